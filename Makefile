@@ -1,0 +1,43 @@
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test lint docs clean
+
+help:
+	@echo "make serve   install, train the sample model if there is none, serve on http://127.0.0.1:5000"
+	@echo "make test    install and run the tests"
+	@echo "make lint    ruff, mypy and import-linter"
+	@echo "make docs    write the generated pages of docs/ anew"
+	@echo "make clean   remove what these commands made"
+
+$(VENV)/engine: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/dev: $(VENV)/engine
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+build/model.pkl: | $(VENV)/engine
+	$(BIN)/python train.py
+
+serve: $(VENV)/engine build/model.pkl
+	$(BIN)/python -m engine serve
+
+test: $(VENV)/dev build/model.pkl
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: $(VENV)/dev
+	$(BIN)/python docs/generate.py
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

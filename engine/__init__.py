@@ -1,0 +1,6 @@
+"""Two YAML files in, a validated HTTP service out."""
+
+from engine.errors import EngineError, SpecError
+from engine.web import create_app
+
+__all__ = ["EngineError", "SpecError", "create_app"]

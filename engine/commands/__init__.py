@@ -1,0 +1,53 @@
+"""The face: one file for each subcommand. Only this folder prints or chooses an exit status."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+
+import click
+
+from engine.commands.call import call
+from engine.commands.check import check
+from engine.commands.output import fail
+from engine.commands.routes import routes
+from engine.commands.schema import schema
+from engine.commands.serve import serve
+from engine.errors import EngineError
+
+EXIT_INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(version("endpoint-engine"), message="%(version)s")
+def cli() -> None:
+    """Serve what routes.yaml and models.yaml declare: fixed responses and scikit-learn models.
+
+    \b
+    Examples:
+      python -m engine check
+      python -m engine serve
+      curl http://127.0.0.1:5000/
+    """  # noqa: D301 - \b is click's mark for a paragraph that is not wrapped
+
+
+for command in (serve, check, routes, call, schema):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run a command. Exit status: 0 fine, 1 the spec or a model is wrong, 2 wrong usage, 130 interrupted."""
+    try:
+        status = cli.main(prog_name="python -m engine", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except EngineError as error:
+        fail(error)
+        status = 1
+    except (KeyboardInterrupt, click.Abort):
+        status = EXIT_INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        status = 1
+    sys.exit(status)

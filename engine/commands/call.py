@@ -1,0 +1,77 @@
+"""`call`: one request in this process, without a port."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from engine.commands.options import json_option, spec_options
+from engine.commands.output import print_json
+
+FIRST_ERROR = 400
+
+
+@click.command(short_help="Send one request, without a port.")
+@click.argument("method")
+@click.argument("path")
+@click.option("-d", "--data", metavar="BODY", help="The body; @FILE reads it from a file, @- from stdin.")
+@click.option("-H", "--header", "headers", metavar="'NAME: VALUE'", multiple=True, help="A header; may be repeated.")
+@click.option("-i", "--include", is_flag=True, help="Print the status and the headers too.")
+@spec_options
+@json_option
+def call(
+    method: str,
+    path: str,
+    data: str | None,
+    headers: tuple[str, ...],
+    include: bool,
+    routes: str,
+    models: str | None,
+    as_json: bool,
+) -> None:
+    """Send one request to the service, in this process, and print the answer's body.
+
+    The exit status is 1 for an answer of 400 or above.
+
+    \b
+    Examples:
+      python -m engine call GET /
+      python -m engine call POST /predict -d '{"sepal_length": 5.9, "sepal_width": 3.0,
+          "petal_length": 5.1, "petal_width": 1.8}'
+      python -m engine call POST /predict -d @instance.json -i
+    """  # noqa: D301
+    from engine.web import create_app
+
+    client = create_app(routes, models).test_client()
+    answer = client.open(path, method=method.upper(), data=_body(data), headers=[_header(line) for line in headers])
+    if as_json:
+        text = answer.get_data(as_text=True)
+        print_json({"status": answer.status_code, "headers": list(answer.headers), "body": text})
+    else:
+        if include:
+            click.echo(f"HTTP/1.1 {answer.status}")
+            click.echo("".join(f"{name}: {value}\n" for name, value in answer.headers))
+        sys.stdout.flush()
+        click.echo(answer.get_data(), nl=False)
+    if answer.status_code >= FIRST_ERROR:
+        raise click.exceptions.Exit(1)
+
+
+def _body(data: str | None) -> bytes:
+    if data is None or not data.startswith("@"):
+        return (data or "").encode()
+    if data == "@-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(data[1:]).read_bytes()
+    except OSError as error:
+        raise click.BadParameter(f"{data[1:]} cannot be read: {error.strerror}", param_hint="-d") from None
+
+
+def _header(line: str) -> tuple[str, str]:
+    name, colon, value = line.partition(":")
+    if not colon or not name.strip():
+        raise click.BadParameter(f'"{line}" has no colon; write NAME: VALUE', param_hint="-H")
+    return name.strip(), value.strip()

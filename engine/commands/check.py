@@ -1,0 +1,97 @@
+"""`check`: everything that `serve` would refuse, found without a port."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from engine.commands.options import json_option, spec_options
+from engine.commands.output import print_json, print_table, report
+from engine.errors import Diagnostic, SpecError, plural
+from engine.models import Facts
+
+
+@click.command(short_help="Find every mistake in the spec and its models.")
+@spec_options
+@json_option
+def check(routes: str, models: str | None, as_json: bool) -> None:
+    """Find every mistake in the spec, the files it names, its schemas, models and examples.
+
+    Nothing is trained, and no port is opened. Models are loaded, and their examples run.
+
+    \b
+    Examples:
+      python -m engine check
+      python -m engine check -r examples/iris/routes.yaml
+      python -m engine check --json
+    """  # noqa: D301
+    from engine.endpoints import build_endpoints
+    from engine.models import compile_models
+    from engine.spec import load
+
+    try:
+        spec = load(routes, models)
+        predictors = compile_models(spec)
+        build_endpoints(spec, predictors)
+    except SpecError as error:
+        if not as_json:
+            raise
+        print_json({"ok": False, "diagnostics": [_diagnostic(found) for found in error.diagnostics]})
+        raise click.exceptions.Exit(1) from None
+    facts = [predictor.facts for predictor in predictors.values()]
+    if as_json:
+        found = [_diagnostic(warning) for warning in spec.warnings]
+        print_json({"ok": True, "diagnostics": found, "routes": len(spec.routes), "models": list(map(asdict, facts))})
+        return
+    report(spec.warnings)
+    print_models(facts)
+    counts = [plural(len(spec.routes), "route")] + [plural(len(facts), "model")] * bool(facts)
+    click.echo(f"{', '.join(counts)}: ok")
+
+
+def print_models(models: Iterable[Facts]) -> None:
+    """Print the table of models, if there are any."""
+    rows = [
+        (
+            facts.name,
+            facts.estimator,
+            facts.kind,
+            _features(facts.features),
+            _classes(facts.classes),
+            facts.runtime,
+            f"{facts.examples} pass" if facts.examples else "none",
+        )
+        for facts in models
+    ]
+    if rows:
+        print_table(("model", "estimator", "kind", "features", "classes", "runtime", "examples"), rows)
+        click.echo()
+
+
+def _features(features: tuple[str, ...] | int | None) -> str:
+    if features is None:
+        return "text"
+    return str(features) if isinstance(features, int) else _few(features)
+
+
+def _classes(classes: tuple[Any, ...] | None) -> str:
+    return "" if classes is None else _few(tuple(map(str, classes)))
+
+
+def _few(names: tuple[str, ...], most: int = 4) -> str:
+    rest = f", … ({len(names)})" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
+
+
+def _diagnostic(found: Diagnostic) -> dict[str, Any]:
+    place = found.place
+    return {
+        "severity": found.severity,
+        "file": place.file,
+        "line": place.line,
+        "column": place.column,
+        "message": found.message,
+    }

@@ -1,0 +1,54 @@
+"""How commands print: tables and JSON on stdout; mistakes, coloured on a terminal, on stderr."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from engine.errors import Diagnostic, EngineError, SpecError, render
+
+_STYLES: dict[str, dict[str, Any]] = {
+    "caret": {"fg": "green", "bold": True},
+    "dim": {"dim": True},
+    "error": {"fg": "red", "bold": True},
+    "place": {"bold": True},
+    "warning": {"fg": "magenta", "bold": True},
+}
+_UNWRAPPED = 100_000
+
+
+def fail(error: EngineError) -> None:
+    """Print an error as compilers do."""
+    if isinstance(error, SpecError):
+        report(error.diagnostics)
+    else:
+        click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)
+
+
+def report(diagnostics: Sequence[Diagnostic]) -> None:
+    """Print diagnostics, if there are any; click drops the colours where stderr is no terminal."""
+    if diagnostics:
+        click.echo(render(diagnostics, lambda text, style: click.style(text, **_STYLES[style])), err=True)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON for people and programs alike."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table; on a terminal its cells wrap, elsewhere every row is one line."""
+    table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(Text(cell, overflow="fold") for cell in row))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _UNWRAPPED
+    console.print(table)

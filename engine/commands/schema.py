@@ -1,0 +1,26 @@
+"""`schema`: a grammar as JSON Schema, for editors."""
+
+from __future__ import annotations
+
+from typing import cast, get_args
+
+import click
+
+from engine.commands.output import print_json
+from engine.spec import GrammarName, grammar
+
+
+@click.command(short_help="Print a grammar's JSON Schema.")
+@click.argument("name", type=click.Choice(get_args(GrammarName)), metavar="{routes|models}")
+def schema(name: str) -> None:
+    """Print the JSON Schema of routes.yaml or of models.yaml.
+
+    An editor with the YAML language server completes and explains every key by it:
+    begin the file with "# yaml-language-server: $schema=routes.schema.json".
+
+    \b
+    Examples:
+      python -m engine schema routes > routes.schema.json
+      python -m engine schema models > models.schema.json
+    """  # noqa: D301
+    print_json(grammar(cast("GrammarName", name)))

@@ -1,0 +1,199 @@
+"""Endpoints that answer what the spec says: made once, at build time, as far as they can be."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+import mimetypes
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from engine.endpoints.body import read_json
+from engine.endpoints.messages import Endpoint, Headers, Request, Response
+from engine.endpoints.problems import violated
+from engine.spec import Parameter, Route, inside, parse_template
+from engine.spec import Response as Declared
+from engine.validation import Validator
+
+Fill = Callable[[Mapping[str, Any]], bytes]
+
+_ETAG = re.compile(r'(?:W/)?("[^"]*")')
+_TYPES = mimetypes.MimeTypes()  # Python's own table, so that a service answers alike on every machine
+_TYPES.add_type("text/javascript", ".mjs")
+_TYPES.add_type("text/markdown", ".md")
+_TYPES.add_type("application/yaml", ".yaml")
+_TYPES.add_type("font/woff2", ".woff2")
+
+
+@dataclass(frozen=True, slots=True)
+class FixedEndpoint:
+    """Gives the same response every time."""
+
+    response: Response
+    reads_body = False
+
+    def __call__(self, request: Request) -> Response:  # noqa: ARG002 - the shape of every endpoint
+        """Answer one request."""
+        return self.response
+
+
+@dataclass(frozen=True, slots=True)
+class FilledEndpoint:
+    """Fills the path parameters into its body."""
+
+    status: int
+    headers: Headers
+    fill: Fill
+    reads_body = False
+
+    def __call__(self, request: Request) -> Response:
+        """Answer one request."""
+        return Response(self.status, self.headers, self.fill(request.path))
+
+
+@dataclass(frozen=True, slots=True)
+class FileEndpoint:
+    """Gives a file's bytes, or 304 to a client that has them (RFC 9110, section 13.1.2)."""
+
+    response: Response
+    not_modified: Response
+    etag: str
+    reads_body = False
+
+    def __call__(self, request: Request) -> Response:
+        """Answer one request."""
+        known = request.if_none_match
+        if known and (known.strip() == "*" or self.etag in _ETAG.findall(known)):
+            return self.not_modified
+        return self.response
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedEndpoint:
+    """Lets a request through to another endpoint where its body is what the route's input says."""
+
+    endpoint: Endpoint
+    validator: Validator
+    strict: bool
+    reads_body = True
+
+    def __call__(self, request: Request) -> Response:
+        """Answer one request; raise `Problem` for a body that is no JSON or violates the schema."""
+        value = read_json(request, strict=self.strict)
+        if not self.validator.is_valid(value):
+            raise violated(self.validator.violations(value))
+        return self.endpoint(request)
+
+
+def build_fixed(route: Route, declared: Declared, parameters: tuple[str, ...], folder: Path) -> Endpoint:
+    """Make the endpoint of a route with a `response`; raise `SpecError` where its file cannot be read."""
+    endpoint = KINDS[declared.kind](declared, parameters, folder)
+    if route.input is None:
+        return endpoint
+    return CheckedEndpoint(endpoint, Validator(route.input.document), route.strict_content_type)
+
+
+def _empty(declared: Declared, parameters: tuple[str, ...], folder: Path) -> Endpoint:  # noqa: ARG001
+    return FixedEndpoint(Response(declared.status, declared.headers, b""))
+
+
+def _text(declared: Declared, parameters: tuple[str, ...], folder: Path) -> Endpoint:  # noqa: ARG001
+    return _filled(declared, "text/plain; charset=utf-8", _joined(declared.content, parameters, str))
+
+
+def _html(declared: Declared, parameters: tuple[str, ...], folder: Path) -> Endpoint:  # noqa: ARG001
+    escaped = _joined(declared.content, parameters, lambda value: html.escape(str(value)))
+    return _filled(declared, "text/html; charset=utf-8", escaped)
+
+
+def _json(declared: Declared, parameters: tuple[str, ...], folder: Path) -> Endpoint:  # noqa: ARG001
+    shape = _shape(declared.content, parameters)
+    if callable(shape):
+        return _filled(declared, "application/json", lambda path: _dump(shape(path)))
+    return _filled(declared, "application/json", _dump(shape))
+
+
+def _file(declared: Declared, parameters: tuple[str, ...], folder: Path) -> Endpoint:  # noqa: ARG001
+    try:
+        path = inside(folder, declared.content)
+        body = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise declared.error(f"the file cannot be served: {error}", "file") from None
+    guessed, encoding = _TYPES.guess_type(path.name)
+    content_type = guessed if guessed and not encoding else "application/octet-stream"
+    if content_type.startswith("text/"):
+        content_type += "; charset=utf-8"
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = (*_headers(declared, content_type), ("ETag", etag))
+    not_modified = Response(HTTPStatus.NOT_MODIFIED, (*declared.headers, ("ETag", etag)), b"")
+    return FileEndpoint(Response(declared.status, headers, body), not_modified, etag)
+
+
+KINDS: Mapping[str, Callable[[Declared, tuple[str, ...], Path], Endpoint]] = {
+    "empty": _empty,
+    "file": _file,
+    "html": _html,
+    "json": _json,
+    "text": _text,
+}
+
+
+def _filled(declared: Declared, content_type: str, body: bytes | Fill) -> Endpoint:
+    headers = _headers(declared, content_type)
+    if isinstance(body, bytes):
+        return FixedEndpoint(Response(declared.status, headers, body))
+    return FilledEndpoint(declared.status, headers, body)
+
+
+def _headers(declared: Declared, content_type: str) -> Headers:
+    own = any(name.lower() == "content-type" for name, _ in declared.headers)
+    return declared.headers if own else (("Content-Type", content_type), *declared.headers)
+
+
+def _joined(text: str, parameters: tuple[str, ...], write: Callable[[Any], str]) -> bytes | Fill:
+    """Make a text's bytes, or what makes them from the path parameters."""
+    template = parse_template(text, parameters)
+    if not any(isinstance(part, Parameter) for part in template):
+        return "".join(map(str, template)).encode()
+
+    def fill(path: Mapping[str, Any]) -> bytes:
+        parts = (write(path[part.name]) if isinstance(part, Parameter) else part for part in template)
+        return "".join(parts).encode()
+
+    return fill
+
+
+def _shape(value: Any, parameters: tuple[str, ...]) -> Any:
+    """Give a JSON value as it is, or a function of the path parameters that makes it."""
+    if isinstance(value, str):
+        template = parse_template(value, parameters)
+        match template:
+            case (str(literal),):
+                return literal
+            case (Parameter(name),):
+                return lambda path: path[name]
+        return lambda path: "".join(str(path[part.name]) if isinstance(part, Parameter) else part for part in template)
+    if isinstance(value, list):
+        items = [_shape(item, parameters) for item in value]
+        return (lambda path: [_resolve(item, path) for item in items]) if any(map(callable, items)) else items
+    if isinstance(value, dict):
+        fields = {key: _shape(item, parameters) for key, item in value.items()}
+        if any(map(callable, fields.values())):
+            return lambda path: {key: _resolve(item, path) for key, item in fields.items()}
+        return fields
+    return value
+
+
+def _resolve(shape: Any, path: Mapping[str, Any]) -> Any:
+    return shape(path) if callable(shape) else shape
+
+
+def _dump(value: Any) -> bytes:
+    """Write JSON as Flask's jsonify does; Python's own writer, since integers may have any length here."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str)
+    return text.encode() + b"\n"

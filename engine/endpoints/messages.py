@@ -1,0 +1,47 @@
+"""What goes into an endpoint and what comes out, free of any framework."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import orjson
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(slots=True)
+class Request:
+    """One request to an endpoint: `path` has the path parameters, converted by the route's URL rule."""
+
+    method: str
+    path: Mapping[str, Any] = field(default_factory=dict)
+    content_type: str = ""
+    if_none_match: str = ""
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A whole answer; the server adds Content-Length and Date."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+class Endpoint(Protocol):
+    """What answers a route; made once, then called for every request, also from several threads at once."""
+
+    @property
+    def reads_body(self) -> bool:
+        """Whether a request's body is wanted; else it is not read."""
+
+    def __call__(self, request: Request) -> Response:
+        """Answer one request; raise `Problem` where the answer is an error."""
+
+
+def encode_json(value: Any) -> bytes:
+    """Write JSON as Flask's jsonify does: compact, with a line break at its end."""
+    return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)

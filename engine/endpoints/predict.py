@@ -1,0 +1,77 @@
+"""The endpoint of a model: JSON in, checked against the model's input, predictions out."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from engine.endpoints.body import read_json
+from engine.endpoints.messages import Request, Response, encode_json
+from engine.endpoints.problems import Problem, violated
+from engine.errors import RefusedInstance
+from engine.models import Predictor
+from engine.spec import Model, Route
+from engine.validation import Path, Validator, Violation, pointer
+
+BATCH_KEY = "instances"
+_HEADERS = (("Content-Type", "application/json"),)
+
+
+class PredictEndpoint:
+    """Answers with predictions for one instance, or for `{"instances": [...]}`."""
+
+    reads_body = True
+
+    def __init__(self, route: Route, model: Model, predictor: Predictor) -> None:
+        self._predict = predictor
+        self._strict = route.strict_content_type
+        self._most = route.limits.instances
+        self._validator = Validator(model.input.document)
+        properties = model.input.document.get("properties", {})
+        self._takes_batches = BATCH_KEY not in properties
+
+    def __call__(self, request: Request) -> Response:
+        """Answer one request; raise `Problem` for a body that the model's input does not allow."""
+        value = read_json(request, strict=self._strict)
+        batch = self._takes_batches and isinstance(value, dict) and BATCH_KEY in value
+        instances = self._batch(value) if batch else [value]
+
+        def where(row: int) -> Path:
+            return (BATCH_KEY, row) if batch else ()
+
+        if not all(map(self._validator.is_valid, instances)):
+            raise violated(
+                found
+                for row, instance in enumerate(instances)
+                for found in self._validator.violations(instance, where(row))
+            )
+        try:
+            prediction = self._predict(instances)
+        except RefusedInstance as refused:
+            raise violated([Violation(where(refused.row), refused.reason, "", ())]) from None
+        answer: dict[str, Any] = {"result": prediction.result}
+        if prediction.labels is not None:
+            answer["labels"] = prediction.labels
+        if prediction.probabilities is not None:
+            answer["probabilities"] = prediction.probabilities
+        return Response(HTTPStatus.OK, _HEADERS, encode_json(answer))
+
+    def _batch(self, value: dict[str, Any]) -> list[Any]:
+        """Take the instances out of a batch; raise `Problem` where it is not one."""
+        instances = value[BATCH_KEY]
+        beside = [name for name in value if name != BATCH_KEY]
+        if beside:
+            raise _refused(tuple(beside[:1]), 'a batch has nothing beside "instances"')
+        if not isinstance(instances, list):
+            raise _refused((BATCH_KEY,), '"instances" is not an array; send a single instance by itself')
+        if not instances:
+            raise _refused((BATCH_KEY,), "there are no instances; send at least 1")
+        if len(instances) > self._most:
+            raise _refused((BATCH_KEY,), f"there are {len(instances):,} instances; at most {self._most:,} are taken")
+        return instances
+
+
+def _refused(path: Path, detail: str) -> Problem:
+    return Problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "1 violation", errors=[{"pointer": pointer(path), "detail": detail}]
+    )

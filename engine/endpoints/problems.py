@@ -1,0 +1,71 @@
+"""Errors as HTTP has them: RFC 9457 problem details, made in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+from itertools import islice
+from typing import Any
+
+from engine.endpoints.messages import Headers, Response, encode_json
+from engine.errors import EngineError, plural
+from engine.validation import Violation
+
+MEDIA_TYPE = "application/problem+json"
+MAX_VIOLATIONS = 100
+
+# RFC 9110's names, which Python's http.HTTPStatus has only from 3.13 on.
+_TITLES = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
+
+
+class Problem(EngineError):
+    """An answer that is an error: the client's fault where `status` is 4xx, ours where it is 5xx.
+
+    `errors` are the single violations, each with its JSON pointer; `request_id` is the log's name for a
+    failure of ours.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        errors: Sequence[dict[str, str]] = (),
+        headers: Headers = (),
+        request_id: str = "",
+    ) -> None:
+        self.status = status
+        self.detail = detail
+        self.errors = errors
+        self.headers = headers
+        self.request_id = request_id
+        super().__init__(detail)
+
+    def response(self) -> Response:
+        """Write the problem as its JSON answer (RFC 9457, section 3)."""
+        members: dict[str, Any] = {"type": "about:blank", "title": title(self.status), "status": self.status}
+        members["detail"] = self.detail
+        if self.errors:
+            members["errors"] = list(self.errors)
+        if self.request_id:
+            members["request_id"] = self.request_id
+        return Response(self.status, (("Content-Type", MEDIA_TYPE), *self.headers), encode_json(members))
+
+
+def violated(violations: Iterable[Violation]) -> Problem:
+    """Make the 422 for a body that its schema does not allow: all violations, or the first 100 and the count."""
+    rest = iter(violations)
+    shown = [{"pointer": found.pointer, "detail": found.detail} for found in islice(rest, MAX_VIOLATIONS)]
+    count = len(shown) + sum(1 for _ in rest)
+    detail = plural(count, "violation")
+    if count > len(shown):
+        detail += f", the first {MAX_VIOLATIONS} of them here"
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=shown)
+
+
+def title(status: int) -> str:
+    """Give a status code's name."""
+    try:
+        return _TITLES.get(status) or HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"

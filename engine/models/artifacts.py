@@ -1,0 +1,126 @@
+"""A model's file → the estimator in it. The format follows from the file's name and is never guessed."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import joblib
+import sklearn
+from sklearn.exceptions import InconsistentVersionWarning
+
+from engine.errors import SpecError
+from engine.spec import Model
+from engine.validation import clip
+
+RESPONSE_METHODS = ("predict", "predict_proba", "decision_function", "transform", "score_samples")
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """An estimator as its file has it; `trained_with` is a version of scikit-learn other than this one."""
+
+    estimator: Any
+    bytes: int
+    trained_with: str | None
+
+
+class Artifacts:
+    """Opens model files, each of them once."""
+
+    def __init__(self) -> None:
+        self._opened: dict[tuple[str, tuple[str, ...]], Artifact] = {}
+
+    def open(self, model: Model) -> Artifact:
+        """Load a model's file; raise `SpecError` at its key in the spec where that fails."""
+        key = (str(model.file.resolve()), model.trusted)
+        if key not in self._opened:
+            self._opened[key] = _open(model)
+        artifact = self._opened[key]
+        if artifact.trained_with and not model.allow_version_mismatch:
+            raise model.error(
+                f"the model was saved by scikit-learn {artifact.trained_with}, and this is {sklearn.__version__}; "
+                "train it again, install that version, or accept the risk with allow_version_mismatch: true",
+                "file",
+            )
+        return artifact
+
+
+def _open(model: Model) -> Artifact:
+    reader = FORMATS.get(model.file.suffix.lower())
+    if reader is None:
+        known = ", ".join(FORMATS)
+        raise model.error(f'unknown model format "{model.file.suffix}" (there are: {known})', "file")
+    try:
+        data = model.file.read_bytes()
+    except OSError as error:
+        raise model.error(f"the model's file cannot be read: {error.strerror}", "file") from None
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            estimator = reader(data, model)
+        except SpecError:
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - unpickling may raise anything
+            raise model.error(_why_unreadable(error, data), "file") from None
+    mismatches = [w.message for w in caught if isinstance(w.message, InconsistentVersionWarning)]
+    if isinstance(estimator, type) or not any(hasattr(estimator, method) for method in RESPONSE_METHODS):
+        what = f"the class {estimator.__name__}" if isinstance(estimator, type) else _a(type(estimator).__name__)
+        raise model.error(f"the file holds {what}, not a trained estimator (an object with predict)", "file")
+    trained_with = str(mismatches[0].original_sklearn_version) if mismatches else None
+    return Artifact(estimator, len(data), trained_with)
+
+
+def _read_joblib(data: bytes, model: Model) -> Any:  # noqa: ARG001 - the shape of every reader
+    """Read what joblib.dump or pickle.dump wrote; joblib reads both."""
+    return joblib.load(io.BytesIO(data))
+
+
+def _read_skops(data: bytes, model: Model) -> Any:
+    """Read a skops file with no type beyond the safe ones and those that the spec lists."""
+    try:
+        import skops.io  # noqa: PLC0415 - an optional extra
+    except ImportError:
+        raise model.error('a .skops file needs skops: pip install "endpoint-engine[skops]"', "file") from None
+    refused = sorted(set(skops.io.get_untrusted_types(data=data)) - set(model.trusted))
+    if refused:
+        raise model.error(
+            f"the file contains types that are not trusted: {', '.join(refused)}; "
+            f"if you know them to be safe, list them under trusted: in models.yaml",
+            "file",
+        )
+    return skops.io.loads(data, trusted=list(model.trusted))
+
+
+FORMATS: Mapping[str, Callable[[bytes, Model], Any]] = {
+    ".pkl": _read_joblib,
+    ".pickle": _read_joblib,
+    ".joblib": _read_joblib,
+    ".skops": _read_skops,
+}
+
+
+def _why_unreadable(error: BaseException, data: bytes) -> str:
+    reason = clip(" ".join(str(error).split()), 200)
+    if not data:
+        return "the model's file is empty; train the model again"
+    if isinstance(error, ModuleNotFoundError):
+        return f"the model needs the module {error.name}, which is not installed here; pip install {error.name}"
+    if isinstance(error, AttributeError) and "__main__" in reason:
+        return (
+            f"the model needs code that was in the script that trained it ({reason}); "
+            "move that code into a module that can be imported here"
+        )
+    if isinstance(error, EOFError | pickle.UnpicklingError):
+        return (
+            f"the model's file is cut short or is no pickle ({type(error).__name__}: {reason}); train the model again"
+        )
+    return f"the model cannot be loaded ({type(error).__name__}: {reason}); train it again"
+
+
+def _a(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "AEIOUaeiou" else f"a {noun}"

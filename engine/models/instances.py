@@ -1,0 +1,230 @@
+"""JSON instances → what the estimator's methods take: an array, a frame of named columns, or a list of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, cast
+
+import numpy as np
+
+from engine.errors import RefusedInstance, did_you_mean, plural
+from engine.spec import Model
+
+JSON_TYPES = frozenset(("array", "boolean", "null", "number", "object", "string"))
+MAX_REFERENCES = 20
+_NUMERIC = frozenset(("boolean", "number", "null"))
+_NAN = float("nan")
+
+Convert = Callable[[Sequence[Any]], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """How instances become rows: `convert` does it, `names` are the columns where they have names."""
+
+    convert: Convert
+    names: tuple[str, ...] | None
+    count: int | None
+
+
+def columns(model: Model, *, count: int | None, names: tuple[str, ...] | None, wants_frame: bool) -> Columns:
+    """Fit a model's input schema to what its estimator was trained on.
+
+    `count` and `names` are the estimator's `n_features_in_` and `feature_names_in_`, None where it has none;
+    `wants_frame` says that it selects columns by name. Raises `SpecError` where the two do not fit.
+    """
+    types = _types(model.input.document, model.input.document)
+    if types == {"object"}:
+        return _object_columns(model, count, names, wants_frame=wants_frame)
+    if types == {"array"}:
+        return Columns(_array_converter(model, count), None, count)
+    if types == {"number"}:
+        if count not in (None, 1):
+            raise model.error(f"the model takes {count} features, and an instance that is a number is one", "input")
+        return Columns(_to_column, None, 1)
+    if types == {"string"}:
+        if count is not None:
+            what = f"the model takes {plural(count, 'feature')}, not texts; its input is an object or an array"
+            raise model.error(what, "input", "type")
+        return Columns(list, None, None)
+    raise model.error(
+        "the input must say what an instance is: type: object, array, number or string, one of them", "input", "type"
+    )
+
+
+def _object_columns(model: Model, count: int | None, names: tuple[str, ...] | None, *, wants_frame: bool) -> Columns:
+    properties = model.input.document.get("properties", {})
+    order = _column_order(model, tuple(properties), count, names)
+    required = set(model.input.document.get("required", ()))
+    types = {name: _feature_types(model, name) for name in order}
+    defaults = {name: _default(model, name, properties[name]) for name in order}
+    numeric = {name for name in order if types[name] <= _NUMERIC}
+    if wants_frame or (names and len(numeric) < len(order)):
+        return Columns(_frame_converter(model, order, numeric, defaults), order, len(order))
+    if len(numeric) < len(order):
+        missing = {name: defaults[name] if name in numeric else _none(defaults[name]) for name in order}
+        return Columns(_cells_converter(order, missing, object), order, len(order))
+    if all(name in required and "null" not in types[name] for name in order):
+        return Columns(_required_converter(order), order, len(order))
+    return Columns(_cells_converter(order, defaults, np.float64), order, len(order))
+
+
+def _column_order(
+    model: Model, properties: tuple[str, ...], count: int | None, names: tuple[str, ...] | None
+) -> tuple[str, ...]:
+    """Decide the order of the columns: the model's own where it knows it, else the spec's."""
+    where = ("features",) if model.features is not None else ("input", "properties")
+    declared = model.features or properties
+    if names is not None:
+        for name in names:
+            if name not in declared:
+                known = did_you_mean(name, declared, "there are")
+                raise model.error(
+                    f'the model was trained with a feature "{name}", which is not among them {known}', *where
+                )
+        if model.features is not None and len(declared) > len(names):
+            extra = next(name for name in declared if name not in names)
+            raise model.error(
+                f'the model was trained without a feature "{extra}" (its features are: {", ".join(names)})',
+                *where,
+                declared.index(extra),
+            )
+        return names
+    if not declared:
+        raise model.error("the input has no properties to make columns of", "input")
+    if count is not None and count != len(declared):
+        raise model.error(
+            f"the model takes {plural(count, 'feature')}, and these are {len(declared)}: {', '.join(declared)}", *where
+        )
+    return declared
+
+
+def _types(schema: Any, document: Any, depth: int = 0) -> frozenset[str]:
+    """Work out which JSON types a schema can let through, an integer being a number; never too few."""
+    if not isinstance(schema, Mapping) or depth > MAX_REFERENCES:
+        return JSON_TYPES
+    types = JSON_TYPES
+    if "type" in schema:
+        named = schema["type"]
+        types &= {"number" if name == "integer" else name for name in ([named] if isinstance(named, str) else named)}
+    if "enum" in schema:
+        types &= set(map(_type_of, schema["enum"]))
+    if "const" in schema:
+        types &= {_type_of(schema["const"])}
+    reference = schema.get("$ref")
+    if isinstance(reference, str) and reference.startswith("#/"):
+        types &= _types(_lookup(document, reference), document, depth + 1)
+    for part in schema.get("allOf", ()):
+        types &= _types(part, document, depth + 1)
+    for keyword in ("anyOf", "oneOf"):
+        if keyword in schema:
+            types &= frozenset().union(*(_types(part, document, depth + 1) for part in schema[keyword]))
+    return types
+
+
+def _feature_types(model: Model, name: str) -> frozenset[str]:
+    types = _types(model.input.document["properties"][name], model.input.document)
+    if types & {"array", "object"}:
+        raise model.error(
+            f'the feature "{name}" may be an array or an object, which is no column; '
+            "give it a type: number, integer, boolean or string",
+            *("input", "properties", name),
+        )
+    return types
+
+
+def _lookup(document: Any, reference: str) -> Any:
+    for token in reference[2:].split("/"):
+        token = token.replace("~1", "/").replace("~0", "~")  # noqa: PLW2901
+        if not isinstance(document, Mapping) or token not in document:
+            return True
+        document = document[token]
+    return document
+
+
+def _type_of(value: Any) -> str:
+    if value is None:
+        return "null"
+    for name, kind in (("boolean", bool), ("number", int | float), ("string", str), ("array", list)):
+        if isinstance(value, cast("type", kind)):
+            return name
+    return "object"
+
+
+def _default(model: Model, name: str, schema: Any) -> Any:
+    """Give a feature's default, or its missing value: NaN."""
+    default = schema.get("default") if isinstance(schema, Mapping) else None
+    if default is None:
+        return _NAN
+    where = ("input", "properties", name, "default")
+    if isinstance(default, list | dict):
+        raise model.error("a default that is an array or an object cannot become a column", *where)
+    if isinstance(default, int) and abs(default) > 2**1023:
+        raise model.error("this default is too large for a column", *where)
+    return default
+
+
+def _none(default: Any) -> Any:
+    """Give the missing value of a column of texts in an array, which is None."""
+    return None if default is _NAN else default
+
+
+def _required_converter(order: tuple[str, ...]) -> Convert:
+    cells = itemgetter(*order) if len(order) > 1 else lambda instance: (instance[order[0]],)
+
+    def convert(instances: Sequence[Any]) -> Any:
+        return np.array([cells(instance) for instance in instances], dtype=np.float64)
+
+    return convert
+
+
+def _cells_converter(order: tuple[str, ...], missing: Mapping[str, Any], dtype: Any) -> Convert:
+    def convert(instances: Sequence[Any]) -> Any:
+        rows = np.empty((len(instances), len(order)), dtype=dtype)
+        for row, instance in zip(rows, instances, strict=True):
+            row[:] = [missing[name] if (cell := instance.get(name)) is None else cell for name in order]
+        return rows
+
+    return convert
+
+
+def _frame_converter(model: Model, order: tuple[str, ...], numeric: set[str], missing: Mapping[str, Any]) -> Convert:
+    try:
+        import pandas as pd  # noqa: PLC0415 - an optional extra
+    except ImportError:
+        raise model.error(
+            'the model selects its columns by name and needs pandas: pip install "endpoint-engine[pandas]"', "file"
+        ) from None
+
+    def convert(instances: Sequence[Any]) -> Any:
+        table = {}
+        for name in order:
+            cells = [missing[name] if (cell := instance.get(name)) is None else cell for instance in instances]
+            table[name] = np.array(cells, dtype=np.float64) if name in numeric else pd.Series(cells, dtype=object)
+        return pd.DataFrame(table)
+
+    return convert
+
+
+def _array_converter(model: Model, count: int | None) -> Convert:
+    item = model.input.document.get("items", True)
+    parts = [*model.input.document.get("prefixItems", ()), *([item] if item is not False else [])]
+    if any(not _types(part, model.input.document) <= _NUMERIC for part in parts):
+        raise model.error(
+            "an instance that is an array is a row of numbers; say items: {type: number}", "input", "items"
+        )
+
+    def convert(instances: Sequence[Any]) -> Any:
+        width = count if count is not None else len(instances[0])
+        for row, instance in enumerate(instances):
+            if len(instance) != width:
+                raise RefusedInstance(row, f"{plural(len(instance), 'feature')}, and the model takes {width}")
+        return np.array([[_NAN if cell is None else cell for cell in instance] for instance in instances], np.float64)
+
+    return convert
+
+
+def _to_column(instances: Sequence[Any]) -> Any:
+    return np.array(instances, dtype=np.float64).reshape(-1, 1)

@@ -1,0 +1,27 @@
+"""load, parse: YAML text → a frozen, typed `Spec`. The only folder that knows a YAML key."""
+
+from engine.spec.files import inside
+from engine.spec.grammar import GrammarName, grammar
+from engine.spec.load import load
+from engine.spec.paths import parse_rule
+from engine.spec.records import Example, Limits, Model, Output, Response, Route, Schema, Service, Spec
+from engine.spec.templates import Parameter, parse_template
+
+__all__ = [
+    "Example",
+    "GrammarName",
+    "Limits",
+    "Model",
+    "Output",
+    "Parameter",
+    "Response",
+    "Route",
+    "Schema",
+    "Service",
+    "Spec",
+    "grammar",
+    "inside",
+    "load",
+    "parse_rule",
+    "parse_template",
+]

@@ -1,0 +1,127 @@
+"""Events → nodes: strict about keys, aliases, depth and size, so that nothing later has to be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.errors import Diagnostic, SpecError
+from engine.spec.events import Event, events
+from engine.spec.node import Node
+from engine.spec.source import Source
+
+MAX_DEPTH = 200
+MAX_VALUES = 1_000_000
+
+
+@dataclass(slots=True)
+class _Open:
+    """A collection that is being read."""
+
+    event: Event
+    fields: dict[str, tuple[Node, Node]] = field(default_factory=dict)
+    items: list[Node] = field(default_factory=list)
+    key: Node | None = None
+    size: int = 1
+
+    def close(self, source: Source, end: int) -> Node:
+        """Make the node; a block collection is shown by its first line's beginning."""
+        if self.event.kind == "sequence":
+            plain: Any = [item.plain for item in self.items]
+            end = end if self.event.flow else self.event.start + 1
+            return Node(source, self.event.start, end, plain, items=self.items, size=self.size)
+        plain = {key: value.plain for key, (_, value) in self.fields.items()}
+        if not self.event.flow and self.fields:
+            end = next(iter(self.fields.values()))[0].end
+        return Node(source, self.event.start, end, plain, fields=self.fields, size=self.size)
+
+
+def compose(source: Source) -> Node:
+    """Read a whole document; raise `SpecError` with its duplicate keys, or at what makes it unreadable."""
+    composer = _Composer(source)
+    for event in events(source):
+        composer.take(event)
+    if composer.root is None:
+        raise source.error(0, 0, "the file is empty; a spec has at least its first key")
+    if composer.duplicates:
+        raise SpecError(composer.duplicates)
+    return composer.root
+
+
+class _Composer:
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.root: Node | None = None
+        self.duplicates: list[Diagnostic] = []
+        self._open: list[_Open] = []
+        self._anchors: dict[str, Node | None] = {}
+
+    def take(self, event: Event) -> None:
+        match event.kind:
+            case "mapping" | "sequence":
+                if len(self._open) == MAX_DEPTH:
+                    raise self.source.error(event.start, event.end, f"nested deeper than {MAX_DEPTH} levels")
+                if event.anchor:
+                    self._anchors[event.anchor] = None
+                self._open.append(_Open(event))
+            case "end":
+                closed = self._open.pop()
+                self._place(closed.close(self.source, event.end), closed.event)
+            case "alias":
+                self._place(self._target(event), event)
+            case "scalar":
+                self._place(Node(self.source, event.start, event.end, event.value), event)
+
+    def _target(self, alias: Event) -> Node:
+        name = alias.anchor or ""
+        if name not in self._anchors:
+            raise self.source.error(alias.start, alias.end, f"the alias *{name} has no anchor &{name} above it")
+        target = self._anchors[name]
+        if target is None:
+            raise self.source.error(alias.start, alias.end, f"the alias *{name} stands inside what it stands for")
+        return target
+
+    def _place(self, node: Node, event: Event) -> None:
+        if event.anchor and event.kind != "alias":
+            self._anchors[event.anchor] = node
+        if not self._open:
+            self.root = node
+            return
+        parent = self._open[-1]
+        parent.size += node.size
+        if parent.size > MAX_VALUES:
+            message = f"more than {MAX_VALUES:,} values, aliases written out; a spec is not the place for data"
+            raise self.source.error(event.start, event.end, message)
+        if parent.event.kind == "sequence":
+            parent.items.append(node)
+        elif parent.key is None:
+            parent.key = self._key(node, event)
+        else:
+            self._add(parent, parent.key, node)
+            parent.key = None
+
+    def _key(self, node: Node, event: Event) -> Node:
+        """Turn a key into a string, as JSON wants it: `404:` is the key "404"."""
+        if node.fields is not None or node.items or isinstance(node.plain, list):
+            raise self.source.error(event.start, event.end, "a key is a string, not a list or a mapping")
+        text = node.plain if isinstance(node.plain, str) else event.text or str(node.plain)
+        return Node(node.source, event.start, event.end, text)
+
+    def _add(self, parent: _Open, key: Node, value: Node) -> None:
+        if key.plain in parent.fields:
+            first = parent.fields[key.plain][0].place
+            message = f'the key "{key.plain}" stands here a second time (first on line {first.line})'
+            self.duplicates.append(key.error(message))
+            return
+        parent.fields[key.plain] = (key, value)
+
+
+def walk(node: Node) -> Iterator[tuple[tuple[str | int, ...], Node]]:
+    """Give every node below and including `node`, with its path."""
+    waiting: list[tuple[tuple[str | int, ...], Node]] = [((), node)]
+    while waiting:
+        path, current = waiting.pop()
+        yield path, current
+        waiting += [((*path, index), item) for index, item in enumerate(current.items)]
+        waiting += [((*path, key), value) for key, _, value in current.pairs()]

@@ -1,0 +1,163 @@
+"""A spec's text as a flat run of events, from YAML by libyaml or from JSON, so that one composer reads both.
+
+JSON gets a reader of its own because libyaml follows YAML 1.1, which is not a superset of JSON: it refuses
+surrogate pairs, long keys and a few characters.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import yaml
+
+from engine.spec.scalars import resolve
+from engine.spec.source import Source
+
+Kind = Literal["mapping", "sequence", "end", "scalar", "alias"]
+
+_JSON_TOKEN = re.compile(r'[{}\[\]:,]|"(?:[^"\\]|\\.)*"|[^\s{}\[\]:,"]+')
+_UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_CORE_TAGS = {"tag:yaml.org,2002:map": "mapping", "tag:yaml.org,2002:seq": "sequence"}
+_STRING_TAGS = ("!", "tag:yaml.org,2002:str")
+_ADVICE = {
+    "found character that cannot start any token": {
+        "\t": "a tab cannot indent YAML; use spaces",
+        "@": "a plain value cannot begin with @; put it in quotes",
+        "`": "a plain value cannot begin with a backquote; put it in quotes",
+        "%": "a plain value cannot begin with %; put it in quotes",
+    },
+    "mapping values are not allowed in this context": "a second ': ' on one line; put the value in quotes",
+    "could not find expected ':'": "this line has no ': ' after its key; or it wants another indentation",
+    "did not find expected key": "the indentation fits no mapping above, or a quote or bracket is not closed",
+    "did not find expected '-' indicator": "a list goes on here without '- ', or the indentation is off",
+    "did not find expected ',' or ']'": "the list that began with [ lacks a ',' or its ']'",
+    "did not find expected ',' or '}'": "the mapping that began with { lacks a ',' or its '}'",
+    "did not find expected node content": "a value is missing here",
+    "found unexpected end of stream": "the file ends inside a quoted value; close the quote",
+    "found unexpected document indicator": "the document ends inside a quoted value; close the quote",
+    "found undefined tag handle": "tags are not read; put the value in quotes if it begins with !",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One step through a document: a collection opens or ends, a scalar with its `value`, or an alias."""
+
+    kind: Kind
+    start: int
+    end: int
+    value: Any = None
+    text: str = ""
+    anchor: str | None = None
+    flow: bool = False
+
+
+def events(source: Source) -> Iterator[Event]:
+    """Read a document; raise `SpecError` at the first place where it is not one."""
+    if source.text.lstrip(" \t\r\n")[:1] in ("{", "[") and _is_json(source.text):
+        return _json_events(source)
+    return _yaml_events(source)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text, parse_constant=int, parse_int=len, parse_float=len)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _json_events(source: Source) -> Iterator[Event]:
+    for token in _JSON_TOKEN.finditer(source.text):
+        text, (start, end) = token.group(), token.span()
+        match text[0]:
+            case "{":
+                yield Event("mapping", start, end, flow=True)
+            case "[":
+                yield Event("sequence", start, end, flow=True)
+            case "}" | "]":
+                yield Event("end", start, end)
+            case ":" | ",":
+                continue
+            case '"':
+                yield Event("scalar", start, end, _storable(json.loads(text, strict=False), source, start, end))
+            case _:
+                yield _plain(source, text, start, end)
+
+
+def _yaml_events(source: Source) -> Iterator[Event]:
+    if unreadable := _UNREADABLE.search(source.text):
+        message = f"the character U+{ord(unreadable.group()):04X} cannot stand in YAML; write it as an escape in quotes"
+        raise source.error(*unreadable.span(), message)
+    loader: Any = yaml.CLoader(source.text)
+    documents = 0
+    try:
+        while not isinstance(event := loader.get_event(), yaml.StreamEndEvent):
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    start = event.start_mark.index  # type: ignore[union-attr]
+                    raise source.error(start, start + 3, "a second document begins here; a spec is one document")
+            elif not isinstance(event, yaml.StreamStartEvent | yaml.DocumentEndEvent):
+                yield _from_libyaml(source, event)
+    except yaml.MarkedYAMLError as error:
+        unclosed = "unexpected end of stream" in str(error.problem)
+        mark: Any = error.context_mark if unclosed else error.problem_mark
+        start = mark.index
+        raise source.error(start, start + 1, _explain(source.text, start, error)) from None
+    finally:
+        loader.dispose()
+
+
+def _from_libyaml(source: Source, event: Any) -> Event:
+    start, end = event.start_mark.index, event.end_mark.index
+    match event:
+        case yaml.AliasEvent():
+            return Event("alias", start, end, anchor=event.anchor)
+        case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
+            return Event("end", start, end)
+        case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
+            kind: Kind = "mapping" if isinstance(event, yaml.MappingStartEvent) else "sequence"
+            if event.tag not in (None, "!") and _CORE_TAGS.get(event.tag) != kind:
+                raise _unread_tag(source, start)
+            return Event(kind, start, end, anchor=event.anchor, flow=bool(event.flow_style))
+    if event.tag is None and event.implicit[0]:
+        return _plain(source, event.value, start, end, event.anchor)
+    if event.tag is not None and event.tag not in _STRING_TAGS:
+        raise _unread_tag(source, start)
+    value = _storable(event.value, source, start, end)
+    return Event("scalar", start, end, value, event.value, event.anchor)
+
+
+def _plain(source: Source, text: str, start: int, end: int, anchor: str | None = None) -> Event:
+    try:
+        return Event("scalar", start, end, resolve(text), text, anchor)
+    except ValueError as error:
+        raise source.error(start, end, str(error)) from None
+
+
+def _storable(text: str, source: Source, start: int, end: int) -> str:
+    """Refuse the one thing that JSON can spell and UTF-8 cannot carry: half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise source.error(start, end, "half of a surrogate pair is not a character; write both halves") from None
+    return text
+
+
+def _unread_tag(source: Source, start: int) -> Exception:
+    end = start + len(source.text[start : start + 200].split(maxsplit=1)[0])
+    tag = source.text[start:end]
+    return source.error(start, end, f"tags such as {tag} are not read; write the value plainly, or in quotes")
+
+
+def _explain(text: str, start: int, error: yaml.MarkedYAMLError) -> str:
+    problem = error.problem or "this cannot be read"
+    advice = _ADVICE.get(problem)
+    if isinstance(advice, dict):
+        advice = advice.get(text[start : start + 1])
+    return f"not YAML: {advice or problem}"

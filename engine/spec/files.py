@@ -1,0 +1,38 @@
+"""The files that responses name: always inside the spec's folder, whatever the path and its links say."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+MAX_BYTES = 16 * 1024 * 1024
+
+
+def inside(folder: Path, name: str) -> Path:
+    """Find the file `name` in `folder`; raise `ValueError`, for the spec's author, where it may not be served."""
+    if "\0" in name:
+        raise ValueError("a file's name has no NUL character")
+    if Path(name).is_absolute():
+        raise ValueError(f'file "{name}" is absolute; write it relative to the spec, inside its folder')
+    home = folder.resolve()
+    try:
+        path = (home / name).resolve(strict=True)
+    except FileNotFoundError:
+        path = Path(os.path.normpath(home / name))
+        _refuse_outside(path, home, name)
+        raise ValueError(f'file "{name}" does not exist') from None
+    except (OSError, RuntimeError) as error:
+        raise ValueError(f'file "{name}" cannot be read: {getattr(error, "strerror", None) or error}') from None
+    _refuse_outside(path, home, name)
+    if not path.is_file():
+        raise ValueError(f'file "{name}" is a folder or a device, not a file')
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f'file "{name}" is larger than {MAX_BYTES // 1024**2} MiB; serve it by a web server')
+    if not os.access(path, os.R_OK):
+        raise ValueError(f'file "{name}" cannot be read: permission denied')
+    return path
+
+
+def _refuse_outside(path: Path, home: Path, name: str) -> None:
+    if not path.is_relative_to(home):
+        raise ValueError(f'file "{name}" leads outside the folder of the spec; move it inside')

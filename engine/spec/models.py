@@ -1,0 +1,93 @@
+"""models.yaml beyond its grammar: what its values must mean together, and the records they become."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from engine.errors import Diagnostic, did_you_mean
+from engine.spec.node import Node
+from engine.spec.records import Example, Model, Output, Schema
+from engine.spec.schemas import check_schema
+from engine.validation import Validator, show
+
+_CHOICES = ("description", "response_method", "runtime", "allow_version_mismatch")
+
+
+def check_models(root: Node, folder: Path) -> Iterator[Diagnostic]:
+    """Give every mistake of models.yaml that can be seen without opening a model."""
+    for _, _, model in root["models"].pairs():
+        yield from _check_file(model["file"], folder)
+        yield from _check_features(model)
+        schema = model["input"]
+        if schema.fields is None:
+            continue
+        mistakes = list(check_schema(schema))
+        yield from mistakes
+        if all(mistake.severity == "warning" for mistake in mistakes):
+            yield from _check_examples(model)
+
+
+def read_models(root: Node, folder: Path) -> Mapping[str, Model]:
+    """Make the models' records from a document without mistakes."""
+    return {name: _model(name, node, folder) for name, _, node in root["models"].pairs()}
+
+
+def _check_file(file: Node, folder: Path) -> Iterator[Diagnostic]:
+    if not file.text:
+        return
+    if "\0" in file.text:
+        yield file.error("a file's name has no NUL character")
+        return
+    path = folder / file.text
+    try:
+        if path.is_dir():
+            yield file.error(f'file "{file.text}" is a folder; name the model\'s file in it')
+        elif not path.exists():
+            train = "; train it first: python train.py" if (folder / "train.py").is_file() else ""
+            yield file.error(f'file "{file.text}" does not exist{train}')
+    except OSError as error:
+        yield file.error(f'file "{show(file.text)}" cannot be read: {error.strerror}')
+
+
+def _check_features(model: Node) -> Iterator[Diagnostic]:
+    properties = model["input"]["properties"]
+    kind = model["input"]["type"].text
+    features = model["features"]
+    if features.present and kind not in (None, "object"):
+        yield model.key("features").error(f"features name the properties of an object, and the input is of type {kind}")
+        return
+    for feature in features.items:
+        if feature.text is not None and feature.text not in properties:
+            known = did_you_mean(feature.text, (name for name, _, _ in properties.pairs()), "its properties are")
+            yield feature.error(f'feature "{feature.text}" is not a property of the input {known}')
+
+
+def _check_examples(model: Node) -> Iterator[Diagnostic]:
+    examples = [example["input"] for example in model["examples"].items if "input" in example]
+    validator = Validator(model["input"].plain)
+    for example in examples:
+        for violation in validator.violations(example.plain):
+            yield example.follow(violation.path).error(f"the example violates the model's input: {violation.detail}")
+
+
+def _model(name: str, node: Node, folder: Path) -> Model:
+    output, features = node["output"], node["features"]
+    return Model(
+        node=node,
+        name=name,
+        file=folder / node["file"].plain,
+        input=Schema(node=node["input"], document=node["input"].plain),
+        features=tuple(features.plain) if features.present else None,
+        output=Output(
+            node=output,
+            labels=tuple(output["labels"].plain) if "labels" in output else None,
+            probabilities=bool(output["probabilities"].plain),
+        ),
+        examples=tuple(
+            Example(node=example, input=example["input"].plain, result=example["result"].plain)
+            for example in node["examples"].items
+        ),
+        trusted=tuple(node["trusted"].plain or ()),
+        **{key: node[key].plain for key in _CHOICES if key in node},
+    )

@@ -1,0 +1,77 @@
+"""A parsed document that knows where each of its values stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.errors import Diagnostic, Place, Severity
+from engine.spec.source import Source
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """A value and its place; `plain` is the value as JSON has it.
+
+    A mapping's `fields` are its (key node, value node) pairs by key, a sequence's `items` its nodes. Looking
+    up what is not there gives the nearest node that is, marked absent, so that a check can ask for
+    `node["response"]["status"].text` and get `None`.
+    """
+
+    source: Source
+    start: int
+    end: int
+    plain: Any
+    fields: Mapping[str, tuple[Node, Node]] | None = None
+    items: Sequence[Node] = ()
+    size: int = 1
+    present: bool = True
+
+    def __getitem__(self, step: str | int) -> Node:
+        if isinstance(step, str) and self.fields is not None and step in self.fields:
+            return self.fields[step][1]
+        if isinstance(step, int) and 0 <= step < len(self.items):
+            return self.items[step]
+        return Node(self.source, self.start, self.end, None, present=False)
+
+    def __contains__(self, key: str) -> bool:
+        return self.fields is not None and key in self.fields
+
+    def pairs(self) -> Iterator[tuple[str, Node, Node]]:
+        """Give key, key node and value node of each field, in the order of the file."""
+        for key, (key_node, value) in (self.fields or {}).items():
+            yield key, key_node, value
+
+    @property
+    def text(self) -> str | None:
+        """The value where it is a string."""
+        return self.plain if isinstance(self.plain, str) else None
+
+    def follow(self, path: Sequence[str | int]) -> Node:
+        """Go down a path as far as it leads."""
+        node = self
+        for step in path:
+            below = node[step]
+            if not below.present:
+                break
+            node = below
+        return node
+
+    def key(self, name: str) -> Node:
+        """Give the node of a key, or the mapping itself where it has no such key."""
+        return self.fields[name][0] if self.fields is not None and name in self.fields else self
+
+    @property
+    def place(self) -> Place:
+        """Where the value stands."""
+        return self.source.place(self.start, self.end)
+
+    def place_of(self, fragment: str) -> Place:
+        """Where a piece of a string stands, or the whole string where escapes or folding hide it."""
+        start = self.source.text.find(fragment, self.start, self.end) if fragment else -1
+        return self.source.place(start, start + len(fragment)) if start >= 0 else self.place
+
+    def error(self, message: str, severity: Severity = "error") -> Diagnostic:
+        """Report a mistake at this value."""
+        return Diagnostic(self.place, message, severity)

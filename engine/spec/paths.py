@@ -1,0 +1,66 @@
+"""URL rules as Flask has them: read by Werkzeug itself, so that a rule means here what it means there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from werkzeug.routing import Map, Rule
+
+from engine.errors import did_you_mean
+
+_VARIABLE = re.compile(r"<(?:(?P<converter>[a-zA-Z_]\w*)(?P<arguments>\(.*?\))?:)?(?P<name>[a-zA-Z_]\w*)>")
+
+
+@dataclass(frozen=True, slots=True)
+class UrlRule:
+    """A rule's path parameters, and its `shape`, which is equal for rules that match the same URLs."""
+
+    parameters: tuple[str, ...]
+    shape: str
+
+
+def parse_rule(path: str) -> UrlRule:
+    """Read a rule; raise `ValueError` with a message for its author where it is none."""
+    if not path.startswith("/"):
+        raise ValueError('a path begins with "/"')
+    literal = _VARIABLE.sub("", path)
+    for character, why in _NOT_IN_A_PATH.items():
+        if character in literal:
+            raise ValueError(why)
+    if "//" in path:
+        raise ValueError("a path has no empty segment; write one slash")
+    if {".", ".."} & set(path.split("/")):
+        raise ValueError('a path has no segment "." or ".."; clients resolve them before they ask')
+    if "<" not in path:
+        return UrlRule((), path)
+    unknown = [match["converter"] for match in _VARIABLE.finditer(path) if match["converter"] not in _CONVERTERS]
+    if unknown:
+        raise ValueError(f'unknown converter "{unknown[0]}" {did_you_mean(unknown[0], _NAMED, "there are")}')
+    try:
+        rule = Rule(path)
+        Map([rule])
+    except Exception as error:  # noqa: BLE001 - a converter may raise anything over its arguments
+        raise ValueError(f"not a URL rule: {error}") from None
+    return UrlRule(tuple(sorted(rule.arguments)), _VARIABLE.sub(_anonymous, path))
+
+
+def _anonymous(variable: re.Match[str]) -> str:
+    converter = variable["converter"]
+    if converter in (None, "default"):
+        converter = "string"
+    return f"<{converter}{variable['arguments'] or ''}>"
+
+
+_NOT_IN_A_PATH: Mapping[str, str] = {
+    "<": 'a "<" without its ">"; a path parameter is written <name> or <converter:name>',
+    ">": 'a ">" without its "<"; a path parameter is written <name> or <converter:name>',
+    "{": "a path parameter is written <name>, as in Flask, not {name}",
+    "?": "a path has no query; it is not part of what is matched",
+    "#": "a path has no fragment; clients do not send it",
+    "%": "a path is written decoded: é instead of %C3%A9",
+    "\\": "a path is written with forward slashes",
+}
+_NAMED = sorted(set(Map.default_converters) - {"default"})
+_CONVERTERS = {None, *Map.default_converters}

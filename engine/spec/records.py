@@ -1,0 +1,120 @@
+"""What a spec says, as frozen records. Field names are the YAML's keys; every record knows its places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from engine.errors import Diagnostic, Place, SpecError
+from engine.spec.node import Node
+
+ResponseMethod = Literal["predict", "predict_proba", "decision_function", "transform", "score_samples"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A piece of a spec that can say where it stands."""
+
+    node: Node = field(repr=False, compare=False)
+
+    def place(self, *path: str | int) -> Place:
+        """Give the place of a field, as far as the path leads: `model.place("features", 2)`."""
+        return self.node.follow(path).place
+
+    def error(self, message: str, *path: str | int) -> SpecError:
+        """Make the error for a mistake that a later stage found in a field."""
+        return SpecError([Diagnostic(self.place(*path), message)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits(Record):
+    """The largest request that is taken: `body` in bytes, `instances` in one request to a model."""
+
+    body: int = 1024 * 1024
+    instances: int = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service(Record):
+    """What holds for the service as a whole."""
+
+    title: str = "Service"
+    version: str = "0.0.0"
+    errors: Literal["problem", "html"] = "problem"
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response(Record):
+    """A fixed answer; `kind` names its body, and `content` is that body as the spec has it."""
+
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+    kind: Literal["text", "html", "json", "file", "empty"] = "empty"
+    content: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema(Record):
+    """A JSON Schema 2020-12, checked: it compiles, and all its references resolve."""
+
+    document: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route(Record):
+    """A URL rule, the methods it takes, and what answers: `response` or `model`."""
+
+    path: str
+    methods: tuple[str, ...]
+    response: Response | None = None
+    model: str | None = None
+    input: Schema | None = None
+    limits: Limits
+    strict_content_type: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output(Record):
+    """What an answer has beside `result`."""
+
+    labels: tuple[str, ...] | None = None
+    probabilities: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example(Record):
+    """An instance and the result it must get."""
+
+    input: Any
+    result: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model(Record):
+    """A model file and the instances it takes."""
+
+    name: str
+    file: Path
+    description: str = ""
+    input: Schema
+    features: tuple[str, ...] | None = None
+    output: Output
+    examples: tuple[Example, ...] = ()
+    response_method: ResponseMethod = "predict"
+    runtime: Literal["auto", "sklearn"] = "auto"
+    trusted: tuple[str, ...] = ()
+    allow_version_mismatch: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """Both files of a service; `folder` is where the routes' file stands."""
+
+    folder: Path
+    service: Service
+    routes: tuple[Route, ...]
+    models: Mapping[str, Model]
+    warnings: tuple[Diagnostic, ...] = ()

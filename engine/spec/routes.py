@@ -1,0 +1,193 @@
+"""routes.yaml beyond its grammar: what its values must mean together, and the records they become."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from engine.errors import Diagnostic, did_you_mean
+from engine.spec.compose import walk
+from engine.spec.files import inside
+from engine.spec.node import Node
+from engine.spec.paths import UrlRule, parse_rule
+from engine.spec.records import Limits, Response, Route, Schema, Service
+from engine.spec.schemas import check_schema
+from engine.spec.templates import TemplateError, parse_template
+
+_BODIES: tuple[Literal["text", "html", "json", "file"], ...] = ("text", "html", "json", "file")
+_UNITS = {"": 1, "B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2, "GB": 1000**3, "GiB": 1024**3}
+_BODILESS = (204, 205, 304)
+_MAX_BODY = 1024**3
+_OUR_HEADERS = ("connection", "content-length", "date", "keep-alive", "server", "transfer-encoding", "upgrade")
+
+
+def check_routes(
+    root: Node, folder: Path, models_file: str | None, models: Iterable[str] | None
+) -> Iterator[Diagnostic]:
+    """Give every mistake of routes.yaml; `models` are the names in the models' file, None where it is broken."""
+    yield from _check_limits(root["service"]["limits"])
+    taken: dict[tuple[str, str], Node] = {}
+    for route in root["routes"].items:
+        path = route["path"]
+        rule = UrlRule((), "")
+        if path.text is not None:
+            try:
+                rule = parse_rule(path.text)
+            except ValueError as error:
+                yield path.error(f'path "{path.text}": {error}')
+            else:
+                yield from _conflicts(route, rule, taken)
+        yield from _check_limits(route["limits"])
+        yield from _check_model(route, models_file, models)
+        yield from _check_input(route)
+        yield from _check_response(route["response"], rule.parameters, folder)
+
+
+def read_service(root: Node) -> Service:
+    """Make the service's record."""
+    node = root["service"]
+    chosen = {key: node[key].plain for key in ("title", "version", "errors") if key in node}
+    return Service(node=node, limits=_limits(node["limits"], Limits(node=node)), **chosen)
+
+
+def read_routes(root: Node, service: Service) -> tuple[Route, ...]:
+    """Make the routes' records from a document without mistakes."""
+    return tuple(_route(node, service) for node in root["routes"].items)
+
+
+def _conflicts(route: Node, rule: UrlRule, taken: dict[tuple[str, str], Node]) -> Iterator[Diagnostic]:
+    path = route["path"]
+    for method in _methods(route):
+        first = taken.setdefault((rule.shape, method), path)
+        if first is not path:
+            yield path.error(
+                f'path "{path.plain}" answers {method} a second time; '
+                f'"{first.plain}" on line {first.place.line} matches the same URLs'
+            )
+
+
+def _methods(route: Node) -> tuple[str, ...]:
+    named = route["methods"]
+    if named.present:
+        return tuple(dict.fromkeys(item.text for item in named.items if item.text is not None))
+    return ("POST",) if "model" in route or "input" in route else ("GET",)
+
+
+def _check_limits(limits: Node) -> Iterator[Diagnostic]:
+    body = limits["body"]
+    try:
+        size = _size(body.plain)
+    except (KeyError, TypeError, ValueError):
+        return
+    if body.text is not None and size > _MAX_BODY:
+        yield body.error("body: at most 1 GiB is taken")
+
+
+def _check_model(route: Node, models_file: str | None, models: Iterable[str] | None) -> Iterator[Diagnostic]:
+    model = route["model"]
+    if model.text is None:
+        return
+    if models_file is None:
+        yield model.error(f'unknown model "{model.text}": there is no models.yaml beside this file')
+    elif models is not None and model.text not in models:
+        known = did_you_mean(model.text, models, f"{models_file} has")
+        yield model.error(f'unknown model "{model.text}" {known}')
+    for method in route["methods"].items:
+        if method.text == "GET":
+            yield method.error("GET carries no body, and a model's instances come in one; use POST")
+
+
+def _check_input(route: Node) -> Iterator[Diagnostic]:
+    schema = route["input"]
+    if not schema.present:
+        return
+    if "model" in route:
+        yield route.key("input").error("a route with a model has no input of its own; the model's input holds")
+    for method in route["methods"].items:
+        if method.text == "GET":
+            yield method.error("GET carries no body for the input to check; use POST, PUT, PATCH or DELETE")
+    yield from check_schema(schema)
+
+
+def _check_response(response: Node, parameters: Iterable[str], folder: Path) -> Iterator[Diagnostic]:
+    yield from _check_templates(response, parameters)
+    for body in ("text", "html", "json"):
+        yield from _check_templates(response[body], parameters)
+    for name, key, value in response["headers"].pairs():
+        if name.lower() in _OUR_HEADERS:
+            yield key.error(f"the server sets {name} itself; leave it out")
+        for item in value.items or (value,):
+            if isinstance(item.plain, str) and (reason := _not_a_header_value(item.plain)):
+                yield item.error(f"{name}: {reason}")
+    status = response["status"].plain
+    kind = next((name for name in _BODIES if name in response), None)
+    if status in _BODILESS and kind:
+        yield response.key(kind).error(f"an answer with status {status} has no body; leave {kind} out")
+    file = response["file"]
+    if file.text:
+        try:
+            inside(folder, file.text)
+        except ValueError as error:
+            yield file.error(str(error))
+
+
+def _check_templates(node: Node, parameters: Iterable[str]) -> Iterator[Diagnostic]:
+    for _, value in walk(node):
+        if value.text is not None and (value is node or node.text is None) and "${" in value.text:
+            try:
+                parse_template(value.text, parameters)
+            except TemplateError as error:
+                yield Diagnostic(value.place_of(error.fragment), str(error))
+
+
+def _not_a_header_value(value: str) -> str:
+    if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):
+        return "a header's value has no line break and no other control character"
+    try:
+        value.encode("latin-1")
+    except UnicodeEncodeError:
+        return "a header's value has no character outside Latin-1"
+    return "a header's value has no space at its ends" if value != value.strip() else ""
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, int):
+        return value
+    number, unit = cast("re.Match[str]", re.fullmatch(r"(\d+) ?(\w*)", value)).groups()
+    return int(number) * _UNITS[unit]
+
+
+def _limits(node: Node, default: Limits) -> Limits:
+    body = _size(node["body"].plain) if "body" in node else default.body
+    return Limits(node=node, body=body, instances=node["instances"].plain or default.instances)
+
+
+def _route(node: Node, service: Service) -> Route:
+    return Route(
+        node=node,
+        path=node["path"].plain,
+        methods=_methods(node),
+        response=_response(node["response"]) if "response" in node else None,
+        model=node["model"].plain,
+        input=Schema(node=node["input"], document=node["input"].plain) if "input" in node else None,
+        limits=_limits(node["limits"], service.limits),
+        strict_content_type=bool(node["strict_content_type"].plain),
+    )
+
+
+def _response(node: Node) -> Response:
+    if node.text is not None:
+        return Response(node=node, kind="html", content=node.text)
+    kind = next((name for name in _BODIES if name in node), "empty")
+    headers = [
+        (name, str(item.plain)) for name, _, value in node["headers"].pairs() for item in value.items or (value,)
+    ]
+    return Response(
+        node=node,
+        status=node["status"].plain or 200,
+        headers=tuple(headers),
+        kind=cast("Any", kind),
+        content=node[kind].plain,
+    )

@@ -1,0 +1,161 @@
+"""Check the JSON Schemas that a spec's author wrote, each mistake at its own keyword."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+import jsonschema_rs
+
+from engine.errors import Diagnostic, did_you_mean
+from engine.spec.node import Node
+from engine.validation import METASCHEMA, TYPE_NAMES, SchemaError, Validator, clip, show
+
+# Where a keyword holds schemas: one, a list of them, or a mapping of names to them.
+_ONE = frozenset(
+    "additionalProperties contains contentSchema else if items not propertyNames then unevaluatedItems "
+    "unevaluatedProperties".split()
+)
+_LIST = frozenset(("allOf", "anyOf", "oneOf", "prefixItems"))
+_MAP = frozenset(("$defs", "definitions", "dependentSchemas", "patternProperties", "properties"))
+_PLAIN = frozenset(
+    "$anchor $comment $dynamicAnchor $dynamicRef $id $ref $schema $vocabulary const contentEncoding "
+    "contentMediaType default dependentRequired deprecated description enum examples exclusiveMaximum "
+    "exclusiveMinimum format maxContains maxItems maxLength maxProperties maximum minContains minItems "
+    "minLength minProperties minimum multipleOf pattern readOnly required title type uniqueItems "
+    "writeOnly".split()
+)
+KEYWORDS = _ONE | _LIST | _MAP | _PLAIN
+_NOT_LINEAR = re.compile(r"\(\?<?[=!]|\\[1-9]|\\k<")
+_BASE = "urn:engine:document"
+_ELSEWHERE = {"$comment": "not in this document"}
+
+_metaschema = Validator({"$ref": METASCHEMA})
+
+
+def check_schema(root: Node) -> Iterator[Diagnostic]:
+    """Give every mistake in a schema; an unknown keyword is only a warning."""
+    sound = True
+    explained: set[int] = set()
+    for node in _subschemas(root):
+        yield from _unknown_keywords(node)
+        for at, message in _keyword_mistakes(node):
+            sound = False
+            explained.add(id(at))
+            yield at.error(message)
+    for violation in _metaschema.violations(root.plain):
+        node = root.follow(violation.path)
+        sound = False
+        if not explained.intersection(map(id, (node, *node.items))):
+            yield node.error(f"not a JSON Schema: {violation.detail}")
+    if not sound:
+        return
+    for dangling in _unresolved(root):
+        sound = False
+        yield dangling
+    if sound:
+        try:
+            Validator(root.plain)
+        except SchemaError as error:
+            yield root.error(f"the schema cannot be compiled: {clip(error.message, 300)}")
+
+
+def _subschemas(root: Node) -> Iterator[Node]:
+    """Give every schema object in a schema, itself first; values of `enum`, `default` and the like are none."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if node.fields is None:
+            continue
+        yield node
+        for keyword, _, value in node.pairs():
+            if keyword in _ONE:
+                waiting.append(value)
+            elif keyword in _LIST:
+                waiting += value.items
+            elif keyword in _MAP:
+                waiting += [schema for _, _, schema in value.pairs()]
+
+
+def _unknown_keywords(node: Node) -> Iterator[Diagnostic]:
+    for keyword, key, _ in node.pairs():
+        if keyword not in KEYWORDS and not keyword.startswith("x-"):
+            meant = did_you_mean(keyword, KEYWORDS, "")
+            hint = f" {meant}" if "did you mean" in meant else ""
+            message = f'unknown schema keyword "{clip(keyword)}" is ignored{hint}'
+            yield key.error(message, "warning")
+
+
+def _keyword_mistakes(node: Node) -> Iterator[tuple[Node, str]]:
+    """Explain the mistakes for which the metaschema has only general words."""
+    declared = node["$schema"]
+    if declared.text is not None and declared.text.rstrip("#") != METASCHEMA:
+        yield declared, f"schemas are read as JSON Schema 2020-12; leave $schema out, or say {METASCHEMA}"
+    types = node["type"]
+    for item in types.items or [types]:
+        if item.text is not None and item.text not in TYPE_NAMES:
+            yield item, f"unknown type {show(item.text)} {did_you_mean(item.text, TYPE_NAMES, 'there are')}"
+    if node["pattern"].text is not None:
+        yield from _pattern_mistake(node["pattern"], node["pattern"].text)
+    for pattern, key, _ in node["patternProperties"].pairs():
+        yield from _pattern_mistake(key, pattern)
+
+
+def _pattern_mistake(node: Node, pattern: str) -> Iterator[tuple[Node, str]]:
+    try:
+        Validator({"pattern": pattern})
+    except SchemaError:
+        if _NOT_LINEAR.search(pattern):
+            yield (
+                node,
+                (
+                    f"the pattern {show(pattern)} looks around or back, which no linear-time engine runs; "
+                    "say it without, or with several patterns under allOf"
+                ),
+            )
+        else:
+            yield node, f"the pattern {show(pattern)} is not a regular expression, or is too large for one"
+
+
+def _unresolved(root: Node) -> Iterator[Diagnostic]:
+    """Look every reference up, from the base URI of the schema it stands in."""
+    registry = jsonschema_rs.Registry([(_BASE, root.plain)], retriever=lambda _: _ELSEWHERE)
+    waiting = [(root, registry.resolver(_BASE))]
+    while waiting:
+        node, resolver = waiting.pop()
+        if isinstance(node.plain, Mapping) and isinstance(node["$id"].text, str):
+            resolver = _enter(resolver, node["$id"].text)
+        for keyword in ("$ref", "$dynamicRef"):
+            reference = node[keyword]
+            if reference.text is not None and not _resolves(resolver, reference.text):
+                yield reference.error(_dangling(reference.text))
+        for keyword, _, value in node.pairs():
+            if keyword in _ONE:
+                waiting.append((value, resolver))
+            elif keyword in _LIST:
+                waiting += [(item, resolver) for item in value.items]
+            elif keyword in _MAP:
+                waiting += [(schema, resolver) for _, _, schema in value.pairs()]
+
+
+def _enter(resolver: jsonschema_rs.Resolver, identifier: str) -> jsonschema_rs.Resolver:
+    try:
+        return resolver.lookup(identifier).resolver
+    except jsonschema_rs.ReferencingError:
+        return resolver
+
+
+def _resolves(resolver: jsonschema_rs.Resolver, reference: str) -> bool:
+    try:
+        return resolver.lookup(reference).contents != _ELSEWHERE
+    except jsonschema_rs.ReferencingError:
+        return False
+
+
+def _dangling(reference: str) -> str:
+    if reference.startswith("#"):
+        return f'$ref "{clip(reference)}" leads nowhere in this schema; "#" is the schema itself, not the file'
+    return (
+        f'$ref "{clip(reference)}" leads outside this schema, and nothing is ever fetched; '
+        'copy what it names under "$defs" and refer to it as "#/$defs/NAME"'
+    )

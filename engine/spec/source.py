@@ -1,0 +1,68 @@
+"""The text of a spec file, and how an offset in it becomes a place that a person can find."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from functools import cached_property
+from pathlib import Path
+
+from engine.errors import Diagnostic, Place, SpecError
+
+MAX_BYTES = 8 * 1024 * 1024
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+class Source:
+    """One file's text under the name that messages use for it."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.text = text
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        return [0, *(end.end() for end in _LINE_END.finditer(self.text))]
+
+    def place(self, start: int, end: int) -> Place:
+        """Give the place of `text[start:end]`, or of its first line where it has several."""
+        start = min(max(start, 0), len(self.text))
+        line = bisect_right(self._line_starts, start) - 1
+        first = self._line_starts[line]
+        stop = self._line_starts[line + 1] if line + 1 < len(self._line_starts) else len(self.text)
+        text = self.text[first:stop].rstrip("\r\n")
+        width = max(1, min(end, first + len(text)) - start)
+        return Place(self.name, line + 1, start - first + 1, width, text)
+
+    def error(self, start: int, end: int, message: str) -> SpecError:
+        """Make the error that ends the reading of this file."""
+        return SpecError([Diagnostic(self.place(start, end), message)])
+
+
+def read_source(path: Path, name: str) -> Source:
+    """Read a spec file as UTF-8 text; raise `SpecError` where that cannot be done."""
+    whole = Place(name)
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise SpecError([Diagnostic(whole, "the file does not exist")]) from None
+    except IsADirectoryError:
+        raise SpecError([Diagnostic(whole, "this is a folder; name the file in it")]) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SpecError([Diagnostic(whole, f"the file cannot be read: {reason}")]) from None
+    return decode(data, name)
+
+
+def decode(data: bytes, name: str) -> Source:
+    """Turn a spec file's bytes into text; raise `SpecError` where it is too large or not UTF-8."""
+    if len(data) > MAX_BYTES:
+        message = f"the file is larger than {MAX_BYTES // 1024**2} MiB; a spec is not the place for data"
+        raise SpecError([Diagnostic(Place(name), message)])
+    try:
+        return Source(name, data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        before = Source(name, data[: error.start].decode("utf-8-sig", "replace") + "�")
+        message = f"the file is not UTF-8 (byte 0x{data[error.start]:02x}); save it as UTF-8"
+        raise before.error(len(before.text) - 1, len(before.text), message) from None

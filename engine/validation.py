@@ -1,0 +1,224 @@
+"""The one door to JSON Schema 2020-12: compile a schema, judge a value, put each violation in plain words.
+
+The schema alone decides what is valid; suggestions are added to its verdicts, never verdicts of their own.
+Nothing is ever fetched: a reference leads into the same document or to a published metaschema.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import jsonschema_rs
+
+from engine.errors import plural
+
+METASCHEMA = "https://json-schema.org/draft/2020-12/schema"
+TYPE_NAMES = {
+    "array": "an array",
+    "boolean": "a boolean",
+    "integer": "an integer",
+    "null": "null",
+    "number": "a number",
+    "object": "an object",
+    "string": "a string",
+}
+SHOWN_LENGTH = 60
+SHOWN_CHOICES = 12
+
+SchemaError = jsonschema_rs.ValidationError
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One failure of a value against its schema.
+
+    `path` leads to the value, `keyword` is the schema's keyword that failed, `schema_path` leads to that
+    keyword, and `name` is the property a `required` or `additionalProperties` speaks of.
+    """
+
+    path: Path
+    detail: str
+    keyword: str
+    schema_path: Path
+    name: str = ""
+
+    @property
+    def pointer(self) -> str:
+        """The path as a JSON pointer in URI fragment form (RFC 6901, section 6)."""
+        return pointer(self.path)
+
+
+class Validator:
+    """A compiled schema. `is_valid(value)` is the quick verdict, `violations(value)` the whole story."""
+
+    def __init__(self, schema: Any) -> None:
+        """Compile `schema`; raise `SchemaError` where it is none, or refers to what is not at hand."""
+        self._schema = schema
+        compiled = jsonschema_rs.Draft202012Validator(
+            schema,
+            validate_formats=False,
+            retriever=_refuse,
+            pattern_options=jsonschema_rs.RegexOptions(),
+        )
+        self.is_valid: Callable[[Any], bool] = compiled.is_valid
+        self._iter_errors = compiled.iter_errors
+
+    def violations(self, value: Any, at: Path = ()) -> Iterator[Violation]:
+        """Give every violation once, in the validator's order; `at` is where `value` stands in the whole."""
+        seen = set()
+        for error in self._iter_errors(value):
+            for violation in self._explain(error, value, at):
+                if (violation.path, violation.detail) not in seen:
+                    seen.add((violation.path, violation.detail))
+                    yield violation
+
+    def _explain(self, error: SchemaError, value: Any, at: Path) -> Iterator[Violation]:
+        within, keyword, where = tuple(error.instance_path), error.kind.name, tuple(error.schema_path)
+        path = (*at, *within)
+        kind = jsonschema_rs.ValidationErrorKind
+        match error.kind:
+            case kind.Required(name):
+                detail = f'"{name}" is required{self._misspelt(name, _follow(value, within), where)}'
+                yield Violation(path, detail, keyword, where, name)
+            case kind.AdditionalProperties(names) | kind.UnevaluatedProperties(names):
+                known = _properties(self._schema, where)
+                for name in names:
+                    detail = f'"{clip(name)}" is not a known property{_near(name, known)}'
+                    yield Violation((*path, name), detail, keyword, where, name)
+            case _:
+                yield Violation(path, describe(error), keyword, where)
+
+    def _misspelt(self, name: str, value: Any, where: Path) -> str:
+        known = _properties(self._schema, where)
+        unknown = [key for key in value if key not in known] if isinstance(value, Mapping) else []
+        near = difflib.get_close_matches(name, [key[:100] for key in unknown[:100]], n=1)
+        return f'; did you mean it by "{near[0]}"?' if near else ""
+
+
+def describe(error: SchemaError) -> str:
+    """Say in plain words what is wrong with the value that `error` is about."""
+    sentence = _SENTENCES.get(type(error.kind))
+    return sentence(error.instance, error.kind) if sentence else clip(error.message, 300)
+
+
+def pointer(path: Path) -> str:
+    """Write a path as a JSON pointer in URI fragment form: `#/instances/3/petal~1width`."""
+    tokens = (str(token).replace("~", "~0").replace("/", "~1") for token in path)
+    return "#" + "".join("/" + quote(token, safe="!$&'()*+,;=:@~-._", errors="replace") for token in tokens)
+
+
+def show(value: Any) -> str:
+    """Write a JSON value for a message, cut where it is long."""
+    if isinstance(value, dict | list) and len(value) > SHOWN_CHOICES:
+        return "the object" if isinstance(value, dict) else "the array"
+    return clip(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def clip(text: str, length: int = SHOWN_LENGTH) -> str:
+    """Cut a text that is too long for a message."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _refuse(uri: str) -> Any:
+    raise LookupError(f"{uri} is not part of the document, and nothing is fetched")
+
+
+def _either(types: list[str]) -> str:
+    names = [TYPE_NAMES[name] for name in types if not (name == "integer" and "number" in types)]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def _listed(options: list[Any]) -> str:
+    rest = f" or {len(options) - SHOWN_CHOICES:,} more" if len(options) > SHOWN_CHOICES else ""
+    return ", ".join(map(show, options[:SHOWN_CHOICES])) + rest
+
+
+def _near(word: Any, options: Any) -> str:
+    if not isinstance(word, str):
+        return ""
+    words = {option.lower(): option for option in options if isinstance(option, str)}
+    near = difflib.get_close_matches(word[:100].lower(), words, n=1)
+    return f' (did you mean "{words[near[0]]}"?)' if near else ""
+
+
+def _unquoted(value: Any, types: list[str]) -> str:
+    if not isinstance(value, str) or not {"number", "integer"} & set(types):
+        return ""
+    try:
+        number = float(value)
+    except ValueError:
+        return ""
+    return "; write it without the quotes" if math.isfinite(number) else ""
+
+
+def _fits_none(value: Any, branches: list[list[SchemaError]]) -> str:
+    """Merge alternatives that all ask for a type into one sentence, else list what each says."""
+    types: list[str] = []
+    for branch in branches:
+        first = branch[0].kind if branch else None
+        if not isinstance(first, _Kind.Type) or branch[0].instance != value:
+            break
+        types += first.types
+    else:
+        if types:
+            return f"{show(value)} is not {_either(list(dict.fromkeys(types)))}"
+    reasons = dict.fromkeys(describe(branch[0]) for branch in branches[:3] if branch)
+    return f"{show(value)} fits none of the {len(branches)} alternatives: {'; or '.join(reasons)}"
+
+
+def _follow(value: Any, path: Path) -> Any:
+    for step in path:
+        try:
+            value = value[step]
+        except (LookupError, TypeError):
+            return None
+    return value
+
+
+def _properties(schema: Any, where: Path) -> list[str]:
+    """List the properties that stand beside a keyword in the schema."""
+    beside = _follow(_follow(schema, where[:-1]), ("properties",))
+    return list(beside) if isinstance(beside, Mapping) else []
+
+
+def _count(what: str, limit_name: str) -> Callable[[Any, Any], str]:
+    most = limit_name == "most"
+    allowed = "at most {} are allowed" if most else "at least {} are needed"
+    return lambda value, kind: f"there are {len(value):,} {what}; {allowed.format(kind.limit)}"
+
+
+_Kind = jsonschema_rs.ValidationErrorKind
+_SENTENCES: Mapping[type[jsonschema_rs.ValidationErrorKind], Callable[[Any, Any], str]] = {
+    _Kind.Type: lambda value, kind: f"{show(value)} is not {_either(kind.types)}{_unquoted(value, kind.types)}",
+    _Kind.Enum: lambda value, kind: f"{show(value)} is not one of {_listed(kind.options)}{_near(value, kind.options)}",
+    _Kind.Constant: lambda value, kind: f"{show(value)} is not {show(kind.expected_value)}",
+    _Kind.Minimum: lambda value, kind: f"{show(value)} is less than the minimum of {kind.limit}",
+    _Kind.Maximum: lambda value, kind: f"{show(value)} is greater than the maximum of {kind.limit}",
+    _Kind.ExclusiveMinimum: lambda value, kind: f"{show(value)} is not greater than {kind.limit}",
+    _Kind.ExclusiveMaximum: lambda value, kind: f"{show(value)} is not less than {kind.limit}",
+    _Kind.MultipleOf: lambda value, kind: f"{show(value)} is not a multiple of {kind.multiple_of}",
+    _Kind.MinLength: lambda value, kind: f"{show(value)} is shorter than {plural(kind.limit, 'character')}",
+    _Kind.MaxLength: lambda value, kind: f"{show(value)} is longer than {plural(kind.limit, 'character')}",
+    _Kind.Pattern: lambda value, kind: f"{show(value)} does not match the pattern {clip(kind.pattern)}",
+    _Kind.MinItems: _count("items", "least"),
+    _Kind.MaxItems: _count("items", "most"),
+    _Kind.AdditionalItems: _count("items", "most"),
+    _Kind.MinProperties: _count("properties", "least"),
+    _Kind.MaxProperties: _count("properties", "most"),
+    _Kind.UniqueItems: lambda _, __: "the items are not all different",
+    _Kind.Required: lambda _, kind: f'"{kind.property}" is required',
+    _Kind.FalseSchema: lambda value, _: f"{show(value)} is not allowed here",
+    _Kind.Not: lambda value, _: f"{show(value)} is of a form that is not allowed",
+    _Kind.AnyOf: lambda value, kind: _fits_none(value, kind.context),
+    _Kind.OneOfNotValid: lambda value, kind: _fits_none(value, kind.context),
+    _Kind.OneOfMultipleValid: lambda value, _: f"{show(value)} fits more than one of the alternatives, not exactly one",
+    _Kind.PropertyNames: lambda _, kind: f"the property name {describe(kind.error)}",
+    _Kind.Contains: lambda _, __: "too few or too many of the items are what the array must contain",
+}

@@ -1,0 +1,83 @@
+"""An ordinary Flask app out of a spec: extensions work on it, test_client() does, any WSGI server runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import flask
+from werkzeug.routing import BaseConverter
+
+from engine.endpoints import Endpoint, Request, Response, build_endpoints
+from engine.models import Predictor, compile_models
+from engine.spec import Route, Spec, load
+from engine.web.body import read_body
+from engine.web.converters import FiniteFloatConverter, ReadableIntegerConverter
+from engine.web.errors import answer_errors
+
+
+class Service(flask.Flask):
+    """A Flask app whose URL rules read every number that a URL can hold, and which sorts its Allow headers."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__("engine", static_folder=None, template_folder=None)
+        self.spec = spec
+        numbers: Mapping[str, type[BaseConverter]] = {"int": ReadableIntegerConverter, "float": FiniteFloatConverter}
+        self.url_map.converters = {**self.url_map.converters, **numbers}
+
+    def make_default_options_response(self) -> flask.Response:
+        """Answer OPTIONS as Flask does, in an order that does not change from process to process."""
+        answer = super().make_default_options_response()
+        answer.headers["Allow"] = ", ".join(sorted(answer.allow))
+        return answer
+
+
+def create_app(routes: str | Path = "routes.yaml", models: str | Path | None = None) -> flask.Flask:
+    """Read a spec and make its app: `gunicorn 'engine:create_app()'`.
+
+    Without `models`, the models.yaml beside `routes` is read if it is there. Raises `SpecError` with every
+    mistake in both files.
+    """
+    return build_app(load(routes, models))
+
+
+def build_app(spec: Spec, predictors: Mapping[str, Predictor] | None = None) -> flask.Flask:
+    """Make the app of a spec in hand; its models are compiled unless their `predictors` are given."""
+    app = Service(spec)
+    answer_errors(app, prefer_html=spec.service.errors == "html")
+    mounted = build_endpoints(spec, compile_models(spec) if predictors is None else predictors)
+    for number, mount in enumerate(mounted):
+        route = mount.route
+        app.add_url_rule(route.path, str(number), _view(mount.endpoint, route), methods=list(route.methods))
+    return app
+
+
+def _view(endpoint: Endpoint, route: Route) -> Callable[..., flask.Response]:
+    limit = route.limits.body
+
+    def view(**path: Any) -> flask.Response:
+        request = flask.request
+        body = read_body(request, limit) if endpoint.reads_body else b""
+        headers = request.headers
+        return to_flask(
+            endpoint(
+                Request(
+                    request.method,
+                    path,
+                    headers.get("Content-Type", ""),
+                    headers.get("If-None-Match", ""),
+                    body,
+                )
+            )
+        )
+
+    return view
+
+
+def to_flask(response: Response) -> flask.Response:
+    """Make Flask's response of ours, with no header that ours does not have."""
+    answer = flask.Response(response.body, response.status)
+    del answer.headers["Content-Type"]
+    answer.headers.extend(response.headers)
+    return answer

@@ -1,0 +1,56 @@
+"""Reading a request's body within its limit, however the client sends it."""
+
+from __future__ import annotations
+
+import time
+from http import HTTPStatus
+from typing import IO
+
+import flask
+from werkzeug.exceptions import ClientDisconnected
+
+from engine.endpoints import Problem
+
+CHUNK = 64 * 1024
+DRAIN_BYTES = 16 * 1024 * 1024
+DRAIN_SECONDS = 5.0
+
+
+def read_body(request: flask.Request, limit: int) -> bytes:
+    """Read the body, of `limit` bytes at most; raise `Problem` 413 for a larger one, declared or chunked.
+
+    The rest of a body that is too large is read and dropped, within bounds, so that a client that is still
+    sending gets to read the answer; beyond the bounds the connection is closed.
+    """
+    stream = request.stream
+    try:
+        if (request.content_length or 0) > limit:
+            raise _too_large(stream, limit)
+        body = stream.read(limit + 1)
+        while body and len(body) <= limit and (more := stream.read(limit + 1 - len(body))):
+            body += more
+    except (ClientDisconnected, OSError):
+        raise Problem(HTTPStatus.BAD_REQUEST, "the body ended before its declared length") from None
+    if len(body) > limit:
+        raise _too_large(stream, limit)
+    return body
+
+
+def _too_large(stream: IO[bytes], limit: int) -> Problem:
+    drained = _drain(stream)
+    return Problem(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        f"the body is larger than {limit:,} bytes",
+        headers=() if drained else (("Connection", "close"),),
+    )
+
+
+def _drain(stream: IO[bytes]) -> bool:
+    """Read and drop what a client still sends; tell whether that was all."""
+    left, deadline = DRAIN_BYTES, time.monotonic() + DRAIN_SECONDS
+    while left > 0 and time.monotonic() < deadline:
+        chunk = stream.read(min(CHUNK, left))
+        if not chunk:
+            return True
+        left -= len(chunk)
+    return False

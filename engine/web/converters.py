@@ -1,0 +1,30 @@
+"""URL converters that answer 404 where Python cannot read a number, instead of failing."""
+
+from __future__ import annotations
+
+import math
+
+from werkzeug.routing import FloatConverter, IntegerConverter, ValidationError
+
+
+class ReadableIntegerConverter(IntegerConverter):
+    """Werkzeug's `int`, for which an integer of thousands of digits matches nothing."""
+
+    def to_python(self, value: str) -> int:
+        """Read the integer in a URL."""
+        try:
+            number: int = super().to_python(value)
+        except ValueError as error:
+            raise ValidationError from error
+        return number
+
+
+class FiniteFloatConverter(FloatConverter):
+    """Werkzeug's `float`, for which a number beyond float64 matches nothing."""
+
+    def to_python(self, value: str) -> float:
+        """Read the number in a URL."""
+        number: float = super().to_python(value)
+        if not math.isfinite(number):
+            raise ValidationError
+        return number

@@ -1,0 +1,88 @@
+"""Errors for every client: problem details for programs, Flask's own page for browsers."""
+
+from __future__ import annotations
+
+import logging
+from html import escape
+from http import HTTPStatus
+from uuid import uuid4
+
+import flask
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import RequestRedirect
+
+from engine.endpoints import Problem
+from engine.endpoints.problems import title
+
+logger = logging.getLogger("engine")
+
+
+def answer_errors(app: flask.Flask, *, prefer_html: bool) -> None:
+    """Have the app answer each of its errors in the form that the client wants.
+
+    `prefer_html` decides for a client that accepts anything.
+    """
+
+    def on_http_exception(error: HTTPException) -> flask.Response | HTTPException:
+        if isinstance(error, RequestRedirect) or error.code is None or error.response is not None:
+            return error
+        if isinstance(error, MethodNotAllowed):
+            error.valid_methods = sorted(error.valid_methods or ())
+        if _wants_html(flask.request, prefer_html=prefer_html):
+            return error
+        allow = (("Allow", _allowed(error)),) if isinstance(error, MethodNotAllowed) else ()
+        return _send(Problem(error.code, _detail(error), headers=allow))
+
+    def on_problem(problem: Problem) -> flask.Response:
+        if _wants_html(flask.request, prefer_html=prefer_html):
+            return _page(problem)
+        return _send(problem)
+
+    def on_failure(error: Exception) -> flask.Response:
+        request_id = uuid4().hex
+        method, path = flask.request.method, flask.request.path
+        summary = f"{type(error).__name__}: {error}"
+        logger.error("request %s failed: %s %r: %r", request_id, method, path, summary, exc_info=error)
+        detail = "the service failed; its log has the reason under this request id"
+        return on_problem(Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail, request_id=request_id))
+
+    app.register_error_handler(HTTPException, on_http_exception)
+    app.register_error_handler(Problem, on_problem)
+    app.register_error_handler(Exception, on_failure)
+
+
+def _wants_html(request: flask.Request, *, prefer_html: bool) -> bool:
+    accept = request.accept_mimetypes
+    if not accept:
+        return prefer_html
+    as_html = accept["text/html"]
+    as_json = max(accept["application/problem+json"], accept["application/json"])
+    return as_html > as_json or (as_html == as_json and prefer_html)
+
+
+def _detail(error: HTTPException) -> str:
+    request = flask.request
+    if error.code == HTTPStatus.NOT_FOUND:
+        return f"no route matches {request.path}"
+    if isinstance(error, MethodNotAllowed):
+        return f"{request.method} is not answered here; {_allowed(error)} are"
+    return error.description or title(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _allowed(error: MethodNotAllowed) -> str:
+    return ", ".join(error.valid_methods or ())
+
+
+def _send(problem: Problem) -> flask.Response:
+    response = problem.response()
+    return flask.Response(response.body, response.status, list(response.headers))
+
+
+def _page(problem: Problem) -> flask.Response:
+    """Write a problem as Werkzeug writes its own error pages."""
+    items = "".join(f"<li><code>{escape(e['pointer'])}</code> {escape(e['detail'])}</li>" for e in problem.errors)
+    text = f"<p>{escape(problem.detail)}</p>" + (f"<ul>{items}</ul>" if items else "")
+    text += f"<p>Request id: <code>{problem.request_id}</code></p>" if problem.request_id else ""
+    name = title(problem.status)
+    page = f"<!doctype html>\n<html lang=en>\n<title>{problem.status} {name}</title>\n<h1>{name}</h1>\n{text}\n"
+    return flask.Response(page, problem.status, list(problem.headers), content_type="text/html; charset=utf-8")

@@ -1,0 +1,81 @@
+"""A server in a process of its own, for tests: on loopback, on a free port, ended by its own id."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+START_SECONDS = 90
+STOP_SECONDS = 30
+
+
+@dataclass
+class Server:
+    """A server that answers; `lines` is what it has printed."""
+
+    folder: Path
+    process: subprocess.Popen[str]
+    port: int
+    lines: list[str]
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+
+    def request(self, method: str, path: str, **kwargs: object) -> tuple[int, dict[str, str], bytes]:
+        with contextlib.closing(self.connect()) as connection:
+            connection.request(method, path, **kwargs)
+            answer = connection.getresponse()
+            return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+
+    def stop(self, signum: int = signal.SIGTERM) -> int:
+        self.process.send_signal(signum)
+        return self.process.wait(STOP_SECONDS)
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "engine", *arguments]
+
+
+@contextlib.contextmanager
+def serving(folder: Path, *arguments: str) -> Iterator[Server]:
+    """Serve the spec in a folder, from the moment that it answers."""
+    process = subprocess.Popen(
+        command("serve", "-p", "0", *arguments), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    lines: list[str] = []
+    ports: queue.Queue[int] = queue.Queue()
+
+    def read() -> None:
+        for line in process.stdout or ():
+            lines.append(line)
+            if found := re.search(r"serving on http://\S+:(\d+)", line):
+                ports.put(int(found[1]))
+        ports.put(0)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        port = ports.get(timeout=START_SECONDS)
+        if not port:
+            raise AssertionError("the server did not start:\n" + "".join(lines))
+        yield Server(folder, process, port, lines)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        reader.join()
+        if process.stdout:
+            process.stdout.close()

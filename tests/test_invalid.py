@@ -1,0 +1,31 @@
+"""Broken specs: each folder in tests/invalid has a spec and, in expected.txt, every word that is said of it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from engine.errors import SpecError, render
+from engine.models import compile_models
+from engine.spec import load
+
+CASES = sorted(path.parent for path in (ROOT / "tests" / "invalid").glob("*/expected.txt"))
+
+
+def told() -> str:
+    """What is said of the spec in the working directory."""
+    try:
+        spec = load("routes.yaml")
+        compile_models(spec)
+    except SpecError as error:
+        return str(error)
+    return render(spec.warnings)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_broken_spec_is_told_at_its_places(case: Path, spec_folder: Path) -> None:
+    shutil.copytree(case, spec_folder, dirs_exist_ok=True)
+    assert (case / "expected.txt").read_text().rstrip("\n") == told()

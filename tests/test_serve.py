@@ -1,0 +1,114 @@
+"""`serve` in a process of its own, over real sockets."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from serving import Server, command, serving
+
+INSTANCE = {"sepal_length": 5.9, "sepal_width": 3.0, "petal_length": 5.1, "petal_width": 1.8}
+
+
+@pytest.fixture(scope="module")
+def server(iris_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Server:
+    folder = tmp_path_factory.mktemp("service")
+    for name in ("routes.yaml", "models.yaml"):
+        shutil.copy(ROOT / name, folder)
+    (folder / "build").mkdir()
+    shutil.copy(iris_file, folder / "build")
+    with serving(folder, "-w", "2") as running:
+        yield running
+
+
+def test_the_tutorials_answers_come_over_the_wire(server: Server) -> None:
+    status, headers, body = server.request("GET", "/")
+    assert (200, "text/html; charset=utf-8", b"<p>Hello, World!</p>") == (status, headers["content-type"], body)
+    assert (200, b"<p>Hello shkim!</p>") == server.request("GET", "/shkim")[::2]
+    assert (200, b'{"hello":"world"}\n') == server.request("PUT", "/hello")[::2]
+    status, headers, _ = server.request("GET", "/hello")
+    assert (405, "OPTIONS, POST, PUT") == (status, headers["allow"])
+    assert (200, b'{"result":[2]}\n') == server.request("POST", "/predict", body=json.dumps(INSTANCE))[::2]
+
+
+def test_a_head_request_gets_headers_alone(server: Server) -> None:
+    status, headers, body = server.request("HEAD", "/")
+    assert (200, "20", b"") == (status, headers["content-length"], body)
+
+
+@pytest.mark.parametrize("megabytes", [2, 10, 40])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_client_reads_its_413(server: Server, megabytes: int, chunked: bool) -> None:
+    """Also a client that sends all of its body before it reads; past a bound the connection is closed."""
+    block = b"x" * 65_536
+    blocks = megabytes * 16
+
+    def body() -> object:
+        for _ in range(blocks):
+            yield block
+
+    headers = {} if chunked else {"Content-Length": str(len(block) * blocks)}
+    connection = server.connect()
+    try:
+        connection.request("POST", "/predict", body=body(), headers=headers, encode_chunked=chunked)
+    except (BrokenPipeError, ConnectionResetError):
+        assert megabytes == 40
+    answer = connection.getresponse()
+    problem = json.loads(answer.read())
+    connection.close()
+    assert (413, 413, "Content Too Large") == (answer.status, problem["status"], problem["title"])
+    assert "the body is larger than 1,048,576 bytes" == problem["detail"]
+
+
+def test_a_body_that_ends_early_is_no_failure_of_ours(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+        client.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        client.shutdown(socket.SHUT_WR)
+        client.recv(1000)
+    assert 200 == server.request("GET", "/")[0]
+    assert not [line for line in server.lines if "Traceback" in line]
+
+
+def test_an_answer_is_the_same_in_process_and_over_the_wire(server: Server) -> None:
+    body = '{"sepal_length": "wide", "petal_lenght": 1}'
+    over_the_wire = json.loads(server.request("POST", "/predict", body=body)[2])
+    called = subprocess.run(
+        command("call", "POST", "/predict", "-d", body),
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=server.folder,
+    )
+    assert (1, over_the_wire) == (called.returncode, json.loads(called.stdout))
+
+
+def test_a_taken_port_is_said_clearly(server: Server, spec_folder: Path) -> None:
+    (spec_folder / "routes.yaml").write_text("routes: [{path: /, response: hi}]")
+    done = subprocess.run(
+        command("serve", "-p", str(server.port)), capture_output=True, text=True, check=False, timeout=60
+    )
+    assert 1 == done.returncode
+    expected = f"error: port {server.port} on 127.0.0.1 is taken; choose another with -p, or -p 0 for a free one\n"
+    assert expected == done.stderr
+
+
+def test_a_spec_with_mistakes_is_not_served(spec_folder: Path) -> None:
+    (spec_folder / "routes.yaml").write_text("routes: [{path: x, response: hi}]")
+    done = subprocess.run(command("serve", "-p", "0"), capture_output=True, text=True, check=False, timeout=60)
+    assert (1, "") == (done.returncode, done.stdout)
+    assert 'routes.yaml:1:17: error: path "x": a path begins with "/"' == done.stderr.splitlines()[0]
+
+
+@pytest.mark.parametrize(("signum", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_signal_stops_it_cleanly(signum: int, status: int, spec_folder: Path) -> None:
+    (spec_folder / "routes.yaml").write_text("routes: [{path: /, response: hi}]")
+    with serving(spec_folder, "-w", "1") as server:
+        assert 200 == server.request("GET", "/")[0]
+        assert status == server.stop(signum)
+    assert not [line for line in server.lines if "Traceback" in line]
