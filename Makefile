@@ -21,13 +21,20 @@ $(VENV)/dev: $(VENV)/engine
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
+# The official JSON-Schema-Test-Suite, which ships in jsonschema's source distribution.
+SUITE := build/jsonschema-4.26.0
+$(SUITE): | $(VENV)/dev
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: \
+	  --dest build jsonschema==4.26.0
+	tar -xzf $@.tar.gz -C build
+
 build/model.pkl: | $(VENV)/engine
 	$(BIN)/python train.py
 
 serve: $(VENV)/engine build/model.pkl
 	$(BIN)/python -m engine serve
 
-test: $(VENV)/dev build/model.pkl
+test: $(VENV)/dev build/model.pkl $(SUITE)
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/dev

@@ -21,7 +21,8 @@ def read_json(request: Request, *, strict: bool) -> Any:
     try:
         return orjson.loads(request.body)
     except orjson.JSONDecodeError as error:
-        raise Problem(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {error}") from None
+        reason = "not UTF-8" if "valid UTF-8" in error.msg else f"not JSON: {error}"
+        raise Problem(HTTPStatus.BAD_REQUEST, f"the body is {reason}") from None
 
 
 def _is_json(content_type: str) -> bool:

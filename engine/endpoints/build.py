@@ -10,7 +10,7 @@ from engine.endpoints.messages import Endpoint
 from engine.endpoints.predict import PredictEndpoint
 from engine.errors import Diagnostic, SpecError
 from engine.models import Predictor
-from engine.spec import Route, Spec, parse_rule
+from engine.spec import Route, Spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,6 @@ def build_endpoints(spec: Spec, predictors: Mapping[str, Predictor]) -> tuple[Mo
 
 def _endpoint(route: Route, spec: Spec, predictors: Mapping[str, Predictor]) -> Endpoint:
     if route.response is not None:
-        return build_fixed(route, route.response, parse_rule(route.path).parameters, spec.folder)
+        return build_fixed(route, route.response, spec.folder)
     name = route.model or ""
     return PredictEndpoint(route, spec.models[name], predictors[name])

@@ -90,9 +90,9 @@ class CheckedEndpoint:
         return self.endpoint(request)
 
 
-def build_fixed(route: Route, declared: Declared, parameters: tuple[str, ...], folder: Path) -> Endpoint:
+def build_fixed(route: Route, declared: Declared, folder: Path) -> Endpoint:
     """Make the endpoint of a route with a `response`; raise `SpecError` where its file cannot be read."""
-    endpoint = KINDS[declared.kind](declared, parameters, folder)
+    endpoint = KINDS[declared.kind](declared, route.parameters, folder)
     if route.input is None:
         return endpoint
     return CheckedEndpoint(endpoint, Validator(route.input.document), route.strict_content_type)

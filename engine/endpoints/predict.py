@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
+from itertools import chain
 from typing import Any
 
 from engine.endpoints.body import read_json
@@ -40,11 +42,10 @@ class PredictEndpoint:
             return (BATCH_KEY, row) if batch else ()
 
         if not all(map(self._validator.is_valid, instances)):
-            raise violated(
-                found
-                for row, instance in enumerate(instances)
-                for found in self._validator.violations(instance, where(row))
+            found = chain.from_iterable(
+                self._validator.violations(instance, where(row)) for row, instance in enumerate(instances)
             )
+            raise violated(map(_hint_at_batches, found) if isinstance(value, list) and self._takes_batches else found)
         try:
             prediction = self._predict(instances)
         except RefusedInstance as refused:
@@ -69,6 +70,12 @@ class PredictEndpoint:
         if len(instances) > self._most:
             raise _refused((BATCH_KEY,), f"there are {len(instances):,} instances; at most {self._most:,} are taken")
         return instances
+
+
+def _hint_at_batches(found: Violation) -> Violation:
+    if found.path or found.keyword != "type":
+        return found
+    return replace(found, detail=f'{found.detail}; several instances go in {{"{BATCH_KEY}": [...]}}')
 
 
 def _refused(path: Path, detail: str) -> Problem:

@@ -3,7 +3,6 @@
 from engine.spec.files import inside
 from engine.spec.grammar import GrammarName, grammar
 from engine.spec.load import load
-from engine.spec.paths import parse_rule
 from engine.spec.records import Example, Limits, Model, Output, Response, Route, Schema, Service, Spec
 from engine.spec.templates import Parameter, parse_template
 
@@ -22,6 +21,5 @@ __all__ = [
     "grammar",
     "inside",
     "load",
-    "parse_rule",
     "parse_template",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from werkzeug.routing import Map, Rule
 
@@ -13,16 +12,13 @@ from engine.errors import did_you_mean
 _VARIABLE = re.compile(r"<(?:(?P<converter>[a-zA-Z_]\w*)(?P<arguments>\(.*?\))?:)?(?P<name>[a-zA-Z_]\w*)>")
 
 
-@dataclass(frozen=True, slots=True)
-class UrlRule:
-    """A rule's path parameters, and its `shape`, which is equal for rules that match the same URLs."""
-
-    parameters: tuple[str, ...]
-    shape: str
+def path_parameters(path: str) -> tuple[str, ...]:
+    """Give the names of a rule's path parameters, in their order."""
+    return tuple(match["name"] for match in _VARIABLE.finditer(path))
 
 
-def parse_rule(path: str) -> UrlRule:
-    """Read a rule; raise `ValueError` with a message for its author where it is none."""
+def rule_shape(path: str) -> str:
+    """Give what is equal for rules that match the same URLs; raise `ValueError` for the author of what is no rule."""
     if not path.startswith("/"):
         raise ValueError('a path begins with "/"')
     literal = _VARIABLE.sub("", path)
@@ -34,16 +30,15 @@ def parse_rule(path: str) -> UrlRule:
     if {".", ".."} & set(path.split("/")):
         raise ValueError('a path has no segment "." or ".."; clients resolve them before they ask')
     if "<" not in path:
-        return UrlRule((), path)
+        return path
     unknown = [match["converter"] for match in _VARIABLE.finditer(path) if match["converter"] not in _CONVERTERS]
     if unknown:
         raise ValueError(f'unknown converter "{unknown[0]}" {did_you_mean(unknown[0], _NAMED, "there are")}')
     try:
-        rule = Rule(path)
-        Map([rule])
+        Map([Rule(path)])
     except Exception as error:  # noqa: BLE001 - a converter may raise anything over its arguments
         raise ValueError(f"not a URL rule: {error}") from None
-    return UrlRule(tuple(sorted(rule.arguments)), _VARIABLE.sub(_anonymous, path))
+    return _VARIABLE.sub(_anonymous, path)
 
 
 def _anonymous(variable: re.Match[str]) -> str:

@@ -65,9 +65,10 @@ class Schema(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route(Record):
-    """A URL rule, the methods it takes, and what answers: `response` or `model`."""
+    """A URL rule with its parameters' names, the methods it takes, and what answers: `response` or `model`."""
 
     path: str
+    parameters: tuple[str, ...] = ()
     methods: tuple[str, ...]
     response: Response | None = None
     model: str | None = None

@@ -11,7 +11,7 @@ from engine.errors import Diagnostic, did_you_mean
 from engine.spec.compose import walk
 from engine.spec.files import inside
 from engine.spec.node import Node
-from engine.spec.paths import UrlRule, parse_rule
+from engine.spec.paths import path_parameters, rule_shape
 from engine.spec.records import Limits, Response, Route, Schema, Service
 from engine.spec.schemas import check_schema
 from engine.spec.templates import TemplateError, parse_template
@@ -31,18 +31,15 @@ def check_routes(
     taken: dict[tuple[str, str], Node] = {}
     for route in root["routes"].items:
         path = route["path"]
-        rule = UrlRule((), "")
         if path.text is not None:
             try:
-                rule = parse_rule(path.text)
+                yield from _conflicts(route, rule_shape(path.text), taken)
             except ValueError as error:
                 yield path.error(f'path "{path.text}": {error}')
-            else:
-                yield from _conflicts(route, rule, taken)
         yield from _check_limits(route["limits"])
         yield from _check_model(route, models_file, models)
         yield from _check_input(route)
-        yield from _check_response(route["response"], rule.parameters, folder)
+        yield from _check_response(route["response"], path_parameters(path.text or ""), folder)
 
 
 def read_service(root: Node) -> Service:
@@ -57,10 +54,10 @@ def read_routes(root: Node, service: Service) -> tuple[Route, ...]:
     return tuple(_route(node, service) for node in root["routes"].items)
 
 
-def _conflicts(route: Node, rule: UrlRule, taken: dict[tuple[str, str], Node]) -> Iterator[Diagnostic]:
+def _conflicts(route: Node, shape: str, taken: dict[tuple[str, str], Node]) -> Iterator[Diagnostic]:
     path = route["path"]
     for method in _methods(route):
-        first = taken.setdefault((rule.shape, method), path)
+        first = taken.setdefault((shape, method), path)
         if first is not path:
             yield path.error(
                 f'path "{path.plain}" answers {method} a second time; '
@@ -168,6 +165,7 @@ def _route(node: Node, service: Service) -> Route:
     return Route(
         node=node,
         path=node["path"].plain,
+        parameters=path_parameters(node["path"].plain),
         methods=_methods(node),
         response=_response(node["response"]) if "response" in node else None,
         model=node["model"].plain,

@@ -13,12 +13,14 @@ from engine.endpoints import Endpoint, Request, Response, build_endpoints
 from engine.models import Predictor, compile_models
 from engine.spec import Route, Spec, load
 from engine.web.body import read_body
-from engine.web.converters import FiniteFloatConverter, ReadableIntegerConverter
 from engine.web.errors import answer_errors
+from engine.web.routing import FiniteFloatConverter, LazyRule, ReadableIntegerConverter
 
 
 class Service(flask.Flask):
     """A Flask app whose URL rules read every number that a URL can hold, and which sorts its Allow headers."""
+
+    url_rule_class = LazyRule
 
     def __init__(self, spec: Spec) -> None:
         super().__init__("engine", static_folder=None, template_folder=None)

@@ -13,6 +13,7 @@ from werkzeug.routing import RequestRedirect
 
 from engine.endpoints import Problem
 from engine.endpoints.problems import title
+from engine.validation import clip
 
 logger = logging.getLogger("engine")
 
@@ -63,7 +64,7 @@ def _wants_html(request: flask.Request, *, prefer_html: bool) -> bool:
 def _detail(error: HTTPException) -> str:
     request = flask.request
     if error.code == HTTPStatus.NOT_FOUND:
-        return f"no route matches {request.path}"
+        return f"no route matches {clip(request.path, 200)}"
     if isinstance(error, MethodNotAllowed):
         return f"{request.method} is not answered here; {_allowed(error)} are"
     return error.description or title(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -1,0 +1,75 @@
+"""The official JSON-Schema-Test-Suite through real requests: each schema is a route's input, each value a body.
+
+`make test` fetches the suite, which ships in jsonschema's source distribution.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from conftest import ROOT
+
+from engine import SpecError
+from engine.spec import load
+from engine.validation import Validator
+from engine.web import build_app
+
+SUITE = ROOT / "build" / "jsonschema-4.26.0" / "json" / "tests" / "draft2020-12"
+
+# What is left out, and why. Everything in refRemote.json and vocabulary.json needs documents from a server at
+# localhost:1234, and the engine fetches nothing; the same holds for these groups of other files.
+NEEDS_NETWORK = {
+    ("dynamicRef.json", "strict-tree schema, guards against misspelled properties"),
+    ("dynamicRef.json", "tests for implementation dynamic anchor and reference link"),
+    ("dynamicRef.json", "$ref and $dynamicAnchor are independent of order - $defs first"),
+    ("dynamicRef.json", "$ref and $dynamicAnchor are independent of order - $ref first"),
+    ("dynamicRef.json", "$ref to $dynamicRef finds detached $dynamicAnchor"),
+}
+
+
+def groups() -> Iterator[tuple[str, dict[str, Any]]]:
+    for file in sorted(SUITE.glob("*.json")):
+        for group in json.loads(file.read_text()):
+            yield file.name, group
+
+
+def needs_network(file: str, group: dict[str, Any]) -> bool:
+    return file in {"refRemote.json", "vocabulary.json"} or (file, group["description"]) in NEEDS_NETWORK
+
+
+def test_the_suite_is_here() -> None:
+    """Without it, no test below would run."""
+    assert SUITE.is_dir(), "run `make test`, or `make build/jsonschema-4.26.0`, which fetches it"
+
+
+@pytest.mark.parametrize(("file", "group"), [pytest.param(f, g, id=f"{f}: {g['description']}") for f, g in groups()])
+def test_every_verdict_is_the_suites(file: str, group: dict[str, Any], tmp_path: Path) -> None:
+    routes = tmp_path / "routes.yaml"
+    spec = {"routes": [{"path": "/", "input": group["schema"], "response": {"text": "valid"}}]}
+    routes.write_text(json.dumps(spec))
+    if needs_network(file, group):
+        with pytest.raises(SpecError) as refused:
+            load(routes)
+        assert "nothing is ever fetched" in str(refused.value) or "schemas are read as" in str(refused.value)
+        return
+    client = build_app(load(routes)).test_client()
+    for test in group["tests"]:
+        answer = client.post("/", data=json.dumps(test["data"]))
+        expected = (test["description"], 200 if test["valid"] else 422)
+        assert expected == (test["description"], answer.status_code), answer.text
+
+
+@pytest.mark.parametrize("file", sorted({file for file, _ in groups()}))
+def test_the_reference_implementation_agrees(file: str) -> None:
+    """The package jsonschema is the referee: where nothing is fetched, both give the same verdict on the same values."""
+    for name, group in groups():
+        if name == file and not needs_network(name, group):
+            ours, theirs = Validator(group["schema"]), jsonschema.Draft202012Validator(group["schema"])
+            for test in group["tests"]:
+                assert theirs.is_valid(test["data"]) == ours.is_valid(test["data"])
+                assert ours.is_valid(test["data"]) == (not list(ours.violations(test["data"])))
