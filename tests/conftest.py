@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import flask
+import joblib
 import pytest
+from modelling import ROW
 
 from engine import create_app
+from engine.models import Predictor, compile_models
+from engine.spec import load
 
 ROOT = Path(__file__).parent.parent
 
@@ -41,5 +47,22 @@ def app_of(spec_folder: Path) -> Callable[..., flask.Flask]:
         if models is not None:
             (spec_folder / "models.yaml").write_text(models)
         return create_app(spec_folder / "routes.yaml")
+
+    return make
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Callable[..., Predictor]:
+    """Save an estimator, name it in a spec with the given keys, and compile it."""
+
+    def make(
+        estimator: Any, *, file: str = "model.pkl", save: Callable[..., Any] = joblib.dump, **keys: Any
+    ) -> Predictor:
+        if estimator is not None:
+            save(estimator, tmp_path / file)
+        (tmp_path / "routes.yaml").write_text('{"routes": [{"path": "/", "model": "m"}]}')
+        models = {"models": {"m": {"file": file, "input": ROW, **keys}}}
+        (tmp_path / "models.yaml").write_text(json.dumps(models, indent=1))
+        return compile_models(load(tmp_path / "routes.yaml"))["m"]
 
     return make

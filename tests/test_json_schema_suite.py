@@ -66,7 +66,7 @@ def test_every_verdict_is_the_suites(file: str, group: dict[str, Any], tmp_path:
 
 @pytest.mark.parametrize("file", sorted({file for file, _ in groups()}))
 def test_the_reference_implementation_agrees(file: str) -> None:
-    """The package jsonschema is the referee: where nothing is fetched, both give the same verdict on the same values."""
+    """The package jsonschema is the referee: without a network both give the same verdicts."""
     for name, group in groups():
         if name == file and not needs_network(name, group):
             ours, theirs = Validator(group["schema"]), jsonschema.Draft202012Validator(group["schema"])

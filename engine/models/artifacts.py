@@ -68,7 +68,7 @@ def _open(model: Model) -> Artifact:
         except (Exception, SystemExit) as error:  # noqa: BLE001 - unpickling may raise anything
             raise model.error(_why_unreadable(error, data), "file") from None
     mismatches = [w.message for w in caught if isinstance(w.message, InconsistentVersionWarning)]
-    if isinstance(estimator, type) or not any(hasattr(estimator, method) for method in RESPONSE_METHODS):
+    if isinstance(estimator, type) or not any(hasattr(estimator, method) for method in ("fit", *RESPONSE_METHODS)):
         what = f"the class {estimator.__name__}" if isinstance(estimator, type) else _a(type(estimator).__name__)
         raise model.error(f"the file holds {what}, not a trained estimator (an object with predict)", "file")
     trained_with = str(mismatches[0].original_sklearn_version) if mismatches else None
@@ -88,10 +88,9 @@ def _read_skops(data: bytes, model: Model) -> Any:
         raise model.error('a .skops file needs skops: pip install "endpoint-engine[skops]"', "file") from None
     refused = sorted(set(skops.io.get_untrusted_types(data=data)) - set(model.trusted))
     if refused:
+        named = ", ".join(refused)
         raise model.error(
-            f"the file contains types that are not trusted: {', '.join(refused)}; "
-            f"if you know them to be safe, list them under trusted: in models.yaml",
-            "file",
+            f"the file contains types that are not trusted; if you know them to be safe, say trusted: [{named}]", "file"
         )
     return skops.io.loads(data, trusted=list(model.trusted))
 

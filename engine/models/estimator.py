@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
-from engine.errors import RefusedInstance, SpecError, did_you_mean, plural
+from engine.errors import RefusedInstance, SpecError, plural
 from engine.models.artifacts import RESPONSE_METHODS, Artifact
 from engine.models.instances import Columns, columns
 from engine.models.predictor import Facts, Prediction
@@ -166,8 +166,9 @@ def _require_method(model: Model, estimator: Any) -> None:
     for method in wanted:
         if hasattr(estimator, method):
             continue
-        has = [name for name in RESPONSE_METHODS if hasattr(estimator, name)]
-        message = f"{type(estimator).__name__} has no {method} {did_you_mean(method, has, 'it has')}"
+        has = ", ".join(name for name in RESPONSE_METHODS if hasattr(estimator, name))
+        others = f"it has: {has}" if has else "nor any other to answer by"
+        message = f"{type(estimator).__name__} has no {method} ({others})"
         if method == "predict_proba" and model.output.probabilities:
             raise model.error(f"{message}, so it gives no probabilities", "output", "probabilities")
         raise model.error(message, *(("response_method",) if "response_method" in model.node else ("file",)))

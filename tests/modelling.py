@@ -1,0 +1,32 @@
+"""What tests of models share: iris, and how a mistake in a model is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+
+from engine.errors import SpecError
+from engine.models import Predictor
+
+X, y = load_iris(return_X_y=True)
+NAMES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
+ROW = {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4}
+OBJECT = {"type": "object", "required": list(NAMES), "properties": {name: {"type": "number"} for name in NAMES}}
+TEXTS = ["good day", "bad day", "good night", "bad night", "such a good time", "what a bad time"]
+SPECIES = np.array(["setosa", "versicolor", "virginica"])
+
+Serve = Callable[..., Predictor]
+
+
+def message(error: pytest.ExceptionInfo[SpecError]) -> str:
+    (found,) = error.value.diagnostics
+    return found.message
+
+
+def place(error: pytest.ExceptionInfo[SpecError]) -> str:
+    """The source text that the error underlines, to the end of its line."""
+    (found,) = error.value.diagnostics
+    return found.place.text[found.place.column - 1 :][: found.place.width]
