@@ -59,7 +59,7 @@ class Diagnostic:
     severity: Severity = "error"
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.severity}: {self.message}"
+        return f"{self.place}: {self.severity}: {printable(self.message)}"
 
 
 class SpecError(EngineError):

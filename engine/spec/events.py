@@ -58,7 +58,7 @@ class Event:
 
 def events(source: Source) -> Iterator[Event]:
     """Read a document; raise `SpecError` at the first place where it is not one."""
-    if source.text.lstrip(" \t\r\n")[:1] in ("{", "[") and _is_json(source.text):
+    if source.text.lstrip(" \t\r\n")[:1] in ("{", "[", '"') and _is_json(source.text):
         return _json_events(source)
     return _yaml_events(source)
 

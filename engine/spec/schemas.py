@@ -27,7 +27,7 @@ _PLAIN = frozenset(
 )
 KEYWORDS = _ONE | _LIST | _MAP | _PLAIN
 _NOT_LINEAR = re.compile(r"\(\?<?[=!]|\\[1-9]|\\k<")
-_BASE = "urn:engine:document"
+_BASE = "document:///"
 _ELSEWHERE = {"$comment": "not in this document"}
 
 _metaschema = Validator({"$ref": METASCHEMA})
@@ -119,7 +119,11 @@ def _pattern_mistake(node: Node, pattern: str) -> Iterator[tuple[Node, str]]:
 
 def _unresolved(root: Node) -> Iterator[Diagnostic]:
     """Look every reference up, from the base URI of the schema it stands in."""
-    registry = jsonschema_rs.Registry([(_BASE, root.plain)], retriever=lambda _: _ELSEWHERE)
+    try:
+        registry = jsonschema_rs.Registry([(_BASE, root.plain)], retriever=lambda _: _ELSEWHERE)
+    except ValueError as error:
+        yield root.error(f"a $ref or $id in the schema is not a URI: {clip(str(error), 200)}")
+        return
     waiting = [(root, registry.resolver(_BASE))]
     while waiting:
         node, resolver = waiting.pop()
@@ -141,14 +145,14 @@ def _unresolved(root: Node) -> Iterator[Diagnostic]:
 def _enter(resolver: jsonschema_rs.Resolver, identifier: str) -> jsonschema_rs.Resolver:
     try:
         return resolver.lookup(identifier).resolver
-    except jsonschema_rs.ReferencingError:
+    except (jsonschema_rs.ReferencingError, ValueError):
         return resolver
 
 
 def _resolves(resolver: jsonschema_rs.Resolver, reference: str) -> bool:
     try:
         return resolver.lookup(reference).contents != _ELSEWHERE
-    except jsonschema_rs.ReferencingError:
+    except (jsonschema_rs.ReferencingError, ValueError):
         return False
 
 

@@ -13,6 +13,7 @@ from werkzeug.routing import RequestRedirect
 
 from engine.endpoints import Problem
 from engine.endpoints.problems import title
+from engine.errors import printable
 from engine.validation import clip
 
 logger = logging.getLogger("engine")
@@ -42,8 +43,8 @@ def answer_errors(app: flask.Flask, *, prefer_html: bool) -> None:
     def on_failure(error: Exception) -> flask.Response:
         request_id = uuid4().hex
         method, path = flask.request.method, flask.request.path
-        summary = f"{type(error).__name__}: {error}"
-        logger.error("request %s failed: %s %r: %r", request_id, method, path, summary, exc_info=error)
+        reason = printable(" ".join(f"{type(error).__name__}: {error}".split()))
+        logger.error("request %s failed: %s %r: %s", request_id, method, path, clip(reason, 300), exc_info=error)
         detail = "the service failed; its log has the reason under this request id"
         return on_problem(Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail, request_id=request_id))
 

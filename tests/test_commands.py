@@ -1,0 +1,196 @@
+"""The command line: what is printed where, and the exit status."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from serving import command
+
+INSTANCE = '{"sepal_length": 5.9, "sepal_width": 3.0, "petal_length": 5.1, "petal_width": 1.8}'
+
+
+def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, timeout=120, **options)
+
+
+@pytest.fixture
+def sample(spec_folder: Path) -> Path:
+    for name in ("routes.yaml", "models.yaml"):
+        shutil.copy(ROOT / name, spec_folder)
+    return spec_folder
+
+
+@pytest.fixture
+def wrong(spec_folder: Path) -> Path:
+    (spec_folder / "routes.yaml").write_text(
+        "routes:\n  - path: x\n    respons: hi\n    input: {minimun: 1}\n    response: hi\n"
+    )
+    return spec_folder
+
+
+WRONG = """\
+routes.yaml:2:11: error: path "x": a path begins with "/"
+    2 |   - path: x
+      |           ^
+routes.yaml:3:5: error: unknown key "respons" in a route (did you mean "response"?)
+    3 |     respons: hi
+      |     ^^^^^^^
+routes.yaml:4:13: warning: unknown schema keyword "minimun" is ignored (did you mean "minimum"?)
+    4 |     input: {minimun: 1}
+      |             ^^^^^^^
+2 errors, 1 warning
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments", [("check",), ("routes",), ("routes", "--json"), ("call", "GET", "/"), ("serve", "-p", "0")]
+)
+@pytest.mark.usefixtures("wrong")
+def test_mistakes_go_to_stderr_and_the_status_is_1(arguments: tuple[str, ...]) -> None:
+    done = run(*arguments)
+    assert (1, "", WRONG) == (done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.usefixtures("wrong")
+def test_check_tells_mistakes_as_json_too() -> None:
+    done = run("check", "--json")
+    assert (1, "") == (done.returncode, done.stderr)
+    told = json.loads(done.stdout)
+    assert told["ok"] is False
+    assert {
+        "severity": "error",
+        "file": "routes.yaml",
+        "line": 2,
+        "column": 11,
+        "message": 'path "x": a path begins with "/"',
+    } == told["diagnostics"][0]
+    assert ["error", "error", "warning"] == [found["severity"] for found in told["diagnostics"]]
+
+
+@pytest.mark.usefixtures("sample")
+def test_check_shows_each_models_facts() -> None:
+    done = run("check")
+    assert (0, "") == (done.returncode, done.stderr)
+    header, _, row, _, last = done.stdout.splitlines()
+    assert ["model", "estimator", "kind", "features", "classes", "runtime", "examples"] == header.split()
+    names = "sepal_length, sepal_width, petal_length, petal_width"
+    assert ["iris", "RandomForestClassifier", "classifier", names, "0, 1, 2", "sklearn", "1 pass"] == [
+        cell.strip() for cell in row.split("  ") if cell.strip()
+    ]
+    assert "6 routes, 1 model: ok" == last
+
+
+@pytest.mark.usefixtures("sample")
+def test_check_tells_facts_as_json() -> None:
+    done = run("check", "--json")
+    told = json.loads(done.stdout)
+    assert (0, True, 6, []) == (done.returncode, told["ok"], told["routes"], told["diagnostics"])
+    (facts,) = told["models"]
+    assert ("iris", [0, 1, 2], 1) == (facts["name"], facts["classes"], facts["examples"])
+
+
+def test_check_passes_warnings_by(spec_folder: Path) -> None:
+    (spec_folder / "routes.yaml").write_text("routes:\n  - {path: /, input: {minimun: 1}, response: hi}\n")
+    done = run("check")
+    assert (0, "1 route: ok\n") == (done.returncode, done.stdout)
+    assert "1 warning" == done.stderr.splitlines()[-1]
+
+
+@pytest.mark.usefixtures("sample")
+def test_routes_lists_what_answers() -> None:
+    rows = [[cell.strip() for cell in line.split("   ") if cell.strip()] for line in run("routes").stdout.splitlines()]
+    assert ["path", "methods", "answer"] == rows[0]
+    assert ["/hello", "POST, PUT", "200 json"] in rows
+    assert ["/feedback", "POST", "201 json, input checked"] in rows
+    assert ["/predict", "POST", "model iris"] in rows
+    told = json.loads(run("routes", "--json").stdout)
+    assert {"path": "/hello", "methods": ["POST", "PUT"], "answer": "200 json"} in told
+
+
+def test_commands_run_from_any_folder(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    done = run("check", "-r", str(sample / "routes.yaml"), cwd=elsewhere)
+    assert (0, "6 routes, 1 model: ok") == (done.returncode, done.stdout.splitlines()[-1])
+    done = run("check", cwd=elsewhere)
+    assert (1, "routes.yaml: error: the file does not exist\n1 error\n") == (done.returncode, done.stderr)
+
+
+@pytest.mark.usefixtures("sample")
+def test_call_prints_the_body_as_it_is() -> None:
+    done = run("call", "POST", "/predict", "-d", INSTANCE)
+    assert (0, '{"result":[2]}\n', "") == (done.returncode, done.stdout, done.stderr)
+
+
+def test_call_takes_a_body_from_a_file_or_stdin(sample: Path) -> None:
+    (sample / "instance.json").write_text(INSTANCE)
+    assert '{"result":[2]}\n' == run("call", "post", "/predict", "-d", "@instance.json").stdout
+    assert '{"result":[2]}\n' == run("call", "POST", "/predict", "-d", "@-", input=INSTANCE).stdout
+    done = run("call", "POST", "/predict", "-d", "@nothing.json")
+    assert 2 == done.returncode
+    assert "nothing.json cannot be read: No such file or directory" in done.stderr
+
+
+@pytest.mark.usefixtures("sample")
+def test_call_shows_status_and_headers_on_demand() -> None:
+    done = run("call", "GET", "/hello", "-i", "-H", "Accept: application/json")
+    assert 1 == done.returncode
+    head, _, body = done.stdout.partition("\n\n")
+    assert "HTTP/1.1 405 METHOD NOT ALLOWED" == head.splitlines()[0]
+    assert "Allow: OPTIONS, POST, PUT" in head.splitlines()
+    assert 405 == json.loads(body)["status"]
+    told = json.loads(run("call", "GET", "/", "--json").stdout)
+    assert (200, "<p>Hello, World!</p>") == (told["status"], told["body"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("chekc",), "No such command 'chekc'"),
+        (("check", "--jsn"), "--jsn"),
+        (("schema", "routs"), "'routs' is not one of 'routes', 'models'"),
+        (("serve", "-p", "70000"), "70000 is not in the range 0<=x<=65535"),
+        (("call", "GET", "/", "-H", "nocolon"), '"nocolon" has no colon; write NAME: VALUE'),
+    ],
+)
+@pytest.mark.usefixtures("sample")
+def test_wrong_usage_is_status_2(arguments: tuple[str, ...], said: str) -> None:
+    done = run(*arguments)
+    assert 2 == done.returncode
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["routes", "models"])
+def test_schema_prints_the_grammar(name: str) -> None:
+    grammar = json.loads((ROOT / "engine" / "spec" / f"{name}.schema.json").read_text())
+    assert grammar == json.loads(run("schema", name).stdout)
+
+
+@pytest.mark.usefixtures("wrong")
+def test_colours_are_for_terminals_alone() -> None:
+    assert "\x1b" not in run("check").stderr
+    script = (
+        "import sys; sys.argv = ['engine', 'check']; sys.stderr.isatty = lambda: True; "
+        "import engine.commands as c; c.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert "\x1b[31m" in done.stderr
+
+
+@pytest.mark.usefixtures("sample")
+def test_a_reader_that_leaves_early_sees_no_traceback() -> None:
+    shell = f"{sys.executable} -m engine schema routes | head -1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", shell], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+
+
+def test_every_command_has_help_with_examples() -> None:
+    for name in ("serve", "check", "routes", "call", "schema"):
+        shown = run(name, "--help").stdout
+        assert f"python -m engine {name}" in shown.split("Examples:")[1]
