@@ -1,0 +1,110 @@
+"""Write the generated pages: docs/reference.md from the grammars, docs/cli.md from the commands' help.
+
+python docs/generate.py            write them
+python docs/generate.py --check    only tell which are out of date; exit status 1 if any is
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner
+
+from engine.commands import cli
+from engine.spec import grammar
+
+DOCS = Path(__file__).parent
+
+
+def main() -> int:
+    """Write or compare the pages."""
+    stale = 0
+    for name, text in (("reference.md", reference()), ("cli.md", command_line())):
+        page = DOCS / name
+        if "--check" not in sys.argv:
+            page.write_text(text)
+        elif not page.exists() or page.read_text() != text:
+            print(f"docs/{name} is out of date; run: make docs", file=sys.stderr)
+            stale = 1
+    return stale
+
+
+def reference() -> str:
+    """Describe every key of both files."""
+    parts = [
+        "# Reference",
+        "Every key of the two files. This page is made from the grammars, which are JSON Schemas: "
+        "`python -m engine schema routes` prints one, and an editor with the YAML language server completes by it.",
+    ]
+    for name in ("routes", "models"):
+        schema = grammar(name)
+        parts += [f"## {schema['title']}", schema["description"], table(schema, schema)]
+        for part in schema["$defs"].values():
+            parts += [f"### {part['title']}", part["description"], table(part, schema)]
+    return "\n\n".join(parts) + "\n"
+
+
+def table(part: dict[str, Any], schema: dict[str, Any]) -> str:
+    """Make the table of an object's keys."""
+    rows = ["| key | type | default | meaning |", "|---|---|---|---|"]
+    required = part.get("required", [])
+    for key, value in part["properties"].items():
+        resolved = follow(value, schema)
+        meaning = value.get("description", resolved["description"])
+        default = "required" if key in required else code(resolved["default"]) if "default" in resolved else ""
+        cells = (f"`{key}`", kind(value, schema), default, " ".join([meaning, *bounds(value)]))
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(rows)
+
+
+def follow(value: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """Give what a value says, or what its reference leads to."""
+    return schema["$defs"][value["$ref"].rpartition("/")[2]] if "$ref" in value else value
+
+
+def kind(value: dict[str, Any], schema: dict[str, Any]) -> str:
+    """Name a value's type in words."""
+    if "$ref" in value:
+        name = value["$ref"].rpartition("/")[2]
+        bare = "string or " if "string" in follow(value, schema)["type"] else ""
+        return f"{bare}[{name}](#{name})"
+    if "enum" in value:
+        return ", ".join(map(code, value["enum"]))
+    types = value.get("type", "any value")
+    if types == "array":
+        return f"list of {kind(value['items'], schema)}"
+    if types == "object" and "additionalProperties" in value and "$ref" in value["additionalProperties"]:
+        return f"{kind(value['additionalProperties'], schema)} by name"
+    return types if isinstance(types, str) else " or ".join(types)
+
+
+def bounds(value: dict[str, Any]) -> Iterator[str]:
+    """Say a number's bounds."""
+    if "maximum" in value and "integer" == value.get("type"):
+        yield f"From {value['minimum']:,} to {value['maximum']:,}."
+
+
+def code(value: Any) -> str:
+    """Write a value as YAML has it."""
+    return f"`{value if isinstance(value, str) else json.dumps(value)}`"
+
+
+def command_line() -> str:
+    """Give every command's help."""
+    parts = [
+        "# Command line",
+        "Exit status of every command: 0 fine; 1 the spec or a model is wrong, or `call` got an answer of 400 or above; "
+        "2 wrong usage; 130 interrupted. Mistakes go to stderr, what was asked for to stdout.",
+    ]
+    for name in ("", *sorted(cli.commands)):
+        shown = CliRunner().invoke(cli, [*name.split(), "--help"], prog_name="python -m engine", env={"COLUMNS": "100"})
+        parts += [f"## {name or 'python -m engine'}", f"```text\n{shown.output.strip()}\n```"]
+    return "\n\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""The pages say what is so: their commands run, their specs load, and what is generated is up to date."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+from serving import Server, serving
+
+from engine.models import compile_models
+from engine.spec import load
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SAMPLE = ("routes.yaml", "models.yaml", "train.py", "examples")
+BROKEN = "routes:\n  - path: /hello\n    metods: [POST]\n    response: hi\n  - path: /predict\n    model: irsi\n"
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def commands(page: Path) -> Iterator[tuple[str, str]]:
+    """Each command of a page with the output that it shows."""
+    for block in blocks(page, "console"):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            lines = part.splitlines(keepends=True)
+            length = 1
+            while lines[length - 1].endswith("\\\n") or "".join(lines[:length]).count("'") % 2:
+                length += 1
+            yield "".join(lines[:length]).strip(), "".join(lines[length:])
+
+
+@pytest.fixture
+def clone(tmp_path: Path, iris_file: Path) -> Path:
+    """The sample service, trained, in a folder of its own."""
+    for name in SAMPLE:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    (tmp_path / "build").mkdir(exist_ok=True)
+    shutil.copy(iris_file, tmp_path / "build")
+    return tmp_path
+
+
+def served_by(command: str) -> list[str] | None:
+    """The arguments with which a command serves, or None where it does not."""
+    if command == "make serve":
+        return []
+    return command.split()[4:] if command.startswith(".venv/bin/python -m engine serve") else None
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if "```console" in page.read_text()], ids=lambda page: page.name
+)
+def test_every_command_of_a_page_prints_what_the_page_shows(page: Path, clone: Path) -> None:
+    ran = 0
+    server: Server | None = None
+    with contextlib.ExitStack() as running:
+        for command, shown in commands(page):
+            arguments = served_by(command)
+            if arguments is not None:
+                running.close()
+                server = running.enter_context(serving(clone, *arguments))
+                continue
+            if command.startswith("make "):
+                assert re.search(rf"^{command.split()[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+                continue
+            if command.endswith("engine check"):
+                (clone / "routes.yaml").write_text(BROKEN)
+            here = command.replace(".venv/bin/python", sys.executable).replace("curl ", "curl -s ", 1)
+            here = here.replace("127.0.0.1:5000", f"127.0.0.1:{server.port}") if server else here
+            done = subprocess.run(["bash", "-c", here], cwd=clone, capture_output=True, text=True, check=False)
+            assert shown.rstrip("\n") == (done.stdout or done.stderr).replace(f"{clone}/", "").rstrip("\n")
+            ran += 1
+    assert ran or page.name == "CONTRIBUTING.md"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_spec_of_a_page_loads(page: Path, clone: Path) -> None:
+    """A page's models stand for all of its routes."""
+    found = [(block, yaml.safe_load(block)) for block in blocks(page, "yaml")]
+    models = next((block for block, value in found if "models" in value), None)
+    for block, value in found:
+        if "routes" in value:
+            (clone / "routes.yaml").write_text(block)
+        if models:
+            (clone / "models.yaml").write_text(models)
+        compile_models(load(clone / "routes.yaml"))
+
+
+def test_the_generated_pages_are_up_to_date() -> None:
+    check = [sys.executable, str(ROOT / "docs" / "generate.py"), "--check"]
+    done = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert (0, "") == (done.returncode, done.stderr)
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"], ids=lambda page: page.name)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if not target.startswith(("http://", "https://")):
+            path, _, fragment = target.partition("#")
+            linked = (page.parent / path).resolve() if path else page
+            assert linked.exists(), target
+            if fragment:
+                headings = re.findall(r"^#+ (.*)$", linked.read_text(), re.MULTILINE)
+                assert fragment in {heading.lower().replace(" ", "-") for heading in headings}
+
+
+def test_the_readme_fits_on_a_screen_or_two() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) < 130
