@@ -37,8 +37,10 @@ def reference() -> str:
     """Describe every key of both files."""
     parts = [
         "# Reference",
-        "Every key of the two files. This page is made from the grammars, which are JSON Schemas: "
-        "`python -m engine schema routes` prints one, and an editor with the YAML language server completes by it.",
+        (
+            "Every key of the two files. This page is made from the grammars, which are JSON Schemas: "
+            "`python -m engine schema routes` prints one, and an editor with the YAML language server completes by it."
+        ),
     ]
     for name in ("routes", "models"):
         schema = grammar(name)
@@ -84,7 +86,7 @@ def kind(value: dict[str, Any], schema: dict[str, Any]) -> str:
 
 def bounds(value: dict[str, Any]) -> Iterator[str]:
     """Say a number's bounds."""
-    if "maximum" in value and "integer" == value.get("type"):
+    if "maximum" in value and value.get("type") == "integer":
         yield f"From {value['minimum']:,} to {value['maximum']:,}."
 
 
@@ -97,11 +99,14 @@ def command_line() -> str:
     """Give every command's help."""
     parts = [
         "# Command line",
-        "Exit status of every command: 0 fine; 1 the spec or a model is wrong, or `call` got an answer of 400 or above; "
-        "2 wrong usage; 130 interrupted. Mistakes go to stderr, what was asked for to stdout.",
+        (
+            "Exit status of every command: 0 fine; 1 the spec or a model is wrong, or `call` got an answer of 400 or "
+            "above; 2 wrong usage; 130 interrupted. Mistakes go to stderr, what was asked for to stdout."
+        ),
     ]
     for name in ("", *sorted(cli.commands)):
-        shown = CliRunner().invoke(cli, [*name.split(), "--help"], prog_name="python -m engine", env={"COLUMNS": "100"})
+        arguments = [*name.split(), "--help"]
+        shown = CliRunner().invoke(cli, arguments, prog_name="python -m engine", env={"COLUMNS": "100"})
         parts += [f"## {name or 'python -m engine'}", f"```text\n{shown.output.strip()}\n```"]
     return "\n\n".join(parts) + "\n"
 
