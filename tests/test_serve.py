@@ -66,6 +66,29 @@ def test_a_client_reads_its_413(server: Server, megabytes: int, chunked: bool) -
     assert "the body is larger than 1,048,576 bytes" == problem["detail"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("POST", "/hello", 200), ("POST", "/nowhere", 404), ("PUT", "/", 405)]
+)
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_that_nobody_wants_leaves_the_connection_alive(
+    server: Server, method: str, path: str, status: int, chunked: bool
+) -> None:
+    connection = server.connect()
+    for _ in range(20):
+        body = iter([b"x" * 200_000] * 2) if chunked else b"x" * 400_000
+        connection.request(method, path, body=body, encode_chunked=chunked)
+        answer = connection.getresponse()
+        answer.read()
+        assert status == answer.status
+    connection.close()
+
+
+def test_a_body_over_the_limit_is_told_on_every_path(server: Server) -> None:
+    for method, path in (("POST", "/hello"), ("POST", "/nowhere"), ("PUT", "/"), ("OPTIONS", "/")):
+        status, _, body = server.request(method, path, body=b"x" * 2_000_000)
+        assert (413, "the body is larger than 1,048,576 bytes") == (status, json.loads(body)["detail"])
+
+
 def test_a_body_that_ends_early_is_no_failure_of_ours(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
         client.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")

@@ -35,7 +35,6 @@ class FixedEndpoint:
     """Gives the same response every time."""
 
     response: Response
-    reads_body = False
 
     def __call__(self, request: Request) -> Response:  # noqa: ARG002 - the shape of every endpoint
         """Answer one request."""
@@ -49,7 +48,6 @@ class FilledEndpoint:
     status: int
     headers: Headers
     fill: Fill
-    reads_body = False
 
     def __call__(self, request: Request) -> Response:
         """Answer one request."""
@@ -63,7 +61,6 @@ class FileEndpoint:
     response: Response
     not_modified: Response
     etag: str
-    reads_body = False
 
     def __call__(self, request: Request) -> Response:
         """Answer one request."""
@@ -80,7 +77,6 @@ class CheckedEndpoint:
     endpoint: Endpoint
     validator: Validator
     strict: bool
-    reads_body = True
 
     def __call__(self, request: Request) -> Response:
         """Answer one request; raise `Problem` for a body that is no JSON or violates the schema."""

@@ -34,10 +34,6 @@ class Response:
 class Endpoint(Protocol):
     """What answers a route; made once, then called for every request, also from several threads at once."""
 
-    @property
-    def reads_body(self) -> bool:
-        """Whether a request's body is wanted; else it is not read."""
-
     def __call__(self, request: Request) -> Response:
         """Answer one request; raise `Problem` where the answer is an error."""
 

@@ -22,8 +22,6 @@ _HEADERS = (("Content-Type", "application/json"),)
 class PredictEndpoint:
     """Answers with predictions for one instance, or for `{"instances": [...]}`."""
 
-    reads_body = True
-
     def __init__(self, route: Route, model: Model, predictor: Predictor) -> None:
         self._predict = predictor
         self._strict = route.strict_content_type

@@ -49,7 +49,7 @@ def check_grammar(name: GrammarName, root: Node) -> Iterator[Diagnostic]:
             case "enum":
                 yield node.error(_not_one_of(node, violation, beside))
             case _:
-                yield node.error(_in_context(violation))
+                yield node.error(_in_context(violation) + _quotes(node, violation))
 
 
 def _unknown_key(root: Node, violation: Violation, beside: dict[str, Any]) -> Diagnostic:
@@ -105,6 +105,13 @@ def _in_context(violation: Violation) -> str:
     """Name the key that a value belongs to: `status: "ok" is not an integer`."""
     where = next((step for step in reversed(violation.path) if isinstance(step, str)), "")
     return f"{where}: {violation.detail}" if where else violation.detail
+
+
+def _quotes(node: Node, violation: Violation) -> str:
+    """Advise quotes where a string is wanted and YAML reads something else, as in `version: 1.0`."""
+    if not violation.detail.endswith("is not a string") or not isinstance(node.plain, int | float):
+        return ""
+    return f'; put it in quotes: "{node.source.text[node.start : node.end]}"'
 
 
 def _noun(path: Path) -> str:

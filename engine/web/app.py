@@ -11,8 +11,8 @@ from werkzeug.routing import BaseConverter
 
 from engine.endpoints import Endpoint, Request, Response, build_endpoints
 from engine.models import Predictor, compile_models
-from engine.spec import Route, Spec, load
-from engine.web.body import read_body
+from engine.spec import Spec, load
+from engine.web.body import read_bodies
 from engine.web.errors import answer_errors
 from engine.web.routing import FiniteFloatConverter, LazyRule, ReadableIntegerConverter
 
@@ -47,32 +47,20 @@ def create_app(routes: str | Path = "routes.yaml", models: str | Path | None = N
 def build_app(spec: Spec, predictors: Mapping[str, Predictor] | None = None) -> flask.Flask:
     """Make the app of a spec in hand; its models are compiled unless their `predictors` are given."""
     app = Service(spec)
-    answer_errors(app, prefer_html=spec.service.errors == "html")
     mounted = build_endpoints(spec, compile_models(spec) if predictors is None else predictors)
     for number, mount in enumerate(mounted):
-        route = mount.route
-        app.add_url_rule(route.path, str(number), _view(mount.endpoint, route), methods=list(route.methods))
+        app.add_url_rule(mount.route.path, str(number), _view(mount.endpoint), methods=list(mount.route.methods))
+    limits = {str(number): mount.route.limits.body for number, mount in enumerate(mounted)}
+    read_bodies(app, limits, spec.service.limits.body)
+    answer_errors(app, prefer_html=spec.service.errors == "html")
     return app
 
 
-def _view(endpoint: Endpoint, route: Route) -> Callable[..., flask.Response]:
-    limit = route.limits.body
-
+def _view(endpoint: Endpoint) -> Callable[..., flask.Response]:
     def view(**path: Any) -> flask.Response:
-        request = flask.request
-        body = read_body(request, limit) if endpoint.reads_body else b""
-        headers = request.headers
-        return to_flask(
-            endpoint(
-                Request(
-                    request.method,
-                    path,
-                    headers.get("Content-Type", ""),
-                    headers.get("If-None-Match", ""),
-                    body,
-                )
-            )
-        )
+        request, headers = flask.request, flask.request.headers
+        content_type, if_none_match = headers.get("Content-Type", ""), headers.get("If-None-Match", "")
+        return to_flask(endpoint(Request(request.method, path, content_type, if_none_match, flask.g.body)))
 
     return view
 

@@ -1,8 +1,13 @@
-"""Reading a request's body within its limit, however the client sends it."""
+"""Reading a request's body within its limit, before anything answers, however the client sends it.
+
+Every body is read, also where nobody wants it: a server closes a connection on which bytes were left unread,
+and a client that is still sending would see a broken pipe instead of its 404.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import IO
 
@@ -16,12 +21,29 @@ DRAIN_BYTES = 16 * 1024 * 1024
 DRAIN_SECONDS = 5.0
 
 
+def read_bodies(app: flask.Flask, limits: Mapping[str, int], default: int) -> None:
+    """Have the app read each body into `flask.g.body` before it is dispatched.
+
+    `limits` are bytes by the name of a Flask endpoint, `default` holds where no route matches. An endpoint
+    that somebody else added to the app reads for itself.
+    """
+
+    def read() -> None:
+        endpoint = flask.request.endpoint
+        if endpoint is None or endpoint in limits:
+            flask.g.body = read_body(flask.request, limits.get(endpoint or "", default))
+
+    app.before_request(read)
+
+
 def read_body(request: flask.Request, limit: int) -> bytes:
     """Read the body, of `limit` bytes at most; raise `Problem` 413 for a larger one, declared or chunked.
 
     The rest of a body that is too large is read and dropped, within bounds, so that a client that is still
     sending gets to read the answer; beyond the bounds the connection is closed.
     """
+    if not request.content_length and "Transfer-Encoding" not in request.headers:
+        return b""
     stream = request.stream
     try:
         if (request.content_length or 0) > limit:
