@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -148,7 +148,8 @@ def _near(word: Any, options: Any) -> str:
     return f' (did you mean "{words[near[0]]}"?)' if near else ""
 
 
-def _unquoted(value: Any, types: list[str]) -> str:
+def unquoted(value: Any, types: Sequence[str]) -> str:
+    """Advise against the quotes of a number that is wanted as one."""
     if not isinstance(value, str) or not {"number", "integer"} & set(types):
         return ""
     try:
@@ -188,15 +189,23 @@ def _properties(schema: Any, where: Path) -> list[str]:
     return list(beside) if isinstance(beside, Mapping) else []
 
 
-def _count(what: str, limit_name: str) -> Callable[[Any, Any], str]:
-    most = limit_name == "most"
-    allowed = "at most {} are allowed" if most else "at least {} are needed"
-    return lambda value, kind: f"there are {len(value):,} {what}; {allowed.format(kind.limit)}"
+def _count(singular: str, what: str, limit_name: str) -> Callable[[Any, Any], str]:
+    verb = "allowed" if limit_name == "most" else "needed"
+
+    def sentence(value: Any, kind: Any) -> str:
+        found = f"there {_be(len(value))} {len(value):,} {what if len(value) != 1 else singular}"
+        return f"{found}; at {limit_name} {kind.limit} {_be(kind.limit)} {verb}"
+
+    return sentence
+
+
+def _be(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 _Kind = jsonschema_rs.ValidationErrorKind
 _SENTENCES: Mapping[type[jsonschema_rs.ValidationErrorKind], Callable[[Any, Any], str]] = {
-    _Kind.Type: lambda value, kind: f"{show(value)} is not {_either(kind.types)}{_unquoted(value, kind.types)}",
+    _Kind.Type: lambda value, kind: f"{show(value)} is not {_either(kind.types)}{unquoted(value, kind.types)}",
     _Kind.Enum: lambda value, kind: f"{show(value)} is not one of {_listed(kind.options)}{_near(value, kind.options)}",
     _Kind.Constant: lambda value, kind: f"{show(value)} is not {show(kind.expected_value)}",
     _Kind.Minimum: lambda value, kind: f"{show(value)} is less than the minimum of {kind.limit}",
@@ -207,11 +216,11 @@ _SENTENCES: Mapping[type[jsonschema_rs.ValidationErrorKind], Callable[[Any, Any]
     _Kind.MinLength: lambda value, kind: f"{show(value)} is shorter than {plural(kind.limit, 'character')}",
     _Kind.MaxLength: lambda value, kind: f"{show(value)} is longer than {plural(kind.limit, 'character')}",
     _Kind.Pattern: lambda value, kind: f"{show(value)} does not match the pattern {clip(kind.pattern)}",
-    _Kind.MinItems: _count("items", "least"),
-    _Kind.MaxItems: _count("items", "most"),
-    _Kind.AdditionalItems: _count("items", "most"),
-    _Kind.MinProperties: _count("properties", "least"),
-    _Kind.MaxProperties: _count("properties", "most"),
+    _Kind.MinItems: _count("item", "items", "least"),
+    _Kind.MaxItems: _count("item", "items", "most"),
+    _Kind.AdditionalItems: _count("item", "items", "most"),
+    _Kind.MinProperties: _count("property", "properties", "least"),
+    _Kind.MaxProperties: _count("property", "properties", "most"),
     _Kind.UniqueItems: lambda _, __: "the items are not all different",
     _Kind.Required: lambda _, kind: f'"{kind.property}" is required',
     _Kind.FalseSchema: lambda value, _: f"{show(value)} is not allowed here",

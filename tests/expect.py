@@ -28,7 +28,7 @@ def main() -> None:
             if expected.exists():
                 continue
             with tempfile.TemporaryDirectory() as folder:
-                shutil.copytree(routes.parent, folder, dirs_exist_ok=True)
+                shutil.copytree(routes.parent, folder, symlinks=True, dirs_exist_ok=True)
                 (Path(folder) / "build").mkdir(exist_ok=True)
                 shutil.copy(model, Path(folder) / "build")
                 os.chdir(folder)

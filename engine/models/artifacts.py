@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import pickle
 import warnings
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -103,8 +105,11 @@ FORMATS: Mapping[str, Callable[[bytes, Model], Any]] = {
 }
 
 
+_DAMAGE = (EOFError, pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, LookupError, ValueError)
+
+
 def _why_unreadable(error: BaseException, data: bytes) -> str:
-    reason = clip(" ".join(str(error).split()), 200)
+    reason = clip(" ".join(f"{type(error).__name__}: {error}".split()), 200).rstrip(": ")
     if not data:
         return "the model's file is empty; train the model again"
     if isinstance(error, ModuleNotFoundError):
@@ -114,11 +119,9 @@ def _why_unreadable(error: BaseException, data: bytes) -> str:
             f"the model needs code that was in the script that trained it ({reason}); "
             "move that code into a module that can be imported here"
         )
-    if isinstance(error, EOFError | pickle.UnpicklingError):
-        return (
-            f"the model's file is cut short or is no pickle ({type(error).__name__}: {reason}); train the model again"
-        )
-    return f"the model cannot be loaded ({type(error).__name__}: {reason}); train it again"
+    if isinstance(error, _DAMAGE):
+        return f"the model's file is damaged, or not of the format that its name says ({reason}); train the model again"
+    return f"the model cannot be loaded ({reason}); train it again"
 
 
 def _a(noun: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,22 +23,23 @@ _JSON_TOKEN = re.compile(r'[{}\[\]:,]|"(?:[^"\\]|\\.)*"|[^\s{}\[\]:,"]+')
 _UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _CORE_TAGS = {"tag:yaml.org,2002:map": "mapping", "tag:yaml.org,2002:seq": "sequence"}
 _STRING_TAGS = ("!", "tag:yaml.org,2002:str")
-_ADVICE = {
-    "found character that cannot start any token": {
-        "\t": "a tab cannot indent YAML; use spaces",
-        "@": "a plain value cannot begin with @; put it in quotes",
-        "`": "a plain value cannot begin with a backquote; put it in quotes",
-        "%": "a plain value cannot begin with %; put it in quotes",
-    },
+_BAD_START = "found character that cannot start any token"
+_ADVICE: Mapping[str | tuple[str, str], str] = {
+    (_BAD_START, "\t"): "a tab cannot indent YAML; use spaces",
+    (_BAD_START, "@"): "a plain value cannot begin with @; put it in quotes",
+    (_BAD_START, "`"): "a plain value cannot begin with a backquote; put it in quotes",
+    (_BAD_START, "%"): "a plain value cannot begin with %; put it in quotes",
     "mapping values are not allowed in this context": "a second ': ' on one line; put the value in quotes",
     "could not find expected ':'": "this line has no ': ' after its key; or it wants another indentation",
     "did not find expected key": "the indentation fits no mapping above, or a quote or bracket is not closed",
     "did not find expected '-' indicator": "a list goes on here without '- ', or the indentation is off",
-    "did not find expected ',' or ']'": "the list that began with [ lacks a ',' or its ']'",
-    "did not find expected ',' or '}'": "the mapping that began with { lacks a ',' or its '}'",
-    "did not find expected node content": "a value is missing here",
+    "did not find expected ',' or ']'": "the list that [ begins on line {line} lacks a ',' or its ']' before this",
+    "did not find expected ',' or '}'": "the mapping that {{ begins on line {line} lacks a ',' or its '}}' before this",
+    "did not find expected node content": "a value is missing here, or the ']' or '}}' of what began on line {line}",
+    "did not find expected <document start>": "something stands after the end of the document",
     "found unexpected end of stream": "the file ends inside a quoted value; close the quote",
     "found unexpected document indicator": "the document ends inside a quoted value; close the quote",
+    "found unknown escape character": "double quotes do not know this escape; write \\\\ for \\, or use single quotes",
     "found undefined tag handle": "tags are not read; put the value in quotes if it begins with !",
 }
 
@@ -108,7 +109,8 @@ def _yaml_events(source: Source) -> Iterator[Event]:
         unclosed = "unexpected end of stream" in str(error.problem)
         mark: Any = error.context_mark if unclosed else error.problem_mark
         start = mark.index
-        raise source.error(start, start + 1, _explain(source.text, start, error)) from None
+        began = source.place(error.context_mark.index, 0).line if error.context_mark else 0
+        raise source.error(start, start + 1, _explain(source.text[start : start + 1], error, began)) from None
     finally:
         loader.dispose()
 
@@ -155,9 +157,7 @@ def _unread_tag(source: Source, start: int) -> Exception:
     return source.error(start, end, f"tags such as {tag} are not read; write the value plainly, or in quotes")
 
 
-def _explain(text: str, start: int, error: yaml.MarkedYAMLError) -> str:
+def _explain(character: str, error: yaml.MarkedYAMLError, began: int) -> str:
     problem = error.problem or "this cannot be read"
-    advice = _ADVICE.get(problem)
-    if isinstance(advice, dict):
-        advice = advice.get(text[start : start + 1])
-    return f"not YAML: {advice or problem}"
+    advice = _ADVICE.get((problem, character)) or _ADVICE.get(problem)
+    return f"not YAML: {advice.format(line=began) if advice else problem}"

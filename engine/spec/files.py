@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -21,8 +22,10 @@ def inside(folder: Path, name: str) -> Path:
         path = Path(os.path.normpath(home / name))
         _refuse_outside(path, home, name)
         raise ValueError(f'file "{name}" does not exist') from None
-    except (OSError, RuntimeError) as error:
-        raise ValueError(f'file "{name}" cannot be read: {getattr(error, "strerror", None) or error}') from None
+    except RuntimeError:  # what Python says of it until 3.12
+        raise ValueError(f'file "{name}" cannot be read: {os.strerror(errno.ELOOP)}') from None
+    except OSError as error:
+        raise ValueError(f'file "{name}" cannot be read: {error.strerror}') from None
     _refuse_outside(path, home, name)
     if not path.is_file():
         raise ValueError(f'file "{name}" is a folder or a device, not a file')

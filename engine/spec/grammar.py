@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
 from engine.errors import Diagnostic, did_you_mean
 from engine.spec.node import Node
-from engine.validation import Path, Validator, Violation, clip, show
+from engine.validation import TYPE_NAMES, Path, Validator, Violation, clip, show, unquoted
 
 GrammarName = Literal["routes", "models"]
+
+_YAML_TYPES = {**TYPE_NAMES, "array": "a list", "object": "a mapping", "boolean": "true or false"}
 
 
 @cache
@@ -41,15 +43,26 @@ def check_grammar(name: GrammarName, root: Node) -> Iterator[Diagnostic]:
             case "required":
                 if not _misspelt(node, [violation.name], beside):
                     yield node.error(f'"{violation.name}" is missing in {_a(beside)}')
-            case "pattern":
-                size = "a number of bytes, or a size such as 512 KiB or 1 MiB"
-                yield node.error(f"{violation.path[-1]}: {show(node.plain)} is not a size; write {size}")
             case "oneOf":
                 yield from _alternatives(node, beside)
-            case "enum":
-                yield node.error(_not_one_of(node, violation, beside))
             case _:
-                yield node.error(_in_context(violation) + _quotes(node, violation))
+                yield node.error(_about_value(node, violation, beside))
+
+
+def _about_value(node: Node, violation: Violation, beside: dict[str, Any]) -> str:
+    match violation.keyword:
+        case "pattern":
+            size = "a number of bytes, or a size such as 512 KiB or 1 MiB"
+            return f"{_where(violation)}: {show(node.plain)} is not a size; write {size}"
+        case "enum":
+            return _not_one_of(node, violation, beside)
+        case "type":
+            return _of_wrong_type(node, violation, beside)
+        case "minItems" | "minProperties":
+            return f"{_where(violation)} is empty; it needs at least one entry"
+        case "minLength":
+            return f"{_where(violation)} is empty"
+    return f"{_where(violation)}: {violation.detail}"
 
 
 def _unknown_key(root: Node, violation: Violation, beside: dict[str, Any]) -> Diagnostic:
@@ -77,7 +90,7 @@ def _alternatives(node: Node, beside: dict[str, Any]) -> Iterator[Diagnostic]:
     names = [branch["required"][0] for branch in beside["oneOf"] if "required" in branch]
     found = [name for name in node.fields if name in names]
     optional = len(names) < len(beside["oneOf"])
-    listed = " or ".join(f'"{name}"' for name in names)
+    listed = _or([f'"{name}"' for name in names])
     if not found and not optional and not _misspelt(node, names, beside):
         yield node.error(f"{_a(beside)} needs {listed}")
     for name in found[1:]:
@@ -86,7 +99,9 @@ def _alternatives(node: Node, beside: dict[str, Any]) -> Iterator[Diagnostic]:
 
 
 def _misspelt(node: Node, names: list[str], beside: dict[str, Any]) -> bool:
-    """Tell whether an unknown key, reported as such, was meant to be one of `names`."""
+    """Tell whether an unknown key, reported as such, was meant to be one of `names`, or to bring them in."""
+    if "<<" in node:
+        return True
     unknown = [key.lower() for key, _, _ in node.pairs() if key not in beside["properties"]]
     return any(difflib.get_close_matches(name, unknown, n=1) for name in names)
 
@@ -96,32 +111,55 @@ def _not_one_of(node: Node, violation: Violation, beside: dict[str, Any]) -> str
     if value in ("HEAD", "OPTIONS") and "GET" in choices:
         why = "with GET" if value == "HEAD" else "on every route"
         return f"{value} is answered by itself {why}; leave it out"
-    if not isinstance(value, str):
-        return _in_context(violation)
+    if not isinstance(value, str) or not isinstance(choices[0], str):
+        return f"{_where(violation)}: {show(value)} is not {_or([show(choice) for choice in choices])}"
     return f"unknown {_noun(violation.path)} {show(value)} {did_you_mean(value, map(str, choices), 'there are')}"
 
 
-def _in_context(violation: Violation) -> str:
-    """Name the key that a value belongs to: `status: "ok" is not an integer`."""
-    where = next((step for step in reversed(violation.path) if isinstance(step, str)), "")
-    return f"{where}: {violation.detail}" if where else violation.detail
+def _of_wrong_type(node: Node, violation: Violation, beside: dict[str, Any]) -> str:
+    """Say it in YAML's words, with the advice that fits: quotes for `version: 1.0`, brackets for `methods: GET`."""
+    wanted = [beside["type"]] if isinstance(beside["type"], str) else beside["type"]
+    where, value, source = _where(violation), node.plain, node.source.text[node.start : node.end]
+    nouns = _or([_YAML_TYPES[name] for name in wanted])
+    if value is None and not source:
+        return f"{where} has no value; it wants {nouns}"
+    if node.fields:
+        message = f"{where} is a mapping, not {nouns}"
+    elif node.items:
+        message = f"{where} is a list, not {nouns}"
+    else:
+        message = f"{where}: {show(value)} is not {nouns}"
+    if "string" in wanted and isinstance(value, int | float):
+        return f'{message}; put it in quotes: "{source}"'
+    if "array" in wanted and isinstance(value, str):
+        return f"{message}; write it in brackets: [{source}]"
+    if wanted == ["array"] and node.fields:
+        return f'{message}; begin each of its entries with "- "'
+    return message + unquoted(value, wanted)
 
 
-def _quotes(node: Node, violation: Violation) -> str:
-    """Advise quotes where a string is wanted and YAML reads something else, as in `version: 1.0`."""
-    if not violation.detail.endswith("is not a string") or not isinstance(node.plain, int | float):
-        return ""
-    return f'; put it in quotes: "{node.source.text[node.start : node.end]}"'
+def _where(violation: Violation) -> str:
+    """Name the key that a value belongs to."""
+    if not violation.path:
+        return "the file"
+    last = violation.path[-1]
+    return last if isinstance(last, str) else f"an entry of {violation.path[-2]}"
+
+
+def _or(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def _noun(path: Path) -> str:
     name = next((step for step in reversed(path) if isinstance(step, str)), "value")
-    return {"methods": "method"}.get(name, name)
+    return {"methods": "method", "errors": "form of errors"}.get(name, name)
 
 
 def _a(beside: dict[str, Any]) -> str:
     title = beside["title"]
-    return title if title.endswith((".yaml", "s")) or title in ("output", "service") else f"a {title}"
+    if title.endswith((".yaml", "s")) or title in ("output", "service"):
+        return title
+    return f"an {title}" if title[0] in "aeiou" else f"a {title}"
 
 
 def _beside(schema: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -31,14 +31,27 @@ def rule_shape(path: str) -> str:
         raise ValueError('a path has no segment "." or ".."; clients resolve them before they ask')
     if "<" not in path:
         return path
+    _check_parameters(path)
+    return _VARIABLE.sub(_anonymous, path)
+
+
+def _check_parameters(path: str) -> None:
+    names = path_parameters(path)
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f'the parameter "{twice}" stands here twice; name each once')
     unknown = [match["converter"] for match in _VARIABLE.finditer(path) if match["converter"] not in _CONVERTERS]
     if unknown:
         raise ValueError(f'unknown converter "{unknown[0]}" {did_you_mean(unknown[0], _NAMED, "there are")}')
+    rule = Rule(path)
     try:
-        Map([Rule(path)])
+        Map([rule])
     except Exception as error:  # noqa: BLE001 - a converter may raise anything over its arguments
         raise ValueError(f"not a URL rule: {error}") from None
-    return _VARIABLE.sub(_anonymous, path)
+    for name, converter in rule._converters.items():  # noqa: SLF001 - Werkzeug takes min=two and fails at a request
+        bounds = (getattr(converter, bound, None) for bound in ("min", "max", "fixed_digits"))
+        if any(isinstance(bound, str | bool) for bound in bounds):
+            raise ValueError(f'the bounds of "{name}" are numbers, as in <int(min=1):{name}>')
 
 
 def _anonymous(variable: re.Match[str]) -> str:

@@ -17,7 +17,7 @@ from engine.spec.schemas import check_schema
 from engine.spec.templates import TemplateError, parse_template
 
 _BODIES: tuple[Literal["text", "html", "json", "file"], ...] = ("text", "html", "json", "file")
-_UNITS = {"": 1, "B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2, "GB": 1000**3, "GiB": 1024**3}
+_UNITS = {"B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2, "GB": 1000**3, "GiB": 1024**3}
 _BODILESS = (204, 205, 304)
 _MAX_BODY = 1024**3
 _OUR_HEADERS = ("connection", "content-length", "date", "keep-alive", "server", "transfer-encoding", "upgrade")
@@ -74,11 +74,7 @@ def _methods(route: Node) -> tuple[str, ...]:
 
 def _check_limits(limits: Node) -> Iterator[Diagnostic]:
     body = limits["body"]
-    try:
-        size = _size(body.plain)
-    except (KeyError, TypeError, ValueError):
-        return
-    if body.text is not None and size > _MAX_BODY:
+    if body.text is not None and (_size(body.text) or 0) > _MAX_BODY:
         yield body.error("body: at most 1 GiB is taken")
 
 
@@ -105,14 +101,18 @@ def _check_input(route: Node) -> Iterator[Diagnostic]:
     for method in route["methods"].items:
         if method.text == "GET":
             yield method.error("GET carries no body for the input to check; use POST, PUT, PATCH or DELETE")
-    yield from check_schema(schema)
+    if schema.fields is not None:
+        yield from check_schema(schema)
 
 
 def _check_response(response: Node, parameters: Iterable[str], folder: Path) -> Iterator[Diagnostic]:
     yield from _check_templates(response, parameters)
     for body in ("text", "html", "json"):
         yield from _check_templates(response[body], parameters)
+    named: dict[str, str] = {}
     for name, key, value in response["headers"].pairs():
+        if (same := named.setdefault(name.lower(), name)) != name:
+            yield key.error(f"{name} is the same header as {same}; to send it several times, give it a list")
         if name.lower() in _OUR_HEADERS:
             yield key.error(f"the server sets {name} itself; leave it out")
         for item in value.items or (value,):
@@ -149,16 +149,16 @@ def _not_a_header_value(value: str) -> str:
     return "a header's value has no space at its ends" if value != value.strip() else ""
 
 
-def _size(value: Any) -> int:
-    if isinstance(value, int):
-        return value
-    number, unit = cast("re.Match[str]", re.fullmatch(r"(\d+) ?(\w*)", value)).groups()
-    return int(number) * _UNITS[unit]
+def _size(text: str) -> int | None:
+    """Read a size such as `512 KiB` in bytes; what is none is the grammar's to report."""
+    match = re.fullmatch(r"([1-9][0-9]{0,9}) ?([KMG]?i?B)", text)
+    return int(match[1]) * _UNITS[match[2]] if match and match[2] in _UNITS else None
 
 
 def _limits(node: Node, default: Limits) -> Limits:
-    body = _size(node["body"].plain) if "body" in node else default.body
-    return Limits(node=node, body=body, instances=node["instances"].plain or default.instances)
+    body = node["body"]
+    size = _size(body.text) if body.text is not None else body.plain
+    return Limits(node=node, body=size or default.body, instances=node["instances"].plain or default.instances)
 
 
 def _route(node: Node, service: Service) -> Route:

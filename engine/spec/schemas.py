@@ -48,8 +48,6 @@ def check_schema(root: Node) -> Iterator[Diagnostic]:
         sound = False
         if not explained.intersection(map(id, (node, *node.items))):
             yield node.error(f"not a JSON Schema: {violation.detail}")
-    if not sound:
-        return
     for dangling in _unresolved(root):
         sound = False
         yield dangling
@@ -92,6 +90,8 @@ def _keyword_mistakes(node: Node) -> Iterator[tuple[Node, str]]:
     if declared.text is not None and declared.text.rstrip("#") != METASCHEMA:
         yield declared, f"schemas are read as JSON Schema 2020-12; leave $schema out, or say {METASCHEMA}"
     types = node["type"]
+    if types.present and types.text is None and not types.items:
+        yield types, f"{show(types.plain)} is not a type; there are {', '.join(TYPE_NAMES)}"
     for item in types.items or [types]:
         if item.text is not None and item.text not in TYPE_NAMES:
             yield item, f"unknown type {show(item.text)} {did_you_mean(item.text, TYPE_NAMES, 'there are')}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from bisect import bisect_right
 from functools import cached_property
@@ -60,6 +61,8 @@ def decode(data: bytes, name: str) -> Source:
     if len(data) > MAX_BYTES:
         message = f"the file is larger than {MAX_BYTES // 1024**2} MiB; a spec is not the place for data"
         raise SpecError([Diagnostic(Place(name), message)])
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise SpecError([Diagnostic(Place(name), "the file is UTF-16; save it as UTF-8")])
     try:
         return Source(name, data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
