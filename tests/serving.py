@@ -45,6 +45,14 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "engine", *arguments]
 
 
+def command_length(lines: list[str]) -> int:
+    """How many of the lines a shell takes as the first command: through open quotes and ends in a backslash."""
+    length = 1
+    while lines[length - 1].endswith("\\\n") or "".join(lines[:length]).count("'") % 2:
+        length += 1
+    return length
+
+
 @contextlib.contextmanager
 def serving(folder: Path, *arguments: str) -> Iterator[Server]:
     """Serve the spec in a folder, from the moment that it answers."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import ROOT
-from serving import Server, serving
+from serving import Server, command_length, serving
 
 from engine.models import compile_models
 from engine.spec import load
@@ -32,9 +32,7 @@ def commands(page: Path) -> Iterator[tuple[str, str]]:
     for block in blocks(page, "console"):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             lines = part.splitlines(keepends=True)
-            length = 1
-            while lines[length - 1].endswith("\\\n") or "".join(lines[:length]).count("'") % 2:
-                length += 1
+            length = command_length(lines)
             yield "".join(lines[:length]).strip(), "".join(lines[length:])
 
 

@@ -86,10 +86,10 @@ def test_a_step_answers_as_flask_does(
 
 @pytest.fixture(scope="module")
 def iris_example(iris_file: Path, tmp_path_factory: pytest.TempPathFactory) -> flask.Flask:
-    folder = tmp_path_factory.mktemp("4-iris")
-    (folder / "build").mkdir()
-    shutil.copy(iris_file, folder / "build")
-    return example("4-iris", folder)
+    home = tmp_path_factory.mktemp("tutorial")
+    (home / "build").mkdir()
+    shutil.copy(iris_file, home / "build")
+    return example("4-iris", home / "examples" / "4-iris")
 
 
 def test_the_iris_step_answers_as_flask_does(iris_example: flask.Flask, iris_file: Path) -> None:

@@ -156,7 +156,7 @@ def _noun(path: Path) -> str:
 
 
 def _a(beside: dict[str, Any]) -> str:
-    title = beside["title"]
+    title: str = beside["title"]
     if title.endswith((".yaml", "s")) or title in ("output", "service"):
         return title
     return f"an {title}" if title[0] in "aeiou" else f"a {title}"

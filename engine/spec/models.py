@@ -44,7 +44,8 @@ def _check_file(file: Node, folder: Path) -> Iterator[Diagnostic]:
         if path.is_dir():
             yield file.error(f'file "{file.text}" is a folder; name the model\'s file in it')
         elif not path.exists():
-            train = "; train it first: python train.py" if (folder / "train.py").is_file() else ""
+            script = folder / "train.py"
+            train = f"; train it first: python {script}" if script.is_file() else ""
             yield file.error(f'file "{file.text}" does not exist{train}')
     except OSError as error:
         yield file.error(f'file "{show(file.text)}" cannot be read: {error.strerror}')
