@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from werkzeug.routing import Map, Rule
 
 from engine.errors import did_you_mean
+
+
+class _ReadRule(Rule):
+    """A rule that is only read: it compiles nothing for `url_for`, which would take most of the time."""
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:  # noqa: ARG002
+        return lambda **_: ("", "")
+
 
 _VARIABLE = re.compile(r"<(?:(?P<converter>[a-zA-Z_]\w*)(?P<arguments>\(.*?\))?:)?(?P<name>[a-zA-Z_]\w*)>")
 
@@ -43,7 +51,7 @@ def _check_parameters(path: str) -> None:
     unknown = [match["converter"] for match in _VARIABLE.finditer(path) if match["converter"] not in _CONVERTERS]
     if unknown:
         raise ValueError(f'unknown converter "{unknown[0]}" {did_you_mean(unknown[0], _NAMED, "there are")}')
-    rule = Rule(path)
+    rule = _ReadRule(path)
     try:
         Map([rule])
     except Exception as error:  # noqa: BLE001 - a converter may raise anything over its arguments
