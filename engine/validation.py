@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -29,6 +30,7 @@ TYPE_NAMES = {
     "string": "a string",
 }
 SHOWN_LENGTH = 60
+KEY_LENGTH = 200
 SHOWN_CHOICES = 12
 
 SchemaError = jsonschema_rs.ValidationError
@@ -40,14 +42,21 @@ class Violation:
     """One failure of a value against its schema.
 
     `path` leads to the value, `keyword` is the schema's keyword that failed, `schema_path` leads to that
-    keyword, and `name` is the property a `required` or `additionalProperties` speaks of.
+    keyword, and `name` is the property a `required` or `additionalProperties` speaks of. What was probably
+    meant takes long to find, so `hint` is asked only for a violation that is shown.
     """
 
     path: Path
-    detail: str
+    verdict: str
     keyword: str
     schema_path: Path
     name: str = ""
+    hint: Callable[[], str] = str
+
+    @property
+    def detail(self) -> str:
+        """What is wrong, in words, and what was probably meant."""
+        return self.verdict + self.hint()
 
     @property
     def pointer(self) -> str:
@@ -73,10 +82,15 @@ class Validator:
     def violations(self, value: Any, at: Path = ()) -> Iterator[Violation]:
         """Give every violation once, in the validator's order; `at` is where `value` stands in the whole."""
         seen = set()
-        for error in self._iter_errors(value):
+        try:
+            errors = iter(self._iter_errors(value))
+        except ValueError:  # the validator explains to some depth, and judges to any
+            yield Violation(at, "this violates the schema, and is nested too deeply to say where", "", ())
+            return
+        for error in errors:
             for violation in self._explain(error, value, at):
-                if (violation.path, violation.detail) not in seen:
-                    seen.add((violation.path, violation.detail))
+                if (violation.path, violation.verdict) not in seen:
+                    seen.add((violation.path, violation.verdict))
                     yield violation
 
     def _explain(self, error: SchemaError, value: Any, at: Path) -> Iterator[Violation]:
@@ -85,17 +99,18 @@ class Validator:
         kind = jsonschema_rs.ValidationErrorKind
         match error.kind:
             case kind.Required(name):
-                detail = f'"{name}" is required{self._misspelt(name, _follow(value, within), where)}'
-                yield Violation(path, detail, keyword, where, name)
+                misspelt = partial(self._misspelt, name, value, within, where)
+                yield Violation(path, f'"{name}" is required', keyword, where, name, misspelt)
             case kind.AdditionalProperties(names) | kind.UnevaluatedProperties(names):
                 known = _properties(self._schema, where)
                 for name in names:
-                    detail = f'"{clip(name)}" is not a known property{_near(name, known)}'
-                    yield Violation((*path, name), detail, keyword, where, name)
+                    verdict = f'"{clip(name)}" is not a known property'
+                    yield Violation((*path, name), verdict, keyword, where, name, partial(_near, name, known))
             case _:
                 yield Violation(path, describe(error), keyword, where)
 
-    def _misspelt(self, name: str, value: Any, where: Path) -> str:
+    def _misspelt(self, name: str, value: Any, within: Path, where: Path) -> str:
+        value = _follow(value, within)
         known = _properties(self._schema, where)
         unknown = [key for key in value if key not in known] if isinstance(value, Mapping) else []
         near = difflib.get_close_matches(name, [key[:100] for key in unknown[:100]], n=1)
@@ -109,8 +124,8 @@ def describe(error: SchemaError) -> str:
 
 
 def pointer(path: Path) -> str:
-    """Write a path as a JSON pointer in URI fragment form: `#/instances/3/petal~1width`."""
-    tokens = (str(token).replace("~", "~0").replace("/", "~1") for token in path)
+    """Write a path as a JSON pointer in URI fragment form: `#/instances/3/petal~1width`; a long key is cut."""
+    tokens = (clip(str(token), KEY_LENGTH).replace("~", "~0").replace("/", "~1") for token in path)
     return "#" + "".join("/" + quote(token, safe="!$&'()*+,;=:@~-._", errors="replace") for token in tokens)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -80,9 +82,10 @@ def test_check_shows_each_models_facts() -> None:
     header, _, row, _, last = done.stdout.splitlines()
     assert ["model", "estimator", "kind", "features", "classes", "runtime", "examples"] == header.split()
     names = "sepal_length, sepal_width, petal_length, petal_width"
-    assert ["iris", "RandomForestClassifier", "classifier", names, "0, 1, 2", "sklearn", "1 pass"] == [
-        cell.strip() for cell in row.split("  ") if cell.strip()
-    ]
+    cells = [cell.strip() for cell in row.split("  ") if cell.strip()]
+    runtime = cells.pop(5)
+    assert ["iris", "RandomForestClassifier", "classifier", names, "0, 1, 2", "1 pass"] == cells
+    assert re.fullmatch(r"(native|onnx): exact on [\d,]+ rows; [\d,]+x for 1 row, [\d,.]+x for 1,000", runtime)
     assert "6 routes, 1 model: ok" == last
 
 
@@ -155,7 +158,7 @@ def test_call_shows_status_and_headers_on_demand() -> None:
         (("check", "--jsn"), "--jsn"),
         (("schema", "routs"), "'routs' is not one of 'routes', 'models'"),
         (("serve", "-p", "70000"), "70000 is not in the range 0<=x<=65535"),
-        (("call", "GET", "/", "-H", "nocolon"), '"nocolon" has no colon; write NAME: VALUE'),
+        (("call", "GET", "/", "-H", "nocolon"), '"nocolon" is not one line of the form NAME: VALUE'),
     ],
 )
 @pytest.mark.usefixtures("sample")
@@ -194,3 +197,31 @@ def test_every_command_has_help_with_examples() -> None:
     for name in ("serve", "check", "routes", "call", "schema"):
         shown = run(name, "--help").stdout
         assert f"python -m engine {name}" in shown.split("Examples:")[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["call", "GET", "hello"], '"hello" does not begin with "/"'),
+        (["call", "GET", "http://[/"], '"http://[/" does not begin with "/"'),
+        (["call", "GET", "/", "-H", "X: a\nY: b"], "is not one line of the form NAME: VALUE"),
+    ],
+)
+@pytest.mark.usefixtures("sample")
+def test_call_refuses_what_is_no_request(arguments: list[str], told: str) -> None:
+    done = run(*arguments)
+    assert (2, True, False) == (done.returncode, told in done.stderr, "Traceback" in done.stderr)
+
+
+def test_call_takes_and_gives_any_bytes(spec_folder: Path) -> None:
+    (spec_folder / "routes.yaml").write_text("routes:\n  - {path: /bytes, response: {file: bytes.bin}}\n")
+    (spec_folder / "bytes.bin").write_bytes(b"\xff\xd8")
+    assert "\ufffd\ufffd" == json.loads(run("call", "GET", "/bytes", "--json").stdout)["body"]
+    for path in (b"/\xff", b"//bytes"):
+        done = subprocess.run([*map(os.fsencode, command("call", "GET")), path], capture_output=True, check=False)
+        assert (1, b"") == (done.returncode, done.stderr)
+        assert json.loads(done.stdout)["status"] in (404, 308)
+    done = subprocess.run(
+        [*map(os.fsencode, command("call", "POST", "/", "-d")), b"\xff"], capture_output=True, check=False
+    )
+    assert 404 == json.loads(done.stdout)["status"]

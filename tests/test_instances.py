@@ -213,3 +213,19 @@ def test_an_unknown_category_is_refused(serve: Serve) -> None:
         predictor([{"town": "a"}, {"town": "c"}])
     assert 1 == refused.value.row
     assert "Found unknown categories ['c'] in column 0" in refused.value.reason
+
+
+def test_a_refused_instance_names_what_it_lacks(serve: Serve) -> None:
+    schema = {**OBJECT, "required": ["sepal_length"]}
+    predictor = serve(LogisticRegression(max_iter=1000).fit(X, y), input=schema)
+    with pytest.raises(RefusedInstance) as refused:
+        predictor([{"sepal_length": 5.0, "sepal_width": 3.0, "petal_width": None}])
+    expected = "the model does not take this instance: Input X contains NaN. (missing: petal_length, petal_width)"
+    assert expected == refused.value.reason
+
+
+def test_a_default_may_stand_behind_a_reference(serve: Serve) -> None:
+    document = {"type": "object", "$defs": {"n": {"type": "number", "default": 3}}}
+    document["properties"] = {"a": {"$ref": "#/$defs/n"}}
+    estimator = DecisionTreeRegressor().fit([[0.0], [3.0]], [0.0, 1.0])
+    assert [1.0] == serve(estimator, input=document)([{}]).result

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from werkzeug.test import create_environ, run_wsgi_app
 
 from engine import SpecError, create_app
-from engine.models import Predictor, compile_models
+from engine.models import compile_models
 from engine.spec import grammar, load
 from engine.web import build_app
 
@@ -143,14 +143,7 @@ def service(iris_file: Path, tmp_path_factory: pytest.TempPathFactory) -> flask.
     (folder / "models.yaml").write_bytes(MODELS.replace(b"build/model.pkl", str(iris_file).encode()))
     (folder / "routes.yaml").write_bytes(ROUTES)
     spec = load(folder / "routes.yaml")
-    return build_app(spec, {name: _quick(predictor) for name, predictor in compile_models(spec).items()})
-
-
-def _quick(predictor: Predictor) -> Predictor:
-    """The same model with the first five of its trees, so that more requests fit into a test."""
-    forest = predictor._estimator
-    forest.estimators_ = forest.estimators_[:5]
-    return predictor
+    return build_app(spec)
 
 
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True) | st.integers()

@@ -135,3 +135,27 @@ def test_a_signal_stops_it_cleanly(signum: int, status: int, spec_folder: Path) 
         assert 200 == server.request("GET", "/")[0]
         assert status == server.stop(signum)
     assert not [line for line in server.lines if "Traceback" in line]
+
+
+def test_a_name_is_an_address_too(spec_folder: Path) -> None:
+    (spec_folder / "routes.yaml").write_text("routes:\n  - {path: /, response: Hello}\n")
+    with serving(spec_folder, "-H", "localhost", "-w", "1") as running:
+        assert (200, b"Hello") == running.request("GET", "/")[::2]
+        assert "serving on http://localhost:" in running.lines[-1]
+
+
+def test_a_body_that_ends_early_is_no_whole_one(server: Server) -> None:
+    body = json.dumps(INSTANCE).encode()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n" + body)
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.recv(65_536)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"the body ended before its declared length" in answer
+
+
+def test_a_client_that_asks_first_is_told_its_413_at_once(server: Server) -> None:
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\nExpect: 100-continue\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(head)
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 413 ")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 
@@ -11,6 +13,7 @@ from engine.commands.options import json_option, spec_options
 from engine.commands.output import print_json
 
 FIRST_ERROR = 400
+_URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
 
 
 @click.command(short_help="Send one request, without a port.")
@@ -44,10 +47,11 @@ def call(
     """  # noqa: D301
     from engine.web import create_app
 
+    url, body, sent = _url(path), _body(data), [_header(line) for line in headers]
     client = create_app(routes, models).test_client()
-    answer = client.open(path, method=method.upper(), data=_body(data), headers=[_header(line) for line in headers])
+    answer = client.open(url, method=method.upper(), data=body, headers=sent)
     if as_json:
-        text = answer.get_data(as_text=True)
+        text = answer.get_data().decode(errors="replace")
         print_json({"status": answer.status_code, "headers": list(answer.headers), "body": text})
     else:
         if include:
@@ -59,9 +63,15 @@ def call(
         raise click.exceptions.Exit(1)
 
 
+def _url(path: str) -> str:
+    if not path.startswith("/"):
+        raise click.BadParameter(f'"{path}" does not begin with "/"', param_hint="PATH")
+    return "http://localhost" + quote(os.fsencode(path), safe=_URL_CHARACTERS)
+
+
 def _body(data: str | None) -> bytes:
     if data is None or not data.startswith("@"):
-        return (data or "").encode()
+        return os.fsencode(data or "")
     if data == "@-":
         return sys.stdin.buffer.read()
     try:
@@ -72,6 +82,6 @@ def _body(data: str | None) -> bytes:
 
 def _header(line: str) -> tuple[str, str]:
     name, colon, value = line.partition(":")
-    if not colon or not name.strip():
-        raise click.BadParameter(f'"{line}" has no colon; write NAME: VALUE', param_hint="-H")
+    if not colon or not name.strip() or {"\r", "\n"} & set(line):
+        raise click.BadParameter(f'"{line}" is not one line of the form NAME: VALUE', param_hint="-H")
     return name.strip(), value.strip()

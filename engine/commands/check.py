@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from engine.commands.options import json_option, spec_options
-from engine.commands.output import print_json, print_table, report
+from engine.commands.output import print_json, print_table, progress, report
 from engine.errors import Diagnostic, SpecError, plural
-from engine.models import Facts
+from engine.models import Facts, Report
 
 
 @click.command(short_help="Find every mistake in the spec and its models.")
@@ -34,7 +34,8 @@ def check(routes: str, models: str | None, as_json: bool) -> None:
 
     try:
         spec = load(routes, models)
-        predictors = compile_models(spec)
+        with progress() as show:
+            predictors = compile_models(spec, show)
         build_endpoints(spec, predictors)
     except SpecError as error:
         if not as_json:
@@ -61,7 +62,7 @@ def print_models(models: Iterable[Facts]) -> None:
             facts.kind,
             _features(facts.features),
             _classes(facts.classes),
-            facts.runtime,
+            _runtime(facts.report),
             f"{facts.examples} pass" if facts.examples else "none",
         )
         for facts in models
@@ -69,6 +70,18 @@ def print_models(models: Iterable[Facts]) -> None:
     if rows:
         print_table(("model", "estimator", "kind", "features", "classes", "runtime", "examples"), rows)
         click.echo()
+
+
+def _runtime(report: Report) -> str:
+    if report.runtime == "sklearn":
+        return "sklearn"
+    batch = f", {report.batch_runtime} from {report.batch_from} rows" if report.batch_runtime else ""
+    faster = f"{_times(report.speed_up_one)} for 1 row, {_times(report.speed_up_many)} for 1,000"
+    return f"{report.runtime}{batch}: {report.verdict} on {report.rows:,} rows; {faster}"
+
+
+def _times(factor: float) -> str:
+    return f"{factor:,.0f}x" if factor >= 10 else f"{factor:.1f}x"  # noqa: PLR2004
 
 
 def _features(features: tuple[str, ...] | int | None) -> str:

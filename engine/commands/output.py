@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -22,6 +24,7 @@ _STYLES: dict[str, dict[str, Any]] = {
     "warning": {"fg": "magenta", "bold": True},
 }
 _UNWRAPPED = 100_000
+_CLEAR_LINE = "\r\x1b[2K"
 
 
 def fail(error: EngineError) -> None:
@@ -30,6 +33,22 @@ def fail(error: EngineError) -> None:
         report(error.diagnostics)
     else:
         click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """Give what says, in one line of a terminal, what takes its time; the line is cleared at the end."""
+    shown = sys.stderr.isatty()
+
+    def show(text: str) -> None:
+        if shown:
+            click.echo(f"{_CLEAR_LINE}compiling {text} …", err=True, nl=False)
+
+    try:
+        yield show
+    finally:
+        if shown:
+            click.echo(_CLEAR_LINE, err=True, nl=False)
 
 
 def report(diagnostics: Sequence[Diagnostic]) -> None:

@@ -8,7 +8,7 @@ import click
 
 from engine.commands.check import print_models
 from engine.commands.options import spec_options
-from engine.commands.output import report
+from engine.commands.output import progress, report
 from engine.commands.routes import print_routes
 
 
@@ -33,20 +33,27 @@ def serve(routes: str, models: str | None, host: str, port: int, workers: int | 
     """  # noqa: D301
     from engine import server
     from engine.endpoints import build_endpoints
-    from engine.models import compile_models
+    from engine.models import compile_apart, compile_models, writable_cache
     from engine.spec import load
-
-    spec = load(routes, models)
-    predictors = compile_models(spec)
-    build_endpoints(spec, predictors)
-    report(spec.warnings)
-    click.echo(f"{spec.service.title} {spec.service.version}\n")
-    print_routes(spec)
-    click.echo()
-    print_models(predictor.facts for predictor in predictors.values())
 
     def announce(url: str) -> None:
         click.echo(f"serving on {url} (press ^C to stop)")
 
-    count = workers or len(os.sched_getaffinity(0))
-    server.serve(routes, models, host=host, port=port, workers=count, announce=announce)
+    spec = load(routes, models)
+    with writable_cache(spec):
+        with progress() as show:
+            compile_apart(spec, routes, models, show)
+        predictors = compile_models(spec)
+        build_endpoints(spec, predictors)
+        report(spec.warnings)
+        click.echo(f"{spec.service.title} {spec.service.version}\n")
+        print_routes(spec)
+        click.echo()
+        print_models(predictor.facts for predictor in predictors.values())
+        count = workers or _cores()
+        server.serve(routes, models, host=host, port=port, workers=count, announce=announce)
+
+
+def _cores() -> int:
+    """Count the processor cores that this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

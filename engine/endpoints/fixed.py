@@ -24,7 +24,12 @@ Fill = Callable[[Mapping[str, Any]], bytes]
 
 _ETAG = re.compile(r'(?:W/)?("[^"]*")')
 _TYPES = mimetypes.MimeTypes()  # Python's own table, so that a service answers alike on every machine
+_TYPES.add_type("text/javascript", ".js")
 _TYPES.add_type("text/javascript", ".mjs")
+_TYPES.add_type("image/avif", ".avif")
+_TYPES.add_type("image/webp", ".webp")
+_TYPES.add_type("application/wasm", ".wasm")
+_TYPES.add_type("font/woff", ".woff")
 _TYPES.add_type("text/markdown", ".md")
 _TYPES.add_type("application/yaml", ".yaml")
 _TYPES.add_type("font/woff2", ".woff2")
@@ -64,7 +69,7 @@ class FileEndpoint:
 
     def __call__(self, request: Request) -> Response:
         """Answer one request."""
-        known = request.if_none_match
+        known = request.if_none_match if request.method in ("GET", "HEAD") else ""
         if known and (known.strip() == "*" or self.etag in _ETAG.findall(known)):
             return self.not_modified
         return self.response
@@ -124,9 +129,11 @@ def _file(declared: Declared, parameters: tuple[str, ...], folder: Path) -> Endp
     content_type = guessed if guessed and not encoding else "application/octet-stream"
     if content_type.startswith("text/"):
         content_type += "; charset=utf-8"
-    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = (*_headers(declared, content_type), ("ETag", etag))
-    not_modified = Response(HTTPStatus.NOT_MODIFIED, (*declared.headers, ("ETag", etag)), b"")
+    own = next((value for name, value in declared.headers if name.lower() == "etag"), None)
+    etag = own or f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    tagged = declared.headers if own else (*declared.headers, ("ETag", etag))
+    headers = (*_headers(declared, content_type), *tagged[len(declared.headers) :])
+    not_modified = Response(HTTPStatus.NOT_MODIFIED, tagged, b"")
     return FileEndpoint(Response(declared.status, headers, body), not_modified, etag)
 
 

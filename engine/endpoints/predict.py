@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from http import HTTPStatus
 from itertools import chain
@@ -43,7 +44,7 @@ class PredictEndpoint:
             found = chain.from_iterable(
                 self._validator.violations(instance, where(row)) for row, instance in enumerate(instances)
             )
-            raise violated(map(_hint_at_batches, found) if isinstance(value, list) and self._takes_batches else found)
+            raise violated(_with_hint(found, value) if self._takes_batches and isinstance(value, list) else found)
         try:
             prediction = self._predict(instances)
         except RefusedInstance as refused:
@@ -70,10 +71,14 @@ class PredictEndpoint:
         return instances
 
 
-def _hint_at_batches(found: Violation) -> Violation:
-    if found.path or found.keyword != "type":
-        return found
-    return replace(found, detail=f'{found.detail}; several instances go in {{"{BATCH_KEY}": [...]}}')
+def _with_hint(violations: Iterable[Violation], value: list[Any]) -> Iterator[Violation]:
+    """Say how several instances are sent, where an array is none or has arrays or objects in it."""
+    nested = bool(value) and isinstance(value[0], list | dict)
+    for found in violations:
+        if found.keyword == "type" and (not found.path or (nested and found.path == (0,))):
+            yield replace(found, hint=lambda: f'; several instances go in {{"{BATCH_KEY}": [...]}}')
+        else:
+            yield found
 
 
 def _refused(path: Path, detail: str) -> Problem:

@@ -37,11 +37,11 @@ class Artifacts:
     def __init__(self) -> None:
         self._opened: dict[tuple[str, tuple[str, ...]], Artifact] = {}
 
-    def open(self, model: Model) -> Artifact:
-        """Load a model's file; raise `SpecError` at its key in the spec where that fails."""
+    def open(self, model: Model, data: bytes) -> Artifact:
+        """Load a model from its file's bytes; raise `SpecError` at its key in the spec where that fails."""
         key = (str(model.file.resolve()), model.trusted)
         if key not in self._opened:
-            self._opened[key] = _open(model)
+            self._opened[key] = _open(model, data)
         artifact = self._opened[key]
         if artifact.trained_with and not model.allow_version_mismatch:
             raise model.error(
@@ -52,15 +52,11 @@ class Artifacts:
         return artifact
 
 
-def _open(model: Model) -> Artifact:
+def _open(model: Model, data: bytes) -> Artifact:
     reader = FORMATS.get(model.file.suffix.lower())
     if reader is None:
         known = ", ".join(FORMATS)
         raise model.error(f'unknown model format "{model.file.suffix}" (there are: {known})', "file")
-    try:
-        data = model.file.read_bytes()
-    except OSError as error:
-        raise model.error(f"the model's file cannot be read: {error.strerror}", "file") from None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -105,6 +101,12 @@ FORMATS: Mapping[str, Callable[[bytes, Model], Any]] = {
 }
 
 
+def _missing_module(name: str) -> str:
+    if name.startswith("sklearn."):
+        return f"another version of scikit-learn saved the model (this one has no {name}); train the model again"
+    return f"the model needs the module {name}, which cannot be imported here; install what has it, or put it beside"
+
+
 _DAMAGE = (EOFError, pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, LookupError, ValueError)
 
 
@@ -112,8 +114,10 @@ def _why_unreadable(error: BaseException, data: bytes) -> str:
     reason = clip(" ".join(f"{type(error).__name__}: {error}".split()), 200).rstrip(": ")
     if not data:
         return "the model's file is empty; train the model again"
+    if data.startswith(b"version https://git-lfs"):
+        return "the model's file is a Git LFS pointer, not the model; run: git lfs pull"
     if isinstance(error, ModuleNotFoundError):
-        return f"the model needs the module {error.name}, which is not installed here; pip install {error.name}"
+        return _missing_module(error.name or "")
     if isinstance(error, AttributeError) and "__main__" in reason:
         return (
             f"the model needs code that was in the script that trained it ({reason}); "

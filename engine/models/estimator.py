@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import sklearn
 from scipy import sparse
 from sklearn.base import is_classifier, is_clusterer, is_outlier_detector, is_regressor
 from sklearn.compose import ColumnTransformer
@@ -16,97 +17,79 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
-from engine.errors import RefusedInstance, SpecError, plural
-from engine.models.artifacts import RESPONSE_METHODS, Artifact
-from engine.models.instances import Columns, columns
-from engine.models.predictor import Facts, Prediction
+from engine.errors import SpecError, plural
+from engine.models.artifacts import RESPONSE_METHODS
+from engine.models.instances import Columns, Wanted, columns
+from engine.models.predictor import Answer, Refusal, Wording
 from engine.spec import Model
 from engine.validation import clip, show
 
+MAX_PARTS = 50
 _NUMERICAL_LIBRARIES = ("joblib", "numpy", "pandas", "scipy")
 
 
-class Estimator:
-    """Answers by an estimator's response method, with labels and probabilities where the spec wants them."""
+class SklearnRuntime:
+    """Answers by an estimator's response method, with probabilities where the spec wants them."""
 
-    def __init__(self, model: Model, artifact: Artifact) -> None:
-        """Compare the spec with the estimator; raise `SpecError` at the key that does not fit it."""
-        # A row of numbers goes in without its columns' names, which are checked here, once.
+    def __init__(self, estimator: Any, response_method: str, *, probabilities: bool) -> None:
+        # A row of numbers goes in without its columns' names, which are checked once, when the spec is compiled.
         warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
-        estimator = artifact.estimator
         self._estimator = estimator
-        self._columns = _columns(model, estimator)
-        self._classes = _classes(model, estimator)
-        _require_method(model, estimator)
-        self._respond = getattr(estimator, model.response_method)
-        self._labels = _labels(model, estimator, self._classes)
-        self._keys = self._labels or (tuple(map(_key, self._classes)) if self._classes else ())
-        self._with_labels = model.output.labels is not None
-        self._with_probabilities = model.output.probabilities
-        self.facts = Facts(
-            name=model.name,
-            file=str(model.file),
-            bytes=artifact.bytes,
-            estimator=_title(estimator),
-            kind=_kind(estimator),
-            response_method=model.response_method,
-            features=self._columns.names or self._columns.count,
-            classes=self._classes,
-            trained_with=artifact.trained_with or sklearn.__version__,
-            runtime="sklearn",
-            examples=len(model.examples),
-        )
+        self._respond = getattr(estimator, response_method)
+        self._probabilities = probabilities
 
-    def __call__(self, instances: Sequence[Any]) -> Prediction:
-        """Predict for instances that are valid by the schema; raise `RefusedInstance` for the first refused."""
+    def __call__(self, rows: Any) -> Answer:
+        """Answer; raise `Refusal` for rows that scikit-learn refuses."""
         try:
-            return self._predict(instances)
+            rows = as_taken(rows)
+            answer = _listed(self._respond(rows))
+            chances = self._estimator.predict_proba(rows).tolist() if self._probabilities else None
         except (ValueError, TypeError) as error:
             if not _is_refusal(error):
                 raise
-            refused = error
-        row = self._first_refused(instances)
-        if row is None:
-            raise refused
-        reason = clip(str(refused).strip().partition("\n")[0], 300)
-        raise RefusedInstance(row, f"the model does not take this instance: {reason}") from refused
-
-    def _predict(self, instances: Sequence[Any]) -> Prediction:
-        rows = self._columns.convert(instances)
-        with np.errstate(over="ignore", invalid="ignore"):  # scikit-learn checks for infinity after its casts
-            return self._answer(rows)
-
-    def _answer(self, rows: Any) -> Prediction:
-        answer = self._respond(rows)
-        labels = probabilities = None
-        if self._with_labels and self._labels and self._classes:
-            by_class = dict(zip(self._classes, self._labels, strict=True))
-            labels = [by_class[result] for result in answer.tolist()]
-        if self._with_probabilities:
-            chances = self._estimator.predict_proba(rows).tolist()
-            probabilities = [dict(zip(self._keys, row, strict=True)) for row in chances]
-        return Prediction(_listed(answer), labels, probabilities)
-
-    def _first_refused(self, instances: Sequence[Any]) -> int | None:
-        """Search by halves for the first instance that is refused by itself."""
-        low, high = 0, len(instances)
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self._takes(instances[low:middle]):
-                low = middle
-            else:
-                high = middle
-        return None if self._takes(instances[low:high]) else low
-
-    def _takes(self, instances: Sequence[Any]) -> bool:
-        try:
-            self._predict(instances)
-        except (ValueError, TypeError):
-            return False
-        return True
+            raise Refusal(clip(str(error).strip().partition("\n")[0], 300)) from error
+        return Answer(answer, chances)
 
 
-def _columns(model: Model, estimator: Any) -> Columns:
+def as_taken(rows: Any) -> Any:
+    """Give rows in the form that an estimator takes: a table as a DataFrame."""
+    if not isinstance(rows, dict):
+        return rows
+    import pandas as pd  # noqa: PLC0415 - an optional extra
+
+    return pd.DataFrame({name: pd.Series(cells, dtype=cells.dtype) for name, cells in rows.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """An estimator held against its spec: what its columns are, and how its classes are called."""
+
+    estimator: Any
+    wanted: Wanted
+    columns: Columns
+    wording: Wording
+    title: str
+    kind: str
+
+
+def inspect(model: Model, estimator: Any) -> Inspected:
+    """Compare an estimator with its spec; raise `SpecError` at the key that does not fit it."""
+    _require_training(model, estimator)
+    wanted = _wanted(estimator)
+    fitting = columns(model, wanted)
+    _require_fitting_form(model, estimator, wanted, fitting)
+    if fitting.form == "table" and importlib.util.find_spec("pandas") is None:
+        raise model.error(
+            'the model selects its columns by name and needs pandas: pip install "endpoint-engine[pandas]"', "file"
+        )
+    classes = None if _answers_in_rows(estimator, wanted) else _classes(model, estimator)
+    _require_method(model, estimator)
+    labels = _labels(model, estimator, classes)
+    keys = labels or (tuple(map(_key, classes)) if classes else ())
+    return Inspected(estimator, wanted, fitting, Wording(classes, labels, keys), _title(estimator), _kind(estimator))
+
+
+def _require_training(model: Model, estimator: Any) -> None:
     try:
         check_is_fitted(estimator)
     except NotFittedError:
@@ -114,29 +97,58 @@ def _columns(model: Model, estimator: Any) -> Columns:
         raise model.error(message, "file") from None
     except TypeError:  # an object that is no scikit-learn estimator cannot be asked
         pass
+
+
+def _require_fitting_form(model: Model, estimator: Any, wanted: Wanted, fitting: Columns) -> None:
+    first = estimator
+    while isinstance(first, Pipeline):
+        first = first.steps[0][1]
+    if hasattr(first, "build_analyzer") and fitting.form != "texts":
+        message = f"the model begins with a {type(first).__name__}, which takes texts; its input is of type string"
+        raise model.error(message, "input", "type")
+    if wanted.by_name and fitting.form != "table":
+        raise model.error("the model selects its columns by name; its input is of type object", "input", "type")
+
+
+def _answers_in_rows(estimator: Any, wanted: Wanted) -> bool:
+    """Tell whether a classifier predicts several classes at once, as one trained on an indicator matrix does."""
+    if not is_classifier(estimator) or not wanted.count or wanted.by_name:
+        return False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return bool(np.ndim(estimator.predict(np.zeros((1, wanted.count)))) > 1)
+    except Exception:  # noqa: BLE001 - an estimator may raise anything, and will be asked again
+        return False
+
+
+def _wanted(estimator: Any) -> Wanted:
     names = getattr(estimator, "feature_names_in_", None)
     count = getattr(estimator, "n_features_in_", None)
-    return columns(
-        model,
+    return Wanted(
         count=int(count) if count is not None else None,
         names=tuple(map(str, names)) if names is not None else None,
-        wants_frame=names is not None and any(map(_selects_by_name, _parts(estimator))),
+        by_name=names is not None and any(map(_selects_by_name, parts_of(estimator))),
+        none=any(None in list(known) for part in parts_of(estimator) for known in getattr(part, "categories_", ())),
     )
 
 
-def _parts(estimator: Any) -> Iterator[Any]:
-    """Give an estimator and those inside it: a pipeline's steps, what a search or an ensemble wraps."""
-    yield estimator
-    if isinstance(estimator, Pipeline):
-        inner = [step for _, step in estimator.steps]
-    else:
-        wrapped = (getattr(estimator, name, None) for name in ("best_estimator_", "estimator_", "estimators_"))
-        inner = []
-        for found in wrapped:
-            inner += list(found)[:1] if isinstance(found, list | tuple) else [found]
-    for part in inner:
-        if hasattr(part, "get_params"):
-            yield from _parts(part)
+def parts_of(estimator: Any) -> list[Any]:
+    """Give an estimator and those inside it, whatever holds them: steps, transformers, what a search wraps."""
+    found: list[Any] = []
+    waiting = [estimator]
+    while waiting:
+        part = waiting.pop(0)
+        if isinstance(part, list | tuple | np.ndarray):
+            waiting += list(part)[:MAX_PARTS]
+        elif hasattr(part, "__dict__") and _is_part(part) and not any(part is known for known in found):
+            found.append(part)
+            waiting += vars(part).values()
+    return found
+
+
+def _is_part(value: Any) -> bool:
+    return hasattr(value, "get_params") or type(value).__module__.startswith("sklearn.")
 
 
 def _selects_by_name(part: Any) -> bool:

@@ -1,11 +1,11 @@
-"""JSON instances → what the estimator's methods take: an array, a frame of named columns, or a list of texts."""
+"""JSON instances → rows: an array, a table of named columns where some are texts, or a list of texts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -20,54 +20,83 @@ _NAN = float("nan")
 Convert = Callable[[Sequence[Any]], Any]
 
 
+Table = Mapping[str, Any]
+"""Columns by name: float64 arrays, and arrays of objects where a column has texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an estimator was trained on: its `n_features_in_` and `feature_names_in_`, None where it has none.
+
+    `by_name` says that it selects columns by their names, `none` that it knows a missing text as None, not NaN.
+    """
+
+    count: int | None = None
+    names: tuple[str, ...] | None = None
+    by_name: bool = False
+    none: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """How instances become rows: `convert` does it, `names` are the columns where they have names."""
+    """How instances become rows: `convert` does it, `names` are the columns where they have names.
+
+    `count` is their number, None where that is unknown; `form` tells an array from a table and from a list of
+    texts; `texts` are the columns of a table that are not numbers; `gaps` tells whether a value may be missing.
+    """
 
     convert: Convert
     names: tuple[str, ...] | None
     count: int | None
+    form: Literal["array", "table", "texts"] = "array"
+    texts: frozenset[str] = frozenset()
+    gaps: bool = True
 
 
-def columns(model: Model, *, count: int | None, names: tuple[str, ...] | None, wants_frame: bool) -> Columns:
-    """Fit a model's input schema to what its estimator was trained on.
-
-    `count` and `names` are the estimator's `n_features_in_` and `feature_names_in_`, None where it has none;
-    `wants_frame` says that it selects columns by name. Raises `SpecError` where the two do not fit.
-    """
+def columns(model: Model, wanted: Wanted) -> Columns:
+    """Fit a model's input schema to what its estimator was trained on; raise `SpecError` where it does not."""
+    count = wanted.count
     types = _types(model.input.document, model.input.document)
     if types == {"object"}:
-        return _object_columns(model, count, names, wants_frame=wants_frame)
+        return _object_columns(model, wanted)
     if types == {"array"}:
-        return Columns(_array_converter(model, count), None, count)
+        gaps = any("null" in _types(part, model.input.document) for part in _array_parts(model))
+        return Columns(_array_converter(model, count), None, count, gaps=gaps)
     if types == {"number"}:
         if count not in (None, 1):
             raise model.error(f"the model takes {count} features, and an instance that is a number is one", "input")
-        return Columns(_to_column, None, 1)
+        return Columns(_to_column, None, 1, gaps=False)
     if types == {"string"}:
         if count is not None:
             what = f"the model takes {plural(count, 'feature')}, not texts; its input is an object or an array"
             raise model.error(what, "input", "type")
-        return Columns(list, None, None)
+        return Columns(list, None, None, "texts", gaps=False)
     raise model.error(
         "the input must say what an instance is: type: object, array, number or string, one of them", "input", "type"
     )
 
 
-def _object_columns(model: Model, count: int | None, names: tuple[str, ...] | None, *, wants_frame: bool) -> Columns:
+def _object_columns(model: Model, wanted: Wanted) -> Columns:
     properties = model.input.document.get("properties", {})
-    order = _column_order(model, tuple(properties), count, names)
+    order = _column_order(model, tuple(properties), wanted.count, wanted.names)
     required = set(model.input.document.get("required", ()))
     types = {name: _feature_types(model, name) for name in order}
     defaults = {name: _default(model, name, properties[name]) for name in order}
     numeric = {name for name in order if types[name] <= _NUMERIC}
-    if wants_frame or (names and len(numeric) < len(order)):
-        return Columns(_frame_converter(model, order, numeric, defaults), order, len(order))
+    if wanted.by_name or (wanted.names and len(numeric) < len(order)):
+        texts = frozenset(name for name in order if name not in numeric or types[name] == {"boolean", "null"})
+        missing = {name: _none(defaults[name]) if wanted.none and name in texts else defaults[name] for name in order}
+        kinds = {
+            name: bool if types[name] == {"boolean"} else object if name in texts else np.float64 for name in order
+        }
+        if any(name not in required for name in order):
+            kinds = {name: np.float64 if kind is bool else kind for name, kind in kinds.items()}
+        return Columns(_table_converter(order, kinds, missing), order, len(order), "table", texts)
     if len(numeric) < len(order):
         missing = {name: defaults[name] if name in numeric else _none(defaults[name]) for name in order}
         return Columns(_cells_converter(order, missing, object), order, len(order))
     if all(name in required and "null" not in types[name] for name in order):
-        return Columns(_required_converter(order), order, len(order))
+        return Columns(_required_converter(order), order, len(order), gaps=False)
     return Columns(_cells_converter(order, defaults, np.float64), order, len(order))
 
 
@@ -155,6 +184,11 @@ def _type_of(value: Any) -> str:
 
 def _default(model: Model, name: str, schema: Any) -> Any:
     """Give a feature's default, or its missing value: NaN."""
+    for _ in range(MAX_REFERENCES):
+        reference = schema.get("$ref") if isinstance(schema, Mapping) and "default" not in schema else None
+        if not isinstance(reference, str) or not reference.startswith("#/"):
+            break
+        schema = _lookup(model.input.document, reference)
     default = schema.get("default") if isinstance(schema, Mapping) else None
     if default is None:
         return _NAN
@@ -190,28 +224,26 @@ def _cells_converter(order: tuple[str, ...], missing: Mapping[str, Any], dtype: 
     return convert
 
 
-def _frame_converter(model: Model, order: tuple[str, ...], numeric: set[str], missing: Mapping[str, Any]) -> Convert:
-    try:
-        import pandas as pd  # noqa: PLC0415 - an optional extra
-    except ImportError:
-        raise model.error(
-            'the model selects its columns by name and needs pandas: pip install "endpoint-engine[pandas]"', "file"
-        ) from None
-
-    def convert(instances: Sequence[Any]) -> Any:
-        table = {}
-        for name in order:
-            cells = [missing[name] if (cell := instance.get(name)) is None else cell for instance in instances]
-            table[name] = np.array(cells, dtype=np.float64) if name in numeric else pd.Series(cells, dtype=object)
-        return pd.DataFrame(table)
+def _table_converter(order: tuple[str, ...], kinds: Mapping[str, Any], missing: Mapping[str, Any]) -> Convert:
+    def convert(instances: Sequence[Any]) -> Table:
+        return {
+            name: np.array(
+                [missing[name] if (cell := instance.get(name)) is None else cell for instance in instances], kinds[name]
+            )
+            for name in order
+        }
 
     return convert
 
 
-def _array_converter(model: Model, count: int | None) -> Convert:
+def _array_parts(model: Model) -> list[Any]:
+    """Give the schemas of an array's items."""
     item = model.input.document.get("items", True)
-    parts = [*model.input.document.get("prefixItems", ()), *([item] if item is not False else [])]
-    if any(not _types(part, model.input.document) <= _NUMERIC for part in parts):
+    return [*model.input.document.get("prefixItems", ()), *([item] if item is not False else [])]
+
+
+def _array_converter(model: Model, count: int | None) -> Convert:
+    if any(not _types(part, model.input.document) <= _NUMERIC for part in _array_parts(model)):
         raise model.error(
             "an instance that is an array is a row of numbers; say items: {type: number}", "input", "items"
         )

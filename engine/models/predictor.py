@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+import numpy as np
+
+from engine.errors import RefusedInstance
+from engine.models.instances import Columns
+from engine.models.report import Report
+
+MAX_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +20,8 @@ class Facts:
     """What `check` and the start-up lines say about a model.
 
     `estimator` names the class, a pipeline's steps in brackets; `features` are the columns' names, or their
-    number where they have none; `trained_with` is the version of scikit-learn that saved the model.
+    number where they have none; `trained_with` is the version of scikit-learn that saved the model; `report`
+    is how its runtime was chosen.
     """
 
     name: str
@@ -24,8 +33,8 @@ class Facts:
     features: tuple[str, ...] | int | None
     classes: tuple[Any, ...] | None
     trained_with: str
-    runtime: str
     examples: int
+    report: Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +44,22 @@ class Prediction:
     result: list[Any]
     labels: list[str] | None = None
     probabilities: list[dict[str, float]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a runtime gives for some rows: `result` by the response method, `probabilities` by class."""
+
+    result: list[Any]
+    probabilities: list[list[float]] | None = None
+
+
+class Refusal(Exception):
+    """The model does not take one of the rows; the message is scikit-learn's own."""
+
+
+Runtime = Callable[[Any], Answer]
+"""Rows, as `Columns.convert` makes them, to their answer; raises `Refusal`. Any number of threads may call it."""
 
 
 class Predictor(Protocol):
@@ -49,3 +74,70 @@ class Predictor(Protocol):
 
         Raises `RefusedInstance` for one that the estimator does not take all the same.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """How classes are called in an answer: by `labels`, where the spec has them, and as keys of probabilities."""
+
+    classes: tuple[Any, ...] | None
+    labels: tuple[str, ...] | None
+    keys: tuple[str, ...]
+
+    def label_by_class(self) -> Mapping[Any, str]:
+        """Give each class's label, where there are labels."""
+        return dict(zip(self.classes or (), self.labels or (), strict=True)) if self.labels else {}
+
+
+class ModelPredictor:
+    """Instances → rows → a runtime's answer → words."""
+
+    def __init__(self, columns: Columns, runtime: Runtime, wording: Wording, facts: Facts) -> None:
+        self._convert = columns.convert
+        self._names = columns.names or ()
+        self._runtime = runtime
+        self._labels = wording.label_by_class()
+        self._keys = wording.keys
+        self.facts = facts
+
+    def __call__(self, instances: Sequence[Any]) -> Prediction:
+        """Predict for instances that are valid by the schema; raise `RefusedInstance` for the first refused."""
+        try:
+            answer = self._answer(instances)
+        except Refusal as refusal:
+            row = self._first_refused(instances)
+            reason = f"the model does not take this instance: {refusal}{self._absent(instances[row])}"
+            raise RefusedInstance(row, reason) from refusal
+        labels = [self._labels[result] for result in answer.result] if self._labels else None
+        if answer.probabilities is None:
+            return Prediction(answer.result, labels)
+        chances = [dict(zip(self._keys, row, strict=True)) for row in answer.probabilities]
+        return Prediction(answer.result, labels, chances)
+
+    def _answer(self, instances: Sequence[Any]) -> Answer:
+        rows = self._convert(instances)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what overflows is checked for
+            return self._runtime(rows)
+
+    def _absent(self, instance: Any) -> str:
+        """Name the features that an instance lacks, which may be why it is refused."""
+        absent = [name for name in self._names if instance.get(name) is None] if isinstance(instance, dict) else []
+        return f" (missing: {', '.join(absent[:MAX_NAMED])})" if absent else ""
+
+    def _first_refused(self, instances: Sequence[Any]) -> int:
+        """Search by halves for the first instance that is refused."""
+        low, high = 0, len(instances)
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self._takes(instances[low:middle]):
+                low = middle
+            else:
+                high = middle
+        return low
+
+    def _takes(self, instances: Sequence[Any]) -> bool:
+        try:
+            self._answer(instances)
+        except Refusal:
+            return False
+        return True

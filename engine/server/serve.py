@@ -17,7 +17,7 @@ from granian.log import LogLevels
 from granian.server import MPServer
 
 from engine.errors import ServeError
-from engine.web import create_app
+from engine.web import Lane, create_app
 
 # A request whose body dribbles in holds a thread. As many threads as connections keep it from starving
 # the others; they are started on demand.
@@ -44,10 +44,10 @@ def serve(
     """
     multiprocessing.set_start_method("spawn", force=True)
     with _claim(host, port) as claimed:
-        port = claimed.getsockname()[1]
+        address, port = claimed.getsockname()[:2]
         server = _Server(
             "engine",
-            address=host,
+            address=address,
             port=port,
             interface=Interfaces.WSGI,
             http=HTTPModes.http1,
@@ -80,7 +80,7 @@ class _Server(MPServer):
 def load_app(routes: str, models: str | None) -> Callable[..., Any]:
     """Make the app in a worker process."""
     logging.basicConfig(format=LOG_FORMAT, level=logging.INFO)
-    return create_app(routes, models)
+    return Lane(create_app(routes, models))
 
 
 def _claim(host: str, port: int) -> socket.socket:

@@ -29,7 +29,9 @@ _ADVICE: Mapping[str | tuple[str, str], str] = {
     (_BAD_START, "@"): "a plain value cannot begin with @; put it in quotes",
     (_BAD_START, "`"): "a plain value cannot begin with a backquote; put it in quotes",
     (_BAD_START, "%"): "a plain value cannot begin with %; put it in quotes",
-    "mapping values are not allowed in this context": "a second ': ' on one line; put the value in quotes",
+    "mapping values are not allowed in this context": (
+        "a second ': ' on one line (put the value in quotes), or a ':' without a space after it on the line before"
+    ),
     "could not find expected ':'": "this line has no ': ' after its key; or it wants another indentation",
     "did not find expected key": "the indentation fits no mapping above, or a quote or bracket is not closed",
     "did not find expected '-' indicator": "a list goes on here without '- ', or the indentation is off",

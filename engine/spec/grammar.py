@@ -119,7 +119,7 @@ def _not_one_of(node: Node, violation: Violation, beside: dict[str, Any]) -> str
 def _of_wrong_type(node: Node, violation: Violation, beside: dict[str, Any]) -> str:
     """Say it in YAML's words, with the advice that fits: quotes for `version: 1.0`, brackets for `methods: GET`."""
     wanted = [beside["type"]] if isinstance(beside["type"], str) else beside["type"]
-    where, value, source = _where(violation), node.plain, node.source.text[node.start : node.end]
+    where, value, source = _where(violation), node.plain, node.written
     nouns = _or([_YAML_TYPES[name] for name in wanted])
     if value is None and not source:
         return f"{where} has no value; it wants {nouns}"

@@ -18,7 +18,11 @@ def check_models(root: Node, folder: Path) -> Iterator[Diagnostic]:
     """Give every mistake of models.yaml that can be seen without opening a model."""
     for _, _, model in root["models"].pairs():
         yield from _check_file(model["file"], folder)
+        yield from _check_file(model["reference"], folder)
         yield from _check_features(model)
+        if "trusted" in model and model["file"].text and not model["file"].text.endswith(".skops"):
+            message = "trusted has no effect here: it lists what a .skops file may contain"
+            yield model.key("trusted").error(message, "warning")
         schema = model["input"]
         if schema.fields is None:
             continue
@@ -26,6 +30,7 @@ def check_models(root: Node, folder: Path) -> Iterator[Diagnostic]:
         yield from mistakes
         if all(mistake.severity == "warning" for mistake in mistakes):
             yield from _check_examples(model)
+            yield from _check_defaults(schema)
 
 
 def read_models(root: Node, folder: Path) -> Mapping[str, Model]:
@@ -42,7 +47,7 @@ def _check_file(file: Node, folder: Path) -> Iterator[Diagnostic]:
     path = folder / file.text
     try:
         if path.is_dir():
-            yield file.error(f'file "{file.text}" is a folder; name the model\'s file in it')
+            yield file.error(f'file "{file.text}" is a folder; name the file in it')
         elif not path.exists():
             script = folder / "train.py"
             train = f"; train it first: python {script}" if script.is_file() else ""
@@ -72,6 +77,16 @@ def _check_examples(model: Node) -> Iterator[Diagnostic]:
             yield example.follow(violation.path).error(f"the example violates the model's input: {violation.detail}")
 
 
+def _check_defaults(schema: Node) -> Iterator[Diagnostic]:
+    """Hold each feature's default against the feature's own schema."""
+    around = {key: schema[key].plain for key in ("$id", "$defs", "definitions") if key in schema}
+    for _, _, feature in schema["properties"].pairs():
+        if "default" in feature:
+            judge = Validator({**around, "allOf": [feature.plain]})
+            for violation in judge.violations(feature["default"].plain):
+                yield feature["default"].error(f"the default violates its own schema: {violation.detail}")
+
+
 def _model(name: str, node: Node, folder: Path) -> Model:
     output, features = node["output"], node["features"]
     return Model(
@@ -85,6 +100,7 @@ def _model(name: str, node: Node, folder: Path) -> Model:
             labels=tuple(output["labels"].plain) if "labels" in output else None,
             probabilities=bool(output["probabilities"].plain),
         ),
+        reference=folder / node["reference"].plain if "reference" in node else None,
         examples=tuple(
             Example(node=example, input=example["input"].plain, result=example["result"].plain)
             for example in node["examples"].items

@@ -48,6 +48,11 @@ class Node:
         """The value where it is a string."""
         return self.plain if isinstance(self.plain, str) else None
 
+    @property
+    def written(self) -> str:
+        """The value as the file has it: `1.10`, where `plain` is 1.1."""
+        return self.source.text[self.start : self.end]
+
     def follow(self, path: Sequence[str | int]) -> Node:
         """Go down a path as far as it leads."""
         node = self

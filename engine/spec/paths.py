@@ -54,6 +54,8 @@ def _check_parameters(path: str) -> None:
     rule = _ReadRule(path)
     try:
         Map([rule])
+        for converter in rule._converters.values():  # noqa: SLF001 - Werkzeug compiles them at the first request
+            re.compile(converter.regex)
     except Exception as error:  # noqa: BLE001 - a converter may raise anything over its arguments
         raise ValueError(f"not a URL rule: {error}") from None
     for name, converter in rule._converters.items():  # noqa: SLF001 - Werkzeug takes min=two and fails at a request

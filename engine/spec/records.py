@@ -105,7 +105,8 @@ class Model(Record):
     output: Output
     examples: tuple[Example, ...] = ()
     response_method: ResponseMethod = "predict"
-    runtime: Literal["auto", "sklearn"] = "auto"
+    reference: Path | None = None
+    runtime: Literal["auto", "sklearn", "numpy", "onnx", "native"] = "auto"
     trusted: tuple[str, ...] = ()
     allow_version_mismatch: bool = False
 

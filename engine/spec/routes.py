@@ -39,6 +39,7 @@ def check_routes(
         yield from _check_limits(route["limits"])
         yield from _check_model(route, models_file, models)
         yield from _check_input(route)
+        yield from _idle_settings(route)
         yield from _check_response(route["response"], path_parameters(path.text or ""), folder)
 
 
@@ -105,19 +106,21 @@ def _check_input(route: Node) -> Iterator[Diagnostic]:
         yield from check_schema(schema)
 
 
+def _idle_settings(route: Node) -> Iterator[Diagnostic]:
+    """Warn of what has no effect on a route."""
+    if "strict_content_type" in route and not {"input", "model"} & set(route.fields or ()):
+        message = "strict_content_type has no effect here: the route has no input and no model, and reads no body"
+        yield route.key("strict_content_type").error(message, "warning")
+    limits = route["limits"]
+    if "instances" in limits and "model" not in route:
+        yield limits.key("instances").error("instances has no effect here: the route has no model", "warning")
+
+
 def _check_response(response: Node, parameters: Iterable[str], folder: Path) -> Iterator[Diagnostic]:
     yield from _check_templates(response, parameters)
     for body in ("text", "html", "json"):
         yield from _check_templates(response[body], parameters)
-    named: dict[str, str] = {}
-    for name, key, value in response["headers"].pairs():
-        if (same := named.setdefault(name.lower(), name)) != name:
-            yield key.error(f"{name} is the same header as {same}; to send it several times, give it a list")
-        if name.lower() in _OUR_HEADERS:
-            yield key.error(f"the server sets {name} itself; leave it out")
-        for item in value.items or (value,):
-            if isinstance(item.plain, str) and (reason := _not_a_header_value(item.plain)):
-                yield item.error(f"{name}: {reason}")
+    yield from _check_headers(response["headers"])
     status = response["status"].plain
     kind = next((name for name in _BODIES if name in response), None)
     if status in _BODILESS and kind:
@@ -128,6 +131,20 @@ def _check_response(response: Node, parameters: Iterable[str], folder: Path) -> 
             inside(folder, file.text)
         except ValueError as error:
             yield file.error(str(error))
+
+
+def _check_headers(headers: Node) -> Iterator[Diagnostic]:
+    named: dict[str, str] = {}
+    for name, key, value in headers.pairs():
+        if (same := named.setdefault(name.lower(), name)) != name:
+            yield key.error(f"{name} is the same header as {same}; to send it several times, give it a list")
+        if name.lower() in _OUR_HEADERS:
+            yield key.error(f"the server sets {name} itself; leave it out")
+        for item in value.items or (value,):
+            if isinstance(item.plain, str) and (reason := _not_a_header_value(item.plain)):
+                yield item.error(f"{name}: {reason}")
+            elif item.text is not None and "${path." in item.text:
+                yield item.error(f"{name}: headers are sent as they are; nothing is filled in here", "warning")
 
 
 def _check_templates(node: Node, parameters: Iterable[str]) -> Iterator[Diagnostic]:
@@ -158,7 +175,9 @@ def _size(text: str) -> int | None:
 def _limits(node: Node, default: Limits) -> Limits:
     body = node["body"]
     size = _size(body.text) if body.text is not None else body.plain
-    return Limits(node=node, body=size or default.body, instances=node["instances"].plain or default.instances)
+    return Limits(
+        node=node, body=int(size or default.body), instances=int(node["instances"].plain or default.instances)
+    )
 
 
 def _route(node: Node, service: Service) -> Route:
@@ -180,11 +199,13 @@ def _response(node: Node) -> Response:
         return Response(node=node, kind="html", content=node.text)
     kind = next((name for name in _BODIES if name in node), "empty")
     headers = [
-        (name, str(item.plain)) for name, _, value in node["headers"].pairs() for item in value.items or (value,)
+        (name, item.text if item.text is not None else item.written)
+        for name, _, value in node["headers"].pairs()
+        for item in value.items or (value,)
     ]
     return Response(
         node=node,
-        status=node["status"].plain or 200,
+        status=int(node["status"].plain or 200),
         headers=tuple(headers),
         kind=cast("Any", kind),
         content=node[kind].plain,

@@ -39,6 +39,7 @@ def check_schema(root: Node) -> Iterator[Diagnostic]:
     explained: set[int] = set()
     for node in _subschemas(root):
         yield from _unknown_keywords(node)
+        yield from _undeclared_names(node)
         for at, message in _keyword_mistakes(node):
             sound = False
             explained.add(id(at))
@@ -75,6 +76,16 @@ def _subschemas(root: Node) -> Iterator[Node]:
                 waiting += [schema for _, _, schema in value.pairs()]
 
 
+def _undeclared_names(node: Node) -> Iterator[Diagnostic]:
+    """Warn of a required name that is nearly, but not quite, one of the properties."""
+    properties = [name for name, _, _ in node["properties"].pairs()]
+    for item in node["required"].items:
+        if item.text is not None and properties and item.text not in properties:
+            meant = did_you_mean(item.text, properties, "")
+            if "did you mean" in meant:
+                yield item.error(f'"{clip(item.text)}" is required and not among the properties {meant}', "warning")
+
+
 def _unknown_keywords(node: Node) -> Iterator[Diagnostic]:
     for keyword, key, _ in node.pairs():
         if keyword not in KEYWORDS and not keyword.startswith("x-"):
@@ -95,6 +106,10 @@ def _keyword_mistakes(node: Node) -> Iterator[tuple[Node, str]]:
     for item in types.items or [types]:
         if item.text is not None and item.text not in TYPE_NAMES:
             yield item, f"unknown type {show(item.text)} {did_you_mean(item.text, TYPE_NAMES, 'there are')}"
+    if isinstance(node["required"].plain, bool):
+        yield node["required"], "required lists names, and stands beside properties: required: [name]"
+    if node["items"].items:
+        yield node["items"], "items is one schema for every item; one for each place is prefixItems"
     if node["pattern"].text is not None:
         yield from _pattern_mistake(node["pattern"], node["pattern"].text)
     for pattern, key, _ in node["patternProperties"].pairs():

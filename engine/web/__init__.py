@@ -1,5 +1,6 @@
 """build: Endpoints → the Flask app. The only folder that imports Flask."""
 
 from engine.web.app import build_app, create_app
+from engine.web.lane import Lane
 
-__all__ = ["build_app", "create_app"]
+__all__ = ["Lane", "build_app", "create_app"]

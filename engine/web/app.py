@@ -9,7 +9,7 @@ from typing import Any
 import flask
 from werkzeug.routing import BaseConverter
 
-from engine.endpoints import Endpoint, Request, Response, build_endpoints
+from engine.endpoints import Endpoint, Mounted, Request, Response, build_endpoints
 from engine.models import Predictor, compile_models
 from engine.spec import Spec, load
 from engine.web.body import read_bodies
@@ -22,9 +22,10 @@ class Service(flask.Flask):
 
     url_rule_class = LazyRule
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, mounted: tuple[Mounted, ...]) -> None:
         super().__init__("engine", static_folder=None, template_folder=None)
         self.spec = spec
+        self.mounted = mounted
         numbers: Mapping[str, type[BaseConverter]] = {"int": ReadableIntegerConverter, "float": FiniteFloatConverter}
         self.url_map.converters = {**self.url_map.converters, **numbers}
 
@@ -35,7 +36,7 @@ class Service(flask.Flask):
         return answer
 
 
-def create_app(routes: str | Path = "routes.yaml", models: str | Path | None = None) -> flask.Flask:
+def create_app(routes: str | Path = "routes.yaml", models: str | Path | None = None) -> Service:
     """Read a spec and make its app: `gunicorn 'engine:create_app()'`.
 
     Without `models`, the models.yaml beside `routes` is read if it is there. Raises `SpecError` with every
@@ -44,10 +45,10 @@ def create_app(routes: str | Path = "routes.yaml", models: str | Path | None = N
     return build_app(load(routes, models))
 
 
-def build_app(spec: Spec, predictors: Mapping[str, Predictor] | None = None) -> flask.Flask:
+def build_app(spec: Spec, predictors: Mapping[str, Predictor] | None = None) -> Service:
     """Make the app of a spec in hand; its models are compiled unless their `predictors` are given."""
-    app = Service(spec)
     mounted = build_endpoints(spec, compile_models(spec) if predictors is None else predictors)
+    app = Service(spec, mounted)
     for number, mount in enumerate(mounted):
         app.add_url_rule(mount.route.path, str(number), _view(mount.endpoint), methods=list(mount.route.methods))
     limits = {str(number): mount.route.limits.body for number, mount in enumerate(mounted)}

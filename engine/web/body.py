@@ -55,11 +55,14 @@ def read_body(request: flask.Request, limit: int) -> bytes:
         raise Problem(HTTPStatus.BAD_REQUEST, "the body ended before its declared length") from None
     if len(body) > limit:
         raise _too_large(stream, limit)
+    if len(body) < (request.content_length or 0):
+        raise Problem(HTTPStatus.BAD_REQUEST, "the body ended before its declared length")
     return body
 
 
 def _too_large(stream: IO[bytes], limit: int) -> Problem:
-    drained = _drain(stream)
+    # A client that asks before it sends (RFC 9110, section 10.1.1) is told at once.
+    drained = "100-continue" not in flask.request.headers.get("Expect", "").lower() and _drain(stream)
     return Problem(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         f"the body is larger than {limit:,} bytes",

@@ -1,0 +1,120 @@
+"""Compiled models on disk, by the hash of all that they were made from.
+
+An entry is written atomically and verified when it is read; one that is damaged counts as missing. Entries hold
+machine code, so the folder belongs to its owner alone: one that others can write to is not read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import platform
+import shutil
+import stat
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.spec import Model
+
+FORMAT = 1
+VARIABLE = "ENGINE_CACHE_DIR"
+_LIBRARIES = ("endpoint-engine", "numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What there is to know of a compiled model; `programs` are those that serve it, by name."""
+
+    facts: Mapping[str, Any]
+    programs: Mapping[str, bytes]
+
+
+class Cache:
+    """The compiled models of one spec."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use the folder that `ENGINE_CACHE_DIR` names, else `.engine/cache` in the spec's `folder`."""
+        chosen = os.environ.get(VARIABLE)
+        self.folder = Path(chosen) if chosen else folder / ".engine" / "cache"
+
+    def key(self, model: Model, data: bytes) -> str:
+        """Hash all that a compiled model depends on, `data` being its file; raise `OSError` without its reference."""
+        contents = [data] + ([model.reference.read_bytes()] if model.reference is not None else [])
+        hashes = [hashlib.sha256(content).hexdigest() for content in contents]
+        declared = {name: value for name, value in model.node.plain.items() if name not in ("file", "description")}
+        made_from = [FORMAT, _surroundings(), model.file.suffix, hashes, list(declared.items())]
+        return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
+
+    def read(self, key: str) -> Entry | None:
+        """Give an entry, or None where there is no sound one."""
+        path = self._path(key)
+        try:
+            if not _is_private(self.folder) or not _is_private(path):
+                return None
+            digest, _, payload = path.read_bytes().partition(b"\n")
+        except OSError:
+            return None
+        if hashlib.sha256(payload).hexdigest().encode() != digest:
+            return None
+        with np.load(io.BytesIO(payload), allow_pickle=False) as file:
+            programs = {name: file[name].tobytes() for name in file.files if name != "facts"}
+            return Entry(json.loads(str(file["facts"])), programs)
+
+    def write(self, key: str, entry: Entry) -> bool:
+        """Keep an entry; tell whether that worked, since a read-only folder is no mistake."""
+        file = io.BytesIO()
+        programs = {name: np.frombuffer(program, np.uint8) for name, program in entry.programs.items()}
+        np.savez(file, allow_pickle=False, facts=np.array(json.dumps(entry.facts)), **programs)
+        payload = file.getvalue()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.folder.chmod(0o700)
+            descriptor, name = tempfile.mkstemp(dir=self.folder, prefix=".new-")
+            with os.fdopen(descriptor, "wb") as new:
+                new.write(hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
+            Path(name).replace(self._path(key))
+        except OSError:
+            return False
+        return True
+
+    def is_writable(self) -> bool:
+        """Tell whether entries can be kept."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError:
+            return False
+        return os.access(self.folder, os.W_OK)
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}.model"
+
+
+@cache
+def _surroundings() -> list[str]:
+    """Name the libraries, the Python and the machine that a compiled model is for."""
+    compiler = "a C compiler" if os.environ.get("CC") or any(map(shutil.which, ("cc", "gcc", "clang"))) else "none"
+    return [*map(_version, _LIBRARIES), platform.python_version(), platform.system(), platform.machine(), compiler]
+
+
+def _version(library: str) -> str:
+    try:
+        return f"{library} {version(library)}"
+    except PackageNotFoundError:
+        return f"{library} absent"
+
+
+def _is_private(path: Path) -> bool:
+    """Tell whether only this user could have written a file, or a folder's entries."""
+    if os.name != "posix":
+        return True
+    found = path.stat()
+    return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

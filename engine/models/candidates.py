@@ -1,0 +1,311 @@
+"""The candidates to serve a model in scikit-learn's place, one table of them, and the choice among the proven."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+
+from engine.models import program as p
+from engine.models.converting import estimator_program, trees_graph
+from engine.models.estimator import Inspected, SklearnRuntime, as_taken
+from engine.models.graphs import Graph, OnnxTrees
+from engine.models.lowering import NotLowered, lower
+from engine.models.native import NativeTrees, build_library
+from engine.models.predictor import Refusal, Runtime
+from engine.models.proof import MANY, Examination, count_rows, examine, judge, repeat_rows, seconds_for, slice_rows
+from engine.models.proofrows import RowMaker, Walk, nodes_reached
+from engine.models.ranges import known_texts, learnt_ranges
+from engine.models.report import Report, RuntimeName, Trial
+from engine.models.trees import TreeTable
+from engine.spec import Model
+from engine.validation import clip
+
+CLOSE_MUST_BE_FASTER = 3.0
+BATCH_SIZES = (8, 64, 512)
+REASON_LENGTH = 300
+
+Progress = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Subject:
+    """A model under trial: its estimator, how it is asked, and scikit-learn's answers."""
+
+    model: Model
+    inspected: Inspected
+    check: tuple[p.Step, ...] = ()
+    tables: list[TreeTable] = field(default_factory=list)
+
+    @property
+    def estimator(self) -> Any:
+        """The estimator itself."""
+        return self.inspected.estimator
+
+    def lowered(self, trees: Callable[[TreeTable], p.Step]) -> p.Program:
+        """Make its program with one kind of trees."""
+        return lower(self.estimator, self.model.response_method, trees, probabilities=self.model.output.probabilities)
+
+
+def _native(subject: Subject) -> p.Program:
+    if not subject.tables:
+        raise NotLowered("no trees in it")
+    library = build_library()
+    return subject.lowered(lambda table: NativeTrees(table, library))
+
+
+def _onnx_trees(subject: Subject) -> p.Program:
+    if not subject.tables:
+        raise NotLowered("no trees in it")
+    return subject.lowered(trees_graph)
+
+
+def _arrays(subject: Subject) -> p.Program:
+    if subject.tables:
+        raise NotLowered("trees in it")
+    return subject.lowered(trees_graph)
+
+
+def _graph(dtype: str) -> Callable[[Subject], p.Program]:
+    def make(subject: Subject) -> p.Program:
+        kind = "string" if subject.inspected.columns.form == "texts" else dtype
+        return estimator_program(
+            subject.estimator,
+            subject.model.response_method,
+            kind,
+            subject.check,
+            probabilities=subject.model.output.probabilities,
+        )
+
+    return make
+
+
+CANDIDATES: Mapping[str, tuple[RuntimeName, Callable[[Subject], p.Program]]] = {
+    "trees in C": ("native", _native),
+    "trees in onnxruntime": ("onnx", _onnx_trees),
+    "arrays": ("numpy", _arrays),
+    "graph in float64": ("onnx", _graph("float64")),
+    "graph in float32": ("onnx", _graph("float32")),
+}
+# What one sort of candidate computes exactly, a whole graph of skl2onnx need not try to come close to.
+_WHOLE_GRAPHS = ("graph in float64", "graph in float32")
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What serves a model: a program, None for scikit-learn itself, and another one for large batches."""
+
+    program: p.Program | None
+    batch_program: p.Program | None
+    report: Report
+
+
+def choose(model: Model, inspected: Inspected, progress: Progress) -> Chosen:
+    """Try every candidate, and choose the best that is proven."""
+    subject = Subject(model, inspected)
+    baseline = SklearnRuntime(inspected.estimator, model.response_method, probabilities=model.output.probabilities)
+    if model.runtime == "sklearn":
+        return Chosen(None, None, Report("sklearn", verdict="exact", why="the spec says so"))
+    with np.errstate(all="ignore"):
+        chosen = _try_all(subject, baseline, progress)
+    if model.runtime not in ("auto", chosen.report.runtime):
+        raise model.error(f'the runtime "{model.runtime}" cannot serve this model: {chosen.report.why}', "runtime")
+    return chosen
+
+
+def _try_all(subject: Subject, baseline: Runtime, progress: Progress) -> Chosen:
+    walk = _walk(subject)
+    maker = RowMaker(subject.model, subject.inspected.columns, learnt_ranges(subject.estimator, walk))
+    rows = maker.rows(walk, known_texts(subject.estimator))
+    progress("asking scikit-learn for its answers to the proof rows")
+    examination = examine(baseline, _margin(subject.estimator), rows)
+    accepted = [question.rows for question in examination.questions if question.answer is not None]
+    if not accepted:
+        return Chosen(None, None, Report("sklearn", verdict="not proven", why="there are no rows to prove it with"))
+    sample = max(accepted, key=count_rows)
+    one, many = slice_rows(sample, 0, 1), repeat_rows(sample, MANY)
+    subject.check = _checks(baseline, one)
+    trials: list[tuple[Trial, p.Program | None]] = []
+    for name, (runtime, make) in CANDIDATES.items():
+        if subject.model.runtime not in ("auto", runtime):
+            continue
+        if name in _WHOLE_GRAPHS and any(trial.verdict == "exact" for trial, _ in trials):
+            continue
+        progress(f"proving {name}")
+        trials.append(_try(name, runtime, make, subject, examination, (one, many)))
+    report = Report(
+        runtime="sklearn",
+        rows=examination.rows,
+        refused=examination.refused,
+        nodes_reached=nodes_reached(walk, np.vstack(accepted)) if walk is not None else None,
+        trials=tuple(trial for trial, _ in trials),
+        one_row=seconds_for(baseline, one),
+        many_rows=seconds_for(baseline, many),
+    )
+    return _best(report, trials, sample, wanted=subject.model.runtime != "auto")
+
+
+def _try(
+    name: str,
+    runtime: RuntimeName,
+    make: Callable[[Subject], p.Program],
+    subject: Subject,
+    examination: Examination,
+    timed: tuple[Any, Any],
+) -> tuple[Trial, p.Program | None]:
+    try:
+        program = p.load(p.dump(make(subject)))  # what is proven is what a worker will read
+    except Exception as error:  # noqa: BLE001 - a converter may raise anything
+        return Trial(name, runtime, "failed", reason=_reason(error)), None
+    outcome = judge(examination, program)
+    trial = Trial(
+        name,
+        _runtime_of(program, runtime),
+        outcome.verdict,
+        outcome.worst,
+        clip(outcome.reason, REASON_LENGTH),
+        ties=outcome.ties,
+    )
+    if outcome.verdict == "wrong":
+        return trial, None
+    return replace(trial, one_row=seconds_for(program, timed[0]), many_rows=seconds_for(program, timed[1])), program
+
+
+def _reason(error: Exception) -> str:
+    words = str(error).strip().partition("\n")[0]
+    name = "" if isinstance(error, NotLowered) else f"{type(error).__name__}: "
+    return clip(f"{name}{words}", REASON_LENGTH)
+
+
+def _runtime_of(program: p.Program, runtime: RuntimeName) -> RuntimeName:
+    """Name what a program of arrays needs: onnxruntime, where one of its steps is a graph."""
+    if runtime == "numpy" and any(isinstance(step, Graph | OnnxTrees) for step in steps_of(program)):
+        return "onnx"
+    return runtime
+
+
+def steps_of(program: p.Program) -> Iterator[p.Step]:
+    """Give every step of a program, those of branches too."""
+    waiting: list[Any] = [program.scores, program.result, program.probabilities or ()]
+    while waiting:
+        step = waiting.pop()
+        if isinstance(step, tuple):
+            waiting += step
+        elif isinstance(step, p.Concatenate):
+            waiting.append(step.branches)
+        else:
+            yield step
+
+
+def _best(report: Report, trials: list[tuple[Trial, p.Program | None]], rows: Any, *, wanted: bool) -> Chosen:
+    """Choose the fastest for one row among the exact, or a close one that is much faster; the batch apart.
+
+    What is `wanted` by the spec need not be faster than scikit-learn.
+    """
+    proven = [(trial, program) for trial, program in trials if program is not None and trial.one_row is not None]
+    base_one, base_many = report.one_row or 0.0, report.many_rows or 0.0
+    exact = [entry for entry in proven if entry[0].verdict == "exact"]
+    close = [entry for entry in proven if entry[0].verdict == "close"]
+    best = _fastest(exact, "one_row")
+    rival = _fastest(close, "one_row")
+    bar = (best[0].one_row if best else base_one) or 0.0
+    if rival and (rival[0].one_row or 0.0) * CLOSE_MUST_BE_FASTER < bar:
+        best = rival
+    if best is None or ((best[0].one_row or 0.0) >= base_one and not wanted):
+        return Chosen(None, None, replace(report, why=_why_not(trials)))
+    trial, program = best
+    peers = [entry for entry in proven if entry[0].verdict in ("exact", trial.verdict)]
+    for_batches = _fastest(peers, "many_rows") or best
+    batch_from = 0
+    if for_batches[1] is not program and (for_batches[0].many_rows or 0.0) < (trial.many_rows or 0.0):
+        batch_from = _crossing(program, for_batches[1], rows)
+    chosen = replace(
+        report,
+        runtime=trial.runtime,
+        batch_runtime=for_batches[0].runtime if batch_from else None,
+        batch_from=batch_from,
+        verdict=trial.verdict,
+        worst=trial.worst,
+        ties=trial.ties,
+        why=trial.candidate,
+        speed_up_one=base_one / (trial.one_row or base_one),
+        speed_up_many=base_many / (min(for_batches[0].many_rows or base_many, trial.many_rows or base_many)),
+    )
+    return Chosen(program, for_batches[1] if batch_from else None, chosen)
+
+
+def _fastest(entries: Sequence[tuple[Trial, p.Program | None]], size: str) -> tuple[Trial, p.Program | None] | None:
+    timed = [entry for entry in entries if getattr(entry[0], size) is not None]
+    return min(timed, key=lambda entry: getattr(entry[0], size), default=None)
+
+
+def _crossing(small: Any, large: Any, rows: Any) -> int:
+    """Find the number of rows from which the other program is faster."""
+    for size in BATCH_SIZES:
+        some = repeat_rows(rows, size)
+        if seconds_for(large, some) < seconds_for(small, some):
+            return size
+    return MANY
+
+
+def _why_not(trials: list[tuple[Trial, p.Program | None]]) -> str:
+    tried = [trial for trial, _ in trials if trial.verdict != "failed"]
+    if not tried:
+        return "; ".join(f"{trial.candidate}: {trial.reason}" for trial, _ in trials) or "nothing to try"
+    wrong = [f"{trial.candidate}: {trial.reason}" for trial in tried if trial.verdict == "wrong"]
+    return "; ".join(wrong) or "nothing that is proven is faster than scikit-learn"
+
+
+def _walk(subject: Subject) -> Walk | None:
+    """Find the tree ensemble in the estimator and the steps that lead to it, where there is just one way."""
+    found: list[TreeTable] = []
+    marker = p.Pick(-1)
+
+    def record(table: TreeTable) -> p.Step:
+        found.append(table)
+        return marker
+
+    try:
+        program = subject.lowered(record)
+    except Exception:  # noqa: BLE001 - what cannot be lowered is told by its trial
+        return None
+    subject.tables = found
+    if marker not in program.scores or subject.inspected.columns.form != "array":
+        return None
+    return Walk(program.scores[: program.scores.index(marker)], found[0])
+
+
+def _checks(baseline: Runtime, row: Any) -> tuple[p.Step, ...]:
+    """Find out what scikit-learn's input validation refuses, for graphs that have none."""
+    if not isinstance(row, np.ndarray):
+        return ()
+    return (p.Check(_takes(baseline, row, np.nan), "float64" if _takes(baseline, row, 1e39) else "float32"),)
+
+
+def _takes(baseline: Runtime, row: Any, value: float) -> bool:
+    try:
+        baseline(np.full_like(row, value))
+    except Refusal:
+        return False
+    except Exception:  # noqa: BLE001 - it was not its validation that refused
+        return True
+    return True
+
+
+def _margin(estimator: Any) -> Callable[[Any], Any] | None:
+    """Say by how much scikit-learn's best class leads, from its probabilities or its decision function."""
+    respond = getattr(estimator, "predict_proba", None) or getattr(estimator, "decision_function", None)
+    if respond is None or not is_classifier(estimator):
+        return None
+
+    def margin(rows: Any) -> Any:
+        scores = np.asarray(respond(as_taken(rows)))
+        if scores.ndim == 1 or scores.shape[1] == 1:
+            return np.abs(scores.ravel())
+        ordered = np.sort(scores, axis=1)
+        return ordered[:, -1] - ordered[:, -2]
+
+    return margin

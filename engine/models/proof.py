@@ -1,0 +1,250 @@
+"""Whether a candidate answers as scikit-learn does: bit for bit, closely, or wrongly; and how much faster it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from engine.models.predictor import Answer, Refusal, Runtime
+from engine.models.proofrows import ProofRows
+from engine.models.report import Verdict
+from engine.models.trees import Array
+
+CHUNK = 1_000
+SECONDS = 20.0
+SINGLES = 40
+MANY = 1_000
+PROBABILITY_TOLERANCE = 1e-5
+RELATIVE_TOLERANCE = 1e-5
+SPREAD_TOLERANCE = 1e-6
+TIE = 1e-6
+TIMING_SECONDS = 0.05
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What comparing a candidate showed."""
+
+    verdict: Verdict = "exact"
+    worst: float = 0.0
+    reason: str = ""
+    ties: int = 0
+
+    def wrong(self, reason: str) -> None:
+        """Note a difference that no tolerance covers; the first one is kept."""
+        if self.verdict != "wrong":
+            self.verdict, self.reason = "wrong", reason
+
+    def close(self, difference: float) -> None:
+        """Note a difference within the tolerances."""
+        self.worst = max(self.worst, difference)
+        if self.verdict == "exact":
+            self.verdict = "close"
+
+
+@dataclass(slots=True)
+class Question:
+    """Some rows and what scikit-learn says of them: an answer, or that it refuses them."""
+
+    rows: Any
+    answer: Answer | None
+
+
+@dataclass(slots=True)
+class Examination:
+    """scikit-learn's answers to the proof rows, which every candidate of a model is held against.
+
+    `rows` is how many were asked within the budget, `refused` how many of them it refuses. `margin` gives, for
+    each row, by how much scikit-learn's best class leads; None where there are no classes.
+    """
+
+    margin: Callable[[Any], Array] | None = None
+    questions: list[Question] = field(default_factory=list)
+    spread: float = 0.0
+    rows: int = 0
+    refused: int = 0
+
+
+def examine(baseline: Runtime, margin: Callable[[Any], Array] | None, rows: ProofRows) -> Examination:
+    """Ask scikit-learn for its answers to the proof rows, as many as the budget of time allows."""
+    examination = Examination(margin)
+    deadline = time.monotonic() + SECONDS
+    for part in rows.hard:
+        _ask(examination, baseline, part)
+    for index in range(min(SINGLES, count_rows(rows.plain))):
+        _ask(examination, baseline, slice_rows(rows.plain, index, index + 1))
+    for begin in range(0, count_rows(rows.plain), CHUNK):
+        if time.monotonic() > deadline:
+            break
+        part = slice_rows(rows.plain, begin, begin + CHUNK)
+        if not _ask(examination, baseline, part):
+            _ask_halves(examination, baseline, part, deadline)
+    results = [q.answer.result for q in examination.questions if q.answer is not None]
+    examination.spread = _spread(results)
+    return examination
+
+
+def judge(examination: Examination, candidate: Runtime) -> Outcome:
+    """Hold a candidate against every answer."""
+    outcome = Outcome()
+    for question in examination.questions:
+        try:
+            answer = candidate(question.rows)
+        except Refusal as refusal:
+            if question.answer is not None:
+                outcome.wrong(f"it refuses what scikit-learn takes ({refusal}): {_shown(question.rows, 0)}")
+            continue
+        except Exception as error:  # noqa: BLE001 - a runtime may raise anything
+            outcome.wrong(f"it fails ({type(error).__name__}: {error}) on {_shown(question.rows, 0)}")
+            continue
+        if question.answer is None:
+            outcome.wrong(f"it takes what scikit-learn refuses: {_shown(question.rows, 0)}")
+            continue
+        _compare(question, answer, examination, outcome)
+        if outcome.verdict == "wrong":
+            break
+    return outcome
+
+
+def seconds_for(runtime: Runtime, rows: Any) -> float:
+    """Measure one call: the best of several within a short time."""
+    best, spent = float("inf"), 0.0
+    while spent < TIMING_SECONDS or best == float("inf"):
+        begin = time.perf_counter()
+        runtime(rows)
+        taken = time.perf_counter() - begin
+        best, spent = min(best, taken), spent + taken
+    return best
+
+
+def slice_rows(rows: Any, begin: int, end: int) -> Any:
+    """Take some of the rows, whatever their form."""
+    if isinstance(rows, dict):
+        return {name: cells[begin:end] for name, cells in rows.items()}
+    return rows[begin:end]
+
+
+def repeat_rows(rows: Any, count: int) -> Any:
+    """Make `count` rows of those there are."""
+    places = np.arange(count) % count_rows(rows)
+    if isinstance(rows, dict):
+        return {name: cells[places] for name, cells in rows.items()}
+    return [rows[place] for place in places] if isinstance(rows, list) else rows[places]
+
+
+def count_rows(rows: Any) -> int:
+    """Count the rows, whatever their form."""
+    return len(next(iter(rows.values()), ())) if isinstance(rows, dict) else len(rows)
+
+
+def _ask(examination: Examination, baseline: Runtime, rows: Any) -> bool:
+    """Put a question; tell whether it was answered. A question of several rows that is refused is not kept."""
+    count = count_rows(rows)
+    try:
+        answer = baseline(rows)
+    except Refusal:
+        if count > 1:
+            return False
+        examination.questions.append(Question(rows, None))
+        examination.refused += 1
+        examination.rows += 1
+        return True
+    except Exception:  # noqa: BLE001 - an estimator may raise anything; where it fails, no answer is the right one
+        return count == 1
+    examination.questions.append(Question(rows, answer))
+    examination.rows += count
+    return True
+
+
+def _ask_halves(examination: Examination, baseline: Runtime, rows: Any, deadline: float) -> None:
+    count = count_rows(rows)
+    if count == 1 or time.monotonic() > deadline:
+        return
+    for begin, end in ((0, count // 2), (count // 2, count)):
+        part = slice_rows(rows, begin, end)
+        if not _ask(examination, baseline, part):
+            _ask_halves(examination, baseline, part, deadline)
+
+
+def _compare(question: Question, answer: Answer, examination: Examination, outcome: Outcome) -> None:
+    expected = question.answer
+    if expected is None:
+        return
+    if expected.probabilities is not None:
+        wanted, found = _array(expected.probabilities), _array(answer.probabilities or [])
+        _compare_numbers(question, wanted, found, np.full_like(wanted, PROBABILITY_TOLERANCE), outcome)
+    wanted, found = _array(expected.result), _array(answer.result)
+    if wanted.dtype.kind != "f":
+        _compare_labels(question, wanted, found, examination.margin, outcome)
+    elif wanted.shape != found.shape or found.dtype.kind not in "fi":
+        outcome.wrong(f"it gives another shape or type: {found.dtype} {found.shape}, not {wanted.dtype} {wanted.shape}")
+    else:
+        with np.errstate(all="ignore"):
+            allowed = RELATIVE_TOLERANCE * np.abs(wanted) + SPREAD_TOLERANCE * examination.spread
+        _compare_numbers(question, wanted, found, allowed, outcome)
+
+
+def _compare_labels(
+    question: Question, wanted: Array, found: Array, margin: Callable[[Any], Array] | None, outcome: Outcome
+) -> None:
+    if wanted.shape != found.shape or wanted.dtype.kind != found.dtype.kind:
+        outcome.wrong(f"it gives another shape or type: {found.dtype} {found.shape}, not {wanted.dtype} {wanted.shape}")
+        return
+    differing = np.flatnonzero((wanted != found).reshape(len(wanted), -1).any(axis=1))
+    for row in differing.tolist():
+        asked = slice_rows(question.rows, row, row + 1)
+        if margin is None or wanted.ndim > 1 or not margin(asked)[0] <= TIE:
+            outcome.wrong(
+                f"{found[row].tolist()!r} instead of {wanted[row].tolist()!r} for {_shown(question.rows, row)}"
+            )
+            return
+        outcome.ties += 1
+        outcome.close(0.0)
+
+
+def _compare_numbers(question: Question, wanted: Array, found: Array, allowed: Array, outcome: Outcome) -> None:
+    if wanted.shape != found.shape:
+        outcome.wrong(f"it gives another shape: {found.shape}, not {wanted.shape}")
+        return
+    if np.array_equal(wanted, found, equal_nan=True):
+        return
+    same = (wanted == found) | (np.isnan(wanted) & np.isnan(found))
+    with np.errstate(all="ignore"):
+        difference = np.where(same, 0.0, np.abs(wanted - found))
+    difference = np.where(np.isnan(difference), np.inf, difference)
+    row = int(np.unravel_index(np.argmax(difference - allowed), difference.shape)[0])
+    if (difference > allowed).any():
+        shown = f"{found[row].tolist()!r} instead of {wanted[row].tolist()!r} for {_shown(question.rows, row)}"
+        outcome.wrong(shown)
+        outcome.worst = max(outcome.worst, float(difference.max()))
+    else:
+        outcome.close(float(difference.max()))
+
+
+def _array(result: Any) -> Array:
+    try:
+        return np.asarray(result)
+    except ValueError:  # rows of different lengths
+        return np.array([repr(row) for row in result])
+
+
+def _spread(results: list[list[Any]]) -> float:
+    """Measure how far apart the finite results lie."""
+    values = [_array(result).ravel() for result in results]
+    numbers = np.concatenate([value for value in values if value.dtype.kind in "fi"] or [np.zeros(1)])
+    finite = numbers[np.isfinite(numbers)]
+    if not len(finite):
+        return 0.0
+    low, high = np.percentile(finite, [20, 80])  # the wildest rows would widen the tolerance for all
+    return float(high - low)
+
+
+def _shown(rows: Any, row: int) -> str:
+    part = slice_rows(rows, row, row + 1)
+    if isinstance(part, dict):
+        return repr({name: cells.tolist()[0] for name, cells in part.items()})
+    return repr(part[0] if isinstance(part, list) else part[0].tolist())

@@ -1,0 +1,54 @@
+"""How a model's runtime was chosen, as data that `check` shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+RuntimeName = Literal["sklearn", "numpy", "onnx", "native"]
+Verdict = Literal["exact", "close", "wrong", "failed", "not proven"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What became of one candidate.
+
+    `verdict` is "exact" (bit for bit on every proof row), "close" (within the tolerances), "wrong", or
+    "failed" (it could not be made). `worst` is the largest difference seen; `reason` says why it is wrong or
+    failed. `one_row` and `many_rows` are seconds for a call with 1 and with 1,000 rows.
+    """
+
+    candidate: str
+    runtime: RuntimeName
+    verdict: Verdict
+    worst: float = 0.0
+    reason: str = ""
+    ties: int = 0
+    one_row: float | None = None
+    many_rows: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The runtime that serves a model, and why.
+
+    `rows` were compared; `ties` more were left out, since scikit-learn's own best classes tie there;
+    `nodes_reached` is the share of the trees' nodes that the rows went through, None where there are no trees.
+    `one_row` and `many_rows` are scikit-learn's own seconds for 1 and for 1,000 rows.
+    """
+
+    runtime: RuntimeName
+    batch_runtime: RuntimeName | None = None
+    batch_from: int = 0
+    verdict: Verdict = "exact"
+    why: str = ""
+    rows: int = 0
+    ties: int = 0
+    refused: int = 0
+    nodes_reached: float | None = None
+    worst: float = 0.0
+    speed_up_one: float = 1.0
+    speed_up_many: float = 1.0
+    one_row: float | None = None
+    many_rows: float | None = None
+    trials: tuple[Trial, ...] = ()

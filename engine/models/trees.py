@@ -1,0 +1,35 @@
+"""Tree ensembles as plain arrays: what every runtime of trees is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = Any
+
+NODE = np.dtype([("threshold", "f8"), ("feature", "i4"), ("left", "i4")])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TreeTable:
+    """All trees of an ensemble in one set of arrays, indexed by node.
+
+    `nodes` has `threshold`, `feature` and `left`, the right child following the left one; a leaf is its own
+    `left` with the threshold infinity. `missing_right` is 1 where NaN goes to the right. `roots` are the trees'
+    first nodes in the order of their sum, `leaves` the row of `values` of each node that is a leaf, and
+    `values` has a column for each output. `width` is the number of features.
+    """
+
+    nodes: Array
+    missing_right: Array
+    roots: Array
+    leaves: Array
+    values: Array
+    width: int
+
+    @property
+    def is_leaf(self) -> Array:
+        """Tell which nodes are leaves."""
+        return self.nodes["left"] == np.arange(len(self.nodes))

@@ -1,0 +1,127 @@
+"""scikit-learn's trees → `TreeTable`s."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engine.models.trees import NODE, Array, TreeTable
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tree:
+    """One tree as it is in memory: -1 in `left` marks a leaf, `values` has a row for each node."""
+
+    left: Array
+    right: Array
+    feature: Array
+    threshold: Array
+    missing_left: Array
+    values: Array
+
+
+def forest_table(members: Sequence[Any]) -> TreeTable:
+    """Read decision trees whose values are averaged: class fractions, or targets."""
+    return _table((_read(member.tree_, _leaf_values(member.tree_)) for member in members), members[0].n_features_in_)
+
+
+def gradient_boosting_table(model: Any, start: Array) -> TreeTable:
+    """Read a GradientBoosting model; the first tree is a single leaf with the scores that it starts from."""
+    outputs = model.estimators_.shape[1]
+
+    def trees() -> Iterable[_Tree]:
+        yield _stump(start)
+        for stage in model.estimators_:
+            for output, member in enumerate(stage):
+                values = np.zeros((member.tree_.node_count, outputs))
+                values[:, output] = model.learning_rate * member.tree_.value[:, 0, 0]
+                yield _read(member.tree_, values)
+
+    return _table(trees(), model.n_features_in_)
+
+
+def histogram_table(model: Any) -> TreeTable:
+    """Read a HistGradientBoosting model; the first tree is a single leaf with its baseline."""
+    outputs = model.n_trees_per_iteration_
+
+    def trees() -> Iterable[_Tree]:
+        yield _stump(np.ravel(model._baseline_prediction))  # noqa: SLF001 - the trees have no public form
+        for stage in model._predictors:  # noqa: SLF001
+            for output, member in enumerate(stage):
+                nodes = member.nodes
+                leaf = nodes["is_leaf"].astype(bool)
+                values = np.zeros((len(nodes), outputs))
+                values[:, output] = nodes["value"]
+                yield _Tree(
+                    left=np.where(leaf, -1, nodes["left"].astype(np.int64)),
+                    right=np.where(leaf, -1, nodes["right"].astype(np.int64)),
+                    feature=nodes["feature_idx"].astype(np.int64),
+                    threshold=nodes["num_threshold"],
+                    missing_left=nodes["missing_go_to_left"],
+                    values=values,
+                )
+
+    return _table(trees(), model.n_features_in_)
+
+
+def _leaf_values(tree: Any) -> Array:
+    """Give one row of outputs for each node: the classes of a single output, or one target each."""
+    return tree.value[:, 0, :] if tree.n_outputs == 1 else tree.value[:, :, 0]
+
+
+def _read(tree: Any, values: Array) -> _Tree:
+    return _Tree(
+        left=tree.children_left,
+        right=tree.children_right,
+        feature=tree.feature,
+        threshold=tree.threshold,
+        missing_left=tree.missing_go_to_left,
+        values=values,
+    )
+
+
+def _stump(values: Array) -> _Tree:
+    leaf = np.array([-1])
+    return _Tree(leaf, leaf, np.array([0]), np.array([0.0]), np.array([0]), np.reshape(values, (1, -1)))
+
+
+def _table(trees: Iterable[_Tree], width: int) -> TreeTable:
+    nodes, missing, roots, leaves, values = [], [], [], [], []
+    first, first_leaf = 0, 0
+    for tree in trees:
+        order = _children_side_by_side(tree)
+        place = np.empty(len(order), np.int64)
+        place[order] = np.arange(len(order))
+        leaf = tree.left[order] < 0
+        table = np.empty(len(order), NODE)
+        table["threshold"] = np.where(leaf, np.inf, tree.threshold[order])
+        table["feature"] = np.where(leaf, 0, tree.feature[order])
+        table["left"] = np.where(leaf, np.arange(len(order)), place[tree.left[order]]) + first
+        nodes.append(table)
+        missing.append(np.where(leaf, 0, 1 - tree.missing_left[order].astype(np.int64)).astype(np.uint8))
+        leaves.append(np.where(leaf, np.cumsum(leaf) - 1 + first_leaf, 0).astype(np.int32))
+        values.append(tree.values[order][leaf])
+        roots.append(first)
+        first += len(order)
+        first_leaf += int(leaf.sum())
+    return TreeTable(
+        nodes=np.concatenate(nodes),
+        missing_right=np.concatenate(missing),
+        roots=np.array(roots, np.int32),
+        leaves=np.concatenate(leaves),
+        values=np.ascontiguousarray(np.concatenate(values), dtype=np.float64),
+        width=int(width),
+    )
+
+
+def _children_side_by_side(tree: _Tree) -> Array:
+    """Order the nodes breadth first, so that a right child follows its left one."""
+    left, right = tree.left.tolist(), tree.right.tolist()
+    order = [0]
+    for node in order:  # the list grows while it is read
+        if left[node] >= 0:
+            order += [left[node], right[node]]
+    return np.array(order)

@@ -1,0 +1,41 @@
+"""Judging a value, and putting it in words within bounds of time and size."""
+
+from __future__ import annotations
+
+from engine.endpoints.problems import violated
+from engine.validation import Validator
+
+
+def test_what_is_too_deep_to_explain_is_judged_all_the_same() -> None:
+    value: object = 1
+    for _ in range(300):
+        value = [value]
+    validator = Validator({"type": "object", "properties": {"stars": {"type": "integer"}}})
+    assert not validator.is_valid({"stars": value})
+    (violation,) = validator.violations({"stars": value}, at=("instances", 3))
+    assert ("#/instances/3", "this violates the schema, and is nested too deeply to say where") == (
+        violation.pointer,
+        violation.detail,
+    )
+
+
+def test_what_was_meant_is_only_looked_for_where_it_is_shown() -> None:
+    names = [f"the_measured_feature_number_{number:04}" for number in range(500)]
+    asked: list[str] = []
+
+    class Watched(Validator):
+        def _misspelt(self, name, value, within, where):
+            asked.append(name)
+            return super()._misspelt(name, value, within, where)
+
+    validator = Watched({"type": "object", "required": names, "properties": dict.fromkeys(names, True)})
+    problem = violated(validator.violations({name.replace("measured", "measurde"): 1 for name in names}))
+    assert ("500 violations, the first 100 of them here", 100, 100) == (problem.detail, len(problem.errors), len(asked))
+    assert '"the_measured_feature_number_0000" is required; did you mean it by' in problem.errors[0]["detail"]
+
+
+def test_a_long_key_is_cut_in_a_pointer() -> None:
+    validator = Validator({"additionalProperties": {"items": {"type": "number"}}})
+    problem = violated(validator.violations({"é" * 500_000: ["x"] * 100}))
+    assert len(problem.response().body) < 300_000
+    assert len(problem.errors) == 100
