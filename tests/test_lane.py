@@ -1,0 +1,203 @@
+"""The lane answers as the app does, byte for byte and header for header."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from modelling import NAMES
+
+from engine.models import compile_models
+from engine.spec import load
+from engine.web import Lane, build_app
+from engine.web.app import Service
+
+INSTANCE = dict(zip(NAMES, (5.9, 3.0, 5.1, 1.8), strict=True))
+MODELS = {
+    "models": {
+        "iris": {
+            "file": "build/model.pkl",
+            "input": {
+                "type": "object",
+                "required": list(NAMES),
+                "properties": {name: {"type": "number"} for name in NAMES},
+            },
+            "output": {"labels": ["setosa", "versicolor", "virginica"], "probabilities": True},
+        }
+    }
+}
+HEADERS = st.dictionaries(st.sampled_from(["X-A", "Cache-Control", "Content-Type"]), st.sampled_from(["a", "no-store"]))
+BODIES = st.fixed_dictionaries({"json": st.none() | st.integers() | st.just({"hello": "world"})}) | st.sampled_from(
+    [{"text": "é"}, {"html": "<p>${path.x}</p>"}, {"file": "logo.svg"}, {}]
+)
+RESPONSES = st.builds(
+    lambda body, status, headers: {**body, "headers": headers, **({"status": status} if status else {})},
+    BODIES,
+    st.sampled_from([None, 200, 201, 404, 418, 503]),
+    HEADERS,
+)
+ANSWERS = st.one_of(
+    st.builds(lambda response: {"response": response}, RESPONSES),
+    st.builds(
+        lambda response, strict: {
+            "response": response,
+            "methods": ["POST", "PUT"],
+            "input": {"type": "object", "required": ["stars"], "properties": {"stars": {"type": "integer"}}},
+            "strict_content_type": strict,
+        },
+        RESPONSES,
+        st.booleans(),
+    ),
+    st.builds(lambda strict: {"model": "iris", "strict_content_type": strict}, st.booleans()),
+    st.just({"response": {"status": 204}}),
+    st.just({"response": {"text": "posted"}, "methods": ["POST", "DELETE"]}),
+)
+PATHS = ["/", "/a", "/a/", "/b/<x>", "/b/c", "/é", "/n/<int:x>"]
+REQUEST_BODIES = st.sampled_from(
+    [
+        *(b"", b"{}", b"{", b"[]", b'{"stars": 3}', b'{"stars": "x"}', b" ", b"\xff", b'{"stars": 3}' + b" " * 3000),
+        json.dumps(INSTANCE).encode(),
+        json.dumps({"instances": [INSTANCE] * 3}).encode(),
+        json.dumps({**INSTANCE, "petal_width": 1e39}).encode(),
+    ]
+)
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> dict[str, Any]:
+    paths = draw(st.lists(st.sampled_from(PATHS), min_size=1, max_size=5, unique=True))
+    routes = [{"path": path, **draw(ANSWERS)} for path in paths]
+    for route in routes:
+        if "<x>" not in route["path"] and "html" in (route.get("response") or {}):
+            route["response"]["html"] = "<p>plain</p>"
+        if "<int:x>" in route["path"] and "model" not in route and "html" in route["response"]:
+            route["response"]["html"] = "<p>${path.x}</p>"
+    errors = draw(st.sampled_from(["problem", "html"]))
+    return {"service": {"errors": errors, "limits": {"body": 2000}}, "routes": routes}
+
+
+def sometimes(draw: st.DrawFn, values: st.SearchStrategy[str]) -> str | None:
+    return draw(values) if draw(st.integers(0, 3)) == 0 else None
+
+
+@st.composite
+def requests(draw: st.DrawFn, spec: dict[str, Any]) -> dict[str, Any]:
+    """Mostly a request that a route of the spec is for, in part with something odd about it."""
+    route = draw(st.sampled_from(spec["routes"]))
+    path = route["path"].replace("<x>", "d").replace("<int:x>", "7").encode().decode("latin-1")
+    methods = route.get("methods") or (["POST"] if "model" in route else ["GET"])
+    method = draw(st.sampled_from(methods))
+    body = draw(REQUEST_BODIES) if method != "GET" or draw(st.integers(0, 3)) == 0 else b""
+    length = sometimes(draw, st.sampled_from(["0", "", "1999", "5000", "-1", "x", "+3", "٣", "03", "1"])) or str(len(body))
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": sometimes(draw, st.sampled_from(["HEAD", "OPTIONS", "TRACE", "get", "POST"])) or method,
+        "PATH_INFO": sometimes(draw, st.sampled_from(["//a", "/A", "", "/nix", "/n/x"])) or path,
+        "SCRIPT_NAME": "",
+        "QUERY_STRING": "a=b",
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "5000",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "CONTENT_LENGTH": length,
+        "wsgi.url_scheme": "http",
+        "wsgi.input": body,
+    }
+    optional = {
+        "HTTP_HOST": st.sampled_from(["localhost:5000", "a..b", "a b", "x" * 70, "[::1]:80", ""]),
+        "HTTP_ACCEPT": st.sampled_from(["*/*", "text/html", "application/json", "text/html;q=0.1"]),
+        "HTTP_IF_NONE_MATCH": st.just("*"),
+        "HTTP_TRANSFER_ENCODING": st.just("chunked"),
+        "CONTENT_TYPE": st.sampled_from(["application/json", "text/plain", ""]),
+    }
+    chosen = {name: sometimes(draw, values) for name, values in optional.items()}
+    return environ | {name: value for name, value in chosen.items() if value is not None}
+
+
+def answer(app: Any, environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]], bytes]:
+    told: list[Any] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:  # noqa: ARG001
+        told[:] = [status, list(headers)]
+
+    body = b"".join(app({**environ, "wsgi.input": io.BytesIO(environ["wsgi.input"])}, start_response))
+    return told[0], told[1], body
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, iris_file: Path) -> Path:
+    folder = tmp_path_factory.mktemp("lane")
+    (folder / "build").mkdir()
+    (folder / "build" / "model.pkl").write_bytes(iris_file.read_bytes())
+    (folder / "logo.svg").write_text("<svg/>")
+    (folder / "models.yaml").write_text(json.dumps(MODELS))
+    return folder
+
+
+def app_of(folder: Path, spec: dict[str, Any]) -> Service:
+    (folder / "routes.yaml").write_text(json.dumps(spec))
+    loaded = load(folder / "routes.yaml")
+    return build_app(loaded, compile_models(loaded))
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_the_lane_answers_as_the_app(data: st.DataObject, folder: Path) -> None:
+    spec = data.draw(specs())
+    app = app_of(folder, spec)
+    lane = Lane(app)
+    for environ in data.draw(st.lists(requests(spec), min_size=4, max_size=12)):
+        assert answer(app, environ) == answer(lane, environ)
+
+
+def test_the_lane_itself_answers_what_is_plain(folder: Path) -> None:
+    """So that the comparison above compares two things."""
+    routes = [
+        {"path": "/", "response": "Hello"},
+        {"path": "/logo", "response": {"file": "logo.svg"}},
+        {"path": "/feedback", "input": {"type": "object"}, "response": {"status": 201, "json": {"thanks": True}}},
+        {"path": "/predict", "model": "iris"},
+        {"path": "/hello/<name>", "response": "Hello ${path.name}"},
+    ]
+    app = app_of(folder, {"routes": routes})
+    lane = Lane(app)
+    asked: list[str] = []
+
+    def watched(environ: dict[str, Any], start_response: Any) -> Any:
+        asked.append(environ["PATH_INFO"])
+        return Service.wsgi_app(app, environ, start_response)
+
+    app.wsgi_app = watched
+    body = json.dumps(INSTANCE).encode()
+    for method, path, sent in (
+        ("GET", "/", b""),
+        ("GET", "/logo", b""),
+        ("POST", "/feedback", b"{}"),
+        ("POST", "/predict", body),
+        ("GET", "/hello/x", b""),
+        ("POST", "/predict", b"{}"),
+    ):
+        environ = {"REQUEST_METHOD": method, "PATH_INFO": path, "CONTENT_LENGTH": str(len(sent)), "wsgi.input": sent}
+        environ |= {"SERVER_NAME": "x", "SERVER_PORT": "80", "wsgi.url_scheme": "http", "SERVER_PROTOCOL": "HTTP/1.1"}
+        status, _, _ = answer(lane, environ)
+        assert status[:2] == ("42" if sent == b"{}" and path == "/predict" else "20")
+    assert ["/hello/x", "/predict"] == asked
+
+
+def test_a_failure_in_the_lane_is_told_once_by_the_app(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = app_of(folder, {"routes": [{"path": "/predict", "model": "iris"}]})
+    lane = Lane(app)
+    for mounted in app.mounted:
+        monkeypatch.setattr(mounted.endpoint, "_predict", lambda _: 1 / 0)
+    body = json.dumps(INSTANCE).encode()
+    environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/predict", "CONTENT_LENGTH": str(len(body)), "wsgi.input": body}
+    environ |= {"SERVER_NAME": "x", "SERVER_PORT": "80", "wsgi.url_scheme": "http", "SERVER_PROTOCOL": "HTTP/1.1"}
+    status, _, told = answer(lane, environ)
+    assert status.startswith("500 ")
+    request_id = json.loads(told)["request_id"]
+    assert [request_id] == [record.args[0] for record in caplog.records]
