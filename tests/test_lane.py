@@ -93,7 +93,7 @@ def requests(draw: st.DrawFn, spec: dict[str, Any]) -> dict[str, Any]:
     methods = route.get("methods") or (["POST"] if "model" in route else ["GET"])
     method = draw(st.sampled_from(methods))
     body = draw(REQUEST_BODIES) if method != "GET" or draw(st.integers(0, 3)) == 0 else b""
-    length = sometimes(draw, st.sampled_from(["0", "", "1999", "5000", "-1", "x", "+3", "٣", "03", "1"])) or str(len(body))
+    length = sometimes(draw, st.sampled_from(["0", "", "1999", "-1", "x", "+3", "٣", "03", "1"])) or str(len(body))
     environ: dict[str, Any] = {
         "REQUEST_METHOD": sometimes(draw, st.sampled_from(["HEAD", "OPTIONS", "TRACE", "get", "POST"])) or method,
         "PATH_INFO": sometimes(draw, st.sampled_from(["//a", "/A", "", "/nix", "/n/x"])) or path,
@@ -151,6 +151,25 @@ def test_the_lane_answers_as_the_app(data: st.DataObject, folder: Path) -> None:
     lane = Lane(app)
     for environ in data.draw(st.lists(requests(spec), min_size=4, max_size=12)):
         assert answer(app, environ) == answer(lane, environ)
+
+
+@pytest.mark.parametrize(
+    ("body", "length", "status"),
+    [
+        (b'{"stars": 3}', "12", "201"),
+        (b'{"stars": 3}' + b" " * 1988, "2000", "201"),
+        (b'{"stars": 3}' + b" " * 1989, "2001", "413"),
+        (b'{"stars": 3}', "1999", "400"),
+    ],
+)
+def test_the_lane_keeps_to_limits_and_declared_lengths(folder: Path, body: bytes, length: str, status: str) -> None:
+    schema = {"type": "object", "properties": {"stars": {"type": "integer"}}}
+    route = {"path": "/", "input": schema, "response": {"status": 201}, "limits": {"body": 2000}}
+    app = app_of(folder, {"routes": [route]})
+    environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/", "CONTENT_LENGTH": length, "wsgi.input": body}
+    environ |= {"SERVER_NAME": "x", "SERVER_PORT": "80", "wsgi.url_scheme": "http", "SERVER_PROTOCOL": "HTTP/1.1"}
+    assert status == answer(Lane(app), environ)[0][:3]
+    assert answer(app, environ) == answer(Lane(app), environ)
 
 
 def test_the_lane_itself_answers_what_is_plain(folder: Path) -> None:
