@@ -25,7 +25,6 @@ import numpy as np
 
 from engine.spec import Model
 
-FORMAT = 1
 VARIABLE = "ENGINE_CACHE_DIR"
 _LIBRARIES = ("endpoint-engine", "numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx")
 
@@ -51,7 +50,7 @@ class Cache:
         contents = [data] + ([model.reference.read_bytes()] if model.reference is not None else [])
         hashes = [hashlib.sha256(content).hexdigest() for content in contents]
         declared = {name: value for name, value in model.node.plain.items() if name not in ("file", "description")}
-        made_from = [FORMAT, _surroundings(), model.file.suffix, hashes, list(declared.items())]
+        made_from = [_surroundings(), model.file.suffix, hashes, list(declared.items())]
         return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
 
     def read(self, key: str) -> Entry | None:
@@ -100,9 +99,13 @@ class Cache:
 
 @cache
 def _surroundings() -> list[str]:
-    """Name the libraries, the Python and the machine that a compiled model is for."""
+    """Name the code, the libraries, the Python and the machine that a compiled model is for."""
+    code = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.glob("*.[pc]*")):
+        code.update(source.read_bytes() if source.is_file() else b"")
     compiler = "a C compiler" if os.environ.get("CC") or any(map(shutil.which, ("cc", "gcc", "clang"))) else "none"
-    return [*map(_version, _LIBRARIES), platform.python_version(), platform.system(), platform.machine(), compiler]
+    here = [platform.python_version(), platform.system(), platform.machine(), compiler]
+    return [code.hexdigest(), *map(_version, _LIBRARIES), *here]
 
 
 def _version(library: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,17 @@ def _native(subject: Subject) -> p.Program:
     if not subject.tables:
         raise NotLowered("no trees in it")
     library = build_library()
-    return subject.lowered(lambda table: NativeTrees(table, library))
+    return _narrowing_in_c(subject.lowered(lambda table: NativeTrees(table, library)))
+
+
+def _narrowing_in_c(program: p.Program) -> p.Program:
+    """Let the trees do the rounding and checking of the step before them."""
+    steps = list(program.scores)
+    for place, (narrow, trees) in enumerate(pairwise(steps)):
+        if isinstance(narrow, p.Narrow) and isinstance(trees, NativeTrees):
+            fused = NativeTrees(trees.table, trees.library, narrow=True, missing=narrow.missing)
+            return replace(program, scores=(*steps[:place], fused, *steps[place + 2 :]))
+    return program
 
 
 def _onnx_trees(subject: Subject) -> p.Program:

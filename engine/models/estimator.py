@@ -42,8 +42,9 @@ class SklearnRuntime:
         """Answer; raise `Refusal` for rows that scikit-learn refuses."""
         try:
             rows = as_taken(rows)
-            answer = _listed(self._respond(rows))
-            chances = self._estimator.predict_proba(rows).tolist() if self._probabilities else None
+            with np.errstate(over="ignore", invalid="ignore"):  # scikit-learn checks for infinity after its casts
+                answer = _listed(self._respond(rows))
+                chances = self._estimator.predict_proba(rows).tolist() if self._probabilities else None
         except (ValueError, TypeError) as error:
             if not _is_refusal(error):
                 raise

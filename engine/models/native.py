@@ -16,33 +16,51 @@ from typing import Any
 
 import numpy as np
 
+from engine.models.predictor import HAS_NAN, TOO_LARGE, Refusal
 from engine.models.trees import Array, TreeTable
 
 COMPILE_SECONDS = 60
+FEW_ROWS = 16
+
+# As in trees.c.
+_NARROW, _REFUSE_MISSING, _REFUSE_INFINITE = 1, 2, 4
+_DONE, _HAS_MISSING, _HAS_INFINITE = 0, 1, 2
 
 
 class NativeTrees:
-    """Walks an ensemble; `library` is the compiled function, as bytes."""
+    """Walks an ensemble; `library` is the compiled function, as bytes.
 
-    def __init__(self, table: TreeTable, library: Array) -> None:
+    With `narrow`, rows are rounded to float32 and refused where that overflows, or where a value is missing,
+    unless `missing`: what a step `Narrow` before it would do.
+    """
+
+    def __init__(self, table: TreeTable, library: Array, narrow: bool = False, missing: bool = True) -> None:
         self.table = table
         self.library = library
+        self.narrow = narrow
+        self.missing = missing
+        self._asked = (_NARROW | _REFUSE_INFINITE) * narrow | _REFUSE_MISSING * (not missing)
         arrays = (table.nodes, table.missing_right, table.roots, table.leaves, table.values)
         self._outputs = table.values.shape[1]
         self._ensemble = _Ensemble(
             *(array.ctypes.data for array in arrays), len(table.roots), self._outputs, table.width
         )
         self._address = ctypes.addressof(self._ensemble)
-        self._walk: Any = _load(library.tobytes()).walk
-        self._walk.restype = None
-        self._walk.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int32, ctypes.c_void_p]
+        self._walk, self._walk_freely = _load(library.tobytes())
 
     def __call__(self, rows: Array) -> Array:
-        """Sum the leaves of each row: float64 of shape (rows, outputs)."""
+        """Sum the leaves of each row: float64 of shape (rows, outputs); raise `Refusal`."""
         rows = np.ascontiguousarray(rows)
         sums = np.zeros((len(rows), self._outputs))
-        missing = not np.isfinite(rows.sum()) and bool(np.isnan(rows).any())
-        self._walk(self._address, rows.ctypes.data, len(rows), missing, sums.ctypes.data)
+        count = len(rows)
+        walk = self._walk if count < FEW_ROWS else self._walk_freely
+        said = walk(self._address, rows.ctypes.data, count, self._asked, sums.ctypes.data)
+        if said == _HAS_MISSING:
+            raise Refusal(HAS_NAN)
+        if said == _HAS_INFINITE:
+            raise Refusal(TOO_LARGE.format("float32"))
+        if said != _DONE:
+            raise MemoryError
         return sums
 
 
@@ -75,12 +93,22 @@ def build_library() -> Array:
         return np.frombuffer(library.read_bytes(), np.uint8)
 
 
-def _load(code: bytes) -> ctypes.CDLL:
-    """Load a library from bytes that were verified, by way of a file that only this user can write."""
+def _load(code: bytes) -> tuple[Any, Any]:
+    """Load `walk` from bytes that were verified, by way of a file that only this user can write.
+
+    The first form holds the interpreter's lock, since giving it up and getting it back takes longer than a few
+    rows do; the second form lets other threads go on.
+    """
     descriptor, name = tempfile.mkstemp(prefix="engine-", suffix=".so")
     with os.fdopen(descriptor, "wb") as file:
         file.write(code)
     try:
-        return ctypes.CDLL(name)
+        return _typed(ctypes.PyDLL(name).walk), _typed(ctypes.CDLL(name).walk)
     finally:
         Path(name).unlink()
+
+
+def _typed(walk: Any) -> Any:
+    walk.restype = ctypes.c_int32
+    walk.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int32, ctypes.c_void_p]
+    return walk

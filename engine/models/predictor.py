@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
-
 from engine.errors import RefusedInstance
 from engine.models.instances import Columns
 from engine.models.report import Report
@@ -52,6 +50,10 @@ class Answer:
 
     result: list[Any]
     probabilities: list[list[float]] | None = None
+
+
+HAS_NAN = "Input X contains NaN."
+TOO_LARGE = "Input X contains infinity or a value too large for dtype('{}')."
 
 
 class Refusal(Exception):
@@ -115,9 +117,7 @@ class ModelPredictor:
         return Prediction(answer.result, labels, chances)
 
     def _answer(self, instances: Sequence[Any]) -> Answer:
-        rows = self._convert(instances)
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what overflows is checked for
-            return self._runtime(rows)
+        return self._runtime(self._convert(instances))
 
     def _absent(self, instance: Any) -> str:
         """Name the features that an instance lacks, which may be why it is refused."""

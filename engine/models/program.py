@@ -16,22 +16,19 @@ import numpy as np
 
 from engine.models.graphs import Graph, OnnxTrees
 from engine.models.native import NativeTrees
-from engine.models.predictor import Answer, Refusal
+from engine.models.predictor import HAS_NAN, TOO_LARGE, Answer, Refusal
 from engine.models.trees import Array, TreeTable
 
 Step = Callable[[Any], Any]
-
-_HAS_NAN = "Input X contains NaN."
-_TOO_LARGE = "Input X contains infinity or a value too large for dtype('{}')."
 
 
 def _require_finite(rows: Array, missing: bool) -> None:
     if np.isfinite(rows.sum()):
         return
     if not missing and np.isnan(rows).any():
-        raise Refusal(_HAS_NAN)
+        raise Refusal(HAS_NAN)
     if np.isinf(rows).any():
-        raise Refusal(_TOO_LARGE.format(rows.dtype))
+        raise Refusal(TOO_LARGE.format(rows.dtype))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -291,6 +288,12 @@ class Program:
 
     def __call__(self, rows: Any) -> Answer:
         """Answer; raise `Refusal` for rows that scikit-learn would refuse."""
+        if isinstance(self.scores[0], NativeTrees):  # nothing after the trees overflows
+            return self._answer(rows)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what overflows is checked for
+            return self._answer(rows)
+
+    def _answer(self, rows: Any) -> Answer:
         scores = run(self.scores, rows)
         result = run(self.result, scores).tolist()
         if self.probabilities is None:

@@ -4,6 +4,7 @@
    leaf is its own left child. Several walks go in step, so that one's memory access hides behind another's. */
 
 #include <stdint.h>
+#include <stdlib.h>
 
 typedef struct {
     double threshold; /* infinity in a leaf */
@@ -59,8 +60,8 @@ static inline void add(const Ensemble *e, int32_t at, double *sums)
         sums[output] += leaf[output];
 }
 
-/* Add each row's leaves to its sums in `out`, which has `outputs` columns. */
-void walk(const Ensemble *e, const double *rows, int64_t count, int32_t missing, double *out)
+/* Add each row's leaves to its sums in `out`, which has `outputs` columns; `missing` says that a cell is NaN. */
+static void sum_leaves(const Ensemble *e, const double *rows, int64_t count, int missing, double *out)
 {
     void (*go)(const Ensemble *, const double *const *, int32_t *, int) = missing ? descend_missing : descend;
     const double *cells[LANES];
@@ -92,4 +93,36 @@ void walk(const Ensemble *e, const double *rows, int64_t count, int32_t missing,
                 add(e, at[lane], out + (row + lane) * e->outputs);
         }
     }
+}
+
+enum { NARROW = 1, REFUSE_MISSING = 2, REFUSE_INFINITE = 4 };           /* what is asked of `walk` */
+enum { DONE = 0, HAS_MISSING = 1, HAS_INFINITE = 2, NO_MEMORY = 3 }; /* what it says */
+
+/* Walk all rows, rounded to float32 where `asked` says NARROW; say why where a row is refused. */
+int32_t walk(const Ensemble *e, const double *rows, int64_t count, int32_t asked, double *out)
+{
+    const int64_t cells = count * e->width;
+    double *narrow = NULL;
+    if (asked & NARROW) {
+        narrow = malloc((size_t)cells * sizeof(double));
+        if (narrow == NULL)
+            return NO_MEMORY;
+        for (int64_t cell = 0; cell < cells; cell++)
+            narrow[cell] = (double)(float)rows[cell];
+        rows = narrow;
+    }
+    int missing = 0, infinite = 0;
+    for (int64_t cell = 0; cell < cells; cell++) {
+        missing |= rows[cell] != rows[cell];
+        infinite |= rows[cell] - rows[cell] != 0.0 && rows[cell] == rows[cell];
+    }
+    int32_t said = DONE;
+    if (missing && (asked & REFUSE_MISSING))
+        said = HAS_MISSING;
+    else if (infinite && (asked & REFUSE_INFINITE))
+        said = HAS_INFINITE;
+    else
+        sum_leaves(e, rows, count, missing, out);
+    free(narrow);
+    return said;
 }

@@ -8,7 +8,7 @@ import multiprocessing
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -25,6 +25,17 @@ CONNECTIONS = 512
 BACKLOG = 1024
 STOP_SECONDS = 10
 PROBE_SECONDS = 0.05
+SETTINGS: Mapping[str, Any] = {
+    "interface": Interfaces.WSGI,
+    "http": HTTPModes.http1,
+    "backlog": BACKLOG,
+    "backpressure": CONNECTIONS,
+    "blocking_threads": CONNECTIONS,
+    "workers_kill_timeout": STOP_SECONDS,
+    "respawn_failed_workers": True,
+    "log_level": LogLevels.error,
+    "websockets": False,
+}
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 
@@ -45,21 +56,7 @@ def serve(
     multiprocessing.set_start_method("spawn", force=True)
     with _claim(host, port) as claimed:
         address, port = claimed.getsockname()[:2]
-        server = _Server(
-            "engine",
-            address=address,
-            port=port,
-            interface=Interfaces.WSGI,
-            http=HTTPModes.http1,
-            workers=workers,
-            backlog=BACKLOG,
-            backpressure=CONNECTIONS,
-            blocking_threads=CONNECTIONS,
-            workers_kill_timeout=STOP_SECONDS,
-            respawn_failed_workers=True,
-            log_level=LogLevels.error,
-            websockets=False,
-        )
+        server = _Server("engine", address=address, port=port, workers=workers, **SETTINGS)
         announcer = threading.Thread(target=_announce, args=(server, host, port, announce), daemon=True)
         server.on_startup(announcer.start)
         server.serve(target_loader=partial(load_app, routes, models), wrap_loader=False)
