@@ -41,7 +41,7 @@ def iris_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def spec_folder(tmp_path: Path, iris_file: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder with the tutorial's model at build/model.pkl, made the working directory."""
     (tmp_path / "build").mkdir()
-    shutil.copy(iris_file, tmp_path / "build")
+    shutil.copytree(iris_file.parent, tmp_path / "build", dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -30,7 +30,7 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 shutil.copytree(routes.parent, folder, symlinks=True, dirs_exist_ok=True)
                 (Path(folder) / "build").mkdir(exist_ok=True)
-                shutil.copy(model, Path(folder) / "build")
+                shutil.copytree(models, Path(folder) / "build", dirs_exist_ok=True)
                 os.chdir(folder)
                 text = told()
             expected.write_text(text + "\n")

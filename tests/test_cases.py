@@ -37,7 +37,7 @@ def apps(iris_file: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Path
         copy = tmp_path_factory.mktemp(folder.name)
         shutil.copytree(folder, copy, dirs_exist_ok=True)
         (copy / "build").mkdir()
-        shutil.copy(iris_file, copy / "build")
+        shutil.copytree(iris_file.parent, copy / "build", dirs_exist_ok=True)
         made[folder] = create_app(copy / "routes.yaml")
     return made
 

@@ -43,7 +43,7 @@ def clone(tmp_path: Path, iris_file: Path) -> Path:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, tmp_path / name)
     (tmp_path / "build").mkdir(exist_ok=True)
-    shutil.copy(iris_file, tmp_path / "build")
+    shutil.copytree(iris_file.parent, tmp_path / "build", dirs_exist_ok=True)
     return tmp_path
 
 

@@ -22,7 +22,7 @@ def server(iris_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Server:
     for name in ("routes.yaml", "models.yaml"):
         shutil.copy(ROOT / name, folder)
     (folder / "build").mkdir()
-    shutil.copy(iris_file, folder / "build")
+    shutil.copytree(iris_file.parent, folder / "build", dirs_exist_ok=True)
     with serving(folder, "-w", "2") as running:
         yield running
 

@@ -88,7 +88,7 @@ def test_a_step_answers_as_flask_does(
 def iris_example(iris_file: Path, tmp_path_factory: pytest.TempPathFactory) -> flask.Flask:
     home = tmp_path_factory.mktemp("tutorial")
     (home / "build").mkdir()
-    shutil.copy(iris_file, home / "build")
+    shutil.copytree(iris_file.parent, home / "build", dirs_exist_ok=True)
     return example("4-iris", home / "examples" / "4-iris")
 
 

@@ -172,6 +172,8 @@ def _try(
     except Exception as error:  # noqa: BLE001 - a converter may raise anything
         return Trial(name, runtime, "failed", reason=_reason(error)), None
     outcome = judge(examination, program)
+    if changed := _changed_trees(program, subject.tables):
+        outcome.wrong(changed)
     trial = Trial(
         name,
         _runtime_of(program, runtime),
@@ -183,6 +185,19 @@ def _try(
     if outcome.verdict == "wrong":
         return trial, None
     return replace(trial, one_row=seconds_for(program, timed[0]), many_rows=seconds_for(program, timed[1])), program
+
+
+def _changed_trees(program: p.Program, tables: list[TreeTable]) -> str:
+    """Compare the trees that a program will walk with the model's own: no row can show every last bit of them."""
+    walked = [step for step in steps_of(program) if isinstance(step, NativeTrees | OnnxTrees)]
+    for step, table in zip(walked, tables, strict=False):
+        if isinstance(step, NativeTrees):
+            changed = step.table.differs_from(table)
+        else:
+            changed = "" if step.graph.tobytes() == trees_graph(table).graph.tobytes() else "graph"
+        if changed:
+            return f"its trees are not the model's: {changed} differ"
+    return ""
 
 
 def _reason(error: Exception) -> str:

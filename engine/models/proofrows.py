@@ -26,6 +26,7 @@ SPREAD_ROWS = 4_000
 EDGE_NODES = 4_000
 TEXTS = 1_000
 HARD_FEATURES = 12
+HUGE = 1e300
 REACH_SECONDS = 5.0
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 _MAGNITUDES = (FLOAT32_MAX, 3.4028235677973366e38, 1e39, -1e39, 1e300, -1.7976931348623157e308, 5e-324, 0.0, -0.0)
@@ -123,8 +124,9 @@ class RowMaker:
         chosen = inner if len(inner) <= EDGE_NODES else np.sort(self._random.choice(inner, EDGE_NODES, replace=False))
         lows, highs = boxes(table, chosen)
         outer_low, outer_high = self._tree_ranges(walk, width)
-        rows: Array = self._random.uniform(np.maximum(lows, outer_low), np.maximum(np.minimum(highs, outer_high), lows))
-        rows = np.where(np.isfinite(rows), rows, 0.0)
+        low = np.clip(np.maximum(lows, np.minimum(outer_low, highs)), -HUGE, HUGE)
+        high = np.clip(np.minimum(highs, np.maximum(outer_high, low)), -HUGE, HUGE)
+        rows: Array = self._random.uniform(low, np.maximum(low, high))
         features, thresholds = table.nodes["feature"][chosen], table.nodes["threshold"][chosen]
         finite = np.isfinite(thresholds)
         rows, features, thresholds = rows[finite], features[finite], thresholds[finite]

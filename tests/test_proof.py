@@ -1,0 +1,398 @@
+"""The proof lets nothing wrong through: planted errors are caught, and models made to break a naive conversion hold."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from modelling import ROW, TEXTS, Serve, X, y
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.compose import make_column_transformer
+from sklearn.datasets import load_diabetes, make_classification
+from sklearn.decomposition import PCA
+from sklearn.ensemble import (
+    ExtraTreesRegressor,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, SGDClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, PolynomialFeatures, RobustScaler, StandardScaler
+from sklearn.svm import SVC, LinearSVC
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from engine.errors import RefusedInstance, SpecError
+from engine.models import candidates
+from engine.models import program as p
+from engine.models.candidates import CANDIDATES, Subject
+from engine.models.converting import estimator_program
+from engine.models.estimator import SklearnRuntime, inspect
+from engine.models.native import NativeTrees
+from engine.models.proof import Outcome, examine, judge
+from engine.models.proofrows import RowMaker
+from engine.models.ranges import known_texts, learnt_ranges
+from engine.models.trees import TreeTable
+from engine.spec import load
+
+random = np.random.default_rng(7)
+DIABETES, PROGRESSION = load_diabetes(return_X_y=True)
+WIDE, CLASS = make_classification(800, 12, n_informative=8, n_classes=4, random_state=3)
+
+
+class Tried:
+    """A model with scikit-learn's answers to its proof rows."""
+
+    def __init__(self, estimator: Any, folder: Path, **keys: Any) -> None:
+        (folder / "m.pkl").write_bytes(b"")
+        (folder / "routes.yaml").write_text('{"routes": [{"path": "/", "model": "m"}]}')
+        (folder / "models.yaml").write_text(json.dumps({"models": {"m": {"file": "m.pkl", "input": ROW, **keys}}}))
+        self.model = load(folder / "routes.yaml").models["m"]
+        self.subject = Subject(self.model, inspect(self.model, estimator))
+        self.baseline = SklearnRuntime(estimator, self.model.response_method, probabilities=False)
+        walk = candidates._walk(self.subject)
+        maker = RowMaker(self.model, self.subject.inspected.columns, learnt_ranges(estimator, walk))
+        with np.errstate(all="ignore"):
+            rows = maker.rows(walk, known_texts(estimator))
+            self.examination = examine(self.baseline, candidates._margin(estimator), rows)
+
+    def program(self, name: str) -> p.Program:
+        return CANDIDATES[name][1](self.subject)
+
+    def judge(self, program: p.Program) -> Outcome:
+        with np.errstate(all="ignore"):
+            return judge(self.examination, program)
+
+
+def with_trees(program: p.Program, table: TreeTable) -> p.Program:
+    def other(step: Any) -> Any:
+        return NativeTrees(table, step.library, step.narrow, step.missing) if isinstance(step, NativeTrees) else step
+
+    return replace(program, scores=tuple(map(other, program.scores)))
+
+
+def trees_of(program: p.Program) -> TreeTable:
+    (step,) = (step for step in program.scores if isinstance(step, NativeTrees))
+    return step.table
+
+
+@pytest.fixture(scope="module")
+def forest(tmp_path_factory: pytest.TempPathFactory) -> Tried:
+    estimator = RandomForestClassifier(12, random_state=0).fit(X, y)
+    return Tried(estimator, tmp_path_factory.mktemp("forest"))
+
+
+def test_what_is_right_is_exact(forest: Tried) -> None:
+    for name in ("trees in C", "trees in onnxruntime"):
+        outcome = forest.judge(forest.program(name))
+        assert ("exact", 0.0, "") == (outcome.verdict, outcome.worst, outcome.reason)
+
+
+@pytest.mark.parametrize("towards", [-np.inf, np.inf])
+def test_every_threshold_moved_by_one_ulp_is_caught_by_its_bits(towards: float, forest: Tried) -> None:
+    program = forest.program("trees in C")
+    table = trees_of(program)
+    for inner in np.flatnonzero(~table.is_leaf):
+        nodes = table.nodes.copy()
+        nodes["threshold"][inner] = np.nextafter(nodes["threshold"][inner], towards)
+        planted = with_trees(program, replace(table, nodes=nodes))
+        assert "its trees are not the model's: nodes differ" == candidates._changed_trees(
+            planted, forest.subject.tables
+        )
+
+
+@pytest.mark.parametrize("before", [[], [StandardScaler()]], ids=["alone", "behind a scaler"])
+def test_every_threshold_moved_by_one_float32_is_caught_by_rows(before: list[Any], tmp_path: Path) -> None:
+    """Of a tree whose leaves all differ, so that no move is without effect."""
+    tree = DecisionTreeRegressor(max_leaf_nodes=40, random_state=0)
+    estimator = make_pipeline(*before, tree).fit(FRACTIONS, np.arange(600.0))
+    tried = Tried(estimator, tmp_path, input=wide(6))
+    program = tried.program("trees in C")
+    table = trees_of(program)
+    assert "exact" == tried.judge(program).verdict
+    for inner in np.flatnonzero(~table.is_leaf):
+        for towards in (-np.inf, np.inf):
+            nodes = table.nodes.copy()
+            threshold = np.float32(nodes["threshold"][inner])
+            moved = np.nextafter(threshold, np.float32(towards))
+            nodes["threshold"][inner] = np.nextafter(moved, np.float32(towards))
+            outcome = tried.judge(with_trees(program, replace(table, nodes=nodes)))
+            assert "wrong" == outcome.verdict, (inner, towards)
+
+
+def test_two_swapped_leaves_are_caught_wherever_they_are(forest: Tried) -> None:
+    program = forest.program("trees in C")
+    table = trees_of(program)
+    leaves = table.values
+    for first in range(0, len(leaves) - 1, 5):
+        second = next((n for n in range(first + 1, len(leaves)) if (leaves[n] != leaves[first]).any()), None)
+        if second is None:
+            continue
+        values = leaves.copy()
+        values[[first, second]] = values[[second, first]]
+        planted = with_trees(program, replace(table, values=values))
+        assert "values" in candidates._changed_trees(planted, forest.subject.tables)
+
+
+def test_swapped_leaves_of_a_tree_are_caught_by_rows(tmp_path: Path) -> None:
+    tried = Tried(DecisionTreeClassifier(random_state=0).fit(X, y), tmp_path)
+    program = tried.program("trees in C")
+    table = trees_of(program)
+    for first in range(len(table.values) - 1):
+        if (table.values[first] == table.values[first + 1]).all():
+            continue
+        values = table.values.copy()
+        values[[first, first + 1]] = values[[first + 1, first]]
+        outcome = tried.judge(with_trees(program, replace(table, values=values)))
+        assert "wrong" == outcome.verdict
+        assert " instead of " in outcome.reason
+
+
+@pytest.mark.parametrize("order", [[1, 0, 2], [0, 2, 1], [2, 1, 0]])
+def test_a_permuted_class_is_caught(order: list[int], forest: Tried) -> None:
+    program = forest.program("trees in C")
+    planted = replace(program, result=(p.Choose(np.array(order)),))
+    assert "wrong" == forest.judge(planted).verdict
+
+
+def test_answering_what_is_refused_is_caught(forest: Tried) -> None:
+    program = forest.program("trees in C")
+    table = trees_of(program)
+    library = program.scores[0].library
+    lenient = replace(program, scores=(NativeTrees(table, library), *program.scores[1:]))
+    outcome = forest.judge(lenient)
+    assert "wrong" == outcome.verdict
+    strict = replace(program, scores=(p.Check(), p.Arithmetic("multiply", np.array(1e30)), *program.scores))
+    outcome = forest.judge(strict)
+    assert "it refuses what scikit-learn takes" in outcome.reason
+
+
+def test_other_types_of_the_same_value_are_caught(forest: Tried) -> None:
+    program = forest.program("trees in C")
+    planted = replace(program, result=(p.Choose(np.array([0.0, 1.0, 2.0])),))
+    assert "it gives another shape or type" in forest.judge(planted).reason
+
+
+def test_a_float32_graph_of_a_deep_tree_behind_a_scaler_is_caught(tmp_path: Path) -> None:
+    estimator = make_pipeline(StandardScaler(), DecisionTreeClassifier(random_state=0))
+    estimator.fit(np.round(X * 1e6 + random.normal(size=X.shape), 3), random.integers(0, 3, len(X)))
+    tried = Tried(estimator, tmp_path)
+    naive = estimator_program(estimator, "predict", "float32", (p.Check(dtype="float32"),), probabilities=False)
+    outcome = tried.judge(naive)
+    assert "wrong" == outcome.verdict
+    assert "exact" == tried.judge(tried.program("trees in C")).verdict
+
+
+def test_ties_are_left_out_and_counted(tmp_path: Path) -> None:
+    estimator = LogisticRegression(max_iter=1000).fit(X, y)
+    estimator.coef_[1] = estimator.coef_[0]
+    estimator.intercept_[1] = estimator.intercept_[0]
+    tried = Tried(estimator, tmp_path)
+    program = tried.program("arrays")
+    assert "exact" == tried.judge(program).verdict
+    (dot,) = (step for step in program.scores if isinstance(step, p.Dot))
+    favoured = dot.matrix.copy()
+    favoured[1] = np.nextafter(favoured[1], np.inf)
+    outcome = tried.judge(replace(program, scores=(program.scores[0], p.Dot(favoured, True), *program.scores[2:])))
+    assert ("close", True) == (outcome.verdict, outcome.ties > 0)
+
+
+def equal(estimator: Any, serve: Serve, rows: Any, **keys: Any) -> Any:
+    """Serve a model; what it answers is what scikit-learn says, by the rule. Gives its report."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        predictor = serve(estimator, **keys)
+        expected = np.asarray(estimator.predict(rows))
+        instances = rows.to_dict("records") if isinstance(rows, pd.DataFrame) else list(map(as_json, rows))
+        actual = np.asarray(predictor(instances).result)
+    if expected.dtype.kind == "f":
+        np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6 * np.ptp(expected))
+    elif hasattr(estimator, "predict_proba"):
+        best = np.sort(np.c_[-np.ones(len(rows)), estimator.predict_proba(rows)], axis=1)
+        clear = best[:, -1] - best[:, -2] > 1e-6
+        assert expected[clear].tolist() == actual[clear].tolist()
+    else:
+        assert expected.tolist() == actual.tolist()
+    return predictor.facts.report
+
+
+def as_json(row: Any) -> Any:
+    return row if isinstance(row, str) else [None if np.isnan(cell) else cell for cell in row.tolist()]
+
+
+def wide(count: int) -> dict[str, Any]:
+    return {"type": "array", "items": {"type": ["number", "null"]}, "minItems": count, "maxItems": count}
+
+
+FRACTIONS = np.round(random.normal(size=(600, 6)), 2)
+BREAKERS = {
+    "a scaler before a deep tree": make_pipeline(StandardScaler(), DecisionTreeClassifier(random_state=0)).fit(
+        FRACTIONS * 1e5, random.integers(0, 5, 600)
+    ),
+    "thresholds that are not float32 numbers": HistGradientBoostingClassifier(max_iter=30).fit(
+        FRACTIONS + 1e-9, random.integers(0, 2, 600)
+    ),
+    "features of 1e12": RandomForestClassifier(20, random_state=0).fit(FRACTIONS * 1e12, FRACTIONS[:, 0] > 0),
+    "ties": RandomForestClassifier(2, random_state=0, bootstrap=False, max_features=1).fit(
+        FRACTIONS, random.integers(0, 2, 600)
+    ),
+    "200 classes": RandomForestClassifier(10, random_state=0).fit(FRACTIONS, np.arange(600) % 200),
+    "string labels": GradientBoostingClassifier(n_estimators=10).fit(
+        FRACTIONS, np.array(["low", "middle", "high"])[np.digitize(FRACTIONS[:, 0], [-0.5, 0.5])]
+    ),
+    "several outputs": RandomForestRegressor(10, random_state=0).fit(FRACTIONS, FRACTIONS[:, :3] * 7),
+    "one class": RandomForestClassifier(3, random_state=0).fit(FRACTIONS, np.zeros(600, int)),
+    "missing values": RandomForestClassifier(10, random_state=0).fit(
+        np.where(random.random(FRACTIONS.shape) < 0.2, np.nan, FRACTIONS), FRACTIONS[:, 1] > 0
+    ),
+    "whole numbers": ExtraTreesRegressor(10, random_state=0).fit(np.round(FRACTIONS * 10), FRACTIONS[:, 1]),
+}
+
+
+@pytest.mark.parametrize("name", BREAKERS)
+def test_a_model_that_breaks_a_naive_conversion_is_served_compiled_and_right(name: str, serve: Serve) -> None:
+    estimator = BREAKERS[name]
+    scale = 1e12 if "1e12" in name else 1e5 if "scaler" in name else 1.0
+    rows = np.vstack([FRACTIONS * scale, random.normal(size=(3000, 6)) * scale])
+    if name == "missing values":
+        rows = np.where(random.random(rows.shape) < 0.2, np.nan, rows)
+    report = equal(estimator, serve, rows, input=wide(6))
+    assert ("native", "exact") == (report.runtime, report.verdict)
+    assert report.nodes_reached > 0.9
+
+
+PREPROCESSING = {
+    "nothing": list,
+    "StandardScaler": lambda: [StandardScaler()],
+    "MinMaxScaler": lambda: [MinMaxScaler(clip=True)],
+    "RobustScaler": lambda: [RobustScaler()],
+    "SimpleImputer": lambda: [SimpleImputer(), StandardScaler()],
+    "PolynomialFeatures": lambda: [PolynomialFeatures(2)],
+    "PCA": lambda: [StandardScaler(), PCA(5)],
+}
+LAST = {
+    "forest": lambda: RandomForestClassifier(15, random_state=0),
+    "boosting": lambda: GradientBoostingClassifier(n_estimators=8, random_state=0),
+    "histogram boosting": lambda: HistGradientBoostingClassifier(max_iter=15, random_state=0),
+    "logistic": lambda: LogisticRegression(max_iter=500),
+    "linear SVM": LinearSVC,
+    "SVM": SVC,
+    "SGD": lambda: SGDClassifier(random_state=0),
+}
+
+
+@pytest.mark.parametrize("before", PREPROCESSING)
+@pytest.mark.parametrize("last", LAST)
+def test_a_pipeline_answers_as_scikit_learn(before: str, last: str, serve: Serve) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        estimator = make_pipeline(*PREPROCESSING[before](), LAST[last]()).fit(WIDE, CLASS)
+    report = equal(estimator, serve, WIDE, input={**wide(12), "items": {"type": "number"}})
+    if last != "SVM":
+        assert report.runtime in ("native", "numpy")
+
+
+REGRESSIONS = {
+    "boosting": GradientBoostingRegressor(n_estimators=20, random_state=0),
+    "histogram boosting": HistGradientBoostingRegressor(max_iter=20, loss="poisson"),
+    "tree": DecisionTreeRegressor(max_depth=6),
+    "linear": LinearRegression(),
+    "ridge behind a scaler": make_pipeline(StandardScaler(), Ridge()),
+}
+
+
+@pytest.mark.parametrize("name", REGRESSIONS)
+def test_a_regression_answers_as_scikit_learn(name: str, serve: Serve) -> None:
+    estimator = REGRESSIONS[name].fit(DIABETES, PROGRESSION)
+    report = equal(estimator, serve, DIABETES, input={**wide(10), "items": {"type": "number"}})
+    assert report.runtime in ("native", "numpy")
+
+
+@pytest.mark.parametrize("last", [LogisticRegression(), RandomForestClassifier(10, random_state=0), SVC()], ids=str)
+def test_a_table_with_categories_and_gaps_answers_as_scikit_learn(last: Any, serve: Serve) -> None:
+    frame = pd.DataFrame({"n": random.normal(size=300), "c": random.choice(["a", "b", "c"], 300)})
+    frame.loc[::7, "n"] = np.nan
+    columns = make_column_transformer(
+        (make_pipeline(SimpleImputer(), StandardScaler()), ["n"]), (OneHotEncoder(handle_unknown="ignore"), ["c"])
+    )
+    estimator = make_pipeline(columns, last).fit(frame, random.integers(0, 2, 300))
+    schema = {
+        "type": "object",
+        "required": ["c"],
+        "properties": {"n": {"type": ["number", "null"]}, "c": {"type": "string"}},
+    }
+    served = frame.assign(n=frame["n"].astype(object).where(frame["n"].notna(), None))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        predictor = serve(estimator, input=schema)
+    assert estimator.predict(frame).tolist() == predictor(served.to_dict("records")).result
+    if not isinstance(last, SVC):
+        assert predictor.facts.report.runtime != "sklearn"
+
+
+@pytest.mark.parametrize("vectorizer", [CountVectorizer(), TfidfVectorizer(ngram_range=(1, 2))], ids=str)
+@pytest.mark.parametrize("last", [LogisticRegression(), SVC(kernel="linear")], ids=str)
+def test_a_text_pipeline_answers_as_scikit_learn(vectorizer: Any, last: Any, serve: Serve) -> None:
+    estimator = make_pipeline(vectorizer, last).fit(TEXTS, ["good", "bad"] * 3)
+    equal(estimator, serve, [*TEXTS, "GOOD  Day!", "unknown words", "é bad-bad"], input={"type": "string"})
+
+
+def test_an_estimator_of_somebody_elses_is_served_by_scikit_learn_and_says_why(serve: Serve) -> None:
+    report = equal(Threshold().fit(X, y), serve, X)
+    assert "sklearn" == report.runtime
+    assert "Threshold" in report.why
+
+
+class Threshold(ClassifierMixin, BaseEstimator):
+    def fit(self, rows: Any, classes: Any) -> Threshold:
+        self.classes_ = np.unique(classes)
+        self.n_features_in_ = rows.shape[1]
+        return self
+
+    def predict(self, rows: Any) -> Any:
+        return self.classes_[(np.asarray(rows)[:, 0] > 5).astype(int)]
+
+
+def test_a_runtime_that_is_named_is_taken_or_refused(serve: Serve) -> None:
+    estimator = RandomForestClassifier(5, random_state=0).fit(X, y)
+    for runtime in ("native", "onnx", "sklearn"):
+        assert runtime == serve(estimator, runtime=runtime).facts.report.runtime
+    with pytest.raises(SpecError, match='the runtime "numpy" cannot serve this model: arrays: trees in it'):
+        serve(estimator, runtime="numpy")
+    with pytest.raises(SpecError, match='the runtime "native" cannot serve this model: trees in C: no trees in it'):
+        serve(LinearRegression().fit(X, y), runtime="native")
+
+
+def test_without_a_c_compiler_onnxruntime_serves_trees(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler")
+    report = serve(RandomForestClassifier(5, random_state=0).fit(X, y)).facts.report
+    assert ("onnx", "exact") == (report.runtime, report.verdict)
+    assert "no-such-compiler does not work" in report.trials[0].reason
+
+
+def test_compiled_models_refuse_what_scikit_learn_refuses(serve: Serve) -> None:
+    for estimator in (RandomForestClassifier(5).fit(X, y), LinearRegression().fit(X, y)):
+        predictor = serve(estimator, input={"type": "array", "items": {"type": ["number", "null"]}})
+        assert predictor.facts.report.runtime != "sklearn"
+        for value in (1e39, 1e308, None):
+            rows = [X[0].tolist(), [5.0, value, 1.0, 1.0]]
+            try:
+                with np.errstate(over="ignore"):
+                    expected: Any = estimator.predict(np.array(rows, dtype=float)).tolist()
+            except ValueError as error:
+                with pytest.raises(RefusedInstance) as refused:
+                    predictor(rows)
+                assert (1, True) == (refused.value.row, str(error).partition("\n")[0] in refused.value.reason)
+            else:
+                assert expected == pytest.approx(predictor(rows).result)
