@@ -17,10 +17,11 @@ from engine.models.graphs import Graph, OnnxTrees
 from engine.models.lowering import NotLowered, lower
 from engine.models.native import NativeTrees, build_library
 from engine.models.predictor import Refusal, Runtime
-from engine.models.proof import MANY, Examination, count_rows, examine, judge, repeat_rows, seconds_for, slice_rows
+from engine.models.proof import MANY, Examination, examine, judge, seconds_for
 from engine.models.proofrows import RowMaker, Walk, nodes_reached
 from engine.models.ranges import known_texts, learnt_ranges
 from engine.models.report import Report, RuntimeName, Trial
+from engine.models.rows import count_rows, repeat_rows, slice_rows
 from engine.models.trees import TreeTable
 from engine.spec import Model
 from engine.validation import clip

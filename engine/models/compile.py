@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.errors import Diagnostic, RefusedInstance, SpecError
 from engine.models import program as p
+from engine.models.batching import SharedRuntime
 from engine.models.cache import Cache, Entry
 from engine.models.instances import Wanted, columns
 from engine.models.predictor import Answer, Facts, ModelPredictor, Predictor, Runtime, Wording
@@ -141,7 +142,8 @@ def _runtime(model: Model, entry: Entry, report: Report, loaded: _Loaded) -> Run
         from engine.models.estimator import SklearnRuntime  # noqa: PLC0415 - see _Loaded
 
         estimator = loaded.open(model).estimator
-        return SklearnRuntime(estimator, model.response_method, probabilities=model.output.probabilities)
+        alone = SklearnRuntime(estimator, model.response_method, probabilities=model.output.probabilities)
+        return SharedRuntime(alone, model.batch.max_size, model.batch.max_wait_ms / 1000)
     one = p.load(entry.programs["one"])
     if "batch" not in entry.programs:
         return one

@@ -12,6 +12,7 @@ import numpy as np
 from engine.models.predictor import Answer, Refusal, Runtime
 from engine.models.proofrows import ProofRows
 from engine.models.report import Verdict
+from engine.models.rows import count_rows, slice_rows
 from engine.models.trees import Array
 
 CHUNK = 1_000
@@ -119,26 +120,6 @@ def seconds_for(runtime: Runtime, rows: Any) -> float:
         taken = time.perf_counter() - begin
         best, spent = min(best, taken), spent + taken
     return best
-
-
-def slice_rows(rows: Any, begin: int, end: int) -> Any:
-    """Take some of the rows, whatever their form."""
-    if isinstance(rows, dict):
-        return {name: cells[begin:end] for name, cells in rows.items()}
-    return rows[begin:end]
-
-
-def repeat_rows(rows: Any, count: int) -> Any:
-    """Make `count` rows of those there are."""
-    places = np.arange(count) % count_rows(rows)
-    if isinstance(rows, dict):
-        return {name: cells[places] for name, cells in rows.items()}
-    return [rows[place] for place in places] if isinstance(rows, list) else rows[places]
-
-
-def count_rows(rows: Any) -> int:
-    """Count the rows, whatever their form."""
-    return len(next(iter(rows.values()), ())) if isinstance(rows, dict) else len(rows)
 
 
 def _ask(examination: Examination, baseline: Runtime, rows: Any) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine.errors import Diagnostic, did_you_mean
 from engine.spec.node import Node
-from engine.spec.records import Example, Model, Output, Schema
+from engine.spec.records import Batch, Example, Model, Output, Schema
 from engine.spec.schemas import check_schema
 from engine.validation import Validator, show
 
@@ -88,7 +88,7 @@ def _check_defaults(schema: Node) -> Iterator[Diagnostic]:
 
 
 def _model(name: str, node: Node, folder: Path) -> Model:
-    output, features = node["output"], node["features"]
+    output, features, batch = node["output"], node["features"], node["batch"]
     return Model(
         node=node,
         name=name,
@@ -100,6 +100,7 @@ def _model(name: str, node: Node, folder: Path) -> Model:
             labels=tuple(output["labels"].plain) if "labels" in output else None,
             probabilities=bool(output["probabilities"].plain),
         ),
+        batch=Batch(node=batch, **{key: value.plain for key, _, value in batch.pairs()}),
         reference=folder / node["reference"].plain if "reference" in node else None,
         examples=tuple(
             Example(node=example, input=example["input"].plain, result=example["result"].plain)

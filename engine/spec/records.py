@@ -86,6 +86,14 @@ class Output(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Batch(Record):
+    """How requests share a call of scikit-learn: at most `max_size` rows, after at most `max_wait_ms`."""
+
+    max_size: int = 256
+    max_wait_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Example(Record):
     """An instance and the result it must get."""
 
@@ -106,6 +114,7 @@ class Model(Record):
     examples: tuple[Example, ...] = ()
     response_method: ResponseMethod = "predict"
     reference: Path | None = None
+    batch: Batch
     runtime: Literal["auto", "sklearn", "numpy", "onnx", "native"] = "auto"
     trusted: tuple[str, ...] = ()
     allow_version_mismatch: bool = False

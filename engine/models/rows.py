@@ -1,0 +1,36 @@
+"""Rows in any of their forms: an array, a table of columns, or a list of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+
+def count_rows(rows: Any) -> int:
+    """Count the rows."""
+    return len(next(iter(rows.values()), ())) if isinstance(rows, dict) else len(rows)
+
+
+def slice_rows(rows: Any, begin: int, end: int) -> Any:
+    """Take some of the rows."""
+    if isinstance(rows, dict):
+        return {name: cells[begin:end] for name, cells in rows.items()}
+    return rows[begin:end]
+
+
+def repeat_rows(rows: Any, count: int) -> Any:
+    """Make `count` rows of those there are."""
+    places = np.arange(count) % count_rows(rows)
+    if isinstance(rows, dict):
+        return {name: cells[places] for name, cells in rows.items()}
+    return [rows[place] for place in places] if isinstance(rows, list) else rows[places]
+
+
+def join_rows(parts: Sequence[Any]) -> Any:
+    """Put rows of one form together, in their order."""
+    first = parts[0]
+    if isinstance(first, dict):
+        return {name: np.concatenate([part[name] for part in parts]) for name in first}
+    return [row for part in parts for row in part] if isinstance(first, list) else np.concatenate(parts)

@@ -1,0 +1,168 @@
+"""Requests that wait for a model share its calls, and each gets its own answer."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from modelling import ROW, Serve, X, y
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.svm import SVC
+
+from engine.errors import RefusedInstance
+from engine.models.batching import SharedRuntime
+from engine.models.predictor import Answer, Refusal
+
+
+class Recorder:
+    """A runtime that answers with what it was given, and remembers the sizes of its calls."""
+
+    def __init__(self, *, seconds: float = 0.0) -> None:
+        self.sizes: list[int] = []
+        self.entered = threading.Semaphore(0)
+        self.gate: threading.Event | None = None
+        self.seconds = seconds
+
+    def __call__(self, rows: Any) -> Answer:
+        self.sizes.append(len(rows))
+        self.entered.release()
+        if self.gate is not None:
+            assert self.gate.wait(30)
+        time.sleep(self.seconds)
+        if any(row[0] < 0 for row in rows):
+            raise Refusal("a negative number")
+        if any(row[0] > 1e6 for row in rows):
+            raise ZeroDivisionError
+        return Answer([row[0] for row in rows], [[row[0], -row[0]] for row in rows])
+
+
+def ask(shared: SharedRuntime, *values: float) -> Answer:
+    return shared(np.array([[value] for value in values]))
+
+
+def until(condition: Any) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def together(shared: SharedRuntime, recorder: Recorder, *requests: tuple[float, ...]) -> list[Any]:
+    """Hold one call back until all of the others wait; give what each of these got."""
+    recorder.gate = threading.Event()
+    with ThreadPoolExecutor(len(requests) + 1) as pool:
+        first = pool.submit(ask, shared, 0.0)
+        recorder.entered.acquire()
+        others = [pool.submit(ask, shared, *request) for request in requests]
+        until(lambda: len(shared._waiting) == len(requests))
+        recorder.gate.set()
+        assert [0.0] == first.result().result
+        return [other.exception() or other.result() for other in others]
+
+
+def test_those_who_wait_share_the_next_call() -> None:
+    recorder = Recorder()
+    answers = together(SharedRuntime(recorder, 100, 0), recorder, (1, 2), (3,), (4, 5, 6))
+    assert [1, 6] == recorder.sizes
+    assert [[1, 2], [3], [4, 5, 6]] == [answer.result for answer in answers]
+    assert [[1, -1], [2, -2]] == answers[0].probabilities
+
+
+def test_a_shared_call_has_its_largest_size() -> None:
+    recorder = Recorder()
+    answers = together(SharedRuntime(recorder, 3, 0), recorder, (1, 2), (3,), (4, 5, 6, 7), (8,))
+    assert sorted([1, 3, 4, 1]) == sorted(recorder.sizes)
+    assert [[1, 2], [3], [4, 5, 6, 7], [8]] == [answer.result for answer in answers]
+
+
+def test_a_size_of_one_shares_nothing() -> None:
+    recorder = Recorder()
+    together(SharedRuntime(recorder, 1, 0), recorder, (1,), (2,), (3,))
+    assert [1, 1, 1, 1] == recorder.sizes
+
+
+@pytest.mark.parametrize(("bad", "error"), [(-1.0, Refusal), (1e7, ZeroDivisionError)])
+def test_a_bad_row_fails_alone(bad: float, error: type) -> None:
+    recorder = Recorder()
+    one, two, three = together(SharedRuntime(recorder, 100, 0), recorder, (1,), (bad,), (3,))
+    assert ([1], [3]) == (one.result, three.result)
+    assert isinstance(two, error)
+
+
+def test_who_is_alone_never_waits() -> None:
+    shared = SharedRuntime(Recorder(), 100, 1000.0)
+    assert [[7], [8]] == [ask(shared, value).result for value in (7, 8)]
+
+
+def test_company_waits_for_more_as_long_as_it_may() -> None:
+    recorder = Recorder()
+    shared = SharedRuntime(recorder, 4, 30.0)
+    answers: list[Any] = []
+    with ThreadPoolExecutor(8) as pool:
+        recorder.gate = threading.Event()
+        first = pool.submit(ask, shared, 0.0)
+        recorder.entered.acquire()
+        others = [pool.submit(ask, shared, value) for value in (1.0, 2.0)]
+        until(lambda: len(shared._waiting) == 2)
+        recorder.gate.set()
+        until(first.done)
+        others += [pool.submit(ask, shared, value) for value in (3.0, 4.0)]
+        answers = [other.result().result for other in others]
+    assert [[1.0], [2.0], [3.0], [4.0]] == answers
+    assert [1, 4] == recorder.sizes
+
+
+@pytest.mark.parametrize("max_wait", [0.0, 0.002])
+def test_under_load_everybody_gets_their_own(max_wait: float) -> None:
+    recorder = Recorder(seconds=0.001)
+    shared = SharedRuntime(recorder, 50, max_wait)
+
+    def caller(number: int) -> int:
+        random = np.random.default_rng(number)
+        for step in range(60):
+            values = (number * 1000 + step + random.integers(0, 1, random.integers(1, 5))).astype(float).tolist()
+            if step % 17 == 0:
+                with pytest.raises(Refusal):
+                    ask(shared, *values, -1.0)
+                continue
+            assert values == ask(shared, *values).result
+        return number
+
+    with ThreadPoolExecutor(16) as pool:
+        assert list(range(16)) == list(pool.map(caller, range(16)))
+    assert not shared._waiting
+    assert max(recorder.sizes) > 5
+
+
+class Echo(RegressorMixin, BaseEstimator):
+    """Somebody's own estimator, which cannot be compiled; a negative number is its own refusal."""
+
+    def fit(self, rows: Any, targets: Any) -> Echo:  # noqa: ARG002
+        self.n_features_in_ = rows.shape[1]
+        return self
+
+    def predict(self, rows: Any) -> Any:
+        time.sleep(0.001)
+        return np.asarray(rows)[:, 0]
+
+
+def test_a_model_that_stays_with_scikit_learn_shares_its_calls(serve: Serve) -> None:
+    predictor = serve(Echo().fit(X, y), batch={"max_size": 64, "max_wait_ms": 1})
+    assert isinstance(predictor._runtime, SharedRuntime)
+    with ThreadPoolExecutor(16) as pool:
+        numbers = [float(number) for number in range(500)]
+        assert [[number] for number in numbers] == list(
+            pool.map(lambda number: predictor([[number, 0, 0, 0]]).result, numbers)
+        )
+
+
+def test_a_refused_instance_keeps_its_row(serve: Serve) -> None:
+    schema = {**ROW, "items": {"type": ["number", "null"]}}
+    predictor = serve(SVC().fit(X, y), runtime="sklearn", input=schema)
+    with pytest.raises(RefusedInstance) as refused:
+        predictor([[1, 2, 3, 4], [1, None, 3, 4]])
+    assert 1 == refused.value.row
