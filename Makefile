@@ -3,12 +3,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint docs clean
+.PHONY: help serve test lint bench bench-peers docs clean
 
 help:
 	@echo "make serve   install, train the sample model if there is none, serve on http://127.0.0.1:5000"
 	@echo "make test    install and run the tests"
 	@echo "make lint    ruff, mypy and import-linter"
+	@echo "make bench   every contestant side by side; writes docs/benchmarks.md (needs wrk)"
 	@echo "make docs    write the generated pages of docs/ anew"
 	@echo "make clean   remove what these commands made"
 
@@ -33,6 +34,17 @@ build/model.pkl: | $(VENV)/engine
 
 serve: $(VENV)/engine build/model.pkl
 	$(BIN)/python -m engine serve
+
+bench: $(VENV)/dev build/model.pkl
+	$(BIN)/python benchmarks/run.py
+
+# Each of the other servers in an environment of its own.
+build/peers/%: benchmarks/peers/%.txt
+	$(PYTHON) -m venv $@
+	$@/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+
+bench-peers: $(VENV)/dev build/model.pkl build/peers/fastapi build/peers/litserve build/peers/mlserver
+	$(BIN)/python benchmarks/run.py --peers
 
 test: $(VENV)/dev build/model.pkl $(SUITE)
 	$(BIN)/python -m pytest

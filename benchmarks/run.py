@@ -21,9 +21,10 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -98,7 +99,12 @@ class Contestant:
     results: dict[str, Measured] = field(default_factory=dict)
     memory: float = 0.0
     start: float = 0.0
-    environment: dict[str, str] = field(default_factory=dict)
+    requests: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def request(self, key: str) -> Workload:
+        """Give a workload as this server takes it: the path and the body may be its own."""
+        path, body = self.requests.get(key, (WORKLOADS[key].path, WORKLOADS[key].body))
+        return replace(WORKLOADS[key], path=path, body=body)
 
 
 def free_port() -> int:
@@ -120,7 +126,6 @@ def running(contestant: Contestant, folder: Path) -> Iterator[int]:
             stdout=log,
             stderr=log,
             cwd=folder,
-            env={**os.environ, **contestant.environment},
             start_new_session=True,
         )
     try:
@@ -190,10 +195,19 @@ def require_answer(workload: Workload, port: int) -> None:
     data = workload.body.encode() or None
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(f"http://127.0.0.1:{port}{workload.path}", data=data, headers=headers)
-    with urllib.request.urlopen(request, timeout=60) as response:
-        answer = json.load(response)
-    expected = 1000 if workload is WORKLOADS["many"] else 1
-    if answer != {"hello": "world"} and len(answer["result"]) != expected:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:
+                answer = json.load(response)
+            break
+        except urllib.error.URLError as error:  # some servers listen before their model is loaded
+            if time.monotonic() > deadline:
+                raise SystemExit(f"no answer to {workload.name}: {error}") from None
+            time.sleep(0.5)
+    results = answer["outputs"][0]["data"] if "outputs" in answer else answer.get("result", [])
+    expected = 1000 if workload.name == WORKLOADS["many"].name else 1
+    if answer != {"hello": "world"} and (len(results) != expected or results[0] not in (0, 1, 2)):
         raise SystemExit(f"a wrong answer to {workload.name}: {answer}")
 
 
@@ -237,6 +251,82 @@ def contestants(folder: Path) -> list[Contestant]:
         Contestant("engine, 10,000 routes", serve("many"), ("static", "one-16")),
         Contestant("engine, `runtime: sklearn`", serve("sklearn"), ("one-1", "one-16", "many")),
         Contestant("Flask and scikit-learn, gunicorn", [*gunicorn, "tutorial:app"], everything),
+    ]
+
+
+def peers(folder: Path) -> list[Contestant]:
+    """Name the other servers, each in its own environment under build/peers, with batching where they have it."""
+    home, environments = ROOT / "benchmarks" / "peers", ROOT / "build" / "peers"
+    predictions = ("one-1", "one-16", "one-64", "many")
+    uvicorn = [str(environments / "fastapi" / "bin" / "python"), "-m", "uvicorn", "--app-dir", str(home)]
+    mlserver = mlserver_folder(folder)
+    environment = ["env", "MLSERVER_HTTP_PORT={port}", f"MLSERVER_GRPC_PORT={free_port()}"]
+    return [
+        Contestant(
+            "FastAPI, uvicorn",
+            [*uvicorn, "fastapi_app:app", "--workers", "2", "--port", "{port}", "--log-level", "warning"],
+            ("static", *predictions),
+        ),
+        Contestant(
+            "LitServe, batching on",
+            [str(environments / "litserve" / "bin" / "python"), str(home / "litserve_app.py"), "{port}"],
+            predictions,
+        ),
+        Contestant(
+            "MLServer, batching on",
+            [*environment, str(environments / "mlserver" / "bin" / "mlserver"), "start", str(mlserver)],
+            predictions,
+            requests={key: v2_request(1000 if key == "many" else 1) for key in predictions},
+        ),
+    ]
+
+
+def mlserver_folder(folder: Path) -> Path:
+    """Configure MLServer: 2 workers, adaptive batching."""
+    home = folder / "mlserver"
+    home.mkdir()
+    shutil.copy(ROOT / "build" / "model.pkl", home / "model.joblib")
+    settings = {"host": "127.0.0.1", "metrics_port": free_port(), "parallel_workers": 2, "debug": False}
+    model = {
+        "name": "iris",
+        "implementation": "mlserver_sklearn.SKLearnModel",
+        "parameters": {"uri": str(home / "model.joblib")},
+        "max_batch_size": 64,
+        "max_batch_time": 0.002,
+    }
+    (home / "settings.json").write_text(json.dumps(settings))
+    (home / "model-settings.json").write_text(json.dumps(model))
+    return home
+
+
+def v2_request(count: int) -> tuple[str, str]:
+    """Write the same instances as the Open Inference Protocol has them."""
+    rows = [[5.9, 3.0, 5.1, 0.1 + number % 25 / 10] for number in range(count)]
+    tensor = {"name": "rows", "shape": [count, 4], "datatype": "FP64", "data": rows}
+    return "/v2/models/iris/infer", json.dumps({"inputs": [tensor]})
+
+
+def peer_ratios(found: dict[str, Contestant]) -> list[tuple[str, float, str]]:
+    """Hold the bars against the other servers."""
+    batching = [one for name, one in found.items() if name.endswith("batching on")]
+    others = [*batching, found["FastAPI, uvicorn"]]
+
+    def best(servers: list[Contestant], workload: str) -> float:
+        return max(one.results[workload].rate for one in servers)
+
+    def rate(name: str, workload: str) -> float:
+        return found[name].results[workload].rate
+
+    fastapi, uncompiled = "FastAPI, uvicorn", "engine, `runtime: sklearn`"
+    return [
+        ("static route, 16 connections, engine / FastAPI", rate("engine", "static") / rate(fastapi, "static"), "≥ 4"),
+        ("one instance, 16 connections, engine / best peer", rate("engine", "one-16") / best(others, "one-16"), "≥ 30"),
+        (
+            "one instance, 16 connections, `runtime: sklearn` / best batching peer",
+            rate(uncompiled, "one-16") / best(batching, "one-16"),
+            "≥ 1.5",
+        ),
+        ("1,000 instances, 8 connections, engine / best peer", rate("engine", "many") / best(others, "many"), "≥ 3"),
     ]
 
 
@@ -326,7 +416,8 @@ def page(found: dict[str, Contestant], arguments: argparse.Namespace) -> str:
     ]
     lines += [f"| {one.name} | {one.memory:.0f} | {one.start:.2f} |" for one in found.values()]
     lines += ["", "## Ratios", "", "| ratio | measured | bar |", "|---|---:|---|"]
-    lines += [f"| {name} | {value:.2f} | {bar} |" for name, value, bar in ratios(found)]
+    held = ratios(found) + (peer_ratios(found) if arguments.peers else [])
+    lines += [f"| {name} | {value:.2f} | {bar} |" for name, value, bar in held]
     return "\n".join(lines) + "\n"
 
 
@@ -335,13 +426,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--peers", action="store_true", help="take other servers along: make bench-peers")
     arguments = parser.parse_args()
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is missing: apt-get install wrk")
     subprocess.run([sys.executable, "-c", "import limit; limit.convert()"], check=True, cwd=ROOT / "benchmarks")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        found = {one.name: one for one in contestants(folder)}
+        taking_part = contestants(folder) + (peers(folder) if arguments.peers else [])
+        found = {one.name: one for one in taking_part}
         for spec in folder.glob("*-spec/routes.yaml"):  # so that every start has a warm cache
             subprocess.run([sys.executable, "-m", "engine", "check", "-r", str(spec)], check=True, capture_output=True)
         for turn in range(arguments.rounds):
@@ -349,7 +442,7 @@ def main() -> None:
                 with running(contestant, folder) as port:
                     for key in contestant.workloads:
                         measured = contestant.results.setdefault(key, Measured())
-                        load(WORKLOADS[key], port, arguments.seconds, folder, measured)
+                        load(contestant.request(key), port, arguments.seconds, folder, measured)
                         print(
                             f"round {turn + 1}  {contestant.name:35} {key:8} {measured.rates[-1]:10,.0f}/s", flush=True
                         )

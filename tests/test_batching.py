@@ -110,10 +110,30 @@ def test_company_waits_for_more_as_long_as_it_may() -> None:
         until(lambda: len(shared._waiting) == 2)
         recorder.gate.set()
         until(first.done)
-        others += [pool.submit(ask, shared, value) for value in (3.0, 4.0)]
+        others.append(pool.submit(ask, shared, 3.0))  # the first caller, or another one, is back
         answers = [other.result().result for other in others]
-    assert [[1.0], [2.0], [3.0], [4.0]] == answers
-    assert [1, 4] == recorder.sizes
+    assert [[1.0], [2.0], [3.0]] == answers
+    assert [1, 3] == recorder.sizes
+
+
+def test_company_that_has_left_is_waited_for_once() -> None:
+    recorder = Recorder()
+    shared = SharedRuntime(recorder, 100, 0.3)
+    together(shared, recorder, (1,), (2,))
+    begin = time.monotonic()
+    assert [[7], [8], [9]] == [ask(shared, value).result for value in (7, 8, 9)]
+    assert time.monotonic() - begin < 0.9
+    assert 1 == shared._callers
+
+
+def test_callers_who_come_back_at_once_stay_together() -> None:
+    recorder = Recorder(seconds=0.01)
+    shared = SharedRuntime(recorder, 100, 1.0)
+    with ThreadPoolExecutor(8) as pool:
+        for _ in pool.map(lambda number: [ask(shared, number) for _turn in range(20)], range(8)):
+            pass
+    assert 160 == sum(recorder.sizes)
+    assert len(recorder.sizes) < 40
 
 
 @pytest.mark.parametrize("max_wait", [0.0, 0.002])

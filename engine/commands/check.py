@@ -73,8 +73,8 @@ def print_models(models: Iterable[Facts]) -> None:
 
 
 def _runtime(report: Report) -> str:
-    if report.runtime == "sklearn":
-        return "sklearn"
+    if report.runtime == "sklearn" or report.verdict == "not proven":
+        return report.runtime
     batch = f", {report.batch_runtime} from {report.batch_from} rows" if report.batch_runtime else ""
     faster = f"{_times(report.speed_up_one)} for 1 row, {_times(report.speed_up_many)} for 1,000"
     return f"{report.runtime}{batch}: {report.verdict} on {report.rows:,} rows; {faster}"

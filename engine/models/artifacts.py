@@ -55,7 +55,7 @@ class Artifacts:
 def _open(model: Model, data: bytes) -> Artifact:
     reader = FORMATS.get(model.file.suffix.lower())
     if reader is None:
-        known = ", ".join(FORMATS)
+        known = ", ".join((*FORMATS, ".onnx"))
         raise model.error(f'unknown model format "{model.file.suffix}" (there are: {known})', "file")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -91,7 +91,27 @@ def _ready(model: Model, cache: Cache, loaded: _Loaded, progress: Progress) -> P
     return predictor
 
 
+def _compile_graph(model: Model, loaded: _Loaded) -> tuple[Predictor, Entry]:
+    from engine.models.onnxfile import read_graph  # noqa: PLC0415 - few models are graphs
+
+    data = loaded.read(model)
+    graph = read_graph(model, data)
+    facts = {
+        "bytes": len(data),
+        "estimator": "ONNX graph",
+        "kind": graph.kind,
+        "trained_with": "",
+        "wanted": asdict(graph.wanted),
+        "wording": asdict(graph.wording),
+        "report": asdict(Report("onnx", verdict="not proven", why="the file is a graph already")),
+    }
+    entry = Entry(facts, {"one": p.dump(graph.program)})
+    return _restore(model, entry, loaded), entry
+
+
 def _compile(model: Model, loaded: _Loaded, progress: Progress) -> tuple[Predictor, Entry]:
+    if model.file.suffix.lower() == ".onnx":
+        return _compile_graph(model, loaded)
     from engine.models.candidates import choose  # noqa: PLC0415 - see _Loaded
     from engine.models.estimator import inspect  # noqa: PLC0415
 

@@ -90,7 +90,7 @@ class Batch(Record):
     """How requests share a call of scikit-learn: at most `max_size` rows, after at most `max_wait_ms`."""
 
     max_size: int = 256
-    max_wait_ms: float = 0.0
+    max_wait_ms: float = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

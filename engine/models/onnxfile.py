@@ -1,0 +1,107 @@
+"""A model that is an ONNX graph already: there is no scikit-learn to compare it with, so it is served as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engine.errors import plural
+from engine.models import program as p
+from engine.models.graphs import Graph
+from engine.models.instances import Columns, Wanted, columns
+from engine.models.predictor import Wording
+from engine.spec import Model
+from engine.validation import clip, show
+
+_DTYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(string)": "string"}
+_LABELS = ("tensor(int64)", "tensor(string)")
+
+
+@dataclass(frozen=True, slots=True)
+class GraphFile:
+    """A graph held against its spec."""
+
+    wanted: Wanted
+    columns: Columns
+    wording: Wording
+    kind: str
+    program: p.Program
+
+
+def read_graph(model: Model, data: bytes) -> GraphFile:
+    """Read a .onnx file; raise `SpecError` where it is none, or does not fit its spec."""
+    graph, dtype, session = _load(model, data)
+    outputs = session.get_outputs()
+    shape = session.get_inputs()[0].shape
+    texts = dtype == "string"
+    count = shape[1] if len(shape) > 1 and isinstance(shape[1], int) and not texts else None
+    wanted = Wanted(count=count)
+    fitting = columns(model, wanted)
+    if texts != (fitting.form == "texts"):
+        wants = "texts; its input is of type string" if texts else "numbers; its input is an object or an array"
+        raise model.error(f"the graph takes {wants}", "input", "type")
+    is_classifier = outputs[0].type in _LABELS
+    classes = _classes(outputs) if is_classifier else None
+    result = _result(model, len(outputs), is_classifier=is_classifier)
+    chances = (p.Pick(1),) if model.output.probabilities else None
+    if chances and classes is None:
+        raise model.error("the graph has no probabilities of numbered classes", "output", "probabilities")
+    labels = _labels(model, classes)
+    keys = labels or tuple(map(str, classes or ()))
+    check: tuple[p.Step, ...] = () if texts else (p.Check(missing=True, dtype=dtype),)
+    program = p.Program((*check, graph), result, chances)
+    return GraphFile(
+        wanted, fitting, Wording(classes, labels, keys), "classifier" if is_classifier else "regressor", program
+    )
+
+
+def _load(model: Model, data: bytes) -> tuple[Graph, str, Any]:
+    import onnx  # noqa: PLC0415 - only where a model is one
+    import onnxruntime  # noqa: PLC0415
+
+    try:
+        read = onnx.load_from_string(data)
+    except Exception as error:  # noqa: BLE001 - protobuf has errors of its own
+        raise model.error(f"the file is no ONNX graph ({clip(str(error), 200)})", "file") from None
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in read.graph.initializer):
+        raise model.error("the graph keeps data in other files; save it in one: save_as_external_data=False", "file")
+    try:
+        session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001 - onnxruntime has errors of its own
+        reason = clip(str(error).strip().partition("\n")[0], 300)
+        raise model.error(f"onnxruntime cannot load the graph: {reason}", "file") from None
+    inputs = session.get_inputs()
+    if len(inputs) != 1 or inputs[0].type not in _DTYPES:
+        found = ", ".join(f"{one.name}: {one.type}" for one in inputs)
+        raise model.error(f"the graph has the inputs {found}; it needs one, of float, double or string", "file")
+    dtype = _DTYPES[inputs[0].type]
+    return Graph(np.frombuffer(data, np.uint8), dtype), dtype, session
+
+
+def _classes(outputs: Any) -> tuple[Any, ...] | None:
+    """Give the classes as numbers, from the width of the probabilities; a graph does not tell them otherwise."""
+    numbered = len(outputs) > 1 and outputs[0].type == "tensor(int64)"
+    shape: Any = outputs[1].shape if numbered else ()
+    return tuple(range(shape[-1])) if shape and isinstance(shape[-1], int) else None
+
+
+def _result(model: Model, outputs: int, *, is_classifier: bool) -> tuple[p.Step, ...]:
+    if model.response_method == "predict":
+        return (p.Pick(0), p.Ravel()) if is_classifier else (p.Pick(0), p.Squeeze())
+    if model.response_method == "predict_proba" and outputs > 1:
+        return (p.Pick(1),)
+    raise model.error(f"the graph has no {model.response_method}; a graph has predict", "response_method")
+
+
+def _labels(model: Model, classes: tuple[Any, ...] | None) -> tuple[str, ...] | None:
+    labels = model.output.labels
+    if labels is None:
+        return None
+    if classes is None:
+        raise model.error("the graph does not tell its classes, so they cannot be named", "output", "labels")
+    if len(labels) != len(classes):
+        found = f"{plural(len(labels), 'label')} for {len(classes)} classes ({', '.join(map(show, classes))})"
+        raise model.error(f"{found}; name each class once, in this order", "output", "labels")
+    return labels
