@@ -140,7 +140,7 @@ def literally(value: Any) -> Any:
 @pytest.fixture(scope="module")
 def service(iris_file: Path, tmp_path_factory: pytest.TempPathFactory) -> flask.Flask:
     folder = tmp_path_factory.mktemp("service")
-    (folder / "models.yaml").write_bytes(MODELS.replace(b"build/model.pkl", str(iris_file).encode()))
+    (folder / "models.yaml").write_bytes(MODELS.replace(b"build/", f"{iris_file.parent}/".encode()))
     (folder / "routes.yaml").write_bytes(ROUTES)
     spec = load(folder / "routes.yaml")
     return build_app(spec)
