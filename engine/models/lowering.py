@@ -235,24 +235,22 @@ def _logistic_probabilities(model: Any, *, binary: bool) -> Steps:
 
 
 def _tree_classifier(model: Any, trees: Trees) -> tuple[Steps, Mapping[str, Steps]]:
-    forest = getattr(model, "estimators_", None)
-    members = [model] if forest is None else forest
     if model.n_outputs_ > 1:
         raise NotLowered("trees with several outputs")
     _refuse_monotonic(model)
-    scores: Steps = (p.Narrow(_takes_missing(members[0])), trees(forest_table(members)))
-    if forest is not None:
-        scores = (*scores, p.Arithmetic("divide", np.array(float(len(forest)))))
-    return scores, {"predict": (p.Choose(_classes(model)),), "predict_proba": ()}
+    return _averaged(model, trees), {"predict": (p.Choose(_classes(model)),), "predict_proba": ()}
 
 
 def _tree_regressor(model: Any, trees: Trees) -> tuple[Steps, Mapping[str, Steps]]:
+    return _averaged(model, trees), {"predict": (p.Ravel(),) if model.n_outputs_ == 1 else ()}
+
+
+def _averaged(model: Any, trees: Trees) -> Steps:
+    """Give the steps to a tree's values, or to the average of a forest's."""
     forest = getattr(model, "estimators_", None)
     members = [model] if forest is None else forest
-    scores: Steps = (p.Narrow(_takes_missing(members[0])), trees(forest_table(members)))
-    if forest is not None:
-        scores = (*scores, p.Arithmetic("divide", np.array(float(len(forest)))))
-    return scores, {"predict": (p.Ravel(),) if model.n_outputs_ == 1 else ()}
+    scores = (p.Narrow(_takes_missing(members[0])), trees(forest_table(members)))
+    return scores if forest is None else (*scores, p.Arithmetic("divide", np.array(float(len(forest)))))
 
 
 def _refuse_monotonic(model: Any) -> None:

@@ -23,7 +23,8 @@ typedef struct {
 
 enum { LANES = 16 };
 
-static inline void descend(const Ensemble *e, const double *const *cells, int32_t *at, int lanes)
+/* Take each walk from where it is `at` to its leaf. `missing` is a constant where this is inlined. */
+static inline void take_down(const Ensemble *e, const double *const *cells, int32_t *at, int lanes, int missing)
 {
     int32_t moved;
     do {
@@ -31,26 +32,23 @@ static inline void descend(const Ensemble *e, const double *const *cells, int32_
         for (int lane = 0; lane < lanes; lane++) {
             const Node node = e->nodes[at[lane]];
             const double cell = cells[lane][node.feature];
-            const int32_t next = node.left + !(cell <= node.threshold);
-            moved |= next ^ at[lane];
-            at[lane] = next;
-        }
-    } while (moved);
-}
-
-static inline void descend_missing(const Ensemble *e, const double *const *cells, int32_t *at, int lanes)
-{
-    int32_t moved;
-    do {
-        moved = 0;
-        for (int lane = 0; lane < lanes; lane++) {
-            const Node node = e->nodes[at[lane]];
-            const double cell = cells[lane][node.feature];
-            const int32_t right = cell != cell ? e->missing_right[at[lane]] : !(cell <= node.threshold);
+            int32_t right = !(cell <= node.threshold);
+            if (missing)
+                right = cell != cell ? e->missing_right[at[lane]] : right;
             moved |= (node.left + right) ^ at[lane];
             at[lane] = node.left + right;
         }
     } while (moved);
+}
+
+static void descend(const Ensemble *e, const double *const *cells, int32_t *at, int lanes)
+{
+    take_down(e, cells, at, lanes, 0);
+}
+
+static void descend_missing(const Ensemble *e, const double *const *cells, int32_t *at, int lanes)
+{
+    take_down(e, cells, at, lanes, 1);
 }
 
 static inline void add(const Ensemble *e, int32_t at, double *sums)
