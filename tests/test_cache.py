@@ -19,6 +19,7 @@ from engine.errors import SpecError
 from engine.models import apart, compile_apart, compile_models, writable_cache
 from engine.models import compile as compiling
 from engine.models.cache import VARIABLE, Cache, Entry
+from engine.models.report import Report
 from engine.spec import Spec, load
 
 INSTANCE = X[0].tolist()
@@ -209,3 +210,16 @@ def test_a_reference_gives_rows_to_the_proof(folder: Path) -> None:
     plain = compile_models(write_models(folder, input=schema))["m"].facts.report.rows
     more = compile_models(write_models(folder, input=schema, reference="rows.csv"))["m"].facts.report.rows
     assert more == plain + len(X)
+
+
+def test_the_size_of_a_batch_is_its_rows_whatever_their_form() -> None:
+    """A table of many columns and one row is no batch."""
+    asked: list[str] = []
+    programs = {"one": lambda _: asked.append("one"), "batch": lambda _: asked.append("batch")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiling.p, "load", programs.get)
+        entry = Entry({}, {"one": "one", "batch": "batch"})
+        runtime = compiling._runtime(None, entry, Report("native", batch_from=3), None)
+    for rows in (np.zeros((2, 9)), np.zeros((3, 9)), {name: np.zeros(2) for name in "abcd"}, {"a": np.zeros(3)}):
+        runtime(rows)
+    assert ["one", "batch", "one", "batch"] == asked

@@ -396,3 +396,12 @@ def test_compiled_models_refuse_what_scikit_learn_refuses(serve: Serve) -> None:
                 assert (1, True) == (refused.value.row, str(error).partition("\n")[0] in refused.value.reason)
             else:
                 assert expected == pytest.approx(predictor(rows).result)
+
+
+def test_a_close_candidate_that_is_named_need_not_be_much_faster() -> None:
+    close = candidates.Trial("graph", "onnx", "close", worst=1e-9, one_row=0.5, many_rows=0.5)
+    program = p.Program((), ())
+    report = candidates.Report("sklearn", one_row=1.0, many_rows=1.0)
+    for wanted, runtime in ((True, "onnx"), (False, "sklearn")):
+        chosen = candidates._best(report, [(close, program)], np.zeros((1, 1)), wanted=wanted)
+        assert runtime == chosen.report.runtime

@@ -239,7 +239,8 @@ def _best(report: Report, trials: list[tuple[Trial, p.Program | None]], rows: An
     best = _fastest(exact, "one_row")
     rival = _fastest(close, "one_row")
     bar = (best[0].one_row if best else base_one) or 0.0
-    if rival and (rival[0].one_row or 0.0) * CLOSE_MUST_BE_FASTER < bar:
+    much_faster = rival is not None and (rival[0].one_row or 0.0) * CLOSE_MUST_BE_FASTER < bar
+    if much_faster or (wanted and best is None):
         best = rival
     if best is None or ((best[0].one_row or 0.0) >= base_one and not wanted):
         return Chosen(None, None, replace(report, why=_why_not(trials)))

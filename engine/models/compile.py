@@ -16,6 +16,7 @@ from engine.models.cache import Cache, Entry
 from engine.models.instances import Wanted, columns
 from engine.models.predictor import Answer, Facts, ModelPredictor, Predictor, Runtime, Wording
 from engine.models.report import Report, Trial
+from engine.models.rows import count_rows
 from engine.spec import Example, Model, Spec
 from engine.validation import show
 
@@ -170,7 +171,7 @@ def _runtime(model: Model, entry: Entry, report: Report, loaded: _Loaded) -> Run
     batch, batch_from = p.load(entry.programs["batch"]), report.batch_from
 
     def by_size(rows: Any) -> Answer:
-        return (batch if len(rows) >= batch_from else one)(rows)
+        return (batch if count_rows(rows) >= batch_from else one)(rows)
 
     return by_size
 
