@@ -3,12 +3,14 @@
 from engine.spec.files import inside
 from engine.spec.grammar import GrammarName, grammar
 from engine.spec.load import load
+from engine.spec.paths import LazyRule
 from engine.spec.records import Example, Limits, Model, Output, Response, Route, Schema, Service, Spec
 from engine.spec.templates import Parameter, parse_template
 
 __all__ = [
     "Example",
     "GrammarName",
+    "LazyRule",
     "Limits",
     "Model",
     "Output",

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from werkzeug.routing import Map, Rule
 
 from engine.errors import did_you_mean
 
 
-class _ReadRule(Rule):
-    """A rule that is only read: it compiles nothing for `url_for`, which would take most of the time."""
+class LazyRule(Rule):
+    """A rule that compiles what `url_for` needs of it when it is first asked, which takes most of a rule's time."""
 
-    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:  # noqa: ARG002
-        return lambda **_: ("", "")
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        build: Callable[..., tuple[str, str]] | None = None
+
+        def build_url(rule: Rule, **values: Any) -> tuple[str, str]:
+            nonlocal build
+            if build is None:
+                build = Rule._compile_builder(rule, append_unknown)  # noqa: SLF001 - the one seam there is
+            return build(rule, **values)
+
+        return build_url
 
 
 _VARIABLE = re.compile(r"<(?:(?P<converter>[a-zA-Z_]\w*)(?P<arguments>\(.*?\))?:)?(?P<name>[a-zA-Z_]\w*)>")
@@ -51,7 +60,7 @@ def _check_parameters(path: str) -> None:
     unknown = [match["converter"] for match in _VARIABLE.finditer(path) if match["converter"] not in _CONVERTERS]
     if unknown:
         raise ValueError(f'unknown converter "{unknown[0]}" {did_you_mean(unknown[0], _NAMED, "there are")}')
-    rule = _ReadRule(path)
+    rule = LazyRule(path)
     try:
         Map([rule])
         for converter in rule._converters.values():  # noqa: SLF001 - Werkzeug compiles them at the first request

@@ -11,10 +11,10 @@ from werkzeug.routing import BaseConverter
 
 from engine.endpoints import Endpoint, Mounted, Request, Response, build_endpoints
 from engine.models import Predictor, compile_models
-from engine.spec import Spec, load
+from engine.spec import LazyRule, Spec, load
 from engine.web.body import read_bodies
 from engine.web.errors import answer_errors
-from engine.web.routing import FiniteFloatConverter, LazyRule, ReadableIntegerConverter
+from engine.web.routing import FiniteFloatConverter, ReadableIntegerConverter
 
 
 class Service(flask.Flask):

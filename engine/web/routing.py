@@ -1,16 +1,10 @@
-"""Werkzeug's routing with two of its edges taken off.
-
-A number in a URL that Python cannot read matches nothing, instead of failing; and a rule compiles what
-`url_for` needs of it when it is first asked, since that takes most of the time of building 10,000 rules.
-"""
+"""Werkzeug's converters for numbers: one in a URL that Python cannot read matches nothing, instead of failing."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
 
-from werkzeug.routing import FloatConverter, IntegerConverter, Rule, ValidationError
+from werkzeug.routing import FloatConverter, IntegerConverter, ValidationError
 
 
 class ReadableIntegerConverter(IntegerConverter):
@@ -34,18 +28,3 @@ class FiniteFloatConverter(FloatConverter):
         if not math.isfinite(number):
             raise ValidationError
         return number
-
-
-class LazyRule(Rule):
-    """A rule that compiles its URL builders when they are first called."""
-
-    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
-        build: Callable[..., tuple[str, str]] | None = None
-
-        def build_url(rule: Rule, **values: Any) -> tuple[str, str]:
-            nonlocal build
-            if build is None:
-                build = Rule._compile_builder(rule, append_unknown)  # noqa: SLF001 - the one seam there is
-            return build(rule, **values)
-
-        return build_url
