@@ -43,7 +43,9 @@ build/peers/%: benchmarks/peers/%.txt
 	$(PYTHON) -m venv $@
 	$@/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 
-bench-peers: $(VENV)/dev build/model.pkl build/peers/fastapi build/peers/litserve build/peers/mlserver
+PEERS := bentoml fastapi litserve mlflow mlserver ray
+
+bench-peers: $(VENV)/dev build/model.pkl $(PEERS:%=build/peers/%)
 	$(BIN)/python benchmarks/run.py --peers
 
 test: $(VENV)/dev build/model.pkl $(SUITE)

@@ -217,7 +217,7 @@ def test_the_size_of_a_batch_is_its_rows_whatever_their_form() -> None:
     asked: list[str] = []
     programs = {"one": lambda _: asked.append("one"), "batch": lambda _: asked.append("batch")}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compiling.p, "load", programs.get)
+        patch.setattr(compiling, "load", programs.get)
         entry = Entry({}, {"one": "one", "batch": "batch"})
         runtime = compiling._runtime(None, entry, Report("native", batch_from=3), None)
     for rows in (np.zeros((2, 9)), np.zeros((3, 9)), {name: np.zeros(2) for name in "abcd"}, {"a": np.zeros(3)}):

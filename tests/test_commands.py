@@ -98,6 +98,29 @@ def test_check_tells_facts_as_json() -> None:
     assert ("iris", [0, 1, 2], 1) == (facts["name"], facts["classes"], facts["examples"])
 
 
+def test_compile_shows_every_candidate() -> None:
+    done = run("compile", "iris")
+    rows = [re.split(r" {2,}", line.strip()) for line in done.stdout.splitlines()]
+    assert 0 == done.returncode
+    assert ["iris", "scikit-learn", "sklearn"] == rows[2][:3]
+    tried = {row[1]: row for row in rows[3:]}
+    assert ["native", "exact", "serves"] == [tried["trees in C"][column] for column in (2, 3, -1)]
+    assert "trees in it" == tried["arrays"][-1]
+
+
+def test_compile_tells_candidates_as_json_and_fills_the_cache(tmp_path: Path) -> None:
+    done = run("compile", "--json", env={**os.environ, "ENGINE_CACHE_DIR": str(tmp_path)})
+    (model,) = json.loads(done.stdout)["models"]
+    assert "native" == model["report"]["runtime"]
+    assert 1 == len(list(tmp_path.glob("*.model")))
+
+
+def test_compile_knows_its_models() -> None:
+    done = run("compile", "irs")
+    assert 2 == done.returncode
+    assert 'there is no model "irs" (did you mean "iris"?)' in done.stderr
+
+
 def test_check_passes_warnings_by(spec_folder: Path) -> None:
     (spec_folder / "routes.yaml").write_text("routes:\n  - {path: /, input: {minimun: 1}, response: hi}\n")
     done = run("check")
@@ -194,7 +217,7 @@ def test_a_reader_that_leaves_early_sees_no_traceback() -> None:
 
 
 def test_every_command_has_help_with_examples() -> None:
-    for name in ("serve", "check", "routes", "call", "schema"):
+    for name in ("serve", "check", "compile", "routes", "call", "schema"):
         shown = run(name, "--help").stdout
         assert f"python -m engine {name}" in shown.split("Examples:")[1]
 

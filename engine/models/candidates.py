@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier
 
-from engine.models import program as p
+from engine.models import steps as s
 from engine.models.converting import estimator_program, trees_graph
 from engine.models.estimator import Inspected, SklearnRuntime, as_taken
 from engine.models.graphs import Graph, OnnxTrees
-from engine.models.lowering import NotLowered, lower
+from engine.models.lowered import NotLowered
+from engine.models.lowering import lower
 from engine.models.native import NativeTrees, build_library
 from engine.models.predictor import Refusal, Runtime
+from engine.models.program import Program, dump, load
 from engine.models.proof import MANY, Examination, examine, judge, seconds_for
 from engine.models.proofrows import RowMaker, Walk, nodes_reached
 from engine.models.ranges import known_texts, learnt_ranges
@@ -39,7 +41,7 @@ class Subject:
 
     model: Model
     inspected: Inspected
-    check: tuple[p.Step, ...] = ()
+    check: tuple[s.Step, ...] = ()
     tables: list[TreeTable] = field(default_factory=list)
 
     @property
@@ -47,42 +49,42 @@ class Subject:
         """The estimator itself."""
         return self.inspected.estimator
 
-    def lowered(self, trees: Callable[[TreeTable], p.Step]) -> p.Program:
+    def lowered(self, trees: Callable[[TreeTable], s.Step]) -> Program:
         """Make its program with one kind of trees."""
         return lower(self.estimator, self.model.response_method, trees, probabilities=self.model.output.probabilities)
 
 
-def _native(subject: Subject) -> p.Program:
+def _native(subject: Subject) -> Program:
     if not subject.tables:
         raise NotLowered("no trees in it")
     library = build_library()
     return _narrowing_in_c(subject.lowered(lambda table: NativeTrees(table, library)))
 
 
-def _narrowing_in_c(program: p.Program) -> p.Program:
+def _narrowing_in_c(program: Program) -> Program:
     """Let the trees do the rounding and checking of the step before them."""
     steps = list(program.scores)
     for place, (narrow, trees) in enumerate(pairwise(steps)):
-        if isinstance(narrow, p.Narrow) and isinstance(trees, NativeTrees):
+        if isinstance(narrow, s.Narrow) and isinstance(trees, NativeTrees):
             fused = NativeTrees(trees.table, trees.library, narrow=True, missing=narrow.missing)
             return replace(program, scores=(*steps[:place], fused, *steps[place + 2 :]))
     return program
 
 
-def _onnx_trees(subject: Subject) -> p.Program:
+def _onnx_trees(subject: Subject) -> Program:
     if not subject.tables:
         raise NotLowered("no trees in it")
     return subject.lowered(trees_graph)
 
 
-def _arrays(subject: Subject) -> p.Program:
+def _arrays(subject: Subject) -> Program:
     if subject.tables:
         raise NotLowered("trees in it")
     return subject.lowered(trees_graph)
 
 
-def _graph(dtype: str) -> Callable[[Subject], p.Program]:
-    def make(subject: Subject) -> p.Program:
+def _graph(dtype: str) -> Callable[[Subject], Program]:
+    def make(subject: Subject) -> Program:
         kind = "string" if subject.inspected.columns.form == "texts" else dtype
         return estimator_program(
             subject.estimator,
@@ -95,7 +97,7 @@ def _graph(dtype: str) -> Callable[[Subject], p.Program]:
     return make
 
 
-CANDIDATES: Mapping[str, tuple[RuntimeName, Callable[[Subject], p.Program]]] = {
+CANDIDATES: Mapping[str, tuple[RuntimeName, Callable[[Subject], Program]]] = {
     "trees in C": ("native", _native),
     "trees in onnxruntime": ("onnx", _onnx_trees),
     "arrays": ("numpy", _arrays),
@@ -110,8 +112,8 @@ _WHOLE_GRAPHS = ("graph in float64", "graph in float32")
 class Chosen:
     """What serves a model: a program, None for scikit-learn itself, and another one for large batches."""
 
-    program: p.Program | None
-    batch_program: p.Program | None
+    program: Program | None
+    batch_program: Program | None
     report: Report
 
 
@@ -140,7 +142,7 @@ def _try_all(subject: Subject, baseline: Runtime, progress: Progress) -> Chosen:
     sample = max(accepted, key=count_rows)
     one, many = slice_rows(sample, 0, 1), repeat_rows(sample, MANY)
     subject.check = _checks(baseline, one)
-    trials: list[tuple[Trial, p.Program | None]] = []
+    trials: list[tuple[Trial, Program | None]] = []
     for name, (runtime, make) in CANDIDATES.items():
         if subject.model.runtime not in ("auto", runtime):
             continue
@@ -163,13 +165,13 @@ def _try_all(subject: Subject, baseline: Runtime, progress: Progress) -> Chosen:
 def _try(
     name: str,
     runtime: RuntimeName,
-    make: Callable[[Subject], p.Program],
+    make: Callable[[Subject], Program],
     subject: Subject,
     examination: Examination,
     timed: tuple[Any, Any],
-) -> tuple[Trial, p.Program | None]:
+) -> tuple[Trial, Program | None]:
     try:
-        program = p.load(p.dump(make(subject)))  # what is proven is what a worker will read
+        program = load(dump(make(subject)))  # what is proven is what a worker will read
     except Exception as error:  # noqa: BLE001 - a converter may raise anything
         return Trial(name, runtime, "failed", reason=_reason(error)), None
     outcome = judge(examination, program)
@@ -188,7 +190,7 @@ def _try(
     return replace(trial, one_row=seconds_for(program, timed[0]), many_rows=seconds_for(program, timed[1])), program
 
 
-def _changed_trees(program: p.Program, tables: list[TreeTable]) -> str:
+def _changed_trees(program: Program, tables: list[TreeTable]) -> str:
     """Compare the trees that a program will walk with the model's own: no row can show every last bit of them."""
     walked = [step for step in steps_of(program) if isinstance(step, NativeTrees | OnnxTrees)]
     for step, table in zip(walked, tables, strict=False):
@@ -207,27 +209,33 @@ def _reason(error: Exception) -> str:
     return clip(f"{name}{words}", REASON_LENGTH)
 
 
-def _runtime_of(program: p.Program, runtime: RuntimeName) -> RuntimeName:
+def _runtime_of(program: Program, runtime: RuntimeName) -> RuntimeName:
     """Name what a program of arrays needs: onnxruntime, where one of its steps is a graph."""
     if runtime == "numpy" and any(isinstance(step, Graph | OnnxTrees) for step in steps_of(program)):
         return "onnx"
     return runtime
 
 
-def steps_of(program: p.Program) -> Iterator[p.Step]:
-    """Give every step of a program, those of branches too."""
-    waiting: list[Any] = [program.scores, program.result, program.probabilities or ()]
-    while waiting:
-        step = waiting.pop()
-        if isinstance(step, tuple):
-            waiting += step
-        elif isinstance(step, p.Concatenate):
-            waiting.append(step.branches)
-        else:
+def steps_of(program: Program) -> Iterator[s.Step]:
+    """Give every step of a program in its order, those of branches too."""
+    for steps in (program.scores, program.result, program.probabilities or ()):
+        yield from _flat(steps)
+
+
+def _flat(steps: tuple[s.Step, ...]) -> Iterator[s.Step]:
+    for step in steps:
+        branches: tuple[tuple[s.Step, ...], ...] = ()
+        if isinstance(step, s.Concatenate):
+            branches = step.branches
+        elif isinstance(step, s.Append):
+            branches = (step.steps,)
+        if not branches:
             yield step
+        for branch in branches:
+            yield from _flat(branch)
 
 
-def _best(report: Report, trials: list[tuple[Trial, p.Program | None]], rows: Any, *, wanted: bool) -> Chosen:
+def _best(report: Report, trials: list[tuple[Trial, Program | None]], rows: Any, *, wanted: bool) -> Chosen:
     """Choose the fastest for one row among the exact, or a close one that is much faster; the batch apart.
 
     What is `wanted` by the spec need not be faster than scikit-learn.
@@ -265,7 +273,7 @@ def _best(report: Report, trials: list[tuple[Trial, p.Program | None]], rows: An
     return Chosen(program, for_batches[1] if batch_from else None, chosen)
 
 
-def _fastest(entries: Sequence[tuple[Trial, p.Program | None]], size: str) -> tuple[Trial, p.Program | None] | None:
+def _fastest(entries: Sequence[tuple[Trial, Program | None]], size: str) -> tuple[Trial, Program | None] | None:
     timed = [entry for entry in entries if getattr(entry[0], size) is not None]
     return min(timed, key=lambda entry: getattr(entry[0], size), default=None)
 
@@ -279,7 +287,7 @@ def _crossing(small: Any, large: Any, rows: Any) -> int:
     return MANY
 
 
-def _why_not(trials: list[tuple[Trial, p.Program | None]]) -> str:
+def _why_not(trials: list[tuple[Trial, Program | None]]) -> str:
     tried = [trial for trial, _ in trials if trial.verdict != "failed"]
     if not tried:
         return "; ".join(f"{trial.candidate}: {trial.reason}" for trial, _ in trials) or "nothing to try"
@@ -290,9 +298,9 @@ def _why_not(trials: list[tuple[Trial, p.Program | None]]) -> str:
 def _walk(subject: Subject) -> Walk | None:
     """Find the tree ensemble in the estimator and the steps that lead to it, where there is just one way."""
     found: list[TreeTable] = []
-    marker = p.Pick(-1)
+    marker = s.Pick(-1)
 
-    def record(table: TreeTable) -> p.Step:
+    def record(table: TreeTable) -> s.Step:
         found.append(table)
         return marker
 
@@ -301,16 +309,16 @@ def _walk(subject: Subject) -> Walk | None:
     except Exception:  # noqa: BLE001 - what cannot be lowered is told by its trial
         return None
     subject.tables = found
-    if marker not in program.scores or subject.inspected.columns.form != "array":
+    if len(found) != 1 or marker not in program.scores or subject.inspected.columns.form != "array":
         return None
     return Walk(program.scores[: program.scores.index(marker)], found[0])
 
 
-def _checks(baseline: Runtime, row: Any) -> tuple[p.Step, ...]:
+def _checks(baseline: Runtime, row: Any) -> tuple[s.Step, ...]:
     """Find out what scikit-learn's input validation refuses, for graphs that have none."""
     if not isinstance(row, np.ndarray):
         return ()
-    return (p.Check(_takes(baseline, row, np.nan), "float64" if _takes(baseline, row, 1e39) else "float32"),)
+    return (s.Check(_takes(baseline, row, np.nan), "float64" if _takes(baseline, row, 1e39) else "float32"),)
 
 
 def _takes(baseline: Runtime, row: Any, value: float) -> bool:

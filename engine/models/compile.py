@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import Diagnostic, RefusedInstance, SpecError
-from engine.models import program as p
 from engine.models.batching import SharedRuntime
 from engine.models.cache import Cache, Entry
 from engine.models.instances import Wanted, columns
 from engine.models.predictor import Answer, Facts, ModelPredictor, Predictor, Runtime, Wording
+from engine.models.program import dump, load
 from engine.models.report import Report, Trial
 from engine.models.rows import count_rows
 from engine.spec import Example, Model, Spec
@@ -106,7 +106,7 @@ def _compile_graph(model: Model, loaded: _Loaded) -> tuple[Predictor, Entry]:
         "wording": asdict(graph.wording),
         "report": asdict(Report("onnx", verdict="not proven", why="the file is a graph already")),
     }
-    entry = Entry(facts, {"one": p.dump(graph.program)})
+    entry = Entry(facts, {"one": dump(graph.program)})
     return _restore(model, entry, loaded), entry
 
 
@@ -130,7 +130,7 @@ def _compile(model: Model, loaded: _Loaded, progress: Progress) -> tuple[Predict
         "report": asdict(chosen.report),
     }
     programs = {"one": chosen.program, "batch": chosen.batch_program}
-    entry = Entry(facts, {name: p.dump(program) for name, program in programs.items() if program is not None})
+    entry = Entry(facts, {name: dump(program) for name, program in programs.items() if program is not None})
     return _restore(model, entry, loaded), entry
 
 
@@ -165,10 +165,10 @@ def _runtime(model: Model, entry: Entry, report: Report, loaded: _Loaded) -> Run
         estimator = loaded.open(model).estimator
         alone = SklearnRuntime(estimator, model.response_method, probabilities=model.output.probabilities)
         return SharedRuntime(alone, model.batch.max_size, model.batch.max_wait_ms / 1000)
-    one = p.load(entry.programs["one"])
+    one = load(entry.programs["one"])
     if "batch" not in entry.programs:
         return one
-    batch, batch_from = p.load(entry.programs["batch"]), report.batch_from
+    batch, batch_from = load(entry.programs["batch"]), report.batch_from
 
     def by_size(rows: Any) -> Answer:
         return (batch if count_rows(rows) >= batch_from else one)(rows)

@@ -16,8 +16,9 @@ from skl2onnx import to_onnx
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
 from sklearn.base import is_classifier, is_clusterer, is_outlier_detector, is_regressor
 
-from engine.models import program as p
+from engine.models import steps as s
 from engine.models.graphs import Graph, OnnxTrees
+from engine.models.program import Program
 from engine.models.trees import Array, TreeTable
 
 IR_VERSION = 10
@@ -32,19 +33,19 @@ class NotConverted(Exception):
 
 
 def estimator_program(
-    estimator: Any, response_method: str, dtype: str, check: tuple[p.Step, ...], *, probabilities: bool
-) -> p.Program:
+    estimator: Any, response_method: str, dtype: str, check: tuple[s.Step, ...], *, probabilities: bool
+) -> Program:
     """Convert a whole estimator in one precision; `check` are the steps that refuse what it refuses."""
     steps = {method: _steps_of(estimator, method) for method in [response_method] + ["predict_proba"] * probabilities}
     scores_wanted = response_method == "decision_function"
     graph = _convert(estimator, dtype, raw_scores=scores_wanted)
     result = steps[response_method]
-    return p.Program((*check, graph), result, steps["predict_proba"] if probabilities else None)
+    return Program((*check, graph), result, steps["predict_proba"] if probabilities else None)
 
 
-def transformer_graph(step: Any) -> tuple[p.Step, ...]:
+def transformer_graph(step: Any) -> tuple[s.Step, ...]:
     """Convert a transformer in float64."""
-    return _convert(step, "float64", raw_scores=False), p.Pick(0)
+    return _convert(step, "float64", raw_scores=False), s.Pick(0)
 
 
 def trees_graph(table: TreeTable) -> OnnxTrees:
@@ -132,21 +133,21 @@ def _tree_attributes(nodes: Array, missing_right: Array, first_node: int, first_
     ), int(leaf.sum())
 
 
-def _steps_of(estimator: Any, method: str) -> tuple[p.Step, ...]:
+def _steps_of(estimator: Any, method: str) -> tuple[s.Step, ...]:
     """Say which output of its graph a method is, and in what shape scikit-learn gives it."""
     if method == "transform":
-        return (p.Pick(1 if is_clusterer(estimator) else 0),)
+        return (s.Pick(1 if is_clusterer(estimator) else 0),)
     if is_classifier(estimator) and isinstance(getattr(estimator, "classes_", None), np.ndarray):
         binary = len(estimator.classes_) == 2  # noqa: PLR2004
-        known: dict[str, tuple[p.Step, ...]] = {
-            "predict": (p.Pick(0),),
-            "predict_proba": (p.Pick(1),),
-            "decision_function": (p.Pick(1), p.LastColumn()) if binary else (p.Pick(1),),
+        known: dict[str, tuple[s.Step, ...]] = {
+            "predict": (s.Pick(0), s.Ravel()),
+            "predict_proba": (s.Pick(1),),
+            "decision_function": (s.Pick(1), s.LastColumn()) if binary else (s.Pick(1),),
         }
     elif is_regressor(estimator):
-        known = {"predict": (p.Pick(0), p.Squeeze())}
+        known = {"predict": (s.Pick(0), s.Squeeze())}
     elif is_clusterer(estimator) or is_outlier_detector(estimator):
-        known = {"predict": (p.Pick(0), p.Ravel())}
+        known = {"predict": (s.Pick(0), s.Ravel())}
     else:
         known = {}
     if method not in known:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from engine.errors import plural
-from engine.models import program as p
+from engine.models import steps as s
 from engine.models.graphs import Graph
 from engine.models.instances import Columns, Wanted, columns
 from engine.models.predictor import Wording
+from engine.models.program import Program
 from engine.spec import Model
 from engine.validation import clip, show
 
@@ -27,7 +28,7 @@ class GraphFile:
     columns: Columns
     wording: Wording
     kind: str
-    program: p.Program
+    program: Program
 
 
 def read_graph(model: Model, data: bytes) -> GraphFile:
@@ -45,13 +46,13 @@ def read_graph(model: Model, data: bytes) -> GraphFile:
     is_classifier = outputs[0].type in _LABELS
     classes = _classes(outputs) if is_classifier else None
     result = _result(model, len(outputs), is_classifier=is_classifier)
-    chances = (p.Pick(1),) if model.output.probabilities else None
+    chances = (s.Pick(1),) if model.output.probabilities else None
     if chances and classes is None:
         raise model.error("the graph has no probabilities of numbered classes", "output", "probabilities")
     labels = _labels(model, classes)
     keys = labels or tuple(map(str, classes or ()))
-    check: tuple[p.Step, ...] = () if texts else (p.Check(missing=True, dtype=dtype),)
-    program = p.Program((*check, graph), result, chances)
+    check: tuple[s.Step, ...] = () if texts else (s.Check(missing=True, dtype=dtype),)
+    program = Program((*check, graph), result, chances)
     return GraphFile(
         wanted, fitting, Wording(classes, labels, keys), "classifier" if is_classifier else "regressor", program
     )
@@ -87,11 +88,11 @@ def _classes(outputs: Any) -> tuple[Any, ...] | None:
     return tuple(range(shape[-1])) if shape and isinstance(shape[-1], int) else None
 
 
-def _result(model: Model, outputs: int, *, is_classifier: bool) -> tuple[p.Step, ...]:
+def _result(model: Model, outputs: int, *, is_classifier: bool) -> tuple[s.Step, ...]:
     if model.response_method == "predict":
-        return (p.Pick(0), p.Ravel()) if is_classifier else (p.Pick(0), p.Squeeze())
+        return (s.Pick(0), s.Ravel()) if is_classifier else (s.Pick(0), s.Squeeze())
     if model.response_method == "predict_proba" and outputs > 1:
-        return (p.Pick(1),)
+        return (s.Pick(1),)
     raise model.error(f"the graph has no {model.response_method}; a graph has predict", "response_method")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.models import program as p
+from engine.models import steps as s
 from engine.models.instances import Columns
 from engine.models.predictor import Refusal
 from engine.models.trees import Array, TreeTable
@@ -46,7 +46,7 @@ class Range:
 class Walk:
     """A tree ensemble inside a program, with the steps that lead to it."""
 
-    before: tuple[p.Step, ...]
+    before: tuple[s.Step, ...]
     table: TreeTable
 
 
@@ -153,7 +153,7 @@ class RowMaker:
     def _tree_ranges(self, walk: Walk, width: int) -> tuple[Array, Array]:
         """Say between which values the trees' own inputs lie, as the spread rows show."""
         try:
-            seen = p.run(walk.before, self._spread()[: SPREAD_ROWS // 2])
+            seen = s.run(walk.before, self._spread()[: SPREAD_ROWS // 2])
         except Refusal:
             return np.full(width, -1.0), np.full(width, 1.0)
         finite = np.where(np.isfinite(seen), seen, np.nan)
@@ -271,7 +271,7 @@ def nodes_reached(walk: Walk, rows: Array) -> float:
     table = walk.table
     seen = np.zeros(len(table.nodes), bool)
     leaf = table.is_leaf
-    inputs = p.run(walk.before, rows)
+    inputs = s.run(walk.before, rows)
     deadline = time.monotonic() + REACH_SECONDS
     for root in table.roots:
         cells, at = inputs, np.full(len(inputs), root)
@@ -307,22 +307,22 @@ def _beside(thresholds: Array) -> Iterator[Array]:
     yield narrow.astype(np.float64)
 
 
-def _invert(steps: Sequence[p.Step], rows: Array, spread: Array) -> Array | None:
+def _invert(steps: Sequence[s.Step], rows: Array, spread: Array) -> Array | None:
     """Find rows that the steps turn into the given ones, as nearly as floats allow; None where that is unknown."""
     inverse = {"add": np.subtract, "subtract": np.add, "multiply": np.divide, "divide": np.multiply}
     for index in range(len(steps) - 1, -1, -1):
         step = steps[index]
         match step:
-            case p.Arithmetic():
+            case s.Arithmetic():
                 with np.errstate(all="ignore"):
                     rows = inverse[step.function](rows, step.by)
-            case p.Select():
-                width = p.run(tuple(steps[:index]), spread).shape[1]
-                full = p.run(tuple(steps[:index]), spread)[np.arange(len(rows)) % len(spread)]
+            case s.Select():
+                width = s.run(tuple(steps[:index]), spread).shape[1]
+                full = s.run(tuple(steps[:index]), spread)[np.arange(len(rows)) % len(spread)]
                 full = full[:, :width].copy()
                 full[:, step.columns] = rows
                 rows = full
-            case p.Check() | p.Narrow() | p.Impute() | p.Clip():
+            case s.Check() | s.Narrow() | s.Impute() | s.Clip():
                 continue
             case _:
                 return None

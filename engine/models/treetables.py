@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,9 +23,41 @@ class _Tree:
     values: Array
 
 
-def forest_table(members: Sequence[Any]) -> TreeTable:
-    """Read decision trees whose values are averaged: class fractions, or targets."""
-    return _table((_read(member.tree_, _leaf_values(member.tree_)) for member in members), members[0].n_features_in_)
+def forest_table(members: Sequence[Any], columns: Sequence[Array] | None = None, width: int | None = None) -> TreeTable:
+    """Read decision trees whose values are averaged: class fractions, or targets.
+
+    Where each tree has seen a selection of the columns only, `columns` has these, and `width` counts all columns.
+    """
+    trees = [_read(member.tree_, _leaf_values(member)) for member in members]
+    if columns is not None:
+        trees = [
+            replace(tree, feature=np.asarray(own)[np.maximum(tree.feature, 0)])
+            for tree, own in zip(trees, columns, strict=True)
+        ]
+    return _table(trees, width or members[0].n_features_in_)
+
+
+def voting_table(members: Sequence[Any], weights: Array, classes: Array) -> TreeTable:
+    """Read an AdaBoost classifier: a tree votes with its weight for one class, and a share of it against the others."""
+
+    def values(member: Any, weight: float) -> Array:
+        chosen = member.classes_.take(member.tree_.value[:, 0, :].argmax(axis=1))
+        return np.where(chosen[:, None] == classes, weight, -1 / (len(classes) - 1) * weight)
+
+    pairs = zip(members, weights, strict=False)
+    return _table((_read(member.tree_, values(member, weight)) for member, weight in pairs), members[0].n_features_in_)
+
+
+def members_table(members: Sequence[Any]) -> TreeTable:
+    """Read regression trees, each of which has an output of its own."""
+
+    def values(place: int, member: Any) -> Array:
+        alone = np.zeros((member.tree_.node_count, len(members)))
+        alone[:, place] = member.tree_.value[:, 0, 0]
+        return alone
+
+    trees = (_read(member.tree_, values(place, member)) for place, member in enumerate(members))
+    return _table(trees, members[0].n_features_in_)
 
 
 def gradient_boosting_table(model: Any, start: Array) -> TreeTable:
@@ -67,9 +99,14 @@ def histogram_table(model: Any) -> TreeTable:
     return _table(trees(), model.n_features_in_)
 
 
-def _leaf_values(tree: Any) -> Array:
-    """Give one row of outputs for each node: the classes of a single output, or one target each."""
-    return tree.value[:, 0, :] if tree.n_outputs == 1 else tree.value[:, :, 0]
+def _leaf_values(member: Any) -> Array:
+    """Give a row for each node: its targets, or the fractions of each output's classes, side by side."""
+    values = member.tree_.value
+    if member.tree_.n_outputs == 1:
+        return values[:, 0, :]
+    if not hasattr(member, "classes_"):
+        return values[:, :, 0]
+    return np.hstack([values[:, output, :count] for output, count in enumerate(member.n_classes_)])
 
 
 def _read(tree: Any, values: Array) -> _Tree:

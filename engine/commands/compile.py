@@ -1,0 +1,64 @@
+"""`compile`: every model compiled and proven ahead, so that no start has to wait for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+
+import click
+
+from engine.commands.options import json_option, spec_options
+from engine.commands.output import print_json, print_table, progress
+from engine.errors import did_you_mean
+from engine.models import Facts
+
+MICROSECONDS = 1e6
+
+
+@click.command("compile", short_help="Compile the models ahead, and show what was tried.")
+@click.argument("names", metavar="[MODEL]...", nargs=-1)
+@spec_options
+@json_option
+def compile_(names: tuple[str, ...], routes: str, models: str | None, as_json: bool) -> None:
+    """Compile and prove the models into the cache, and show every candidate that was tried.
+
+    `check` and `serve` do the same where the cache lacks a model; this does it in a build, ahead of them.
+
+    \b
+    Examples:
+      python -m engine compile
+      python -m engine compile iris
+      ENGINE_CACHE_DIR=build/cache python -m engine compile --json
+    """  # noqa: D301
+    from engine.models import compile_models
+    from engine.spec import load
+
+    spec = load(routes, models)
+    for name in names:
+        if name not in spec.models:
+            hint = did_you_mean(name, spec.models, "the models are")
+            raise click.BadParameter(f'there is no model "{name}" {hint}', param_hint="MODEL")
+    chosen = {name: model for name, model in spec.models.items() if not names or name in names}
+    with progress() as show:
+        predictors = compile_models(replace(spec, models=chosen), show)
+    facts = [predictor.facts for predictor in predictors.values()]
+    if as_json:
+        print_json({"models": list(map(asdict, facts))})
+        return
+    rows = [row for one in facts for row in _rows(one)]
+    print_table(("model", "candidate", "runtime", "verdict", "µs for 1 row", "µs for 1,000", "note"), rows)
+
+
+def _rows(facts: Facts) -> Iterable[tuple[str, ...]]:
+    report = facts.report
+    uncompiled = report.runtime == "sklearn"
+    note = f"serves: {report.why}" if uncompiled else ""
+    yield facts.name, "scikit-learn", "sklearn", "", _shown(report.one_row), _shown(report.many_rows), note
+    for trial in report.trials:
+        note = "serves" if trial.candidate == report.why and not uncompiled else trial.reason
+        times = _shown(trial.one_row), _shown(trial.many_rows)
+        yield facts.name, trial.candidate, trial.runtime, trial.verdict, *times, note
+
+
+def _shown(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds * MICROSECONDS:,.0f}"

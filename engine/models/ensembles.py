@@ -1,0 +1,170 @@
+"""Estimators made of other estimators → what their members compute, side by side, and what is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from sklearn import ensemble, multiclass, multioutput
+from sklearn.base import is_regressor
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.semi_supervised import SelfTrainingClassifier
+
+from engine.models import steps as s
+from engine.models.lowered import Lower, Lowered, NotLowered, Steps
+from engine.models.treemodels import bagged_trees, known_classes
+
+_UFUNCS = ("exp", "exp2", "expm1", "log", "log10", "log1p", "log2", "sqrt", "square")
+
+
+def _voting_classifier(model: Any, lower: Lower) -> Lowered:
+    members = [lower(member) for member in model.estimators_]
+    weights = model._weights_not_none  # noqa: SLF001 - those of the members that were not dropped
+    weights = None if weights is None else np.asarray(weights, np.float64)
+    predict = s.Choose(known_classes(model))
+    if model.voting == "soft":
+        together = s.Concatenate(tuple(member.way("predict_proba") for member in members))
+        return Lowered((together, s.Average(len(members), weights)), {"predict": (predict,), "predict_proba": ()})
+    together = s.Concatenate(tuple(member.column() for member in members))
+    return Lowered((together, s.CountVotes(len(model.classes_), weights)), {"predict": (predict,)})
+
+
+def _voting_regressor(model: Any, lower: Lower) -> Lowered:
+    weights = model._weights_not_none  # noqa: SLF001
+    weights = None if weights is None else np.asarray(weights, np.float64)
+    together = s.Concatenate(tuple(lower(member).column() for member in model.estimators_))
+    return Lowered((together, s.Average(len(model.estimators_), weights)), {"predict": (s.Ravel(),)})
+
+
+def _bagging_classifier(model: Any, lower: Lower) -> Lowered:
+    trees = bagged_trees(model, lower)
+    if trees is not None:
+        return trees
+    if any(len(member.classes_) != len(model.classes_) for member in model.estimators_):
+        raise NotLowered("a member that does not know every class")
+    scores = _bagged(model, lower, lambda member: member.way("predict_proba"))
+    return Lowered(scores, {"predict": (s.Choose(known_classes(model)),), "predict_proba": ()})
+
+
+def _bagging_regressor(model: Any, lower: Lower) -> Lowered:
+    trees = bagged_trees(model, lower)
+    if trees is not None:
+        return trees
+    return Lowered(_bagged(model, lower, lambda member: member.column()), {"predict": (s.Ravel(),)})
+
+
+def _bagged(model: Any, lower: Lower, way: Callable[[Lowered], Steps]) -> Steps:
+    pairs = zip(model.estimators_, model.estimators_features_, strict=True)
+    branches: tuple[Steps, ...] = tuple(
+        (s.Select(np.asarray(columns)), *way(lower(member))) for member, columns in pairs
+    )
+    return (s.Concatenate(branches), s.Average(len(branches), None))
+
+
+def _stacking(model: Any, lower: Lower) -> Lowered:
+    branches: list[Steps] = []
+    for member, method in zip(model.estimators_, model.stack_method_, strict=True):
+        lowered = lower(member)
+        single = method == "predict" or (hasattr(member, "classes_") and len(member.classes_) == 2)  # noqa: PLR2004
+        branches.append(lowered.column(method) if single else lowered.way(method))
+    if model.passthrough:
+        branches.append(())
+    final = lower(model.final_estimator_)
+    methods = dict(final.methods)
+    if hasattr(model, "classes_"):
+        methods["predict"] = (*methods["predict"], s.Take(known_classes(model)))
+    return Lowered((s.Concatenate(tuple(branches)), *final.scores), methods)
+
+
+def _one_vs_rest(model: Any, lower: Lower) -> Lowered:
+    if model.multilabel_ or len(model.estimators_) == 1:
+        raise NotLowered("OneVsRestClassifier of two classes, or of several labels")
+    members = [lower(member) for member in model.estimators_]
+    scored = all("decision_function" in member.methods for member in members)
+    if scored:
+        together = s.Concatenate(tuple(member.column("decision_function") for member in members))
+        return Lowered((together,), {"predict": (s.Choose(known_classes(model)),), "decision_function": ()})
+    method = "predict" if all(map(is_regressor, model.estimators_)) else "predict_proba"
+    together = s.Concatenate(tuple(member.column(method) for member in members))
+    chances = {"predict_proba": (s.Normalize(),)} if method == "predict_proba" else {}
+    return Lowered((together,), {"predict": (s.Choose(known_classes(model)),), **chances})
+
+
+def _multi_output(model: Any, lower: Lower) -> Lowered:
+    return Lowered(
+        (s.Concatenate(tuple(lower(member).column() for member in model.estimators_)),),
+        {"predict": ()},
+    )
+
+
+def _chain(model: Any, lower: Lower) -> Lowered:
+    if getattr(model, "chain_method_", "predict") != "predict":
+        raise NotLowered("a chain of other than predictions")
+    links = tuple(s.Append(lower(member).column()) for member in model.estimators_)
+    width = model.n_features_in_
+    return Lowered((s.Check(), *links), {"predict": (s.Select(width + np.argsort(model.order_)),)})
+
+
+def _delegating(model: Any, lower: Lower) -> Lowered:
+    return lower(model.estimator_)
+
+
+def _threshold(model: Any, lower: Lower) -> Lowered:
+    if getattr(model, "pos_label", None) is not None:
+        raise NotLowered("a threshold for a label")
+    if isinstance(model, TunedThresholdClassifierCV):
+        bar: float | str = model.best_threshold_
+        if model._curve_scorer._get_pos_label() is not None:  # noqa: SLF001 - there is no public way
+            raise NotLowered("a threshold for a label")
+    else:
+        bar = model.threshold
+    lowered = lower(getattr(model, "estimator_", model.estimator))
+    methods = ("predict_proba", "decision_function") if model.response_method == "auto" else (model.response_method,)
+    method = next((name for name in methods if name in lowered.methods), methods[0])
+    if bar == "auto":
+        bar = 0.5 if method == "predict_proba" else 0.0
+    decide = s.Choose(known_classes(model), inclusive=True, bar=float(bar))
+    return Lowered(lowered.scores, {**lowered.methods, "predict": (*lowered.methods[method], s.LastColumn(), decide)})
+
+
+def _transformed_target(model: Any, lower: Lower) -> Lowered:
+    lowered = lower(model.regressor_)
+    inverse = _inverse(model.transformer_)
+    return Lowered(lowered.scores, {"predict": (*lowered.way("predict")[len(lowered.scores) :], *inverse)})
+
+
+def _inverse(transformer: Any) -> Steps:
+    if isinstance(transformer, StandardScaler) and transformer.scale_ is not None and len(transformer.scale_) == 1:
+        steps: list[s.Step] = [s.Arithmetic("multiply", transformer.scale_)] * bool(transformer.with_std)
+        return (*steps, *[s.Arithmetic("add", transformer.mean_)] * bool(transformer.with_mean))
+    if not isinstance(transformer, FunctionTransformer) or transformer.inv_kw_args:
+        raise NotLowered("TransformedTargetRegressor with a transformer of its own")
+    function = transformer.inverse_func
+    if function is None:
+        return ()
+    name = getattr(function, "__name__", "")
+    if name not in _UFUNCS or function is not getattr(np, name):
+        raise NotLowered("TransformedTargetRegressor with a function of its own")
+    return (s.Elementwise(name),)
+
+
+ENSEMBLES: Mapping[type, Callable[[Any, Lower], Lowered]] = {
+    FixedThresholdClassifier: _threshold,
+    SelfTrainingClassifier: _delegating,
+    TransformedTargetRegressor: _transformed_target,
+    TunedThresholdClassifierCV: _threshold,
+    ensemble.BaggingClassifier: _bagging_classifier,
+    ensemble.BaggingRegressor: _bagging_regressor,
+    ensemble.StackingClassifier: _stacking,
+    ensemble.StackingRegressor: _stacking,
+    ensemble.VotingClassifier: _voting_classifier,
+    ensemble.VotingRegressor: _voting_regressor,
+    multiclass.OneVsRestClassifier: _one_vs_rest,
+    multioutput.ClassifierChain: _chain,
+    multioutput.MultiOutputClassifier: _multi_output,
+    multioutput.MultiOutputRegressor: _multi_output,
+    multioutput.RegressorChain: _chain,
+}

@@ -1,0 +1,44 @@
+"""What lowering gives: the steps to an estimator's scores, and from there to each of its methods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from engine.models import steps as s
+from engine.models.trees import TreeTable
+
+Steps = tuple[s.Step, ...]
+
+
+class NotLowered(Exception):
+    """An estimator, or one of its options, has no program."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """A predictor's steps: `scores`, then those of each method that it can be asked by."""
+
+    scores: Steps
+    methods: Mapping[str, Steps]
+
+    def way(self, method: str) -> Steps:
+        """Give the steps from rows to what a method answers; raise `NotLowered`."""
+        if method not in self.methods:
+            raise NotLowered(f"no {method}")
+        return (*self.scores, *self.methods[method])
+
+    def column(self, method: str = "predict") -> Steps:
+        """Give the steps to one column: what a method answers, of several columns the last."""
+        return (*self.way(method), s.LastColumn(), s.Column())
+
+
+class Lower(Protocol):
+    """Lowers predictors, the members of an ensemble too."""
+
+    def __call__(self, estimator: Any) -> Lowered:
+        """Lower a fitted predictor, or a pipeline that ends in one; raise `NotLowered`."""
+
+    def trees(self, table: TreeTable) -> s.Step:
+        """Make the step that walks a tree ensemble."""

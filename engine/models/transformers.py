@@ -1,0 +1,169 @@
+"""scikit-learn's transformers → steps: one explicit table of classes, each turned into its own operations.
+
+A class that is not in the table becomes a graph in float64, where it can; an option that is not covered raises
+`NotLowered` with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.feature_selection import SelectorMixin
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    OneHotEncoder,
+    PolynomialFeatures,
+    RobustScaler,
+    StandardScaler,
+)
+
+from engine.models import steps as s
+from engine.models.converting import transformer_graph
+from engine.models.lowered import NotLowered, Steps
+
+
+def preprocessing(estimator: Any) -> tuple[Steps, Any]:
+    """Split an estimator into the steps before its last one, and that one."""
+    if hasattr(estimator, "best_estimator_"):
+        estimator = estimator.best_estimator_
+    if not isinstance(estimator, Pipeline):
+        return (), estimator
+    steps = [step for _, step in estimator.steps if step not in (None, "passthrough")]
+    if not steps or estimator.steps[-1][1] in (None, "passthrough"):
+        raise NotLowered("a pipeline without a last step")
+    before = tuple(operation for step in steps[:-1] for operation in transformer(step))
+    inner, last = preprocessing(steps[-1])
+    return (*before, *inner), last
+
+
+def transformer(step: Any) -> Steps:
+    """Give the steps of a fitted transformer; raise `NotLowered`."""
+    if isinstance(step, Pipeline):
+        before, last = preprocessing(step)
+        return (*before, *transformer(last))
+    lowered = _TRANSFORMERS.get(type(step))
+    if lowered is None and isinstance(step, SelectorMixin):
+        lowered = _selector
+    if lowered is not None:
+        return lowered(step)
+    try:
+        return transformer_graph(step)
+    except Exception as error:
+        raise NotLowered(type(step).__name__) from error
+
+
+def _standard_scaler(step: Any) -> Steps:
+    steps: list[s.Step] = [s.Check(missing=True)]
+    steps += [s.Arithmetic("subtract", step.mean_)] * bool(step.with_mean)
+    steps += [s.Arithmetic("divide", step.scale_)] * bool(step.with_std)
+    return tuple(steps)
+
+
+def _min_max_scaler(step: Any) -> Steps:
+    scaled = (s.Check(missing=True), s.Arithmetic("multiply", step.scale_), s.Arithmetic("add", step.min_))
+    low, high = step.feature_range
+    return (*scaled, s.Clip(float(low), float(high))) if step.clip else scaled
+
+
+def _max_abs_scaler(step: Any) -> Steps:
+    scaled = (s.Check(missing=True), s.Arithmetic("divide", step.scale_))
+    return (*scaled, s.Clip(-1.0, 1.0)) if getattr(step, "clip", False) else scaled
+
+
+def _robust_scaler(step: Any) -> Steps:
+    steps: list[s.Step] = [s.Check(missing=True)]
+    steps += [s.Arithmetic("subtract", step.center_)] * bool(step.with_centering)
+    steps += [s.Arithmetic("divide", step.scale_)] * bool(step.with_scaling)
+    return tuple(steps)
+
+
+def _imputer(step: Any) -> Steps:
+    if step.add_indicator or not (isinstance(step.missing_values, float) and np.isnan(step.missing_values)):
+        raise NotLowered("SimpleImputer with add_indicator or missing_values")
+    values = step.statistics_
+    if values.dtype == object:
+        return (s.FillTexts(values),)
+    kept = np.flatnonzero(~np.isnan(values)) if not step.keep_empty_features else np.arange(len(values))
+    select = (s.Select(kept),) if len(kept) < len(values) else ()
+    return (*select, s.Check(missing=True), s.Impute(values[kept]))
+
+
+def _pca(step: Any) -> Steps:
+    if step.whiten:
+        raise NotLowered("PCA with whiten")
+    offset = (step.mean_.reshape(1, -1) @ step.components_.T).ravel()
+    return (s.Check(), s.Dot(step.components_, transposed=True), s.Arithmetic("subtract", offset))
+
+
+def _truncated_svd(step: Any) -> Steps:
+    return (s.Check(), s.Dot(step.components_, transposed=True))
+
+
+def _selector(step: Any) -> Steps:
+    return (s.Check(missing=True), s.Select(np.flatnonzero(step.get_support())))
+
+
+def _one_hot(step: Any) -> Steps:
+    if step.handle_unknown not in ("error", "ignore") or step.min_frequency or step.max_categories:
+        raise NotLowered("OneHotEncoder with infrequent categories")
+    dropped = [-1] * len(step.categories_) if step.drop_idx_ is None else step.drop_idx_
+    places = tuple(-1 if place is None else int(place) for place in dropped)
+    return (s.OneHot(tuple(step.categories_), places, step.handle_unknown == "ignore"),)
+
+
+def _column_transformer(step: Any) -> Steps:
+    branches: list[Steps] = []
+    for name, part, _ in step.transformers_:
+        columns = np.asarray(step._transformer_to_input_indices[name], dtype=np.int64)  # noqa: SLF001 - no public way
+        if (isinstance(part, str) and part == "drop") or not len(columns):
+            continue
+        inner = () if isinstance(part, str) else transformer(part)
+        branches.append((s.Select(columns), *inner))
+    if not branches:
+        raise NotLowered("ColumnTransformer that keeps no column")
+    return (s.Concatenate(tuple(branches)),)
+
+
+def _feature_union(step: Any) -> Steps:
+    if step.transformer_weights:
+        raise NotLowered("FeatureUnion with weights")
+    return (s.Concatenate(tuple(transformer(part) for _, part in step.transformer_list if part != "drop")),)
+
+
+def _polynomial(step: Any) -> Steps:
+    combinations = [np.repeat(np.arange(len(powers)), powers) for powers in step.powers_]
+    longest = max(map(len, combinations))
+    padded = np.full((len(combinations), longest), -1)
+    for row, combination in zip(padded, combinations, strict=True):
+        row[longest - len(combination) :] = combination
+    return (s.Check(), s.Products(padded))
+
+
+def _function_transformer(step: Any) -> Steps:
+    if step.func is not None:
+        raise NotLowered("FunctionTransformer")
+    return ()
+
+
+_TRANSFORMERS: Mapping[type, Callable[[Any], Steps]] = {
+    ColumnTransformer: _column_transformer,
+    FeatureUnion: _feature_union,
+    FunctionTransformer: _function_transformer,
+    MaxAbsScaler: _max_abs_scaler,
+    MinMaxScaler: _min_max_scaler,
+    OneHotEncoder: _one_hot,
+    PCA: _pca,
+    PolynomialFeatures: _polynomial,
+    RobustScaler: _robust_scaler,
+    SimpleImputer: _imputer,
+    StandardScaler: _standard_scaler,
+    TruncatedSVD: _truncated_svd,
+}
