@@ -3,11 +3,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint bench bench-peers docs clean
+.PHONY: help serve test test-faults lint bench bench-peers docs clean
 
 help:
 	@echo "make serve   install, train the sample model if there is none, serve on http://127.0.0.1:5000"
 	@echo "make test    install and run the tests"
+	@echo "make test-faults   only those that kill workers and starve connections"
 	@echo "make lint    ruff, mypy and import-linter"
 	@echo "make bench   every contestant side by side; writes docs/benchmarks.md (needs wrk)"
 	@echo "make docs    write the generated pages of docs/ anew"
@@ -50,6 +51,9 @@ bench-peers: $(VENV)/dev build/model.pkl $(PEERS:%=build/peers/%)
 
 test: $(VENV)/dev build/model.pkl $(SUITE)
 	$(BIN)/python -m pytest
+
+test-faults: $(VENV)/dev
+	$(BIN)/python -m pytest tests/faults
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import multiprocessing
+import os
 import signal
 import socket
 import threading
@@ -14,9 +15,9 @@ from typing import Any
 
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
-from granian.server import MPServer
 
 from engine.errors import ServeError
+from engine.server.supervisor import Supervisor
 from engine.web import Lane, create_app
 
 # A request whose body dribbles in holds a thread. As many threads as connections keep it from starving
@@ -32,7 +33,6 @@ SETTINGS: Mapping[str, Any] = {
     "backpressure": CONNECTIONS,
     "blocking_threads": CONNECTIONS,
     "workers_kill_timeout": STOP_SECONDS,
-    "respawn_failed_workers": True,
     "log_level": LogLevels.error,
     "websockets": False,
 }
@@ -53,10 +53,11 @@ def serve(
     Port 0 takes a free one. Raises `ServeError` where the address cannot be had, and `KeyboardInterrupt`
     after a stop by SIGINT.
     """
+    logging.basicConfig(format=LOG_FORMAT, level=logging.INFO)
     multiprocessing.set_start_method("spawn", force=True)
     with _claim(host, port) as claimed:
         address, port = claimed.getsockname()[:2]
-        server = _Server("engine", address=address, port=port, workers=workers, **SETTINGS)
+        server = Supervisor("engine", address=address, port=port, workers=workers, **SETTINGS)
         announcer = threading.Thread(target=_announce, args=(server, host, port, announce), daemon=True)
         server.on_startup(announcer.start)
         server.serve(target_loader=partial(load_app, routes, models), wrap_loader=False)
@@ -64,20 +65,19 @@ def serve(
         raise KeyboardInterrupt
 
 
-class _Server(MPServer):
-    """Granian, which remembers the signal that stopped it."""
-
-    stopped_by: int | None = None
-
-    def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
-        self.stopped_by = args[0] if args else None
-        super().signal_handler_interrupt(*args, **kwargs)  # type: ignore[no-untyped-call]
-
-
 def load_app(routes: str, models: str | None) -> Callable[..., Any]:
     """Make the app in a worker process."""
     logging.basicConfig(format=LOG_FORMAT, level=logging.INFO)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     return Lane(create_app(routes, models))
+
+
+def _end_with_parent() -> None:
+    """Stop this worker when the process that keeps it is gone; nobody could stop it otherwise."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _claim(host: str, port: int) -> socket.socket:
@@ -112,7 +112,7 @@ def _why_not(host: str, port: int, error: OSError) -> str:
     return f"cannot listen on {host}:{port}: {error.strerror}"
 
 
-def _announce(server: _Server, host: str, port: int, announce: Callable[[str], None]) -> None:
+def _announce(server: Supervisor, host: str, port: int, announce: Callable[[str], None]) -> None:
     """Wait until a worker answers."""
     waiter = threading.Event()
     while server.stopped_by is None:

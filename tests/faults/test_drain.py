@@ -1,0 +1,102 @@
+"""SIGTERM under load: whatever was accepted is answered, and who asks for nothing does not delay the end."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import joblib
+import pytest
+from serving import Server, serving
+
+SLOW_SECONDS = 2.0
+SLOW, IDLE = 6, 30
+GRACE_SECONDS = 9.0
+MODULE = f"""
+import time
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin
+
+class Slow(RegressorMixin, BaseEstimator):
+    def fit(self, X, y):
+        self.n_features_in_ = 1
+        return self
+    def predict(self, X):
+        if float(np.max(X)) == 7:
+            time.sleep({SLOW_SECONDS})
+        return np.zeros(len(X))
+"""
+SPEC = """routes:
+  - path: /
+    response: hello
+  - path: /slow
+    model: slow
+"""
+MODELS = """models:
+  slow:
+    file: slow.pkl
+    runtime: sklearn
+    input: {type: array, items: {type: number}, minItems: 1, maxItems: 1}
+"""
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    (tmp_path / "slow_module.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    import slow_module
+
+    joblib.dump(slow_module.Slow().fit(None, None), tmp_path / "slow.pkl")
+    (tmp_path / "routes.yaml").write_text(SPEC)
+    (tmp_path / "models.yaml").write_text(MODELS)
+    with serving(tmp_path, "-w", "2") as server:
+        yield server
+
+
+def test_a_stop_loses_nothing_that_was_accepted(server: Server) -> None:
+    answers: list[int] = []
+    lost: list[str] = []
+    stopped = threading.Event()
+
+    def ask_slowly() -> None:
+        answers.append(server.request("POST", "/slow", body=json.dumps([7]))[0])
+
+    def ask() -> None:
+        while not stopped.is_set():
+            connection = server.connect()
+            try:
+                connection.connect()
+                connection.request("GET", "/")
+            except OSError:
+                return  # nobody listens any more: nothing was accepted
+            try:
+                answers.append(connection.getresponse().status)
+            except (OSError, http.client.HTTPException) as error:
+                lost.append(repr(error))
+            finally:
+                connection.close()
+
+    with contextlib.ExitStack() as stack:
+        for _ in range(IDLE):
+            idle = stack.enter_context(contextlib.closing(server.connect()))
+            idle.request("GET", "/")
+            idle.getresponse().read()
+        threads = [threading.Thread(target=ask_slowly) for _ in range(SLOW)]
+        threads += [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        time.sleep(SLOW_SECONDS / 4)
+        begin = time.monotonic()
+        assert 0 == server.stop()
+        assert time.monotonic() - begin < GRACE_SECONDS
+        stopped.set()
+        for thread in threads:
+            thread.join()
+    assert not lost
+    assert {200} == set(answers)
+    assert len(answers) > SLOW

@@ -1,0 +1,126 @@
+"""Processes are killed while clients ask: only what was in flight in a killed one is lost, and nobody gives up."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import pytest
+from serving import Server, serving
+
+KILLS = 20
+BACK_SECONDS = 2.0
+SPEC = """routes:
+  - path: /
+    response: hello
+"""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    (tmp_path / "routes.yaml").write_text(SPEC)
+    with serving(tmp_path, "-w", "2") as server:
+        yield server
+
+
+def workers(server: Server) -> list[int]:
+    """The processes that answer: the supervisor's children, but for multiprocessing's own resource tracker."""
+    pid = server.process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def kill(pids: list[int]) -> None:
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+def seconds_until_it_answers(server: Server) -> float:
+    begin = time.monotonic()
+    while True:
+        try:
+            if server.request("GET", "/")[0] == 200:
+                return time.monotonic() - begin
+        except (OSError, http.client.HTTPException):
+            time.sleep(0.01)
+        assert time.monotonic() - begin < 30, "".join(server.lines)
+
+
+def wait_for(server: Server, count: int) -> list[int]:
+    deadline = time.monotonic() + 30
+    while len(found := workers(server)) < count and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert count == len(found)
+    return found
+
+
+class Clients:
+    """Clients that ask one thing after another, each on a new connection, and count."""
+
+    def __init__(self, server: Server, count: int) -> None:
+        self.answered, self.failed = 0, 0
+        self._stop = threading.Event()
+        self._server = server
+        self._threads = [threading.Thread(target=self._ask) for _ in range(count)]
+
+    def _ask(self) -> None:
+        while not self._stop.is_set():
+            try:
+                ok = self._server.request("GET", "/")[0] == 200
+            except (OSError, http.client.HTTPException):
+                ok = False
+            self.answered += ok
+            self.failed += not ok
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def test_one_worker_after_another_is_killed_and_only_what_it_had_in_flight_is_lost(server: Server) -> None:
+    with Clients(server, 4) as clients:
+        for turn in range(KILLS):
+            kill([wait_for(server, 2)[turn % 2]])
+            time.sleep(0.05)
+    assert clients.failed <= KILLS * 4  # four clients have one request each in flight
+    assert clients.answered > 50 * clients.failed
+    assert 0 == server.stop()
+
+
+def test_all_workers_are_killed_at_once_again_and_again_and_the_service_is_back_in_2_seconds(server: Server) -> None:
+    for _ in range(KILLS // 2):
+        kill(wait_for(server, 2))
+        assert seconds_until_it_answers(server) <= BACK_SECONDS
+    assert any("was killed by signal 9; another one takes its place" in line for line in server.lines)
+    assert 0 == server.stop()
+
+
+def test_a_worker_that_is_killed_twice_within_a_second_is_replaced_twice(server: Server) -> None:
+    first = workers(server)
+    kill(first)
+    second = wait_for(server, 2)
+    kill(second)
+    assert seconds_until_it_answers(server) <= BACK_SECONDS
+    assert not {*first, *second} & {*wait_for(server, 2)}
+
+
+def test_workers_end_when_their_supervisor_is_killed(server: Server) -> None:
+    pids = workers(server)
+    server.process.kill()
+    server.process.wait()
+    deadline = time.monotonic() + 15
+    while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
