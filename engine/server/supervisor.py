@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from granian.net import SocketSpec
+from granian.net import SocketSpec  # type: ignore[attr-defined]
 from granian.server.mp import MPServer
 
 logger = logging.getLogger("engine")
@@ -55,8 +55,9 @@ class Supervisor(MPServer):
 
     def _init_shared_socket(self) -> None:
         self._ssp = None
-        self._shd = SocketSpec(self.bind_addr, self.bind_port, self.backlog).build()
-        self._sfd = self._shd.get_fd()
+        listener: Any = SocketSpec(self.bind_addr, self.bind_port, self.backlog).build()
+        self._shd = listener
+        self._sfd = listener.get_fd()
         self._sso = socket.socket(fileno=self._sfd)
         self._sso.set_inheritable(True)
 
@@ -76,8 +77,8 @@ class Supervisor(MPServer):
                 logger.error("worker %d %s; another one takes its place", index + 1, why)
             for index in [index for index, when in due.items() if when <= now and not self.interrupt_signal]:
                 del due[index]
-                self.wrks[index] = self._spawn_worker(index, spawn_target, target_loader)  # type: ignore[no-untyped-call]
-                self.wrks[index].start()
+                self.wrks[index] = self._spawn_worker(index, spawn_target, target_loader)
+                self.wrks[index].start()  # type: ignore[no-untyped-call]
 
 
 def _end(status: int | None) -> str:

@@ -14,6 +14,8 @@ from typing import Self
 import pytest
 from serving import Server, serving
 
+from engine.server.supervisor import Patience
+
 KILLS = 20
 BACK_SECONDS = 2.0
 SPEC = """routes:
@@ -124,3 +126,9 @@ def test_workers_end_when_their_supervisor_is_killed(server: Server) -> None:
     while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+def test_a_worker_that_dies_young_is_replaced_later_each_time_but_always_within_a_second() -> None:
+    patience = Patience()
+    assert [0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0] == [patience.delay(age=0.5) for _ in range(7)]
+    assert [0.0, 0.05] == [patience.delay(age=60.0), patience.delay(age=0.5)]
