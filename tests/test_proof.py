@@ -269,7 +269,8 @@ def test_a_model_that_breaks_a_naive_conversion_is_served_compiled_and_right(nam
     if name == "missing values":
         rows = np.where(random.random(rows.shape) < 0.2, np.nan, rows)
     report = equal(estimator, serve, rows, input=wide(6))
-    assert ("native", "exact") == (report.runtime, report.verdict)
+    assert "sklearn" != report.runtime, report.why  # which of the exact ones is faster is the clock's to say
+    assert "exact" == report.verdict
     assert report.nodes_reached > 0.9
 
 
@@ -300,7 +301,7 @@ def test_a_pipeline_answers_as_scikit_learn(before: str, last: str, serve: Serve
         warnings.simplefilter("ignore")
         estimator = make_pipeline(*PREPROCESSING[before](), LAST[last]()).fit(WIDE, CLASS)
     report = equal(estimator, serve, WIDE, input={**wide(12), "items": {"type": "number"}})
-    assert report.runtime in ("native", "numpy")
+    assert "sklearn" != report.runtime, report.why
 
 
 REGRESSIONS = {
@@ -316,7 +317,7 @@ REGRESSIONS = {
 def test_a_regression_answers_as_scikit_learn(name: str, serve: Serve) -> None:
     estimator = REGRESSIONS[name].fit(DIABETES, PROGRESSION)
     report = equal(estimator, serve, DIABETES, input={**wide(10), "items": {"type": "number"}})
-    assert report.runtime in ("native", "numpy")
+    assert "sklearn" != report.runtime, report.why
 
 
 @pytest.mark.parametrize("last", [LogisticRegression(), RandomForestClassifier(10, random_state=0), SVC()], ids=str)
