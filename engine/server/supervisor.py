@@ -48,10 +48,9 @@ class Supervisor(MPServer):
         self.stopped_by = args[0] if args else None
         super().signal_handler_interrupt(*args, **kwargs)  # type: ignore[no-untyped-call]
 
-    def shutdown(self, exit_code: int = 0) -> None:
-        """Stop the workers; those that a ^C on the terminal has stopped already are no failure."""
-        self.interrupt_children.clear()
-        super().shutdown(exit_code)  # type: ignore[no-untyped-call]
+    def _stop_workers(self) -> None:
+        super()._stop_workers()  # type: ignore[no-untyped-call]
+        self.interrupt_children.clear()  # a ^C on the terminal ends them too: that is no failure
 
     def _init_shared_socket(self) -> None:
         self._ssp = None

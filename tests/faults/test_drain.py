@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -100,3 +102,11 @@ def test_a_stop_loses_nothing_that_was_accepted(server: Server) -> None:
     assert not lost
     assert {200} == set(answers)
     assert len(answers) > SLOW
+
+
+def test_a_ctrl_c_on_the_terminal_which_reaches_the_workers_too_is_an_ordinary_stop(server: Server) -> None:
+    pid = server.process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    for process in [*map(int, children), pid]:
+        os.kill(process, signal.SIGINT)
+    assert 130 == server.process.wait(30)
