@@ -36,6 +36,12 @@ class Server:
             answer = connection.getresponse()
             return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
 
+    def workers(self) -> list[int]:
+        """The processes that answer: the supervisor's children, but for multiprocessing's own resource tracker."""
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [int(child) for child in children if "spawn_main" in command_line(child)]
+
     def stop(self, signum: int = signal.SIGTERM) -> int:
         self.process.send_signal(signum)
         return self.process.wait(STOP_SECONDS)
@@ -43,6 +49,14 @@ class Server:
 
 def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "engine", *arguments]
+
+
+def command_line(pid: str) -> str:
+    """How a process was started; empty once it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except FileNotFoundError:
+        return ""
 
 
 def command_length(lines: list[str]) -> int:

@@ -31,13 +31,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
-def workers(server: Server) -> list[int]:
-    """The processes that answer: the supervisor's children, but for multiprocessing's own resource tracker."""
-    pid = server.process.pid
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
-
-
 def kill(pids: list[int]) -> None:
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
@@ -56,7 +49,7 @@ def seconds_until_it_answers(server: Server) -> float:
 
 def wait_for(server: Server, count: int) -> list[int]:
     deadline = time.monotonic() + 30
-    while len(found := workers(server)) < count and time.monotonic() < deadline:
+    while len(found := server.workers()) < count and time.monotonic() < deadline:
         time.sleep(0.02)
     assert count == len(found)
     return found
@@ -110,7 +103,7 @@ def test_all_workers_are_killed_at_once_again_and_again_and_the_service_is_back_
 
 
 def test_a_worker_that_is_killed_twice_within_a_second_is_replaced_twice(server: Server) -> None:
-    first = workers(server)
+    first = server.workers()
     kill(first)
     second = wait_for(server, 2)
     kill(second)
@@ -119,7 +112,7 @@ def test_a_worker_that_is_killed_twice_within_a_second_is_replaced_twice(server:
 
 
 def test_workers_end_when_their_supervisor_is_killed(server: Server) -> None:
-    pids = workers(server)
+    pids = server.workers()
     server.process.kill()
     server.process.wait()
     deadline = time.monotonic() + 15
