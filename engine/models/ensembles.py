@@ -21,9 +21,7 @@ _UFUNCS = ("exp", "exp2", "expm1", "log", "log10", "log1p", "log2", "sqrt", "squ
 
 
 def _voting_classifier(model: Any, lower: Lower) -> Lowered:
-    members = [lower(member) for member in model.estimators_]
-    weights = model._weights_not_none  # noqa: SLF001 - those of the members that were not dropped
-    weights = None if weights is None else np.asarray(weights, np.float64)
+    members, weights = [lower(member) for member in model.estimators_], _weights(model)
     predict = s.Choose(known_classes(model))
     if model.voting == "soft":
         together = s.Concatenate(tuple(member.way("predict_proba") for member in members))
@@ -33,10 +31,14 @@ def _voting_classifier(model: Any, lower: Lower) -> Lowered:
 
 
 def _voting_regressor(model: Any, lower: Lower) -> Lowered:
-    weights = model._weights_not_none  # noqa: SLF001
-    weights = None if weights is None else np.asarray(weights, np.float64)
     together = s.Concatenate(tuple(lower(member).column() for member in model.estimators_))
-    return Lowered((together, s.Average(len(model.estimators_), weights)), {"predict": (s.Ravel(),)})
+    return Lowered((together, s.Average(len(model.estimators_), _weights(model))), {"predict": (s.Ravel(),)})
+
+
+def _weights(model: Any) -> Any:
+    """Give the weights of the members that were not dropped, or None where all count alike."""
+    weights = model._weights_not_none  # noqa: SLF001 - there is no public way
+    return None if weights is None else np.asarray(weights, np.float64)
 
 
 def _bagging_classifier(model: Any, lower: Lower) -> Lowered:
@@ -127,13 +129,13 @@ def _threshold(model: Any, lower: Lower) -> Lowered:
     if bar == "auto":
         bar = 0.5 if method == "predict_proba" else 0.0
     decide = s.Choose(known_classes(model), inclusive=True, bar=float(bar))
-    return Lowered(lowered.scores, {**lowered.methods, "predict": (*lowered.methods[method], s.LastColumn(), decide)})
+    return Lowered(lowered.scores, {**lowered.methods, "predict": (*lowered.rest(method), s.LastColumn(), decide)})
 
 
 def _transformed_target(model: Any, lower: Lower) -> Lowered:
     lowered = lower(model.regressor_)
     inverse = _inverse(model.transformer_)
-    return Lowered(lowered.scores, {"predict": (*lowered.way("predict")[len(lowered.scores) :], *inverse)})
+    return Lowered(lowered.scores, {"predict": (*lowered.rest("predict"), *inverse)})
 
 
 def _inverse(transformer: Any) -> Steps:

@@ -61,9 +61,19 @@ def transformer(step: Any) -> Steps:
 
 
 def _standard_scaler(step: Any) -> Steps:
+    return _scaler(step.mean_ if step.with_mean else None, step.scale_ if step.with_std else None)
+
+
+def _robust_scaler(step: Any) -> Steps:
+    return _scaler(step.center_ if step.with_centering else None, step.scale_ if step.with_scaling else None)
+
+
+def _scaler(center: Any, scale: Any) -> Steps:
     steps: list[s.Step] = [s.Check(missing=True)]
-    steps += [s.Arithmetic("subtract", step.mean_)] * bool(step.with_mean)
-    steps += [s.Arithmetic("divide", step.scale_)] * bool(step.with_std)
+    if center is not None:
+        steps.append(s.Arithmetic("subtract", center))
+    if scale is not None:
+        steps.append(s.Arithmetic("divide", scale))
     return tuple(steps)
 
 
@@ -76,13 +86,6 @@ def _min_max_scaler(step: Any) -> Steps:
 def _max_abs_scaler(step: Any) -> Steps:
     scaled = (s.Check(missing=True), s.Arithmetic("divide", step.scale_))
     return (*scaled, s.Clip(-1.0, 1.0)) if getattr(step, "clip", False) else scaled
-
-
-def _robust_scaler(step: Any) -> Steps:
-    steps: list[s.Step] = [s.Check(missing=True)]
-    steps += [s.Arithmetic("subtract", step.center_)] * bool(step.with_centering)
-    steps += [s.Arithmetic("divide", step.scale_)] * bool(step.with_scaling)
-    return tuple(steps)
 
 
 def _imputer(step: Any) -> Steps:

@@ -43,7 +43,7 @@ def _averaged(model: Any, lower: Lower) -> Steps:
     """Give the steps to a tree's values, or to the average of a forest's."""
     forest = getattr(model, "estimators_", None)
     members = [model] if forest is None else forest
-    scores = (s.Narrow(takes_missing(members[0])), lower.trees(forest_table(members)))
+    scores = (s.Narrow(_takes_missing(members[0])), lower.trees(forest_table(members)))
     return scores if forest is None else (*scores, _divided_by(len(forest)))
 
 
@@ -57,7 +57,7 @@ def _refuse_monotonic(model: Any) -> None:
         raise NotLowered("trees with monotonic_cst")
 
 
-def takes_missing(member: Any) -> bool:
+def _takes_missing(member: Any) -> bool:
     """Tell whether a decision tree takes missing values."""
     return bool(member._support_missing_values(np.zeros((1, 1))))  # noqa: SLF001 - decides what predict refuses
 
@@ -72,7 +72,7 @@ def bagged_trees(model: Any, lower: Lower) -> Lowered | None:
     if classifier and any(len(member.classes_) != len(model.classes_) for member in members):
         return None
     table = forest_table(members, model.estimators_features_, model.n_features_in_)
-    scores = (s.Narrow(takes_missing(members[0])), lower.trees(table), _divided_by(len(members)))
+    scores = (s.Narrow(_takes_missing(members[0])), lower.trees(table), _divided_by(len(members)))
     if not classifier:
         return Lowered(scores, {"predict": (s.Ravel(),)})
     return Lowered(scores, {"predict": (s.Choose(known_classes(model)),), "predict_proba": ()})
