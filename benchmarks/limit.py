@@ -14,12 +14,24 @@ from typing import Any
 import jsonschema_rs
 import numpy as np
 import orjson
+from granian.constants import HTTPModes, Interfaces
+from granian.log import LogLevels
 from granian.server import MPServer
 
-from engine.server.serve import SETTINGS
+from engine.server.listener import BACKLOG
+from engine.server.worker import CONNECTIONS
 
 NAMES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
 SCHEMA = {"type": "object", "required": list(NAMES), "properties": {name: {"type": "number"} for name in NAMES}}
+SETTINGS: dict[str, Any] = {
+    "interface": Interfaces.WSGI,
+    "http": HTTPModes.http1,
+    "backlog": BACKLOG,
+    "backpressure": CONNECTIONS,
+    "blocking_threads": CONNECTIONS,
+    "log_level": LogLevels.error,
+    "websockets": False,
+}
 GRAPH = Path(__file__).parent.parent / "build" / "limit.onnx"
 STATIC = b'{"hello":"world"}\n'
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import queue
 import re
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 START_SECONDS = 90
 STOP_SECONDS = 30
@@ -41,6 +44,21 @@ class Server:
         pid = self.process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return [int(child) for child in children if "spawn_main" in command_line(child)]
+
+    def status(self) -> dict[str, Any]:
+        return json.loads(self.request("GET", "/-/status")[2])
+
+    def wait_until(self, holds: Callable[[dict[str, Any]], bool], seconds: float = 30) -> dict[str, Any]:
+        """Wait for a status; every worker must have it, and any may be asked."""
+        deadline = time.monotonic() + seconds
+        while not holds(status := self.status()):
+            assert time.monotonic() < deadline, f"{status}\n{''.join(self.lines)}"
+            time.sleep(0.02)
+        return status
+
+    def wait_for_generation(self, number: int) -> dict[str, Any]:
+        """Wait until every worker serves a generation."""
+        return self.wait_until(lambda status: all(worker["generation"] == number for worker in status["workers"]))
 
     def stop(self, signum: int = signal.SIGTERM) -> int:
         self.process.send_signal(signum)

@@ -211,7 +211,7 @@ def test_a_failure_in_the_lane_is_told_once_by_the_app(
 ) -> None:
     app = app_of(folder, {"routes": [{"path": "/predict", "model": "iris"}]})
     lane = Lane(app)
-    for mounted in app.mounted:
+    for mounted in app.mounted[:1]:
         monkeypatch.setattr(mounted.endpoint, "_predict", lambda _: 1 / 0)
     body = json.dumps(INSTANCE).encode()
     environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/predict", "CONTENT_LENGTH": str(len(body)), "wsgi.input": body}

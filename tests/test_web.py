@@ -15,7 +15,7 @@ from conftest import ROOT
 
 from engine import create_app
 from engine.errors import SpecError
-from engine.spec import load
+from engine.spec import inside, load
 from engine.web import build_app
 
 App = Callable[..., flask.Flask]
@@ -101,13 +101,20 @@ def test_an_app_reads_models_beside_its_routes_or_where_it_is_told(spec_folder: 
     assert b'{"result":[2]}\n' == answer.data
 
 
-def test_a_file_that_vanished_between_check_and_build_is_told(spec_folder: Path) -> None:
+def test_a_file_that_vanishes_between_its_check_and_its_reading_is_told(
+    spec_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (spec_folder / "page.html").write_text("hi")
     (spec_folder / "routes.yaml").write_text("routes: [{path: /, response: {file: page.html}}]")
-    spec = load()
-    (spec_folder / "page.html").unlink()
+
+    def inside_for_the_last_time(folder: Path, name: str) -> Path:
+        path = inside(folder, name)
+        path.unlink()
+        return path
+
+    monkeypatch.setattr("engine.spec.routes.inside", inside_for_the_last_time)
     with pytest.raises(SpecError) as refused:
-        build_app(spec)
+        load()
     (found,) = refused.value.diagnostics
     assert 'the file cannot be served: file "page.html" does not exist' == found.message
     assert "routes.yaml:1:37" == str(found.place)

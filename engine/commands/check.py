@@ -28,15 +28,15 @@ def check(routes: str, models: str | None, as_json: bool) -> None:
       python -m engine check -r examples/iris/routes.yaml
       python -m engine check --json
     """  # noqa: D301
-    from engine.endpoints import build_endpoints
     from engine.models import compile_models
     from engine.spec import load
+    from engine.web import build_app
 
     try:
         spec = load(routes, models)
         with progress() as show:
             predictors = compile_models(spec, show)
-        build_endpoints(spec, predictors)
+        build_app(spec, predictors)
     except SpecError as error:
         if not as_json:
             raise

@@ -15,7 +15,7 @@ from engine.spec import Route, Spec
 def routes(routes: str, models: str | None, as_json: bool) -> None:
     """List the routes: path, methods, and what answers.
 
-    HEAD (with GET) and OPTIONS are answered on every route.
+    HEAD (with GET) and OPTIONS are answered on every route. The last ones are those that the engine adds.
 
     \b
     Examples:
@@ -26,19 +26,22 @@ def routes(routes: str, models: str | None, as_json: bool) -> None:
 
     spec = load(routes, models)
     if as_json:
-        print_json([{"path": r.path, "methods": list(r.methods), "answer": answer(r)} for r in spec.routes])
+        every = (*spec.routes, *spec.built_in)
+        print_json([{"path": r.path, "methods": list(r.methods), "answer": answer(r)} for r in every])
     else:
         print_routes(spec)
 
 
 def print_routes(spec: Spec) -> None:
     """Print the table of routes."""
-    rows = [(route.path, ", ".join(route.methods), answer(route)) for route in spec.routes]
+    rows = [(route.path, ", ".join(route.methods), answer(route)) for route in (*spec.routes, *spec.built_in)]
     print_table(("path", "methods", "answer"), rows)
 
 
 def answer(route: Route) -> str:
     """Say in a few words what answers a route."""
+    if route.built_in is not None:
+        return f"built in: {route.built_in}"
     if route.response is None:
         return f"model {route.model}"
     kind = f"file {route.response.content}" if route.response.kind == "file" else route.response.kind

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import click
 
@@ -21,10 +22,12 @@ from engine.commands.routes import print_routes
 @click.option(
     "-w", "--workers", type=click.IntRange(1, 256), help="The worker processes.  [default: one for each core]"
 )
-def serve(routes: str, models: str | None, host: str, port: int, workers: int | None) -> None:
+@click.option("--no-reload", "reload", flag_value=False, default=True, help="Do not follow changes of the files.")
+def serve(routes: str, models: str | None, host: str, port: int, workers: int | None, reload: bool) -> None:
     """Serve the spec with the production server, until SIGTERM or ^C.
 
-    What `check` would refuse is refused here too, before the port is opened.
+    What `check` would refuse is refused here too, before the port is opened. When the files change, what
+    passes the same checks is served without losing a request; what does not changes nothing. SIGHUP checks at once.
 
     \b
     Examples:
@@ -32,26 +35,24 @@ def serve(routes: str, models: str | None, host: str, port: int, workers: int | 
       python -m engine serve -r examples/iris/routes.yaml -p 8080 -w 4
     """  # noqa: D301
     from engine import server
-    from engine.endpoints import build_endpoints
-    from engine.models import compile_apart, compile_models, writable_cache
-    from engine.spec import load
+    from engine.models import writable_cache
 
     def announce(url: str) -> None:
-        click.echo(f"serving on {url} (press ^C to stop)")
+        reach = "" if server.is_loopback(host) else ", which other machines can reach"
+        click.echo(f"serving on {url}{reach} (press ^C to stop)")
 
-    spec = load(routes, models)
-    with writable_cache(spec):
+    source = server.Source(routes, models)
+    with writable_cache(Path(routes).parent):
         with progress() as show:
-            compile_apart(spec, routes, models, show)
-        predictors = compile_models(spec)
-        build_endpoints(spec, predictors)
+            first, snapshot = server.first_check(source, show)
+        spec = snapshot.spec
         report(spec.warnings)
         click.echo(f"{spec.service.title} {spec.service.version}\n")
         print_routes(spec)
         click.echo()
-        print_models(predictor.facts for predictor in predictors.values())
+        print_models(first.facts)
         count = workers or _cores()
-        server.serve(routes, models, host=host, port=port, workers=count, announce=announce)
+        server.serve(source, first, server.Options(host, port, count, reload), announce)
 
 
 def _cores() -> int:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.endpoints.fixed import build_fixed
+from engine.endpoints.health import StatusSource, build_health
 from engine.endpoints.messages import Endpoint
 from engine.endpoints.predict import PredictEndpoint
-from engine.errors import Diagnostic, SpecError
 from engine.models import Predictor
 from engine.spec import Route, Spec
 
@@ -21,22 +21,15 @@ class Mounted:
     endpoint: Endpoint
 
 
-def build_endpoints(spec: Spec, predictors: Mapping[str, Predictor]) -> tuple[Mounted, ...]:
-    """Make every route's endpoint; raise `SpecError` with each file that can no longer be read."""
-    mounted: list[Mounted] = []
-    found: list[Diagnostic] = []
-    for route in spec.routes:
-        try:
-            mounted.append(Mounted(route, _endpoint(route, spec, predictors)))
-        except SpecError as error:
-            found += error.diagnostics
-    if found:
-        raise SpecError(found)
-    return tuple(mounted)
+def build_endpoints(spec: Spec, predictors: Mapping[str, Predictor], status: StatusSource) -> tuple[Mounted, ...]:
+    """Make every route's endpoint; `status` is asked how the service is."""
+    return tuple(Mounted(route, _endpoint(route, spec, predictors, status)) for route in (*spec.routes, *spec.built_in))
 
 
-def _endpoint(route: Route, spec: Spec, predictors: Mapping[str, Predictor]) -> Endpoint:
+def _endpoint(route: Route, spec: Spec, predictors: Mapping[str, Predictor], status: StatusSource) -> Endpoint:
+    if route.built_in is not None:
+        return build_health(route.built_in, status)
     if route.response is not None:
-        return build_fixed(route, route.response, spec.folder)
+        return build_fixed(route, route.response)
     name = route.model or ""
     return PredictEndpoint(route, spec.models[name], predictors[name])

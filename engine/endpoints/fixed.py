@@ -10,13 +10,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 from engine.endpoints.body import read_json
 from engine.endpoints.messages import Endpoint, Headers, Request, Response
 from engine.endpoints.problems import violated
-from engine.spec import Parameter, Route, inside, parse_template
+from engine.spec import Parameter, Route, parse_template
 from engine.spec import Response as Declared
 from engine.validation import Validator
 
@@ -91,41 +90,37 @@ class CheckedEndpoint:
         return self.endpoint(request)
 
 
-def build_fixed(route: Route, declared: Declared, folder: Path) -> Endpoint:
-    """Make the endpoint of a route with a `response`; raise `SpecError` where its file cannot be read."""
-    endpoint = KINDS[declared.kind](declared, route.parameters, folder)
+def build_fixed(route: Route, declared: Declared) -> Endpoint:
+    """Make the endpoint of a route with a `response`."""
+    endpoint = KINDS[declared.kind](declared, route.parameters)
     if route.input is None:
         return endpoint
     return CheckedEndpoint(endpoint, Validator(route.input.document), route.strict_content_type)
 
 
-def _empty(declared: Declared, parameters: tuple[str, ...], folder: Path) -> Endpoint:  # noqa: ARG001
+def _empty(declared: Declared, parameters: tuple[str, ...]) -> Endpoint:  # noqa: ARG001
     return FixedEndpoint(Response(declared.status, declared.headers, b""))
 
 
-def _text(declared: Declared, parameters: tuple[str, ...], folder: Path) -> Endpoint:  # noqa: ARG001
+def _text(declared: Declared, parameters: tuple[str, ...]) -> Endpoint:
     return _filled(declared, "text/plain; charset=utf-8", _joined(declared.content, parameters, str))
 
 
-def _html(declared: Declared, parameters: tuple[str, ...], folder: Path) -> Endpoint:  # noqa: ARG001
+def _html(declared: Declared, parameters: tuple[str, ...]) -> Endpoint:
     escaped = _joined(declared.content, parameters, lambda value: html.escape(str(value)))
     return _filled(declared, "text/html; charset=utf-8", escaped)
 
 
-def _json(declared: Declared, parameters: tuple[str, ...], folder: Path) -> Endpoint:  # noqa: ARG001
+def _json(declared: Declared, parameters: tuple[str, ...]) -> Endpoint:
     shape = _shape(declared.content, parameters)
     if callable(shape):
         return _filled(declared, "application/json", lambda path: _dump(shape(path)))
     return _filled(declared, "application/json", _dump(shape))
 
 
-def _file(declared: Declared, parameters: tuple[str, ...], folder: Path) -> Endpoint:  # noqa: ARG001
-    try:
-        path = inside(folder, declared.content)
-        body = path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise declared.error(f"the file cannot be served: {error}", "file") from None
-    guessed, encoding = _TYPES.guess_type(path.name)
+def _file(declared: Declared, parameters: tuple[str, ...]) -> Endpoint:  # noqa: ARG001
+    body = declared.data
+    guessed, encoding = _TYPES.guess_type(declared.content)
     content_type = guessed if guessed and not encoding else "application/octet-stream"
     if content_type.startswith("text/"):
         content_type += "; charset=utf-8"
@@ -137,7 +132,7 @@ def _file(declared: Declared, parameters: tuple[str, ...], folder: Path) -> Endp
     return FileEndpoint(Response(declared.status, headers, body), not_modified, etag)
 
 
-KINDS: Mapping[str, Callable[[Declared, tuple[str, ...], Path], Endpoint]] = {
+KINDS: Mapping[str, Callable[[Declared, tuple[str, ...]], Endpoint]] = {
     "empty": _empty,
     "file": _file,
     "html": _html,

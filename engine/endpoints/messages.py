@@ -13,13 +13,17 @@ Headers = tuple[tuple[str, str], ...]
 
 @dataclass(slots=True)
 class Request:
-    """One request to an endpoint: `path` has the path parameters, converted by the route's URL rule."""
+    """One request to an endpoint: `path` has the path parameters, converted by the route's URL rule.
+
+    `client` is the address of whoever asks, empty where a proxy says that it asks for somebody else.
+    """
 
     method: str
     path: Mapping[str, Any] = field(default_factory=dict)
     content_type: str = ""
     if_none_match: str = ""
     body: bytes = b""
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)

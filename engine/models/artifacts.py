@@ -35,11 +35,11 @@ class Artifacts:
     """Opens model files, each of them once."""
 
     def __init__(self) -> None:
-        self._opened: dict[tuple[str, tuple[str, ...]], Artifact] = {}
+        self._opened: dict[tuple[str, str, tuple[str, ...]], Artifact] = {}
 
-    def open(self, model: Model, data: bytes) -> Artifact:
+    def open(self, model: Model, data: bytes, sha256: str) -> Artifact:
         """Load a model from its file's bytes; raise `SpecError` at its key in the spec where that fails."""
-        key = (str(model.file.resolve()), model.trusted)
+        key = (sha256, model.file.suffix, model.trusted)
         if key not in self._opened:
             self._opened[key] = _open(model, data)
         artifact = self._opened[key]

@@ -14,7 +14,8 @@ import platform
 import shutil
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -95,6 +96,23 @@ class Cache:
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.model"
+
+
+@contextmanager
+def writable_cache(folder: Path) -> Iterator[None]:
+    """Have a cache that can be written to: where the one of a spec's folder cannot, one as lasting as this process."""
+    if Cache(folder).is_writable():
+        yield
+        return
+    before = os.environ.get(VARIABLE)
+    with tempfile.TemporaryDirectory(prefix="engine-cache-") as name:
+        os.environ[VARIABLE] = name
+        try:
+            yield
+        finally:
+            os.environ.pop(VARIABLE)
+            if before is not None:
+                os.environ[VARIABLE] = before
 
 
 @cache

@@ -1,10 +1,15 @@
-"""Every model of a spec, made ready to answer: from the cache, or loaded, compared, compiled and proven."""
+"""Every model of a spec, made ready to answer, in two steps.
+
+`prepare_models` reads the files, compiles and proves what the cache lacks; `restore_models` makes predictors of what
+it gives, in this process or another, and reads no file.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,80 +30,132 @@ EXAMPLE_TOLERANCE = 1e-6
 Progress = Callable[[str], None]
 
 
-def compile_models(spec: Spec, progress: Progress = lambda _: None) -> Mapping[str, Predictor]:
-    """Make every model of the spec ready to answer; `progress` is told what is being done.
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A model file's bytes, read once."""
 
-    Raises `SpecError` with every mistake found, at the places of the keys they are about. scikit-learn is
-    imported only where a model is not in the cache, or is served by it.
+    data: bytes
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """All that a predictor is made of; of one name, two with the same `key` are the same.
+
+    `file` is the model's own, where scikit-learn serves it.
     """
-    cache = Cache(spec.folder)
-    loaded = _Loaded()
-    predictors: dict[str, Predictor] = {}
-    found: list[Diagnostic] = []
-    for name, model in spec.models.items():
-        try:
-            predictors[name] = _ready(model, cache, loaded, progress)
-        except SpecError as error:
-            found += error.diagnostics
-    if found:
-        raise SpecError([*found, *spec.warnings])
-    return predictors
+
+    key: str
+    entry: Entry
+    sha256: str
+    file: ModelFile | None
 
 
-def is_compiled(spec: Spec) -> bool:
-    """Tell whether the cache has every model of the spec."""
-    cache, loaded = Cache(spec.folder), _Loaded()
-    try:
-        return all(cache.read(cache.key(model, loaded.read(model))) is not None for model in spec.models.values())
-    except OSError:
-        return False
-
-
-class _Loaded:
-    """Model files, each read once; imports scikit-learn when the first one is opened."""
+class Opened:
+    """The estimators in model files, each unpickled once; imports scikit-learn with the first."""
 
     def __init__(self) -> None:
-        self._contents: dict[Path, bytes] = {}
         self._artifacts: Any = None
 
-    def read(self, model: Model) -> bytes:
-        """Give the bytes of a model's file; raise `OSError`."""
-        path = model.file.resolve()
-        if path not in self._contents:
-            self._contents[path] = model.file.read_bytes()
-        return self._contents[path]
-
-    def open(self, model: Model) -> Any:
+    def open(self, model: Model, file: ModelFile) -> Any:
         """Give the model's `Artifact`; raise `SpecError`."""
         from engine.models.artifacts import Artifacts  # noqa: PLC0415 - not where everything is compiled
 
         self._artifacts = self._artifacts or Artifacts()
-        return self._artifacts.open(model, self.read(model))
+        return self._artifacts.open(model, file.data, file.sha256)
 
 
-def _ready(model: Model, cache: Cache, loaded: _Loaded, progress: Progress) -> Predictor:
+def compile_models(spec: Spec, progress: Progress = lambda _: None) -> Mapping[str, Predictor]:
+    """Make every model of the spec ready to answer, in this process; raise `SpecError` as `prepare_models` does."""
+    opened = Opened()
+    return restore_models(spec, prepare_models(spec, progress, opened), opened=opened)
+
+
+def prepare_models(
+    spec: Spec, progress: Progress = lambda _: None, opened: Opened | None = None
+) -> Mapping[str, Prepared]:
+    """Take every model of the spec from the cache, or load, compare, compile and prove it.
+
+    `progress` is told what is being done. Raises `SpecError` with every mistake found, at the places of the keys
+    they are about. scikit-learn is imported only where a model is not in the cache.
+    """
+    cache, files, opened = Cache(spec.folder), _Files(), opened or Opened()
+    prepared: dict[str, Prepared] = {}
+    found: list[Diagnostic] = []
+    for name, model in spec.models.items():
+        try:
+            prepared[name] = _prepare(model, cache, files, opened, progress)
+        except SpecError as error:
+            found += error.diagnostics
+    if found:
+        raise SpecError([*found, *spec.warnings])
+    return prepared
+
+
+def restore_models(
+    spec: Spec,
+    prepared: Mapping[str, Prepared],
+    known: Mapping[tuple[str, str], Predictor] | None = None,
+    opened: Opened | None = None,
+) -> Mapping[str, Predictor]:
+    """Make the models' predictors; those that are `known`, by name and key, are taken as they are.
+
+    scikit-learn is imported only where a model is served by it.
+    """
+    known, opened = known or {}, opened or Opened()
+    return {
+        name: known.get((name, one.key)) or _restore(spec.models[name], one, opened) for name, one in prepared.items()
+    }
+
+
+def needs_sklearn(spec: Spec) -> bool:
+    """Tell whether a model of the spec is not in the cache, or is served by scikit-learn."""
+    cache, files = Cache(spec.folder), _Files()
     try:
-        key = cache.key(model, loaded.read(model))
+        entries = [cache.read(cache.key(model, files.read(model).data)) for model in spec.models.values()]
+    except OSError:
+        return True
+    return any(entry is None or not entry.programs for entry in entries)
+
+
+class _Files:
+    """Model files, each read once."""
+
+    def __init__(self) -> None:
+        self._files: dict[Path, ModelFile] = {}
+
+    def read(self, model: Model) -> ModelFile:
+        """Read a model's file; raise `OSError`."""
+        path = model.file.resolve()
+        if path not in self._files:
+            data = model.file.read_bytes()
+            self._files[path] = ModelFile(data, hashlib.sha256(data).hexdigest())
+        return self._files[path]
+
+
+def _prepare(model: Model, cache: Cache, files: _Files, opened: Opened, progress: Progress) -> Prepared:
+    try:
+        file = files.read(model)
+        key = cache.key(model, file.data)
     except OSError as error:
         raise model.error(f"the model's file cannot be read: {error.strerror}", "file") from None
     entry = cache.read(key)
-    if entry is not None:
-        return _restore(model, entry, loaded)
-    predictor, entry = _compile(model, loaded, progress)
-    mistakes = [found for example in model.examples for found in _try(example, predictor)]
-    if mistakes:
-        raise SpecError(mistakes)
-    cache.write(key, entry)
-    return predictor
+    if entry is None:
+        entry = _compile(model, file, opened, progress)
+        tried = _restore(model, Prepared(key, entry, file.sha256, file), opened)
+        mistakes = [found for example in model.examples for found in _try(example, tried)]
+        if mistakes:
+            raise SpecError(mistakes)
+        cache.write(key, entry)
+    return Prepared(key, entry, file.sha256, None if entry.programs else file)
 
 
-def _compile_graph(model: Model, loaded: _Loaded) -> tuple[Predictor, Entry]:
+def _compile_graph(model: Model, file: ModelFile) -> Entry:
     from engine.models.onnxfile import read_graph  # noqa: PLC0415 - few models are graphs
 
-    data = loaded.read(model)
-    graph = read_graph(model, data)
+    graph = read_graph(model, file.data)
     facts = {
-        "bytes": len(data),
+        "bytes": len(file.data),
         "estimator": "ONNX graph",
         "kind": graph.kind,
         "trained_with": "",
@@ -106,18 +163,17 @@ def _compile_graph(model: Model, loaded: _Loaded) -> tuple[Predictor, Entry]:
         "wording": asdict(graph.wording),
         "report": asdict(Report("onnx", verdict="not proven", why="the file is a graph already")),
     }
-    entry = Entry(facts, {"one": dump(graph.program)})
-    return _restore(model, entry, loaded), entry
+    return Entry(facts, {"one": dump(graph.program)})
 
 
-def _compile(model: Model, loaded: _Loaded, progress: Progress) -> tuple[Predictor, Entry]:
+def _compile(model: Model, file: ModelFile, opened: Opened, progress: Progress) -> Entry:
     if model.file.suffix.lower() == ".onnx":
-        return _compile_graph(model, loaded)
-    from engine.models.candidates import choose  # noqa: PLC0415 - see _Loaded
+        return _compile_graph(model, file)
+    from engine.models.candidates import choose  # noqa: PLC0415 - see Opened
     from engine.models.estimator import inspect  # noqa: PLC0415
 
     progress(f"{model.name}: loading")
-    artifact = loaded.open(model)
+    artifact = opened.open(model, file)
     inspected = inspect(model, artifact.estimator)
     chosen = choose(model, inspected, lambda text: progress(f"{model.name}: {text}"))
     facts = {
@@ -130,13 +186,12 @@ def _compile(model: Model, loaded: _Loaded, progress: Progress) -> tuple[Predict
         "report": asdict(chosen.report),
     }
     programs = {"one": chosen.program, "batch": chosen.batch_program}
-    entry = Entry(facts, {name: dump(program) for name, program in programs.items() if program is not None})
-    return _restore(model, entry, loaded), entry
+    return Entry(facts, {name: dump(program) for name, program in programs.items() if program is not None})
 
 
-def _restore(model: Model, entry: Entry, loaded: _Loaded) -> Predictor:
+def _restore(model: Model, prepared: Prepared, opened: Opened) -> Predictor:
     """Make the predictor that an entry describes."""
-    facts = entry.facts
+    facts = prepared.entry.facts
     wanted = facts["wanted"]
     fitting = columns(model, Wanted(**{**wanted, "names": _tuple(wanted["names"])}))
     wording = Wording(*(_tuple(facts["wording"][name]) for name in ("classes", "labels", "keys")))
@@ -155,14 +210,15 @@ def _restore(model: Model, entry: Entry, loaded: _Loaded) -> Predictor:
         examples=len(model.examples),
         report=report,
     )
-    return ModelPredictor(fitting, _runtime(model, entry, report, loaded), wording, shown)
+    return ModelPredictor(fitting, _runtime(model, prepared, report, opened), wording, shown)
 
 
-def _runtime(model: Model, entry: Entry, report: Report, loaded: _Loaded) -> Runtime:
-    if "one" not in entry.programs:
-        from engine.models.estimator import SklearnRuntime  # noqa: PLC0415 - see _Loaded
+def _runtime(model: Model, prepared: Prepared, report: Report, opened: Opened) -> Runtime:
+    entry = prepared.entry
+    if prepared.file is not None and "one" not in entry.programs:
+        from engine.models.estimator import SklearnRuntime  # noqa: PLC0415 - see Opened
 
-        estimator = loaded.open(model).estimator
+        estimator = opened.open(model, prepared.file).estimator
         alone = SklearnRuntime(estimator, model.response_method, probabilities=model.output.probabilities)
         return SharedRuntime(alone, model.batch.max_size, model.batch.max_wait_ms / 1000)
     one = load(entry.programs["one"])

@@ -1,5 +1,6 @@
-"""serve: the app → processes that listen. The only folder that imports Granian."""
+"""serve: a checked spec → processes that listen, follow its changes and drain. The only folder that imports Granian."""
 
-from engine.server.serve import serve
+from engine.server.serve import Options, first_check, is_loopback, serve
+from engine.server.snapshot import Source
 
-__all__ = ["serve"]
+__all__ = ["Options", "Source", "first_check", "is_loopback", "serve"]

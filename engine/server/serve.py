@@ -1,126 +1,98 @@
-"""Workers under Granian: one port, as many processes as asked for, a clean stop."""
+"""A service from its first check to its last answer."""
 
 from __future__ import annotations
 
-import errno
+import ipaddress
 import logging
 import multiprocessing
-import os
 import signal
 import socket
-import threading
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from granian.constants import HTTPModes, Interfaces
-from granian.log import LogLevels
-
-from engine.errors import ServeError
+from engine.endpoints import show_models
+from engine.errors import SpecError
+from engine.models import needs_sklearn
+from engine.server.apart import LostCheck, check_apart
+from engine.server.listener import listen
+from engine.server.notify import notify
+from engine.server.reload import Reloader
+from engine.server.snapshot import Outcome, Progress, Snapshot, Source, check
 from engine.server.supervisor import Supervisor
-from engine.web import Lane, create_app
-
-# A request whose body dribbles in holds a thread. As many threads as connections keep it from starving
-# the others; they are started on demand.
-CONNECTIONS = 512
-BACKLOG = 1024
-STOP_SECONDS = 10
-PROBE_SECONDS = 0.05
-SETTINGS: Mapping[str, Any] = {
-    "interface": Interfaces.WSGI,
-    "http": HTTPModes.http1,
-    "backlog": BACKLOG,
-    "backpressure": CONNECTIONS,
-    "blocking_threads": CONNECTIONS,
-    "workers_kill_timeout": STOP_SECONDS,
-    "log_level": LogLevels.error,
-    "websockets": False,
-}
-LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+from engine.server.worker import LOG_FORMAT
+from engine.spec import load
 
 
-def serve(
-    routes: str,
-    models: str | None,
-    *,
-    host: str,
-    port: int,
-    workers: int,
-    announce: Callable[[str], None],
-) -> None:
-    """Serve a spec until SIGTERM or SIGINT; `announce` gets the URL once it answers.
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a service runs: port 0 takes a free one; `watching` has it follow the files' changes."""
 
-    Port 0 takes a free one. Raises `ServeError` where the address cannot be had, and `KeyboardInterrupt`
-    after a stop by SIGINT.
+    host: str
+    port: int
+    workers: int
+    watching: bool
+
+
+def first_check(source: Source, progress: Progress) -> tuple[Outcome, Snapshot]:
+    """Check a spec before it is served; raise `SpecError` with its mistakes.
+
+    What would import scikit-learn or open a model file is done in another process.
     """
+    spec = load(source.routes, source.models)
+    try:
+        outcome = check_apart(source, progress) if needs_sklearn(spec) else check(source, progress)
+    except LostCheck as lost:
+        model = spec.models.get(str(lost).partition(":")[0])
+        where = model or next(iter(spec.models.values()))
+        raise where.error(
+            f"compiling the model failed: {lost}; runtime: sklearn serves it uncompiled", "file"
+        ) from None
+    if outcome.snapshot is None:
+        raise SpecError(outcome.mistakes)
+    return outcome, Snapshot.load(outcome.snapshot)
+
+
+def serve(source: Source, first: Outcome, options: Options, announce: Callable[[str], None]) -> None:
+    """Serve what has been checked until SIGTERM or SIGINT; `announce` gets the URL once it answers.
+
+    Raises `ServeError` where the address cannot be had, and `KeyboardInterrupt` after a stop by SIGINT.
+    """
+    host = options.host
     logging.basicConfig(format=LOG_FORMAT, level=logging.INFO)
     multiprocessing.set_start_method("spawn", force=True)
-    with _claim(host, port) as claimed:
-        address, port = claimed.getsockname()[:2]
-        server = Supervisor("engine", address=address, port=port, workers=workers, **SETTINGS)
-        announcer = threading.Thread(target=_announce, args=(server, host, port, announce), daemon=True)
-        server.on_startup(announcer.start)
-        server.serve(target_loader=partial(load_app, routes, models), wrap_loader=False)
-    if server.stopped_by == signal.SIGINT:
+    with listen(host, options.port) as listener:
+        shown = f"[{host}]" if ":" in host else host
+        url = f"http://{shown}:{listener.getsockname()[1]}"
+
+        def ready() -> None:
+            notify("READY=1")
+            announce(url)
+
+        supervisor = Supervisor(listener, options.workers, ready)
+        reloader = Reloader(source, supervisor, first, watching=options.watching)
+        _on_signals(supervisor, reloader)
+        supervisor.publish(first.snapshot or b"", show_models(first.facts))
+        reloader.start()
+        supervisor.run()
+    if supervisor.stopped_by == signal.SIGINT:
         raise KeyboardInterrupt
 
 
-def load_app(routes: str, models: str | None) -> Callable[..., Any]:
-    """Make the app in a worker process."""
-    logging.basicConfig(format=LOG_FORMAT, level=logging.INFO)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    return Lane(create_app(routes, models))
-
-
-def _end_with_parent() -> None:
-    """Stop this worker when the process that keeps it is gone; nobody could stop it otherwise."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _claim(host: str, port: int) -> socket.socket:
-    """Take an address for good: fail where somebody listens, then hold it with a socket that does not.
-
-    Workers share the port by SO_REUSEPORT, which would let them share it with a stranger too.
-    """
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach an address."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except (OSError, UnicodeError):
-        raise ServeError(f'the host "{host}" is not an address of this machine; try -H 127.0.0.1') from None
-    try:
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-            probe.listen(1)
-            address = probe.getsockname()
-        held = socket.socket(family, kind, protocol)
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        held.bind(address)
-    except OSError as error:
-        raise ServeError(_why_not(host, port, error)) from None
-    return held
+        return ipaddress.ip_address(socket.gethostbyname(host) if ":" not in host else host).is_loopback
+    except (OSError, ValueError):
+        return False
 
 
-def _why_not(host: str, port: int, error: OSError) -> str:
-    if isinstance(error, PermissionError):
-        return f"port {port} needs more rights than this user has; choose one above 1023: -p 8080"
-    if error.errno == errno.EADDRINUSE:
-        return f"port {port} on {host} is taken; choose another with -p, or -p 0 for a free one"
-    return f"cannot listen on {host}:{port}: {error.strerror}"
+def _on_signals(supervisor: Supervisor, reloader: Reloader) -> None:
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, supervisor.stop)
 
+    def hang_up(*_: Any) -> None:
+        reloader.reload()
 
-def _announce(server: Supervisor, host: str, port: int, announce: Callable[[str], None]) -> None:
-    """Wait until a worker answers."""
-    waiter = threading.Event()
-    while server.stopped_by is None:
-        try:
-            with socket.create_connection((host, port), timeout=1):
-                break
-        except OSError:
-            waiter.wait(PROBE_SECONDS)
-    shown = f"[{host}]" if ":" in host else host
-    if server.stopped_by is None:
-        announce(f"http://{shown}:{port}")
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, hang_up)

@@ -1,85 +1,225 @@
-"""The process that keeps the workers: one listening socket for all of them, and another worker for each that dies."""
+"""The process that keeps the workers: one listening socket, one published generation, and a new worker for each lost.
+
+Everything it does, it does in one thread, one event after another; other threads only tell it what has happened.
+"""
 
 from __future__ import annotations
 
 import logging
+import multiprocessing
+import os
+import queue
+import signal
 import socket
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from granian.net import SocketSpec  # type: ignore[attr-defined]
-from granian.server.mp import MPServer
+from engine.server.listener import count_waiting, turn_away_newcomers
+from engine.server.worker import work
 
 logger = logging.getLogger("engine")
 
 STEADY_SECONDS = 10.0
 FIRST_DELAY = 0.05
 LONGEST_DELAY = 1.0
+# How a stop goes: those in the queue are accepted, answers close their connections, workers end, and are killed.
+QUEUE_SECONDS = 1.0
+CLOSING_SECONDS = 0.3
+STOP_SECONDS = 10.0
 
-Loader = Callable[[], Callable[..., Any]]
+Event = Callable[[], None]
 
 
 class Patience:
-    """How long to wait before a worker is replaced: not at all, but longer each time that it dies young."""
+    """How long to wait before a process is replaced: not at all, but longer each time that it dies young."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest: float = LONGEST_DELAY) -> None:
+        self._longest = longest
         self._delay = 0.0
 
     def delay(self, age: float) -> float:
-        """Give the seconds to wait for a worker that has lived `age` seconds."""
+        """Give the seconds to wait for a process that has lived `age` seconds."""
         if age >= STEADY_SECONDS:
             self._delay = 0.0
         else:
-            self._delay = min(LONGEST_DELAY, max(FIRST_DELAY, 2 * self._delay))
+            self._delay = min(self._longest, max(FIRST_DELAY, 2 * self._delay))
         return self._delay
 
 
-class Supervisor(MPServer):
-    """Granian's server with a supervisor of our own: it never gives up.
+class Worker:
+    """A worker process, as its supervisor sees it; `hear` is called in a thread of its own with what it says."""
 
-    All workers accept from one socket, which this process holds: what waits to be accepted outlives any worker.
-    """
+    def __init__(self, number: int, listener: socket.socket, hear: Callable[[Worker, str, Any], None]) -> None:
+        self.number = number
+        self.generation = 0
+        self.failed = ""
+        self.birth = time.monotonic()
+        self.ended = threading.Event()
+        self._hear = hear
+        self._outbox: queue.SimpleQueue[tuple[str, Any] | None] = queue.SimpleQueue()
+        self._channel, theirs = multiprocessing.Pipe()
+        self.process = multiprocessing.Process(target=work, args=(number, listener, theirs), name=f"worker-{number}")
+        self.process.start()
+        theirs.close()
+        for job in (self._speak, self._listen):
+            threading.Thread(target=job, daemon=True).start()
 
-    stopped_by: int | None = None
+    def say(self, word: str, content: Any = None) -> None:
+        """Send a message, without waiting until it is read."""
+        self._outbox.put((word, content))
 
-    def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
-        """Remember the signal that stops the service."""
-        self.stopped_by = args[0] if args else None
-        super().signal_handler_interrupt(*args, **kwargs)  # type: ignore[no-untyped-call]
+    def _speak(self) -> None:
+        while (message := self._outbox.get()) is not None:
+            try:
+                self._channel.send(message)
+            except OSError:
+                return
 
-    def _stop_workers(self) -> None:
-        super()._stop_workers()  # type: ignore[no-untyped-call]
-        self.interrupt_children.clear()  # a ^C on the terminal ends them too: that is no failure
+    def _listen(self) -> None:
+        try:
+            while True:
+                self._hear(self, *self._channel.recv())
+        except (EOFError, OSError):
+            self.process.join()
+            self.ended.set()
+            self._outbox.put(None)
+            self._hear(self, "ended", self.process.exitcode)
 
-    def _init_shared_socket(self) -> None:
-        self._ssp = None
-        listener: Any = SocketSpec(self.bind_addr, self.bind_port, self.backlog).build()
-        self._shd = listener
-        self._sfd = listener.get_fd()
-        self._sso = socket.socket(fileno=self._sfd)
-        self._sso.set_inheritable(True)
 
-    def _serve_loop(self, spawn_target: Callable[..., None], target_loader: Loader) -> None:
-        """Replace every worker that ends by itself, until a signal stops the service."""
-        due: dict[int, float] = {}
-        patience = [Patience() for _ in self.wrks]
-        while not self.interrupt_signal:
-            self.main_loop_interrupt.wait(max(0.0, min(due.values()) - time.monotonic()) if due else None)
-            self.main_loop_interrupt.clear()
-            now = time.monotonic()
-            while self.interrupt_children:
-                index = self.interrupt_children.pop()
-                worker = self.wrks[index]
-                due[index] = now + patience[index].delay(now - worker.birth)
-                why = _end(worker.inner.exitcode)
-                logger.error("worker %d %s; another one takes its place", index + 1, why)
-            for index in [index for index, when in due.items() if when <= now and not self.interrupt_signal]:
-                del due[index]
-                self.wrks[index] = self._spawn_worker(index, spawn_target, target_loader)
-                self.wrks[index].start()  # type: ignore[no-untyped-call]
+class Supervisor:
+    """Keeps a number of workers serving the newest generation, until it is told to stop."""
+
+    def __init__(self, listener: socket.socket, count: int, ready: Event) -> None:
+        self._listener = listener
+        self._count = count
+        self._ready: Event | None = ready
+        self._inbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._workers: dict[int, Worker] = {}
+        self._patience = {number: Patience() for number in range(1, count + 1)}
+        self._generation = 0
+        self._snapshot = b""
+        self._models: Sequence[Mapping[str, Any]] = ()
+        self._degraded: Sequence[str] = ()
+        self._stopping = False
+        self.stopped_by: int | None = None
+
+    def publish(self, snapshot: bytes, models: Sequence[Mapping[str, Any]]) -> None:
+        """Have every worker serve another generation; `models` are what the status says of its models."""
+        self._inbox.put(partial(self._publish, snapshot, models))
+
+    def degrade(self, reasons: Sequence[str]) -> None:
+        """Say why what is served is not what the files say."""
+        self._inbox.put(partial(self._degrade, reasons))
+
+    def stop(self, signum: int, _frame: Any = None) -> None:
+        """Stop because of a signal; a second one does not wait for anybody."""
+        if self.stopped_by is not None:
+            for worker in list(self._workers.values()):
+                worker.process.kill()
+        self.stopped_by = signum
+        self._inbox.put(self._stop)
+
+    def run(self) -> None:
+        """Start the workers, replace each that ends, and come back after a stop."""
+        for number in range(1, self._count + 1):
+            self._start(number)
+        while not self._stopping:
+            self._inbox.get()()
+        self._drain()
+
+    def _start(self, number: int) -> None:
+        if self._stopping:
+            return
+        worker = self._workers[number] = Worker(number, self._listener, self._hear)
+        if self._generation:
+            worker.say("generation", (self._generation, self._snapshot))
+        self._tell_status()
+
+    def _publish(self, snapshot: bytes, models: Sequence[Mapping[str, Any]]) -> None:
+        self._generation += 1
+        self._snapshot, self._models, self._degraded = snapshot, models, ()
+        for worker in self._workers.values():
+            worker.say("generation", (self._generation, snapshot))
+        if self._generation > 1:
+            logger.info("generation %d is served", self._generation)
+        self._tell_status()
+
+    def _degrade(self, reasons: Sequence[str]) -> None:
+        self._degraded = reasons
+        self._tell_status()
+
+    def _hear(self, worker: Worker, word: str, content: Any) -> None:
+        """Note what a worker says, from the thread that listens to it."""
+        self._inbox.put(partial(getattr(self, f"_{word}"), worker, content))
+
+    def _serves(self, worker: Worker, number: int) -> None:
+        worker.generation, worker.failed = number, ""
+        if self._ready is not None:
+            ready, self._ready = self._ready, None
+            ready()
+        self._tell_status()
+
+    def _failed(self, worker: Worker, content: tuple[int, str]) -> None:
+        worker.failed = f"worker {worker.number} cannot serve generation {content[0]}: {content[1]}"
+        self._tell_status()
+
+    def _ended(self, worker: Worker, status: int | None) -> None:
+        """Have a worker's place taken by another."""
+        if self._workers.get(worker.number) is not worker:
+            return
+        del self._workers[worker.number]
+        logger.error("worker %d %s; another one takes its place", worker.number, _end(status))
+        delay = self._patience[worker.number].delay(time.monotonic() - worker.birth)
+        timer = threading.Timer(delay, self._inbox.put, [partial(self._start, worker.number)])
+        timer.daemon = True
+        timer.start()
+        self._tell_status()
+
+    def _tell_status(self) -> None:
+        """Let every worker know how the service is, for those who ask it."""
+        workers = sorted(self._workers.values(), key=lambda worker: worker.number)
+        document = {
+            "generation": self._generation,
+            "degraded": [*self._degraded, *(worker.failed for worker in workers if worker.failed)],
+            "supervisor": os.getpid(),
+            "workers": [
+                {"number": worker.number, "pid": worker.process.pid, "generation": worker.generation}
+                for worker in workers
+            ],
+            "models": list(self._models),
+        }
+        for worker in workers:
+            worker.say("status", document)
+
+    def _stop(self) -> None:
+        self._stopping = True
+
+    def _drain(self) -> None:
+        """Answer everything that was accepted, then end; whoever connects from now on finds the port closed."""
+        turn_away_newcomers(self._listener)
+        workers = list(self._workers.values())
+        for worker in workers:
+            worker.say("drain")
+        closed = time.monotonic() + CLOSING_SECONDS
+        deadline = time.monotonic() + QUEUE_SECONDS
+        while (now := time.monotonic()) < closed or (now < deadline and workers and count_waiting(self._listener)):
+            time.sleep(0.01)
+        for worker in workers:
+            worker.say("stop")
+        deadline = time.monotonic() + STOP_SECONDS
+        for worker in workers:
+            if not worker.ended.wait(max(0.0, deadline - time.monotonic())):
+                logger.warning("worker %d does not end; it is killed", worker.number)
+                worker.process.kill()
+                worker.ended.wait()
+        self._listener.close()
 
 
 def _end(status: int | None) -> str:
     """Say how a process ended."""
-    return f"was killed by signal {-status}" if status is not None and status < 0 else f"ended with status {status}"
+    if status is not None and status < 0:
+        return f"was killed by signal {-status} ({signal.Signals(-status).name})"
+    return f"ended with status {status}"

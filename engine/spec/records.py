@@ -48,12 +48,16 @@ class Service(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response(Record):
-    """A fixed answer; `kind` names its body, and `content` is that body as the spec has it."""
+    """A fixed answer; `kind` names its body, and `content` is that body as the spec has it.
+
+    `data` are the bytes of the file that a `file` names, as they were when the spec was read.
+    """
 
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     kind: Literal["text", "html", "json", "file", "empty"] = "empty"
     content: Any = None
+    data: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +69,17 @@ class Schema(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route(Record):
-    """A URL rule with its parameters' names, the methods it takes, and what answers: `response` or `model`."""
+    """A URL rule with its parameters' names, the methods it takes, and what answers.
+
+    That is a `response`, a `model`, or something `built_in` that the engine adds.
+    """
 
     path: str
     parameters: tuple[str, ...] = ()
     methods: tuple[str, ...]
     response: Response | None = None
     model: str | None = None
+    built_in: Literal["live", "ready", "status"] | None = None
     input: Schema | None = None
     limits: Limits
     strict_content_type: bool = False
@@ -122,10 +130,14 @@ class Model(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """Both files of a service; `folder` is where the routes' file stands."""
+    """Both files of a service; `folder` is where the routes' file stands.
+
+    `routes` are those of the file, `built_in` those that the engine adds.
+    """
 
     folder: Path
     service: Service
     routes: tuple[Route, ...]
+    built_in: tuple[Route, ...]
     models: Mapping[str, Model]
     warnings: tuple[Diagnostic, ...] = ()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from engine.errors import Diagnostic, did_you_mean
+from engine.errors import Diagnostic, SpecError, did_you_mean
+from engine.spec.builtin import BUILT_IN
 from engine.spec.compose import walk
 from engine.spec.files import inside
 from engine.spec.node import Node
@@ -50,13 +51,23 @@ def read_service(root: Node) -> Service:
     return Service(node=node, limits=_limits(node["limits"], Limits(node=node)), **chosen)
 
 
-def read_routes(root: Node, service: Service) -> tuple[Route, ...]:
-    """Make the routes' records from a document without mistakes."""
-    return tuple(_route(node, service) for node in root["routes"].items)
+def read_routes(root: Node, folder: Path, service: Service) -> tuple[Route, ...]:
+    """Make the routes' records from a document without mistakes; raise `SpecError` for a file that has vanished."""
+    files: dict[str, bytes] = {}
+    for route in root["routes"].items:
+        file = route["response"]["file"]
+        if file.text and file.text not in files:
+            try:
+                files[file.text] = inside(folder, file.text).read_bytes()
+            except (OSError, ValueError) as error:
+                raise SpecError([file.error(f"the file cannot be served: {error}")]) from None
+    return tuple(_route(node, service, files) for node in root["routes"].items)
 
 
 def _conflicts(route: Node, shape: str, taken: dict[tuple[str, str], Node]) -> Iterator[Diagnostic]:
     path = route["path"]
+    if (built_in := _built_in(shape)) is not None:
+        yield path.error(f'path "{path.plain}" is the engine\'s own, and {built_in}; choose another path')
     for method in _methods(route):
         first = taken.setdefault((shape, method), path)
         if first is not path:
@@ -64,6 +75,11 @@ def _conflicts(route: Node, shape: str, taken: dict[tuple[str, str], Node]) -> I
                 f'path "{path.plain}" answers {method} a second time; '
                 f'"{first.plain}" on line {first.place.line} matches the same URLs'
             )
+
+
+def _built_in(shape: str) -> str | None:
+    """Say what the engine's own route of this shape does, if there is one."""
+    return next((does for path, (_, does) in BUILT_IN.items() if rule_shape(path) == shape), None)
 
 
 def _methods(route: Node) -> tuple[str, ...]:
@@ -180,13 +196,13 @@ def _limits(node: Node, default: Limits) -> Limits:
     )
 
 
-def _route(node: Node, service: Service) -> Route:
+def _route(node: Node, service: Service, files: Mapping[str, bytes]) -> Route:
     return Route(
         node=node,
         path=node["path"].plain,
         parameters=path_parameters(node["path"].plain),
         methods=_methods(node),
-        response=_response(node["response"]) if "response" in node else None,
+        response=_response(node["response"], files) if "response" in node else None,
         model=node["model"].plain,
         input=Schema(node=node["input"], document=node["input"].plain) if "input" in node else None,
         limits=_limits(node["limits"], service.limits),
@@ -194,7 +210,7 @@ def _route(node: Node, service: Service) -> Route:
     )
 
 
-def _response(node: Node) -> Response:
+def _response(node: Node, files: Mapping[str, bytes]) -> Response:
     if node.text is not None:
         return Response(node=node, kind="html", content=node.text)
     kind = next((name for name in _BODIES if name in node), "empty")
@@ -209,4 +225,5 @@ def _response(node: Node) -> Response:
         headers=tuple(headers),
         kind=cast("Any", kind),
         content=node[kind].plain,
+        data=files.get(node["file"].text or "", b""),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,23 @@ from typing import Any
 import flask
 from werkzeug.routing import BaseConverter
 
-from engine.endpoints import Endpoint, Mounted, Request, Response, build_endpoints
+from engine.endpoints import (
+    Endpoint,
+    Mounted,
+    Request,
+    Response,
+    Status,
+    StatusSource,
+    build_endpoints,
+    show_models,
+)
 from engine.models import Predictor, compile_models
 from engine.spec import LazyRule, Spec, load
 from engine.web.body import read_bodies
 from engine.web.errors import answer_errors
 from engine.web.routing import FiniteFloatConverter, ReadableIntegerConverter
+
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
 
 
 class Service(flask.Flask):
@@ -45,9 +57,15 @@ def create_app(routes: str | Path = "routes.yaml", models: str | Path | None = N
     return build_app(load(routes, models))
 
 
-def build_app(spec: Spec, predictors: Mapping[str, Predictor] | None = None) -> Service:
-    """Make the app of a spec in hand; its models are compiled unless their `predictors` are given."""
-    mounted = build_endpoints(spec, compile_models(spec) if predictors is None else predictors)
+def build_app(
+    spec: Spec, predictors: Mapping[str, Predictor] | None = None, status: StatusSource | None = None
+) -> Service:
+    """Make the app of a spec in hand; its models are compiled unless their `predictors` are given.
+
+    `status` is asked how the service is; without it, the app speaks for its own process.
+    """
+    predictors = compile_models(spec) if predictors is None else predictors
+    mounted = build_endpoints(spec, predictors, status or _status_of(predictors))
     app = Service(spec, mounted)
     for number, mount in enumerate(mounted):
         app.add_url_rule(mount.route.path, str(number), _view(mount.endpoint), methods=list(mount.route.methods))
@@ -61,9 +79,19 @@ def _view(endpoint: Endpoint) -> Callable[..., flask.Response]:
     def view(**path: Any) -> flask.Response:
         request, headers = flask.request, flask.request.headers
         content_type, if_none_match = headers.get("Content-Type", ""), headers.get("If-None-Match", "")
-        return to_flask(endpoint(Request(request.method, path, content_type, if_none_match, flask.g.body)))
+        client = "" if any(name in headers for name in _FORWARDED) else request.remote_addr or ""
+        return to_flask(endpoint(Request(request.method, path, content_type, if_none_match, flask.g.body, client)))
 
     return view
+
+
+def _status_of(predictors: Mapping[str, Predictor]) -> StatusSource:
+    def status() -> Status:
+        models = show_models(predictor.facts for predictor in predictors.values())
+        workers = [{"number": 1, "pid": os.getpid(), "generation": 1}]
+        return Status(ready=True, document={"generation": 1, "degraded": [], "workers": workers, "models": models})
+
+    return status
 
 
 def to_flask(response: Response) -> flask.Response:

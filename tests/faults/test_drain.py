@@ -1,4 +1,4 @@
-"""SIGTERM under load: every request that was read is answered, and who asks for nothing does not delay the end."""
+"""SIGTERM under load: everything accepted is answered, and who asks for nothing does not delay the end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from serving import Server, serving
 
 SLOW_SECONDS = 2.0
 SLOW, IDLE, ASKING = 6, 30, 4
-GRACE_SECONDS, CLOSING_SECONDS = 9.0, 0.5
+GRACE_SECONDS = 9.0
 MODULE = f"""
 import time
 import numpy as np
@@ -60,10 +60,10 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         yield server
 
 
-def test_a_stop_answers_every_request_that_was_read(server: Server) -> None:
+def test_a_stop_loses_nothing_that_was_accepted(server: Server) -> None:
     slow_answers: list[int] = []
     answers: list[int] = []
-    lost: list[tuple[float, str]] = []
+    lost: list[str] = []
     stopped = threading.Event()
 
     def ask_slowly() -> None:
@@ -80,7 +80,7 @@ def test_a_stop_answers_every_request_that_was_read(server: Server) -> None:
             try:
                 answers.append(connection.getresponse().status)
             except (OSError, http.client.HTTPException) as error:
-                lost.append((time.monotonic(), repr(error)))
+                lost.append(repr(error))
             finally:
                 connection.close()
 
@@ -102,9 +102,7 @@ def test_a_stop_answers_every_request_that_was_read(server: Server) -> None:
             thread.join()
     assert [200] * SLOW == slow_answers
     assert {200} == set(answers)
-    # A gap: a connection whose request nobody has read yet when the signal comes is closed. At most one a client.
-    assert len(lost) <= ASKING, lost
-    assert all(when - begin < CLOSING_SECONDS and "RemoteDisconnected" in error for when, error in lost), lost
+    assert not lost
 
 
 def test_a_ctrl_c_on_the_terminal_which_reaches_the_workers_too_is_an_ordinary_stop(server: Server) -> None:

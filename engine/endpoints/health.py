@@ -1,0 +1,82 @@
+"""Endpoints that every service has: is it live, is it ready, and how is it."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from engine.endpoints.fixed import FixedEndpoint
+from engine.endpoints.messages import Endpoint, Request, Response, encode_json
+from engine.endpoints.problems import Problem
+from engine.models import Facts
+
+_HEADERS = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a service is: whether it takes new requests, and the document that `/-/status` shows."""
+
+    ready: bool
+    document: Mapping[str, Any]
+
+
+StatusSource = Callable[[], Status]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyEndpoint:
+    """Says whether the service takes new requests; 503 from the moment that it is told to stop."""
+
+    status: StatusSource
+
+    def __call__(self, request: Request) -> Response:  # noqa: ARG002 - the shape of every endpoint
+        """Answer one request; raise `Problem` where it is not ready."""
+        if not self.status().ready:
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "the service is stopping", headers=(("Retry-After", "1"),))
+        return Response(HTTPStatus.OK, _HEADERS, encode_json({"ready": True}))
+
+
+@dataclass(frozen=True, slots=True)
+class StatusEndpoint:
+    """Shows how the service is, to this machine alone."""
+
+    status: StatusSource
+
+    def __call__(self, request: Request) -> Response:
+        """Answer one request; raise `Problem` for a client elsewhere, or one that a proxy speaks for."""
+        if not _is_here(request.client):
+            raise Problem(
+                HTTPStatus.FORBIDDEN, "the status is shown to this machine alone; ask from there, without a proxy"
+            )
+        return Response(HTTPStatus.OK, _HEADERS, encode_json(self.status().document))
+
+
+def build_health(kind: str, status: StatusSource) -> Endpoint:
+    """Make one of these endpoints."""
+    return HEALTH[kind](status)
+
+
+def show_models(models: Iterable[Facts]) -> list[dict[str, Any]]:
+    """Say in a status which models are served, and by what."""
+    return [
+        {"name": facts.name, "file": facts.file, "runtime": facts.report.runtime, "estimator": facts.estimator}
+        for facts in models
+    ]
+
+
+HEALTH: Mapping[str, Callable[[StatusSource], Endpoint]] = {
+    "live": lambda _: FixedEndpoint(Response(HTTPStatus.OK, _HEADERS, encode_json({"live": True}))),
+    "ready": ReadyEndpoint,
+    "status": StatusEndpoint,
+}
+
+
+def _is_here(client: str) -> bool:
+    try:
+        return ipaddress.ip_address(client).is_loopback
+    except ValueError:
+        return False

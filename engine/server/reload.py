@@ -1,0 +1,112 @@
+"""Follow the files of a spec: when they have changed and are quiet again, check them, and publish what passes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from engine.endpoints import show_models
+from engine.errors import render
+from engine.server.apart import LostCheck, check_apart
+from engine.server.snapshot import Outcome, Source, Stamp, stamp
+from engine.server.supervisor import Patience, Supervisor
+
+logger = logging.getLogger("engine")
+
+QUIET_SECONDS = 0.5
+# The system tells of changes at once where it can; this is for folders that come and go, and for network drives.
+LOOK_SECONDS = 2.0
+STEP_SECONDS = 0.05
+LONGEST_RETRY_SECONDS = 30.0
+
+
+class Reloader(threading.Thread):
+    """Publishes a new generation after each change of the files that stands every check."""
+
+    def __init__(self, source: Source, supervisor: Supervisor, first: Outcome, *, watching: bool) -> None:
+        super().__init__(name="reloader", daemon=True)
+        self._source = source
+        self._supervisor = supervisor
+        self._stamps: Mapping[Path, Stamp] = first.stamps
+        self._watching = watching
+        self._asked = threading.Event()
+
+    def reload(self) -> None:
+        """Check and publish now, without waiting for a change."""
+        self._asked.set()
+
+    def run(self) -> None:
+        """Wait, check, publish, for ever."""
+        while True:
+            self._wait()
+            self._asked.clear()
+            outcome = self._check()
+            self._stamps = outcome.stamps
+            if outcome.stamps != _stamps(outcome.stamps):
+                logger.info("the files changed while they were checked; they are checked again")
+                self._asked.set()
+            elif outcome.snapshot is not None:
+                self._supervisor.publish(outcome.snapshot, show_models(outcome.facts))
+            else:
+                text = render(outcome.mistakes)
+                logger.error("the changed spec is refused, the one before it goes on:\n%s", text)
+                self._supervisor.degrade([str(found) for found in outcome.mistakes if found.severity == "error"])
+
+    def _check(self) -> Outcome:
+        """Check in another process, again and again where that one is killed."""
+        patience = Patience(LONGEST_RETRY_SECONDS)
+        while True:
+            self._stamps = _stamps(self._stamps)
+            begin = time.monotonic()
+            try:
+                return check_apart(self._source, lambda _: None)
+            except LostCheck as lost:
+                logger.error("the changed spec could not be checked: %s", lost)  # noqa: TRY400 - no traceback says more
+                self._supervisor.degrade([f"the changed spec could not be checked: {lost}"])
+                if not lost.killed:
+                    self._wait()
+                else:
+                    time.sleep(patience.delay(time.monotonic() - begin))
+
+    def _wait(self) -> None:
+        """Wait until the files have changed and are quiet again, or until somebody asks."""
+        if not self._watching:
+            self._asked.wait()
+        while not self._asked.is_set() and _stamps(self._stamps) == self._stamps:
+            self._wait_for_news()
+        quiet_since, before = time.monotonic(), _stamps(self._stamps)
+        while not self._asked.is_set() and time.monotonic() - quiet_since < QUIET_SECONDS:
+            self._asked.wait(STEP_SECONDS)
+            now = _stamps(self._stamps)
+            if now != before:
+                quiet_since, before = time.monotonic(), now
+
+    def _wait_for_news(self) -> None:
+        """Wait until something happens in the files' folders, or a while has passed."""
+        import watchfiles  # noqa: PLC0415 - no start should wait for it
+
+        folders = {folder for file in self._stamps for folder in (file.parent, file.resolve().parent)}
+        try:
+            next(
+                watchfiles.watch(
+                    *(folder for folder in folders if folder.is_dir()),
+                    watch_filter=None,
+                    recursive=False,
+                    debounce=int(STEP_SECONDS * 1000),
+                    step=int(STEP_SECONDS * 1000),
+                    rust_timeout=int(LOOK_SECONDS * 1000),
+                    yield_on_timeout=True,
+                    raise_interrupt=False,
+                    stop_event=self._asked,
+                ),
+                None,
+            )
+        except OSError:
+            self._asked.wait(LOOK_SECONDS)
+
+
+def _stamps(files: Mapping[Path, Stamp]) -> Mapping[Path, Stamp]:
+    return {file: stamp(file) for file in files}

@@ -1,0 +1,90 @@
+"""What a generation is made of, and how it is made: a spec that has passed every check, with its models.
+
+A snapshot is all that a worker needs. No file is read for it again, so that what is served is what was checked.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine.errors import Diagnostic, SpecError
+from engine.models import Facts, Prepared, prepare_models, restore_models
+from engine.spec import Spec, load
+from engine.web import Lane, build_app
+
+Progress = Callable[[str], None]
+Stamp = tuple[int, ...] | None
+
+_PICKLE_DEPTH = 20_000  # a spec may nest 200 levels deep, each of them several calls
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a spec is read from."""
+
+    routes: str
+    models: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A spec and its models, ready to be served in any process of this machine."""
+
+    spec: Spec
+    prepared: Mapping[str, Prepared]
+    facts: tuple[Facts, ...]
+
+    def dump(self) -> bytes:
+        """Write it for another process of ours."""
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), _PICKLE_DEPTH))
+        return pickle.dumps(self, protocol=pickle.HIGHEST_PROTOCOL)
+
+    @staticmethod
+    def load(payload: bytes) -> Snapshot:
+        """Read what `dump` wrote; only ever what this service's own processes have sent."""
+        snapshot: Snapshot = pickle.loads(payload)  # noqa: S301 - see above
+        return snapshot
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a check: a snapshot, or the mistakes; and the files that it has read, as they were before."""
+
+    stamps: dict[Path, Stamp] = field(default_factory=dict)
+    snapshot: bytes | None = None
+    facts: tuple[Facts, ...] = ()
+    mistakes: tuple[Diagnostic, ...] = ()
+
+
+def check(source: Source, progress: Progress = lambda _: None) -> Outcome:
+    """Do all that can fail: read the spec, prepare its models, build the app as a worker will."""
+    outcome = Outcome()
+
+    def opens(files: Iterable[Path]) -> None:
+        for file in files:
+            outcome.stamps.setdefault(file.absolute(), stamp(file))
+
+    try:
+        spec = load(source.routes, source.models, opens=opens)
+        prepared = prepare_models(spec, progress)
+        predictors = restore_models(spec, prepared)
+    except SpecError as error:
+        outcome.mistakes = error.diagnostics
+        return outcome
+    Lane(build_app(spec, predictors))
+    outcome.facts = tuple(predictor.facts for predictor in predictors.values())
+    outcome.snapshot = Snapshot(spec, prepared, outcome.facts).dump()
+    return outcome
+
+
+def stamp(file: Path) -> Stamp:
+    """Give what changes when a file does; None where there is no such file."""
+    try:
+        found = file.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_dev

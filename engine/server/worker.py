@@ -1,0 +1,252 @@
+"""A worker: a process in which Granian answers requests with the newest generation that its supervisor has sent.
+
+The two ends of its channel speak in pairs of a word and a content. The worker hears `generation` (a number and a
+snapshot), `status`, `drain` and `stop`; it says `serves` and `failed`. Where the channel ends, so does the worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from multiprocessing.connection import Connection
+from typing import Any
+
+from granian import _futures, _granian
+from granian.http import HTTP1Settings
+
+from engine.endpoints import Status
+from engine.models import Predictor, restore_models
+from engine.server.listener import BACKLOG
+from engine.server.snapshot import Snapshot
+from engine.web import Lane, build_app
+
+logger = logging.getLogger("engine")
+
+# What Granian's own worker processes are made of; its type stubs lag behind.
+_RUST: Any = _granian
+_FUTURES: Any = _futures
+
+# A request whose body dribbles in holds a thread. As many threads as connections keep it from starving
+# the others; they are started on demand.
+CONNECTIONS = 512
+IDLE_THREAD_SECONDS = 30
+# How long a stop waits for a body that does not come; longer only for what is being computed.
+BODY_SECONDS = 3.0
+FULL_LOG_SECONDS = 60.0
+LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+
+_ENVIRON: Mapping[str, Any] = {
+    "SCRIPT_NAME": "",
+    "SERVER_SOFTWARE": "Granian",
+    "wsgi.errors": sys.stderr,
+    "wsgi.input_terminated": True,
+    "wsgi.multiprocess": False,
+    "wsgi.multithread": True,
+    "wsgi.run_once": False,
+    "wsgi.version": (1, 0),
+}
+_CLOSE = ("Connection", "close")
+
+App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class Front:
+    """What Granian calls with each request; between two requests, the app behind it may be another one.
+
+    It stands in the place of Granian's own WSGI callback, which copies the process's whole environment into every
+    request's.
+    """
+
+    def __init__(self) -> None:
+        self.app: App = _unready
+        self.draining = False
+        self._working: list[None] = []
+        self._reading: list[None] = []
+        self._said_full = -FULL_LOG_SECONDS
+
+    def __call__(self, protocol: Any, scope: dict[str, Any]) -> None:
+        """Answer one request."""
+        self._working.append(None)
+        if len(self._working) >= CONNECTIONS:
+            self._say_full()
+        try:
+            scope.update(_ENVIRON)
+            scope["wsgi.input"] = _Body(scope["wsgi.input"], self._reading)
+            start = _Start()
+            body = self.app(scope, start)
+            whole = b"".join(body)
+            close = getattr(body, "close", None)
+            if close is not None:
+                close()
+            headers = [*start.headers, _CLOSE] if self.draining else start.headers
+            protocol.response_bytes(start.status, headers, whole)
+        finally:
+            self._working.pop()
+
+    def is_computing(self) -> bool:
+        """Tell whether a request is being answered whose body is there."""
+        return len(self._working) > len(self._reading)
+
+    def _say_full(self) -> None:
+        now = time.monotonic()
+        if now - self._said_full >= FULL_LOG_SECONDS:
+            self._said_full = now
+            logger.warning(
+                "this worker is full: it answers %d requests at once, and others wait to be accepted", CONNECTIONS
+            )
+
+
+class _Body:
+    """The body of one request (PEP 3333's input stream), which lets be seen that somebody waits for it."""
+
+    __slots__ = ("_body", "_reading")
+
+    def __init__(self, body: Any, reading: list[None]) -> None:
+        self._body = body
+        self._reading = reading
+
+    def read(self, size: int = -1) -> bytes:
+        self._reading.append(None)
+        try:
+            data: bytes = self._body.read(size)
+        finally:
+            self._reading.pop()
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._body, name)
+
+
+class _Start:
+    """The `start_response` of one request (PEP 3333)."""
+
+    __slots__ = ("headers", "status")
+
+    def __call__(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:  # noqa: ARG002
+        self.status = int(status[:3])
+        self.headers = headers
+
+
+def _unready(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:  # noqa: ARG001
+    start_response("503 Service Unavailable", [("Retry-After", "1")])
+    return [b""]
+
+
+class Follower:
+    """Does what the supervisor says, in a thread of its own."""
+
+    def __init__(self, channel: Connection, front: Front, stop: Callable[[], None]) -> None:
+        self._channel = channel
+        self._front = front
+        self._stop = stop
+        self._number = 0
+        self._predictors: Mapping[tuple[str, str], Predictor] = {}
+        self._status: Mapping[str, Any] = {}
+        self._heard: Mapping[str, Callable[[Any], None]] = {
+            "drain": self._drain,
+            "generation": self._follow,
+            "status": self._know,
+            "stop": lambda _: self._end(),
+        }
+
+    def begin(self) -> None:
+        """Take the first generation, then listen for what comes; raise what keeps it from being served."""
+        while not self._number:
+            self._hear()
+        threading.Thread(target=self._listen, name="follower", daemon=True).start()
+
+    def _hear(self) -> None:
+        word, content = self._channel.recv()
+        self._heard[word](content)
+
+    def _listen(self) -> None:
+        try:
+            while True:
+                self._hear()
+        except (EOFError, OSError):
+            self._end()
+
+    def _follow(self, content: tuple[int, bytes]) -> None:
+        """Build the app of a generation beside the one that serves, and put it in its place."""
+        number, snapshot = content
+        if number <= self._number:
+            return
+        try:
+            app, predictors = self._build(snapshot)
+        except Exception as error:
+            if not self._number:
+                raise
+            logger.exception("generation %d cannot be served by this worker", number)
+            self._channel.send(("failed", (number, f"{type(error).__name__}: {error}")))
+            return
+        self._front.app, self._predictors, self._number = app, predictors, number
+        del app, predictors
+        gc.collect()  # an app is full of cycles, and the old one may hold large models
+        self._channel.send(("serves", number))
+
+    def _build(self, payload: bytes) -> tuple[App, Mapping[tuple[str, str], Predictor]]:
+        snapshot = Snapshot.load(payload)
+        predictors = restore_models(snapshot.spec, snapshot.prepared, self._predictors)
+        app = build_app(snapshot.spec, predictors, self.status)
+        keyed = {(name, snapshot.prepared[name].key): predictor for name, predictor in predictors.items()}
+        return Lane(app), keyed
+
+    def status(self) -> Status:
+        """Say what the supervisor has said last, and whether this worker takes new requests."""
+        return Status(ready=not self._front.draining, document=self._status)
+
+    def _know(self, document: Mapping[str, Any]) -> None:
+        self._status = document
+
+    def _drain(self, _: Any) -> None:
+        """Close each connection with its next answer."""
+        self._front.draining = True
+
+    def _end(self) -> None:
+        """Answer what has been read, but wait only so long for a body that does not come."""
+        self._front.draining = True
+        self._stop()
+        threading.Thread(target=self._leave, name="leave", daemon=True).start()
+
+    def _leave(self) -> None:
+        deadline = time.monotonic() + BODY_SECONDS
+        while time.monotonic() < deadline or self._front.is_computing():
+            time.sleep(0.05)
+        os._exit(0)
+
+
+def work(number: int, listener: socket.socket, channel: Connection) -> None:
+    """Be a worker, until the supervisor says stop or is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a ^C on the terminal is the supervisor's to hear
+    logging.basicConfig(format=LOG_FORMAT, level=logging.INFO)
+    logging.getLogger("_granian").setLevel(logging.ERROR)
+    front, stopped, ended = Front(), _RUST.WorkerSignal(), threading.Event()
+    stopped.add_cb(ended.set)
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    try:
+        Follower(channel, front, stopped.set).begin()
+    except EOFError:  # the service has stopped before it began
+        return
+    holder = _RUST.SocketHolder(listener.fileno(), False, BACKLOG)
+    server = _RUST.WSGIWorker(
+        number,
+        (None, holder),
+        None,
+        py_threads=CONNECTIONS,
+        py_threads_idle_timeout=IDLE_THREAD_SECONDS,
+        backpressure=CONNECTIONS,
+        http_mode="1",
+        http1_opts=HTTP1Settings(),
+    )
+    loop = asyncio.new_event_loop()
+    scheduler = _FUTURES._new_cbscheduler(loop, front, impl_asyncio=True)  # noqa: SLF001 - see _RUST
+    server.serve_mtr(scheduler, loop, stopped)
+    ended.wait()

@@ -1,0 +1,66 @@
+"""Changes of the files under load: what is right is served by every worker, what is wrong changes nothing."""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from conftest import Clients
+from serving import Server
+
+RELOADS = 100
+LEAST_REQUESTS = 50_000
+Serve = Callable[..., Server]
+
+
+def write(file: Path, text: str) -> None:
+    """Write a file as careful editors do: whole, in one step."""
+    new = file.with_name(f".{file.name}.new")
+    new.write_text(text)
+    new.replace(file)
+
+
+def spec(number: int) -> str:
+    """A spec whose every answer tells its number twice: in a header and in a long body."""
+    return f"""routes:
+  - path: /
+    response: {{text: "{number} {"x" * 2000} {number}", headers: {{X-Number: "{number}"}}}}
+"""
+
+
+class NeverBack:
+    """Holds answers of one connection after another to be whole; those of a process never go back."""
+
+    def __call__(self, status: int, headers: dict[str, str], body: bytes) -> str:
+        found = re.fullmatch(rb"(\d+) x{2000} (\d+)", body)
+        if status != 200 or not found:
+            return f"{status} {body[:50]!r}"
+        first, last, header = int(found[1]), int(found[2]), int(headers["x-number"])
+        return "" if first == last == header else f"{first} {last} {header}"
+
+
+def test_100_reloads_under_load_lose_nothing(tmp_path: Path, serve_here: Serve) -> None:
+    """By SIGHUP and by the change alone, in turn; on its own connection a client never sees an older answer."""
+    routes = tmp_path / "routes.yaml"
+    write(routes, spec(0))
+    server = serve_here()
+    with Clients(server, 8, NeverBack()) as clients:
+        for number in range(1, RELOADS + 1):
+            write(routes, spec(number))
+            if number % 2:
+                server.process.send_signal(signal.SIGHUP)
+            server.wait_until(lambda status, number=number: min_generation(status) > number)
+            assert server.request("GET", "/")[2].startswith(b"%d " % number)
+        deadline = time.monotonic() + 60
+        while clients.answered < LEAST_REQUESTS and time.monotonic() < deadline:
+            time.sleep(0.1)
+    assert not clients.wrong
+    assert clients.answered >= LEAST_REQUESTS
+    assert 0 == server.stop()
+
+
+def min_generation(status: dict[str, object]) -> int:
+    return min(worker["generation"] for worker in status["workers"])

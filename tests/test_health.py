@@ -1,0 +1,88 @@
+"""The routes that every service has: live, ready, and its status for this machine alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import flask
+import pytest
+
+from engine.endpoints import Status
+from engine.errors import SpecError
+from engine.spec import load
+from engine.web import build_app
+
+AppOf = Callable[..., flask.Flask]
+ROUTES = "routes: [{path: /, response: hi}, {path: /<name>, response: {text: '${path.name}'}}]"
+IRIS = """models:
+  iris: {file: build/model.pkl, input: {type: array, items: {type: number}, minItems: 4, maxItems: 4}}
+"""
+
+
+def test_a_service_is_live_and_ready(app_of: AppOf) -> None:
+    client = app_of(ROUTES).test_client()
+    live, ready = client.get("/livez"), client.get("/readyz")
+    assert (200, {"live": True}, "no-store") == (live.status_code, live.json, live.headers["Cache-Control"])
+    assert (200, {"ready": True}) == (ready.status_code, ready.json)
+    assert 405 == client.post("/livez").status_code
+
+
+def test_a_service_that_stops_is_live_and_not_ready(spec_folder: Path) -> None:
+    (spec_folder / "routes.yaml").write_text(ROUTES)
+    client = build_app(load(), {}, lambda: Status(ready=False, document={})).test_client()
+    ready = client.get("/readyz")
+    assert (503, "1", "the service is stopping") == (
+        ready.status_code,
+        ready.headers["Retry-After"],
+        ready.json["detail"],
+    )
+    assert 200 == client.get("/livez").status_code
+
+
+def test_the_status_names_the_models(app_of: AppOf) -> None:
+    client = app_of("routes: [{path: /p, model: iris}]", IRIS).test_client()
+    status = client.get("/-/status").json
+    (model,) = status["models"]
+    assert ("iris", "build/model.pkl", "RandomForestClassifier") == (
+        model["name"],
+        model["file"][-15:],
+        model["estimator"],
+    )
+    assert (1, []) == (status["generation"], status["degraded"])
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.9.1", "::1"])
+def test_the_status_is_shown_to_this_machine(address: str, app_of: AppOf) -> None:
+    client = app_of(ROUTES).test_client()
+    assert 200 == client.get("/-/status", environ_base={"REMOTE_ADDR": address}).status_code
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1", "8.8.8.8", "::2", "", "localhost"])
+def test_the_status_is_shown_to_nobody_else(address: str, app_of: AppOf) -> None:
+    client = app_of(ROUTES).test_client()
+    answer = client.get("/-/status", environ_base={"REMOTE_ADDR": address})
+    expected = "the status is shown to this machine alone; ask from there, without a proxy"
+    assert (403, expected) == (answer.status_code, answer.json["detail"])
+
+
+@pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For", "X-Real-IP"])
+def test_a_proxy_on_this_machine_asks_for_somebody_else(header: str, app_of: AppOf) -> None:
+    client = app_of(ROUTES).test_client()
+    assert 403 == client.get("/-/status", headers={header: "10.0.0.1"}).status_code
+
+
+@pytest.mark.parametrize(
+    ("path", "does"),
+    [
+        ("/livez", "tells whether the service lives"),
+        ("/readyz", "tells whether the service takes requests"),
+        ("/-/status", "tells this machine how the service is"),
+    ],
+)
+def test_a_route_in_their_place_is_told(path: str, does: str, spec_folder: Path) -> None:
+    (spec_folder / "routes.yaml").write_text(f"routes: [{{path: {path}, methods: [POST], response: hi}}]")
+    with pytest.raises(SpecError) as refused:
+        load()
+    (found,) = refused.value.diagnostics
+    assert f'path "{path}" is the engine\'s own, and {does}; choose another path' == found.message

@@ -1,0 +1,142 @@
+"""A check does all that can fail, in a process of its own where a model must be opened; a snapshot has all there is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import joblib
+import pytest
+from modelling import ROW, X, y
+from sklearn.ensemble import RandomForestClassifier
+
+from engine.errors import SpecError
+from engine.models import compile_models, needs_sklearn
+from engine.models.cache import VARIABLE
+from engine.server import apart, first_check
+from engine.server.apart import LostCheck, check_apart
+from engine.server.snapshot import Snapshot, Source, check, stamp
+from engine.spec import load
+
+INSTANCE = X[0].tolist()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A spec with a small forest, and no cache but its own."""
+    monkeypatch.delenv(VARIABLE)
+    monkeypatch.chdir(tmp_path)
+    joblib.dump(RandomForestClassifier(3, random_state=0).fit(X, y), tmp_path / "m.pkl")
+    (tmp_path / "hello.txt").write_text("hello")
+    routes = [{"path": "/p", "model": "m"}, {"path": "/file", "response": {"file": "hello.txt"}}]
+    (tmp_path / "routes.yaml").write_text(json.dumps({"routes": routes}))
+    (tmp_path / "models.yaml").write_text(json.dumps({"models": {"m": {"file": "m.pkl", "input": ROW}}}))
+    return tmp_path
+
+
+SOURCE = Source("routes.yaml", None)
+
+
+def test_a_check_apart_fills_the_cache_and_tells_what_it_does(folder: Path) -> None:
+    told: list[str] = []
+    assert needs_sklearn(load(folder / "routes.yaml"))
+    outcome = check_apart(SOURCE, told.append)
+    assert ((), ["m"]) == (outcome.mistakes, [facts.name for facts in outcome.facts])
+    assert "m: proving trees in C" in told
+    assert not needs_sklearn(load(folder / "routes.yaml"))
+
+
+def test_a_check_names_every_file_that_it_reads(folder: Path) -> None:
+    outcome = check(SOURCE)
+    names = {"routes.yaml", "models.yaml", "m.pkl", "hello.txt"}
+    assert {folder / name: stamp(folder / name) for name in names} == outcome.stamps
+    (folder / "m.pkl").unlink()
+    (folder / "hello.txt").unlink()
+    refused = check(SOURCE)
+    assert names == {file.name for file in refused.stamps}
+    assert (None, 2) == (refused.stamps[folder / "m.pkl"], len(refused.mistakes))
+
+
+def test_a_snapshot_needs_no_file(folder: Path) -> None:
+    """What a worker reads from it in another process: no scikit-learn, the file's bytes, the model's answer."""
+    payload = check(SOURCE).snapshot
+    assert payload is not None
+    (folder / "payload").write_bytes(payload)
+    for name in ("m.pkl", "hello.txt", "routes.yaml", "models.yaml"):
+        (folder / name).unlink()
+    shutil.rmtree(folder / ".engine")
+    done = subprocess.run(
+        [sys.executable, "-c", WORKER.format(instance=INSTANCE)], capture_output=True, text=True, check=False
+    )
+    assert ('{"result":[0]}\nhello\n[]\n', "") == (done.stdout, done.stderr)
+
+
+WORKER = """
+import sys
+from pathlib import Path
+import engine.server.worker
+from engine.models import restore_models
+from engine.server.snapshot import Snapshot
+from engine.web import build_app
+snapshot = Snapshot.load(Path("payload").read_bytes())
+client = build_app(snapshot.spec, restore_models(snapshot.spec, snapshot.prepared)).test_client()
+print(client.post("/p", json={instance}).text.strip())
+print(client.get("/file").text)
+print(sorted({{"sklearn", "scipy", "pandas", "joblib", "pickle5", "skops", "skl2onnx"}} & set(sys.modules)))
+"""
+
+
+def test_a_spec_as_deep_as_may_be_fits_into_a_snapshot(folder: Path) -> None:
+    deep = "[" * 190 + "]" * 190
+    (folder / "routes.yaml").write_text(f'{{"routes": [{{"path": "/", "response": {{"json": {deep}}}}}]}}')
+    payload = check(SOURCE).snapshot
+    assert payload is not None
+    assert load(folder / "routes.yaml").routes[0].response == Snapshot.load(payload).spec.routes[0].response
+
+
+def test_mistakes_are_told_at_their_places(folder: Path) -> None:
+    (folder / "m.pkl").write_bytes(b"no pickle")
+    with pytest.raises(SpecError) as refused:
+        first_check(SOURCE, lambda _: None)
+    (found,) = refused.value.diagnostics
+    assert ("models.yaml", True) == (Path(found.place.file).name, "damaged" in found.message)
+
+
+def test_a_model_that_kills_its_process_is_told_at_its_place(folder: Path) -> None:
+    (folder / "m.pkl").write_bytes(b"cos\n_exit\n(I9\ntR.")
+    with pytest.raises(SpecError) as refused:
+        first_check(SOURCE, lambda _: None)
+    (found,) = refused.value.diagnostics
+    expected = (
+        "compiling the model failed: m: loading: the process ended with exit status 9; it may use 16 GiB of memory; "
+        "runtime: sklearn serves it uncompiled"
+    )
+    assert ("models.yaml:1:27", expected) == (str(found.place), found.message)
+
+
+def test_a_model_that_never_ends_is_told_at_its_place(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "SECONDS_FOR_EACH", 8.0)
+    (folder / "m.pkl").write_bytes(b"ctime\nsleep\n(I600\ntR.")
+    with pytest.raises(SpecError) as refused:
+        first_check(SOURCE, lambda _: None)
+    assert "compiling the model failed: m: loading: took more than 8 seconds" in str(refused.value)
+
+
+def test_a_check_that_is_killed_is_no_mistake_of_the_spec(folder: Path) -> None:
+    (folder / "m.pkl").write_bytes(b"cos\nkill\n(cos\ngetpid\n(tRI9\ntR.")
+    with pytest.raises(LostCheck) as lost:
+        check_apart(SOURCE, lambda _: None)
+    assert (True, "m: loading: the process was killed by signal 9; it may use 16 GiB of memory") == (
+        lost.value.killed,
+        str(lost.value),
+    )
+
+
+def test_what_is_compiled_needs_no_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_models(load(folder / "routes.yaml"))
+    monkeypatch.setattr(sys.modules["engine.server.serve"], "check_apart", lambda *_: pytest.fail("another process"))
+    outcome, snapshot = first_check(SOURCE, lambda _: None)
+    assert ["m"] == [facts.name for facts in outcome.facts] == [facts.name for facts in snapshot.facts]
