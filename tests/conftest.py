@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import runpy
 import shutil
@@ -13,6 +14,7 @@ import flask
 import joblib
 import pytest
 from modelling import ROW
+from serving import Server, serving
 
 from engine import create_app
 from engine.models import Predictor, compile_models
@@ -74,3 +76,14 @@ def serve(tmp_path: Path) -> Callable[..., Predictor]:
         return compile_models(load(tmp_path / "routes.yaml"))["m"]
 
     return make
+
+
+@pytest.fixture
+def serve_here(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Serve the spec in the test's folder, with 2 workers."""
+    with contextlib.ExitStack() as stack:
+
+        def serve(*arguments: str) -> Server:
+            return stack.enter_context(serving(tmp_path, "-w", "2", *arguments))
+
+        yield serve

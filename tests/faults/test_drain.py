@@ -9,12 +9,12 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import joblib
 import pytest
-from serving import Server, serving
+from serving import Server
 
 SLOW_SECONDS = 2.0
 SLOW, IDLE, ASKING = 6, 30, 4
@@ -48,7 +48,7 @@ MODELS = """models:
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serve_here: Callable[..., Server]) -> Server:
     (tmp_path / "slow_module.py").write_text(MODULE)
     monkeypatch.syspath_prepend(tmp_path)
     import slow_module
@@ -56,8 +56,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     joblib.dump(slow_module.Slow().fit(None, None), tmp_path / "slow.pkl")
     (tmp_path / "routes.yaml").write_text(SPEC)
     (tmp_path / "models.yaml").write_text(MODELS)
-    with serving(tmp_path, "-w", "2") as server:
-        yield server
+    return serve_here()
 
 
 def test_a_stop_loses_nothing_that_was_accepted(server: Server) -> None:

@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from conftest import Clients
-from serving import Server
+from serving import Clients, Server
 
 RELOADS = 100
 LEAST_REQUESTS = 50_000

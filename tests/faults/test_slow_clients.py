@@ -7,11 +7,11 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from serving import Server, serving
+from serving import Server
 
 DRIBBLERS = 300
 ASKED = 2000
@@ -30,10 +30,9 @@ BODY = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{"
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
+def server(tmp_path: Path, serve_here: Callable[..., Server]) -> Server:
     (tmp_path / "routes.yaml").write_text(SPEC)
-    with serving(tmp_path, "-w", "2") as server:
-        yield server
+    return serve_here()
 
 
 @contextlib.contextmanager

@@ -5,14 +5,12 @@ from __future__ import annotations
 import http.client
 import os
 import signal
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Self
 
 import pytest
-from serving import Server, serving
+from serving import Clients, Server
 
 from engine.server.supervisor import Patience
 
@@ -25,10 +23,13 @@ SPEC = """routes:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
+def server(tmp_path: Path, serve_here: Callable[..., Server]) -> Server:
     (tmp_path / "routes.yaml").write_text(SPEC)
-    with serving(tmp_path, "-w", "2") as server:
-        yield server
+    return serve_here()
+
+
+def is_fine(status: int, _headers: dict[str, str], body: bytes) -> str:
+    return "" if (200, b"hello") == (status, body) else f"{status} {body!r}"
 
 
 def kill(pids: list[int]) -> None:
@@ -55,42 +56,14 @@ def wait_for(server: Server, count: int) -> list[int]:
     return found
 
 
-class Clients:
-    """Clients that ask one thing after another, each on a new connection, and count."""
-
-    def __init__(self, server: Server, count: int) -> None:
-        self.answered, self.failed = 0, 0
-        self._stop = threading.Event()
-        self._server = server
-        self._threads = [threading.Thread(target=self._ask) for _ in range(count)]
-
-    def _ask(self) -> None:
-        while not self._stop.is_set():
-            try:
-                ok = self._server.request("GET", "/")[0] == 200
-            except (OSError, http.client.HTTPException):
-                ok = False
-            self.answered += ok
-            self.failed += not ok
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-
 def test_one_worker_after_another_is_killed_and_only_what_it_had_in_flight_is_lost(server: Server) -> None:
-    with Clients(server, 4) as clients:
+    with Clients(server, 4, is_fine) as clients:
         for turn in range(KILLS):
             kill([wait_for(server, 2)[turn % 2]])
             time.sleep(0.05)
-    assert clients.failed <= KILLS * 4  # four clients have one request each in flight
-    assert clients.answered > 50 * clients.failed
+    failed = clients.wrong.total()
+    assert failed <= KILLS * 4  # four clients have one request each in flight
+    assert clients.answered > 50 * failed
     assert 0 == server.stop()
 
 
