@@ -1,7 +1,7 @@
 """Train the sample model: a random forest that tells three species of iris apart.
 
-Prints its accuracy and the classification report on the held-out third, and writes build/model.pkl and, for the
-proof that the compiled model answers alike, the held-out rows in build/reference.csv.
+Prints its accuracy and the classification report on the held-out third. Writes build/model.pkl and, for the proof
+that the compiled model answers alike, the held-out rows in build/reference.csv; pins the model in models.lock.
 """
 
 from pathlib import Path
@@ -13,9 +13,12 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import accuracy_score, classification_report
 from sklearn.model_selection import train_test_split
 
+from engine import lock_models
+
 SEED = 1234
 NAMES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
-MODEL = Path(__file__).parent / "build" / "model.pkl"
+FOLDER = Path(__file__).parent
+MODEL = FOLDER / "build" / "model.pkl"
 
 
 def main(file: Path = MODEL) -> None:
@@ -33,6 +36,8 @@ def main(file: Path = MODEL) -> None:
     joblib.dump(model, file)
     np.savetxt(file.with_name("reference.csv"), test_features, "%g", ",", header=",".join(NAMES), comments="")
     print("saved:", file)
+    if file == MODEL:
+        lock_models(FOLDER / "routes.yaml", names=["iris"])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Two YAML files in, a validated HTTP service out."""
 
 from engine.errors import EngineError, SpecError
+from engine.models import lock_models
 from engine.web import create_app
 
-__all__ = ["EngineError", "SpecError", "create_app"]
+__all__ = ["EngineError", "SpecError", "create_app", "lock_models"]

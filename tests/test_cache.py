@@ -165,7 +165,7 @@ def test_the_size_of_a_batch_is_its_rows_whatever_their_form() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compiling, "load", programs.get)
         entry = Entry({}, {"one": "one", "batch": "batch"})
-        prepared = compiling.Prepared("key", entry, "sha256", None)
+        prepared = compiling.Prepared("key", entry, None)
         runtime = compiling._runtime(None, prepared, Report("native", batch_from=3), None)
     for rows in (np.zeros((2, 9)), np.zeros((3, 9)), {name: np.zeros(2) for name in "abcd"}, {"a": np.zeros(3)}):
         runtime(rows)

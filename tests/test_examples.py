@@ -42,7 +42,8 @@ def introduction(example: Path) -> Iterator[str]:
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
 def test_an_example_trains_checks_serves_and_answers(example: Path, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("build"))
-    shutil.copy(ROOT / "train.py", tmp_path)
+    for name in ("train.py", "routes.yaml", "models.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
     answers = []
     with contextlib.ExitStack() as running:
         for line in introduction(example):

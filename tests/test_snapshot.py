@@ -14,7 +14,7 @@ from modelling import ROW, X, y
 from sklearn.ensemble import RandomForestClassifier
 
 from engine.errors import SpecError
-from engine.models import compile_models, needs_sklearn
+from engine.models import compile_models, lock_models, needs_sklearn
 from engine.models.cache import VARIABLE
 from engine.server import apart, first_check
 from engine.server.apart import LostCheck, check_apart
@@ -51,7 +51,7 @@ def test_a_check_apart_fills_the_cache_and_tells_what_it_does(folder: Path) -> N
 
 def test_a_check_names_every_file_that_it_reads(folder: Path) -> None:
     outcome = check(SOURCE)
-    names = {"routes.yaml", "models.yaml", "m.pkl", "hello.txt"}
+    names = {"routes.yaml", "models.yaml", "models.lock", "m.pkl", "hello.txt"}
     assert {folder / name: stamp(folder / name) for name in names} == outcome.stamps
     (folder / "m.pkl").unlink()
     (folder / "hello.txt").unlink()
@@ -137,6 +137,7 @@ def test_a_check_that_is_killed_is_no_mistake_of_the_spec(folder: Path) -> None:
 
 def test_what_is_compiled_needs_no_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compile_models(load(folder / "routes.yaml"))
+    lock_models()
     monkeypatch.setattr(sys.modules["engine.server.serve"], "check_apart", lambda *_: pytest.fail("another process"))
     outcome, snapshot = first_check(SOURCE, lambda _: None)
     assert ["m"] == [facts.name for facts in outcome.facts] == [facts.name for facts in snapshot.facts]

@@ -7,9 +7,8 @@ from dataclasses import asdict, replace
 
 import click
 
-from engine.commands.options import json_option, spec_options
+from engine.commands.options import json_option, named_models, spec_options
 from engine.commands.output import print_json, print_table, progress
-from engine.errors import did_you_mean
 from engine.models import Facts
 
 MICROSECONDS = 1e6
@@ -34,11 +33,7 @@ def compile_(names: tuple[str, ...], routes: str, models: str | None, as_json: b
     from engine.spec import load
 
     spec = load(routes, models)
-    for name in names:
-        if name not in spec.models:
-            hint = did_you_mean(name, spec.models, "the models are")
-            raise click.BadParameter(f'there is no model "{name}" {hint}', param_hint="MODEL")
-    chosen = {name: model for name, model in spec.models.items() if not names or name in names}
+    chosen = {name: spec.models[name] for name in named_models(spec, names)}
     with progress() as show:
         predictors = compile_models(replace(spec, models=chosen), show)
     facts = [predictor.facts for predictor in predictors.values()]

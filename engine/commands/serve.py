@@ -23,7 +23,10 @@ from engine.commands.routes import print_routes
     "-w", "--workers", type=click.IntRange(1, 256), help="The worker processes.  [default: one for each core]"
 )
 @click.option("--no-reload", "reload", flag_value=False, default=True, help="Do not follow changes of the files.")
-def serve(routes: str, models: str | None, host: str, port: int, workers: int | None, reload: bool) -> None:
+@click.option("--locked", is_flag=True, help="Serve only models that are pinned in models.lock.")
+def serve(
+    routes: str, models: str | None, host: str, port: int, workers: int | None, reload: bool, locked: bool
+) -> None:
     """Serve the spec with the production server, until SIGTERM or ^C.
 
     What `check` would refuse is refused here too, before the port is opened. When the files change, what
@@ -41,7 +44,7 @@ def serve(routes: str, models: str | None, host: str, port: int, workers: int | 
         reach = "" if server.is_loopback(host) else ", which other machines can reach"
         click.echo(f"serving on {url}{reach} (press ^C to stop)")
 
-    source = server.Source(routes, models)
+    source = server.Source(routes, models, locked)
     with writable_cache(Path(routes).parent):
         with progress() as show:
             first, snapshot = server.first_check(source, show)
@@ -51,6 +54,8 @@ def serve(routes: str, models: str | None, host: str, port: int, workers: int | 
         print_routes(spec)
         click.echo()
         print_models(first.facts)
+        for note in first.notes:
+            click.echo(note)
         count = workers or _cores()
         server.serve(source, first, server.Options(host, port, count, reload), announce)
 

@@ -1,18 +1,23 @@
 """compile: a model's file → a `Predictor`. The only folder that imports scikit-learn and its kin."""
 
 from engine.models.cache import writable_cache
-from engine.models.compile import Prepared, compile_models, needs_sklearn, prepare_models, restore_models
+from engine.models.compile import Opened, Prepared, compile_models, needs_sklearn, prepare_models, restore_models
+from engine.models.pinning import Pinned, lock_models, pin
 from engine.models.predictor import Facts, Prediction, Predictor
 from engine.models.report import Report
 
 __all__ = [
     "Facts",
+    "Opened",
+    "Pinned",
     "Prediction",
     "Predictor",
     "Prepared",
     "Report",
     "compile_models",
+    "lock_models",
     "needs_sklearn",
+    "pin",
     "prepare_models",
     "restore_models",
     "writable_cache",

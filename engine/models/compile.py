@@ -7,9 +7,10 @@ it gives, in this process or another, and reads no file.
 from __future__ import annotations
 
 import hashlib
+import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from engine.spec import Example, Model, Spec
 from engine.validation import show
 
 EXAMPLE_TOLERANCE = 1e-6
+GOLDEN_TOLERANCE = 2e-5  # a compiled model may be close, instead of exact
 
 Progress = Callable[[str], None]
 
@@ -42,13 +44,16 @@ class ModelFile:
 class Prepared:
     """All that a predictor is made of; of one name, two with the same `key` are the same.
 
-    `file` is the model's own, where scikit-learn serves it.
+    `file` is the model's own; once compiled, it is needed no more.
     """
 
     key: str
     entry: Entry
-    sha256: str
     file: ModelFile | None
+
+    def without_file(self) -> Prepared:
+        """Leave the file out where nobody needs it."""
+        return replace(self, file=None) if self.entry.programs else self
 
 
 class Opened:
@@ -133,21 +138,49 @@ class _Files:
         return self._files[path]
 
 
-def _prepare(model: Model, cache: Cache, files: _Files, opened: Opened, progress: Progress) -> Prepared:
+def read_file(model: Model) -> ModelFile:
+    """Read a model's file; raise `SpecError`."""
+    return _read(model, _Files())
+
+
+def uncompiled(model: Model, file: ModelFile, opened: Opened) -> Predictor:
+    """Make the predictor of a model as its file has it, with no compiling and no proof; raise `SpecError`."""
+    entry = _compile(replace(model, runtime="sklearn"), file, opened, lambda _: None)
+    return _restore(model, Prepared("", entry, file), opened)
+
+
+def _read(model: Model, files: _Files) -> ModelFile:
     try:
-        file = files.read(model)
-        key = cache.key(model, file.data)
+        return files.read(model)
     except OSError as error:
         raise model.error(f"the model's file cannot be read: {error.strerror}", "file") from None
+
+
+def _prepare(model: Model, cache: Cache, files: _Files, opened: Opened, progress: Progress) -> Prepared:
+    file = _read(model, files)
+    if model.pin is not None and model.pin.sha256 != file.sha256:
+        raise model.error(
+            f"this is not the file that is pinned: its sha256 is {file.sha256}, {model.pin.place().file} has "
+            f"{model.pin.sha256}; if you trust it, accept it: {model.lock_command}",
+            "file",
+        )
+    try:
+        key = cache.key(model, file.data)
+    except OSError as error:
+        raise model.error(f"the file cannot be read: {error.strerror}", "reference") from None
+    golden = model.pin.golden if model.pin is not None else ()
+    known = {"golden": [(one.input, one.result) for one in golden]}
     entry = cache.read(key)
     if entry is None:
         entry = _compile(model, file, opened, progress)
-        tried = _restore(model, Prepared(key, entry, file.sha256, file), opened)
-        mistakes = [found for example in model.examples for found in _try(example, tried)]
-        if mistakes:
-            raise SpecError(mistakes)
-        cache.write(key, entry)
-    return Prepared(key, entry, file.sha256, None if entry.programs else file)
+        _hold(model.examples, EXAMPLE_TOLERANCE, _restore(model, Prepared(key, entry, file), opened))
+    elif json.dumps(known["golden"]) == json.dumps(entry.facts["golden"]):
+        return Prepared(key, entry, file)
+    hint = f"; if that is right, accept it: {model.lock_command}"
+    _hold(golden, GOLDEN_TOLERANCE, _restore(model, Prepared(key, entry, file), opened), hint)
+    entry = replace(entry, facts={**entry.facts, **known})
+    cache.write(key, entry)
+    return Prepared(key, entry, file)
 
 
 def _compile_graph(model: Model, file: ModelFile) -> Entry:
@@ -236,7 +269,18 @@ def _tuple(values: list[Any] | None) -> Any:
     return None if values is None else tuple(values)
 
 
-def _try(example: Example, predictor: Predictor) -> list[Diagnostic]:
+def _hold(examples: Iterable[Example], tolerance: float, predictor: Predictor, hint: str = "") -> None:
+    """Run examples; raise `SpecError` with each that gets another result than its own."""
+    mistakes = [
+        replace(found, message=found.message + hint)
+        for example in examples
+        for found in _try(example, predictor, tolerance)
+    ]
+    if mistakes:
+        raise SpecError(mistakes)
+
+
+def _try(example: Example, predictor: Predictor, tolerance: float) -> list[Diagnostic]:
     """Run an example; a model that fails on it is as wrong as one that answers otherwise."""
     try:
         result = predictor([example.input]).result[0]
@@ -245,17 +289,18 @@ def _try(example: Example, predictor: Predictor) -> list[Diagnostic]:
     except Exception as error:  # noqa: BLE001 - an estimator may raise anything
         message = f"the model fails on this example: {type(error).__name__}: {error}"
         return [Diagnostic(example.place("input"), message)]
-    if _same(example.result, result):
+    if _same(example.result, result, tolerance):
         return []
     return [Diagnostic(example.place("result"), f"the model answers {show(result)}, not {show(example.result)}")]
 
 
-def _same(expected: Any, actual: Any) -> bool:
+def _same(expected: Any, actual: Any, tolerance: float) -> bool:
     if isinstance(expected, list) and isinstance(actual, list):
-        return len(expected) == len(actual) and all(map(_same, expected, actual))
+        pairs = zip(expected, actual, strict=False)
+        return len(expected) == len(actual) and all(_same(one, other, tolerance) for one, other in pairs)
     if isinstance(expected, bool) or isinstance(actual, bool):
         return expected is actual
     if isinstance(expected, float) or isinstance(actual, float):
         numbers = isinstance(expected, int | float) and isinstance(actual, int | float)
-        return numbers and math.isclose(expected, actual, rel_tol=EXAMPLE_TOLERANCE, abs_tol=1e-12)
+        return numbers and math.isclose(expected, actual, rel_tol=tolerance, abs_tol=1e-12)
     return bool(expected == actual)

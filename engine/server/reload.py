@@ -49,6 +49,8 @@ class Reloader(threading.Thread):
                 logger.info("the files changed while they were checked; they are checked again")
                 self._asked.set()
             elif outcome.snapshot is not None:
+                for note in outcome.notes:
+                    logger.warning("%s", note)
                 self._supervisor.publish(outcome.snapshot, show_models(outcome.facts))
             else:
                 text = render(outcome.mistakes)

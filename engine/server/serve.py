@@ -18,7 +18,7 @@ from engine.server.apart import LostCheck, check_apart
 from engine.server.listener import listen
 from engine.server.notify import notify
 from engine.server.reload import Reloader
-from engine.server.snapshot import Outcome, Progress, Snapshot, Source, check
+from engine.server.snapshot import Outcome, Progress, Snapshot, Source, check, newcomers
 from engine.server.supervisor import Supervisor
 from engine.server.worker import LOG_FORMAT
 from engine.spec import load
@@ -39,9 +39,10 @@ def first_check(source: Source, progress: Progress) -> tuple[Outcome, Snapshot]:
 
     What would import scikit-learn or open a model file is done in another process.
     """
-    spec = load(source.routes, source.models)
+    spec = load(source.routes, source.models, locked=source.locked)
     try:
-        outcome = check_apart(source, progress) if needs_sklearn(spec) else check(source, progress)
+        apart = needs_sklearn(spec) or newcomers(spec)
+        outcome = check_apart(source, progress) if apart else check(source, progress)
     except LostCheck as lost:
         model = spec.models.get(str(lost).partition(":")[0])
         where = model or next(iter(spec.models.values()))

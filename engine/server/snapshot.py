@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.errors import Diagnostic, SpecError
-from engine.models import Facts, Prepared, prepare_models, restore_models
+from engine.models import Facts, Opened, Prepared, pin, prepare_models, restore_models
 from engine.spec import Spec, load
 from engine.web import Lane, build_app
 
@@ -24,10 +24,11 @@ _PICKLE_DEPTH = 20_000  # a spec may nest 200 levels deep, each of them several 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a spec is read from."""
+    """Where a spec is read from; if `locked`, nothing is served that is not pinned, and nothing is pinned."""
 
     routes: str
     models: str | None
+    locked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,15 @@ class Snapshot:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a check: a snapshot, or the mistakes; and the files that it has read, as they were before."""
+    """What became of a check: a snapshot, or the mistakes; and the files that it has read, as they were before.
+
+    `notes` are what people are told of a check that has passed.
+    """
 
     stamps: dict[Path, Stamp] = field(default_factory=dict)
     snapshot: bytes | None = None
     facts: tuple[Facts, ...] = ()
+    notes: tuple[str, ...] = ()
     mistakes: tuple[Diagnostic, ...] = ()
 
 
@@ -69,16 +74,37 @@ def check(source: Source, progress: Progress = lambda _: None) -> Outcome:
             outcome.stamps.setdefault(file.absolute(), stamp(file))
 
     try:
-        spec = load(source.routes, source.models, opens=opens)
-        prepared = prepare_models(spec, progress)
-        predictors = restore_models(spec, prepared)
+        spec, opened = load(source.routes, source.models, locked=source.locked, opens=opens), Opened()
+        prepared = prepare_models(spec, progress, opened)
+        outcome.notes = pin_newcomers(spec, prepared, opened)
+        predictors = restore_models(spec, prepared, opened=opened)
     except SpecError as error:
         outcome.mistakes = error.diagnostics
         return outcome
+    if spec.lock is not None and outcome.notes:
+        outcome.stamps[spec.lock.absolute()] = stamp(spec.lock)
     Lane(build_app(spec, predictors))
     outcome.facts = tuple(predictor.facts for predictor in predictors.values())
-    outcome.snapshot = Snapshot(spec, prepared, outcome.facts).dump()
+    kept = {name: one.without_file() for name, one in prepared.items()}
+    outcome.snapshot = Snapshot(spec, kept, outcome.facts).dump()
     return outcome
+
+
+def pin_newcomers(spec: Spec, prepared: Mapping[str, Prepared], opened: Opened) -> tuple[str, ...]:
+    """Pin the models that have no pin yet, as they are at first sight, and say so."""
+    new = {name: file for name in newcomers(spec) if (file := prepared[name].file) is not None}
+    if not new or spec.lock is None:
+        return ()
+    try:
+        pinned = pin(spec, new, opened)
+    except OSError as error:
+        return (f"{', '.join(new)}: not pinned, since {spec.lock} cannot be written ({error.strerror})",)
+    return tuple(f"{one.name}: pinned in {spec.lock} at first sight, sha256 {one.sha256}" for one in pinned)
+
+
+def newcomers(spec: Spec) -> tuple[str, ...]:
+    """Name the models that are not pinned."""
+    return tuple(name for name, model in spec.models.items() if model.pin is None)
 
 
 def stamp(file: Path) -> Stamp:

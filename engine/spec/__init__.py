@@ -3,6 +3,7 @@
 from engine.spec.files import inside
 from engine.spec.grammar import GrammarName, grammar
 from engine.spec.load import load
+from engine.spec.lock import write_pins
 from engine.spec.paths import LazyRule
 from engine.spec.records import Example, Limits, Model, Output, Response, Route, Schema, Service, Spec
 from engine.spec.templates import Parameter, parse_template
@@ -24,4 +25,5 @@ __all__ = [
     "inside",
     "load",
     "parse_template",
+    "write_pins",
 ]

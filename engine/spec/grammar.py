@@ -13,14 +13,14 @@ from engine.errors import Diagnostic, did_you_mean
 from engine.spec.node import Node
 from engine.validation import TYPE_NAMES, Path, Validator, Violation, clip, show, unquoted
 
-GrammarName = Literal["routes", "models"]
+GrammarName = Literal["routes", "models", "lock"]
 
 _YAML_TYPES = {**TYPE_NAMES, "array": "a list", "object": "a mapping", "boolean": "true or false"}
 
 
 @cache
 def grammar(name: GrammarName) -> dict[str, Any]:
-    """Read a grammar: the JSON Schema of `routes.yaml` or of `models.yaml`."""
+    """Read a grammar: the JSON Schema of `routes.yaml`, of `models.yaml` or of `models.lock`."""
     schema: dict[str, Any] = json.loads(files(__package__).joinpath(f"{name}.schema.json").read_bytes())
     return schema
 
@@ -157,7 +157,7 @@ def _noun(path: Path) -> str:
 
 def _a(beside: dict[str, Any]) -> str:
     title: str = beside["title"]
-    if title.endswith((".yaml", "s")) or title in ("output", "service"):
+    if title.endswith((".yaml", ".lock", "s")) or title in ("output", "service"):
         return title
     return f"an {title}" if title[0] in "aeiou" else f"a {title}"
 

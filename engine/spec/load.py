@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from engine.errors import Diagnostic, SpecError
 from engine.spec.builtin import built_in_routes
 from engine.spec.compose import compose
 from engine.spec.grammar import GrammarName, check_grammar
+from engine.spec.lock import check_pins, lock_command, lock_of, read_pins
 from engine.spec.models import check_models, read_models
 from engine.spec.node import Node
-from engine.spec.records import Spec
+from engine.spec.records import Pin, Spec
 from engine.spec.routes import check_routes, read_routes, read_service
 from engine.spec.source import read_source
 
@@ -20,12 +21,14 @@ def load(
     routes: str | Path = "routes.yaml",
     models: str | Path | None = None,
     *,
+    locked: bool = False,
     opens: Callable[[Iterable[Path]], None] = lambda _: None,
 ) -> Spec:
-    """Read a spec; raise `SpecError` with every mistake in both files.
+    """Read a spec; raise `SpecError` with every mistake in its files.
 
     Without `models`, the models.yaml beside `routes` is read if it is there. Paths inside a file are relative
-    to that file. `opens` is told of every file that the spec is made of, before it is opened.
+    to that file. With `locked`, a model that has no pin in the models.lock beside models.yaml is a mistake.
+    `opens` is told of every file that the spec is made of, before it is opened.
     """
     routes = Path(routes)
     beside = routes.parent / "models.yaml"
@@ -33,15 +36,23 @@ def load(
     models = Path(models) if models is not None else beside if beside.is_file() else None
     found: list[Diagnostic] = []
     routes_root = _read("routes", routes, found)
-    models_root = _read("models", models, found) if models else None
+    models_root: Node | None = None
+    pins: Mapping[str, Pin] = {}
+    commands: dict[str, str] = {}
+    if models:
+        lock = lock_of(models)
+        opens([lock])
+        models_root = _read("models", models, found)
+        lock_root = _read("lock", lock, found) if lock.exists() else None
+        commands = {name: lock_command([name], routes, models) for name in _names(models_root) or ()}
+        if models_root:
+            entries = [entry for _, _, entry in models_root["models"].pairs()]
+            opens(_named(models.parent, [entry[key] for entry in entries for key in ("file", "reference")]))
+            found += check_models(models_root, models.parent)
+            found += check_pins(models_root, lock, lock_root, commands, locked=locked)
+        pins = read_pins(lock_root)
     if routes_root:
         opens(_named(routes.parent, [route["response"]["file"] for route in routes_root["routes"].items]))
-    if models and models_root:
-        entries = [entry for _, _, entry in models_root["models"].pairs()]
-        opens(_named(models.parent, [entry[key] for entry in entries for key in ("file", "reference")]))
-    if models and models_root:
-        found += check_models(models_root, models.parent)
-    if routes_root:
         found += check_routes(routes_root, routes.parent, str(models) if models else None, _names(models_root))
     if not routes_root or any(mistake.severity == "error" for mistake in found):
         raise SpecError(found)
@@ -51,7 +62,8 @@ def load(
         service=service,
         routes=read_routes(routes_root, routes.parent, service),
         built_in=built_in_routes(service),
-        models=read_models(models_root, models.parent) if models and models_root else {},
+        models=read_models(models_root, models.parent, pins, commands) if models and models_root else {},
+        lock=lock_of(models) if models else None,
         warnings=tuple(sorted(set(found))),
     )
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from engine.errors import Diagnostic, did_you_mean
 from engine.spec.node import Node
-from engine.spec.records import Batch, Example, Model, Output, Schema
+from engine.spec.records import Batch, Example, Model, Output, Pin, Schema
 from engine.spec.schemas import check_schema
 from engine.validation import Validator, show
 
@@ -33,9 +34,12 @@ def check_models(root: Node, folder: Path) -> Iterator[Diagnostic]:
             yield from _check_defaults(schema)
 
 
-def read_models(root: Node, folder: Path) -> Mapping[str, Model]:
-    """Make the models' records from a document without mistakes."""
-    return {name: _model(name, node, folder) for name, _, node in root["models"].pairs()}
+def read_models(root: Node, folder: Path, pins: Mapping[str, Pin], commands: Mapping[str, str]) -> Mapping[str, Model]:
+    """Make the models' records from a document without mistakes; `commands` pin them."""
+    return {
+        name: replace(_model(name, node, folder), pin=pins.get(name), lock_command=commands[name])
+        for name, _, node in root["models"].pairs()
+    }
 
 
 def _check_file(file: Node, folder: Path) -> Iterator[Diagnostic]:

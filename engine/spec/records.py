@@ -110,8 +110,18 @@ class Example(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pin(Record):
+    """What a model's file was when somebody trusted it, and what the model answered."""
+
+    sha256: str
+    format: str
+    libraries: Mapping[str, str]
+    golden: tuple[Example, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Model(Record):
-    """A model file and the instances it takes."""
+    """A model file and the instances it takes; `lock_command` is what pins the file as it is."""
 
     name: str
     file: Path
@@ -126,13 +136,15 @@ class Model(Record):
     runtime: Literal["auto", "sklearn", "numpy", "onnx", "native"] = "auto"
     trusted: tuple[str, ...] = ()
     allow_version_mismatch: bool = False
+    pin: Pin | None = None
+    lock_command: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
     """Both files of a service; `folder` is where the routes' file stands.
 
-    `routes` are those of the file, `built_in` those that the engine adds.
+    `routes` are those of the file, `built_in` those that the engine adds. `lock` is where the models' pins are kept.
     """
 
     folder: Path
@@ -140,4 +152,5 @@ class Spec:
     routes: tuple[Route, ...]
     built_in: tuple[Route, ...]
     models: Mapping[str, Model]
+    lock: Path | None = None
     warnings: tuple[Diagnostic, ...] = ()

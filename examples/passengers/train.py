@@ -16,8 +16,11 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from engine import lock_models
+
 SEED = 1234
-MODEL = Path(__file__).parent / "build" / "model.joblib"
+FOLDER = Path(__file__).parent
+MODEL = FOLDER / "build" / "model.joblib"
 NUMBERS = ["age", "days_ahead"]
 CATEGORIES = ["fare", "airport"]
 
@@ -40,8 +43,8 @@ def bookings(count: int) -> tuple[pd.DataFrame, np.ndarray]:
     return table, np.where(came, "comes", "stays away")
 
 
-def main(file: Path = MODEL) -> None:
-    """Train, report and save."""
+def main() -> None:
+    """Train, report, save and pin."""
     table, outcome = bookings(2_000)
     known, held_out, known_outcome, held_out_outcome = train_test_split(
         table, outcome, test_size=0.3, random_state=SEED
@@ -53,9 +56,10 @@ def main(file: Path = MODEL) -> None:
     model = make_pipeline(columns, RandomForestClassifier(n_estimators=50, max_depth=6, random_state=SEED))
     model.fit(known, known_outcome)
     print("accuracy:", round(accuracy_score(held_out_outcome, model.predict(held_out)), 3))
-    file.parent.mkdir(exist_ok=True)
-    joblib.dump(model, file)
-    print("saved:", file)
+    MODEL.parent.mkdir(exist_ok=True)
+    joblib.dump(model, MODEL)
+    print("saved:", MODEL)
+    lock_models(FOLDER / "routes.yaml")
 
 
 if __name__ == "__main__":

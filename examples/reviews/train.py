@@ -10,8 +10,11 @@ from sklearn.metrics import accuracy_score
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
+from engine import lock_models
+
 SEED = 1234
-MODEL = Path(__file__).parent / "build" / "model.joblib"
+FOLDER = Path(__file__).parent
+MODEL = FOLDER / "build" / "model.joblib"
 THINGS = ("the coffee", "the room", "our waiter", "the breakfast", "the view", "this book", "the delivery", "the price")
 PHRASES = {
     "positive": (
@@ -38,15 +41,16 @@ def reviews(count: int) -> tuple[list[str], list[str]]:
     return texts, kinds
 
 
-def main(file: Path = MODEL) -> None:
-    """Train, report and save."""
+def main() -> None:
+    """Train, report, save and pin."""
     texts, held_out, kinds, held_out_kinds = train_test_split(*reviews(600), test_size=0.3, random_state=SEED)
     model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression())
     model.fit(texts, kinds)
     print("accuracy:", accuracy_score(held_out_kinds, model.predict(held_out)))
-    file.parent.mkdir(exist_ok=True)
-    joblib.dump(model, file)
-    print("saved:", file)
+    MODEL.parent.mkdir(exist_ok=True)
+    joblib.dump(model, MODEL)
+    print("saved:", MODEL)
+    lock_models(FOLDER / "routes.yaml")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,92 @@
+"""Pinning: write down which bytes a model's file has, and what it answers, so that nothing else is ever opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from engine.errors import Diagnostic, RefusedInstance, SpecError
+from engine.models.compile import ModelFile, Opened, read_file, uncompiled
+from engine.spec import Model, Spec, load, write_pins
+from engine.validation import Validator
+
+GOLDEN = 10
+
+_FORMATS = {".onnx": "onnx", ".skops": "skops"}
+_LIBRARIES = {"onnx": ("onnxruntime",), "pickle": ("joblib", "numpy", "scikit-learn")}
+_LIBRARIES["skops"] = ("numpy", "scikit-learn", "skops")
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """What became of a model's pin: `was` is its SHA-256 before, or None."""
+
+    name: str
+    sha256: str
+    was: str | None
+
+
+def lock_models(
+    routes: str | Path = "routes.yaml", models: str | Path | None = None, names: Iterable[str] = ()
+) -> tuple[Pinned, ...]:
+    """Pin models as their files are now, all of them or the named ones, in the models.lock beside models.yaml.
+
+    This opens the files, to ask each model for its golden answers. Raises `SpecError` for a spec with mistakes
+    or a model that cannot be loaded, `KeyError` for a name that is no model's, `OSError` where the lock cannot be
+    written.
+    """
+    spec = load(routes, models)
+    chosen = [spec.models[name] for name in names] or list(spec.models.values())
+    return pin(spec, {model.name: read_file(model) for model in chosen}, Opened())
+
+
+def pin(spec: Spec, files: Mapping[str, ModelFile], opened: Opened) -> tuple[Pinned, ...]:
+    """Pin the models of a spec whose files are given, and keep the pins of its others."""
+    found: list[Diagnostic] = []
+    pins = {name: _written(model) for name, model in spec.models.items() if model.pin is not None}
+    for name, file in files.items():
+        try:
+            pins[name] = _pin(replace(spec.models[name], pin=None), file, opened)
+        except SpecError as error:
+            found += error.diagnostics
+    if found:
+        raise SpecError(found)
+    if spec.lock is not None:
+        write_pins(spec.lock, pins)
+    before = {name: model.pin.sha256 for name, model in spec.models.items() if model.pin is not None}
+    return tuple(Pinned(name, file.sha256, before.get(name)) for name, file in files.items())
+
+
+def _pin(model: Model, file: ModelFile, opened: Opened) -> dict[str, Any]:
+    kind = _FORMATS.get(model.file.suffix.lower(), "pickle")
+    return {
+        "sha256": file.sha256,
+        "format": kind,
+        "libraries": {library: version(library) for library in _LIBRARIES[kind]},
+        "golden": _golden(model, file, opened),
+    }
+
+
+def _golden(model: Model, file: ModelFile, opened: Opened) -> list[dict[str, Any]]:
+    """Ask the model, as its file has it, for its answers to its examples and to the first rows of its reference."""
+    from engine.models.proofrows import reference_instances  # noqa: PLC0415 - see Opened
+
+    predict = uncompiled(model, file, opened)
+    valid = Validator(model.input.document).is_valid
+    instances = chain((example.input for example in model.examples), filter(valid, reference_instances(model)))
+    golden = []
+    for instance in islice(instances, GOLDEN):
+        try:
+            golden.append({"input": instance, "result": predict([instance]).result[0]})
+        except RefusedInstance:
+            continue
+    return golden
+
+
+def _written(model: Model) -> dict[str, Any]:
+    plain: dict[str, Any] = model.pin.node.plain if model.pin is not None else {}
+    return plain

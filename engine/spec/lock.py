@@ -1,0 +1,78 @@
+"""models.lock: which model files somebody has trusted. It stands beside models.yaml and has its name."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from engine.errors import Diagnostic
+from engine.spec.node import Node
+from engine.spec.records import Example, Pin
+
+VERSION = 1
+
+
+def lock_of(models: Path) -> Path:
+    """Give the lock's path: `models.lock` for `models.yaml`."""
+    return models.with_suffix(".lock")
+
+
+def lock_command(names: Iterable[str], routes: Path, models: Path) -> str:
+    """Give the command that pins models as their files are."""
+    options = ["-r", str(routes)] * (routes != Path("routes.yaml"))
+    options += ["-m", str(models)] * (models != routes.parent / "models.yaml")
+    return shlex.join(["python", "-m", "engine", "lock", *names, *options])
+
+
+def check_pins(
+    models_root: Node, lock: Path, lock_root: Node | None, command: Mapping[str, str], *, locked: bool
+) -> Iterator[Diagnostic]:
+    """Give a warning for each pin without a model and, where all must be pinned, an error for each without a pin."""
+    pins = lock_root["models"] if lock_root is not None else None
+    for name, key, _ in pins.pairs() if pins is not None else ():
+        if name not in models_root["models"]:
+            message = f'"{name}" is pinned here, and is no model of the spec any more; remove it: python -m engine lock'
+            yield key.error(message, "warning")
+    for name, key, _ in models_root["models"].pairs() if locked else ():
+        if pins is None or name not in pins:
+            message = f'model "{name}" is not pinned in {lock}, and --locked serves nothing else'
+            yield key.error(f"{message}; if you trust its file, pin it: {command[name]}")
+
+
+def read_pins(root: Node | None) -> Mapping[str, Pin]:
+    """Make the pins' records from a document without mistakes."""
+    pins = root["models"].pairs() if root is not None else ()
+    return {name: _pin(node) for name, _, node in pins}
+
+
+def write_pins(lock: Path, pins: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write a whole lock in one step; raise `OSError`."""
+    text = json.dumps({"version": VERSION, "models": dict(sorted(pins.items()))}, indent=2, ensure_ascii=False) + "\n"
+    descriptor, name = tempfile.mkstemp(dir=lock.parent, prefix=f".{lock.name}.")
+    new = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        new.chmod(0o644)
+        new.replace(lock)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
+
+
+def _pin(node: Node) -> Pin:
+    golden = tuple(
+        Example(node=one, input=one["input"].plain, result=one["result"].plain) for one in node["golden"].items
+    )
+    return Pin(
+        node=node,
+        sha256=node["sha256"].plain,
+        format=node["format"].plain,
+        libraries=node["libraries"].plain,
+        golden=golden,
+    )

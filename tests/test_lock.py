@@ -1,0 +1,231 @@
+"""What is pinned is served, and nothing else in its place; a file that differs from its pin is never opened."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+from modelling import ROW, X, y
+from serving import command
+from sklearn.tree import DecisionTreeClassifier
+
+from engine import create_app, lock_models
+from engine.errors import SpecError
+from engine.models import compile_models
+from engine.server.snapshot import Source, check
+from engine.spec import load
+
+INSTANCE = X[0].tolist()
+HASH = "[0-9a-f]{64}"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A spec with a model that has two examples."""
+    monkeypatch.chdir(tmp_path)
+    train(tmp_path / "m.pkl")
+    (tmp_path / "routes.yaml").write_text("routes: [{path: /p, model: m}]")
+    examples = [{"input": X[place].tolist(), "result": int(y[place])} for place in (0, -1)]
+    write_models(tmp_path, m={"file": "m.pkl", "input": ROW, "examples": examples})
+    return tmp_path
+
+
+def train(file: Path, seed: int = 0, depth: int | None = None) -> None:
+    joblib.dump(DecisionTreeClassifier(random_state=seed, max_depth=depth).fit(X, y), file)
+
+
+def write_models(folder: Path, **models: object) -> None:
+    (folder / "models.yaml").write_text(json.dumps({"models": models}, indent=1))
+
+
+def pins(folder: Path) -> dict[str, dict[str, object]]:
+    return json.loads((folder / "models.lock").read_text())["models"]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, timeout=120)
+
+
+def mistakes(read: Callable[[], object]) -> list[str]:
+    with pytest.raises(SpecError) as refused:
+        read()
+    return [str(found) for found in refused.value.diagnostics]
+
+
+def test_a_pin_has_hash_format_libraries_and_golden_answers(folder: Path) -> None:
+    (pinned,) = lock_models()
+    sha256 = hashlib.sha256((folder / "m.pkl").read_bytes()).hexdigest()
+    assert ("m", sha256, None) == (pinned.name, pinned.sha256, pinned.was)
+    pin = pins(folder)["m"]
+    assert (sha256, "pickle", {"joblib", "numpy", "scikit-learn"}) == (
+        pin["sha256"],
+        pin["format"],
+        {*pin["libraries"]},
+    )
+    assert [{"input": X[0].tolist(), "result": 0}, {"input": X[-1].tolist(), "result": 2}] == pin["golden"]
+
+
+def test_reference_rows_give_golden_answers_too(folder: Path) -> None:
+    names = ["a", "b", "c", "d"]
+    np.savetxt(folder / "rows.csv", X[:20], "%g", ",", header=",".join(names), comments="")
+    schema = {"type": "object", "required": names, "properties": {name: {"type": "number"} for name in names}}
+    write_models(folder, m={"file": "m.pkl", "input": schema, "reference": "rows.csv"})
+    lock_models()
+    golden = pins(folder)["m"]["golden"]
+    assert (10, {"input": dict(zip(names, X[0].tolist(), strict=True)), "result": 0}) == (len(golden), golden[0])
+
+
+def test_a_file_that_differs_from_its_pin_is_not_opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock_models()
+    pinned = pins(folder)["m"]["sha256"]
+    train(folder / "m.pkl", depth=1)
+    found = hashlib.sha256((folder / "m.pkl").read_bytes()).hexdigest()
+    monkeypatch.setattr("joblib.load", lambda _: pytest.fail("opened"))
+    expected = (
+        f"models.yaml:4:12: error: this is not the file that is pinned: its sha256 is {found}, "
+        f"models.lock has {pinned}; if you trust it, accept it: python -m engine lock m"
+    )
+    assert [expected] == mistakes(create_app)
+
+
+def test_the_command_that_is_named_accepts_it(folder: Path) -> None:
+    (folder / "models.yaml").rename(folder / "my models.yaml")
+    first = run("lock", "-m", "my models.yaml")
+    assert (0, True) == (first.returncode, first.stdout.rstrip().endswith("pinned"))
+    assert (folder / "my models.lock").exists()
+    train(folder / "m.pkl", seed=1, depth=3)
+    refused = run("check", "-m", "my models.yaml")
+    assert 1 == refused.returncode
+    named = re.search(r"accept it: python -m engine (lock m -m 'my models.yaml')$", refused.stderr, re.MULTILINE)
+    assert named
+    accepted = subprocess.run(
+        f"{command()[0]} -m engine {named[1]}", shell=True, capture_output=True, text=True, check=False
+    )
+    assert re.search(rf"^m +{HASH} +accepted$", accepted.stdout.rstrip(), re.MULTILINE)
+    assert 0 == run("check", "-m", "my models.yaml").returncode
+    assert run("lock", "-m", "my models.yaml").stdout.rstrip().endswith("unchanged")
+
+
+def test_pinning_one_model_keeps_the_pins_of_the_others(folder: Path) -> None:
+    models = json.loads((folder / "models.yaml").read_text())["models"]
+    write_models(folder, **models, other={"file": "other.pkl", "input": ROW})
+    train(folder / "other.pkl", depth=2)
+    lock_models()
+    before = pins(folder)
+    train(folder / "m.pkl", depth=1)
+    train(folder / "other.pkl", depth=1)
+    write_models(folder, **models | {"m": {**models["m"], "examples": []}}, other={"file": "other.pkl", "input": ROW})
+    assert ["other"] == [one.name for one in lock_models(names=["other"])]
+    after = pins(folder)
+    assert (before["m"], True) == (after["m"], before["other"] != after["other"])
+
+
+def test_a_pin_without_a_model_is_a_warning_and_is_dropped(folder: Path) -> None:
+    models = json.loads((folder / "models.yaml").read_text())["models"]
+    write_models(folder, **models, old={"file": "m.pkl", "input": ROW})
+    lock_models()
+    write_models(folder, **models)
+    (warning,) = load().warnings
+    expected = '"old" is pinned here, and is no model of the spec any more; remove it: python -m engine lock'
+    assert ("warning", "models.lock", expected) == (warning.severity, warning.place.file, warning.message)
+    lock_models()
+    assert {"m"} == {*pins(folder)}
+
+
+def test_a_model_that_answers_otherwise_than_when_it_was_pinned_is_told(folder: Path) -> None:
+    lock_models()
+    text = (folder / "models.lock").read_text()
+    (folder / "models.lock").write_text(text.replace('"result": 2', '"result": 1'))
+    (mistake,) = mistakes(lambda: compile_models(load()))
+    assert "models.lock:" in mistake
+    assert mistake.endswith(": error: the model answers 2, not 1; if that is right, accept it: python -m engine lock m")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "models.lock:1:2: error: not YAML"),
+        ('{"version": 2, "models": {}}', "models.lock:1:13: error: version: 2 is not 1"),
+        ('{"version": 1, "models": {"m": {}}}', 'models.lock:1:32: error: "format" is missing in a pin'),
+        ('{"version": 1}', 'models.lock:1:1: error: "models" is missing in models.lock'),
+    ],
+)
+def test_a_damaged_lock_is_told_at_its_place(text: str, message: str, folder: Path) -> None:
+    (folder / "models.lock").write_text(text)
+    assert any(found.startswith(message) for found in mistakes(load)), mistakes(load)
+
+
+def test_only_what_is_pinned_is_served_with_locked(folder: Path) -> None:
+    expected = (
+        'models.yaml:3:3: error: model "m" is not pinned in models.lock, and --locked serves nothing else; '
+        "if you trust its file, pin it: python -m engine lock m"
+    )
+    done = run("serve", "--locked", "-p", "0")
+    assert (1, expected) == (done.returncode, done.stderr.splitlines()[0])
+    assert not (folder / "models.lock").exists()
+
+
+def test_serving_pins_at_first_sight_and_says_so(folder: Path) -> None:
+    outcome = check(Source("routes.yaml", None))
+    sha256 = pins(folder)["m"]["sha256"]
+    assert (f"m: pinned in models.lock at first sight, sha256 {sha256}",) == outcome.notes
+    assert () == check(Source("routes.yaml", None)).notes
+
+
+def test_checking_and_predicting_pin_nothing(folder: Path) -> None:
+    create_app()
+    assert 0 == run("check").returncode
+    assert not (folder / "models.lock").exists()
+
+
+def test_a_lock_that_cannot_be_written_is_said_and_harms_nothing(folder: Path) -> None:
+    (folder / "models.lock").mkdir()
+    assert ["models.lock: error: this is a folder; name the file in it"] == mistakes(load)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_folder_that_takes_no_lock_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("engine.models.pinning.write_pins", full)
+    outcome = check(Source("routes.yaml", None))
+    expected = "m: not pinned, since models.lock cannot be written (No space left on device)"
+    assert ((expected,), True) == (outcome.notes, outcome.snapshot is not None)
+
+
+def test_a_disk_that_fills_up_leaves_the_old_lock(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock_models()
+    before = (folder / "models.lock").read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        lock_models()
+    assert before == (folder / "models.lock").read_bytes()
+    assert [] == [file.name for file in folder.iterdir() if file.name.startswith(".models.lock")]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_name_that_is_no_models_is_told() -> None:
+    done = run("lock", "mm")
+    assert (2, True) == (done.returncode, 'there is no model "mm" (did you mean "m"?)' in done.stderr)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_list_of_pins_as_json() -> None:
+    done = run("lock", "--json")
+    shown = json.loads(done.stdout)
+    assert ("models.lock", [("m", "pinned", None)]) == (
+        shown["lock"],
+        [(one["name"], one["change"], one["was"]) for one in shown["models"]],
+    )
