@@ -86,6 +86,10 @@ class RefusedInstance(EngineError):
         super().__init__(f"instance {row}: {reason}")
 
 
+class Overloaded(EngineError):
+    """There is too much to do just now; whoever asks again a little later may be answered."""
+
+
 def unpainted(text: str, style: str) -> str:  # noqa: ARG001 - the shape of every Paint
     """Leave a piece of a message without colour."""
     return text

@@ -13,9 +13,11 @@ from modelling import ROW, Serve, X, y
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.svm import SVC
 
-from engine.errors import RefusedInstance
+from engine.errors import Overloaded, RefusedInstance
 from engine.models.batching import SharedRuntime
 from engine.models.predictor import Answer, Refusal
+
+TIMEOUT = 30.0
 
 
 class Recorder:
@@ -66,7 +68,7 @@ def together(shared: SharedRuntime, recorder: Recorder, *requests: tuple[float, 
 
 def test_those_who_wait_share_the_next_call() -> None:
     recorder = Recorder()
-    answers = together(SharedRuntime(recorder, 100, 0), recorder, (1, 2), (3,), (4, 5, 6))
+    answers = together(SharedRuntime(recorder, 100, 0, TIMEOUT), recorder, (1, 2), (3,), (4, 5, 6))
     assert [1, 6] == recorder.sizes
     assert [[1, 2], [3], [4, 5, 6]] == [answer.result for answer in answers]
     assert [[1, -1], [2, -2]] == answers[0].probabilities
@@ -74,33 +76,33 @@ def test_those_who_wait_share_the_next_call() -> None:
 
 def test_a_shared_call_has_its_largest_size() -> None:
     recorder = Recorder()
-    answers = together(SharedRuntime(recorder, 3, 0), recorder, (1, 2), (3,), (4, 5, 6, 7), (8,))
+    answers = together(SharedRuntime(recorder, 3, 0, TIMEOUT), recorder, (1, 2), (3,), (4, 5, 6, 7), (8,))
     assert sorted([1, 3, 4, 1]) == sorted(recorder.sizes)
     assert [[1, 2], [3], [4, 5, 6, 7], [8]] == [answer.result for answer in answers]
 
 
 def test_a_size_of_one_shares_nothing() -> None:
     recorder = Recorder()
-    together(SharedRuntime(recorder, 1, 0), recorder, (1,), (2,), (3,))
+    together(SharedRuntime(recorder, 1, 0, TIMEOUT), recorder, (1,), (2,), (3,))
     assert [1, 1, 1, 1] == recorder.sizes
 
 
 @pytest.mark.parametrize(("bad", "error"), [(-1.0, Refusal), (1e7, ZeroDivisionError)])
 def test_a_bad_row_fails_alone(bad: float, error: type) -> None:
     recorder = Recorder()
-    one, two, three = together(SharedRuntime(recorder, 100, 0), recorder, (1,), (bad,), (3,))
+    one, two, three = together(SharedRuntime(recorder, 100, 0, TIMEOUT), recorder, (1,), (bad,), (3,))
     assert ([1], [3]) == (one.result, three.result)
     assert isinstance(two, error)
 
 
 def test_who_is_alone_never_waits() -> None:
-    shared = SharedRuntime(Recorder(), 100, 1000.0)
+    shared = SharedRuntime(Recorder(), 100, 1000.0, TIMEOUT)
     assert [[7], [8]] == [ask(shared, value).result for value in (7, 8)]
 
 
 def test_company_waits_for_more_as_long_as_it_may() -> None:
     recorder = Recorder()
-    shared = SharedRuntime(recorder, 4, 30.0)
+    shared = SharedRuntime(recorder, 4, 30.0, TIMEOUT)
     answers: list[Any] = []
     with ThreadPoolExecutor(8) as pool:
         recorder.gate = threading.Event()
@@ -118,7 +120,7 @@ def test_company_waits_for_more_as_long_as_it_may() -> None:
 
 def test_company_that_has_left_is_waited_for_once() -> None:
     recorder = Recorder()
-    shared = SharedRuntime(recorder, 100, 0.3)
+    shared = SharedRuntime(recorder, 100, 0.3, TIMEOUT)
     together(shared, recorder, (1,), (2,))
     begin = time.monotonic()
     assert [[7], [8], [9]] == [ask(shared, value).result for value in (7, 8, 9)]
@@ -128,7 +130,7 @@ def test_company_that_has_left_is_waited_for_once() -> None:
 
 def test_callers_who_come_back_at_once_stay_together() -> None:
     recorder = Recorder(seconds=0.01)
-    shared = SharedRuntime(recorder, 100, 1.0)
+    shared = SharedRuntime(recorder, 100, 1.0, TIMEOUT)
     with ThreadPoolExecutor(8) as pool:
         for _ in pool.map(lambda number: [ask(shared, number) for _turn in range(20)], range(8)):
             pass
@@ -139,7 +141,7 @@ def test_callers_who_come_back_at_once_stay_together() -> None:
 @pytest.mark.parametrize("max_wait", [0.0, 0.002])
 def test_under_load_everybody_gets_their_own(max_wait: float) -> None:
     recorder = Recorder(seconds=0.001)
-    shared = SharedRuntime(recorder, 50, max_wait)
+    shared = SharedRuntime(recorder, 50, max_wait, TIMEOUT)
 
     def caller(number: int) -> int:
         random = np.random.default_rng(number)
@@ -186,3 +188,34 @@ def test_a_refused_instance_keeps_its_row(serve: Serve) -> None:
     with pytest.raises(RefusedInstance) as refused:
         predictor([[1, 2, 3, 4], [1, None, 3, 4]])
     assert 1 == refused.value.row
+
+
+def test_a_caller_waits_only_so_long_and_its_question_is_not_asked_any_more() -> None:
+    recorder = Recorder()
+    recorder.gate = threading.Event()
+    shared = SharedRuntime(recorder, 100, 0, 0.2)
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(shared, [[1.0]])
+        assert recorder.entered.acquire(timeout=30)
+        late = pool.submit(shared, [[2.0]])
+        for waiting in (first, late):
+            with pytest.raises(Overloaded, match=r"^the model has not answered within 0\.2 seconds$"):
+                waiting.result(30)
+        recorder.gate.set()
+        assert [3.0] == pool.submit(shared, [[3.0]]).result(30).result
+    assert [1, 1] == recorder.sizes
+
+
+def test_the_computing_thread_leaves_when_there_is_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.models.batching.IDLE_SECONDS", 0.05)
+    before = {*threading.enumerate()}
+    shared = SharedRuntime(Recorder(), 100, 0, TIMEOUT)
+    for number in (1.0, 2.0):
+        assert [number] == shared([[number]]).result
+        deadline = time.monotonic() + 30
+        while shared._running and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not shared._running
+    for thread in {*threading.enumerate()} - before:
+        thread.join(30)
+        assert not thread.is_alive()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from conftest import ROOT
 
 from engine import create_app
 from engine.errors import SpecError
+from engine.models import Prediction
 from engine.spec import inside, load
 from engine.web import build_app
 
@@ -156,3 +159,46 @@ def test_the_sample_spec_of_the_readme_answers(app_of: App) -> None:
     assert "<p>Hello Ada!</p>" == client.get("/hello/Ada").text
     assert (201, {"thanks": True}) == ((a := client.post("/feedback", json={"stars": 5})).status_code, a.get_json())
     assert b'{"result":[2]}\n' == client.post("/predict", json=INSTANCE).data
+
+
+def test_a_url_over_its_limit_gets_414(app_of: Callable[..., flask.Flask]) -> None:
+    """Path and query string together, by the route's limit, and by the service's where no route matches."""
+    spec = """service: {limits: {url: 100}}
+routes:
+  - {path: /, response: hi}
+  - {path: /far, response: hi, limits: {url: 1000}}
+"""
+    client = app_of(spec).test_client()
+    assert [200, 414] == [client.get("/?" + "q" * count).status_code for count in (99, 100)]
+    assert [200, 414] == [client.get("/far?" + "q" * count).status_code for count in (996, 997)]
+    assert [404, 414] == [client.get("/" + "p" * count).status_code for count in (99, 100)]
+    problem = client.get("/" + "p" * 100).json
+    assert ("URI Too Long", "the URL is longer than 100 bytes") == (problem["title"], problem["detail"])
+
+
+def test_one_request_more_than_may_be_in_hand_gets_503_at_once(spec_folder: Path) -> None:
+    (spec_folder / "routes.yaml").write_text("routes: [{path: /predict, model: iris, limits: {concurrent: 2}}]")
+    (spec_folder / "models.yaml").write_text(IRIS)
+    entered, gate = threading.Semaphore(0), threading.Event()
+
+    class Slow(Broken):
+        def __call__(self, instances: Sequence[Any]) -> Prediction:
+            entered.release()
+            assert gate.wait(30)
+            return Prediction([len(instances)])
+
+    client = build_app(load(), {"iris": Slow()}).test_client()
+
+    def ask() -> tuple[int, str | None, Any]:
+        answer = client.post("/predict", json=INSTANCE)
+        return answer.status_code, answer.headers.get("Retry-After"), answer.json
+
+    with ThreadPoolExecutor(2) as pool:
+        served = [pool.submit(ask) for _ in range(2)]
+        assert all(entered.acquire(timeout=30) for _ in served)
+        status, retry_after, problem = ask()
+        gate.set()
+        assert [(200, None, {"result": [1]})] * 2 == [one.result() for one in served]
+    detail = "the service has more requests in hand than it takes at once"
+    assert (503, "1", detail) == (status, retry_after, problem["detail"])
+    assert 200 == ask()[0]

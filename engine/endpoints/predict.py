@@ -11,8 +11,8 @@ from typing import Any
 from engine.endpoints.body import read_json
 from engine.endpoints.messages import Request, Response, encode_json
 from engine.endpoints.problems import Problem, violated
-from engine.errors import RefusedInstance
-from engine.models import Predictor
+from engine.errors import Overloaded, RefusedInstance
+from engine.models import Prediction, Predictor
 from engine.spec import Model, Route
 from engine.validation import Path, Validator, Violation, pointer
 
@@ -27,6 +27,7 @@ class PredictEndpoint:
         self._predict = predictor
         self._strict = route.strict_content_type
         self._most = route.limits.instances
+        self._free = [None] * route.limits.concurrent
         self._validator = Validator(model.input.document)
         properties = model.input.document.get("properties", {})
         self._takes_batches = BATCH_KEY not in properties
@@ -46,15 +47,28 @@ class PredictEndpoint:
             )
             raise violated(_with_hint(found, value) if self._takes_batches and isinstance(value, list) else found)
         try:
-            prediction = self._predict(instances)
+            prediction = self._ask(instances)
         except RefusedInstance as refused:
             raise violated([Violation(where(refused.row), refused.reason, "", ())]) from None
+        except Overloaded as busy:
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(busy), headers=(("Retry-After", "1"),)) from None
         answer: dict[str, Any] = {"result": prediction.result}
         if prediction.labels is not None:
             answer["labels"] = prediction.labels
         if prediction.probabilities is not None:
             answer["probabilities"] = prediction.probabilities
         return Response(HTTPStatus.OK, _HEADERS, encode_json(answer))
+
+    def _ask(self, instances: list[Any]) -> Prediction:
+        """Predict, as one of so many at once; raise `Overloaded` where there are more."""
+        try:
+            self._free.pop()
+        except IndexError:
+            raise Overloaded("the service has more requests in hand than it takes at once") from None
+        try:
+            return self._predict(instances)
+        finally:
+            self._free.append(None)
 
     def _batch(self, value: dict[str, Any]) -> list[Any]:
         """Take the instances out of a batch; raise `Problem` where it is not one."""

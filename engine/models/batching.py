@@ -1,7 +1,7 @@
 """Micro-batching: requests that wait for the same model share one call of it.
 
-scikit-learn takes almost as long for one row as for many. While one thread computes, the others queue up; the next
-one takes all that wait. Who was just answered may ask again at once, so a call waits a little for as many callers as
+scikit-learn takes almost as long for one row as for many. While a thread computes, requests queue up; its next call
+takes all that wait. Who was just answered may ask again at once, so a call waits a little for as many callers as
 there were a moment ago; without that, callers fall into groups that take turns. Nobody who is alone waits for company.
 """
 
@@ -11,15 +11,17 @@ import threading
 from collections import deque
 from typing import Any
 
+from engine.errors import Overloaded
 from engine.models.predictor import Answer, Runtime
 from engine.models.rows import count_rows, join_rows
 
+IDLE_SECONDS = 10.0
+
 
 class _Call:
-    """One caller's rows, and what becomes of them.
+    """One caller's rows, and what becomes of them."""
 
-    `ready` wakes the caller: to take its answer or error or, where there is neither, to compute for all who wait.
-    """
+    __slots__ = ("abandoned", "answer", "count", "error", "ready", "rows")
 
     def __init__(self, rows: Any) -> None:
         self.rows = rows
@@ -27,76 +29,80 @@ class _Call:
         self.answer: Answer | None = None
         self.error: BaseException | None = None
         self.ready = threading.Event()
-
-    @property
-    def is_done(self) -> bool:
-        """Tell whether there is an answer, or an error in its place."""
-        return self.answer is not None or self.error is not None
+        self.abandoned = False
 
 
 class SharedRuntime:
     """A runtime whose callers share calls of at most `max_size` rows.
 
-    Where there was company a moment ago, a call waits up to `max_wait` seconds for as many callers to be back.
+    Where there was company a moment ago, a call waits up to `max_wait` seconds for as many callers to be back. A
+    caller waits up to `timeout` seconds for its answer. One thread computes; it is there while there is work.
     """
 
-    def __init__(self, runtime: Runtime, max_size: int, max_wait: float) -> None:
+    def __init__(self, runtime: Runtime, max_size: int, max_wait: float, timeout: float) -> None:
         self._runtime = runtime
         self._max_size = max_size
         self._max_wait = max_wait
+        self._timeout = timeout
         self._arrival = threading.Condition()
         self._waiting: deque[_Call] = deque()
-        self._busy = False
+        self._running = False
         self._callers = 1  # in the last call, and waiting at its end
 
     def __call__(self, rows: Any) -> Answer:
-        """Answer, alone or with others; raise what the rows raise by themselves."""
+        """Answer, alone or with others; raise what the rows raise by themselves, or `Overloaded`."""
         call = _Call(rows)
         with self._arrival:
             self._waiting.append(call)
             self._arrival.notify()
-            first, self._busy = not self._busy, True
-        if not first:
-            call.ready.wait()
-        if not call.is_done:
-            self._lead()
+            if not self._running:
+                self._running = True
+                threading.Thread(target=self._compute, name="model", daemon=True).start()
+        if not call.ready.wait(self._timeout):
+            call.abandoned = True
+            raise Overloaded(f"the model has not answered within {self._timeout:g} seconds")
         if call.answer is None:
             raise call.error or RuntimeError("a call without an answer")
         return call.answer
 
-    def _lead(self) -> None:
-        """Compute for those who wait longest, oneself among them; then hand over to the next."""
-        calls = self._take()
-        if len(calls) == 1 or not self._compute_together(calls):
-            for call in calls:
-                try:
-                    call.answer = self._runtime(call.rows)
-                except BaseException as error:  # noqa: BLE001 - it is the caller's own, and raised there
-                    call.error = error
-        with self._arrival:
+    def _compute(self) -> None:
+        """Answer those who wait longest, call after call, until there is nobody for a while."""
+        while calls := self._take():
+            if len(calls) == 1 or not self._answer_together(calls):
+                for call in calls:
+                    try:
+                        call.answer = self._runtime(call.rows)
+                    except BaseException as error:  # noqa: BLE001 - it is the caller's own, and raised there
+                        call.error = error
             self._callers = len(calls) + len(self._waiting)
-            self._busy = bool(self._waiting)
-            woken = [*calls, *list(self._waiting)[:1]]
-        for call in woken:
-            call.ready.set()
+            for call in calls:
+                call.ready.set()
 
     def _take(self) -> list[_Call]:
-        """Take the longest waiting, as many as fit into one call; at least one."""
+        """Take the longest waiting, as many as fit into one call; nobody where nobody comes for a while."""
         with self._arrival:
-            if self._callers > 1 and self._max_wait:
-                self._arrival.wait_for(self._are_all_here, self._max_wait)
-            taken = [self._waiting.popleft()]
-            count = taken[0].count
-            while self._waiting and count + self._waiting[0].count <= self._max_size:
-                taken.append(self._waiting.popleft())
-                count += taken[-1].count
-            return taken
+            while True:
+                if self._callers > 1 and self._max_wait:
+                    self._arrival.wait_for(self._are_all_here, self._max_wait)
+                taken: list[_Call] = []
+                count = 0
+                while self._waiting and (not taken or count + self._waiting[0].count <= self._max_size):
+                    call = self._waiting.popleft()
+                    if not call.abandoned:
+                        taken.append(call)
+                        count += call.count
+                if taken:
+                    return taken
+                self._callers = 1
+                if not self._arrival.wait_for(lambda: self._waiting, IDLE_SECONDS):
+                    self._running = False
+                    return []
 
     def _are_all_here(self) -> bool:
         full = sum(call.count for call in self._waiting) >= self._max_size
         return full or len(self._waiting) >= self._callers
 
-    def _compute_together(self, calls: list[_Call]) -> bool:
+    def _answer_together(self, calls: list[_Call]) -> bool:
         """Answer several calls by one; tell whether that worked, since one bad row fails all."""
         try:
             whole = self._runtime(join_rows([call.rows for call in calls]))

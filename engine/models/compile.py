@@ -253,7 +253,7 @@ def _runtime(model: Model, prepared: Prepared, report: Report, opened: Opened) -
 
         estimator = opened.open(model, prepared.file).estimator
         alone = SklearnRuntime(estimator, model.response_method, probabilities=model.output.probabilities)
-        return SharedRuntime(alone, model.batch.max_size, model.batch.max_wait_ms / 1000)
+        return SharedRuntime(alone, model.batch.max_size, model.batch.max_wait_ms / 1000, model.timeout)
     one = load(entry.programs["one"])
     if "batch" not in entry.programs:
         return one

@@ -150,6 +150,7 @@ class Follower:
         self._number = 0
         self._predictors: Mapping[tuple[str, str], Predictor] = {}
         self._status: Mapping[str, Any] = {}
+        self._headers = 0
         self._heard: Mapping[str, Callable[[Any], None]] = {
             "drain": self._drain,
             "generation": self._follow,
@@ -157,11 +158,15 @@ class Follower:
             "stop": lambda _: self._end(),
         }
 
-    def begin(self) -> None:
-        """Take the first generation, then listen for what comes; raise what keeps it from being served."""
+    def begin(self) -> int:
+        """Take the first generation, then listen for what comes; raise what keeps it from being served.
+
+        Gives the limit of headers in bytes, which holds for this process.
+        """
         while not self._number:
             self._hear()
         threading.Thread(target=self._listen, name="follower", daemon=True).start()
+        return self._headers
 
     def _hear(self) -> None:
         word, content = self._channel.recv()
@@ -194,6 +199,7 @@ class Follower:
 
     def _build(self, payload: bytes) -> tuple[App, Mapping[tuple[str, str], Predictor]]:
         snapshot = Snapshot.load(payload)
+        self._headers = snapshot.spec.service.limits.headers
         predictors = restore_models(snapshot.spec, snapshot.prepared, self._predictors)
         app = build_app(snapshot.spec, predictors, self.status)
         keyed = {(name, snapshot.prepared[name].key): predictor for name, predictor in predictors.items()}
@@ -232,7 +238,7 @@ def work(number: int, listener: socket.socket, channel: Connection) -> None:
     stopped.add_cb(ended.set)
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     try:
-        Follower(channel, front, stopped.set).begin()
+        headers = Follower(channel, front, stopped.set).begin()
     except EOFError:  # the service has stopped before it began
         return
     holder = _RUST.SocketHolder(listener.fileno(), False, BACKLOG)
@@ -244,7 +250,7 @@ def work(number: int, listener: socket.socket, channel: Connection) -> None:
         py_threads_idle_timeout=IDLE_THREAD_SECONDS,
         backpressure=CONNECTIONS,
         http_mode="1",
-        http1_opts=HTTP1Settings(),
+        http1_opts=HTTP1Settings(max_buffer_size=headers),
     )
     loop = asyncio.new_event_loop()
     scheduler = _FUTURES._new_cbscheduler(loop, front, impl_asyncio=True)  # noqa: SLF001 - see _RUST

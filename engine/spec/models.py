@@ -12,7 +12,7 @@ from engine.spec.records import Batch, Example, Model, Output, Pin, Schema
 from engine.spec.schemas import check_schema
 from engine.validation import Validator, show
 
-_CHOICES = ("description", "response_method", "runtime", "allow_version_mismatch")
+_CHOICES = ("description", "response_method", "runtime", "timeout", "allow_version_mismatch")
 
 
 def check_models(root: Node, folder: Path) -> Iterator[Diagnostic]:

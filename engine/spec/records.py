@@ -30,10 +30,16 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits(Record):
-    """The largest request that is taken: `body` in bytes, `instances` in one request to a model."""
+    """The most that is taken: `body`, `url` and `headers` in bytes, `instances` in one request to a model.
+
+    `concurrent` is how many requests to a model's route a worker has in hand at once.
+    """
 
     body: int = 1024 * 1024
+    url: int = 8 * 1024
+    headers: int = 64 * 1024
     instances: int = 10_000
+    concurrent: int = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +140,7 @@ class Model(Record):
     reference: Path | None = None
     batch: Batch
     runtime: Literal["auto", "sklearn", "numpy", "onnx", "native"] = "auto"
+    timeout: float = 30.0
     trusted: tuple[str, ...] = ()
     allow_version_mismatch: bool = False
     pin: Pin | None = None

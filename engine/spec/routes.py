@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -20,7 +21,7 @@ from engine.spec.templates import TemplateError, parse_template
 _BODIES: tuple[Literal["text", "html", "json", "file"], ...] = ("text", "html", "json", "file")
 _UNITS = {"B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2, "GB": 1000**3, "GiB": 1024**3}
 _BODILESS = (204, 205, 304)
-_MAX_BODY = 1024**3
+_BOUNDS = {"body": (1, 1024**3), "url": (64, 60_000), "headers": (8192, 1024**2)}
 _OUR_HEADERS = ("connection", "content-length", "date", "keep-alive", "server", "transfer-encoding", "upgrade")
 
 
@@ -90,9 +91,10 @@ def _methods(route: Node) -> tuple[str, ...]:
 
 
 def _check_limits(limits: Node) -> Iterator[Diagnostic]:
-    body = limits["body"]
-    if body.text is not None and (_size(body.text) or 0) > _MAX_BODY:
-        yield body.error("body: at most 1 GiB is taken")
+    for name, (least, most) in _BOUNDS.items():
+        size = limits[name]
+        if size.text is not None and not least <= (_size(size.text) or least) <= most:
+            yield size.error(f"{name}: from {least:,} to {most:,} bytes are taken")
 
 
 def _check_model(route: Node, models_file: str | None, models: Iterable[str] | None) -> Iterator[Diagnostic]:
@@ -128,8 +130,9 @@ def _idle_settings(route: Node) -> Iterator[Diagnostic]:
         message = "strict_content_type has no effect here: the route has no input and no model, and reads no body"
         yield route.key("strict_content_type").error(message, "warning")
     limits = route["limits"]
-    if "instances" in limits and "model" not in route:
-        yield limits.key("instances").error("instances has no effect here: the route has no model", "warning")
+    for name in ("instances", "concurrent"):
+        if name in limits and "model" not in route:
+            yield limits.key(name).error(f"{name} has no effect here: the route has no model", "warning")
 
 
 def _check_response(response: Node, parameters: Iterable[str], folder: Path) -> Iterator[Diagnostic]:
@@ -189,11 +192,11 @@ def _size(text: str) -> int | None:
 
 
 def _limits(node: Node, default: Limits) -> Limits:
-    body = node["body"]
-    size = _size(body.text) if body.text is not None else body.plain
-    return Limits(
-        node=node, body=int(size or default.body), instances=int(node["instances"].plain or default.instances)
-    )
+    chosen = {
+        name: int((_size(limit.text) if limit.text is not None else limit.plain) or 0)
+        for name, _, limit in node.pairs()
+    }
+    return replace(default, node=node, **chosen)
 
 
 def _route(node: Node, service: Service, files: Mapping[str, bytes]) -> Route:

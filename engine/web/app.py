@@ -22,7 +22,7 @@ from engine.endpoints import (
 )
 from engine.models import Predictor, compile_models
 from engine.spec import LazyRule, Spec, load
-from engine.web.body import read_bodies
+from engine.web.body import hold_to_limits
 from engine.web.errors import answer_errors
 from engine.web.routing import FiniteFloatConverter, ReadableIntegerConverter
 
@@ -69,8 +69,8 @@ def build_app(
     app = Service(spec, mounted)
     for number, mount in enumerate(mounted):
         app.add_url_rule(mount.route.path, str(number), _view(mount.endpoint), methods=list(mount.route.methods))
-    limits = {str(number): mount.route.limits.body for number, mount in enumerate(mounted)}
-    read_bodies(app, limits, spec.service.limits.body)
+    limits = {str(number): mount.route.limits for number, mount in enumerate(mounted)}
+    hold_to_limits(app, limits, spec.service.limits)
     answer_errors(app, prefer_html=spec.service.errors == "html")
     return app
 

@@ -1,4 +1,4 @@
-"""Reading a request's body within its limit, before anything answers, however the client sends it.
+"""Holding each request to its limits before anything answers, and reading its body, however the client sends it.
 
 Every body is read, also where nobody wants it: a server closes a connection on which bytes were left unread,
 and a client that is still sending would see a broken pipe instead of its 404.
@@ -15,25 +15,29 @@ import flask
 from werkzeug.exceptions import ClientDisconnected
 
 from engine.endpoints import Problem
+from engine.spec import Limits
 
 CHUNK = 64 * 1024
 DRAIN_BYTES = 16 * 1024 * 1024
 DRAIN_SECONDS = 5.0
 
 
-def read_bodies(app: flask.Flask, limits: Mapping[str, int], default: int) -> None:
-    """Have the app read each body into `flask.g.body` before it is dispatched.
+def hold_to_limits(app: flask.Flask, limits: Mapping[str, Limits], default: Limits) -> None:
+    """Have the app check each URL, and read each body into `flask.g.body`, before it is dispatched.
 
-    `limits` are bytes by the name of a Flask endpoint, `default` holds where no route matches. An endpoint
-    that somebody else added to the app reads for itself.
+    `limits` are by the name of a Flask endpoint, `default` holds where no route matches. An endpoint that somebody
+    else added to the app reads for itself.
     """
 
-    def read() -> None:
-        endpoint = flask.request.endpoint
+    def hold() -> None:
+        request, endpoint = flask.request, flask.request.endpoint
         if endpoint is None or endpoint in limits:
-            flask.g.body = read_body(flask.request, limits.get(endpoint or "", default))
+            limit = limits.get(endpoint or "", default)
+            if len(request.environ["PATH_INFO"]) + len(request.environ.get("QUERY_STRING", "")) > limit.url:
+                raise Problem(HTTPStatus.REQUEST_URI_TOO_LONG, f"the URL is longer than {limit.url:,} bytes")
+            flask.g.body = read_body(request, limit.body)
 
-    app.before_request(read)
+    app.before_request(hold)
 
 
 def read_body(request: flask.Request, limit: int) -> bytes:

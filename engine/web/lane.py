@@ -38,11 +38,17 @@ class Lane:
             if (way := self._way(mounted.endpoint, method, mounted.route.limits.body)) is not None
         }
         self._hosts: set[str] = set()
+        self._query = min((mounted.route.limits.url - len(mounted.route.path) for mounted in app.mounted), default=0)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request (PEP 3333)."""
         way = self._ways.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
-        if way is None or "HTTP_TRANSFER_ENCODING" in environ or not self._is_plain(environ.get("HTTP_HOST", "")):
+        if (
+            way is None
+            or "HTTP_TRANSFER_ENCODING" in environ
+            or len(environ.get("QUERY_STRING", "")) > self._query
+            or not self._is_plain(environ.get("HTTP_HOST", ""))
+        ):
             return self._app(environ, start_response)  # type: ignore[arg-type]
         return way(environ, start_response)
 
