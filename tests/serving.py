@@ -41,9 +41,21 @@ class Server:
             return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
 
     def workers(self) -> list[int]:
-        """The processes that answer: the supervisor's children, but for multiprocessing's own resource tracker."""
-        pid = self.process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        """The processes that answer: the children of the supervisor's main thread."""
+        return self._children(Path(f"/proc/{self.process.pid}/task/{self.process.pid}"))
+
+    def checks(self) -> list[int]:
+        """The processes that check a change: the children of its other threads."""
+        threads = {*Path(f"/proc/{self.process.pid}/task").iterdir()}
+        threads.remove(Path(f"/proc/{self.process.pid}/task/{self.process.pid}"))
+        return [child for thread in threads for child in self._children(thread)]
+
+    def _children(self, thread: Path) -> list[int]:
+        """The processes that a thread has started, but for multiprocessing's own resource tracker."""
+        try:
+            children = (thread / "children").read_text().split()
+        except FileNotFoundError:  # the thread has just ended
+            return []
         return [int(child) for child in children if "spawn_main" in command_line(child)]
 
     def status(self) -> dict[str, Any]:
@@ -124,6 +136,13 @@ def command_line(pid: str) -> str:
         return Path(f"/proc/{pid}/cmdline").read_text()
     except FileNotFoundError:
         return ""
+
+
+def replace_file(file: Path, content: bytes) -> None:
+    """Write a file as careful editors do: whole, in one step."""
+    new = file.with_name(f".{file.name}.new")
+    new.write_bytes(content)
+    new.replace(file)
 
 
 def command_length(lines: list[str]) -> int:

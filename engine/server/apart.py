@@ -26,10 +26,10 @@ def check_apart(source: Source, progress: Progress) -> Outcome:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(theirs, source), daemon=True)
-    process.start()
-    theirs.close()
     step = "reading the spec"
     try:
+        process.start()
+        theirs.close()
         while ours.poll(SECONDS_FOR_EACH):
             kind, content = ours.recv()
             if kind == "outcome":
@@ -38,15 +38,14 @@ def check_apart(source: Source, progress: Progress) -> Outcome:
             step = content
             progress(content)
         raise LostCheck(f"{step}: took more than {SECONDS_FOR_EACH:.0f} seconds")
-    except EOFError:
+    except (EOFError, OSError):
         process.join()
         status = process.exitcode or 0
         how = f"was killed by signal {-status}" if status < 0 else f"ended with exit status {status}"
         limit = f"it may use {MEMORY_BYTES // 1024**3} GiB of memory"
         raise LostCheck(f"{step}: the process {how}; {limit}", killed=status < 0) from None
     finally:
-        if process.is_alive():
-            process.kill()
+        process.kill()
         process.join()
         ours.close()
 

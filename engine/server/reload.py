@@ -39,23 +39,30 @@ class Reloader(threading.Thread):
         self._asked.set()
 
     def run(self) -> None:
-        """Wait, check, publish, for ever."""
+        """Wait, check, publish, for ever; whatever fails is logged, and tried again after a while."""
         while True:
-            self._wait()
-            self._asked.clear()
-            outcome = self._check()
-            self._stamps = outcome.stamps
-            if outcome.stamps != _stamps(outcome.stamps):
-                logger.info("the files changed while they were checked; they are checked again")
-                self._asked.set()
-            elif outcome.snapshot is not None:
-                for note in outcome.notes:
-                    logger.warning("%s", note)
-                self._supervisor.publish(outcome.snapshot, show_models(outcome.facts))
-            else:
-                text = render(outcome.mistakes)
-                logger.error("the changed spec is refused, the one before it goes on:\n%s", text)
-                self._supervisor.degrade([str(found) for found in outcome.mistakes if found.severity == "error"])
+            try:
+                self._wait()
+                self._asked.clear()
+                self._follow(self._check())
+            except Exception:
+                logger.exception("following the files failed; it goes on")
+                time.sleep(LOOK_SECONDS)
+
+    def _follow(self, outcome: Outcome) -> None:
+        """Publish what has passed, or say why it has not."""
+        self._stamps = outcome.stamps
+        if outcome.stamps != _stamps(outcome.stamps):
+            logger.info("the files changed while they were checked; they are checked again")
+            self._asked.set()
+        elif outcome.snapshot is not None:
+            for note in outcome.notes:
+                logger.warning("%s", note)
+            self._supervisor.publish(outcome.snapshot, show_models(outcome.facts))
+        else:
+            text = render(outcome.mistakes)
+            logger.error("the changed spec is refused, the one before it goes on:\n%s", text)
+            self._supervisor.degrade([str(found) for found in outcome.mistakes if found.severity == "error"])
 
     def _check(self) -> Outcome:
         """Check in another process, again and again where that one is killed."""

@@ -61,6 +61,7 @@ def serve(source: Source, first: Outcome, options: Options, announce: Callable[[
     """
     host = options.host
     logging.basicConfig(format=LOG_FORMAT, level=logging.INFO)
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)
     multiprocessing.set_start_method("spawn", force=True)
     with listen(host, options.port) as listener:
         shown = f"[{host}]" if ":" in host else host

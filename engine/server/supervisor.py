@@ -133,7 +133,12 @@ class Supervisor:
     def _start(self, number: int) -> None:
         if self._stopping:
             return
-        worker = self._workers[number] = Worker(number, self._listener, self._hear)
+        try:
+            worker = self._workers[number] = Worker(number, self._listener, self._hear)
+        except OSError as error:  # killed before it began, or there is no room for another process
+            logger.error("worker %d cannot be started: %s", number, error)  # noqa: TRY400 - no traceback says more
+            self._start_later(number, age=0.0)
+            return
         if self._generation:
             worker.say("generation", (self._generation, self._snapshot))
         self._tell_status()
@@ -172,11 +177,13 @@ class Supervisor:
             return
         del self._workers[worker.number]
         logger.error("worker %d %s; another one takes its place", worker.number, _end(status))
-        delay = self._patience[worker.number].delay(time.monotonic() - worker.birth)
-        timer = threading.Timer(delay, self._inbox.put, [partial(self._start, worker.number)])
+        self._start_later(worker.number, time.monotonic() - worker.birth)
+        self._tell_status()
+
+    def _start_later(self, number: int, age: float) -> None:
+        timer = threading.Timer(self._patience[number].delay(age), self._inbox.put, [partial(self._start, number)])
         timer.daemon = True
         timer.start()
-        self._tell_status()
 
     def _tell_status(self) -> None:
         """Let every worker know how the service is, for those who ask it."""

@@ -8,18 +8,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from serving import Clients, Server
+from serving import Clients, Server, replace_file
 
 RELOADS = 100
 LEAST_REQUESTS = 50_000
 Serve = Callable[..., Server]
-
-
-def write(file: Path, text: str) -> None:
-    """Write a file as careful editors do: whole, in one step."""
-    new = file.with_name(f".{file.name}.new")
-    new.write_text(text)
-    new.replace(file)
 
 
 def spec(number: int) -> str:
@@ -44,11 +37,11 @@ class NeverBack:
 def test_100_reloads_under_load_lose_nothing(tmp_path: Path, serve_here: Serve) -> None:
     """By SIGHUP and by the change alone, in turn; on its own connection a client never sees an older answer."""
     routes = tmp_path / "routes.yaml"
-    write(routes, spec(0))
+    replace_file(routes, spec(0).encode())
     server = serve_here()
     with Clients(server, 8, NeverBack()) as clients:
         for number in range(1, RELOADS + 1):
-            write(routes, spec(number))
+            replace_file(routes, spec(number).encode())
             if number % 2:
                 server.process.send_signal(signal.SIGHUP)
             server.wait_until(lambda status, number=number: min_generation(status) > number)
