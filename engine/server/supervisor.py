@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any
 
 from engine.server.listener import count_waiting, turn_away_newcomers
+from engine.server.notify import notify
 from engine.server.worker import work
 
 logger = logging.getLogger("engine")
@@ -206,6 +207,7 @@ class Supervisor:
 
     def _drain(self) -> None:
         """Answer everything that was accepted, then end; whoever connects from now on finds the port closed."""
+        notify("STOPPING=1")
         turn_away_newcomers(self._listener)
         workers = list(self._workers.values())
         for worker in workers:

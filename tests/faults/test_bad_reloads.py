@@ -90,6 +90,8 @@ def test_50_wrong_specs_change_nothing_and_are_told_at_their_places(server: Serv
                 if good[other] != (server.folder / other).read_bytes():
                     replace_file(server.folder / other, good[other])
             replace_file(server.folder / name, text.encode(errors="surrogateescape"))
+            if turn % 2:
+                server.process.send_signal(signal.SIGHUP)
             status = server.wait_until(lambda status, said=said: any(said in reason for reason in status["degraded"]))
             assert all(re.match(rf"{name}(:\d+:\d+)?: error: ", reason) for reason in status["degraded"]), status
             assert {1} == {worker["generation"] for worker in status["workers"]}

@@ -1,0 +1,114 @@
+"""Ten times more load than a slow model can take: bounded memory, an answer at once, and normal again at its end."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import joblib
+import pytest
+from serving import Server
+
+SECONDS_A_CALL = 0.05
+CONCURRENT = 4
+CLIENTS = 2 * CONCURRENT * 10
+LOAD_SECONDS = 8.0
+NORMAL_SECONDS = 2.0
+GROWTH_MIB = 60
+MODULE = f"""
+import time
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin
+
+class Slow(RegressorMixin, BaseEstimator):
+    def fit(self, X, y):
+        self.n_features_in_ = 1
+        return self
+    def predict(self, X):
+        time.sleep({SECONDS_A_CALL} if len(X) and float(np.max(X)) < 1000 else 3.0)
+        return np.asarray(X)[:, 0]
+"""
+SPEC = f"""routes:
+  - path: /
+    response: hello
+  - path: /slow
+    model: slow
+    limits: {{concurrent: {CONCURRENT}}}
+"""
+MODELS = """models:
+  slow:
+    file: slow.pkl
+    runtime: sklearn
+    timeout: 1
+    batch: {max_size: 1}
+    input: {type: number}
+"""
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serve_here: Callable[..., Server]) -> Server:
+    (tmp_path / "slow_module.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    import slow_module
+
+    joblib.dump(slow_module.Slow().fit(None, None), tmp_path / "slow.pkl")
+    (tmp_path / "routes.yaml").write_text(SPEC)
+    (tmp_path / "models.yaml").write_text(MODELS)
+    return serve_here()
+
+
+def memory(server: Server) -> float:
+    """The resident memory of the workers, in MiB."""
+    texts = [Path(f"/proc/{pid}/status").read_text() for pid in server.workers()]
+    return sum(int(re.search(r"VmRSS:\s+(\d+)", text)[1]) for text in texts) / 1024
+
+
+def test_ten_times_too_much_load(server: Server) -> None:
+    seen: Counter[int] = Counter()
+    wrong: list[object] = []
+    refused_after: list[float] = []
+    stop = threading.Event()
+
+    def ask(number: int) -> None:
+        while not stop.is_set():
+            begin = time.monotonic()
+            status, headers, body = server.request("POST", "/slow", body=json.dumps(number))
+            seen[status] += 1
+            if status == 503 and headers.get("retry-after") == "1":
+                refused_after.append(time.monotonic() - begin)
+                time.sleep(0.01)
+            elif (status, json.loads(body)) != (200, {"result": [float(number)]}):
+                wrong.append((status, body))
+
+    before = memory(server)
+    threads = [threading.Thread(target=ask, args=[number]) for number in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    time.sleep(LOAD_SECONDS)
+    assert 200 == server.request("GET", "/")[0]
+    during = memory(server)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    ended = time.monotonic()
+    while any(server.request("POST", "/slow", body="5")[0] != 200 for _ in range(5)):
+        assert time.monotonic() - ended < NORMAL_SECONDS
+    assert not wrong
+    assert seen[200] > 0.5 * LOAD_SECONDS / SECONDS_A_CALL
+    assert seen[503] > seen[200]
+    assert sorted(refused_after)[len(refused_after) // 2] < 0.5
+    assert during - before < GROWTH_MIB
+
+
+def test_a_call_that_takes_too_long_is_not_waited_for(server: Server) -> None:
+    begin = time.monotonic()
+    status, headers, body = server.request("POST", "/slow", body="1000")
+    assert 1.0 <= time.monotonic() - begin < 2.5
+    detail = "the model has not answered within 1 seconds"
+    assert (503, "1", detail) == (status, headers["retry-after"], json.loads(body)["detail"])
+    assert 200 == server.request("GET", "/")[0]

@@ -1,0 +1,71 @@
+"""Five minutes of load with a change every five seconds: files, threads and memory stay where they were."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import joblib
+from serving import Clients, Server, replace_file
+from sklearn.datasets import load_iris
+from sklearn.ensemble import RandomForestClassifier
+
+SECONDS = float(os.environ.get("ENGINE_SOAK_SECONDS", "300"))
+EVERY = 5.0
+WARM_UP_RELOADS = 6
+GROWTH_MIB = 24
+INSTANCE = json.dumps([5.9, 3.0, 5.1, 1.8])
+
+
+def measure(server: Server) -> dict[str, float]:
+    """Open files, threads and MiB of all processes of the service."""
+    pids = [server.process.pid, *server.workers()]
+    status = [Path(f"/proc/{pid}/status").read_text() for pid in pids]
+    return {
+        "files": sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids),
+        "threads": sum(int(re.search(r"Threads:\s+(\d+)", text)[1]) for text in status),
+        "MiB": sum(int(re.search(r"VmRSS:\s+(\d+)", text)[1]) for text in status) / 1024,
+    }
+
+
+def test_five_minutes(tmp_path: Path, serve_here: Callable[..., Server]) -> None:
+    """The model file changes too, by its pin, every fourth time."""
+
+    def write(number: int) -> None:
+        text = f"{number} {'x' * 2000} {number}"
+        routes = [{"path": "/", "response": {"text": text}}, {"path": "/predict", "model": "iris"}]
+        replace_file(tmp_path / "routes.yaml", json.dumps({"routes": routes}).encode())
+
+    def judge(status: int, _headers: dict[str, str], body: bytes) -> str:
+        found = re.fullmatch(rb"(\d+) x{2000} (\d+)", body)
+        return "" if status == 200 and found and found[1] == found[2] else f"{status} {body[:50]!r}"
+
+    joblib.dump(RandomForestClassifier(50, random_state=0).fit(*load_iris(return_X_y=True)), tmp_path / "model.pkl")
+    schema = {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4}
+    write(0)
+    (tmp_path / "models.yaml").write_text(json.dumps({"models": {"iris": {"file": "model.pkl", "input": schema}}}))
+    server = serve_here()
+    pids = server.workers()
+    with Clients(server, 4, judge) as clients:
+        deadline = time.monotonic() + SECONDS
+        before: dict[str, float] = {}
+        generation = 1
+        while time.monotonic() < deadline:
+            begin = time.monotonic()
+            generation += 1
+            write(generation)
+            server.wait_for_generation(generation)
+            assert (200, b'{"result":[2]}\n') == server.request("POST", "/predict", body=INSTANCE)[::2]
+            if generation == WARM_UP_RELOADS:
+                before = measure(server)
+            time.sleep(max(0.0, EVERY - (time.monotonic() - begin)))
+        after = measure(server)
+    assert not clients.wrong
+    assert pids == server.workers()
+    assert after["files"] - before["files"] < 20, (before, after)
+    assert after["threads"] - before["threads"] < 20, (before, after)
+    assert after["MiB"] - before["MiB"] < GROWTH_MIB, (before, after)
