@@ -155,7 +155,9 @@ def main() -> None:
         taking_part = contestants(folder) + (peers(folder) if arguments.peers else [])
         found = {one.name: one for one in taking_part}
         for spec in folder.glob("*-spec/routes.yaml"):  # so that every start has a warm cache
-            subprocess.run([sys.executable, "-m", "engine", "check", "-r", str(spec)], check=True, capture_output=True)
+            for command in ("check", "lock"):
+                line = [sys.executable, "-m", "engine", command, "-r", str(spec)]
+                subprocess.run(line, check=True, capture_output=True)
         for turn in range(arguments.rounds):
             for contestant in found.values():
                 with running(contestant, folder) as port:

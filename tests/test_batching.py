@@ -101,8 +101,14 @@ def test_who_is_alone_never_waits() -> None:
 
 
 def test_company_waits_for_more_as_long_as_it_may() -> None:
+    class Patient(SharedRuntime):
+        """As patient as after a call that took long."""
+
+        def _patience(self) -> float:
+            return self._max_wait
+
     recorder = Recorder()
-    shared = SharedRuntime(recorder, 4, 30.0, TIMEOUT)
+    shared = Patient(recorder, 4, 30.0, TIMEOUT)
     answers: list[Any] = []
     with ThreadPoolExecutor(8) as pool:
         recorder.gate = threading.Event()

@@ -11,8 +11,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from conftest import ROOT
 from serving import command
+
+from engine.commands import cli
 
 INSTANCE = '{"sepal_length": 5.9, "sepal_width": 3.0, "petal_length": 5.1, "petal_width": 1.8}'
 
@@ -248,3 +251,13 @@ def test_call_takes_and_gives_any_bytes(spec_folder: Path) -> None:
         [*map(os.fsencode, command("call", "POST", "/", "-d")), b"\xff"], capture_output=True, check=False
     )
     assert 404 == json.loads(done.stdout)["status"]
+
+
+@pytest.mark.parametrize(("host", "reach"), [("127.0.0.1", ""), ("0.0.0.0", ", which other machines can reach")])
+def test_an_address_that_others_can_reach_is_said(
+    host: str, reach: str, spec_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (spec_folder / "routes.yaml").write_text("routes: [{path: /, response: hi}]")
+    monkeypatch.setattr("engine.server.serve", lambda *arguments: arguments[-1](f"http://{host}:5000"))
+    done = CliRunner().invoke(cli, ["serve", "-H", host])
+    assert f"serving on http://{host}:5000{reach} (press ^C to stop)" == done.output.splitlines()[-1]

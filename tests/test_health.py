@@ -52,7 +52,7 @@ def test_the_status_names_the_models(app_of: AppOf) -> None:
     assert (1, []) == (status["generation"], status["degraded"])
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.9.1", "::1"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"])
 def test_the_status_is_shown_to_this_machine(address: str, app_of: AppOf) -> None:
     client = app_of(ROUTES).test_client()
     assert 200 == client.get("/-/status", environ_base={"REMOTE_ADDR": address}).status_code
@@ -66,7 +66,7 @@ def test_the_status_is_shown_to_nobody_else(address: str, app_of: AppOf) -> None
     assert (403, expected) == (answer.status_code, answer.json["detail"])
 
 
-@pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For", "X-Real-IP"])
+@pytest.mark.parametrize("header", ["Forwarded", "Via", "X-Forwarded-For", "X-Real-IP"])
 def test_a_proxy_on_this_machine_asks_for_somebody_else(header: str, app_of: AppOf) -> None:
     client = app_of(ROUTES).test_client()
     assert 403 == client.get("/-/status", headers={header: "10.0.0.1"}).status_code

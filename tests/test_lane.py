@@ -211,8 +211,13 @@ def test_a_failure_in_the_lane_is_told_once_by_the_app(
 ) -> None:
     app = app_of(folder, {"routes": [{"path": "/predict", "model": "iris"}]})
     lane = Lane(app)
-    for mounted in app.mounted[:1]:
-        monkeypatch.setattr(mounted.endpoint, "_predict", lambda _: 1 / 0)
+    asked: list[object] = []
+
+    def fail(instances: object) -> None:
+        asked.append(instances)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(app.mounted[0].endpoint, "_predict", fail)
     body = json.dumps(INSTANCE).encode()
     environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/predict", "CONTENT_LENGTH": str(len(body)), "wsgi.input": body}
     environ |= {"SERVER_NAME": "x", "SERVER_PORT": "80", "wsgi.url_scheme": "http", "SERVER_PROTOCOL": "HTTP/1.1"}
@@ -220,3 +225,4 @@ def test_a_failure_in_the_lane_is_told_once_by_the_app(
     assert status.startswith("500 ")
     request_id = json.loads(told)["request_id"]
     assert [request_id] == [record.args[0] for record in caplog.records]
+    assert [[INSTANCE]] == asked

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from modelling import ROW, X, y
 from serving import command
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.tree import DecisionTreeClassifier
 
 from engine import create_app, lock_models
@@ -229,3 +230,56 @@ def test_a_list_of_pins_as_json() -> None:
         shown["lock"],
         [(one["name"], one["change"], one["was"]) for one in shown["models"]],
     )
+
+
+def test_a_pin_of_a_model_that_is_away_for_a_while_is_kept(folder: Path) -> None:
+    """By serving and by pinning another; the command without names drops it."""
+    models = json.loads((folder / "models.yaml").read_text())["models"]
+    lock_models()
+    write_models(folder, other={"file": "m.pkl", "input": ROW})
+    (folder / "routes.yaml").write_text("routes: [{path: /p, model: other}]")
+    check(Source("routes.yaml", None))
+    assert {"m", "other"} == {*pins(folder)}
+    lock_models(names=["other"])
+    assert {"m", "other"} == {*pins(folder)}
+    lock_models()
+    assert {"other"} == {*pins(folder)}
+    assert models
+
+
+def test_a_lock_that_changes_during_a_check_is_left_alone(folder: Path) -> None:
+    def change(_: object) -> None:
+        (folder / "models.yaml").touch()
+
+    assert () == check(Source("routes.yaml", None), stamped=change).notes
+    assert not (folder / "models.lock").exists()
+
+
+def test_the_same_bytes_under_another_format_are_not_opened(folder: Path) -> None:
+    lock_models()
+    (folder / "m.pkl").rename(folder / "m.onnx")
+    write_models(folder, m={"file": "m.onnx", "input": ROW})
+    expected = (
+        "models.yaml:4:12: error: this file is pinned as pickle, and by its name it is onnx; "
+        "if you trust it, accept it: python -m engine lock m"
+    )
+    assert [expected] == mistakes(create_app)
+
+
+def test_what_json_cannot_hold_is_no_golden_answer(folder: Path) -> None:
+    """A model that answers -inf for some rows can be pinned and served."""
+    joblib.dump(LogOfFirst().fit(X, y), folder / "m.pkl")
+    examples = [{"input": [0, 0, 0, 0], "result": 0}, {"input": [1, 0, 0, 0], "result": 0}]
+    write_models(folder, m={"file": "m.pkl", "input": ROW, "examples": examples})
+    lock_models()
+    assert [{"input": [1, 0, 0, 0], "result": 0.0}] == pins(folder)["m"]["golden"]
+
+
+class LogOfFirst(RegressorMixin, BaseEstimator):
+    def fit(self, *_: object) -> LogOfFirst:
+        self.n_features_in_ = 4
+        return self
+
+    def predict(self, rows: np.ndarray) -> np.ndarray:
+        with np.errstate(divide="ignore"):
+            return np.log(np.asarray(rows)[:, 0])

@@ -35,7 +35,7 @@ def lock(names: tuple[str, ...], routes: str, models: str | None, as_json: bool)
     if as_json:
         print_json({"lock": str(spec.lock), "models": [_shown(one.name, one.sha256, one.was) for one in pinned]})
         return
-    print_table(("model", "sha256", ""), [(one.name, one.sha256, _change(one.sha256, one.was)) for one in pinned])
+    print_table(("model", "sha256", "change"), [(one.name, one.sha256, _change(one.sha256, one.was)) for one in pinned])
 
 
 def _shown(name: str, sha256: str, was: str | None) -> dict[str, str | None]:

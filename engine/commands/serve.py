@@ -47,9 +47,8 @@ def serve(
     source = server.Source(routes, models, locked)
     with writable_cache(Path(routes).parent):
         with progress() as show:
-            first, snapshot = server.first_check(source, show)
-        spec = snapshot.spec
-        report(spec.warnings)
+            first, spec = server.first_check(source, show)
+        report(first.mistakes)
         click.echo(f"{spec.service.title} {spec.service.version}\n")
         print_routes(spec)
         click.echo()

@@ -77,6 +77,7 @@ HEALTH: Mapping[str, Callable[[StatusSource], Endpoint]] = {
 
 def _is_here(client: str) -> bool:
     try:
-        return ipaddress.ip_address(client).is_loopback
+        address = ipaddress.ip_address(client)
+        return (getattr(address, "ipv4_mapped", None) or address).is_loopback
     except ValueError:
         return False

@@ -7,7 +7,9 @@ there were a moment ago; without that, callers fall into groups that take turns.
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 from collections import deque
 from typing import Any
 
@@ -21,7 +23,7 @@ IDLE_SECONDS = 10.0
 class _Call:
     """One caller's rows, and what becomes of them."""
 
-    __slots__ = ("abandoned", "answer", "count", "error", "ready", "rows")
+    __slots__ = ("answer", "count", "error", "ready", "rows")
 
     def __init__(self, rows: Any) -> None:
         self.rows = rows
@@ -29,14 +31,14 @@ class _Call:
         self.answer: Answer | None = None
         self.error: BaseException | None = None
         self.ready = threading.Event()
-        self.abandoned = False
 
 
 class SharedRuntime:
     """A runtime whose callers share calls of at most `max_size` rows.
 
-    Where there was company a moment ago, a call waits up to `max_wait` seconds for as many callers to be back. A
-    caller waits up to `timeout` seconds for its answer. One thread computes; it is there while there is work.
+    Where there was company a moment ago, a call waits for as many callers to be back: as long as the call before it
+    took, and up to `max_wait` seconds. A caller waits up to `timeout` seconds for its answer. One thread computes; it
+    is there while there is work.
     """
 
     def __init__(self, runtime: Runtime, max_size: int, max_wait: float, timeout: float) -> None:
@@ -48,6 +50,7 @@ class SharedRuntime:
         self._waiting: deque[_Call] = deque()
         self._running = False
         self._callers = 1  # in the last call, and waiting at its end
+        self._seconds = 0.0  # that the last call took
 
     def __call__(self, rows: Any) -> Answer:
         """Answer, alone or with others; raise what the rows raise by themselves, or `Overloaded`."""
@@ -56,10 +59,11 @@ class SharedRuntime:
             self._waiting.append(call)
             self._arrival.notify()
             if not self._running:
-                self._running = True
                 threading.Thread(target=self._compute, name="model", daemon=True).start()
+                self._running = True
         if not call.ready.wait(self._timeout):
-            call.abandoned = True
+            with self._arrival, contextlib.suppress(ValueError):  # it may be computed just now
+                self._waiting.remove(call)
             raise Overloaded(f"the model has not answered within {self._timeout:g} seconds")
         if call.answer is None:
             raise call.error or RuntimeError("a call without an answer")
@@ -68,12 +72,14 @@ class SharedRuntime:
     def _compute(self) -> None:
         """Answer those who wait longest, call after call, until there is nobody for a while."""
         while calls := self._take():
+            begin = time.monotonic()
             if len(calls) == 1 or not self._answer_together(calls):
                 for call in calls:
                     try:
                         call.answer = self._runtime(call.rows)
                     except BaseException as error:  # noqa: BLE001 - it is the caller's own, and raised there
                         call.error = error
+            self._seconds = time.monotonic() - begin
             self._callers = len(calls) + len(self._waiting)
             for call in calls:
                 call.ready.set()
@@ -83,20 +89,22 @@ class SharedRuntime:
         with self._arrival:
             while True:
                 if self._callers > 1 and self._max_wait:
-                    self._arrival.wait_for(self._are_all_here, self._max_wait)
+                    self._arrival.wait_for(self._are_all_here, self._patience())
                 taken: list[_Call] = []
                 count = 0
                 while self._waiting and (not taken or count + self._waiting[0].count <= self._max_size):
-                    call = self._waiting.popleft()
-                    if not call.abandoned:
-                        taken.append(call)
-                        count += call.count
+                    taken.append(self._waiting.popleft())
+                    count += taken[-1].count
                 if taken:
                     return taken
                 self._callers = 1
                 if not self._arrival.wait_for(lambda: self._waiting, IDLE_SECONDS):
                     self._running = False
                     return []
+
+    def _patience(self) -> float:
+        """Give the seconds that a call may wait for company: what it can save is no more than another call."""
+        return min(self._max_wait, self._seconds)
 
     def _are_all_here(self) -> bool:
         full = sum(call.count for call in self._waiting) >= self._max_size
@@ -106,7 +114,7 @@ class SharedRuntime:
         """Answer several calls by one; tell whether that worked, since one bad row fails all."""
         try:
             whole = self._runtime(join_rows([call.rows for call in calls]))
-        except Exception:  # noqa: BLE001 - each is asked alone then, and told its own error
+        except BaseException:  # noqa: BLE001 - each is asked alone then, and told its own error
             return False
         begin = 0
         for call in calls:

@@ -79,10 +79,14 @@ class Cache:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.folder.chmod(0o700)
             descriptor, name = tempfile.mkstemp(dir=self.folder, prefix=".new-")
+        except OSError:
+            return False
+        try:
             with os.fdopen(descriptor, "wb") as new:
                 new.write(hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
             Path(name).replace(self._path(key))
         except OSError:
+            Path(name).unlink(missing_ok=True)
             return False
         return True
 

@@ -143,6 +143,11 @@ def read_file(model: Model) -> ModelFile:
     return _read(model, _Files())
 
 
+def format_of(file: Path) -> str:
+    """Name a model file's format, which follows from its name."""
+    return {".onnx": "onnx", ".skops": "skops"}.get(file.suffix.lower(), "pickle")
+
+
 def uncompiled(model: Model, file: ModelFile, opened: Opened) -> Predictor:
     """Make the predictor of a model as its file has it, with no compiling and no proof; raise `SpecError`."""
     entry = _compile(replace(model, runtime="sklearn"), file, opened, lambda _: None)
@@ -158,6 +163,12 @@ def _read(model: Model, files: _Files) -> ModelFile:
 
 def _prepare(model: Model, cache: Cache, files: _Files, opened: Opened, progress: Progress) -> Prepared:
     file = _read(model, files)
+    if model.pin is not None and model.pin.format != format_of(model.file):
+        raise model.error(
+            f"this file is pinned as {model.pin.format}, and by its name it is {format_of(model.file)}; "
+            f"if you trust it, accept it: {model.lock_command}",
+            "file",
+        )
     if model.pin is not None and model.pin.sha256 != file.sha256:
         raise model.error(
             f"this is not the file that is pinned: its sha256 is {file.sha256}, {model.pin.place().file} has "
@@ -174,7 +185,7 @@ def _prepare(model: Model, cache: Cache, files: _Files, opened: Opened, progress
     if entry is None:
         entry = _compile(model, file, opened, progress)
         _hold(model.examples, EXAMPLE_TOLERANCE, _restore(model, Prepared(key, entry, file), opened))
-    elif json.dumps(known["golden"]) == json.dumps(entry.facts["golden"]):
+    elif entry.programs and json.dumps(known["golden"]) == json.dumps(entry.facts["golden"]):
         return Prepared(key, entry, file)
     hint = f"; if that is right, accept it: {model.lock_command}"
     _hold(golden, GOLDEN_TOLERANCE, _restore(model, Prepared(key, entry, file), opened), hint)

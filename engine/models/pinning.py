@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -9,14 +10,14 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from engine.errors import Diagnostic, RefusedInstance, SpecError
-from engine.models.compile import ModelFile, Opened, read_file, uncompiled
+from engine.errors import Diagnostic, SpecError
+from engine.models.compile import ModelFile, Opened, format_of, read_file, uncompiled
+from engine.models.predictor import Predictor
 from engine.spec import Model, Spec, load, write_pins
 from engine.validation import Validator
 
 GOLDEN = 10
 
-_FORMATS = {".onnx": "onnx", ".skops": "skops"}
 _LIBRARIES = {"onnx": ("onnxruntime",), "pickle": ("joblib", "numpy", "scikit-learn")}
 _LIBRARIES["skops"] = ("numpy", "scikit-learn", "skops")
 
@@ -40,14 +41,17 @@ def lock_models(
     written.
     """
     spec = load(routes, models)
-    chosen = [spec.models[name] for name in names] or list(spec.models.values())
+    chosen = [spec.models[name] for name in names]
+    if not chosen:
+        chosen = list(spec.models.values())
+        spec = replace(spec, pins={})
     return pin(spec, {model.name: read_file(model) for model in chosen}, Opened())
 
 
 def pin(spec: Spec, files: Mapping[str, ModelFile], opened: Opened) -> tuple[Pinned, ...]:
-    """Pin the models of a spec whose files are given, and keep the pins of its others."""
+    """Pin the models of a spec whose files are given, and keep every other pin."""
     found: list[Diagnostic] = []
-    pins = {name: _written(model) for name, model in spec.models.items() if model.pin is not None}
+    pins: dict[str, dict[str, Any]] = {name: one.node.plain for name, one in spec.pins.items()}
     for name, file in files.items():
         try:
             pins[name] = _pin(replace(spec.models[name], pin=None), file, opened)
@@ -62,7 +66,7 @@ def pin(spec: Spec, files: Mapping[str, ModelFile], opened: Opened) -> tuple[Pin
 
 
 def _pin(model: Model, file: ModelFile, opened: Opened) -> dict[str, Any]:
-    kind = _FORMATS.get(model.file.suffix.lower(), "pickle")
+    kind = format_of(model.file)
     return {
         "sha256": file.sha256,
         "format": kind,
@@ -78,15 +82,15 @@ def _golden(model: Model, file: ModelFile, opened: Opened) -> list[dict[str, Any
     predict = uncompiled(model, file, opened)
     valid = Validator(model.input.document).is_valid
     instances = chain((example.input for example in model.examples), filter(valid, reference_instances(model)))
-    golden = []
-    for instance in islice(instances, GOLDEN):
-        try:
-            golden.append({"input": instance, "result": predict([instance]).result[0]})
-        except RefusedInstance:
-            continue
-    return golden
+    asked = (_answer(predict, instance) for instance in islice(instances, GOLDEN))
+    return [answer for answer in asked if answer is not None]
 
 
-def _written(model: Model) -> dict[str, Any]:
-    plain: dict[str, Any] = model.pin.node.plain if model.pin is not None else {}
-    return plain
+def _answer(predict: Predictor, instance: Any) -> dict[str, Any] | None:
+    """Give an instance with its result, or None where the model refuses it or says what JSON cannot hold."""
+    try:
+        answer = {"input": instance, "result": predict([instance]).result[0]}
+        json.dumps(answer, allow_nan=False)
+    except Exception:  # noqa: BLE001 - a model may raise anything
+        return None
+    return answer

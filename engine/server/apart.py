@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Mapping
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from engine.errors import EngineError
-from engine.server.snapshot import Outcome, Progress, Source, check
+from engine.server.snapshot import Outcome, Progress, Source, Stamp, check
 
 SECONDS_FOR_EACH = 300.0
 MEMORY_BYTES = 16 * 1024**3
 
 
 class LostCheck(EngineError):
-    """The process of a check has ended without a result; `killed` tells whether a signal ended it."""
+    """The process of a check has ended without a result; `killed` tells whether that may be no fault of the spec.
 
-    def __init__(self, why: str, *, killed: bool = False) -> None:
+    `stamps` are of the files that it was about to read, as far as it had told.
+    """
+
+    def __init__(self, why: str, stamps: Mapping[Path, Stamp], *, killed: bool = False) -> None:
+        self.stamps = stamps
         self.killed = killed
         super().__init__(why)
 
@@ -24,26 +30,33 @@ class LostCheck(EngineError):
 def check_apart(source: Source, progress: Progress) -> Outcome:
     """Check a spec in another process; raise `LostCheck` where that process is lost."""
     context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(theirs, source), daemon=True)
-    step = "reading the spec"
+    step, stamps = "reading the spec", dict[Path, Stamp]()
     try:
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(theirs, source), daemon=True)
         process.start()
-        theirs.close()
+    except OSError as error:
+        raise LostCheck(f"{step}: the process cannot be started: {error}", stamps, killed=True) from None
+    theirs.close()
+    try:
         while ours.poll(SECONDS_FOR_EACH):
             kind, content = ours.recv()
             if kind == "outcome":
                 outcome: Outcome = content
                 return outcome
-            step = content
-            progress(content)
-        raise LostCheck(f"{step}: took more than {SECONDS_FOR_EACH:.0f} seconds")
+            if kind == "stamps":
+                stamps = content
+            else:
+                step = content
+                progress(content)
+        raise LostCheck(f"{step}: took more than {SECONDS_FOR_EACH:.0f} seconds", stamps)
     except (EOFError, OSError):
         process.join()
-        status = process.exitcode or 0
-        how = f"was killed by signal {-status}" if status < 0 else f"ended with exit status {status}"
+        status = process.exitcode
+        killed = status is None or status < 0
+        how = f"was killed by signal {-(status or 0)}" if killed else f"ended with exit status {status}"
         limit = f"it may use {MEMORY_BYTES // 1024**3} GiB of memory"
-        raise LostCheck(f"{step}: the process {how}; {limit}", killed=status < 0) from None
+        raise LostCheck(f"{step}: the process {how}; {limit}", stamps, killed=killed) from None
     finally:
         process.kill()
         process.join()
@@ -56,7 +69,7 @@ def _work(connection: Connection, source: Source) -> None:
     def tell(kind: str, content: Any) -> None:
         connection.send((kind, content))
 
-    tell("outcome", check(source, lambda text: tell("progress", text)))
+    tell("outcome", check(source, lambda text: tell("progress", text), lambda stamps: tell("stamps", stamps)))
 
 
 def _limit_memory() -> None:

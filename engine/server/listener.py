@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import socket
@@ -40,22 +41,26 @@ def turn_away_newcomers(listener: socket.socket) -> None:
     """Let nobody new connect, while those who have are still accepted.
 
     The kernel drops the first packet of every new connection; the client sends it again within a second, to find the
-    port closed, or the next service on it. Only Linux can do this; elsewhere nothing happens.
+    port closed, or the next service on it. Where the system cannot do this, or does not let us, nothing happens.
     """
     if not sys.platform.startswith("linux"):
         return
     code = b"".join(struct.pack("HBBI", *step) for step in _DROP_NEWCOMERS)
     steps = ctypes.create_string_buffer(code)
     program = struct.pack("HL", len(_DROP_NEWCOMERS), ctypes.addressof(steps))
-    listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+    with contextlib.suppress(OSError):
+        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
 
 
 def count_waiting(listener: socket.socket) -> int:
     """Count the connections that no worker has accepted yet, where the system tells."""
     if not sys.platform.startswith("linux"):
         return 0
-    info = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_SIZE)
-    return int(struct.unpack_from("I", info, _WAITING_OFFSET)[0])
+    try:
+        info = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_SIZE)
+        return int(struct.unpack_from("I", info, _WAITING_OFFSET)[0])
+    except (OSError, struct.error):
+        return 0
 
 
 def _why_not(host: str, port: int, error: OSError) -> str:

@@ -33,31 +33,42 @@ class Reloader(threading.Thread):
         self._stamps: Mapping[Path, Stamp] = first.stamps
         self._watching = watching
         self._asked = threading.Event()
+        self._stopped = False
 
     def reload(self) -> None:
         """Check and publish now, without waiting for a change."""
         self._asked.set()
 
+    def stop(self) -> None:
+        """Begin no other check."""
+        self._stopped = True
+        self._asked.set()
+
     def run(self) -> None:
         """Wait, check, publish, for ever; whatever fails is logged, and tried again after a while."""
-        while True:
+        while not self._stopped:
             try:
                 self._wait()
                 self._asked.clear()
-                self._follow(self._check())
-            except Exception:
-                logger.exception("following the files failed; it goes on")
+                if not self._stopped:
+                    self._follow(self._check())
+            except Exception as error:
+                logger.exception("following the files failed; it is tried again")
+                self._supervisor.degrade([f"following the files failed: {type(error).__name__}: {error}"])
                 time.sleep(LOOK_SECONDS)
+                self._asked.set()
 
     def _follow(self, outcome: Outcome) -> None:
         """Publish what has passed, or say why it has not."""
         self._stamps = outcome.stamps
         if outcome.stamps != _stamps(outcome.stamps):
             logger.info("the files changed while they were checked; they are checked again")
-            self._asked.set()
+            if not self._watching:
+                self._asked.set()
         elif outcome.snapshot is not None:
-            for note in outcome.notes:
-                logger.warning("%s", note)
+            for said in (*outcome.notes, render(outcome.mistakes)):
+                if said:
+                    logger.warning("%s", said)
             self._supervisor.publish(outcome.snapshot, show_models(outcome.facts))
         else:
             text = render(outcome.mistakes)
@@ -69,16 +80,18 @@ class Reloader(threading.Thread):
         patience = Patience(LONGEST_RETRY_SECONDS)
         while True:
             self._stamps = _stamps(self._stamps)
-            begin = time.monotonic()
             try:
                 return check_apart(self._source, lambda _: None)
             except LostCheck as lost:
                 logger.error("the changed spec could not be checked: %s", lost)  # noqa: TRY400 - no traceback says more
                 self._supervisor.degrade([f"the changed spec could not be checked: {lost}"])
-                if not lost.killed:
-                    self._wait()
+                self._stamps = lost.stamps or self._stamps
+                if lost.killed:
+                    self._asked.wait(patience.delay(0.0))
                 else:
-                    time.sleep(patience.delay(time.monotonic() - begin))
+                    self._wait()
+                if self._stopped:
+                    raise
 
     def _wait(self) -> None:
         """Wait until the files have changed and are quiet again, or until somebody asks."""
@@ -97,8 +110,8 @@ class Reloader(threading.Thread):
         """Wait until something happens in the files' folders, or a while has passed."""
         import watchfiles  # noqa: PLC0415 - no start should wait for it
 
-        folders = {folder for file in self._stamps for folder in (file.parent, file.resolve().parent)}
         try:
+            folders = {folder for file in self._stamps for folder in (file.parent, file.resolve().parent)}
             next(
                 watchfiles.watch(
                     *(folder for folder in folders if folder.is_dir()),
@@ -113,7 +126,7 @@ class Reloader(threading.Thread):
                 ),
                 None,
             )
-        except OSError:
+        except (OSError, RuntimeError, ValueError):  # no room for another watch, or a name that is none
             self._asked.wait(LOOK_SECONDS)
 
 

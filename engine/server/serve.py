@@ -18,10 +18,10 @@ from engine.server.apart import LostCheck, check_apart
 from engine.server.listener import listen
 from engine.server.notify import notify
 from engine.server.reload import Reloader
-from engine.server.snapshot import Outcome, Progress, Snapshot, Source, check, newcomers
+from engine.server.snapshot import Outcome, Progress, Source, check, newcomers
 from engine.server.supervisor import Supervisor
 from engine.server.worker import LOG_FORMAT
-from engine.spec import load
+from engine.spec import Spec, load
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class Options:
     watching: bool
 
 
-def first_check(source: Source, progress: Progress) -> tuple[Outcome, Snapshot]:
-    """Check a spec before it is served; raise `SpecError` with its mistakes.
+def first_check(source: Source, progress: Progress) -> tuple[Outcome, Spec]:
+    """Check a spec before it is served, and give it; raise `SpecError` with its mistakes.
 
     What would import scikit-learn or open a model file is done in another process.
     """
@@ -51,7 +51,7 @@ def first_check(source: Source, progress: Progress) -> tuple[Outcome, Snapshot]:
         ) from None
     if outcome.snapshot is None:
         raise SpecError(outcome.mistakes)
-    return outcome, Snapshot.load(outcome.snapshot)
+    return outcome, spec
 
 
 def serve(source: Source, first: Outcome, options: Options, announce: Callable[[str], None]) -> None:
@@ -75,8 +75,10 @@ def serve(source: Source, first: Outcome, options: Options, announce: Callable[[
         reloader = Reloader(source, supervisor, first, watching=options.watching)
         _on_signals(supervisor, reloader)
         supervisor.publish(first.snapshot or b"", show_models(first.facts))
+        first.snapshot = None  # it may be large, and the supervisor has it
         reloader.start()
         supervisor.run()
+        reloader.stop()
     if supervisor.stopped_by == signal.SIGINT:
         raise KeyboardInterrupt
 
@@ -94,7 +96,7 @@ def _on_signals(supervisor: Supervisor, reloader: Reloader) -> None:
         signal.signal(signum, supervisor.stop)
 
     def hang_up(*_: Any) -> None:
-        reloader.reload()
+        supervisor.tell(reloader.reload)
 
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, hang_up)

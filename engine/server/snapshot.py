@@ -41,8 +41,12 @@ class Snapshot:
 
     def dump(self) -> bytes:
         """Write it for another process of ours."""
-        sys.setrecursionlimit(max(sys.getrecursionlimit(), _PICKLE_DEPTH))
-        return pickle.dumps(self, protocol=pickle.HIGHEST_PROTOCOL)
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(limit, _PICKLE_DEPTH))
+        try:
+            return pickle.dumps(self, protocol=pickle.HIGHEST_PROTOCOL)
+        finally:
+            sys.setrecursionlimit(limit)
 
     @staticmethod
     def load(payload: bytes) -> Snapshot:
@@ -55,7 +59,7 @@ class Snapshot:
 class Outcome:
     """What became of a check: a snapshot, or the mistakes; and the files that it has read, as they were before.
 
-    `notes` are what people are told of a check that has passed.
+    Of a check that has passed, `mistakes` are warnings, and `notes` what else people are told.
     """
 
     stamps: dict[Path, Stamp] = field(default_factory=dict)
@@ -65,8 +69,15 @@ class Outcome:
     mistakes: tuple[Diagnostic, ...] = ()
 
 
-def check(source: Source, progress: Progress = lambda _: None) -> Outcome:
-    """Do all that can fail: read the spec, prepare its models, build the app as a worker will."""
+def check(
+    source: Source,
+    progress: Progress = lambda _: None,
+    stamped: Callable[[dict[Path, Stamp]], None] = lambda _: None,
+) -> Outcome:
+    """Do all that can fail: read the spec, prepare its models, build the app as a worker will.
+
+    `stamped` is told of the files before their contents are worked on.
+    """
     outcome = Outcome()
 
     def opens(files: Iterable[Path]) -> None:
@@ -75,8 +86,10 @@ def check(source: Source, progress: Progress = lambda _: None) -> Outcome:
 
     try:
         spec, opened = load(source.routes, source.models, locked=source.locked, opens=opens), Opened()
+        stamped(outcome.stamps)
         prepared = prepare_models(spec, progress, opened)
-        outcome.notes = pin_newcomers(spec, prepared, opened)
+        if all(stamp(file) == before for file, before in outcome.stamps.items()):
+            outcome.notes = pin_newcomers(spec, prepared, opened)
         predictors = restore_models(spec, prepared, opened=opened)
     except SpecError as error:
         outcome.mistakes = error.diagnostics
@@ -86,6 +99,7 @@ def check(source: Source, progress: Progress = lambda _: None) -> Outcome:
     Lane(build_app(spec, predictors))
     outcome.facts = tuple(predictor.facts for predictor in predictors.values())
     kept = {name: one.without_file() for name, one in prepared.items()}
+    outcome.mistakes = spec.warnings
     outcome.snapshot = Snapshot(spec, kept, outcome.facts).dump()
     return outcome
 

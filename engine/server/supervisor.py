@@ -65,8 +65,12 @@ class Worker:
         self.process = multiprocessing.Process(target=work, args=(number, listener, theirs), name=f"worker-{number}")
         self.process.start()
         theirs.close()
-        for job in (self._speak, self._listen):
-            threading.Thread(target=job, daemon=True).start()
+        try:
+            for job in (self._speak, self._listen, self._watch):
+                threading.Thread(target=job, daemon=True).start()
+        except RuntimeError:  # there is no room for another thread
+            self.process.kill()
+            raise
 
     def say(self, word: str, content: Any = None) -> None:
         """Send a message, without waiting until it is read."""
@@ -84,10 +88,13 @@ class Worker:
             while True:
                 self._hear(self, *self._channel.recv())
         except (EOFError, OSError):
-            self.process.join()
-            self.ended.set()
-            self._outbox.put(None)
-            self._hear(self, "ended", self.process.exitcode)
+            return
+
+    def _watch(self) -> None:
+        self.process.join()
+        self.ended.set()
+        self._outbox.put(None)
+        self._hear(self, "ended", self.process.exitcode)
 
 
 class Supervisor:
@@ -95,17 +102,21 @@ class Supervisor:
 
     def __init__(self, listener: socket.socket, count: int, ready: Event) -> None:
         self._listener = listener
-        self._count = count
         self._ready: Event | None = ready
         self._inbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._workers: dict[int, Worker] = {}
         self._patience = {number: Patience() for number in range(1, count + 1)}
+        self._due = dict.fromkeys(self._patience, 0.0)  # when each worker that is not there is to be started
         self._generation = 0
         self._snapshot = b""
         self._models: Sequence[Mapping[str, Any]] = ()
         self._degraded: Sequence[str] = ()
         self._stopping = False
         self.stopped_by: int | None = None
+
+    def tell(self, event: Event) -> None:
+        """Have something done by the supervisor's thread; safe in a signal handler and from any thread."""
+        self._inbox.put(event)
 
     def publish(self, snapshot: bytes, models: Sequence[Mapping[str, Any]]) -> None:
         """Have every worker serve another generation; `models` are what the status says of its models."""
@@ -125,20 +136,34 @@ class Supervisor:
 
     def run(self) -> None:
         """Start the workers, replace each that ends, and come back after a stop."""
-        for number in range(1, self._count + 1):
-            self._start(number)
         while not self._stopping:
-            self._inbox.get()()
+            try:
+                self._start_due()
+                self._next_event()()
+            except Exception:
+                logger.exception("something went wrong in the supervisor; it goes on")
         self._drain()
 
+    def _next_event(self) -> Event:
+        """Wait for something to do, or until a worker is to be started."""
+        try:
+            wait = max(0.0, min(self._due.values()) - time.monotonic()) if self._due else None
+            return self._inbox.get(timeout=wait)
+        except queue.Empty:
+            return lambda: None
+
+    def _start_due(self) -> None:
+        now = time.monotonic()
+        for number in [number for number, when in self._due.items() if when <= now]:
+            del self._due[number]
+            self._start(number)
+
     def _start(self, number: int) -> None:
-        if self._stopping:
-            return
         try:
             worker = self._workers[number] = Worker(number, self._listener, self._hear)
-        except OSError as error:  # killed before it began, or there is no room for another process
-            logger.error("worker %d cannot be started: %s", number, error)  # noqa: TRY400 - no traceback says more
+        except (OSError, RuntimeError) as error:  # killed before it began, or there is no room for another
             self._start_later(number, age=0.0)
+            logger.error("worker %d cannot be started: %s", number, error)  # noqa: TRY400 - no traceback says more
             return
         if self._generation:
             worker.say("generation", (self._generation, self._snapshot))
@@ -177,14 +202,12 @@ class Supervisor:
         if self._workers.get(worker.number) is not worker:
             return
         del self._workers[worker.number]
-        logger.error("worker %d %s; another one takes its place", worker.number, _end(status))
         self._start_later(worker.number, time.monotonic() - worker.birth)
+        logger.error("worker %d %s; another one takes its place", worker.number, _end(status))
         self._tell_status()
 
     def _start_later(self, number: int, age: float) -> None:
-        timer = threading.Timer(self._patience[number].delay(age), self._inbox.put, [partial(self._start, number)])
-        timer.daemon = True
-        timer.start()
+        self._due[number] = time.monotonic() + self._patience[number].delay(age)
 
     def _tell_status(self) -> None:
         """Let every worker know how the service is, for those who ask it."""
@@ -223,12 +246,13 @@ class Supervisor:
             if not worker.ended.wait(max(0.0, deadline - time.monotonic())):
                 logger.warning("worker %d does not end; it is killed", worker.number)
                 worker.process.kill()
-                worker.ended.wait()
+                worker.ended.wait(STOP_SECONDS)
         self._listener.close()
 
 
 def _end(status: int | None) -> str:
     """Say how a process ended."""
     if status is not None and status < 0:
-        return f"was killed by signal {-status} ({signal.Signals(-status).name})"
+        named = f" ({signal.Signals(-status).name})" if -status in {*signal.Signals} else ""
+        return f"was killed by signal {-status}{named}"
     return f"ended with status {status}"

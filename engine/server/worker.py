@@ -40,6 +40,8 @@ CONNECTIONS = 512
 IDLE_THREAD_SECONDS = 30
 # How long a stop waits for a body that does not come; longer only for what is being computed.
 BODY_SECONDS = 3.0
+# How long an answer may take to be written, once it is computed.
+WRITE_SECONDS = 1.0
 FULL_LOG_SECONDS = 60.0
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
@@ -66,20 +68,20 @@ class Front:
     """
 
     def __init__(self) -> None:
-        self.app: App = _unready
+        self.app: App
         self.draining = False
-        self._working: list[None] = []
+        self._computing: list[None] = []
         self._reading: list[None] = []
         self._said_full = -FULL_LOG_SECONDS
 
     def __call__(self, protocol: Any, scope: dict[str, Any]) -> None:
         """Answer one request."""
-        self._working.append(None)
-        if len(self._working) >= CONNECTIONS:
+        self._computing.append(None)
+        if len(self._computing) + len(self._reading) >= CONNECTIONS:
             self._say_full()
         try:
             scope.update(_ENVIRON)
-            scope["wsgi.input"] = _Body(scope["wsgi.input"], self._reading)
+            scope["wsgi.input"] = _Body(scope["wsgi.input"], self._computing, self._reading)
             start = _Start()
             body = self.app(scope, start)
             whole = b"".join(body)
@@ -89,11 +91,11 @@ class Front:
             headers = [*start.headers, _CLOSE] if self.draining else start.headers
             protocol.response_bytes(start.status, headers, whole)
         finally:
-            self._working.pop()
+            self._computing.pop()
 
     def is_computing(self) -> bool:
         """Tell whether a request is being answered whose body is there."""
-        return len(self._working) > len(self._reading)
+        return bool(self._computing)
 
     def _say_full(self) -> None:
         now = time.monotonic()
@@ -105,19 +107,22 @@ class Front:
 
 
 class _Body:
-    """The body of one request (PEP 3333's input stream), which lets be seen that somebody waits for it."""
+    """The body of one request (PEP 3333's input stream); whoever reads it is reading meanwhile, and not computing."""
 
-    __slots__ = ("_body", "_reading")
+    __slots__ = ("_body", "_computing", "_reading")
 
-    def __init__(self, body: Any, reading: list[None]) -> None:
+    def __init__(self, body: Any, computing: list[None], reading: list[None]) -> None:
         self._body = body
+        self._computing = computing
         self._reading = reading
 
     def read(self, size: int = -1) -> bytes:
         self._reading.append(None)
+        self._computing.pop()
         try:
             data: bytes = self._body.read(size)
         finally:
+            self._computing.append(None)
             self._reading.pop()
         return data
 
@@ -133,11 +138,6 @@ class _Start:
     def __call__(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:  # noqa: ARG002
         self.status = int(status[:3])
         self.headers = headers
-
-
-def _unready(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:  # noqa: ARG001
-    start_response("503 Service Unavailable", [("Retry-After", "1")])
-    return [b""]
 
 
 class Follower:
@@ -177,6 +177,10 @@ class Follower:
             while True:
                 self._hear()
         except (EOFError, OSError):
+            pass
+        except Exception:
+            logger.exception("this worker cannot hear its supervisor any more, and ends")
+        finally:
             self._end()
 
     def _follow(self, content: tuple[int, bytes]) -> None:
@@ -223,20 +227,22 @@ class Follower:
         threading.Thread(target=self._leave, name="leave", daemon=True).start()
 
     def _leave(self) -> None:
-        deadline = time.monotonic() + BODY_SECONDS
-        while time.monotonic() < deadline or self._front.is_computing():
+        begin = busy = now = time.monotonic()
+        while now - begin < BODY_SECONDS or now - busy < WRITE_SECONDS:
             time.sleep(0.05)
+            now = time.monotonic()
+            busy = now if self._front.is_computing() else busy
         os._exit(0)
 
 
 def work(number: int, listener: socket.socket, channel: Connection) -> None:
     """Be a worker, until the supervisor says stop or is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a ^C on the terminal is the supervisor's to hear
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # which may be sent to all; the supervisor hears them
+        signal.signal(signum, signal.SIG_IGN)
     logging.basicConfig(format=LOG_FORMAT, level=logging.INFO)
     logging.getLogger("_granian").setLevel(logging.ERROR)
     front, stopped, ended = Front(), _RUST.WorkerSignal(), threading.Event()
     stopped.add_cb(ended.set)
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     try:
         headers = Follower(channel, front, stopped.set).begin()
     except EOFError:  # the service has stopped before it began

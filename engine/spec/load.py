@@ -49,7 +49,7 @@ def load(
             entries = [entry for _, _, entry in models_root["models"].pairs()]
             opens(_named(models.parent, [entry[key] for entry in entries for key in ("file", "reference")]))
             found += check_models(models_root, models.parent)
-            found += check_pins(models_root, lock, lock_root, commands, locked=locked)
+            found += check_pins(models_root, lock, lock_root, commands, lock_command([], routes, models), locked=locked)
         pins = read_pins(lock_root)
     if routes_root:
         opens(_named(routes.parent, [route["response"]["file"] for route in routes_root["routes"].items]))
@@ -64,6 +64,7 @@ def load(
         built_in=built_in_routes(service),
         models=read_models(models_root, models.parent, pins, commands) if models and models_root else {},
         lock=lock_of(models) if models else None,
+        pins=pins,
         warnings=tuple(sorted(set(found))),
     )
 

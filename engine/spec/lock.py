@@ -30,13 +30,13 @@ def lock_command(names: Iterable[str], routes: Path, models: Path) -> str:
 
 
 def check_pins(
-    models_root: Node, lock: Path, lock_root: Node | None, command: Mapping[str, str], *, locked: bool
+    models_root: Node, lock: Path, lock_root: Node | None, command: Mapping[str, str], whole: str, *, locked: bool
 ) -> Iterator[Diagnostic]:
     """Give a warning for each pin without a model and, where all must be pinned, an error for each without a pin."""
     pins = lock_root["models"] if lock_root is not None else None
     for name, key, _ in pins.pairs() if pins is not None else ():
         if name not in models_root["models"]:
-            message = f'"{name}" is pinned here, and is no model of the spec any more; remove it: python -m engine lock'
+            message = f'"{name}" is pinned here, and is no model of the spec any more; remove it: {whole}'
             yield key.error(message, "warning")
     for name, key, _ in models_root["models"].pairs() if locked else ():
         if pins is None or name not in pins:
@@ -52,7 +52,12 @@ def read_pins(root: Node | None) -> Mapping[str, Pin]:
 
 def write_pins(lock: Path, pins: Mapping[str, Mapping[str, Any]]) -> None:
     """Write a whole lock in one step; raise `OSError`."""
-    text = json.dumps({"version": VERSION, "models": dict(sorted(pins.items()))}, indent=2, ensure_ascii=False) + "\n"
+    text = (
+        json.dumps(
+            {"version": VERSION, "models": dict(sorted(pins.items()))}, indent=2, ensure_ascii=False, allow_nan=False
+        )
+        + "\n"
+    )
     descriptor, name = tempfile.mkstemp(dir=lock.parent, prefix=f".{lock.name}.")
     new = Path(name)
     try:

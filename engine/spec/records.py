@@ -104,7 +104,7 @@ class Batch(Record):
     """How requests share a call of scikit-learn: at most `max_size` rows, after at most `max_wait_ms`."""
 
     max_size: int = 256
-    max_wait_ms: float = 2.0
+    max_wait_ms: float = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +151,8 @@ class Model(Record):
 class Spec:
     """Both files of a service; `folder` is where the routes' file stands.
 
-    `routes` are those of the file, `built_in` those that the engine adds. `lock` is where the models' pins are kept.
+    `routes` are those of the file, `built_in` those that the engine adds. `lock` is where
+    `pins` are kept, also those of models that are not in the spec.
     """
 
     folder: Path
@@ -160,4 +161,5 @@ class Spec:
     built_in: tuple[Route, ...]
     models: Mapping[str, Model]
     lock: Path | None = None
+    pins: Mapping[str, Pin] = field(default_factory=dict)
     warnings: tuple[Diagnostic, ...] = ()

@@ -26,7 +26,7 @@ from engine.web.body import hold_to_limits
 from engine.web.errors import answer_errors
 from engine.web.routing import FiniteFloatConverter, ReadableIntegerConverter
 
-_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
+_FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP")
 
 
 class Service(flask.Flask):

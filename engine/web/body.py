@@ -17,6 +17,7 @@ from werkzeug.exceptions import ClientDisconnected
 from engine.endpoints import Problem
 from engine.spec import Limits
 
+ERROR = "engine.error"  # where an environ has the error that an answer has already come to
 CHUNK = 64 * 1024
 DRAIN_BYTES = 16 * 1024 * 1024
 DRAIN_SECONDS = 5.0
@@ -31,6 +32,8 @@ def hold_to_limits(app: flask.Flask, limits: Mapping[str, Limits], default: Limi
 
     def hold() -> None:
         request, endpoint = flask.request, flask.request.endpoint
+        if ERROR in request.environ:
+            raise request.environ[ERROR]
         if endpoint is None or endpoint in limits:
             limit = limits.get(endpoint or "", default)
             if len(request.environ["PATH_INFO"]) + len(request.environ.get("QUERY_STRING", "")) > limit.url:

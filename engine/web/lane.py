@@ -15,6 +15,7 @@ from engine.endpoints import Endpoint, Request, Response
 from engine.endpoints.fixed import CheckedEndpoint, FileEndpoint, FixedEndpoint
 from engine.endpoints.predict import PredictEndpoint
 from engine.web.app import Service, to_flask
+from engine.web.body import ERROR
 
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
@@ -97,7 +98,7 @@ class Lane:
         return answer
 
     def _computed(self, endpoint: Endpoint, method: str, limit: int) -> Way:
-        """Answer what an endpoint makes of a whole body; the app answers every error, with the body again."""
+        """Answer what an endpoint makes of a whole body; the app answers every error."""
         app = self._app
         write = _writer(method)
 
@@ -105,13 +106,17 @@ class Lane:
             length = environ.get("CONTENT_LENGTH") or ""
             if not (length.isdecimal() and length.isascii() and 0 < int(length) <= limit):
                 return app(environ, start_response)  # type: ignore[arg-type]
-            body = b""
             try:
                 body = environ["wsgi.input"].read(int(length))
-                whole = body if len(body) == int(length) else b""
-                response = endpoint(Request(method, {}, environ.get("CONTENT_TYPE", ""), "", whole))
-            except Exception:  # noqa: BLE001 - the app does it again, and tells the error as it should be told
+            except OSError:
+                body = b""
+            if len(body) < int(length):
                 return app({**environ, "wsgi.input": io.BytesIO(body)}, start_response)  # type: ignore[arg-type]
+            try:
+                response = endpoint(Request(method, {}, environ.get("CONTENT_TYPE", ""), "", body))
+            except Exception as error:  # noqa: BLE001 - the app tells it as it should be told
+                told = {**environ, ERROR: error, "wsgi.input": io.BytesIO(body)}
+                return app(told, start_response)  # type: ignore[arg-type]
             return write(response, start_response)
 
         return answer

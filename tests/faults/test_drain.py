@@ -16,6 +16,8 @@ import joblib
 import pytest
 from serving import Server
 
+from engine.server.listener import count_waiting, turn_away_newcomers
+
 SLOW_SECONDS = 2.0
 SLOW, IDLE, ASKING = 6, 30, 4
 GRACE_SECONDS = 9.0
@@ -104,7 +106,39 @@ def test_a_stop_loses_nothing_that_was_accepted(server: Server) -> None:
     assert not lost
 
 
-def test_a_ctrl_c_on_the_terminal_which_reaches_the_workers_too_is_an_ordinary_stop(server: Server) -> None:
+@pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_a_signal_that_reaches_the_workers_too_is_an_ordinary_stop(signum: int, status: int, server: Server) -> None:
+    """As ^C on a terminal does, and systemd's SIGTERM to a whole control group."""
+    answers: list[int] = []
+    asking = threading.Thread(target=lambda: answers.append(server.request("POST", "/slow", body="[7]")[0]))
+    asking.start()
+    time.sleep(SLOW_SECONDS / 4)
     for process in [*server.workers(), server.process.pid]:
-        os.kill(process, signal.SIGINT)
-    assert 130 == server.process.wait(30)
+        os.kill(process, signum)
+    assert status == server.process.wait(30)
+    asking.join()
+    assert [200] == answers
+
+
+def test_a_second_signal_waits_for_nobody(server: Server) -> None:
+    with contextlib.closing(server.connect()) as connection:
+        connection.request("POST", "/slow", body="[7]")
+        time.sleep(SLOW_SECONDS / 4)
+        begin = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        server.process.send_signal(signal.SIGINT)
+        server.process.wait(30)
+        assert time.monotonic() - begin < SLOW_SECONDS
+
+
+def test_a_stop_without_the_kernels_help_ends_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Listener:
+        def setsockopt(self, *_: object) -> None:
+            raise PermissionError
+
+        def getsockopt(self, *_: object) -> None:
+            raise OSError
+
+    monkeypatch.setattr("sys.platform", "linux")
+    turn_away_newcomers(Listener())
+    assert 0 == count_waiting(Listener())

@@ -108,7 +108,7 @@ def test_ten_times_too_much_load(server: Server) -> None:
 def test_a_call_that_takes_too_long_is_not_waited_for(server: Server) -> None:
     begin = time.monotonic()
     status, headers, body = server.request("POST", "/slow", body="1000")
-    assert 1.0 <= time.monotonic() - begin < 2.5
+    assert 1.0 <= time.monotonic() - begin < 1.8
     detail = "the model has not answered within 1 seconds"
     assert (503, "1", detail) == (status, headers["retry-after"], json.loads(body)["detail"])
     assert 200 == server.request("GET", "/")[0]
