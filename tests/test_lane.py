@@ -206,6 +206,14 @@ def test_the_lane_itself_answers_what_is_plain(folder: Path) -> None:
     assert ["/hello/x", "/predict"] == asked
 
 
+def test_the_app_is_given_what_it_wants_in_an_environ(folder: Path) -> None:
+    app = app_of(folder, {"routes": [{"path": "/", "response": "hi"}]})
+    seen: list[dict[str, object]] = []
+    app.wsgi_app = lambda environ, _: seen.append(environ) or []
+    list(Lane(app, {"wsgi.version": (1, 0)})({"REQUEST_METHOD": "GET", "PATH_INFO": "/x"}, lambda *_: None))
+    assert [{"REQUEST_METHOD": "GET", "PATH_INFO": "/x", "wsgi.version": (1, 0)}] == seen
+
+
 def test_a_failure_in_the_lane_is_told_once_by_the_app(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

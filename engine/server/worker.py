@@ -45,7 +45,7 @@ WRITE_SECONDS = 1.0
 FULL_LOG_SECONDS = 60.0
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
-_ENVIRON: Mapping[str, Any] = {
+ENVIRON: dict[str, Any] = {
     "SCRIPT_NAME": "",
     "SERVER_SOFTWARE": "Granian",
     "wsgi.errors": sys.stderr,
@@ -80,14 +80,15 @@ class Front:
         if len(self._computing) + len(self._reading) >= CONNECTIONS:
             self._say_full()
         try:
-            scope.update(_ENVIRON)
-            scope["wsgi.input"] = _Body(scope["wsgi.input"], self._computing, self._reading)
+            if "CONTENT_LENGTH" in scope or "HTTP_TRANSFER_ENCODING" in scope:
+                scope["wsgi.input"] = _Body(scope["wsgi.input"], self._computing, self._reading)
             start = _Start()
             body = self.app(scope, start)
             whole = b"".join(body)
-            close = getattr(body, "close", None)
-            if close is not None:
-                close()
+            if type(body) is not list:
+                close = getattr(body, "close", None)
+                if close is not None:
+                    close()
             headers = [*start.headers, _CLOSE] if self.draining else start.headers
             protocol.response_bytes(start.status, headers, whole)
         finally:
@@ -207,7 +208,7 @@ class Follower:
         predictors = restore_models(snapshot.spec, snapshot.prepared, self._predictors)
         app = build_app(snapshot.spec, predictors, self.status)
         keyed = {(name, snapshot.prepared[name].key): predictor for name, predictor in predictors.items()}
-        return Lane(app), keyed
+        return Lane(app, ENVIRON), keyed
 
     def status(self) -> Status:
         """Say what the supervisor has said last, and whether this worker takes new requests."""

@@ -29,8 +29,10 @@ _PLAIN_HOST = re.compile(r"([A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,10}(:[0-9
 class Lane:
     """A service's app with the short way in front of it."""
 
-    def __init__(self, app: Service) -> None:
+    def __init__(self, app: Service, environ: Environ | None = None) -> None:
+        """Put the short way in front of an app; `environ` is what the app wants in its own and the way does not."""
         self._app = app
+        self._environ = environ or {}
         self._ways: Mapping[tuple[str, str], Way] = {
             (method, mounted.route.path): way
             for mounted in app.mounted
@@ -50,8 +52,12 @@ class Lane:
             or len(environ.get("QUERY_STRING", "")) > self._query
             or not self._is_plain(environ.get("HTTP_HOST", ""))
         ):
-            return self._app(environ, start_response)  # type: ignore[arg-type]
+            return self._hand_over(environ, start_response)
         return way(environ, start_response)
+
+    def _hand_over(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        environ.update(self._environ)
+        return self._app(environ, start_response)  # type: ignore[arg-type]
 
     def _is_plain(self, host: str) -> bool:
         """Tell whether Flask certainly takes a Host header; it refuses a few, such as `a..b`."""
@@ -76,11 +82,11 @@ class Lane:
 
     def _fixed(self, response: Response, method: str) -> Way:
         status, headers, body = _written(response, method)
-        app = self._app
+        hand_over = self._hand_over
 
         def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
             if environ.get("CONTENT_LENGTH") not in _NO_BODY:
-                return app(environ, start_response)  # type: ignore[arg-type]
+                return hand_over(environ, start_response)
             start_response(status, headers)
             return body
 
@@ -88,35 +94,34 @@ class Lane:
 
     def _file(self, endpoint: FileEndpoint, method: str) -> Way:
         fixed = self._fixed(endpoint.response, method)
-        app = self._app
+        hand_over = self._hand_over
 
         def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
             if "HTTP_IF_NONE_MATCH" in environ:
-                return app(environ, start_response)  # type: ignore[arg-type]
+                return hand_over(environ, start_response)
             return fixed(environ, start_response)
 
         return answer
 
     def _computed(self, endpoint: Endpoint, method: str, limit: int) -> Way:
         """Answer what an endpoint makes of a whole body; the app answers every error."""
-        app = self._app
+        hand_over = self._hand_over
         write = _writer(method)
 
         def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
             length = environ.get("CONTENT_LENGTH") or ""
             if not (length.isdecimal() and length.isascii() and 0 < int(length) <= limit):
-                return app(environ, start_response)  # type: ignore[arg-type]
+                return hand_over(environ, start_response)
             try:
                 body = environ["wsgi.input"].read(int(length))
             except OSError:
                 body = b""
             if len(body) < int(length):
-                return app({**environ, "wsgi.input": io.BytesIO(body)}, start_response)  # type: ignore[arg-type]
+                return hand_over({**environ, "wsgi.input": io.BytesIO(body)}, start_response)
             try:
                 response = endpoint(Request(method, {}, environ.get("CONTENT_TYPE", ""), "", body))
             except Exception as error:  # noqa: BLE001 - the app tells it as it should be told
-                told = {**environ, ERROR: error, "wsgi.input": io.BytesIO(body)}
-                return app(told, start_response)  # type: ignore[arg-type]
+                return hand_over({**environ, ERROR: error, "wsgi.input": io.BytesIO(body)}, start_response)
             return write(response, start_response)
 
         return answer
