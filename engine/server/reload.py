@@ -49,7 +49,6 @@ class Reloader(threading.Thread):
         while not self._stopped:
             try:
                 self._wait()
-                self._asked.clear()
                 if not self._stopped:
                     self._follow(self._check())
             except Exception as error:
@@ -80,6 +79,7 @@ class Reloader(threading.Thread):
         patience = Patience(LONGEST_RETRY_SECONDS)
         while True:
             self._stamps = _stamps(self._stamps)
+            self._asked.clear()
             try:
                 return check_apart(self._source, lambda _: None)
             except LostCheck as lost:

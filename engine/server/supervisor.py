@@ -161,7 +161,7 @@ class Supervisor:
     def _start(self, number: int) -> None:
         try:
             worker = self._workers[number] = Worker(number, self._listener, self._hear)
-        except (OSError, RuntimeError) as error:  # killed before it began, or there is no room for another
+        except Exception as error:  # noqa: BLE001 - killed before it began, or there is no room for another
             self._start_later(number, age=0.0)
             logger.error("worker %d cannot be started: %s", number, error)  # noqa: TRY400 - no traceback says more
             return
