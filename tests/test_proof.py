@@ -374,7 +374,10 @@ def test_a_runtime_that_is_named_is_taken_or_refused(serve: Serve) -> None:
         serve(LinearRegression().fit(X, y), runtime="native")
 
 
-def test_without_a_c_compiler_onnxruntime_serves_trees(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_c_compiler_onnxruntime_serves_trees(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENGINE_CACHE_DIR", str(tmp_path / "cache"))  # another test may have compiled the same forest
     monkeypatch.setenv("CC", "no-such-compiler")
     report = serve(RandomForestClassifier(5, random_state=0).fit(X, y)).facts.report
     assert ("onnx", "exact") == (report.runtime, report.verdict)
