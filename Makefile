@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 help:
 	@echo "make serve   install, train the sample model if there is none, serve on http://127.0.0.1:5000"
 	@echo "make test    install and run the tests"
-	@echo "make test-faults   only those that make things go wrong: about 12 minutes"
+	@echo "make test-faults   only those that make things go wrong: about 14 minutes"
 	@echo "make lint    ruff, mypy and import-linter"
 	@echo "make bench   every contestant side by side; writes docs/benchmarks.md (needs wrk)"
 	@echo "make docs    write the generated pages of docs/ anew"
