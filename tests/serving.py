@@ -84,29 +84,36 @@ Judge = Callable[[int, dict[str, str], bytes], str]
 class Clients:
     """Clients that ask one thing after another and count: half keep their connection, half make new ones.
 
-    `judge` names what is wrong with an answer, or gives an empty string.
+    `judge` names what is wrong with an answer, or gives an empty string; `order` numbers an answer, and on one
+    connection, which one worker answers, the numbers never fall.
     """
 
-    def __init__(self, server: Server, count: int, judge: Judge, path: str = "/") -> None:
+    def __init__(self, server: Server, count: int, judge: Judge, order: Callable[[bytes], int] | None = None) -> None:
         self.answered = 0
         self.wrong: Counter[str] = Counter()
         self._judge = judge
-        self._path = path
+        self._order = order
         self._stop = threading.Event()
         self._server = server
         self._threads = [threading.Thread(target=self._ask, args=[number % 2 == 0]) for number in range(count)]
 
     def _ask(self, keeps: bool) -> None:
-        connection = self._server.connect()
+        connection, last = self._server.connect(), -1
         while not self._stop.is_set():
             try:
-                connection.request("GET", self._path)
+                connection.request("GET", "/")
                 answer = connection.getresponse()
                 headers = {name.lower(): value for name, value in answer.getheaders()}
-                wrong = self._judge(answer.status, headers, answer.read())
+                body = answer.read()
+                wrong = self._judge(answer.status, headers, body)
+                if keeps and self._order is not None and not wrong:
+                    number = self._order(body)
+                    wrong = f"{number} after {last}" if number < last else ""
+                    last = number
             except (OSError, http.client.HTTPException) as error:
                 wrong = type(error).__name__
                 connection.close()
+                last = -1
             if wrong:
                 self.wrong[wrong] += 1
             else:

@@ -23,15 +23,13 @@ def spec(number: int) -> str:
 """
 
 
-class NeverBack:
-    """Holds answers of one connection after another to be whole; those of a process never go back."""
-
-    def __call__(self, status: int, headers: dict[str, str], body: bytes) -> str:
-        found = re.fullmatch(rb"(\d+) x{2000} (\d+)", body)
-        if status != 200 or not found:
-            return f"{status} {body[:50]!r}"
-        first, last, header = int(found[1]), int(found[2]), int(headers["x-number"])
-        return "" if first == last == header else f"{first} {last} {header}"
+def is_whole(status: int, headers: dict[str, str], body: bytes) -> str:
+    """Say what is wrong with an answer that is not wholly of one spec."""
+    found = re.fullmatch(rb"(\d+) x{2000} (\d+)", body)
+    if status != 200 or not found:
+        return f"{status} {body[:50]!r}"
+    first, last, header = int(found[1]), int(found[2]), int(headers["x-number"])
+    return "" if first == last == header else f"{first} {last} {header}"
 
 
 def test_100_reloads_under_load_lose_nothing(tmp_path: Path, serve_here: Serve) -> None:
@@ -39,7 +37,7 @@ def test_100_reloads_under_load_lose_nothing(tmp_path: Path, serve_here: Serve) 
     routes = tmp_path / "routes.yaml"
     replace_file(routes, spec(0).encode())
     server = serve_here()
-    with Clients(server, 8, NeverBack()) as clients:
+    with Clients(server, 8, is_whole, order=lambda body: int(body.split()[0])) as clients:
         for number in range(1, RELOADS + 1):
             replace_file(routes, spec(number).encode())
             if number % 2:
