@@ -28,8 +28,9 @@ def lock(names: tuple[str, ...], routes: str, models: str | None, as_json: bool)
     from engine.spec import load
 
     spec = load(routes, models)
+    named_models(spec, names)
     try:
-        pinned = lock_models(routes, models, named_models(spec, names))
+        pinned = lock_models(routes, models, names)
     except OSError as error:
         raise EngineError(f"{spec.lock} cannot be written: {error.strerror}") from None
     if as_json:

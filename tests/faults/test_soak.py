@@ -33,8 +33,6 @@ def measure(server: Server) -> dict[str, float]:
 
 
 def test_five_minutes(tmp_path: Path, serve_here: Callable[..., Server]) -> None:
-    """The model file changes too, by its pin, every fourth time."""
-
     def write(number: int) -> None:
         text = f"{number} {'x' * 2000} {number}"
         routes = [{"path": "/", "response": {"text": text}}, {"path": "/predict", "model": "iris"}]
