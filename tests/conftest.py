@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import runpy
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -76,6 +78,19 @@ def serve(tmp_path: Path) -> Callable[..., Predictor]:
         return compile_models(load(tmp_path / "routes.yaml"))["m"]
 
     return make
+
+
+@pytest.fixture
+def save_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Save an estimator of somebody's own as slow.pkl: the class Slow of a module whose text is given."""
+
+    def save(module: str) -> None:
+        (tmp_path / "slow_module.py").write_text(module)
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "slow_module", raising=False)
+        joblib.dump(importlib.import_module("slow_module").Slow().fit(None, None), tmp_path / "slow.pkl")
+
+    return save
 
 
 @pytest.fixture

@@ -44,6 +44,10 @@ class Server:
         """The processes that answer: the children of the supervisor's main thread."""
         return self._children(Path(f"/proc/{self.process.pid}/task/{self.process.pid}"))
 
+    def memory(self) -> float:
+        """The resident memory of the workers, in MiB."""
+        return sum(status_of(pid, "VmRSS") for pid in self.workers()) / 1024
+
     def checks(self) -> list[int]:
         """The processes that check a change: the children of its other threads."""
         threads = {*Path(f"/proc/{self.process.pid}/task").iterdir()}
@@ -135,6 +139,12 @@ class Clients:
 
 def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "engine", *arguments]
+
+
+def status_of(pid: int, field: str) -> int:
+    """A number that the system tells of a process: `VmRSS` in KiB, `Threads`."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(rf"^{field}:\s+(\d+)", text, re.MULTILINE)[1])
 
 
 def command_line(pid: str) -> str:

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.spec import Model
+from engine.spec import Model, write_whole
 
 VARIABLE = "ENGINE_CACHE_DIR"
 _LIBRARIES = ("endpoint-engine", "numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx")
@@ -78,15 +78,8 @@ class Cache:
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.folder.chmod(0o700)
-            descriptor, name = tempfile.mkstemp(dir=self.folder, prefix=".new-")
+            write_whole(self._path(key), hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
         except OSError:
-            return False
-        try:
-            with os.fdopen(descriptor, "wb") as new:
-                new.write(hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
-            Path(name).replace(self._path(key))
-        except OSError:
-            Path(name).unlink(missing_ok=True)
             return False
         return True
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from engine.endpoints import show_models
 from engine.errors import render
 from engine.server.apart import LostCheck, check_apart
-from engine.server.snapshot import Outcome, Source, Stamp, stamp
+from engine.server.snapshot import Outcome, Source, Stamp, stamps
 from engine.server.supervisor import Patience, Supervisor
 
 logger = logging.getLogger("engine")
@@ -60,7 +60,7 @@ class Reloader(threading.Thread):
     def _follow(self, outcome: Outcome) -> None:
         """Publish what has passed, or say why it has not."""
         self._stamps = outcome.stamps
-        if outcome.stamps != _stamps(outcome.stamps):
+        if outcome.stamps != stamps(outcome.stamps):
             logger.info("the files changed while they were checked; they are checked again")
             if not self._watching:
                 self._asked.set()
@@ -78,7 +78,7 @@ class Reloader(threading.Thread):
         """Check in another process, again and again where that one is killed."""
         patience = Patience(LONGEST_RETRY_SECONDS)
         while True:
-            self._stamps = _stamps(self._stamps)
+            self._stamps = stamps(self._stamps)
             self._asked.clear()
             try:
                 return check_apart(self._source, lambda _: None)
@@ -97,12 +97,12 @@ class Reloader(threading.Thread):
         """Wait until the files have changed and are quiet again, or until somebody asks."""
         if not self._watching:
             self._asked.wait()
-        while not self._asked.is_set() and _stamps(self._stamps) == self._stamps:
+        while not self._asked.is_set() and stamps(self._stamps) == self._stamps:
             self._wait_for_news()
-        quiet_since, before = time.monotonic(), _stamps(self._stamps)
+        quiet_since, before = time.monotonic(), stamps(self._stamps)
         while not self._asked.is_set() and time.monotonic() - quiet_since < QUIET_SECONDS:
             self._asked.wait(STEP_SECONDS)
-            now = _stamps(self._stamps)
+            now = stamps(self._stamps)
             if now != before:
                 quiet_since, before = time.monotonic(), now
 
@@ -128,7 +128,3 @@ class Reloader(threading.Thread):
             )
         except (OSError, RuntimeError, ValueError):  # no room for another watch, or a name that is none
             self._asked.wait(LOOK_SECONDS)
-
-
-def _stamps(files: Mapping[Path, Stamp]) -> Mapping[Path, Stamp]:
-    return {file: stamp(file) for file in files}

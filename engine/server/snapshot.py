@@ -37,7 +37,6 @@ class Snapshot:
 
     spec: Spec
     prepared: Mapping[str, Prepared]
-    facts: tuple[Facts, ...]
 
     def dump(self) -> bytes:
         """Write it for another process of ours."""
@@ -88,7 +87,7 @@ def check(
         spec, opened = load(source.routes, source.models, locked=source.locked, opens=opens), Opened()
         stamped(outcome.stamps)
         prepared = prepare_models(spec, progress, opened)
-        if all(stamp(file) == before for file, before in outcome.stamps.items()):
+        if stamps(outcome.stamps) == outcome.stamps:
             outcome.notes = pin_newcomers(spec, prepared, opened)
         predictors = restore_models(spec, prepared, opened=opened)
     except SpecError as error:
@@ -100,7 +99,7 @@ def check(
     outcome.facts = tuple(predictor.facts for predictor in predictors.values())
     kept = {name: one.without_file() for name, one in prepared.items()}
     outcome.mistakes = spec.warnings
-    outcome.snapshot = Snapshot(spec, kept, outcome.facts).dump()
+    outcome.snapshot = Snapshot(spec, kept).dump()
     return outcome
 
 
@@ -119,6 +118,11 @@ def pin_newcomers(spec: Spec, prepared: Mapping[str, Prepared], opened: Opened) 
 def newcomers(spec: Spec) -> tuple[str, ...]:
     """Name the models that are not pinned."""
     return tuple(name for name, model in spec.models.items() if model.pin is None)
+
+
+def stamps(files: Iterable[Path]) -> dict[Path, Stamp]:
+    """Give the files' stamps."""
+    return {file: stamp(file) for file in files}
 
 
 def stamp(file: Path) -> Stamp:

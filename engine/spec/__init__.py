@@ -1,6 +1,6 @@
 """load, parse: YAML text → a frozen, typed `Spec`. The only folder that knows a YAML key."""
 
-from engine.spec.files import inside
+from engine.spec.files import inside, write_whole
 from engine.spec.grammar import GrammarName, grammar
 from engine.spec.load import load
 from engine.spec.lock import write_pins
@@ -26,4 +26,5 @@ __all__ = [
     "load",
     "parse_template",
     "write_pins",
+    "write_whole",
 ]

@@ -1,9 +1,10 @@
-"""The files that responses name: always inside the spec's folder, whatever the path and its links say."""
+"""Files: those that responses name, always inside the spec's folder, and those that the engine writes, always whole."""
 
 from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from pathlib import Path
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -34,6 +35,20 @@ def inside(folder: Path, name: str) -> Path:
     if not os.access(path, os.R_OK):
         raise ValueError(f'file "{name}" cannot be read: permission denied')
     return path
+
+
+def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Write a file in one step: whoever reads it sees the old one or the new one, whole; raise `OSError`."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    new = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        new.chmod(mode)
+        new.replace(path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
 
 
 def _refuse_outside(path: Path, home: Path, name: str) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from engine.errors import Diagnostic
+from engine.spec.files import write_whole
 from engine.spec.node import Node
 from engine.spec.records import Example, Pin
 
@@ -51,23 +50,10 @@ def read_pins(root: Node | None) -> Mapping[str, Pin]:
 
 
 def write_pins(lock: Path, pins: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write a whole lock in one step; raise `OSError`."""
-    text = (
-        json.dumps(
-            {"version": VERSION, "models": dict(sorted(pins.items()))}, indent=2, ensure_ascii=False, allow_nan=False
-        )
-        + "\n"
-    )
-    descriptor, name = tempfile.mkstemp(dir=lock.parent, prefix=f".{lock.name}.")
-    new = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        new.chmod(0o644)
-        new.replace(lock)
-    except OSError:
-        new.unlink(missing_ok=True)
-        raise
+    """Write a whole lock in one step, for everybody to read; raise `OSError`."""
+    document = {"version": VERSION, "models": dict(sorted(pins.items()))}
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_whole(lock, text.encode(), mode=0o644)
 
 
 def _pin(node: Node) -> Pin:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import joblib
 import pytest
 from serving import Server
 
@@ -50,12 +49,8 @@ MODELS = """models:
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serve_here: Callable[..., Server]) -> Server:
-    (tmp_path / "slow_module.py").write_text(MODULE)
-    monkeypatch.syspath_prepend(tmp_path)
-    import slow_module
-
-    joblib.dump(slow_module.Slow().fit(None, None), tmp_path / "slow.pkl")
+def server(tmp_path: Path, save_slow: Callable[[str], None], serve_here: Callable[..., Server]) -> Server:
+    save_slow(MODULE)
     (tmp_path / "routes.yaml").write_text(SPEC)
     (tmp_path / "models.yaml").write_text(MODELS)
     return serve_here()

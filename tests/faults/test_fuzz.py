@@ -92,11 +92,6 @@ def server(tmp_path: Path, serve_here: Callable[..., Server]) -> Server:
     return serve_here()
 
 
-def memory(server: Server) -> float:
-    texts = [Path(f"/proc/{pid}/status").read_text() for pid in server.workers()]
-    return sum(int(re.search(r"VmRSS:\s+(\d+)", text)[1]) for text in texts) / 1024
-
-
 def test_200_000_broken_requests(server: Server) -> None:
     seen: Counter[bytes] = Counter()
     sent = 0
@@ -130,14 +125,14 @@ def test_200_000_broken_requests(server: Server) -> None:
 
     pids = server.workers()
     round_of(WARM_UP_SHARE, 0)
-    before = memory(server)
+    before = server.memory()
     round_of(1 - WARM_UP_SHARE, 1000)
     assert sent >= REQUESTS
     assert seen.total() > REQUESTS / 2
     assert not [status for status in seen if status.startswith(b"5")], seen
     assert {b"200", b"201", b"400", b"404", b"405", b"413", b"422"} <= {*seen}
     assert pids == server.workers()
-    assert memory(server) - before < GROWTH_MIB
+    assert server.memory() - before < GROWTH_MIB
     assert not [line for line in server.lines if "Traceback" in line or "ERROR" in line]
     assert (200, b'{"result":[2]}\n') == server.request("POST", "/forest", body=json.dumps([5.9, 3.0, 5.1, 1.8]))[::2]
 

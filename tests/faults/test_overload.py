@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import joblib
 import pytest
 from serving import Server
 
@@ -51,21 +49,11 @@ MODELS = """models:
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serve_here: Callable[..., Server]) -> Server:
-    (tmp_path / "slow_module.py").write_text(MODULE)
-    monkeypatch.syspath_prepend(tmp_path)
-    import slow_module
-
-    joblib.dump(slow_module.Slow().fit(None, None), tmp_path / "slow.pkl")
+def server(tmp_path: Path, save_slow: Callable[[str], None], serve_here: Callable[..., Server]) -> Server:
+    save_slow(MODULE)
     (tmp_path / "routes.yaml").write_text(SPEC)
     (tmp_path / "models.yaml").write_text(MODELS)
     return serve_here()
-
-
-def memory(server: Server) -> float:
-    """The resident memory of the workers, in MiB."""
-    texts = [Path(f"/proc/{pid}/status").read_text() for pid in server.workers()]
-    return sum(int(re.search(r"VmRSS:\s+(\d+)", text)[1]) for text in texts) / 1024
 
 
 def test_ten_times_too_much_load(server: Server) -> None:
@@ -85,13 +73,13 @@ def test_ten_times_too_much_load(server: Server) -> None:
             elif (status, json.loads(body)) != (200, {"result": [float(number)]}):
                 wrong.append((status, body))
 
-    before = memory(server)
+    before = server.memory()
     threads = [threading.Thread(target=ask, args=[number]) for number in range(CLIENTS)]
     for thread in threads:
         thread.start()
     time.sleep(LOAD_SECONDS)
     assert 200 == server.request("GET", "/")[0]
-    during = memory(server)
+    during = server.memory()
     stop.set()
     for thread in threads:
         thread.join()

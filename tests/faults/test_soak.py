@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import joblib
-from serving import Clients, Server, replace_file
+from serving import Clients, Server, replace_file, status_of
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 
@@ -24,11 +24,10 @@ INSTANCE = json.dumps([5.9, 3.0, 5.1, 1.8])
 def measure(server: Server) -> dict[str, float]:
     """Open files, threads and MiB of all processes of the service."""
     pids = [server.process.pid, *server.workers()]
-    status = [Path(f"/proc/{pid}/status").read_text() for pid in pids]
     return {
         "files": sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids),
-        "threads": sum(int(re.search(r"Threads:\s+(\d+)", text)[1]) for text in status),
-        "MiB": sum(int(re.search(r"VmRSS:\s+(\d+)", text)[1]) for text in status) / 1024,
+        "threads": sum(status_of(pid, "Threads") for pid in pids),
+        "MiB": sum(status_of(pid, "VmRSS") for pid in pids) / 1024,
     }
 
 
