@@ -10,7 +10,7 @@ import pytest
 
 from engine.endpoints import Status
 from engine.errors import SpecError
-from engine.spec import load
+from engine.spec import BUILT_IN, load
 from engine.web import build_app
 
 AppOf = Callable[..., flask.Flask]
@@ -72,17 +72,31 @@ def test_a_proxy_on_this_machine_asks_for_somebody_else(header: str, app_of: App
     assert 403 == client.get("/-/status", headers={header: "10.0.0.1"}).status_code
 
 
-@pytest.mark.parametrize(
-    ("path", "does"),
-    [
-        ("/livez", "tells whether the service lives"),
-        ("/readyz", "tells whether the service takes requests"),
-        ("/-/status", "tells this machine how the service is"),
-    ],
-)
-def test_a_route_in_their_place_is_told(path: str, does: str, spec_folder: Path) -> None:
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_a_route_in_their_place_is_told(name: str, spec_folder: Path) -> None:
+    path, does = BUILT_IN[name]
     (spec_folder / "routes.yaml").write_text(f"routes: [{{path: {path}, methods: [POST], response: hi}}]")
     with pytest.raises(SpecError) as refused:
         load()
     (found,) = refused.value.diagnostics
-    assert f'path "{path}" is the engine\'s own, and {does}; choose another path' == found.message
+    expected = (
+        f"path \"{path}\" is the engine's own, and {does}; choose another path, or move the engine's under service: "
+        f'"built_in: {{{name}: /other}}" (false turns it off)'
+    )
+    assert (expected, 17) == (found.message, found.place.column)
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_they_can_be_moved(name: str, app_of: AppOf) -> None:
+    routes = f"routes: [{{path: {BUILT_IN[name][0]}, response: mine}}]"
+    client = app_of(f"service: {{built_in: {{{name}: /elsewhere}}}}\n{routes}").test_client()
+    assert ("mine", 200) == (client.get(BUILT_IN[name][0]).text, client.get("/elsewhere").status_code)
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_they_can_be_turned_off_and_on(name: str, app_of: AppOf) -> None:
+    routes = "routes: [{path: /, response: mine}]"
+    client = app_of(f"service: {{built_in: {{{name}: false}}}}\n{routes}").test_client()
+    assert 404 == client.get(BUILT_IN[name][0]).status_code
+    client = app_of(f"service: {{built_in: {{{name}: true}}}}\n{routes}").test_client()
+    assert 200 == client.get(BUILT_IN[name][0]).status_code

@@ -6,6 +6,7 @@ import io
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -53,7 +54,11 @@ ANSWERS = st.one_of(
         RESPONSES,
         st.booleans(),
     ),
-    st.builds(lambda strict: {"model": "iris", "strict_content_type": strict}, st.booleans()),
+    st.builds(
+        lambda strict, methods: {"model": "iris", "strict_content_type": strict, "methods": methods},
+        st.booleans(),
+        st.sampled_from([["POST"], ["GET"], ["GET", "PUT"]]),
+    ),
     st.just({"response": {"status": 204}}),
     st.just({"response": {"text": "posted"}, "methods": ["POST", "DELETE"]}),
 )
@@ -66,6 +71,9 @@ REQUEST_BODIES = st.sampled_from(
         json.dumps({**INSTANCE, "petal_width": 1e39}).encode(),
     ]
 )
+
+
+QUERIES = st.sampled_from(["a=b", "", urlencode(INSTANCE), urlencode({**INSTANCE, "petal_width": "wide"}), "a=%FF"])
 
 
 @st.composite
@@ -98,7 +106,7 @@ def requests(draw: st.DrawFn, spec: dict[str, Any]) -> dict[str, Any]:
         "REQUEST_METHOD": sometimes(draw, st.sampled_from(["HEAD", "OPTIONS", "TRACE", "get", "POST"])) or method,
         "PATH_INFO": sometimes(draw, st.sampled_from(["//a", "/A", "", "/nix", "/n/x"])) or path,
         "SCRIPT_NAME": "",
-        "QUERY_STRING": "a=b",
+        "QUERY_STRING": draw(QUERIES),
         "SERVER_NAME": "127.0.0.1",
         "SERVER_PORT": "5000",
         "SERVER_PROTOCOL": "HTTP/1.1",

@@ -11,6 +11,7 @@ from engine.commands.call import call
 from engine.commands.check import check
 from engine.commands.compile import compile_
 from engine.commands.lock import lock
+from engine.commands.openapi import openapi
 from engine.commands.output import fail
 from engine.commands.routes import routes
 from engine.commands.schema import schema
@@ -33,7 +34,7 @@ def cli() -> None:
     """  # noqa: D301 - \b is click's mark for a paragraph that is not wrapped
 
 
-for command in (serve, check, compile_, lock, routes, call, schema):
+for command in (serve, check, compile_, lock, routes, call, openapi, schema):
     cli.add_command(command)
 
 

@@ -3,6 +3,7 @@
 from engine.endpoints.build import Mounted, build_endpoints
 from engine.endpoints.health import Status, StatusSource, show_models
 from engine.endpoints.messages import Endpoint, Request, Response
+from engine.endpoints.openapi import describe
 from engine.endpoints.problems import Problem
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "Status",
     "StatusSource",
     "build_endpoints",
+    "describe",
     "show_models",
 ]

@@ -32,6 +32,12 @@ _TYPES.add_type("font/woff", ".woff")
 _TYPES.add_type("text/markdown", ".md")
 _TYPES.add_type("application/yaml", ".yaml")
 _TYPES.add_type("font/woff2", ".woff2")
+_CONTENT_TYPES = {
+    "empty": "",
+    "html": "text/html; charset=utf-8",
+    "json": "application/json",
+    "text": "text/plain; charset=utf-8",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,38 +104,48 @@ def build_fixed(route: Route, declared: Declared) -> Endpoint:
     return CheckedEndpoint(endpoint, Validator(route.input.document), route.strict_content_type)
 
 
+def content_type(declared: Declared) -> str:
+    """Give the Content-Type of a declared response, empty where it has no body and names none."""
+    own = next((value for name, value in declared.headers if name.lower() == "content-type"), None)
+    if own is not None or declared.kind != "file":
+        return own or _CONTENT_TYPES[declared.kind]
+    guessed, encoding = _TYPES.guess_type(declared.content)
+    if guessed is None or encoding:
+        return "application/octet-stream"
+    return f"{guessed}; charset=utf-8" if guessed.startswith("text/") else guessed
+
+
 def _empty(declared: Declared, parameters: tuple[str, ...]) -> Endpoint:  # noqa: ARG001
     return FixedEndpoint(Response(declared.status, declared.headers, b""))
 
 
 def _text(declared: Declared, parameters: tuple[str, ...]) -> Endpoint:
-    return _filled(declared, "text/plain; charset=utf-8", _joined(declared.content, parameters, str))
+    return _filled(declared, _joined(declared.content, parameters, str))
 
 
 def _html(declared: Declared, parameters: tuple[str, ...]) -> Endpoint:
-    escaped = _joined(declared.content, parameters, lambda value: html.escape(str(value)))
-    return _filled(declared, "text/html; charset=utf-8", escaped)
+    return _filled(declared, _joined(declared.content, parameters, lambda value: html.escape(str(value))))
 
 
 def _json(declared: Declared, parameters: tuple[str, ...]) -> Endpoint:
     shape = _shape(declared.content, parameters)
     if callable(shape):
-        return _filled(declared, "application/json", lambda path: _dump(shape(path)))
-    return _filled(declared, "application/json", _dump(shape))
+        return _filled(declared, lambda path: _dump(shape(path)))
+    return _filled(declared, _dump(shape))
 
 
 def _file(declared: Declared, parameters: tuple[str, ...]) -> Endpoint:  # noqa: ARG001
-    body = declared.data
-    guessed, encoding = _TYPES.guess_type(declared.content)
-    content_type = guessed if guessed and not encoding else "application/octet-stream"
-    if content_type.startswith("text/"):
-        content_type += "; charset=utf-8"
-    own = next((value for name, value in declared.headers if name.lower() == "etag"), None)
-    etag = own or f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    tagged = declared.headers if own else (*declared.headers, ("ETag", etag))
-    headers = (*_headers(declared, content_type), *tagged[len(declared.headers) :])
-    not_modified = Response(HTTPStatus.NOT_MODIFIED, tagged, b"")
-    return FileEndpoint(Response(declared.status, headers, body), not_modified, etag)
+    return tagged(declared.status, _headers(declared), declared.data)
+
+
+def tagged(status: int, headers: Headers, body: bytes) -> FileEndpoint:
+    """Make the endpoint of a body that clients may keep, with an ETag unless `headers` have one."""
+    etag = next((value for name, value in headers if name.lower() == "etag"), None)
+    if etag is None:
+        etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        headers = (*headers, ("ETag", etag))
+    kept = tuple((name, value) for name, value in headers if name.lower() != "content-type")
+    return FileEndpoint(Response(status, headers, body), Response(HTTPStatus.NOT_MODIFIED, kept, b""), etag)
 
 
 KINDS: Mapping[str, Callable[[Declared, tuple[str, ...]], Endpoint]] = {
@@ -141,16 +157,16 @@ KINDS: Mapping[str, Callable[[Declared, tuple[str, ...]], Endpoint]] = {
 }
 
 
-def _filled(declared: Declared, content_type: str, body: bytes | Fill) -> Endpoint:
-    headers = _headers(declared, content_type)
+def _filled(declared: Declared, body: bytes | Fill) -> Endpoint:
+    headers = _headers(declared)
     if isinstance(body, bytes):
         return FixedEndpoint(Response(declared.status, headers, body))
     return FilledEndpoint(declared.status, headers, body)
 
 
-def _headers(declared: Declared, content_type: str) -> Headers:
+def _headers(declared: Declared) -> Headers:
     own = any(name.lower() == "content-type" for name, _ in declared.headers)
-    return declared.headers if own else (("Content-Type", content_type), *declared.headers)
+    return declared.headers if own else (("Content-Type", content_type(declared)), *declared.headers)
 
 
 def _joined(text: str, parameters: tuple[str, ...], write: Callable[[Any], str]) -> bytes | Fill:

@@ -15,6 +15,7 @@ Headers = tuple[tuple[str, str], ...]
 class Request:
     """One request to an endpoint: `path` has the path parameters, converted by the route's URL rule.
 
+    `query` is the query string as it was sent, percent-encoded.
     `client` is the address of whoever asks, empty where a proxy says that it asks for somebody else.
     """
 
@@ -24,6 +25,7 @@ class Request:
     if_none_match: str = ""
     body: bytes = b""
     client: str = ""
+    query: str = ""
 
 
 @dataclass(frozen=True, slots=True)

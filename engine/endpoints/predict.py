@@ -1,4 +1,4 @@
-"""The endpoint of a model: JSON in, checked against the model's input, predictions out."""
+"""The endpoint of a model: JSON or a query string in, checked against the model's input, predictions out."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from engine.endpoints.body import read_json
 from engine.endpoints.messages import Request, Response, encode_json
 from engine.endpoints.problems import Problem, violated
+from engine.endpoints.query import QueryReader
 from engine.errors import Overloaded, RefusedInstance
 from engine.models import Prediction, Predictor
 from engine.spec import Model, Route
@@ -21,7 +22,7 @@ _HEADERS = (("Content-Type", "application/json"),)
 
 
 class PredictEndpoint:
-    """Answers with predictions for one instance, or for `{"instances": [...]}`."""
+    """Answers with predictions for one instance, or for `{"instances": [...]}`; by GET for one in the query string."""
 
     def __init__(self, route: Route, model: Model, predictor: Predictor) -> None:
         self._predict = predictor
@@ -31,11 +32,13 @@ class PredictEndpoint:
         self._validator = Validator(model.input.document)
         properties = model.input.document.get("properties", {})
         self._takes_batches = BATCH_KEY not in properties
+        self._query = QueryReader(model.input.document)
 
     def __call__(self, request: Request) -> Response:
-        """Answer one request; raise `Problem` for a body that the model's input does not allow."""
-        value = read_json(request, strict=self._strict)
-        batch = self._takes_batches and isinstance(value, dict) and BATCH_KEY in value
+        """Answer one request; raise `Problem` for an instance that the model's input does not allow."""
+        asked = request.method in ("GET", "HEAD")
+        value = self._query.read(request.query) if asked else read_json(request, strict=self._strict)
+        batch = not asked and self._takes_batches and isinstance(value, dict) and BATCH_KEY in value
         instances = self._batch(value) if batch else [value]
 
         def where(row: int) -> Path:

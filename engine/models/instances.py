@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 
 from engine.errors import RefusedInstance, did_you_mean, plural
+from engine.jsonschemas import MAX_REFERENCES, lookup, types_of
 from engine.spec import Model
 
-JSON_TYPES = frozenset(("array", "boolean", "null", "number", "object", "string"))
-MAX_REFERENCES = 20
 _NUMERIC = frozenset(("boolean", "number", "null"))
 _NAN = float("nan")
 
@@ -56,11 +55,11 @@ class Columns:
 def columns(model: Model, wanted: Wanted) -> Columns:
     """Fit a model's input schema to what its estimator was trained on; raise `SpecError` where it does not."""
     count = wanted.count
-    types = _types(model.input.document, model.input.document)
+    types = types_of(model.input.document, model.input.document)
     if types == {"object"}:
         return _object_columns(model, wanted)
     if types == {"array"}:
-        gaps = any("null" in _types(part, model.input.document) for part in _array_parts(model))
+        gaps = any("null" in types_of(part, model.input.document) for part in _array_parts(model))
         return Columns(_array_converter(model, count), None, count, gaps=gaps)
     if types == {"number"}:
         if count not in (None, 1):
@@ -130,31 +129,8 @@ def _column_order(
     return declared
 
 
-def _types(schema: Any, document: Any, depth: int = 0) -> frozenset[str]:
-    """Work out which JSON types a schema can let through, an integer being a number; never too few."""
-    if not isinstance(schema, Mapping) or depth > MAX_REFERENCES:
-        return JSON_TYPES
-    types = JSON_TYPES
-    if "type" in schema:
-        named = schema["type"]
-        types &= {"number" if name == "integer" else name for name in ([named] if isinstance(named, str) else named)}
-    if "enum" in schema:
-        types &= set(map(_type_of, schema["enum"]))
-    if "const" in schema:
-        types &= {_type_of(schema["const"])}
-    reference = schema.get("$ref")
-    if isinstance(reference, str) and reference.startswith("#/"):
-        types &= _types(_lookup(document, reference), document, depth + 1)
-    for part in schema.get("allOf", ()):
-        types &= _types(part, document, depth + 1)
-    for keyword in ("anyOf", "oneOf"):
-        if keyword in schema:
-            types &= frozenset().union(*(_types(part, document, depth + 1) for part in schema[keyword]))
-    return types
-
-
 def _feature_types(model: Model, name: str) -> frozenset[str]:
-    types = _types(model.input.document["properties"][name], model.input.document)
+    types = types_of(model.input.document["properties"][name], model.input.document)
     if types & {"array", "object"}:
         raise model.error(
             f'the feature "{name}" may be an array or an object, which is no column; '
@@ -164,31 +140,13 @@ def _feature_types(model: Model, name: str) -> frozenset[str]:
     return types
 
 
-def _lookup(document: Any, reference: str) -> Any:
-    for token in reference[2:].split("/"):
-        token = token.replace("~1", "/").replace("~0", "~")  # noqa: PLW2901
-        if not isinstance(document, Mapping) or token not in document:
-            return True
-        document = document[token]
-    return document
-
-
-def _type_of(value: Any) -> str:
-    if value is None:
-        return "null"
-    for name, kind in (("boolean", bool), ("number", int | float), ("string", str), ("array", list)):
-        if isinstance(value, cast("type", kind)):
-            return name
-    return "object"
-
-
 def _default(model: Model, name: str, schema: Any) -> Any:
     """Give a feature's default, or its missing value: NaN."""
     for _ in range(MAX_REFERENCES):
         reference = schema.get("$ref") if isinstance(schema, Mapping) and "default" not in schema else None
         if not isinstance(reference, str) or not reference.startswith("#/"):
             break
-        schema = _lookup(model.input.document, reference)
+        schema = lookup(model.input.document, reference)
     default = schema.get("default") if isinstance(schema, Mapping) else None
     if default is None:
         return _NAN
@@ -243,7 +201,7 @@ def _array_parts(model: Model) -> list[Any]:
 
 
 def _array_converter(model: Model, count: int | None) -> Convert:
-    if any(not _types(part, model.input.document) <= _NUMERIC for part in _array_parts(model)):
+    if any(not types_of(part, model.input.document) <= _NUMERIC for part in _array_parts(model)):
         raise model.error(
             "an instance that is an array is a row of numbers; say items: {type: number}", "input", "items"
         )

@@ -1,22 +1,59 @@
-"""The routes that the engine adds to every service."""
+"""The routes that the engine adds to every service, each where the spec wants it, or not at all."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Iterator, Mapping
 
-from engine.spec.records import Route, Service
+from engine.errors import Diagnostic
+from engine.spec.node import Node
+from engine.spec.paths import path_parameters, rule_shape
+from engine.spec.records import BuiltIn, Route, Service
 
-BUILT_IN: Mapping[str, tuple[Literal["live", "ready", "status"], str]] = {
-    "/livez": ("live", "tells whether the service lives"),
-    "/readyz": ("ready", "tells whether the service takes requests"),
-    "/-/status": ("status", "tells this machine how the service is"),
+BUILT_IN: Mapping[BuiltIn, tuple[str, str]] = {
+    "openapi": ("/openapi.json", "describes the service to programs"),
+    "live": ("/livez", "tells whether the service lives"),
+    "ready": ("/readyz", "tells whether the service takes requests"),
+    "status": ("/-/status", "tells this machine how the service is"),
 }
+
+
+def check_built_in(service: Node) -> Iterator[Diagnostic]:
+    """Give every mistake in where the engine's own routes are put."""
+    taken: dict[str, BuiltIn] = {}
+    for name, path, place in _placed(service):
+        try:
+            shape = rule_shape(path)
+        except ValueError as error:
+            yield place.error(f'path "{path}": {error}')
+            continue
+        if path_parameters(path):
+            yield place.error(f'path "{path}": the engine\'s own routes take no path parameters')
+        elif (first := taken.setdefault(shape, name)) != name:
+            yield place.error(f'path "{path}" has the engine\'s own "{first}" already; give "{name}" another')
+
+
+def built_in_shapes(service: Node) -> Mapping[str, str]:
+    """Say of each shape that the engine's own routes take what stands there, and how it is moved."""
+    return {
+        path: f"is the engine's own, and {BUILT_IN[name][1]}; choose another path, or move the engine's "
+        f'under service: "built_in: {{{name}: /other}}" (false turns it off)'
+        for name, path, _ in _placed(service)
+    }
 
 
 def built_in_routes(service: Service) -> tuple[Route, ...]:
     """Make the records of the routes that the engine adds."""
     return tuple(
-        Route(node=service.node, path=path, methods=("GET",), built_in=kind, limits=service.limits)
-        for path, (kind, _) in BUILT_IN.items()
+        Route(node=service.node, path=path, methods=("GET",), built_in=name, limits=service.limits)
+        for name, path, _ in _placed(service.node)
     )
+
+
+def _placed(service: Node) -> Iterator[tuple[BuiltIn, str, Node]]:
+    """Give each route that is not turned off: its name, its path, and where that was said."""
+    for name, (path, _) in BUILT_IN.items():
+        chosen = service["built_in"][name]
+        if chosen.text is not None:
+            yield name, chosen.text, chosen
+        elif chosen.plain is not False:
+            yield name, path, chosen

@@ -44,7 +44,7 @@ def load(
         opens([lock])
         models_root = _read("models", models, found)
         lock_root = _read("lock", lock, found) if lock.exists() else None
-        commands = {name: lock_command([name], routes, models) for name in _names(models_root) or ()}
+        commands = {name: lock_command([name], routes, models) for name in _names(models_root)}
         if models_root:
             entries = [entry for _, _, entry in models_root["models"].pairs()]
             opens(_named(models.parent, [entry[key] for entry in entries for key in ("file", "reference")]))
@@ -53,7 +53,7 @@ def load(
         pins = read_pins(lock_root)
     if routes_root:
         opens(_named(routes.parent, [route["response"]["file"] for route in routes_root["routes"].items]))
-        found += check_routes(routes_root, routes.parent, str(models) if models else None, _names(models_root))
+        found += check_routes(routes_root, routes.parent, str(models) if models else None, _models(models_root))
     if not routes_root or any(mistake.severity == "error" for mistake in found):
         raise SpecError(found)
     service = read_service(routes_root)
@@ -84,7 +84,12 @@ def _named(folder: Path, files: Iterable[Node]) -> set[Path]:
     return {folder / file.text for file in files if file.text}
 
 
-def _names(root: Node | None) -> list[str] | None:
-    """List the models by name, or None where the file is too broken to tell."""
+def _models(root: Node | None) -> Node | None:
+    """Give the models by name, or None where the file is too broken to tell."""
     models = root["models"] if root is not None else None
-    return [name for name, _, _ in models.pairs()] if models is not None and models.fields is not None else None
+    return models if models is not None and models.fields is not None else None
+
+
+def _names(root: Node | None) -> Iterable[str]:
+    models = _models(root)
+    return (models.fields or ()) if models is not None else ()

@@ -6,7 +6,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from werkzeug.routing import Map, Rule
+from werkzeug.routing import (
+    AnyConverter,
+    BaseConverter,
+    FloatConverter,
+    IntegerConverter,
+    Map,
+    Rule,
+    UUIDConverter,
+)
 
 from engine.errors import did_you_mean
 
@@ -32,6 +40,35 @@ _VARIABLE = re.compile(r"<(?:(?P<converter>[a-zA-Z_]\w*)(?P<arguments>\(.*?\))?:
 def path_parameters(path: str) -> tuple[str, ...]:
     """Give the names of a rule's path parameters, in their order."""
     return tuple(match["name"] for match in _VARIABLE.finditer(path))
+
+
+def path_template(path: str) -> str:
+    """Write a rule as OpenAPI has it: `/users/{id}`."""
+    return _VARIABLE.sub(lambda variable: f"{{{variable['name']}}}", path)
+
+
+def parameter_schemas(path: str) -> Mapping[str, dict[str, Any]]:
+    """Give the JSON Schema of each path parameter, as its converter reads it."""
+    if "<" not in path:
+        return {}
+    rule = LazyRule(path)
+    Map([rule])
+    return {name: _converted(converter) for name, converter in rule._converters.items()}  # noqa: SLF001
+
+
+def _converted(converter: BaseConverter) -> dict[str, Any]:
+    match converter:
+        case IntegerConverter() | FloatConverter():
+            integer = isinstance(converter, IntegerConverter)
+            least = converter.min if converter.min is not None or converter.signed else 0
+            bounds = {"minimum": least, "maximum": converter.max}
+            known = {name: bound for name, bound in bounds.items() if bound is not None}
+            return {"type": "integer" if integer else "number", **known}
+        case UUIDConverter():
+            return {"type": "string", "format": "uuid"}
+        case AnyConverter():
+            return {"type": "string", "enum": sorted(converter.items)}
+    return {"type": "string", "pattern": f"^{converter.regex}$"}
 
 
 def rule_shape(path: str) -> str:

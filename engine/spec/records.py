@@ -10,6 +10,7 @@ from typing import Any, Literal
 from engine.errors import Diagnostic, Place, SpecError
 from engine.spec.node import Node
 
+BuiltIn = Literal["docs", "openapi", "metrics", "live", "ready", "status"]
 ResponseMethod = Literal["predict", "predict_proba", "decision_function", "transform", "score_samples"]
 
 
@@ -48,6 +49,7 @@ class Service(Record):
 
     title: str = "Service"
     version: str = "0.0.0"
+    description: str = ""
     errors: Literal["problem", "html"] = "problem"
     limits: Limits
 
@@ -85,8 +87,11 @@ class Route(Record):
     methods: tuple[str, ...]
     response: Response | None = None
     model: str | None = None
-    built_in: Literal["live", "ready", "status"] | None = None
+    built_in: BuiltIn | None = None
     input: Schema | None = None
+    summary: str = ""
+    description: str = ""
+    tags: tuple[str, ...] = ()
     limits: Limits
     strict_content_type: bool = False
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from engine.errors import Diagnostic, SpecError, did_you_mean
-from engine.spec.builtin import BUILT_IN
+from engine.spec.builtin import built_in_shapes, check_built_in
 from engine.spec.compose import walk
 from engine.spec.files import inside
 from engine.spec.node import Node
@@ -17,6 +17,7 @@ from engine.spec.paths import path_parameters, rule_shape
 from engine.spec.records import Limits, Response, Route, Schema, Service
 from engine.spec.schemas import check_schema
 from engine.spec.templates import TemplateError, parse_template
+from engine.validation import show
 
 _BODIES: tuple[Literal["text", "html", "json", "file"], ...] = ("text", "html", "json", "file")
 _UNITS = {"B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2, "GB": 1000**3, "GiB": 1024**3}
@@ -25,17 +26,21 @@ _BOUNDS = {"body": (1, 1024**3), "url": (64, 60_000), "headers": (8192, 1024**2)
 _OUR_HEADERS = ("connection", "content-length", "date", "keep-alive", "server", "transfer-encoding", "upgrade")
 
 
-def check_routes(
-    root: Node, folder: Path, models_file: str | None, models: Iterable[str] | None
-) -> Iterator[Diagnostic]:
-    """Give every mistake of routes.yaml; `models` are the names in the models' file, None where it is broken."""
-    yield from _check_limits(root["service"]["limits"])
+def check_routes(root: Node, folder: Path, models_file: str | None, models: Node | None) -> Iterator[Diagnostic]:
+    """Give every mistake of routes.yaml; `models` are those of the models' file, None where it is broken."""
+    service = root["service"]
+    yield from _check_limits(service["limits"])
+    yield from check_built_in(service)
+    built_in = built_in_shapes(service)
     taken: dict[tuple[str, str], Node] = {}
     for route in root["routes"].items:
         path = route["path"]
         if path.text is not None:
             try:
-                yield from _conflicts(route, rule_shape(path.text), taken)
+                shape = rule_shape(path.text)
+                if shape in built_in:
+                    yield path.error(f'path "{path.plain}" {built_in[shape]}')
+                yield from _conflicts(route, shape, taken)
             except ValueError as error:
                 yield path.error(f'path "{path.text}": {error}')
         yield from _check_limits(route["limits"])
@@ -48,7 +53,7 @@ def check_routes(
 def read_service(root: Node) -> Service:
     """Make the service's record."""
     node = root["service"]
-    chosen = {key: node[key].plain for key in ("title", "version", "errors") if key in node}
+    chosen = {key: node[key].plain for key in ("title", "version", "description", "errors") if key in node}
     return Service(node=node, limits=_limits(node["limits"], Limits(node=node)), **chosen)
 
 
@@ -67,8 +72,6 @@ def read_routes(root: Node, folder: Path, service: Service) -> tuple[Route, ...]
 
 def _conflicts(route: Node, shape: str, taken: dict[tuple[str, str], Node]) -> Iterator[Diagnostic]:
     path = route["path"]
-    if (built_in := _built_in(shape)) is not None:
-        yield path.error(f'path "{path.plain}" is the engine\'s own, and {built_in}; choose another path')
     for method in _methods(route):
         first = taken.setdefault((shape, method), path)
         if first is not path:
@@ -76,11 +79,6 @@ def _conflicts(route: Node, shape: str, taken: dict[tuple[str, str], Node]) -> I
                 f'path "{path.plain}" answers {method} a second time; '
                 f'"{first.plain}" on line {first.place.line} matches the same URLs'
             )
-
-
-def _built_in(shape: str) -> str | None:
-    """Say what the engine's own route of this shape does, if there is one."""
-    return next((does for path, (_, does) in BUILT_IN.items() if rule_shape(path) == shape), None)
 
 
 def _methods(route: Node) -> tuple[str, ...]:
@@ -97,18 +95,22 @@ def _check_limits(limits: Node) -> Iterator[Diagnostic]:
             yield size.error(f"{name}: from {least:,} to {most:,} bytes are taken")
 
 
-def _check_model(route: Node, models_file: str | None, models: Iterable[str] | None) -> Iterator[Diagnostic]:
+def _check_model(route: Node, models_file: str | None, models: Node | None) -> Iterator[Diagnostic]:
     model = route["model"]
     if model.text is None:
         return
     if models_file is None:
         yield model.error(f'unknown model "{model.text}": there is no models.yaml beside this file')
     elif models is not None and model.text not in models:
-        known = did_you_mean(model.text, models, f"{models_file} has")
+        known = did_you_mean(model.text, models.fields or (), f"{models_file} has")
         yield model.error(f'unknown model "{model.text}" {known}')
+    kind = models[model.text]["input"]["type"].plain if models is not None else None
     for method in route["methods"].items:
-        if method.text == "GET":
-            yield method.error("GET carries no body, and a model's instances come in one; use POST")
+        if method.text == "GET" and kind not in (None, "object"):
+            yield method.error(
+                "GET takes the features of an object as query parameters, and the input of this model is of type "
+                f"{show(kind)}; use POST"
+            )
 
 
 def _check_input(route: Node) -> Iterator[Diagnostic]:
@@ -208,6 +210,9 @@ def _route(node: Node, service: Service, files: Mapping[str, bytes]) -> Route:
         response=_response(node["response"], files) if "response" in node else None,
         model=node["model"].plain,
         input=Schema(node=node["input"], document=node["input"].plain) if "input" in node else None,
+        summary=node["summary"].plain or "",
+        description=node["description"].plain or "",
+        tags=tuple(node["tags"].plain or ()),
         limits=_limits(node["limits"], service.limits),
         strict_content_type=bool(node["strict_content_type"].plain),
     )

@@ -8,16 +8,10 @@ from collections.abc import Iterator, Mapping
 import jsonschema_rs
 
 from engine.errors import Diagnostic, did_you_mean
+from engine.jsonschemas import HOLDS_LIST, HOLDS_MAP, HOLDS_ONE
 from engine.spec.node import Node
 from engine.validation import METASCHEMA, TYPE_NAMES, SchemaError, Validator, clip, show
 
-# Where a keyword holds schemas: one, a list of them, or a mapping of names to them.
-_ONE = frozenset(
-    "additionalProperties contains contentSchema else if items not propertyNames then unevaluatedItems "
-    "unevaluatedProperties".split()
-)
-_LIST = frozenset(("allOf", "anyOf", "oneOf", "prefixItems"))
-_MAP = frozenset(("$defs", "definitions", "dependentSchemas", "patternProperties", "properties"))
 _PLAIN = frozenset(
     "$anchor $comment $dynamicAnchor $dynamicRef $id $ref $schema $vocabulary const contentEncoding "
     "contentMediaType default dependentRequired deprecated description enum examples exclusiveMaximum "
@@ -25,7 +19,7 @@ _PLAIN = frozenset(
     "minLength minProperties minimum multipleOf pattern readOnly required title type uniqueItems "
     "writeOnly".split()
 )
-KEYWORDS = _ONE | _LIST | _MAP | _PLAIN
+KEYWORDS = HOLDS_ONE | HOLDS_LIST | HOLDS_MAP | _PLAIN
 _NOT_LINEAR = re.compile(r"\(\?<?[=!]|\\[1-9]|\\k<")
 _BASE = "document:///"
 _ELSEWHERE = {"$comment": "not in this document"}
@@ -68,11 +62,11 @@ def _subschemas(root: Node) -> Iterator[Node]:
             continue
         yield node
         for keyword, _, value in node.pairs():
-            if keyword in _ONE:
+            if keyword in HOLDS_ONE:
                 waiting.append(value)
-            elif keyword in _LIST:
+            elif keyword in HOLDS_LIST:
                 waiting += value.items
-            elif keyword in _MAP:
+            elif keyword in HOLDS_MAP:
                 waiting += [schema for _, _, schema in value.pairs()]
 
 
@@ -149,11 +143,11 @@ def _unresolved(root: Node) -> Iterator[Diagnostic]:
             if reference.text is not None and not _resolves(resolver, reference.text):
                 yield reference.error(_dangling(reference.text))
         for keyword, _, value in node.pairs():
-            if keyword in _ONE:
+            if keyword in HOLDS_ONE:
                 waiting.append((value, resolver))
-            elif keyword in _LIST:
+            elif keyword in HOLDS_LIST:
                 waiting += [(item, resolver) for item in value.items]
-            elif keyword in _MAP:
+            elif keyword in HOLDS_MAP:
                 waiting += [(schema, resolver) for _, _, schema in value.pairs()]
 
 

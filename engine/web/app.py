@@ -80,7 +80,10 @@ def _view(endpoint: Endpoint) -> Callable[..., flask.Response]:
         request, headers = flask.request, flask.request.headers
         content_type, if_none_match = headers.get("Content-Type", ""), headers.get("If-None-Match", "")
         client = "" if any(name in headers for name in _FORWARDED) else request.remote_addr or ""
-        return to_flask(endpoint(Request(request.method, path, content_type, if_none_match, flask.g.body, client)))
+        query = request.environ.get("QUERY_STRING", "")
+        return to_flask(
+            endpoint(Request(request.method, path, content_type, if_none_match, flask.g.body, client, query))
+        )
 
     return view
 

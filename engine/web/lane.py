@@ -74,9 +74,9 @@ class Lane:
             return self._fixed(endpoint.response, method)
         if isinstance(endpoint, FileEndpoint):
             return self._file(endpoint, method)
-        if isinstance(endpoint, PredictEndpoint):
-            return self._computed(endpoint, method, limit)
-        if isinstance(endpoint, CheckedEndpoint):
+        if isinstance(endpoint, PredictEndpoint) and method == "GET":
+            return self._queried(endpoint, method)
+        if isinstance(endpoint, PredictEndpoint | CheckedEndpoint):
             return self._computed(endpoint, method, limit)
         return None
 
@@ -100,6 +100,22 @@ class Lane:
             if "HTTP_IF_NONE_MATCH" in environ:
                 return hand_over(environ, start_response)
             return fixed(environ, start_response)
+
+        return answer
+
+    def _queried(self, endpoint: Endpoint, method: str) -> Way:
+        """Answer what an endpoint makes of a query string; the app answers every error."""
+        hand_over = self._hand_over
+        write = _writer(method)
+
+        def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+            if environ.get("CONTENT_LENGTH") not in _NO_BODY:
+                return hand_over(environ, start_response)
+            try:
+                response = endpoint(Request(method, query=environ.get("QUERY_STRING", "")))
+            except Exception as error:  # noqa: BLE001 - the app tells it as it should be told
+                return hand_over({**environ, ERROR: error}, start_response)
+            return write(response, start_response)
 
         return answer
 

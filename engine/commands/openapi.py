@@ -1,0 +1,27 @@
+"""`openapi`: the OpenAPI document of the service."""
+
+from __future__ import annotations
+
+import click
+
+from engine.commands.options import spec_options
+from engine.commands.output import print_json, progress
+
+
+@click.command(short_help="Print the OpenAPI document.")
+@spec_options
+def openapi(routes: str, models: str | None) -> None:
+    """Print the OpenAPI 3.1 document of the service, as GET /openapi.json answers it.
+
+    \b
+    Examples:
+      python -m engine openapi > openapi.json
+    """  # noqa: D301
+    from engine.endpoints import describe
+    from engine.models import compile_models
+    from engine.spec import load
+
+    spec = load(routes, models)
+    with progress() as show:
+        predictors = compile_models(spec, show)
+    print_json(describe(spec, {name: predictor.facts for name, predictor in predictors.items()}))

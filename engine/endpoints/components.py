@@ -1,0 +1,115 @@
+"""The schemas of an OpenAPI document, each once and by name, with their references led to where they are put."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from engine.jsonschemas import HOLDS_LIST, HOLDS_MAP, HOLDS_ONE
+
+_HOME = "#/components/schemas/"
+_SCALARS = ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"))
+
+
+class Components:
+    """The schemas that have been put into a document so far."""
+
+    def __init__(self) -> None:
+        self.schemas: dict[str, Any] = {}
+
+    def put(self, name: str, schema: dict[str, Any]) -> dict[str, str]:
+        """Put a schema there that refers to this document's own, under a name like this one; give the reference."""
+        name = self._free(name)
+        self.schemas[name] = schema
+        return {"$ref": _HOME + name}
+
+    def take_in(self, name: str, document: Any) -> dict[str, str]:
+        """Put a schema there that is a document of its own, and give the reference to it.
+
+        What stands under its `$defs` becomes schemas of their own, since most readers of OpenAPI follow no other
+        references. One with an `$id` stays as it is: its references start from there.
+        """
+        reference = self.put(name, document)
+        if not isinstance(document, Mapping) or "$id" in document:
+            return reference
+        name = reference["$ref"].removeprefix(_HOME)
+        definitions = document.get("$defs", {})
+        homes = {key: self.put(name + pascal(key), {})["$ref"] for key in definitions}
+        lead = _leader(_HOME + name, {f"#/$defs/{_escaped(key)}": home for key, home in homes.items()})
+        for key, home in homes.items():
+            self.schemas[home.removeprefix(_HOME)] = _led(definitions[key], lead)
+        self.schemas[name] = _led({key: value for key, value in document.items() if key != "$defs"}, lead)
+        return reference
+
+    def properties(self, reference: Mapping[str, str]) -> Mapping[str, Any]:
+        """Give the properties of a schema that has been put there."""
+        schema = self.schemas[reference["$ref"].removeprefix(_HOME)]
+        found: Mapping[str, Any] = schema.get("properties", {}) if isinstance(schema, Mapping) else {}
+        return found
+
+    def _free(self, name: str) -> str:
+        taken = {known.lower() for known in self.schemas}
+        chosen, number = name, 2
+        while chosen.lower() in taken:
+            chosen, number = f"{name}{number}", number + 1
+        return chosen
+
+
+def pascal(text: str) -> str:
+    """Write a name as types are written: `iris-v2` as `IrisV2`."""
+    words = re.findall(r"[A-Za-z0-9]+", text)
+    return "".join(word[0].upper() + word[1:] for word in words) or "Unnamed"
+
+
+def schema_of(value: Any, parameters: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Describe a JSON value; a string that is nothing but `${path.name}` is described as that parameter."""
+    if isinstance(value, str) and value.startswith("${path.") and value[7:-1] in parameters:
+        return parameters[value[7:-1]]
+    if value is None:
+        return {"type": "null"}
+    if isinstance(value, Mapping):
+        fields = {key: schema_of(item, parameters) for key, item in value.items()}
+        return {"type": "object", "required": list(fields), "properties": fields} if fields else {"type": "object"}
+    if isinstance(value, list):
+        kinds = [schema_of(item, parameters) for item in value]
+        same = bool(kinds) and all(kind == kinds[0] for kind in kinds)
+        return {"type": "array", "items": kinds[0]} if same else {"type": "array"}
+    return {"type": next(name for kind, name in _SCALARS if isinstance(value, kind))}
+
+
+def _leader(home: str, moved: Mapping[str, str]) -> Callable[[str], str]:
+    """Make what says where a reference leads to now."""
+
+    def lead(reference: str) -> str:
+        if reference != "#" and not reference.startswith("#/"):
+            return reference
+        start = "/".join(reference.split("/")[:3])
+        if start in moved:
+            return moved[start] + reference[len(start) :]
+        return home + reference[1:]
+
+    return lead
+
+
+def _led(schema: Any, lead: Callable[[str], str]) -> Any:
+    """Rewrite the references in a schema, and nothing that only looks like one."""
+    if not isinstance(schema, Mapping) or "$id" in schema:
+        return schema
+    led: dict[str, Any] = {}
+    for keyword, value in schema.items():
+        if keyword == "$ref" and isinstance(value, str):
+            led[keyword] = lead(value)
+        elif keyword in HOLDS_ONE:
+            led[keyword] = _led(value, lead)
+        elif keyword in HOLDS_LIST:
+            led[keyword] = [_led(item, lead) for item in value]
+        elif keyword in HOLDS_MAP:
+            led[keyword] = {name: _led(item, lead) for name, item in value.items()}
+        else:
+            led[keyword] = value
+    return led
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,26 @@
+"""Endpoints whose content the engine makes from the spec, when somebody asks for the first time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from http import HTTPStatus
+
+from engine.endpoints.fixed import FileEndpoint, tagged
+from engine.endpoints.messages import Headers, Request, Response
+
+
+class GeneratedEndpoint:
+    """Gives what `write` makes, or 304 to a client that has it."""
+
+    def __init__(self, content_type: str, write: Callable[[], bytes], headers: Headers = ()) -> None:
+        self._headers = (("Content-Type", content_type), ("Cache-Control", "no-cache"), *headers)
+        self._write = write
+
+    @cached_property
+    def _file(self) -> FileEndpoint:
+        return tagged(HTTPStatus.OK, self._headers, self._write())
+
+    def __call__(self, request: Request) -> Response:
+        """Answer one request."""
+        return self._file(request)

@@ -1,0 +1,285 @@
+"""The service as an OpenAPI 3.1 document: every route with what it takes, and with every answer it may give.
+
+https://spec.openapis.org/oas/v3.1.0
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from engine.endpoints.components import Components, pascal, schema_of
+from engine.endpoints.fixed import content_type
+from engine.endpoints.predict import BATCH_KEY
+from engine.endpoints.problems import MEDIA_TYPE, title
+from engine.models import Facts
+from engine.spec import BUILT_IN, Model, Route, Spec, parameter_schemas, path_template
+
+VERSION = "3.1.0"
+ENGINE_TAG = "service"
+
+_MEANS = {
+    400: "The request cannot be read.",
+    403: "The status is shown to this machine alone.",
+    404: "A path parameter is not of its type.",
+    413: "The body is too large.",
+    414: "The URL is too long.",
+    415: "The body is not declared as JSON.",
+    422: "The input violates its schema; `errors` has every violation.",
+    500: "The service failed; its log has the reason under `request_id`.",
+    503: "The service has too much to do, or stops; ask again after `Retry-After` seconds.",
+}
+_PROBLEM = {
+    "type": "object",
+    "title": "Problem",
+    "description": "An error, by RFC 9457.",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "detail"],
+                "properties": {
+                    "pointer": {"type": "string", "description": "A JSON pointer to what is wrong, as a fragment."},
+                    "detail": {"type": "string"},
+                },
+            },
+        },
+        "request_id": {"type": "string"},
+    },
+}
+
+
+def describe(spec: Spec, models: Mapping[str, Facts]) -> dict[str, Any]:
+    """Write the document of a spec, given what is known of its models."""
+    return _Describer(spec, models).document()
+
+
+class _Describer:
+    """One document in the making."""
+
+    def __init__(self, spec: Spec, models: Mapping[str, Facts]) -> None:
+        self._spec = spec
+        self._models = models
+        self._components = Components()
+        self._problem = self._components.put("Problem", _PROBLEM)
+        self._responses: dict[str, Any] = {}
+        self._inputs: dict[str, dict[str, str]] = {}
+        self._predictions: dict[str, dict[str, str]] = {}
+        self._ids: set[str] = set()
+
+    def document(self) -> dict[str, Any]:
+        service = self._spec.service
+        paths: dict[str, dict[str, Any]] = {}
+        templates: dict[str, str] = {}
+        for route in (*self._spec.routes, *self._spec.built_in):
+            written = path_template(route.path)
+            template = templates.setdefault(re.sub(r"\{[^}]*\}", "{}", written), written)
+            item = paths.setdefault(template, {})
+            for method in route.methods:
+                operation = self._operation(route, method, template)
+                known = item.get(method.lower())
+                item[method.lower()] = operation if known is None else _joined(known, operation)
+        tags = dict.fromkeys(tag for item in paths.values() for one in item.values() for tag in one["tags"])
+        info = {"title": service.title, "version": service.version}
+        return {
+            "openapi": VERSION,
+            "info": {**info, "description": service.description} if service.description else info,
+            "servers": [{"url": "/"}],
+            "tags": [{"name": tag} for tag in tags],
+            "paths": paths,
+            "components": {"schemas": self._components.schemas, "responses": self._responses},
+        }
+
+    def _operation(self, route: Route, method: str, template: str) -> dict[str, Any]:
+        takes_query = route.model is not None and method == "GET"
+        parameters = _path_parameters(route, template)
+        operation: dict[str, Any] = {
+            "operationId": self._id(method, template),
+            "summary": route.summary or _summary(route),
+            "tags": list(route.tags) or [ENGINE_TAG] * (route.built_in is not None),
+        }
+        if description := route.description or (self._model(route).description if route.model else ""):
+            operation["description"] = description
+        if takes_query:
+            parameters += self._query_parameters(route)
+        if parameters:
+            operation["parameters"] = parameters
+        if not takes_query and (body := self._body(route)) is not None:
+            operation["requestBody"] = body
+        problems = {status: self._refused(status) for status in _problems(route)}
+        operation["responses"] = dict(sorted({**self._answers(route), **problems}.items()))
+        return operation
+
+    def _id(self, method: str, template: str) -> str:
+        slug = "_".join(re.findall(r"[A-Za-z0-9]+", template)) or "root"
+        chosen, number = f"{method.lower()}_{slug}", 2
+        while chosen in self._ids:
+            chosen, number = f"{method.lower()}_{slug}_{number}", number + 1
+        self._ids.add(chosen)
+        return chosen
+
+    def _model(self, route: Route) -> Model:
+        return self._spec.models[route.model or ""]
+
+    def _input(self, route: Route) -> dict[str, str]:
+        """Give the reference to the schema of one instance."""
+        model = self._model(route)
+        if model.name not in self._inputs:
+            self._inputs[model.name] = self._components.take_in(f"{pascal(model.name)}Instance", model.input.document)
+        return self._inputs[model.name]
+
+    def _query_parameters(self, route: Route) -> list[dict[str, Any]]:
+        reference = self._input(route)
+        required = self._model(route).input.document.get("required", ())
+        return [
+            {"name": name, "in": "query", "required": name in required, "schema": schema}
+            for name, schema in self._components.properties(reference).items()
+        ]
+
+    def _body(self, route: Route) -> dict[str, Any] | None:
+        if route.input is not None:
+            reference = self._components.take_in(f"{pascal(route.path)}Input", route.input.document)
+            return {"required": True, "content": {"application/json": {"schema": reference}}}
+        if route.model is None:
+            return None
+        model = self._model(route)
+        schema: Any = self._input(route)
+        if BATCH_KEY not in model.input.document.get("properties", {}):
+            batch = {
+                "type": "object",
+                "required": [BATCH_KEY],
+                "additionalProperties": False,
+                "properties": {
+                    BATCH_KEY: {"type": "array", "minItems": 1, "maxItems": route.limits.instances, "items": schema}
+                },
+            }
+            schema = {"anyOf": [schema, self._components.put(f"{pascal(model.name)}Instances", batch)]}
+        content: dict[str, Any] = {"schema": schema}
+        if model.examples:
+            shown = {f"example-{number}": {"value": one.input} for number, one in enumerate(model.examples, 1)}
+            content["examples"] = shown
+        return {"required": True, "content": {"application/json": content}}
+
+    def _answers(self, route: Route) -> dict[str, Any]:
+        """Describe what a request that is right gets."""
+        if route.built_in is not None:
+            media_types = {"docs": "text/html", "metrics": "text/plain"}
+            content: dict[str, Any] = {media_types.get(route.built_in, "application/json"): {}}
+            return {"200": {"description": f"It {BUILT_IN[route.built_in][1]}.", "content": content}}
+        if route.model is not None:
+            content = {"application/json": {"schema": self._prediction(route)}}
+            return {"200": {"description": "The predictions, in the order of the instances.", "content": content}}
+        return self._fixed(route)
+
+    def _fixed(self, route: Route) -> dict[str, Any]:
+        declared = route.response
+        if declared is None:
+            return {}
+        answer: dict[str, Any] = {"description": title(declared.status)}
+        shown = {name: {"schema": {"type": "string"}} for name, _ in declared.headers}
+        shown = {name: header for name, header in shown.items() if name.lower() != "content-type"}
+        if declared.kind == "file":
+            shown.setdefault("ETag", {"schema": {"type": "string"}})
+        if shown:
+            answer["headers"] = shown
+        if media_type := content_type(declared).partition(";")[0]:
+            schema = schema_of(declared.content, parameter_schemas(route.path)) if declared.kind == "json" else {}
+            answer["content"] = {media_type: {"schema": schema} if schema else {}}
+        answers = {str(declared.status): answer}
+        if declared.kind == "file":
+            answers.setdefault("304", {"description": "The client has the file as it is."})
+        return answers
+
+    def _prediction(self, route: Route) -> dict[str, str]:
+        model = self._model(route)
+        if model.name not in self._predictions:
+            schema = _prediction_schema(model, self._models[model.name])
+            self._predictions[model.name] = self._components.put(f"{pascal(model.name)}Prediction", schema)
+        return self._predictions[model.name]
+
+    def _refused(self, status: str) -> dict[str, str]:
+        """Give the reference to the description of an error."""
+        name = pascal(title(int(status)))
+        if name not in self._responses:
+            content = {MEDIA_TYPE: {"schema": self._problem}, "text/html": {}}
+            self._responses[name] = {"description": _MEANS[int(status)], "content": content}
+        return {"$ref": f"#/components/responses/{name}"}
+
+
+def _summary(route: Route) -> str:
+    if route.built_in is not None:
+        does = BUILT_IN[route.built_in][1]
+        return does[0].upper() + does[1:]
+    return f"Ask the model {route.model}" if route.model is not None else route.path
+
+
+def _path_parameters(route: Route, template: str) -> list[dict[str, Any]]:
+    """Describe the path parameters, under the names that they have in the template."""
+    names = re.findall(r"\{([^}]*)\}", template)
+    schemas = parameter_schemas(route.path).values()
+    return [
+        {"name": name, "in": "path", "required": True, "schema": schema}
+        for name, schema in zip(names, schemas, strict=True)
+    ]
+
+
+def _problems(route: Route) -> Iterable[str]:
+    """Give the statuses of the errors that a route may answer."""
+    yield from ("400", "413", "414")
+    if route.parameters:
+        yield "404"
+    if route.input is not None or route.model is not None:
+        yield "422"
+        if route.strict_content_type:
+            yield "415"
+    if route.model is not None:
+        yield "500"
+    if route.model is not None or route.built_in == "ready":
+        yield "503"
+    if route.built_in == "status":
+        yield "403"
+
+
+def _prediction_schema(model: Model, facts: Facts) -> dict[str, Any]:
+    """Describe the answer of a model."""
+    properties: dict[str, Any] = {"result": _list_of(_result_schema(facts))}
+    if model.output.labels is not None:
+        properties["labels"] = _list_of({"type": "string", "enum": list(model.output.labels)})
+    if model.output.probabilities:
+        keys = model.output.labels or tuple(map(str, facts.classes or ()))
+        chances = {key: {"type": "number", "minimum": 0, "maximum": 1} for key in keys}
+        properties["probabilities"] = _list_of({"type": "object", "required": list(keys), "properties": chances})
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _result_schema(facts: Facts) -> dict[str, Any]:
+    if facts.response_method != "predict":
+        return {}
+    if facts.classes is not None:
+        return {"enum": list(facts.classes)}
+    return {"type": "number"} if facts.kind == "regressor" else {}
+
+
+def _list_of(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "minItems": 1, "items": items}
+
+
+def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Describe two routes that OpenAPI cannot tell apart, such as `/a/<int:id>` and `/a/<name>`, as one operation."""
+    parameters = [
+        {**first, "schema": {"anyOf": [first["schema"], second["schema"]]}} if first["in"] == "path" else first
+        for first, second in zip(one["parameters"], other["parameters"], strict=False)
+    ]
+    responses: dict[str, Any] = dict(one["responses"])
+    for status, answer in other["responses"].items():
+        known = responses.setdefault(status, answer)
+        if known is not answer and "content" in known and "content" in answer:
+            responses[status] = {**known, "content": {**answer["content"], **known["content"]}}
+    return {**one, "parameters": parameters, "responses": dict(sorted(responses.items()))}
