@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shlex
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from openapi_spec_validator import validate
 from serving import command, command_length, serving
 
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/routes.yaml"))
@@ -53,6 +55,7 @@ def test_an_example_trains_checks_serves_and_answers(example: Path, tmp_path: Pa
                 done = subprocess.run(check, cwd=tmp_path, capture_output=True, text=True, check=False)
                 assert (0, "") == (done.returncode, done.stderr)
                 server = running.enter_context(serving(tmp_path, "-w", "1", *words[4:]))
+                validate(json.loads(server.request("GET", "/openapi.json")[2]))
                 continue
             here = [sys.executable, *words[1:]] if words[0] == "python" else ["curl", "-s", *words[1:]]
             here = [word.replace(":5000", f":{server.port}") if "http:" in word else word for word in here]

@@ -9,6 +9,7 @@ from typing import Any
 from engine.jsonschemas import HOLDS_LIST, HOLDS_MAP, HOLDS_ONE
 
 _HOME = "#/components/schemas/"
+_BOUNDS = {"minimum": -1, "maximum": 1}
 _SCALARS = ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"))
 
 
@@ -62,6 +63,18 @@ def pascal(text: str) -> str:
     return "".join(word[0].upper() + word[1:] for word in words) or "Unnamed"
 
 
+def bounded(schema: Any, largest: float | None) -> Any:
+    """Give an instance's schema with the bounds of what its model takes, where its numbers have none of their own."""
+    if largest is None or not isinstance(schema, Mapping):
+        return schema
+    led = {key: bounded(schema[key], largest) for key in ("items",) if key in schema}
+    if "properties" in schema:
+        led["properties"] = {name: bounded(part, largest) for name, part in schema["properties"].items()}
+    if {"number", "integer"} & {*([schema["type"]] if isinstance(schema.get("type"), str) else schema.get("type", ()))}:
+        led.update({bound: sign * largest for bound, sign in _BOUNDS.items() if not _has_bound(schema, bound)})
+    return {**schema, **led}
+
+
 def schema_of(value: Any, parameters: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     """Describe a JSON value; a string that is nothing but `${path.name}` is described as that parameter."""
     if isinstance(value, str) and value.startswith("${path.") and value[7:-1] in parameters:
@@ -109,6 +122,10 @@ def _led(schema: Any, lead: Callable[[str], str]) -> Any:
         else:
             led[keyword] = value
     return led
+
+
+def _has_bound(schema: Mapping[str, Any], bound: str) -> bool:
+    return "enum" in schema or bound in schema or f"exclusive{bound.capitalize()}" in schema
 
 
 def _escaped(key: str) -> str:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from engine.endpoints.components import Components, pascal, schema_of
+from engine.endpoints.components import Components, bounded, pascal, schema_of
 from engine.endpoints.fixed import content_type
 from engine.endpoints.predict import BATCH_KEY
 from engine.endpoints.problems import MEDIA_TYPE, title
@@ -132,7 +132,8 @@ class _Describer:
         """Give the reference to the schema of one instance."""
         model = self._model(route)
         if model.name not in self._inputs:
-            self._inputs[model.name] = self._components.take_in(f"{pascal(model.name)}Instance", model.input.document)
+            schema = bounded(model.input.document, self._models[model.name].largest)
+            self._inputs[model.name] = self._components.take_in(f"{pascal(model.name)}Instance", schema)
         return self._inputs[model.name]
 
     def _query_parameters(self, route: Route) -> list[dict[str, Any]]:
@@ -263,7 +264,11 @@ def _result_schema(facts: Facts) -> dict[str, Any]:
     if facts.response_method != "predict":
         return {}
     if facts.classes is not None:
-        return {"enum": list(facts.classes)}
+        if all(isinstance(value, str) for value in facts.classes):
+            return {"type": "string", "enum": list(facts.classes)}
+        kinds = {schema_of(value, {})["type"] for value in facts.classes}
+        named = ", ".join(map(str, facts.classes))
+        return {**({"type": kinds.pop()} if len(kinds) == 1 else {}), "description": f"One of the classes {named}."}
     return {"type": "number"} if facts.kind == "regressor" else {}
 
 

@@ -21,6 +21,7 @@ from engine.models.cache import Cache, Entry
 from engine.models.instances import Wanted, columns
 from engine.models.predictor import Answer, Facts, ModelPredictor, Predictor, Runtime, Wording
 from engine.models.program import dump, load
+from engine.models.reach import largest_number
 from engine.models.report import Report, Trial
 from engine.models.rows import count_rows
 from engine.spec import Example, Model, Spec
@@ -184,7 +185,9 @@ def _prepare(model: Model, cache: Cache, files: _Files, opened: Opened, progress
     entry = cache.read(key)
     if entry is None:
         entry = _compile(model, file, opened, progress)
-        _hold(model.examples, EXAMPLE_TOLERANCE, _restore(model, Prepared(key, entry, file), opened))
+        predictor = _restore(model, Prepared(key, entry, file), opened)
+        _hold(model.examples, EXAMPLE_TOLERANCE, predictor)
+        entry = replace(entry, facts={**entry.facts, "largest": largest_number(predictor.columns, predictor.runtime)})
     elif entry.programs and json.dumps(known["golden"]) == json.dumps(entry.facts["golden"]):
         return Prepared(key, entry, file)
     hint = f"; if that is right, accept it: {model.lock_command}"
@@ -233,7 +236,7 @@ def _compile(model: Model, file: ModelFile, opened: Opened, progress: Progress) 
     return Entry(facts, {name: dump(program) for name, program in programs.items() if program is not None})
 
 
-def _restore(model: Model, prepared: Prepared, opened: Opened) -> Predictor:
+def _restore(model: Model, prepared: Prepared, opened: Opened) -> ModelPredictor:
     """Make the predictor that an entry describes."""
     facts = prepared.entry.facts
     wanted = facts["wanted"]
@@ -250,6 +253,7 @@ def _restore(model: Model, prepared: Prepared, opened: Opened) -> Predictor:
         response_method=model.response_method,
         features=fitting.names or fitting.count,
         classes=wording.classes,
+        largest=facts.get("largest"),
         trained_with=facts["trained_with"],
         examples=len(model.examples),
         report=report,

@@ -18,8 +18,9 @@ class Facts:
     """What `check` and the start-up lines say about a model.
 
     `estimator` names the class, a pipeline's steps in brackets; `features` are the columns' names, or their
-    number where they have none; `trained_with` is the version of scikit-learn that saved the model; `report`
-    is how its runtime was chosen.
+    number where they have none; `largest` is the largest number that is taken in a column, None where that is
+    not known; `trained_with` is the version of scikit-learn that saved the model; `report` is how its runtime was
+    chosen.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Facts:
     response_method: str
     features: tuple[str, ...] | int | None
     classes: tuple[Any, ...] | None
+    largest: float | None
     trained_with: str
     examples: int
     report: Report
@@ -95,9 +97,10 @@ class ModelPredictor:
     """Instances → rows → a runtime's answer → words."""
 
     def __init__(self, columns: Columns, runtime: Runtime, wording: Wording, facts: Facts) -> None:
+        self.columns = columns
+        self.runtime = runtime
         self._convert = columns.convert
         self._names = columns.names or ()
-        self._runtime = runtime
         self._labels = wording.label_by_class()
         self._keys = wording.keys
         self.facts = facts
@@ -117,7 +120,7 @@ class ModelPredictor:
         return Prediction(answer.result, labels, chances)
 
     def _answer(self, instances: Sequence[Any]) -> Answer:
-        return self._runtime(self._convert(instances))
+        return self.runtime(self._convert(instances))
 
     def _absent(self, instance: Any) -> str:
         """Name the features that an instance lacks, which may be why it is refused."""

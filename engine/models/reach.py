@@ -1,0 +1,61 @@
+"""How large a number a model takes: many cast their rows to float32, and refuse what does not fit in it."""
+
+from __future__ import annotations
+
+import struct
+import sys
+from collections.abc import Callable
+
+import numpy as np
+
+from engine.models.instances import Columns
+from engine.models.predictor import Refusal, Runtime
+
+FLOAT32_END = 3.4028235677973366e38  # the smallest number that float32 rounds to infinity (IEEE 754)
+BELOW_FLOAT32_END = float(np.nextafter(FLOAT32_END, 0.0))
+
+
+def largest_number(columns: Columns, runtime: Runtime) -> float | None:
+    """Give the largest number that is taken in every column at once, with either sign.
+
+    None where every number is taken, or where rows have texts, so that none can be made up.
+    """
+    if columns.form != "array" or columns.count is None:
+        return None
+    count = columns.count
+
+    def takes(number: float) -> bool:
+        try:
+            for sign in (1.0, -1.0):
+                runtime(np.full((1, count), sign * number))
+        except Refusal:
+            return False
+        return True
+
+    if takes(sys.float_info.max) or not takes(1.0):
+        return None
+    if takes(BELOW_FLOAT32_END) and not takes(FLOAT32_END):
+        return BELOW_FLOAT32_END
+    return _search(takes)
+
+
+def _search(takes: Callable[[float], bool]) -> float:
+    """Search among float64 numbers, whose bits, read as integers, are in their order."""
+    low, high = _bits(1.0), _bits(sys.float_info.max)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if takes(_number(middle)):
+            low = middle
+        else:
+            high = middle
+    return _number(low)
+
+
+def _bits(number: float) -> int:
+    bits: int = struct.unpack(">q", struct.pack(">d", number))[0]
+    return bits
+
+
+def _number(bits: int) -> float:
+    number: float = struct.unpack(">d", struct.pack(">q", bits))[0]
+    return number

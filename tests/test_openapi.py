@@ -1,0 +1,215 @@
+"""The OpenAPI document: it is valid, it says what the service does, and programs that read it get along."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import flask
+import pytest
+from conftest import ROOT
+from openapi_spec_validator import validate
+from serving import Server, command, serving
+
+from engine.models import compile_models
+from engine.spec import load
+
+AppOf = Callable[..., flask.Flask]
+IRIS = (ROOT / "models.yaml").read_text().replace("    reference: build/reference.csv\n", "")
+SERVICE = """service: {title: Iris, version: 1.2.3, description: Flowers.}
+routes:
+  - {path: /, response: hello, tags: [pages], summary: Say hello}
+  - {path: /predict, methods: [GET, POST], model: iris, tags: [models, public]}
+  - {path: /strict, model: iris, strict_content_type: true, description: Only JSON.}
+  - {path: '/users/<int:id>', response: {json: {id: '${path.id}', of: ['${path.id}'], name: 'user ${path.id}'}}}
+  - {path: '/users/<any(me,you):who>', response: {text: '${path.who}'}}
+  - {path: '/things/<uuid:thing>', methods: [PUT, DELETE], response: {status: 204}}
+  - {path: /made, methods: [POST], response: {status: 201, json: {made: true}, headers: {Location: /thing, X-Rate: 5}}}
+  - {path: /feedback, input: {type: object, required: [stars], properties: {stars: {type: integer}}}, response: thanks}
+"""
+
+
+@pytest.fixture
+def document(app_of: AppOf) -> dict[str, Any]:
+    return json.loads(app_of(SERVICE, IRIS).test_client().get("/openapi.json").data)
+
+
+def test_it_is_valid(document: dict[str, Any]) -> None:
+    validate(document)
+
+
+def test_it_names_the_service(document: dict[str, Any]) -> None:
+    assert {"title": "Iris", "version": "1.2.3", "description": "Flowers."} == document["info"]
+    assert ["pages", "models", "public", "service"] == [tag["name"] for tag in document["tags"]]
+    assert "Say hello" == document["paths"]["/"]["get"]["summary"]
+
+
+def test_every_route_and_method_is_there(document: dict[str, Any]) -> None:
+    found = {(path, method) for path, item in document["paths"].items() for method in item}
+    expected = {
+        *[("/", "get"), ("/predict", "get"), ("/predict", "post"), ("/strict", "post"), ("/users/{id}", "get")],
+        *[("/things/{thing}", "put"), ("/things/{thing}", "delete"), ("/made", "post"), ("/feedback", "post")],
+    }
+    assert expected == {
+        one for one in found if one[0] not in ("/openapi.json", "/livez", "/readyz", "/-/status", "/metrics")
+    }
+    ids = [operation["operationId"] for item in document["paths"].values() for operation in item.values()]
+    assert len(ids) == len(set(ids))
+
+
+def test_a_model_is_described_whole(document: dict[str, Any]) -> None:
+    operation = document["paths"]["/predict"]["post"]
+    content = operation["requestBody"]["content"]["application/json"]
+    schemas = document["components"]["schemas"]
+    assert [{"$ref": "#/components/schemas/IrisInstance"}, {"$ref": "#/components/schemas/IrisInstances"}] == content[
+        "schema"
+    ]["anyOf"]
+    assert 5.9 == content["examples"]["example-1"]["value"]["sepal_length"]
+    assert {"type": "integer", "description": "One of the classes 0, 1, 2."} == schemas["IrisPrediction"]["properties"][
+        "result"
+    ]["items"]
+    assert 10_000 == schemas["IrisInstances"]["properties"]["instances"]["maxItems"]
+    assert ["200", "400", "413", "414", "422", "500", "503"] == list(operation["responses"])
+    assert "415" in document["paths"]["/strict"]["post"]["responses"]
+    assert "Only JSON." == document["paths"]["/strict"]["post"]["description"]
+    assert "The species of an iris, from four measurements in cm." == operation["description"]
+
+
+def test_numbers_have_the_bounds_that_the_model_has(app_of: AppOf) -> None:
+    """Trees cast their rows to float32."""
+    client = app_of(SERVICE, IRIS.replace("petal_width: {type: number}", "petal_width: {type: number, maximum: 3}"))
+    shown = json.loads(client.test_client().get("/openapi.json").data)["components"]["schemas"]["IrisInstance"]
+    largest = shown["properties"]["sepal_length"]["maximum"]
+    assert {"type": "number", "minimum": -largest, "maximum": 3} == shown["properties"]["petal_width"]
+    instance = {"sepal_length": 1, "sepal_width": 1, "petal_length": 1, "petal_width": 1}
+    for number, status in ((largest, 200), (-largest, 200), (largest * (1 + 1e-15), 422)):
+        assert status == client.test_client().post("/predict", json={**instance, "sepal_width": number}).status_code
+
+
+def test_by_get_the_features_are_parameters(document: dict[str, Any]) -> None:
+    operation = document["paths"]["/predict"]["get"]
+    names = [(one["name"], one["in"], one["required"]) for one in operation["parameters"]]
+    assert [(f"{part}_{size}", "query", True) for part in ("sepal", "petal") for size in ("length", "width")] == names
+    assert "requestBody" not in operation
+
+
+def test_routes_that_openapi_cannot_tell_apart_are_one_operation(document: dict[str, Any]) -> None:
+    operation = document["paths"]["/users/{id}"]["get"]
+    (parameter,) = operation["parameters"]
+    either = [{"type": "integer", "minimum": 0}, {"type": "string", "enum": ["me", "you"]}]
+    assert ("id", either) == (parameter["name"], parameter["schema"]["anyOf"])
+    assert {"application/json", "text/plain"} == set(operation["responses"]["200"]["content"])
+    assert "404" in operation["responses"]
+
+
+def test_fixed_answers_are_described(document: dict[str, Any]) -> None:
+    schema = document["paths"]["/users/{id}"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    properties = schema["properties"]
+    assert {"type": "integer", "minimum": 0} == properties["id"]
+    assert ({"type": "array", "items": properties["id"]}, {"type": "string"}) == (properties["of"], properties["name"])
+    made = document["paths"]["/made"]["post"]["responses"]["201"]
+    assert {"Location", "X-Rate"} == set(made["headers"])
+    assert "content" not in document["paths"]["/things/{thing}"]["put"]["responses"]["204"]
+
+
+def test_references_in_a_schema_lead_to_where_it_is_put(app_of: AppOf) -> None:
+    models = """models:
+  iris:
+    file: build/model.pkl
+    input:
+      type: object
+      required: [a, b, c, d]
+      properties:
+        a: {$ref: "#/$defs/size"}
+        b: {$ref: "#/properties/a"}
+        c: {type: number, default: 1, enum: [1, 2], examples: [{$ref: "#/$defs/size"}]}
+        d: {$ref: "#/$defs/other"}
+      $defs: {size: {type: number}, other: {allOf: [{$ref: "#/$defs/size"}]}}
+    features: [a, b, c, d]
+"""
+    shown = json.loads(app_of("routes: [{path: /p, model: iris}]", models).test_client().get("/openapi.json").data)
+    validate(shown)
+    schemas = shown["components"]["schemas"]
+    home = "#/components/schemas/IrisInstance"
+    properties = schemas["IrisInstance"]["properties"]
+    assert [f"{home}Size", f"{home}/properties/a", f"{home}Other"] == [properties[name]["$ref"] for name in "abd"]
+    assert {"$ref": "#/$defs/size"} == properties["c"]["examples"][0]
+    assert {"$ref": f"{home}Size"} == schemas["IrisInstanceOther"]["allOf"][0]
+
+
+def test_a_program_may_keep_it(app_of: AppOf) -> None:
+    client = app_of(SERVICE, IRIS).test_client()
+    first = client.get("/openapi.json")
+    again = client.get("/openapi.json", headers={"If-None-Match": first.headers["ETag"]})
+    assert ("application/json", 304, b"") == (first.content_type, again.status_code, again.data)
+
+
+def test_the_command_prints_the_same(app_of: AppOf, spec_folder: Path) -> None:
+    shown = json.loads(app_of(SERVICE, IRIS).test_client().get("/openapi.json").data)
+    done = subprocess.run(command("openapi"), cwd=spec_folder, capture_output=True, text=True, check=True)
+    assert shown == json.loads(done.stdout)
+
+
+def test_what_it_says_of_answers_is_what_they_are(document: dict[str, Any], spec_folder: Path) -> None:
+    """The statuses that are named are those of the endpoints, by the spec that the document was made of."""
+    spec = load(spec_folder / "routes.yaml")
+    compile_models(spec)
+    for route in spec.routes:
+        if route.response is not None and "<" not in route.path:
+            for method in route.methods:
+                assert str(route.response.status) in document["paths"][route.path][method.lower()]["responses"]
+
+
+@pytest.fixture
+def live(spec_folder: Path) -> Any:
+    (spec_folder / "routes.yaml").write_text(SERVICE)
+    (spec_folder / "models.yaml").write_text(IRIS)
+    with serving(spec_folder, "-w", "1") as server:
+        yield server
+
+
+def test_schemathesis_finds_nothing(live: Server, tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{live.port}/openapi.json"
+    arguments = ["run", url, "--checks", "all", "--max-examples", "50", "--no-color", "--seed", "1"]
+    tool = Path(sys.executable).with_name("schemathesis")
+    done = subprocess.run([tool, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert 0 == done.returncode, done.stdout
+    assert "No issues found" in done.stdout
+
+
+def test_a_generated_client_predicts(live: Server, tmp_path: Path) -> None:
+    (tmp_path / "openapi.json").write_bytes(live.request("GET", "/openapi.json")[2])
+    tool = Path(sys.executable).with_name("openapi-python-client")
+    arguments = [
+        "generate",
+        "--path",
+        "openapi.json",
+        "--output-path",
+        "iris_client",
+        "--meta",
+        "none",
+        "--fail-on-warning",
+    ]
+    path = f"{tool.parent}:{os.environ['PATH']}"
+    made = subprocess.run(
+        [tool, *arguments], cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PATH": path}, check=False
+    )
+    assert 0 == made.returncode, made.stdout + made.stderr
+    program = f"""
+from iris_client import Client
+from iris_client.api.models import get_predict, post_predict
+from iris_client.models import IrisInstance, IrisInstances
+client = Client(base_url="http://127.0.0.1:{live.port}")
+flower = dict(sepal_length=5.9, sepal_width=3.0, petal_length=5.1, petal_width=1.8)
+print(post_predict.sync(client=client, body=IrisInstance(**flower)).result)
+print(post_predict.sync(client=client, body=IrisInstances(instances=[IrisInstance(**flower)] * 2)).result)
+print(get_predict.sync(client=client, **flower).result)
+print(post_predict.sync(client=client, body=IrisInstance(**{{**flower, "sepal_width": "wide"}})).errors[0].pointer)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "[2]\n[2, 2]\n[2]\n#/sepal_width\n" == done.stdout, done.stderr
