@@ -1,19 +1,24 @@
 """build: Spec + Predictors → Endpoints, each a plain `Request` → `Response`. No Flask, no YAML."""
 
 from engine.endpoints.build import Mounted, build_endpoints
-from engine.endpoints.health import Status, StatusSource, show_models
+from engine.endpoints.health import show_models
 from engine.endpoints.messages import Endpoint, Request, Response
+from engine.endpoints.metrics import NO_ROUTE, Meter, Numbers
 from engine.endpoints.openapi import describe
 from engine.endpoints.problems import Problem
+from engine.endpoints.process import Process, Status
 
 __all__ = [
+    "NO_ROUTE",
     "Endpoint",
+    "Meter",
     "Mounted",
+    "Numbers",
     "Problem",
+    "Process",
     "Request",
     "Response",
     "Status",
-    "StatusSource",
     "build_endpoints",
     "describe",
     "show_models",

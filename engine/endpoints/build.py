@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from engine.endpoints.exposition import MetricsEndpoint
 from engine.endpoints.fixed import build_fixed
 from engine.endpoints.generated import GeneratedEndpoint
-from engine.endpoints.health import StatusSource, build_health
+from engine.endpoints.health import LIVE, ReadyEndpoint, StatusEndpoint
 from engine.endpoints.messages import Endpoint, encode_json
 from engine.endpoints.openapi import describe
 from engine.endpoints.predict import PredictEndpoint
+from engine.endpoints.process import Process
 from engine.models import Predictor
-from engine.spec import Route, Spec
+from engine.spec import BuiltIn, Route, Spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +25,33 @@ class Mounted:
     endpoint: Endpoint
 
 
-def build_endpoints(spec: Spec, predictors: Mapping[str, Predictor], status: StatusSource) -> tuple[Mounted, ...]:
-    """Make every route's endpoint; `status` is asked how the service is."""
-    return tuple(Mounted(route, _endpoint(route, spec, predictors, status)) for route in (*spec.routes, *spec.built_in))
+Builder = Callable[[Spec, Mapping[str, Predictor], Process], Endpoint]
+
+BUILT_IN: Mapping[BuiltIn, Builder] = {
+    "openapi": lambda spec, predictors, _: _openapi(spec, predictors),
+    "metrics": lambda _, __, process: MetricsEndpoint(process.numbers, process.status),
+    "live": lambda _, __, ___: LIVE,
+    "ready": lambda _, __, process: ReadyEndpoint(process.status),
+    "status": lambda _, __, process: StatusEndpoint(process.status),
+}
 
 
-def _endpoint(route: Route, spec: Spec, predictors: Mapping[str, Predictor], status: StatusSource) -> Endpoint:
-    if route.built_in == "openapi":
-        facts = {name: predictor.facts for name, predictor in predictors.items()}
-        return GeneratedEndpoint("application/json", lambda: encode_json(describe(spec, facts)))
+def build_endpoints(spec: Spec, predictors: Mapping[str, Predictor], process: Process) -> tuple[Mounted, ...]:
+    """Make every route's endpoint, for the process that answers."""
+    return tuple(
+        Mounted(route, _endpoint(route, spec, predictors, process)) for route in (*spec.routes, *spec.built_in)
+    )
+
+
+def _endpoint(route: Route, spec: Spec, predictors: Mapping[str, Predictor], process: Process) -> Endpoint:
     if route.built_in is not None:
-        return build_health(route.built_in, status)
+        return BUILT_IN[route.built_in](spec, predictors, process)
     if route.response is not None:
         return build_fixed(route, route.response)
     name = route.model or ""
-    return PredictEndpoint(route, spec.models[name], predictors[name])
+    return PredictEndpoint(route, spec.models[name], predictors[name], process.meter)
+
+
+def _openapi(spec: Spec, predictors: Mapping[str, Predictor]) -> Endpoint:
+    facts = {name: predictor.facts for name, predictor in predictors.items()}
+    return GeneratedEndpoint("application/json", lambda: encode_json(describe(spec, facts)))

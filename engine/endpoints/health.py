@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 from engine.endpoints.fixed import FixedEndpoint
-from engine.endpoints.messages import Endpoint, Request, Response, encode_json
+from engine.endpoints.messages import Request, Response, encode_json
 from engine.endpoints.problems import Problem
+from engine.endpoints.process import Status
 from engine.models import Facts
 
 _HEADERS = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """How a service is: whether it takes new requests, and the document that `/-/status` shows."""
-
-    ready: bool
-    document: Mapping[str, Any]
 
 
 StatusSource = Callable[[], Status]
@@ -55,11 +48,6 @@ class StatusEndpoint:
         return Response(HTTPStatus.OK, _HEADERS, encode_json(self.status().document))
 
 
-def build_health(kind: str, status: StatusSource) -> Endpoint:
-    """Make one of these endpoints."""
-    return HEALTH[kind](status)
-
-
 def show_models(models: Iterable[Facts]) -> list[dict[str, Any]]:
     """Say in a status which models are served, and by what."""
     return [
@@ -68,11 +56,7 @@ def show_models(models: Iterable[Facts]) -> list[dict[str, Any]]:
     ]
 
 
-HEALTH: Mapping[str, Callable[[StatusSource], Endpoint]] = {
-    "live": lambda _: FixedEndpoint(Response(HTTPStatus.OK, _HEADERS, encode_json({"live": True}))),
-    "ready": ReadyEndpoint,
-    "status": StatusEndpoint,
-}
+LIVE = FixedEndpoint(Response(HTTPStatus.OK, _HEADERS, encode_json({"live": True})))
 
 
 def _is_here(client: str) -> bool:

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from http import HTTPStatus
 from itertools import chain
+from time import perf_counter
 from typing import Any
 
 from engine.endpoints.body import read_json
 from engine.endpoints.messages import Request, Response, encode_json
+from engine.endpoints.metrics import Meter
 from engine.endpoints.problems import Problem, violated
 from engine.endpoints.query import QueryReader
 from engine.errors import Overloaded, RefusedInstance
@@ -24,8 +26,10 @@ _HEADERS = (("Content-Type", "application/json"),)
 class PredictEndpoint:
     """Answers with predictions for one instance, or for `{"instances": [...]}`; by GET for one in the query string."""
 
-    def __init__(self, route: Route, model: Model, predictor: Predictor) -> None:
+    def __init__(self, route: Route, model: Model, predictor: Predictor, meter: Meter) -> None:
         self._predict = predictor
+        self._timed = meter.model(model.name).add
+        predictor.watch(meter.batches(model.name).add)
         self._strict = route.strict_content_type
         self._most = route.limits.instances
         self._free = [None] * route.limits.concurrent
@@ -68,9 +72,11 @@ class PredictEndpoint:
             self._free.pop()
         except IndexError:
             raise Overloaded("the service has more requests in hand than it takes at once") from None
+        begin = perf_counter()
         try:
             return self._predict(instances)
         finally:
+            self._timed(perf_counter() - begin)
             self._free.append(None)
 
     def _batch(self, value: dict[str, Any]) -> list[Any]:

@@ -11,6 +11,7 @@ import contextlib
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from engine.errors import Overloaded
@@ -42,7 +43,8 @@ class SharedRuntime:
     """
 
     def __init__(self, runtime: Runtime, max_size: int, max_wait: float, timeout: float) -> None:
-        self._runtime = runtime
+        self._alone = runtime
+        self._observe: Callable[[int], None] = lambda _: None
         self._max_size = max_size
         self._max_wait = max_wait
         self._timeout = timeout
@@ -51,6 +53,14 @@ class SharedRuntime:
         self._running = False
         self._callers = 1  # in the last call, and waiting at its end
         self._seconds = 0.0  # that the last call took
+
+    def watch(self, observe: Callable[[int], None]) -> None:
+        """Have every call told, by the number of its rows."""
+        self._observe = observe
+
+    def _runtime(self, rows: Any) -> Answer:
+        self._observe(count_rows(rows))
+        return self._alone(rows)
 
     def __call__(self, rows: Any) -> Answer:
         """Answer, alone or with others; raise what the rows raise by themselves, or `Overloaded`."""

@@ -79,6 +79,9 @@ class Predictor(Protocol):
         Raises `RefusedInstance` for one that the estimator does not take all the same.
         """
 
+    def watch(self, observe: Callable[[int], None]) -> None:
+        """Have every call of the model told, by the number of its rows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wording:
@@ -101,6 +104,7 @@ class ModelPredictor:
         self.runtime = runtime
         self._convert = columns.convert
         self._names = columns.names or ()
+        self._observe: Callable[[int], None] | None = None
         self._labels = wording.label_by_class()
         self._keys = wording.keys
         self.facts = facts
@@ -119,7 +123,16 @@ class ModelPredictor:
         chances = [dict(zip(self._keys, row, strict=True)) for row in answer.probabilities]
         return Prediction(answer.result, labels, chances)
 
+    def watch(self, observe: Callable[[int], None]) -> None:
+        """Have every call of the model told, by the number of its rows; a runtime whose callers share calls does it."""
+        if (watch := getattr(self.runtime, "watch", None)) is not None:
+            watch(observe)
+        else:
+            self._observe = observe
+
     def _answer(self, instances: Sequence[Any]) -> Answer:
+        if self._observe is not None:
+            self._observe(len(instances))
         return self.runtime(self._convert(instances))
 
     def _absent(self, instance: Any) -> str:

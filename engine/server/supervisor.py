@@ -14,9 +14,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from engine.endpoints import Numbers
 from engine.server.listener import count_waiting, turn_away_newcomers
 from engine.server.notify import notify
 from engine.server.worker import work
@@ -24,6 +26,8 @@ from engine.server.worker import work
 logger = logging.getLogger("engine")
 
 STEADY_SECONDS = 10.0
+# How long the numbers of a worker are waited for, which may be busy taking a generation.
+COUNT_SECONDS = 1.0
 FIRST_DELAY = 0.05
 LONGEST_DELAY = 1.0
 # How a stop goes: those in the queue are accepted, answers close their connections, workers end, and are killed.
@@ -57,6 +61,7 @@ class Worker:
         self.number = number
         self.generation = 0
         self.failed = ""
+        self.numbers = Numbers()
         self.birth = time.monotonic()
         self.ended = threading.Event()
         self._hear = hear
@@ -97,6 +102,16 @@ class Worker:
         self._hear(self, "ended", self.process.exitcode)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Scrape:
+    """A worker that has asked, under a ticket of its own, for what all have counted, and those not heard yet."""
+
+    asker: Worker
+    ticket: int
+    waits_for: set[Worker]
+    deadline: float
+
+
 class Supervisor:
     """Keeps a number of workers serving the newest generation, until it is told to stop."""
 
@@ -111,6 +126,8 @@ class Supervisor:
         self._snapshot = b""
         self._models: Sequence[Mapping[str, Any]] = ()
         self._degraded: Sequence[str] = ()
+        self._numbers = Numbers()  # of the workers that have ended, and of this process
+        self._scrapes: list[Scrape] = []
         self._stopping = False
         self.stopped_by: int | None = None
 
@@ -140,6 +157,7 @@ class Supervisor:
             try:
                 self._start_due()
                 self._next_event()()
+                self._answer_scrapes()
             except Exception:
                 logger.exception("something went wrong in the supervisor; it goes on")
         self._drain()
@@ -147,7 +165,8 @@ class Supervisor:
     def _next_event(self) -> Event:
         """Wait for something to do, or until a worker is to be started."""
         try:
-            wait = max(0.0, min(self._due.values()) - time.monotonic()) if self._due else None
+            times = [*self._due.values(), *(scrape.deadline for scrape in self._scrapes)]
+            wait = max(0.0, min(times) - time.monotonic()) if times else None
             return self._inbox.get(timeout=wait)
         except queue.Empty:
             return lambda: None
@@ -175,10 +194,13 @@ class Supervisor:
         for worker in self._workers.values():
             worker.say("generation", (self._generation, snapshot))
         if self._generation > 1:
+            self._note("reloads", "served")
             logger.info("generation %d is served", self._generation)
         self._tell_status()
 
     def _degrade(self, reasons: Sequence[str]) -> None:
+        if reasons:
+            self._note("reloads", "refused")
         self._degraded = reasons
         self._tell_status()
 
@@ -202,9 +224,36 @@ class Supervisor:
         if self._workers.get(worker.number) is not worker:
             return
         del self._workers[worker.number]
+        self._numbers += replace(worker.numbers, in_flight=0)
+        self._note("worker_restarts")
+        self._miss(worker)
         self._start_later(worker.number, time.monotonic() - worker.birth)
         logger.error("worker %d %s; another one takes its place", worker.number, _end(status))
         self._tell_status()
+
+    def _scrape(self, worker: Worker, ticket: int) -> None:
+        """Have every worker count for one that is asked for the numbers of all."""
+        self._scrapes.append(Scrape(worker, ticket, set(self._workers.values()), time.monotonic() + COUNT_SECONDS))
+        for one in self._workers.values():
+            one.say("count")
+
+    def _counted(self, worker: Worker, numbers: Numbers) -> None:
+        worker.numbers = numbers
+        self._miss(worker)
+
+    def _miss(self, worker: Worker) -> None:
+        """Wait for a worker's numbers no longer: they are there, or it has ended and the last ones hold."""
+        for scrape in self._scrapes:
+            scrape.waits_for.discard(worker)
+
+    def _answer_scrapes(self) -> None:
+        """Answer who has waited for all workers, or long enough; then the last numbers of those that are busy hold."""
+        now = time.monotonic()
+        for scrape in list(self._scrapes):
+            if not scrape.waits_for or scrape.deadline <= now:
+                self._scrapes.remove(scrape)
+                counted = (one.numbers for one in self._workers.values())
+                scrape.asker.say("numbers", (scrape.ticket, sum(counted, self._numbers)))
 
     def _start_later(self, number: int, age: float) -> None:
         self._due[number] = time.monotonic() + self._patience[number].delay(age)
@@ -224,6 +273,10 @@ class Supervisor:
         }
         for worker in workers:
             worker.say("status", document)
+
+    def _note(self, event: str, outcome: str = "") -> None:
+        """Count something that happens now and then."""
+        self._numbers += Numbers(events={(event, outcome): 1})
 
     def _stop(self) -> None:
         self._stopping = True

@@ -1,15 +1,18 @@
 """A worker: a process in which Granian answers requests with the newest generation that its supervisor has sent.
 
 The two ends of its channel speak in pairs of a word and a content. The worker hears `generation` (a number and a
-snapshot), `status`, `drain` and `stop`; it says `serves` and `failed`. Where the channel ends, so does the worker.
+snapshot), `status`, `count`, `numbers`, `drain` and `stop`; it says `serves`, `failed`, `scrape` and `counted`. Where
+the channel ends, so does the worker.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import logging
 import os
+import queue
 import signal
 import socket
 import sys
@@ -22,11 +25,11 @@ from typing import Any
 from granian import _futures, _granian
 from granian.http import HTTP1Settings
 
-from engine.endpoints import Status
+from engine.endpoints import Meter, Numbers, Process, Status
 from engine.models import Predictor, restore_models
 from engine.server.listener import BACKLOG
 from engine.server.snapshot import Snapshot
-from engine.web import Lane, build_app
+from engine.web import Lane, Service, build_app
 
 logger = logging.getLogger("engine")
 
@@ -43,6 +46,8 @@ BODY_SECONDS = 3.0
 # How long an answer may take to be written, once it is computed.
 WRITE_SECONDS = 1.0
 FULL_LOG_SECONDS = 60.0
+# How long a scrape waits for the numbers of all workers.
+GATHER_SECONDS = 3.0
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 ENVIRON: dict[str, Any] = {
@@ -93,6 +98,10 @@ class Front:
             protocol.response_bytes(start.status, headers, whole)
         finally:
             self._computing.pop()
+
+    def in_flight(self) -> int:
+        """Count the requests in hand."""
+        return len(self._computing) + len(self._reading)
 
     def is_computing(self) -> bool:
         """Tell whether a request is being answered whose body is there."""
@@ -152,9 +161,16 @@ class Follower:
         self._predictors: Mapping[tuple[str, str], Predictor] = {}
         self._status: Mapping[str, Any] = {}
         self._headers = 0
+        self._meter = Meter(front.in_flight)
+        self._process = Process(self._say_status, self._gather, self._meter)
+        self._speaking = threading.Lock()
+        self._tickets = itertools.count()
+        self._asked: dict[int, queue.SimpleQueue[Numbers]] = {}
         self._heard: Mapping[str, Callable[[Any], None]] = {
+            "count": self._count,
             "drain": self._drain,
             "generation": self._follow,
+            "numbers": self._learn,
             "status": self._know,
             "stop": lambda _: self._end(),
         }
@@ -195,24 +211,51 @@ class Follower:
             if not self._number:
                 raise
             logger.exception("generation %d cannot be served by this worker", number)
-            self._channel.send(("failed", (number, f"{type(error).__name__}: {error}")))
+            self._say("failed", (number, f"{type(error).__name__}: {error}"))
             return
-        self._front.app, self._predictors, self._number = app, predictors, number
+        self._front.app, self._predictors, self._number = Lane(app, ENVIRON), predictors, number
+        self._meter.keep(rule.rule for rule in app.url_map.iter_rules())
         del app, predictors
         gc.collect()  # an app is full of cycles, and the old one may hold large models
-        self._channel.send(("serves", number))
+        self._say("serves", number)
 
-    def _build(self, payload: bytes) -> tuple[App, Mapping[tuple[str, str], Predictor]]:
+    def _build(self, payload: bytes) -> tuple[Service, Mapping[tuple[str, str], Predictor]]:
         snapshot = Snapshot.load(payload)
         self._headers = snapshot.spec.service.limits.headers
         predictors = restore_models(snapshot.spec, snapshot.prepared, self._predictors)
-        app = build_app(snapshot.spec, predictors, self.status)
+        app = build_app(snapshot.spec, predictors, self._process)
         keyed = {(name, snapshot.prepared[name].key): predictor for name, predictor in predictors.items()}
-        return Lane(app, ENVIRON), keyed
+        return app, keyed
 
-    def status(self) -> Status:
+    def _say(self, word: str, content: Any) -> None:
+        with self._speaking:
+            self._channel.send((word, content))
+
+    def _say_status(self) -> Status:
         """Say what the supervisor has said last, and whether this worker takes new requests."""
         return Status(ready=not self._front.draining, document=self._status)
+
+    def _gather(self) -> Numbers:
+        """Ask for what all workers have counted; where there is no answer in time, give what this one has."""
+        answer: queue.SimpleQueue[Numbers] = queue.SimpleQueue()
+        ticket = next(self._tickets)
+        self._asked[ticket] = answer
+        try:
+            self._say("scrape", ticket)
+            return answer.get(timeout=GATHER_SECONDS)
+        except (OSError, queue.Empty):
+            logger.warning("the workers' numbers could not be gathered; these are of worker %d alone", self._number)
+            return self._meter.numbers()
+        finally:
+            del self._asked[ticket]
+
+    def _count(self, _: Any) -> None:
+        self._say("counted", self._meter.numbers())
+
+    def _learn(self, content: tuple[int, Numbers]) -> None:
+        ticket, numbers = content
+        if (answer := self._asked.get(ticket)) is not None:
+            answer.put(numbers)
 
     def _know(self, document: Mapping[str, Any]) -> None:
         self._status = document

@@ -11,6 +11,7 @@ from engine.spec.records import BuiltIn, Route, Service
 
 BUILT_IN: Mapping[BuiltIn, tuple[str, str]] = {
     "openapi": ("/openapi.json", "describes the service to programs"),
+    "metrics": ("/metrics", "counts what the service does"),
     "live": ("/livez", "tells whether the service lives"),
     "ready": ("/readyz", "tells whether the service takes requests"),
     "status": ("/-/status", "tells this machine how the service is"),

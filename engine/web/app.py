@@ -12,17 +12,19 @@ from werkzeug.routing import BaseConverter
 
 from engine.endpoints import (
     Endpoint,
+    Meter,
     Mounted,
+    Process,
     Request,
     Response,
     Status,
-    StatusSource,
     build_endpoints,
     show_models,
 )
 from engine.models import Predictor, compile_models
 from engine.spec import LazyRule, Spec, load
 from engine.web.body import hold_to_limits
+from engine.web.counts import count_requests
 from engine.web.errors import answer_errors
 from engine.web.routing import FiniteFloatConverter, ReadableIntegerConverter
 
@@ -34,10 +36,11 @@ class Service(flask.Flask):
 
     url_rule_class = LazyRule
 
-    def __init__(self, spec: Spec, mounted: tuple[Mounted, ...]) -> None:
+    def __init__(self, spec: Spec, mounted: tuple[Mounted, ...], meter: Meter) -> None:
         super().__init__("engine", static_folder=None, template_folder=None)
         self.spec = spec
         self.mounted = mounted
+        self.meter = meter
         numbers: Mapping[str, type[BaseConverter]] = {"int": ReadableIntegerConverter, "float": FiniteFloatConverter}
         self.url_map.converters = {**self.url_map.converters, **numbers}
 
@@ -57,16 +60,16 @@ def create_app(routes: str | Path = "routes.yaml", models: str | Path | None = N
     return build_app(load(routes, models))
 
 
-def build_app(
-    spec: Spec, predictors: Mapping[str, Predictor] | None = None, status: StatusSource | None = None
-) -> Service:
+def build_app(spec: Spec, predictors: Mapping[str, Predictor] | None = None, process: Process | None = None) -> Service:
     """Make the app of a spec in hand; its models are compiled unless their `predictors` are given.
 
-    `status` is asked how the service is; without it, the app speaks for its own process.
+    `process` is what the app asks how the service is; without it, the app speaks for its own process.
     """
     predictors = compile_models(spec) if predictors is None else predictors
-    mounted = build_endpoints(spec, predictors, status or _status_of(predictors))
-    app = Service(spec, mounted)
+    process = process or _alone(predictors)
+    mounted = build_endpoints(spec, predictors, process)
+    app = Service(spec, mounted, process.meter)
+    count_requests(app, process.meter)
     for number, mount in enumerate(mounted):
         app.add_url_rule(mount.route.path, str(number), _view(mount.endpoint), methods=list(mount.route.methods))
     limits = {str(number): mount.route.limits for number, mount in enumerate(mounted)}
@@ -88,13 +91,16 @@ def _view(endpoint: Endpoint) -> Callable[..., flask.Response]:
     return view
 
 
-def _status_of(predictors: Mapping[str, Predictor]) -> StatusSource:
+def _alone(predictors: Mapping[str, Predictor]) -> Process:
+    """Speak for this process, which is all there is of the service."""
+    meter = Meter()
+
     def status() -> Status:
         models = show_models(predictor.facts for predictor in predictors.values())
         workers = [{"number": 1, "pid": os.getpid(), "generation": 1}]
         return Status(ready=True, document={"generation": 1, "degraded": [], "workers": workers, "models": models})
 
-    return status
+    return Process(status, meter.numbers, meter)
 
 
 def to_flask(response: Response) -> flask.Response:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from http import HTTPStatus
+from time import perf_counter
 from typing import Any
 
 from engine.endpoints import Endpoint, Request, Response
@@ -16,10 +18,12 @@ from engine.endpoints.fixed import CheckedEndpoint, FileEndpoint, FixedEndpoint
 from engine.endpoints.predict import PredictEndpoint
 from engine.web.app import Service, to_flask
 from engine.web.body import ERROR
+from engine.web.counts import BEGIN
 
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
-Way = Callable[[Environ, StartResponse], Iterable[bytes]]
+Way = Callable[[Environ, StartResponse], Iterable[bytes] | None]
+"""Answers a request, or leaves it to the app, with what it has learnt of it in its environ."""
 
 MAX_HOSTS = 100
 _NO_BODY = (None, "", "0")
@@ -33,30 +37,33 @@ class Lane:
         """Put the short way in front of an app; `environ` is what the app wants in its own and the way does not."""
         self._app = app
         self._environ = environ or {}
-        self._ways: Mapping[tuple[str, str], Way] = {
-            (method, mounted.route.path): way
+        self._ways: Mapping[tuple[str, str], tuple[Way, Callable[[float], None]]] = {
+            (method, mounted.route.path): (way, app.meter.requests(mounted.route.path, method, status).add)
             for mounted in app.mounted
             if not mounted.route.parameters
             for method in mounted.route.methods
-            if (way := self._way(mounted.endpoint, method, mounted.route.limits.body)) is not None
+            for way, status in _ways(mounted.endpoint, method, mounted.route.limits.body)
         }
         self._hosts: set[str] = set()
         self._query = min((mounted.route.limits.url - len(mounted.route.path) for mounted in app.mounted), default=0)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request (PEP 3333)."""
-        way = self._ways.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
+        begin = perf_counter()
+        known = self._ways.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
         if (
-            way is None
-            or "HTTP_TRANSFER_ENCODING" in environ
-            or len(environ.get("QUERY_STRING", "")) > self._query
-            or not self._is_plain(environ.get("HTTP_HOST", ""))
+            known is not None
+            and "HTTP_TRANSFER_ENCODING" not in environ
+            and len(environ.get("QUERY_STRING", "")) <= self._query
+            and self._is_plain(environ.get("HTTP_HOST", ""))
         ):
-            return self._hand_over(environ, start_response)
-        return way(environ, start_response)
-
-    def _hand_over(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+            way, count = known
+            body = way(environ, start_response)
+            if body is not None:
+                count(perf_counter() - begin)
+                return body
         environ.update(self._environ)
+        environ[BEGIN] = begin
         return self._app(environ, start_response)  # type: ignore[arg-type]
 
     def _is_plain(self, host: str) -> bool:
@@ -69,78 +76,80 @@ class Lane:
             self._hosts.add(host)
         return True
 
-    def _way(self, endpoint: Endpoint, method: str, limit: int) -> Way | None:
-        if isinstance(endpoint, FixedEndpoint):
-            return self._fixed(endpoint.response, method)
-        if isinstance(endpoint, FileEndpoint):
-            return self._file(endpoint, method)
-        if isinstance(endpoint, PredictEndpoint) and method == "GET":
-            return self._queried(endpoint, method)
-        if isinstance(endpoint, PredictEndpoint | CheckedEndpoint):
-            return self._computed(endpoint, method, limit)
-        return None
 
-    def _fixed(self, response: Response, method: str) -> Way:
-        status, headers, body = _written(response, method)
-        hand_over = self._hand_over
+def _ways(endpoint: Endpoint, method: str, limit: int) -> Iterator[tuple[Way, int]]:
+    """Give the short way to an endpoint, if there is one, and the status of its answers."""
+    if isinstance(endpoint, FixedEndpoint):
+        yield _fixed(endpoint.response, method), endpoint.response.status
+    elif isinstance(endpoint, FileEndpoint):
+        yield _file(endpoint, method), endpoint.response.status
+    elif isinstance(endpoint, PredictEndpoint):
+        yield _queried(endpoint, method) if method == "GET" else _computed(endpoint, method, limit), HTTPStatus.OK
+    elif isinstance(endpoint, CheckedEndpoint) and isinstance(endpoint.endpoint, FixedEndpoint | FileEndpoint):
+        yield _computed(endpoint, method, limit), endpoint.endpoint.response.status
 
-        def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-            if environ.get("CONTENT_LENGTH") not in _NO_BODY:
-                return hand_over(environ, start_response)
-            start_response(status, headers)
-            return body
 
-        return answer
+def _fixed(response: Response, method: str) -> Way:
+    status, headers, body = _written(response, method)
 
-    def _file(self, endpoint: FileEndpoint, method: str) -> Way:
-        fixed = self._fixed(endpoint.response, method)
-        hand_over = self._hand_over
+    def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes] | None:
+        if environ.get("CONTENT_LENGTH") not in _NO_BODY:
+            return None
+        start_response(status, headers)
+        return body
 
-        def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-            if "HTTP_IF_NONE_MATCH" in environ:
-                return hand_over(environ, start_response)
-            return fixed(environ, start_response)
+    return answer
 
-        return answer
 
-    def _queried(self, endpoint: Endpoint, method: str) -> Way:
-        """Answer what an endpoint makes of a query string; the app answers every error."""
-        hand_over = self._hand_over
-        write = _writer(method)
+def _file(endpoint: FileEndpoint, method: str) -> Way:
+    fixed = _fixed(endpoint.response, method)
 
-        def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-            if environ.get("CONTENT_LENGTH") not in _NO_BODY:
-                return hand_over(environ, start_response)
-            try:
-                response = endpoint(Request(method, query=environ.get("QUERY_STRING", "")))
-            except Exception as error:  # noqa: BLE001 - the app tells it as it should be told
-                return hand_over({**environ, ERROR: error}, start_response)
-            return write(response, start_response)
+    def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes] | None:
+        return None if "HTTP_IF_NONE_MATCH" in environ else fixed(environ, start_response)
 
-        return answer
+    return answer
 
-    def _computed(self, endpoint: Endpoint, method: str, limit: int) -> Way:
-        """Answer what an endpoint makes of a whole body; the app answers every error."""
-        hand_over = self._hand_over
-        write = _writer(method)
 
-        def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-            length = environ.get("CONTENT_LENGTH") or ""
-            if not (length.isdecimal() and length.isascii() and 0 < int(length) <= limit):
-                return hand_over(environ, start_response)
-            try:
-                body = environ["wsgi.input"].read(int(length))
-            except OSError:
-                body = b""
-            if len(body) < int(length):
-                return hand_over({**environ, "wsgi.input": io.BytesIO(body)}, start_response)
-            try:
-                response = endpoint(Request(method, {}, environ.get("CONTENT_TYPE", ""), "", body))
-            except Exception as error:  # noqa: BLE001 - the app tells it as it should be told
-                return hand_over({**environ, ERROR: error, "wsgi.input": io.BytesIO(body)}, start_response)
-            return write(response, start_response)
+def _queried(endpoint: Endpoint, method: str) -> Way:
+    """Answer what an endpoint makes of a query string."""
+    write = _writer(method)
 
-        return answer
+    def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes] | None:
+        if environ.get("CONTENT_LENGTH") not in _NO_BODY:
+            return None
+        try:
+            response = endpoint(Request(method, query=environ.get("QUERY_STRING", "")))
+        except Exception as error:  # noqa: BLE001 - the app tells it as it should be told
+            environ[ERROR] = error
+            return None
+        return write(response, start_response)
+
+    return answer
+
+
+def _computed(endpoint: Endpoint, method: str, limit: int) -> Way:
+    """Answer what an endpoint makes of a whole body."""
+    write = _writer(method)
+
+    def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes] | None:
+        length = environ.get("CONTENT_LENGTH") or ""
+        if not (length.isdecimal() and length.isascii() and 0 < int(length) <= limit):
+            return None
+        try:
+            body = environ["wsgi.input"].read(int(length))
+        except OSError:
+            body = b""
+        if len(body) < int(length):
+            environ["wsgi.input"] = io.BytesIO(body)
+            return None
+        try:
+            response = endpoint(Request(method, {}, environ.get("CONTENT_TYPE", ""), "", body))
+        except Exception as error:  # noqa: BLE001 - the app tells it as it should be told
+            environ[ERROR], environ["wsgi.input"] = error, io.BytesIO(body)
+            return None
+        return write(response, start_response)
+
+    return answer
 
 
 def _written(response: Response, method: str) -> tuple[str, list[tuple[str, str]], list[bytes]]:

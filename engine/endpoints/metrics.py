@@ -1,0 +1,99 @@
+"""What a service does, in numbers: counted by each of its processes by itself, added up when somebody asks."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.counting import Histogram, Tally
+
+SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
+METHODS = frozenset(("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"))
+NO_ROUTE = "(none)"
+
+Key = tuple[str, str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What some processes have counted together.
+
+    `requests` are seconds by route, method and status, `models` seconds and `batches` rows of each call by model,
+    `events` what happens now and then, by name and outcome.
+    """
+
+    requests: Mapping[Key, Tally] = field(default_factory=dict)
+    models: Mapping[str, Tally] = field(default_factory=dict)
+    batches: Mapping[str, Tally] = field(default_factory=dict)
+    events: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    in_flight: int = 0
+
+    def __add__(self, other: Numbers) -> Numbers:
+        """Add up the numbers of two processes."""
+        return Numbers(
+            _added(self.requests, other.requests),
+            _added(self.models, other.models),
+            _added(self.batches, other.batches),
+            _added(self.events, other.events),
+            self.in_flight + other.in_flight,
+        )
+
+
+class Meter:
+    """The numbers of this process; they go on when what is served changes."""
+
+    def __init__(self, in_flight: Callable[[], int] = lambda: 0) -> None:
+        self._requests: dict[Key, Histogram] = {}
+        self._models: dict[str, Histogram] = {}
+        self._batches: dict[str, Histogram] = {}
+        self._events: Counter[tuple[str, str]] = Counter()
+        self._lock = threading.Lock()
+        self._in_flight = in_flight
+
+    def requests(self, route: str, method: str, status: int) -> Histogram:
+        """Give what counts the seconds of requests; methods that HTTP does not know are counted as one."""
+        method = method if method in METHODS else "OTHER"
+        return self._requests.get((route, method, status)) or self._requests.setdefault(
+            (route, method, status), Histogram(SECONDS)
+        )
+
+    def model(self, name: str) -> Histogram:
+        """Give what counts the seconds that a model's answers take."""
+        return self._models.setdefault(name, Histogram(SECONDS))
+
+    def batches(self, name: str) -> Histogram:
+        """Give what counts the rows of a model's calls."""
+        return self._batches.setdefault(name, Histogram(ROWS))
+
+    def count(self, event: str, outcome: str = "") -> None:
+        """Count something that happens now and then."""
+        with self._lock:
+            self._events[event, outcome] += 1
+
+    def keep(self, routes: Iterable[str]) -> None:
+        """Forget the requests to routes that are served no more, so that reloads do not pile them up."""
+        kept = {*routes, NO_ROUTE}
+        self._requests = {key: histogram for key, histogram in self._requests.items() if key[0] in kept}
+
+    def numbers(self) -> Numbers:
+        """Give what this process has counted so far."""
+        return Numbers(
+            {key: tally for key, tally in _tallies(self._requests).items() if any(tally.counts)},
+            _tallies(self._models),
+            _tallies(self._batches),
+            dict(self._events),
+            self._in_flight(),
+        )
+
+
+def _tallies(histograms: Mapping[Any, Histogram]) -> dict[Any, Tally]:
+    return {key: histogram.tally() for key, histogram in list(histograms.items())}
+
+
+def _added(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> dict[Any, Any]:
+    both: Iterable[Any] = {*one, *other}
+    return {key: one[key] + other[key] if key in one and key in other else one.get(key, other.get(key)) for key in both}
