@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-faults lint bench bench-peers docs clean
+.PHONY: help serve test test-faults lint bench bench-peers docs clean no-npm
 
 help:
 	@echo "make serve   install, train the sample model if there is none, serve on http://127.0.0.1:5000"
@@ -30,6 +30,16 @@ $(SUITE): | $(VENV)/dev
 	  --dest build jsonschema==4.26.0
 	tar -xzf $@.tar.gz -C build
 
+# The language server that editors run, for tests/test_editors.py; it wants Node.js 18 or newer.
+YAML_SERVER := build/yaml-language-server-1.25.0
+NPM := $(shell command -v npm)
+
+$(YAML_SERVER)/node_modules/.package-lock.json:
+	npm install --loglevel error --no-audit --no-fund --ignore-scripts --prefix $(YAML_SERVER) $(subst server-,server@,$(notdir $(YAML_SERVER)))
+
+no-npm:
+	@echo "npm is not here: the tests of editor support are skipped. To run them, install Node.js 18 or newer with npm."
+
 build/model.pkl: | $(VENV)/engine
 	$(BIN)/python train.py
 
@@ -49,7 +59,7 @@ PEERS := bentoml fastapi litserve mlflow mlserver ray
 bench-peers: $(VENV)/dev build/model.pkl $(PEERS:%=build/peers/%)
 	$(BIN)/python benchmarks/run.py --peers
 
-test: $(VENV)/dev build/model.pkl $(SUITE)
+test: $(VENV)/dev build/model.pkl $(SUITE) $(if $(NPM),$(YAML_SERVER)/node_modules/.package-lock.json,no-npm)
 	$(BIN)/python -m pytest
 
 test-faults: $(VENV)/dev

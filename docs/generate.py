@@ -39,14 +39,17 @@ def reference() -> str:
         "# Reference",
         (
             "Every key of the two files. This page is made from the grammars, which are JSON Schemas: "
-            "`python -m engine schema routes` prints one, and an editor with the YAML language server completes by it."
+            "`python -m engine schema routes` prints one, and an [editor](editors.md) explains every key by it."
         ),
     ]
     for name in ("routes", "models"):
         schema = grammar(name)
         parts += [f"## {schema['title']}", schema["description"], table(schema, schema)]
-        for part in schema["$defs"].values():
-            parts += [f"### {part['title']}", part["description"], table(part, schema)]
+        for key, part in schema["$defs"].items():
+            if key != "schema":
+                parts += [f"### {part['title']}", part["description"], table(part, schema)]
+    keywords = schema["$defs"]["schema"]
+    parts += ["## schema", keywords["description"], table(keywords, schema)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -65,19 +68,24 @@ def table(part: dict[str, Any], schema: dict[str, Any]) -> str:
 
 def follow(value: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     """Give what a value says, or what its reference leads to."""
-    return schema["$defs"][value["$ref"].rpartition("/")[2]] if "$ref" in value else value
+    return {**schema["$defs"][value["$ref"].rpartition("/")[2]], **value} if "$ref" in value else value
 
 
 def kind(value: dict[str, Any], schema: dict[str, Any]) -> str:
     """Name a value's type in words."""
+    if "allOf" in value:
+        return kind({**value["allOf"][0], **{key: part for key, part in value.items() if key != "allOf"}}, schema)
     if "$ref" in value:
-        name = value["$ref"].rpartition("/")[2]
-        bare = "string or " if "string" in follow(value, schema)["type"] else ""
-        return f"{bare}[{name}](#{name})"
+        named = follow(value, schema)
+        types, title = named["type"], named["title"]
+        bare = [] if isinstance(types, str) else [word for word in types if word != "object"]
+        return " or ".join([*bare, f"[{title}](#{title.replace(' ', '-')})"])
+    if "anyOf" in value:
+        return " or ".join(kind(part, schema) for part in value["anyOf"])
     if "enum" in value:
         return ", ".join(map(code, value["enum"]))
     types = value.get("type", "any value")
-    if types == "array":
+    if types == "array" and "items" in value:
         return f"list of {kind(value['items'], schema)}"
     if types == "object" and "additionalProperties" in value and "$ref" in value["additionalProperties"]:
         return f"{kind(value['additionalProperties'], schema)} by name"
@@ -92,7 +100,7 @@ def bounds(value: dict[str, Any]) -> Iterator[str]:
 
 def code(value: Any) -> str:
     """Write a value as YAML has it."""
-    return f"`{value if isinstance(value, str) else json.dumps(value)}`"
+    return f"`{value if value and isinstance(value, str) else json.dumps(value)}`"
 
 
 def command_line() -> str:

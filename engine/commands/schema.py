@@ -16,11 +16,11 @@ def schema(name: str) -> None:
     """Print the JSON Schema of routes.yaml or of models.yaml.
 
     An editor with the YAML language server completes and explains every key by it:
-    begin the file with "# yaml-language-server: $schema=routes.schema.json".
+    begin the file with "# yaml-language-server: $schema=.engine/routes.schema.json".
 
     \b
     Examples:
-      python -m engine schema routes > routes.schema.json
-      python -m engine schema models > models.schema.json
+      python -m engine schema routes > .engine/routes.schema.json
+      python -m engine schema models > .engine/models.schema.json
     """  # noqa: D301
     print_json(grammar(cast("GrammarName", name)))

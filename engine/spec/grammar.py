@@ -25,9 +25,15 @@ def grammar(name: GrammarName) -> dict[str, Any]:
     return schema
 
 
+def own_rules(name: GrammarName) -> dict[str, Any]:
+    """Give a grammar without its rules for JSON Schemas, which are for editors: `schemas` judges those in a spec."""
+    rules = grammar(name)
+    return {**rules, "$defs": {**rules["$defs"], "schema": True}}
+
+
 @cache
 def _validator(name: GrammarName) -> Validator:
-    return Validator(grammar(name))
+    return Validator(own_rules(name))
 
 
 def check_grammar(name: GrammarName, root: Node) -> Iterator[Diagnostic]:

@@ -1,0 +1,393 @@
+"""Editor support, tested with the YAML language server itself: completion, hover, and what is underlined where."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from click.testing import CliRunner
+from conftest import ROOT
+from editor import Editor, Mark, editing
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.commands import cli
+from engine.errors import SpecError
+from engine.spec import grammar
+from engine.spec.compose import compose
+from engine.spec.grammar import check_grammar
+from engine.spec.schemas import KEYWORDS, check_schema
+from engine.spec.source import decode
+
+GRAMMARS = ("routes", "models")
+BROKEN = [file for name in GRAMMARS for file in sorted((ROOT / "tests" / "invalid").glob(f"*/{name}.yaml"))]
+Steps = tuple[str | int, ...]
+
+
+@pytest.fixture(scope="session")
+def user_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as somebody has it who was told to write the schemas there."""
+    folder = tmp_path_factory.mktemp("editor")
+    for name in GRAMMARS:
+        (folder / f"{name}.schema.json").write_text(CliRunner().invoke(cli, ["schema", name]).output)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def editor(user_folder: Path) -> Iterator[Editor]:
+    """An editor whose settings name the schemas."""
+    schemas = {f"{name}.yaml": (user_folder / f"{name}.schema.json").as_uri() for name in GRAMMARS}
+    with editing(user_folder, schemas) as started:
+        yield started
+
+
+def blocks(page: Path) -> list[str]:
+    return re.findall(r"^```yaml\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
+# Where the keys of a grammar can be written
+
+
+def follow(part: dict[str, Any], whole: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """Give a part of a grammar with what it refers to, and the name of that."""
+    part = {**part.get("allOf", [{}])[0], **part}
+    name = part.get("$ref", "").rpartition("/")[2]
+    return {**whole["$defs"].get(name, {}), **part}, name
+
+
+def objects(name: str) -> Iterator[tuple[Steps, dict[str, Any]]]:
+    """Give every object of a grammar, with the first place in a file where it can stand."""
+    whole = grammar(name)
+    waiting: list[tuple[Steps, dict[str, Any]]] = [((), whole)]
+    seen = set()
+    while waiting:
+        path, (part, named) = waiting[0][0], follow(waiting.pop(0)[1], whole)
+        if named in seen:
+            continue
+        seen |= {named} - {""}
+        if "properties" in part:
+            yield path, part
+        inside = {**part.get("properties", {}), 0: part.get("items"), "name": part.get("additionalProperties")}
+        waiting += [((*path, step), value) for step, value in inside.items() if isinstance(value, dict)]
+
+
+def write(path: Steps, inside: str) -> str:
+    """Write the shortest file in which `inside` stands at a path."""
+    lines, indent, dash = [], 0, ""
+    for step in path:
+        if step == 0:
+            dash = "- "
+        else:
+            lines.append(f"{' ' * indent}{dash}{step}:")
+            indent, dash = indent + 2 + len(dash), ""
+    return "\n".join([*lines, " " * indent + dash + inside])
+
+
+def sample(part: dict[str, Any]) -> str:
+    """Write a value of the type that a key has."""
+    types = part.get("type", "string")
+    of_type = {"object": "{}", "array": "[]", "integer": "1", "number": "1", "boolean": "true", "string": "x"}
+    return of_type[types if isinstance(types, str) else types[0]]
+
+
+OBJECTS = [
+    pytest.param(name, path, part, id=".".join([name, *map(str, path)]))
+    for name in GRAMMARS
+    for path, part in objects(name)
+]
+NESTED = [
+    ("routes", ("routes", 0, "input", *inner))
+    for inner in (("properties", "x"), ("items",), ("anyOf", 0), ("$defs", "x", "properties", "y"))
+]
+
+
+# Completion and hover
+
+
+@pytest.mark.parametrize(("name", "path", "part"), OBJECTS)
+def test_completion_offers_the_keys_of_the_grammar(
+    editor: Editor, name: str, path: Steps, part: dict[str, Any]
+) -> None:
+    offers = editor.offers(f"{name}.yaml", write(path, ""))
+    assert set(part["properties"]) == {offer.label for offer in offers if offer.is_key}
+    begun = [offer.inserted.partition(":") for offer in offers if offer.is_key]
+    assert {(key, ":") for key in part["properties"]} == {(key.lstrip("\\"), colon) for key, colon, _ in begun}
+
+
+@pytest.mark.parametrize(("name", "path"), NESTED)
+def test_completion_offers_the_keywords_of_a_schema_inside_a_schema(editor: Editor, name: str, path: Steps) -> None:
+    offers = editor.offers(f"{name}.yaml", write(path, ""))
+    assert KEYWORDS == {offer.label for offer in offers if offer.is_key}
+
+
+def test_completion_goes_on_where_a_route_is_half_written(editor: Editor) -> None:
+    begun = "routes:\n  - path: /\n    response: hi\n    "
+    keys = set(grammar("routes")["$defs"]["route"]["properties"]) - {"path", "response"}
+    assert keys == {offer.label for offer in editor.offers("routes.yaml", begun) if offer.is_key}
+    assert keys == {offer.label for offer in editor.offers("routes.yaml", begun + "me") if offer.is_key}
+
+
+def test_completing_a_subschema_writes_nothing_into_it(editor: Editor) -> None:
+    offers = editor.offers("routes.yaml", write(("routes", 0, "input"), ""))
+    assert ["items:\n  "] == [offer.inserted for offer in offers if offer.label == "items"]
+
+
+@pytest.mark.parametrize(("name", "path", "part"), OBJECTS)
+def test_completion_offers_the_values_of_each_key(editor: Editor, name: str, path: Steps, part: dict[str, Any]) -> None:
+    """Those of an enum, true and false, and a default; of a list, those of its items."""
+    for key, value in part["properties"].items():
+        resolved, _ = follow(value, grammar(name))
+        item, _ = follow(resolved.get("items", {}), grammar(name))
+        at, wanted = ((*path, key, 0), item) if "enum" in item else ((*path, key), resolved)
+        values = list(wanted.get("enum", []))
+        values += [True, False] if wanted.get("type") == "boolean" else []
+        values += [wanted["default"]] if wanted.get("default") else []
+        text = write(at, "") if at[-1] == 0 else write(path, f"{key}: ")
+        offered = [yaml.safe_load(offer.label) for offer in editor.offers(f"{name}.yaml", text)]
+        labels = ["Default value" if isinstance(value, list) else value for value in values]
+        assert [value for value in labels if value not in offered] == [], key
+
+
+@pytest.mark.parametrize(("name", "path", "part"), OBJECTS)
+def test_hover_explains_each_key(editor: Editor, name: str, path: Steps, part: dict[str, Any]) -> None:
+    for key, value in part["properties"].items():
+        resolved, _ = follow(value, grammar(name))
+        text = write(path, f"{key}: {sample(resolved)}")
+        assert resolved["description"] in editor.hover(f"{name}.yaml", text, f"{key}: ")
+
+
+def test_a_modeline_names_the_grammar(user_folder: Path) -> None:
+    """As the page on editors has it, in an editor without any settings for it."""
+    (user_folder / ".engine").mkdir()
+    for name in GRAMMARS:
+        shutil.copy(user_folder / f"{name}.schema.json", user_folder / ".engine")
+    with editing(user_folder) as started:
+        for name, block in zip(GRAMMARS, blocks(ROOT / "docs" / "editors.md"), strict=True):
+            assert [] == started.marks(started.open(f"{name}.yaml", block))
+            modeline = block.partition("\n")[0]
+            offers = started.offers(f"{name}.yaml", f"{modeline}\n")
+            assert set(grammar(name)["properties"]) == {offer.label for offer in offers if offer.is_key}
+
+
+# What is underlined
+
+
+# Where the editor differs, by the reason. Each reason is held against what it says, in `explains`.
+MISSING = "a lacking key is marked at the key or dash above, also where a misspelt key explains it to the engine"
+JOINED = "marks with the same words, side by side on a line, are drawn as one"
+SECOND = "`model` is marked beside a `response`; a schema cannot tell which of the two comes second"
+BEYOND = "the server compiles no patterns, looks no references up, and does not judge an empty key"
+SYNTAX = "where YAML itself is broken, another parser loses its way at another place"
+UNSEEN = "what the engine refuses, and the server reads"
+
+OTHERWISE = {
+    MISSING: """
+        examples-incomplete/models.yaml model-misspelt-keys/models.yaml model-without-file-and-input/models.yaml
+        models-broken-and-routes-broken/routes.yaml place-minified-json/routes.yaml
+        place-no-line-break-at-the-end/routes.yaml unknown-keys/routes.yaml
+    """,
+    JOINED: """
+        built-in-of-wrong-type/routes.yaml labels/models.yaml methods/routes.yaml response-with-two-bodies/routes.yaml
+        schema-unknown-keywords/routes.yaml
+    """,
+    SECOND: "route-with-two-answers/routes.yaml",
+    BEYOND: """
+        headers/routes.yaml model-schema-mistakes/models.yaml schema-nested-mistakes/routes.yaml
+        schema-patterns/routes.yaml schema-references/routes.yaml schema-required-by-mistake/routes.yaml
+    """,
+    SYNTAX: """
+        models-broken-and-routes-broken/models.yaml path-without-a-space/routes.yaml yaml-alias-bomb/routes.yaml
+        yaml-closed-twice/routes.yaml yaml-indentation/routes.yaml yaml-no-colon/routes.yaml
+        yaml-python-tag/routes.yaml yaml-tab/routes.yaml yaml-two-colons/routes.yaml yaml-unclosed-brace/routes.yaml
+        yaml-unclosed-bracket/routes.yaml yaml-unclosed-quote/routes.yaml yaml-utf16/routes.yaml
+    """,
+    UNSEEN: """
+        yaml-alias-in-itself/routes.yaml yaml-control-character/routes.yaml yaml-del/routes.yaml
+        yaml-duplicate-keys-by-value/routes.yaml yaml-infinite/routes.yaml yaml-integer-of-5000-digits/routes.yaml
+        yaml-list-as-key/routes.yaml yaml-lone-surrogate/routes.yaml yaml-merge-key/routes.yaml
+        yaml-not-a-number/routes.yaml yaml-not-utf8/routes.yaml yaml-nul/routes.yaml yaml-only-comments/routes.yaml
+        yaml-own-tag/routes.yaml yaml-too-deep/routes.yaml yaml-two-documents/routes.yaml
+    """,
+}
+REASONS = {name: reason for reason, names in OTHERWISE.items() for name in names.split()}
+LACKS = ("Missing property ", "A route has exactly one of ")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A broken file in the editor and by the engine."""
+
+    marks: list[Mark]
+    told: dict[tuple[int, int], str]
+    within_reach: set[tuple[int, int]]
+
+    @property
+    def unmarked(self) -> set[tuple[int, int]]:
+        return self.within_reach - {mark.place for mark in self.marks}
+
+    @property
+    def extra(self) -> list[Mark]:
+        return [mark for mark in self.marks if mark.place not in self.told]
+
+    @property
+    def agrees(self) -> bool:
+        return not self.unmarked and not self.extra
+
+    def is_explained_by(self, reason: str) -> bool:
+        marked_lines = {mark.line for mark in self.marks}
+        return {
+            MISSING: all(mark.message.startswith(LACKS) for mark in self.extra)
+            and all(" is missing in " in self.told[place] for place in self.unmarked),
+            JOINED: not self.extra and {line for line, _ in self.unmarked} <= marked_lines,
+            SECOND: [mark.message for mark in self.extra] == ["A route has exactly one of response and model."]
+            and [1] == [line - self.extra[0].line for line, _ in self.unmarked],
+            BEYOND: not self.extra,
+            SYNTAX: self.within_reach == set(self.told) and bool(self.extra),
+            UNSEEN: self.within_reach == set(self.told) and not self.extra,
+        }[reason]
+
+
+def within_reach(file: Path, told: dict[tuple[int, int], str]) -> set[tuple[int, int]]:
+    """The places of the mistakes that the grammar alone can see: all of a file that is no YAML, and in schemas."""
+    try:
+        root = compose(decode(file.read_bytes(), file.name))
+    except SpecError:
+        return set(told)
+    if "schema-" in file.parent.name:
+        return set(told)
+    return {(found.place.line, found.place.column) for found in check_grammar(file.stem, root)}
+
+
+@pytest.fixture(scope="session")
+def compared(editor: Editor) -> dict[Path, Compared]:
+    """Every broken file; the server looks at all of them at once."""
+    opened = {}
+    for file in BROKEN:
+        text = file.read_bytes().decode("utf-8-sig", "replace")
+        opened[file] = editor.open(f"{file.parent.name}/{file.name}", text)
+    return {file: compare(file, editor.marks(uri)) for file, uri in opened.items()}
+
+
+def compare(file: Path, marks: list[Mark]) -> Compared:
+    expected = (file.parent / "expected.txt").read_text()
+    found = re.findall(rf"^{re.escape(file.name)}:(\d+):(\d+): (.*)$", expected, re.MULTILINE)
+    told = {(int(line), int(column)): message for line, column, message in found}
+    return Compared(marks, told, within_reach(file, told))
+
+
+@pytest.mark.parametrize("file", BROKEN, ids=lambda file: f"{file.parent.name}/{file.name}")
+def test_a_mistake_is_underlined_where_the_engine_reports_it(compared: dict[Path, Compared], file: Path) -> None:
+    """Every mistake that the grammar alone can see, and nothing where the engine has nothing to say."""
+    found = compared[file]
+    reason = REASONS.get(f"{file.parent.name}/{file.name}")
+    if reason is None:
+        assert (set(), []) == (found.unmarked, found.extra)
+    else:
+        assert not found.agrees, f"this needs no reason: {reason}"
+        assert found.is_explained_by(reason)
+
+
+def test_every_reason_is_of_a_file() -> None:
+    assert [] == [name for name in REASONS if not (ROOT / "tests" / "invalid" / name).exists()]
+
+
+def test_a_route_with_two_answers_or_none_is_told_in_words(editor: Editor) -> None:
+    for route in ("{path: /, response: hi, model: iris}", "{path: /}"):
+        marks = editor.marks(editor.open(f"answers-{len(route)}/routes.yaml", f"routes:\n  - {route}\n"))
+        assert ["A route has exactly one of response and model."] == [mark.message for mark in marks]
+
+
+def test_the_repositorys_own_specs_name_their_schemas_and_have_no_mistake() -> None:
+    with editing(ROOT) as started:
+        files = [ROOT / "routes.yaml", ROOT / "models.yaml", *sorted((ROOT / "examples").glob("*/*.yaml"))]
+        opened = {file: started.open(str(file.relative_to(ROOT)), file.read_text()) for file in files}
+        for file, uri in opened.items():
+            key = grammar(file.stem)["properties"][file.stem]
+            shown = started.hover(str(file.relative_to(ROOT)), file.read_text(), f"{file.stem}:")
+            assert ([], True) == (started.marks(uri), key["description"] in shown), file
+
+
+def served() -> Iterator[tuple[str, str]]:
+    """Give every spec that a test serves, and every one of a page."""
+    for name in GRAMMARS:
+        for file in sorted((ROOT / "tests" / "cases").glob(f"*/{name}.yaml")):
+            yield f"{file.parent.name}/{name}.yaml", file.read_text()
+        for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+            for number, block in enumerate(blocks(page)):
+                if re.search(rf"^{name}:", block, re.MULTILINE) and "$schema" not in block:
+                    yield f"{page.name}/{number}/{name}.yaml", block
+
+
+def test_what_the_engine_serves_is_not_underlined(editor: Editor) -> None:
+    opened = {name: editor.open(name, text) for name, text in served()}
+    marks = {
+        name: [mark for mark in editor.marks(uri) if "Unused anchor" not in mark.message]
+        for name, uri in opened.items()
+    }
+    assert {} == {name: found for name, found in marks.items() if found}
+
+
+# What the grammars say
+
+ONE_OF_THEM = "a route has one of response and model, a response at most one of its bodies"
+EMPTY = "nothing, which an editor would write out as [] or {} instead of beginning the first entry"
+NONE = "there is none"
+DEPENDS = "it depends on the route or the model"
+
+WITHOUT_DEFAULT = {
+    "routes.0": {"methods": DEPENDS, "model": ONE_OF_THEM, "input": NONE, "description": DEPENDS},
+    "routes.0.response": {
+        "headers": EMPTY,
+        "text": ONE_OF_THEM,
+        "html": ONE_OF_THEM,
+        "json": ONE_OF_THEM,
+        "file": ONE_OF_THEM,
+    },
+    "models.name": {"description": NONE, "features": DEPENDS, "examples": EMPTY, "reference": NONE},
+    "models.name.output": {"labels": NONE},
+}
+
+
+@pytest.mark.parametrize(("name", "path", "part"), OBJECTS)
+def test_every_key_has_a_description_and_a_default(name: str, path: Steps, part: dict[str, Any]) -> None:
+    """A default wherever a key may be left out and something fixed holds then."""
+    lacking = []
+    for key, value in part["properties"].items():
+        resolved, named = follow(value, grammar(name))
+        assert resolved["description"], key
+        has_keys_with_defaults = named and named != "schema" and "properties" in resolved
+        if key not in part.get("required", []) and "default" not in resolved and not has_keys_with_defaults:
+            lacking.append(key)
+    if part["title"] != "schema":
+        assert list(WITHOUT_DEFAULT.get(".".join(map(str, path)), {})) == lacking
+
+
+def test_both_grammars_say_the_same_of_schemas() -> None:
+    schemas = [grammar(name)["$defs"]["schema"] for name in GRAMMARS]
+    assert schemas[0] == schemas[1]
+    assert KEYWORDS == set(schemas[0]["properties"])
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from(["", "a", "object", "string", "["]),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["a", "type", "items"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(schema=st.dictionaries(st.sampled_from(sorted(KEYWORDS)), VALUES, max_size=3) | VALUES)
+def test_the_engine_refuses_every_schema_that_an_editor_underlines(schema: Any) -> None:
+    rules = {**grammar("routes")["$defs"]["schema"], "$defs": grammar("routes")["$defs"]}
+    if not jsonschema.Draft202012Validator(rules).is_valid(schema):
+        assert [] != list(check_schema(compose(decode(json.dumps(schema).encode(), "f"))))
