@@ -219,6 +219,7 @@ def test_the_app_is_given_what_it_wants_in_an_environ(folder: Path) -> None:
     seen: list[dict[str, object]] = []
     app.wsgi_app = lambda environ, _: seen.append(environ) or []
     list(Lane(app, {"wsgi.version": (1, 0)})({"REQUEST_METHOD": "GET", "PATH_INFO": "/x"}, lambda *_: None))
+    assert seen[0].pop("engine.begin") > 0
     assert [{"REQUEST_METHOD": "GET", "PATH_INFO": "/x", "wsgi.version": (1, 0)}] == seen
 
 

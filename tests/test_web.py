@@ -34,6 +34,9 @@ class Broken:
     def __call__(self, instances: Any) -> Any:  # noqa: ARG002
         raise RuntimeError("the database password is hunter2\nsecond line")
 
+    def watch(self, observe: Any) -> None:
+        pass
+
 
 @pytest.fixture
 def broken(spec_folder: Path) -> flask.Flask:

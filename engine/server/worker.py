@@ -162,7 +162,7 @@ class Follower:
         self._status: Mapping[str, Any] = {}
         self._headers = 0
         self._meter = Meter(front.in_flight)
-        self._process = Process(self._say_status, self._gather, self._meter)
+        self._process = Process(self.status, self._gather, self._meter)
         self._speaking = threading.Lock()
         self._tickets = itertools.count()
         self._asked: dict[int, queue.SimpleQueue[Numbers]] = {}
@@ -231,7 +231,7 @@ class Follower:
         with self._speaking:
             self._channel.send((word, content))
 
-    def _say_status(self) -> Status:
+    def status(self) -> Status:
         """Say what the supervisor has said last, and whether this worker takes new requests."""
         return Status(ready=not self._front.draining, document=self._status)
 
