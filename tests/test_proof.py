@@ -42,7 +42,7 @@ from engine.models.estimator import SklearnRuntime, inspect
 from engine.models.native import NativeTrees
 from engine.models.program import Program
 from engine.models.proof import Outcome, examine, judge
-from engine.models.proofrows import RowMaker
+from engine.models.proofrows import RowMaker, reference_instances
 from engine.models.ranges import known_texts, learnt_ranges
 from engine.models.trees import TreeTable
 from engine.spec import load
@@ -408,3 +408,36 @@ def test_a_close_candidate_that_is_named_need_not_be_much_faster() -> None:
     for wanted, runtime in ((True, "onnx"), (False, "sklearn")):
         chosen = candidates._best(report, [(close, program)], np.zeros((1, 1)), wanted=wanted)
         assert runtime == chosen.report.runtime
+
+
+def test_cells_of_a_reference_are_read_as_their_schemas_want_them(tmp_path: Path) -> None:
+    """A category that looks like a number stays a text; a boolean is one; what no schema takes is read as it looks."""
+    zips = {"$ref": "#/$defs/zip"}
+    schema = {
+        "type": "object",
+        "properties": {"size": {"type": "integer"}, "new": {"type": "boolean"}, "zip": zips},
+        "$defs": {"zip": {"enum": ["01", "true"]}},
+    }
+    (tmp_path / "rows.csv").write_text("\ufeffsize,new,zip,other\n3,True,01,7\n4,FALSE,true,\nx,,2,a\n", "utf-8")
+    (tmp_path / "m.pkl").touch()
+    (tmp_path / "routes.yaml").write_text("routes: [{path: /, model: m}]")
+    entry = {"file": "m.pkl", "input": schema, "reference": "rows.csv"}
+    (tmp_path / "models.yaml").write_text(json.dumps({"models": {"m": entry}}))
+    model = load(tmp_path / "routes.yaml").models["m"]
+    assert [
+        {"size": 3, "new": True, "zip": "01", "other": 7},
+        {"size": 4, "new": False, "zip": "true"},
+        {"size": "x", "zip": 2, "other": "a"},
+    ] == list(reference_instances(model))
+
+
+def test_rows_of_a_reference_that_the_schema_refuses_prove_nothing(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("word,number\ngood,1\nunheard of,2\nbad,\n")
+    frame = pd.DataFrame({"word": ["good", "bad"] * 5, "number": range(10)})
+    columns = make_column_transformer((OneHotEncoder(), ["word"]), remainder="passthrough")
+    model = make_pipeline(columns, LogisticRegression()).fit(frame, [0, 1] * 5)
+    properties = {"word": {"enum": ["bad", "good"]}, "number": {"type": "number"}}
+    schema = {"type": "object", "required": ["word", "number"], "properties": properties}
+    alone = serve(model, input=schema).facts.report
+    report = serve(model, input=schema, reference="rows.csv").facts.report
+    assert (alone.rows + 1, 0) == (report.rows, report.refused)
