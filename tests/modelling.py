@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_iris
 
@@ -16,6 +18,7 @@ NAMES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
 ROW = {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4}
 OBJECT = {"type": "object", "required": list(NAMES), "properties": {name: {"type": "number"} for name in NAMES}}
 TEXTS = ["good day", "bad day", "good night", "bad night", "such a good time", "what a bad time"]
+FRAME = pd.DataFrame(X, columns=list(NAMES))
 SPECIES = np.array(["setosa", "versicolor", "virginica"])
 
 Serve = Callable[..., Predictor]
@@ -30,3 +33,19 @@ def place(error: pytest.ExceptionInfo[SpecError]) -> str:
     """The source text that the error underlines, to the end of its line."""
     (found,) = error.value.diagnostics
     return found.place.text[found.place.column - 1 :][: found.place.width]
+
+
+NUMBER = {"type": "number"}
+
+
+def row(**properties: Any) -> dict[str, Any]:
+    """The input of an object whose features are all required, but for those that may be null."""
+    may_be_null = {
+        name for name, one in properties.items() if "null" in one.get("type", ()) or None in one.get("enum", ())
+    }
+    required = [name for name in properties if name not in may_be_null]
+    return {"type": "object", **({"required": required} if required else {}), "properties": properties}
+
+
+def unnamed(count: int) -> dict[str, Any]:
+    return row(**{f"x{place}": NUMBER for place in range(1, count + 1)})

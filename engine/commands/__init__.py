@@ -10,6 +10,7 @@ import click
 from engine.commands.call import call
 from engine.commands.check import check
 from engine.commands.compile import compile_
+from engine.commands.init import init
 from engine.commands.lock import lock
 from engine.commands.openapi import openapi
 from engine.commands.output import fail
@@ -34,7 +35,7 @@ def cli() -> None:
     """  # noqa: D301 - \b is click's mark for a paragraph that is not wrapped
 
 
-for command in (serve, check, compile_, lock, routes, call, openapi, schema):
+for command in (init, serve, check, compile_, lock, routes, call, openapi, schema):
     cli.add_command(command)
 
 

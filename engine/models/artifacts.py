@@ -80,17 +80,24 @@ def _read_joblib(data: bytes, model: Model) -> Any:  # noqa: ARG001 - the shape 
 
 def _read_skops(data: bytes, model: Model) -> Any:
     """Read a skops file with no type beyond the safe ones and those that the spec lists."""
-    try:
-        import skops.io  # noqa: PLC0415 - an optional extra
-    except ImportError:
-        raise model.error('a .skops file needs skops: pip install "endpoint-engine[skops]"', "file") from None
-    refused = sorted(set(skops.io.get_untrusted_types(data=data)) - set(model.trusted))
+    refused = untrusted_types(data, model)
+    import skops.io  # noqa: PLC0415 - an optional extra
+
     if refused:
         named = ", ".join(refused)
         raise model.error(
             f"the file contains types that are not trusted; if you know them to be safe, say trusted: [{named}]", "file"
         )
     return skops.io.loads(data, trusted=list(model.trusted))
+
+
+def untrusted_types(data: bytes, model: Model) -> list[str]:
+    """Name the types in a skops file that are neither safe nor listed, which opens nothing."""
+    try:
+        import skops.io  # noqa: PLC0415 - an optional extra
+    except ImportError:
+        raise model.error('a .skops file needs skops: pip install "endpoint-engine[skops]"', "file") from None
+    return sorted(set(skops.io.get_untrusted_types(data=data)) - set(model.trusted))
 
 
 FORMATS: Mapping[str, Callable[[bytes, Model], Any]] = {

@@ -296,7 +296,14 @@ def _why_not(trials: list[tuple[Trial, Program | None]]) -> str:
 
 
 def _walk(subject: Subject) -> Walk | None:
-    """Find the tree ensemble in the estimator and the steps that lead to it, where there is just one way."""
+    subject.tables, walk = find_walk(subject.lowered)
+    return walk if subject.inspected.columns.form == "array" else None
+
+
+def find_walk(
+    lowered: Callable[[Callable[[TreeTable], s.Step]], Program],
+) -> tuple[list[TreeTable], Walk | None]:
+    """Find the trees in a model, and the steps that lead to them, where it is one ensemble with just one way to it."""
     found: list[TreeTable] = []
     marker = s.Pick(-1)
 
@@ -305,13 +312,12 @@ def _walk(subject: Subject) -> Walk | None:
         return marker
 
     try:
-        program = subject.lowered(record)
+        program = lowered(record)
     except Exception:  # noqa: BLE001 - what cannot be lowered is told by its trial
-        return None
-    subject.tables = found
-    if len(found) != 1 or marker not in program.scores or subject.inspected.columns.form != "array":
-        return None
-    return Walk(program.scores[: program.scores.index(marker)], found[0])
+        return [], None
+    if len(found) != 1 or marker not in program.scores:
+        return found, None
+    return found, Walk(program.scores[: program.scores.index(marker)], found[0])
 
 
 def _checks(baseline: Runtime, row: Any) -> tuple[s.Step, ...]:

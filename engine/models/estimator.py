@@ -75,22 +75,25 @@ class Inspected:
 
 def inspect(model: Model, estimator: Any) -> Inspected:
     """Compare an estimator with its spec; raise `SpecError` at the key that does not fit it."""
-    _require_training(model, estimator)
-    wanted = _wanted(estimator)
+    require_training(model, estimator)
+    wanted = wanted_by(estimator)
     fitting = columns(model, wanted)
     _require_fitting_form(model, estimator, wanted, fitting)
     if fitting.form == "table" and importlib.util.find_spec("pandas") is None:
         raise model.error(
             'the model selects its columns by name and needs pandas: pip install "endpoint-engine[pandas]"', "file"
         )
-    classes = None if _answers_in_rows(estimator, wanted) else _classes(model, estimator)
+    classes = None if answers_in_rows(estimator, wanted) else classes_of(model, estimator)
     _require_method(model, estimator)
     labels = _labels(model, estimator, classes)
     keys = labels or (tuple(map(_key, classes)) if classes else ())
-    return Inspected(estimator, wanted, fitting, Wording(classes, labels, keys), _title(estimator), _kind(estimator))
+    return Inspected(
+        estimator, wanted, fitting, Wording(classes, labels, keys), title_of(estimator), kind_of(estimator)
+    )
 
 
-def _require_training(model: Model, estimator: Any) -> None:
+def require_training(model: Model, estimator: Any) -> None:
+    """Raise `SpecError` for an estimator that was never fitted."""
     try:
         check_is_fitted(estimator)
     except NotFittedError:
@@ -111,7 +114,7 @@ def _require_fitting_form(model: Model, estimator: Any, wanted: Wanted, fitting:
         raise model.error("the model selects its columns by name; its input is of type object", "input", "type")
 
 
-def _answers_in_rows(estimator: Any, wanted: Wanted) -> bool:
+def answers_in_rows(estimator: Any, wanted: Wanted) -> bool:
     """Tell whether a classifier predicts several classes at once, as one trained on an indicator matrix does."""
     if not is_classifier(estimator) or not wanted.count or wanted.by_name:
         return False
@@ -123,7 +126,8 @@ def _answers_in_rows(estimator: Any, wanted: Wanted) -> bool:
         return False
 
 
-def _wanted(estimator: Any) -> Wanted:
+def wanted_by(estimator: Any) -> Wanted:
+    """Say what an estimator was trained on."""
     names = getattr(estimator, "feature_names_in_", None)
     count = getattr(estimator, "n_features_in_", None)
     return Wanted(
@@ -157,7 +161,8 @@ def _selects_by_name(part: Any) -> bool:
     return foreign or isinstance(part, ColumnTransformer | FunctionTransformer)
 
 
-def _classes(model: Model, estimator: Any) -> tuple[Any, ...] | None:
+def classes_of(model: Model, estimator: Any) -> tuple[Any, ...] | None:
+    """Give a classifier's classes as JSON has them; raise `SpecError` for what JSON does not have."""
     if not is_classifier(estimator):
         return None
     classes = getattr(estimator, "classes_", None)
@@ -234,14 +239,14 @@ def _is_refusal(error: Exception) -> bool:
     return module.startswith("sklearn.")
 
 
-def _title(estimator: Any) -> str:
+def title_of(estimator: Any) -> str:
     """Name an estimator's class, a pipeline's steps and a search's winner in brackets."""
     if isinstance(estimator, str):  # a pipeline's "passthrough"
         return estimator
     inner = [step for _, step in estimator.steps] if isinstance(estimator, Pipeline) else []
     inner += [estimator.best_estimator_] if hasattr(estimator, "best_estimator_") else []
     name = type(estimator).__name__
-    return f"{name}({', '.join(map(_title, inner))})" if inner else name
+    return f"{name}({', '.join(map(title_of, inner))})" if inner else name
 
 
 _KINDS: Mapping[str, Any] = {
@@ -252,5 +257,6 @@ _KINDS: Mapping[str, Any] = {
 }
 
 
-def _kind(estimator: Any) -> str:
+def kind_of(estimator: Any) -> str:
+    """Name the kind of an estimator."""
     return next((kind for kind, is_kind in _KINDS.items() if is_kind(estimator)), "transformer")

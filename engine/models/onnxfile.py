@@ -35,10 +35,8 @@ def read_graph(model: Model, data: bytes) -> GraphFile:
     """Read a .onnx file; raise `SpecError` where it is none, or does not fit its spec."""
     graph, dtype, session = _load(model, data)
     outputs = session.get_outputs()
-    shape = session.get_inputs()[0].shape
     texts = dtype == "string"
-    count = shape[1] if len(shape) > 1 and isinstance(shape[1], int) and not texts else None
-    wanted = Wanted(count=count)
+    wanted = Wanted(count=_count(dtype, session))
     fitting = columns(model, wanted)
     if texts != (fitting.form == "texts"):
         wants = "texts; its input is of type string" if texts else "numbers; its input is an object or an array"
@@ -56,6 +54,20 @@ def read_graph(model: Model, data: bytes) -> GraphFile:
     return GraphFile(
         wanted, fitting, Wording(classes, labels, keys), "classifier" if is_classifier else "regressor", program
     )
+
+
+def outline_graph(model: Model, data: bytes) -> tuple[int | None, bool, tuple[Any, ...] | None]:
+    """Give how many columns a graph takes, whether these are texts, and its classes; raise `SpecError`."""
+    _, dtype, session = _load(model, data)
+    outputs = session.get_outputs()
+    classes = _classes(outputs) if outputs[0].type in _LABELS else None
+    return _count(dtype, session), dtype == "string", classes
+
+
+def _count(dtype: str, session: Any) -> int | None:
+    """Give the number of columns, where the graph tells it."""
+    shape = session.get_inputs()[0].shape
+    return shape[1] if len(shape) > 1 and isinstance(shape[1], int) and dtype != "string" else None
 
 
 def _load(model: Model, data: bytes) -> tuple[Graph, str, Any]:

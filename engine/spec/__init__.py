@@ -1,22 +1,29 @@
 """load, parse: YAML text → a frozen, typed `Spec`. The only folder that knows a YAML key."""
 
 from engine.spec.builtin import BUILT_IN
+from engine.spec.drafts import Draft, draft_hello, draft_model, name_from, require_free, write_drafts
 from engine.spec.files import inside, write_whole
 from engine.spec.grammar import GrammarName, grammar
 from engine.spec.load import load
 from engine.spec.lock import write_pins
-from engine.spec.paths import LazyRule, parameter_schemas, path_template
+from engine.spec.outline import Feature, Outline, bare_model
+from engine.spec.paths import LazyRule, parameter_schemas, path_template, rule_shape
 from engine.spec.records import BuiltIn, Example, Limits, Model, Output, Response, Route, Schema, Service, Spec
+from engine.spec.scaffold import Entry
 from engine.spec.templates import Parameter, parse_template
 
 __all__ = [
     "BUILT_IN",
     "BuiltIn",
+    "Draft",
+    "Entry",
     "Example",
+    "Feature",
     "GrammarName",
     "LazyRule",
     "Limits",
     "Model",
+    "Outline",
     "Output",
     "Parameter",
     "Response",
@@ -24,12 +31,19 @@ __all__ = [
     "Schema",
     "Service",
     "Spec",
+    "bare_model",
+    "draft_hello",
+    "draft_model",
     "grammar",
     "inside",
     "load",
+    "name_from",
     "parameter_schemas",
     "parse_template",
     "path_template",
+    "require_free",
+    "rule_shape",
+    "write_drafts",
     "write_pins",
     "write_whole",
 ]

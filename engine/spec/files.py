@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import stat
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -49,6 +52,42 @@ def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
     except OSError:
         new.unlink(missing_ok=True)
         raise
+
+
+def write_all(files: Mapping[Path, bytes]) -> None:
+    """Write some files whole, each with the mode that it had; raise `OSError`, with all as they were before.
+
+    A folder that is missing is made.
+    """
+    before = {path: path.read_bytes() if path.exists() else None for path in files}
+    made = {path.parent for path in files if not path.parent.exists()}
+    written: list[Path] = []
+    try:
+        for folder in made:
+            folder.mkdir()
+        for path, data in files.items():
+            write_whole(path.resolve(), data, _mode(path))
+            written.append(path)
+    except OSError:
+        for path in written:
+            data_before = before[path]
+            if data_before is None:
+                path.unlink()
+            else:
+                write_whole(path.resolve(), data_before, _mode(path))
+        for folder in made:
+            with contextlib.suppress(OSError):  # others may have put something in
+                folder.rmdir()
+        raise
+
+
+def _mode(path: Path) -> int:
+    """Give the mode of a file that is there, or that of a new one."""
+    if path.exists():
+        return stat.S_IMODE(path.stat().st_mode)
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
 
 
 def _refuse_outside(path: Path, home: Path, name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from engine.errors import Diagnostic, SpecError
 from engine.spec.builtin import built_in_routes
@@ -14,7 +15,7 @@ from engine.spec.models import check_models, read_models
 from engine.spec.node import Node
 from engine.spec.records import Pin, Spec
 from engine.spec.routes import check_routes, read_routes, read_service
-from engine.spec.source import read_source
+from engine.spec.source import decode, read_source
 
 
 def load(
@@ -23,26 +24,28 @@ def load(
     *,
     locked: bool = False,
     opens: Callable[[Iterable[Path]], None] = lambda _: None,
+    drafts: Mapping[Path, bytes] = MappingProxyType({}),
 ) -> Spec:
     """Read a spec; raise `SpecError` with every mistake in its files.
 
     Without `models`, the models.yaml beside `routes` is read if it is there. Paths inside a file are relative
     to that file. With `locked`, a model that has no pin in the models.lock beside models.yaml is a mistake.
-    `opens` is told of every file that the spec is made of, before it is opened.
+    `opens` is told of every file that the spec is made of, before it is opened. `drafts` are read in place of
+    the spec's own files of these paths, which may not be there yet.
     """
     routes = Path(routes)
     beside = routes.parent / "models.yaml"
     opens([routes, beside if models is None else Path(models)])
     models = Path(models) if models is not None else beside if beside.is_file() else None
     found: list[Diagnostic] = []
-    routes_root = _read("routes", routes, found)
+    routes_root = _read("routes", routes, found, drafts)
     models_root: Node | None = None
     pins: Mapping[str, Pin] = {}
     commands: dict[str, str] = {}
     if models:
         lock = lock_of(models)
         opens([lock])
-        models_root = _read("models", models, found)
+        models_root = _read("models", models, found, drafts)
         lock_root = _read("lock", lock, found) if lock.exists() else None
         commands = {name: lock_command([name], routes, models) for name in _names(models_root)}
         if models_root:
@@ -69,10 +72,13 @@ def load(
     )
 
 
-def _read(name: GrammarName, path: Path, found: list[Diagnostic]) -> Node | None:
+def _read(
+    name: GrammarName, path: Path, found: list[Diagnostic], drafts: Mapping[Path, bytes] = MappingProxyType({})
+) -> Node | None:
     """Read one file; what is wrong with it goes to `found`."""
     try:
-        root = compose(read_source(path, str(path)))
+        draft = drafts.get(path)
+        root = compose(read_source(path, str(path)) if draft is None else decode(draft, str(path)))
     except SpecError as error:
         found += error.diagnostics
         return None

@@ -42,10 +42,15 @@ class Source:
 
 def read_source(path: Path, name: str) -> Source:
     """Read a spec file as UTF-8 text; raise `SpecError` where that cannot be done."""
+    return decode(read_data(path, name), name)
+
+
+def read_data(path: Path, name: str) -> bytes:
+    """Read a spec file's bytes, not many more than are allowed; raise `SpecError`."""
     whole = Place(name)
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise SpecError([Diagnostic(whole, "the file does not exist")]) from None
     except IsADirectoryError:
@@ -53,7 +58,6 @@ def read_source(path: Path, name: str) -> Source:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise SpecError([Diagnostic(whole, f"the file cannot be read: {reason}")]) from None
-    return decode(data, name)
 
 
 def decode(data: bytes, name: str) -> Source:

@@ -1,0 +1,219 @@
+"""`init`: a spec to begin with, or an entry and a route for a model, written from the model itself."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from engine.commands.options import spec_options
+from engine.commands.output import progress
+from engine.errors import EngineError, SpecError
+from engine.spec import Draft, Entry
+
+_OPTIONS_OF_MODELS = {
+    "models": "--models",
+    "name": "--name",
+    "path": "--path",
+    "reference": "--reference",
+    "trusted": "--trusted",
+    "allow_version_mismatch": "--allow-version-mismatch",
+}
+_DEFAULT_PATH = "/predict"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_URL = "http://127.0.0.1:5000"
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """The two files that a spec is or will be; `given` are the options that name them to other commands."""
+
+    routes: Path
+    models: Path
+    given: tuple[str, ...]
+
+
+@click.command(short_help="Write a spec to begin with, or one for a model.")
+@click.argument("model_file", metavar="[MODEL_FILE]", required=False)
+@click.option("--name", metavar="NAME", help="The model's name.  [default: the file's, without its ending]")
+@click.option("--path", metavar="PATH", help=f"The route's path.  [default: {_DEFAULT_PATH}]")
+@click.option("--reference", metavar="CSV", help="Real rows, with the features' names in the first line.")
+@click.option(
+    "--trusted", metavar="TYPE", multiple=True, help="A type that a .skops file may contain; may be repeated."
+)
+@click.option("--allow-version-mismatch", is_flag=True, help="Take a model that another scikit-learn saved.")
+@click.option("-y", "--yes", is_flag=True, help="Add to files that are there already without asking.")
+@spec_options
+@click.pass_context
+def init(
+    context: click.Context,
+    model_file: str | None,
+    name: str | None,
+    path: str | None,
+    reference: str | None,
+    trusted: tuple[str, ...],
+    allow_version_mismatch: bool,
+    yes: bool,
+    routes: str,
+    models: str | None,
+) -> None:
+    """Write routes.yaml and, for a model, models.yaml: from the model itself, with comments that say what to edit.
+
+    With MODEL_FILE, what the model takes and answers is read from its own steps, and types, bounds and an example
+    from the rows of --reference. This opens the file, and unpickling one runs what is in it: do so when you trust it.
+    Without MODEL_FILE, routes.yaml is a small service to begin with.
+
+    A file that is there already is added to, after asking, and never replaced. Nothing is written that does not
+    pass `check`. For editors, the grammars are written into .engine, and named in the first line of a new
+    file.
+
+    \b
+    Examples:
+      python -m engine init
+      python -m engine init build/model.pkl
+      python -m engine init build/model.pkl --name iris --path /predict --reference build/reference.csv
+    """  # noqa: D301
+    home = Path(routes).parent
+    if not home.is_dir():
+        raise EngineError(f"the folder {home} does not exist; make it first: {shlex.join(['mkdir', '-p', str(home)])}")
+    given = [*(["-r", routes] * (routes != "routes.yaml")), *(["-m", str(models)] * (models is not None))]
+    target = _Target(Path(routes), Path(models) if models is not None else home / "models.yaml", tuple(given))
+    if model_file is None:
+        misplaced = [option for key, option in _OPTIONS_OF_MODELS.items() if context.params[key]]
+        if misplaced:
+            raise click.UsageError(f"{misplaced[0]} is for a model: python -m engine init MODEL_FILE")
+        _begin(target, yes=yes)
+        return
+    from engine.models.outline import outline_model
+    from engine.spec import name_from, require_free
+
+    file, rows = Path(model_file), Path(reference) if reference is not None else None
+    chosen = _name(name, file)
+    rule, is_new = require_free(target.routes, target.models, chosen, _rule(path), _DEFAULT_PATH)
+    outline = outline_model(file, rows, trusted=trusted, allow_version_mismatch=allow_version_mismatch)
+    folder = target.models.parent
+    entry = Entry(
+        name=chosen,
+        file=name_from(folder, file),
+        reference=name_from(folder, rows) if rows is not None and outline.form != "text" else None,
+        outline=outline,
+        trusted=trusted,
+        allow_version_mismatch=allow_version_mismatch,
+    )
+    _write(_drafts(target, entry, rule if is_new else None), yes=yes)
+    asked = [_curl(rule, outline.example[0])] if outline.example is not None and "<" not in rule else []
+    _say_next(target, asked)
+
+
+def _begin(target: _Target, *, yes: bool) -> None:
+    """Write the small service."""
+    from engine.spec import draft_hello
+
+    drafts = draft_hello(target.routes)
+    _check(target, drafts)
+    _write(drafts, yes=yes)
+    _say_next(target, [f"curl {_URL}/hello/Ada", f"curl -d '{{\"stars\": 5}}' {_URL}/feedback"])
+
+
+def _drafts(target: _Target, entry: Entry, path: str | None) -> list[Draft]:
+    """Plan what passes `check`: without the example, where the compiled model answers it a little otherwise."""
+    from engine.spec import draft_model
+
+    for one in (entry, replace(entry, outline=replace(entry.outline, example=None))):
+        drafts = draft_model(target.routes, target.models, one, path)
+        try:
+            _check(target, drafts)
+        except SpecError:
+            if one.outline.example is None:
+                raise
+        else:
+            break
+    return drafts
+
+
+def _check(target: _Target, drafts: Sequence[Draft]) -> None:
+    """Do what `check` does, with the files as they will be."""
+    from engine.models import compile_models
+    from engine.spec import load
+    from engine.web import build_app
+
+    planned = {draft.path: draft.after for draft in drafts}
+    models = target.models if target.models in planned or target.models.is_file() else None
+    try:
+        spec = load(target.routes, models, drafts=planned)
+        with progress() as show:
+            predictors = compile_models(spec, show)
+        build_app(spec, predictors)
+    except SpecError:
+        click.echo("with what init would write, the spec has mistakes, so nothing was written:", err=True)
+        raise
+
+
+def _write(drafts: Sequence[Draft], *, yes: bool) -> None:
+    """Write the drafts, after asking where a file is there already."""
+    from engine.spec import write_drafts
+
+    there = [draft for draft in drafts if draft.added]
+    if there and not yes and not _consents(there):
+        click.echo("nothing was written", err=True)
+        raise click.exceptions.Exit(1)
+    write_drafts(drafts)
+    for draft in drafts:
+        click.echo(f"{'wrote' if draft.before is None else 'added to' if draft.added else 'replaced'} {draft.path}")
+
+
+def _consents(there: Sequence[Draft]) -> bool:
+    """Show what would change, and ask."""
+    if not sys.stdin.isatty():
+        names = " and ".join(str(draft.path) for draft in there)
+        them = "it" if len(there) == 1 else "them"
+        verb = "is" if len(there) == 1 else "are"
+        raise click.UsageError(
+            f"{names} {verb} there already, and there is no terminal to ask on; --yes adds to {them}"
+        )
+    for draft in there:
+        click.echo(f"{draft.path} is there already; this would be added to it:\n\n{draft.added}")
+    return click.confirm("Go on?", default=True)
+
+
+def _say_next(target: _Target, requests: Sequence[str]) -> None:
+    commands = [shlex.join(["python", "-m", "engine", name, *target.given]) for name in ("check", "serve")]
+    click.echo("\nRead the comments in what was written; then:")
+    for line in (*commands, *requests):
+        click.echo(f"  {line}")
+
+
+def _curl(path: str, instance: Any) -> str:
+    body = json.dumps(instance, ensure_ascii=False)
+    return shlex.join(["curl", "-d", body, _URL + quote(path)])
+
+
+def _name(name: str | None, file: Path) -> str:
+    """Give the model's name, made of its file's where none is given."""
+    if name is None:
+        made = re.sub(r"[^A-Za-z0-9_.-]", "_", file.stem)
+        return made if _NAME.fullmatch(made) else f"model_{made}"
+    if not _NAME.fullmatch(name):
+        message = f'"{name}" is not a model name; use letters, digits, _ . and -, a letter first'
+        raise click.BadParameter(message, param_hint="--name")
+    return name
+
+
+def _rule(path: str | None) -> str | None:
+    """Give the route's path; raise `BadParameter` for what is no URL rule."""
+    from engine.spec import rule_shape
+
+    if path is not None:
+        try:
+            rule_shape(path)
+        except ValueError as error:
+            raise click.BadParameter(f'"{path}": {error}', param_hint="--path") from None
+    return path

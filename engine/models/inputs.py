@@ -1,0 +1,161 @@
+"""What the first steps of a model tell of each column that goes in: categories, gaps, a usual value, free text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.pipeline import FeatureUnion, Pipeline
+
+_SCALERS = ("MaxAbsScaler", "MinMaxScaler", "RobustScaler", "StandardScaler")
+_INSIDE = ("best_estimator_", "estimator_", "regressor_")
+
+
+@dataclass(slots=True)
+class Known:
+    """What is known of one column.
+
+    `categories` are those of an encoder, and `ignores_others` tells that it takes any other; `gaps` tells that
+    a missing value is filled in or taken; `usual` is a value in its middle; `is_text` tells that it is split in words.
+    """
+
+    categories: tuple[Any, ...] | None = None
+    ignores_others: bool = False
+    gaps: bool = False
+    usual: Any = None
+    is_text: bool = False
+
+    def is_usually(self, value: Any) -> None:
+        """Remember a value that is usual, the first one that is no gap."""
+        if self.usual is None and not _is_gap(value):
+            self.usual = value
+
+
+@dataclass(frozen=True, slots=True)
+class _Flow:
+    """The columns that still carry what went in; `whole` tells that they are all of them, in order and unchanged."""
+
+    columns: Sequence[Known]
+    whole: bool = True
+
+
+def known_inputs(estimator: Any, count: int) -> tuple[Known, ...]:
+    """Look through an estimator that takes `count` columns."""
+    columns = tuple(Known() for _ in range(count))
+    _look(estimator, _Flow(columns))
+    return columns
+
+
+def takes_texts(part: Any) -> bool:
+    """Tell whether an estimator begins with what splits texts into words."""
+    if isinstance(part, Pipeline):
+        return takes_texts(part.steps[0][1])
+    if isinstance(part, FeatureUnion):
+        return any(takes_texts(step) for _, step in part.transformer_list)
+    inner = [getattr(part, name) for name in (*_INSIDE, "estimator") if hasattr(part, name)]
+    return hasattr(part, "build_analyzer") or any(map(takes_texts, inner))
+
+
+def _look(part: Any, flow: _Flow) -> _Flow:
+    """Note what a part tells of the columns that reach it; give those that go on from it."""
+    for kind, look in _PARTS.items():
+        if isinstance(part, kind):
+            return look(part, flow)
+    if part == "passthrough":
+        return flow
+    inner = next((getattr(part, name) for name in _INSIDE if hasattr(part, name)), None)
+    if inner is not None:
+        return _look(inner, flow)
+    if hasattr(part, "categories_"):
+        return _look_at_encoder(part, flow)
+    if hasattr(part, "statistics_") or type(part).__name__ == "KNNImputer":
+        return _look_at_imputer(part, flow)
+    if type(part).__name__ in _SCALERS:
+        return _look_at_scaler(part, flow)
+    if hasattr(part, "build_analyzer"):
+        for column in flow.columns:
+            column.is_text = True
+    return _Flow((), whole=False)
+
+
+def _look_at_pipeline(part: Any, flow: _Flow) -> _Flow:
+    for _, step in part.steps:
+        flow = _look(step, flow)
+    return flow
+
+
+def _look_at_columns(part: Any, flow: _Flow) -> _Flow:
+    if not flow.whole or not hasattr(part, "transformers_"):
+        return _Flow((), whole=False)
+    onward: list[Known] = []
+    for name, step, _ in part.transformers_:
+        places = np.asarray(part._transformer_to_input_indices[name], dtype=np.int64)  # noqa: SLF001 - no public way
+        if step != "drop":
+            onward += _look(step, _Flow([flow.columns[place] for place in places])).columns
+    return _Flow(onward, whole=False)
+
+
+def _look_at_union(part: Any, flow: _Flow) -> _Flow:
+    for _, step in part.transformer_list:
+        if step != "drop":
+            _look(step, flow)
+    return _Flow((), whole=False)
+
+
+def _look_at_histogram(part: Any, flow: _Flow) -> _Flow:
+    """Histogram boosting takes missing values everywhere, and encodes a DataFrame's categories itself."""
+    if getattr(part, "_preprocessor", None) is not None:
+        _look(part._preprocessor, flow)  # noqa: SLF001 - no public way
+    for column in flow.columns:
+        column.gaps = True
+    return _Flow((), whole=False)
+
+
+def _look_at_encoder(part: Any, flow: _Flow) -> _Flow:
+    if flow.whole and len(part.categories_) == len(flow.columns):
+        for column, categories in zip(flow.columns, part.categories_, strict=True):
+            listed = np.asarray(categories).tolist()
+            values = tuple(value for value in listed if not _is_gap(value))
+            column.gaps |= len(values) < len(listed)
+            column.ignores_others = getattr(part, "handle_unknown", "ignore") != "error"
+            if all(isinstance(value, str | int | float | bool) for value in values):
+                column.categories = values
+            else:
+                column.is_text = True
+    return _Flow((), whole=False)
+
+
+def _look_at_imputer(part: Any, flow: _Flow) -> _Flow:
+    for column in flow.columns:
+        column.gaps = True
+    usual = getattr(part, "statistics_", None)
+    if flow.whole and usual is not None and len(usual) == len(flow.columns):
+        for column, value in zip(flow.columns, np.asarray(usual).tolist(), strict=True):
+            column.is_usually(value)
+    return flow
+
+
+def _look_at_scaler(part: Any, flow: _Flow) -> _Flow:
+    middle = next((getattr(part, name) for name in ("mean_", "center_") if getattr(part, name, None) is not None), None)
+    if middle is None and hasattr(part, "data_min_"):
+        middle = (part.data_min_ + part.data_max_) / 2
+    if flow.whole and middle is not None and len(middle) == len(flow.columns):
+        for column, value in zip(flow.columns, np.asarray(middle).tolist(), strict=True):
+            column.is_usually(value)
+    return _Flow(flow.columns, whole=False)
+
+
+def _is_gap(value: Any) -> bool:
+    return value is None or value != value  # noqa: PLR0124 - NaN
+
+
+_PARTS: Mapping[Any, Callable[[Any, _Flow], _Flow]] = {
+    Pipeline: _look_at_pipeline,
+    ColumnTransformer: _look_at_columns,
+    FeatureUnion: _look_at_union,
+    (HistGradientBoostingClassifier, HistGradientBoostingRegressor): _look_at_histogram,
+}

@@ -1,0 +1,123 @@
+"""An entry more in a spec that is there already, as text: all around it stays as it is, byte for byte."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from engine.errors import Diagnostic, EngineError, SpecError
+from engine.spec.compose import compose
+from engine.spec.node import Node
+from engine.spec.paths import rule_shape
+from engine.spec.scaffold import indented
+from engine.spec.source import Source, decode, read_data
+
+_DASH = re.compile(r"( *)-( +)[^\s#]")
+
+
+class SpecFile:
+    """A routes.yaml or models.yaml as it is; raises `SpecError` where it cannot be read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.data = read_data(path, str(path))
+        self._root = compose(decode(self.data, str(path)))
+
+    def model_conflict(self, name: str) -> Iterator[Diagnostic]:
+        """Give the mistake of adding a model by a name that is taken."""
+        models = self._root["models"]
+        if name in models:
+            numbered = (f"{name}{number}" for number in range(2, len(models.fields or ()) + 3))
+            free = next(other for other in numbered if other not in models)
+            message = f'there is a model "{name}" already; give the new one another name: --name {free}'
+            yield models.key(name).error(message)
+
+    def route_conflict(self, path: str, model: str) -> Iterator[Diagnostic]:
+        """Give the mistake of adding a route of a path that is taken."""
+        for route in self._root["routes"].items:
+            taken = route["path"]
+            if taken.text is not None and _shape(taken.text) == _shape(path):
+                free = f"{path.rstrip('/')}/{model}"
+                message = f'there is a route "{taken.text}" already; give the new one another path: --path {free}'
+                yield taken.error(message)
+
+    def path_of(self, model: str) -> str | None:
+        """Give the path of the first route that names a model."""
+        routes = self._root["routes"].items
+        return next((route["path"].text for route in routes if route["model"].text == model), None)
+
+    def with_model(self, entry: str) -> tuple[bytes, str]:
+        """Give the file with an entry more, and what was added; raise `EngineError` where that cannot be."""
+        models, plain = self._root["models"], compose(Source("", entry)).plain
+        first = next((key for _, key, _ in models.pairs()), None)
+        if first is None or self._is_flow(models):
+            ((name, model),) = plain.items()
+            raise self._unfit("models", indented(entry, 2), f"{_as_json(name)}: {_as_json(model)}")
+        added = indented(entry, first.place.column - 1)
+        return self._with("models", added, {**models.plain, **plain}), added
+
+    def with_route(self, route: str) -> tuple[bytes, str]:
+        """Give the file with a route more, and what was added; raise `EngineError` where that cannot be."""
+        routes, plain = self._root["routes"], compose(Source("", route)).plain
+        dash = _DASH.match(routes.items[0].place.text) if routes.items else None
+        if dash is None or self._is_flow(routes):
+            raise self._unfit("routes", indented(route, 2), _as_json(plain[0]))
+        margin, space = dash.groups()
+        added = indented(route.replace("\n  ", f"\n {space}").replace("- ", f"-{space}", 1), len(margin))
+        return self._with("routes", added, [*routes.plain, *plain]), added
+
+    def _with(self, key: str, added: str, expected: Any) -> bytes:
+        """Put a text at the end of a key's block, and see that this adds what it should and changes nothing else."""
+        text, end = self._root.source.text, self._end_of_block(key)
+        newline = "\r\n" if "\r\n" in text else "\n"
+        before = text[:end] + ("" if text[:end].endswith("\n") else newline)
+        blank = "" if before.endswith(("\n\n", "\r\n\r\n")) else newline
+        below = "" if text[end : end + 1] in ("", "\r", "\n") else newline
+        changed = before + blank + added.replace("\n", newline) + below + text[end:]
+        mark = self.data[: len(self.data) - len(text.encode())]
+        try:
+            said = compose(Source(str(self.path), changed)).plain
+        except SpecError:
+            said = None
+        if said != {**self._root.plain, key: expected}:
+            raise self._unfit(key, added, added)
+        return mark + changed.encode()
+
+    def _end_of_block(self, key: str) -> int:
+        """Find where a key's block ends: above the file's next key and the comments on it, or at the file's end."""
+        text = self._root.source.text
+        below = [node.start for _, node, _ in self._root.pairs() if node.start > self._root.key(key).start]
+        if not below:
+            return len(text)
+        end = text.rfind("\n", 0, min(below)) + 1
+        while end:
+            start = text.rfind("\n", 0, end - 1) + 1
+            line = text[start:end]
+            if line.strip() and not line.startswith("#"):
+                break
+            end = start
+        return end
+
+    def _is_flow(self, node: Node) -> bool:
+        text = self._root.source.text
+        return any(text[one.start : one.start + 1] in ("{", "[") for one in (self._root, node))
+
+    def _unfit(self, key: str, text: str, as_json: str) -> EngineError:
+        """Say what to paste: in JSON, which stands in braces and brackets too, where these are there."""
+        shown = as_json if self._is_flow(self._root[key]) else text
+        where = f"in {self.path}, {key} is not a block of lines with one entry below the other"
+        return EngineError(f"{where}, so nothing can be added by itself; put this in:\n\n{shown}")
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _shape(path: str) -> str:
+    try:
+        return rule_shape(path)
+    except ValueError:
+        return ""

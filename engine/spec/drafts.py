@@ -1,0 +1,113 @@
+"""Files of a spec that are to be written: planned whole, so that they can be checked, shown and asked about first."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import EngineError, SpecError
+from engine.spec.adding import SpecFile
+from engine.spec.files import write_all
+from engine.spec.grammar import GrammarName
+from engine.spec.scaffold import Entry, modeline, new_models, new_routes, route_text, schema_name, schema_text
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a file is, None where it is not there, and what it will be.
+
+    `added` is what is new in one that is somebody's own; a grammar is ours, and is just brought up to date.
+    """
+
+    path: Path
+    before: bytes | None
+    after: bytes
+    added: str = ""
+
+
+def draft_hello(routes: Path) -> list[Draft]:
+    """Plan a small service to begin with; raise `EngineError` where there is one."""
+    if routes.exists():
+        raise EngineError(
+            f"{routes} is there already; -r names another file, and init MODEL_FILE adds a route for a model to it"
+        )
+    return [*_grammar("routes", routes.parent), Draft(routes, None, new_routes(modeline("routes"), None).encode())]
+
+
+def require_free(routes: Path, models: Path, name: str, path: str | None, default: str) -> tuple[str, bool]:
+    """Give the path of a model's route, and whether that is to be added; raise `SpecError` for what is taken.
+
+    A route that names the model already is taken for its own, if its path is `path` or that is None.
+    """
+    found = [*SpecFile(models).model_conflict(name)] if models.exists() else []
+    file = SpecFile(routes) if routes.exists() else None
+    there = file.path_of(name) if file is not None else None
+    is_new = there is None or path not in (None, there)
+    rule = path or there or default
+    if file is not None and is_new:
+        found += file.route_conflict(rule, name)
+    if found:
+        raise SpecError(found)
+    return rule, is_new
+
+
+def draft_model(routes: Path, models: Path, entry: Entry, path: str | None) -> list[Draft]:
+    """Plan a model's entry and, with a `path`, its route; raise `EngineError` where a file cannot take it."""
+    drafts = [_models_draft(models, entry)]
+    route = route_text(path, entry.name) if path is not None else None
+    if routes.exists() and route is not None:
+        file = SpecFile(routes)
+        drafts.append(Draft(routes, file.data, *file.with_route(route)))
+    elif not routes.exists():
+        drafts.append(Draft(routes, None, new_routes(modeline("routes"), route).encode()))
+    grammars: list[tuple[GrammarName, Path]] = [("models", models), ("routes", routes)]
+    new = {draft.path for draft in drafts if draft.before is None}
+    return [*(one for name, file in grammars if file in new for one in _grammar(name, file.parent)), *drafts]
+
+
+def write_drafts(drafts: Sequence[Draft]) -> None:
+    """Write all of them or none; raise `EngineError`."""
+    for draft in drafts:
+        if _data(draft.path) != draft.before:
+            raise EngineError(f"{draft.path} has changed meanwhile; nothing was written; run this again")
+    try:
+        write_all({draft.path: draft.after for draft in drafts})
+    except OSError as error:
+        names = ", ".join(str(draft.path) for draft in drafts)
+        raise EngineError(f"{names} cannot be written: {error.strerror}; nothing was changed") from None
+
+
+def name_from(folder: Path, file: Path) -> str:
+    """Name a file as a spec in a folder does: relatively, but for one elsewhere whose absolute name was given."""
+    home, real = folder.resolve(), file.parent.resolve() / file.name
+    if file.is_absolute() and not real.is_relative_to(home):
+        return str(file)
+    return Path(os.path.relpath(real, home)).as_posix()
+
+
+def _models_draft(models: Path, entry: Entry) -> Draft:
+    if not models.exists():
+        return Draft(models, None, new_models(modeline("models"), entry.text()).encode())
+    file = SpecFile(models)
+    return Draft(models, file.data, *file.with_model(entry.text()))
+
+
+def _grammar(name: GrammarName, folder: Path) -> Iterator[Draft]:
+    """Plan the file that a modeline names, where it is not there yet or is that of another version."""
+    path, after = folder / schema_name(name), schema_text(name).encode()
+    before = _data(path)
+    if before is not None and f'"urn:engine:{name}"'.encode() not in before:
+        raise EngineError(f"{path} is there already and is something else; move it away: the grammar goes there")
+    if before != after:
+        yield Draft(path, before, after)
+
+
+def _data(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise EngineError(f"{path} cannot be read: {error.strerror}") from None

@@ -1,0 +1,90 @@
+"""What a model says of itself, as far as an entry in models.yaml needs it: plain records, not yet YAML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from engine.spec.node import Node
+from engine.spec.records import Batch, Model, Output, ResponseMethod, Schema
+from engine.spec.source import Source
+
+MAX_TEXT = 10_000
+
+Number = int | float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """One column of what a model takes.
+
+    `choices` are the categories that the model's encoder knows, and `ignores_others` tells that it takes
+    others for none of them; `gaps` tells that a value may be missing.
+    """
+
+    name: str
+    kind: Literal["number", "integer", "boolean", "string"] = "number"
+    choices: tuple[Any, ...] = ()
+    ignores_others: bool = False
+    minimum: Number | None = None
+    maximum: Number | None = None
+    gaps: bool = False
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of the feature."""
+        if self.choices:
+            return {"enum": [*self.choices, *([None] if self.gaps else [])]}
+        schema: dict[str, Any] = {"type": [self.kind, "null"] if self.gaps else self.kind}
+        if self.minimum is not None and self.maximum is not None:
+            schema |= {"minimum": self.minimum, "maximum": self.maximum}
+        return schema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """A model's estimator in a few words, the instances it takes, and what it answers.
+
+    An instance is an object of `features`, an array of `count` numbers (any number where that is None), or a text.
+    `named_by` says who knows the features' names: the model, its reference, or nobody. `classes` are those of a
+    classifier that answers with one of them. `example` is an instance and the model's own result for it.
+    """
+
+    title: str
+    form: Literal["object", "array", "text"] = "object"
+    features: tuple[Feature, ...] = ()
+    count: int | None = None
+    named_by: Literal["model", "reference", "nobody"] = "model"
+    response_method: ResponseMethod = "predict"
+    is_outlier_detector: bool = False
+    classes: tuple[Any, ...] | None = None
+    probabilities: bool = False
+    example: tuple[Any, Any] | None = None
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of one instance."""
+        if self.form == "text":
+            return {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
+        if self.form == "array":
+            size = {} if self.count is None else {"minItems": self.count, "maxItems": self.count}
+            return {"type": "array", **size, "items": {"type": "number"}}
+        required = [feature.name for feature in self.features if not feature.gaps]
+        properties = {feature.name: feature.schema for feature in self.features}
+        return {"type": "object", **({"required": required} if required else {}), "properties": properties}
+
+
+def bare_model(file: Path, trusted: tuple[str, ...] = (), outline: Outline | None = None) -> Model:
+    """Make the record of a model that stands in no spec: its mistakes have no place but the file's name."""
+    nowhere = Node(Source(str(file), ""), 0, 0, {})
+    return Model(
+        node=nowhere,
+        name=file.stem,
+        file=file,
+        input=Schema(node=nowhere, document=outline.schema if outline is not None else {}),
+        output=Output(node=nowhere),
+        batch=Batch(node=nowhere),
+        response_method=outline.response_method if outline is not None else "predict",
+        trusted=trusted,
+    )

@@ -1,0 +1,231 @@
+"""The text of new specs and of new entries, commented for the person who goes on from there."""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.spec.grammar import GrammarName, grammar
+from engine.spec.outline import Outline
+from engine.spec.writing import WIDTH, field, flow, quoted, scalar
+
+MAX_NAMED = 5
+_PLAIN_PATH = re.compile(r"/(?:[\w./<>:~-]*[\w./<>~-])?", re.ASCII)
+
+_HELLO = """\
+service: {title: My service, version: 0.1.0}
+
+routes:
+  # A path with an answer. A bare string is HTML; {text: ...}, {json: ...} and {file: ...} are the other bodies.
+  - path: /
+    response: "<p>Hello, World!</p>"
+
+  # <name> is a part of the path, and ${path.name} puts it into the answer; <int:id> would take whole numbers alone.
+  - path: /hello/<name>
+    response: {json: {hello: "${path.name}"}}
+
+  # With an input the route takes POST, and a body that violates this JSON Schema gets 422 with every violation.
+  - path: /feedback
+    input:
+      type: object
+      required: [stars]
+      properties:
+        stars: {type: integer, minimum: 1, maximum: 5}
+        comment: {type: string, maxLength: 2000}
+    response: {status: 201, json: {thanks: true}}
+"""
+_ROUTES = "service: {title: My service, version: 0.1.0}\n\nroutes:\n"
+_MODELS = "models:\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A model to be: its name, its files as the spec names them, what it is, and what is trusted of it."""
+
+    name: str
+    file: str
+    reference: str | None = None
+    outline: Outline
+    trusted: tuple[str, ...] = ()
+    allow_version_mismatch: bool = False
+
+    def text(self) -> str:
+        """Write the entry of models.yaml, not indented."""
+        return "\n".join([f"{scalar(self.name)}:", *self._fields()]) + "\n"
+
+    def _fields(self) -> Iterator[str]:
+        outline = self.outline
+        yield from field("file", self.file, 2)
+        yield f"  description: {scalar(outline.title)}  # what it predicts, for people"
+        if self.reference is not None:
+            yield from _comment("Real rows, for the proof that the compiled model answers as this one does.", 2)
+            yield from field("reference", self.reference, 2)
+        if self.trusted:
+            yield from field("trusted", list(self.trusted), 2)
+        if self.allow_version_mismatch:
+            yield from field("allow_version_mismatch", True, 2)
+        yield from _input(outline, self.reference)
+        if outline.response_method != "predict":
+            yield from field("response_method", outline.response_method, 2)
+        yield from _output(outline)
+        if outline.example is not None:
+            yield from _comment(
+                "What the model itself answers to an instance; `check` and `serve` hold it to that. Add cases whose "
+                "answer you know.",
+                2,
+            )
+            yield "  examples:"
+            instance, result = outline.example
+            yield from _item(field("input", instance, 6))
+            yield from field("result", result, 6)
+
+
+def route_text(path: str, model: str) -> str:
+    """Write the route of a model, not indented."""
+    written = path if _PLAIN_PATH.fullmatch(path) else quoted(path)
+    return f"- path: {written}\n  model: {scalar(model)}\n"
+
+
+def new_routes(modeline: str, route: str | None) -> str:
+    """Write a routes.yaml: with one route, or else the hello-world service."""
+    if route is None:
+        return f"{modeline}\n{_HELLO}"
+    about = _comment('POST one instance, or {"instances": [...]} with several, and get the answer of the model.', 2)
+    return f"{modeline}\n{_ROUTES}" + "\n".join(about) + "\n" + indented(route, 2)
+
+
+def new_models(modeline: str, entry: str) -> str:
+    """Write a models.yaml with one entry."""
+    return f"{modeline}\n{_MODELS}{indented(entry, 2)}"
+
+
+def modeline(name: GrammarName) -> str:
+    """Write the line by which an editor with the YAML language server finds the grammar."""
+    return f"# yaml-language-server: $schema={schema_name(name)}"
+
+
+def schema_name(name: GrammarName) -> str:
+    """Name the file that holds a grammar, from the folder of the spec."""
+    return f".engine/{name}.schema.json"
+
+
+def schema_text(name: GrammarName) -> str:
+    """Write a grammar as the file that a modeline names."""
+    return json.dumps(grammar(name), indent=2, ensure_ascii=False) + "\n"
+
+
+def indented(text: str, by: int) -> str:
+    """Indent every line."""
+    return textwrap.indent(text, " " * by)
+
+
+def _comment(text: str, indent: int) -> Iterator[str]:
+    below = "  " if text.startswith("- ") else ""
+    lines = textwrap.wrap(
+        text, WIDTH - indent - 2, subsequent_indent=below, break_long_words=False, break_on_hyphens=False
+    )
+    yield from (" " * indent + "# " + line for line in lines)
+
+
+def _item(lines: Iterable[str]) -> Iterator[str]:
+    """Make a list's entry of a mapping's first lines."""
+    first, *others = lines
+    place = len(first) - len(first.lstrip())
+    yield first[: place - 2] + "- " + first[place:]
+    yield from others
+
+
+def _input(outline: Outline, reference: str | None) -> Iterator[str]:
+    for text in _advice(outline, reference):
+        yield from _comment(text, 2)
+    schema = outline.schema
+    if outline.form != "object":
+        yield from field("input", schema, 2)
+        return
+    yield "  input:"
+    yield "    type: object"
+    if "required" in schema:
+        yield from field("required", schema["required"], 4)
+    yield "    properties:"
+    for name, below in schema["properties"].items():
+        yield from field(scalar(name), below, 6)
+
+
+def _advice(outline: Outline, reference: str | None) -> Iterator[str]:
+    """Say what to look at in the input."""
+    yield "One instance, as JSON Schema 2020-12; what violates it gets 422. Look at:"
+    if outline.form == "text":
+        yield "- maxLength: the longest text that is worth an answer."
+        return
+    if outline.named_by == "nobody":
+        yield from _nameless(outline)
+    elif outline.named_by == "reference":
+        yield f"- the names: the model knows none, so they are those of {reference}, in the order of its columns."
+    numbers = [one for one in outline.features if not one.choices and one.kind in ("number", "integer")]
+    if any(one.minimum is not None for one in numbers):
+        yield f"- minimum, maximum, integer: as they are in {reference}; widen them to all that may come."
+    elif numbers:
+        yield "- the numbers: bounds such as minimum: 0 keep out what makes no sense."
+    if ignored := [one.name for one in outline.features if one.choices and one.ignores_others]:
+        yield (
+            f"- enum: what the encoder knows. It would take others of {_named(ignored)} for none of these; to let "
+            "them in, write a type instead."
+        )
+    elif any(one.choices for one in outline.features):
+        yield "- enum: what the encoder knows; it refuses all others."
+    if gaps := [one.name for one in outline.features if one.gaps]:
+        yield f"- {_named(gaps)}: may be absent or null, since the model does without."
+
+
+def _nameless(outline: Outline) -> Iterator[str]:
+    if outline.count is None:
+        yield "- the columns: the model does not tell how many it takes. Say it by minItems and maxItems."
+    elif outline.form == "array":
+        yield (
+            "- the columns, whose names the model does not know. To name them: type: object, with one property for "
+            "each column, in their order, and required."
+        )
+    else:
+        first, last = outline.features[0].name, outline.features[-1].name
+        names = first if first == last else f"{first} to {last}"
+        yield (
+            f"- the names: the model knows none. Rename {names} here and in the examples, and keep the order: it is "
+            "that of the columns."
+        )
+
+
+def _output(outline: Outline) -> Iterator[str]:
+    classes = outline.classes
+    if outline.is_outlier_detector:
+        yield from _comment("The result is 1 for what is usual, -1 for an outlier.", 2)
+    if classes is None:
+        return
+    if all(isinstance(one, str) for one in classes):
+        yield from _comment("Each class by the name that answers give it, in this order.", 2)
+        yield "  output:"
+        yield from field("labels", list(classes), 4)
+    else:
+        names = [f"name of {flow(one)}" for one in classes]
+        listed = flow(names) if len(names) <= MAX_NAMED else flow(names[:2])[:-1] + ", ...]"
+        about = f"# labels: {listed}  # to name the classes {_classes(classes)}, in this order"
+        if not outline.probabilities:
+            yield f"  # output: {{labels: {listed}}}  # to name the classes {_classes(classes)}, in this order"
+            return
+        yield "  output:"
+        yield f"    {about}"
+    if outline.probabilities:
+        yield "    probabilities: true"
+
+
+def _classes(classes: Sequence[Any]) -> str:
+    return _named([flow(one) for one in classes])
+
+
+def _named(names: Sequence[str]) -> str:
+    """List some names, and say how many more there are."""
+    rest = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + rest

@@ -1,0 +1,395 @@
+"""A model's outline: each kind of estimator gets an entry that says what it takes, passes `check` and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+from modelling import FRAME, NAMES, NUMBER, SPECIES, TEXTS, X, row, unnamed, y
+from sklearn.cluster import KMeans
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import (
+    BaggingRegressor,
+    HistGradientBoostingClassifier,
+    IsolationForest,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.feature_selection import RFE
+from sklearn.impute import SimpleImputer
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
+from sklearn.model_selection import GridSearchCV
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.neighbors import KernelDensity
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from engine import create_app
+from engine.commands import cli
+
+BOOKINGS = pd.DataFrame(
+    {
+        "age": [34.0, None, 61.0, 25.0] * 6,
+        "fare": ["saver", "flexible", "saver", "standard"] * 6,
+        "airport": ["ZRH", None, "LIS", "HEL"] * 6,
+    }
+)
+ODD = ("no", "1e3", "a: b", "größe", 'say "hi"', "#", "- x", "null", "\u2028", "n", "{", "😀")
+CAME = ["comes", "stays away"] * 12
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["init", *arguments])
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, made the working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def passengers(**encoder: Any) -> Any:
+    columns = make_column_transformer(
+        (make_pipeline(SimpleImputer(), StandardScaler()), ["age"]),
+        (make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(**encoder)), ["airport"]),
+        (OneHotEncoder(), ["fare"]),
+    )
+    return make_pipeline(columns, LogisticRegression()).fit(BOOKINGS, CAME)
+
+
+def of_frame(estimator: Any, **columns: list[Any]) -> Any:
+    table = pd.DataFrame(columns)
+    return estimator.fit(table, np.arange(len(table)) % 2)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model, and what its entry says beside its file, description and examples; `example` is the first instance."""
+
+    train: Callable[[], Any]
+    input: Any
+    example: Any
+    reference: str | None = None
+    rest: dict[str, Any] = field(default_factory=dict)
+    comments: tuple[str, ...] = ()
+
+
+PROBABILITIES = {"output": {"probabilities": True}}
+NAMELESS = "- the names: the model knows none. Rename x1 to x4"
+BOUNDED = row(
+    sepal_length={"type": "number", "minimum": 4.9, "maximum": 6.2},
+    sepal_width={"type": "integer", "minimum": 2, "maximum": 3},
+    petal_length={"type": "number", "minimum": 1.4, "maximum": 5.4},
+    petal_width={"type": "number", "minimum": 0.2, "maximum": 2.3},
+)
+ROWS = f"{','.join(NAMES)}\n4.9,3,1.4,0.2\n6.2,2,5.4,2.3\n"
+
+CASES = {
+    "a forest without names": Case(
+        lambda: RandomForestClassifier(5, random_state=0).fit(X, y),
+        unnamed(4),
+        {"x1": 5.8, "x2": 2.68, "x3": 5.05, "x4": 1.18},
+        rest=PROBABILITIES,
+        comments=(
+            NAMELESS,
+            "# labels: [name of 0, name of 1, name of 2]  # to name the classes 0, 1, 2, in this order",
+        ),
+    ),
+    "a forest whose names and bounds a CSV has": Case(
+        lambda: RandomForestClassifier(5, random_state=0).fit(X, y),
+        BOUNDED,
+        {"sepal_length": 4.9, "sepal_width": 3, "petal_length": 1.4, "petal_width": 0.2},
+        ROWS,
+        rest=PROBABILITIES,
+        comments=(
+            "- the names: the model knows none, so they are those of rows.csv",
+            "widen them to all that may come",
+        ),
+    ),
+    "a frame's names, with a CSV of more columns in another order": Case(
+        lambda: LinearRegression().fit(FRAME[["sepal_width", "petal_width"]], X[:, 0]),
+        row(sepal_width=BOUNDED["properties"]["sepal_width"], petal_width=BOUNDED["properties"]["petal_width"]),
+        {"sepal_width": 3, "petal_width": 0.2},
+        ROWS,
+    ),
+    "a scaled regression": Case(
+        lambda: make_pipeline(StandardScaler(), LinearRegression()).fit(FRAME, y),
+        row(**dict.fromkeys(NAMES, NUMBER)),
+        {"sepal_length": 5.84, "sepal_width": 3.06, "petal_length": 3.76, "petal_width": 1.2},
+        comments=("- the numbers: bounds such as minimum: 0",),
+    ),
+    "classes that are strings": Case(
+        lambda: DecisionTreeClassifier(random_state=0).fit(X, SPECIES[y]),
+        unnamed(4),
+        None,
+        rest={"output": {"labels": ["setosa", "versicolor", "virginica"], "probabilities": True}},
+    ),
+    "classes that are booleans": Case(
+        lambda: DecisionTreeClassifier(random_state=0).fit(X, y == 1),
+        unnamed(4),
+        None,
+        rest=PROBABILITIES,
+        comments=("# labels: [name of false, name of true]",),
+    ),
+    "no probabilities": Case(
+        lambda: RidgeClassifier().fit(X, y),
+        unnamed(4),
+        {"x1": 0, "x2": 0, "x3": 0, "x4": 0},
+        comments=("# output: {labels: [name of 0, name of 1, name of 2]}",),
+    ),
+    "several classes at once": Case(
+        lambda: OneVsRestClassifier(LogisticRegression(max_iter=1000)).fit(X, np.c_[y == 0, y == 1].astype(int)),
+        unnamed(4),
+        None,
+    ),
+    "several classes at once, of columns by name": Case(
+        lambda: make_pipeline(
+            make_column_transformer((StandardScaler(), list(NAMES[:2])), remainder="passthrough"),
+            OneVsRestClassifier(LogisticRegression(max_iter=1000)),
+        ).fit(FRAME, np.c_[y == 0, y == 1].astype(int)),
+        row(**dict.fromkeys(NAMES, NUMBER)),
+        None,
+    ),
+    "categories and gaps, imputed": Case(
+        passengers,
+        row(
+            age={"type": ["number", "null"]},
+            fare={"enum": ["flexible", "saver", "standard"]},
+            airport={"enum": ["HEL", "LIS", "ZRH", None]},
+        ),
+        {"age": 40, "fare": "flexible", "airport": "HEL"},
+        rest={"output": {"labels": ["comes", "stays away"], "probabilities": True}},
+        comments=("- enum: what the encoder knows; it refuses all others.", "- age, airport: may be absent or null"),
+    ),
+    "categories and gaps, with a CSV": Case(
+        passengers,
+        row(
+            age={"type": ["integer", "null"], "minimum": 20, "maximum": 50},
+            fare={"enum": ["flexible", "saver", "standard"]},
+            airport={"enum": ["HEL", "LIS", "ZRH", None]},
+        ),
+        {"age": 50, "fare": "saver", "airport": "LIS"},
+        "fare,age,airport,came\nsaver,,ZRH,comes\nsaver,50,LIS,comes\nstandard,20,HEL,comes\n",
+        rest={"output": {"labels": ["comes", "stays away"], "probabilities": True}},
+    ),
+    "an encoder that ignores others": Case(
+        lambda: passengers(handle_unknown="ignore"),
+        row(
+            age={"type": ["number", "null"]},
+            fare={"enum": ["flexible", "saver", "standard"]},
+            airport={"enum": ["HEL", "LIS", "ZRH", None]},
+        ),
+        None,
+        rest={"output": {"labels": ["comes", "stays away"], "probabilities": True}},
+        comments=("It would take others of airport for none of these",),
+    ),
+    "an encoder that knows gaps": Case(
+        lambda: make_pipeline(
+            make_column_transformer((OneHotEncoder(), ["airport"]), remainder="drop"), LogisticRegression()
+        ).fit(BOOKINGS[["airport"]], CAME),
+        row(airport={"enum": ["HEL", "LIS", "ZRH", None]}),
+        {"airport": "HEL"},
+        rest={"output": {"labels": ["comes", "stays away"], "probabilities": True}},
+    ),
+    "numeric categories": Case(
+        lambda: of_frame(
+            make_pipeline(
+                make_column_transformer((OneHotEncoder(), ["rooms"]), remainder="passthrough"), LinearRegression()
+            ),
+            rooms=[1, 2, 4, 2],
+            area=[30.5, 60, 90, 61],
+        ),
+        row(rooms={"enum": [1, 2, 4]}, area=NUMBER),
+        {"rooms": 1, "area": 0},
+    ),
+    "booleans that are encoded": Case(
+        lambda: of_frame(
+            make_pipeline(
+                make_column_transformer((OneHotEncoder(), ["new"]), remainder="passthrough"), LinearRegression()
+            ),
+            new=[True, False, True, True],
+            area=[30.5, 60, 90, 61],
+        ),
+        row(new={"type": "boolean"}, area=NUMBER),
+        {"new": False, "area": 0},
+    ),
+    "booleans in a CSV": Case(
+        lambda: of_frame(
+            DecisionTreeClassifier(random_state=0), new=[True, False, True, True], area=[30.5, 60, 90, 61]
+        ),
+        row(new={"type": "boolean"}, area={"type": "integer", "minimum": 30, "maximum": 60}),
+        {"new": True, "area": 30},
+        "new,area\nTrue,30\nFalse,60\n",
+        rest=PROBABILITIES,
+    ),
+    "an array of categories": Case(
+        lambda: make_pipeline(OrdinalEncoder(), LogisticRegression()).fit(
+            np.array([["a", "1"], ["b", "2"]], object), [0, 1]
+        ),
+        row(x1={"enum": ["a", "b"]}, x2={"enum": ["1", "2"]}),
+        {"x1": "a", "x2": "1"},
+        rest=PROBABILITIES,
+    ),
+    "categories that a CSV could be mistaken on": Case(
+        lambda: of_frame(
+            make_pipeline(make_column_transformer((OneHotEncoder(), ["zip"])), LinearRegression()),
+            zip=["01", "20", "true"],
+        ),
+        row(zip={"enum": ["01", "20", "true"]}),
+        {"zip": "20"},
+        "zip\n20\ntrue\n",
+    ),
+    "boosting that takes gaps": Case(
+        lambda: HistGradientBoostingClassifier(max_iter=3).fit(FRAME[["sepal_width", "petal_width"]], y),
+        row(sepal_width={"type": ["number", "null"]}, petal_width={"type": ["number", "null"]}),
+        None,
+        rest=PROBABILITIES,
+        comments=("- sepal_width, petal_width: may be absent or null",),
+    ),
+    "gaps in a CSV that the model refuses": Case(
+        lambda: LinearRegression().fit(FRAME[["sepal_width", "petal_width"]], y),
+        row(
+            sepal_width={"type": "integer", "minimum": 2, "maximum": 3},
+            petal_width={"type": "number", "minimum": 0.5, "maximum": 0.5},
+        ),
+        {"sepal_width": 2, "petal_width": 0.5},
+        "sepal_width,petal_width\n3,\n2,0.5\n",
+    ),
+    "members of an ensemble, of which only the template is there": Case(
+        lambda: BaggingRegressor(
+            make_pipeline(make_column_transformer((StandardScaler(), [0, 1])), LinearRegression()), 2, random_state=0
+        ).fit(X, y),
+        unnamed(4),
+        {"x1": 0, "x2": 0, "x3": 0, "x4": 0},
+    ),
+    "a selection whose estimator takes fewer columns": Case(
+        lambda: RFE(LinearRegression(), n_features_to_select=2).fit(X, y),
+        unnamed(4),
+        None,
+    ),
+    "a search": Case(
+        lambda: GridSearchCV(passengers(), {"logisticregression__C": [1.0]}, cv=2).fit(BOOKINGS, CAME),
+        row(
+            age={"type": ["number", "null"]},
+            fare={"enum": ["flexible", "saver", "standard"]},
+            airport={"enum": ["HEL", "LIS", "ZRH", None]},
+        ),
+        None,
+        rest={"output": {"labels": ["comes", "stays away"], "probabilities": True}},
+    ),
+    "texts": Case(
+        lambda: make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(TEXTS, [1, 0, 1, 0, 1, 0]),
+        {"type": "string", "minLength": 1, "maxLength": 10_000},
+        "night such time",
+        rest=PROBABILITIES,
+        comments=("- maxLength: the longest text that is worth an answer.",),
+    ),
+    "a search over texts": Case(
+        lambda: GridSearchCV(
+            make_pipeline(make_union(CountVectorizer(), TfidfVectorizer(analyzer="char")), LogisticRegression()),
+            {"logisticregression__C": [1.0]},
+            cv=2,
+        ).fit(TEXTS, [1, 0, 1, 0, 1, 0]),
+        {"type": "string", "minLength": 1, "maxLength": 10_000},
+        None,
+        rest=PROBABILITIES,
+    ),
+    "texts, with a CSV": Case(
+        lambda: make_pipeline(CountVectorizer(), LogisticRegression()).fit(TEXTS, [1, 0, 1, 0, 1, 0]),
+        {"type": "string", "minLength": 1, "maxLength": 10_000},
+        "a good, long day",
+        'text\n"a good, long day"\n',
+        rest=PROBABILITIES,
+    ),
+    "a transformer": Case(lambda: StandardScaler().fit(X), unnamed(4), None, rest={"response_method": "transform"}),
+    "clusters": Case(lambda: KMeans(3, n_init=1, random_state=0).fit(X), unnamed(4), None),
+    "outliers": Case(
+        lambda: IsolationForest(n_estimators=5, random_state=0).fit(X),
+        unnamed(4),
+        None,
+        comments=("The result is 1 for what is usual, -1 for an outlier.",),
+    ),
+    "densities": Case(lambda: KernelDensity().fit(X), unnamed(4), None, rest={"response_method": "score_samples"}),
+    "many columns without names": Case(
+        lambda: RandomForestRegressor(3, random_state=0).fit(np.tile(X, 10), y),
+        {"type": "array", "minItems": 40, "maxItems": 40, "items": NUMBER},
+        None,
+        comments=("- the columns, whose names the model does not know.",),
+    ),
+    "names that YAML could mistake": Case(
+        lambda: LinearRegression().fit(pd.DataFrame(np.tile(X, 3), columns=list(ODD)), y),
+        row(**dict.fromkeys(ODD, NUMBER)),
+        None,
+    ),
+    "classes that YAML could mistake": Case(
+        lambda: DecisionTreeClassifier(random_state=0).fit(np.tile(X, 1)[: len(ODD)], np.array(ODD)),
+        unnamed(4),
+        None,
+        rest={"output": {"labels": sorted(ODD), "probabilities": True}},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_written_for_a_model_passes_check_and_answers(name: str) -> None:
+    """The entry says what the model takes; its example is asked by `check`, and by a request to its route."""
+    case = CASES[name]
+    joblib.dump(case.train(), "model.pkl")
+    if case.reference is not None:
+        Path("rows.csv").write_text(case.reference)
+    done = run("model.pkl", *(["--reference", "rows.csv"] if case.reference is not None else []))
+    assert (0, "") == (done.exit_code, done.stderr)
+    written = yaml.safe_load(Path("models.yaml").read_text())["models"]["model"]
+    (example,) = written.pop("examples")
+    assert written.pop("description").partition("(")[0]
+    beside = {"reference": "rows.csv"} if case.reference is not None and case.input["type"] == "object" else {}
+    assert {"file": "model.pkl", "input": case.input, **beside, **case.rest} == written
+    assert case.example is None or case.example == example["input"]
+    text = words(Path("models.yaml").read_text())
+    assert [] == [comment for comment in case.comments if words(comment) not in text]
+    checked = CliRunner().invoke(cli, ["check"])
+    assert (0, "", "1 route, 1 model: ok") == (checked.exit_code, checked.stderr, checked.stdout.splitlines()[-1])
+    answer = create_app("routes.yaml").test_client().post("/predict", json=example["input"])
+    assert (200, [example["result"]]) == (answer.status_code, rounded(answer.get_json()["result"]))
+
+
+def words(text: str) -> str:
+    """A text without the marks of comments and the ends of lines."""
+    return " ".join(text.replace("#", " ").split())
+
+
+def rounded(result: Any) -> Any:
+    """Results with the nine digits that an example has."""
+    if isinstance(result, list):
+        return list(map(rounded, result))
+    return float(f"{result:.9g}") if isinstance(result, float) else result
+
+
+def test_a_model_that_does_not_tell_its_columns_leaves_them_to_you() -> None:
+    """IsotonicRegression has no `n_features_in_`; nothing is made up for it."""
+    joblib.dump(IsotonicRegression().fit(X[:, 0], y), "model.pkl")
+    assert 0 == run("model.pkl").exit_code
+    written = yaml.safe_load(Path("models.yaml").read_text())["models"]["model"]
+    assert ({"type": "array", "items": NUMBER}, False) == (written["input"], "examples" in written)
+    assert "Say it by minItems and maxItems." in Path("models.yaml").read_text()
+
+
+def test_a_csv_tells_the_columns_of_such_a_model() -> None:
+    joblib.dump(IsotonicRegression().fit(X[:, 0], y), "model.pkl")
+    Path("rows.csv").write_text("width\n5.5\n6\n")
+    assert 0 == run("model.pkl", "--reference", "rows.csv").exit_code
+    written = yaml.safe_load(Path("models.yaml").read_text())["models"]["model"]
+    assert row(width={"type": "number", "minimum": 5.5, "maximum": 6}) == written["input"]
+    assert {"width": 5.5} == written["examples"][0]["input"]
