@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -11,6 +12,8 @@ from engine.commands.check import print_models
 from engine.commands.options import spec_options
 from engine.commands.output import progress, report
 from engine.commands.routes import print_routes
+from engine.errors import Diagnostic
+from engine.spec import Spec
 
 
 @click.command(short_help="Serve the spec.")
@@ -48,17 +51,29 @@ def serve(
     with writable_cache(Path(routes).parent):
         with progress() as show:
             first, spec = server.first_check(source, show)
-        report(first.mistakes)
+        count = workers or _cores()
+        report([*first.mistakes, *_counting_apart(spec, count)])
         click.echo(f"{spec.service.title} {spec.service.version}\n")
         print_routes(spec)
         click.echo()
         print_models(first.facts)
         for note in first.notes:
             click.echo(note)
-        count = workers or _cores()
         server.serve(source, first, server.Options(host, port, count, reload), announce)
 
 
 def _cores() -> int:
     """Count the processor cores that this process may use, where the system tells."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _counting_apart(spec: Spec, workers: int) -> Iterator[Diagnostic]:
+    """Warn of rates that every worker counts by itself."""
+    limits = [spec.service.rate, *(route.rate for route in spec.routes)]
+    limited = next((limit for limit in limits if limit is not None), None)
+    if limited is not None and workers > 1 and spec.service.rates.storage == "memory":
+        message = (
+            f"each of the {workers} workers counts by itself, and lets as many through; "
+            'say "storage: redis://HOST" under the service\'s rate_limit, or serve with -w 1'
+        )
+        yield Diagnostic(limited.place(), message, "warning")

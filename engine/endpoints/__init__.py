@@ -1,6 +1,7 @@
 """build: Spec + Predictors → Endpoints, each a plain `Request` → `Response`. No Flask, no YAML."""
 
 from engine.endpoints.build import Mounted, build_endpoints
+from engine.endpoints.guards import Admission, Guard, Guards
 from engine.endpoints.health import show_models
 from engine.endpoints.messages import Endpoint, Request, Response
 from engine.endpoints.metrics import NO_ROUTE, Meter, Numbers
@@ -10,7 +11,10 @@ from engine.endpoints.process import Process, Status
 
 __all__ = [
     "NO_ROUTE",
+    "Admission",
     "Endpoint",
+    "Guard",
+    "Guards",
     "Meter",
     "Mounted",
     "Numbers",

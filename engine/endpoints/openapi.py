@@ -21,12 +21,14 @@ ENGINE_TAG = "service"
 
 _MEANS = {
     400: "The request cannot be read.",
-    403: "The status is shown to this machine alone.",
+    401: "An API key is wanted.",
+    403: "Who asks may not.",
     404: "A path parameter is not of its type.",
     413: "The body is too large.",
     414: "The URL is too long.",
     415: "The body is not declared as JSON.",
     422: "The input violates its schema; `errors` has every violation.",
+    429: "There were too many requests; ask again after `Retry-After` seconds.",
     500: "The service failed; its log has the reason under `request_id`.",
     503: "The service has too much to do, or stops; ask again after `Retry-After` seconds.",
 }
@@ -53,6 +55,12 @@ _PROBLEM = {
         },
         "request_id": {"type": "string"},
     },
+}
+
+
+_SECURITY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
 }
 
 
@@ -94,7 +102,11 @@ class _Describer:
             "servers": [{"url": "/"}],
             "tags": [{"name": tag} for tag in tags],
             "paths": paths,
-            "components": {"schemas": self._components.schemas, "responses": self._responses},
+            "components": {
+                "schemas": self._components.schemas,
+                "responses": self._responses,
+                **({"securitySchemes": _SECURITY_SCHEMES} if service.auth is not None else {}),
+            },
         }
 
     def _operation(self, route: Route, method: str, template: str) -> dict[str, Any]:
@@ -107,6 +119,8 @@ class _Describer:
         }
         if description := route.description or (self._model(route).description if route.model else ""):
             operation["description"] = description
+        if route.allowed is not None:
+            operation["security"] = [{name: []} for name in _SECURITY_SCHEMES]
         if takes_query:
             parameters += self._query_parameters(route)
         if parameters:
@@ -244,8 +258,12 @@ def _problems(route: Route) -> Iterable[str]:
         yield "500"
     if route.model is not None or route.built_in == "ready":
         yield "503"
-    if route.built_in == "status":
+    if route.allowed is not None:
+        yield "401"
+    if route.built_in == "status" or route.allowed is not None:
         yield "403"
+    if route.rate is not None:
+        yield from ("429", "503")
 
 
 def _prediction_schema(model: Model, facts: Facts) -> dict[str, Any]:

@@ -8,13 +8,28 @@ from engine.spec.load import load
 from engine.spec.lock import write_pins
 from engine.spec.outline import Feature, Outline, bare_model
 from engine.spec.paths import LazyRule, parameter_schemas, path_template, rule_shape
-from engine.spec.records import BuiltIn, Example, Limits, Model, Output, Response, Route, Schema, Service, Spec
+from engine.spec.records import (
+    BuiltIn,
+    Cors,
+    Example,
+    Limits,
+    Model,
+    Output,
+    RateLimit,
+    Rates,
+    Response,
+    Route,
+    Schema,
+    Service,
+    Spec,
+)
 from engine.spec.scaffold import Entry
 from engine.spec.templates import Parameter, parse_template
 
 __all__ = [
     "BUILT_IN",
     "BuiltIn",
+    "Cors",
     "Draft",
     "Entry",
     "Example",
@@ -26,6 +41,8 @@ __all__ = [
     "Outline",
     "Output",
     "Parameter",
+    "RateLimit",
+    "Rates",
     "Response",
     "Route",
     "Schema",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from engine.errors import Diagnostic
+from engine.spec.guards import allowed_names
 from engine.spec.node import Node
 from engine.spec.paths import path_parameters, rule_shape
 from engine.spec.records import BuiltIn, Route, Service
@@ -16,6 +17,8 @@ BUILT_IN: Mapping[BuiltIn, tuple[str, str]] = {
     "ready": ("/readyz", "tells whether the service takes requests"),
     "status": ("/-/status", "tells this machine how the service is"),
 }
+# What has no keys to send, or is shown to its own machine alone.
+_OPEN: tuple[BuiltIn, ...] = ("live", "ready", "status")
 
 
 def check_built_in(service: Node) -> Iterator[Diagnostic]:
@@ -44,16 +47,28 @@ def built_in_shapes(service: Node) -> Mapping[str, str]:
 
 def built_in_routes(service: Service) -> tuple[Route, ...]:
     """Make the records of the routes that the engine adds."""
-    return tuple(
-        Route(node=service.node, path=path, methods=("GET",), built_in=name, limits=service.limits)
-        for name, path, _ in _placed(service.node)
+    return tuple(_route(service, name, path) for name, path, _ in _placed(service.node))
+
+
+def _route(service: Service, name: BuiltIn, path: str) -> Route:
+    allowed = None if name in _OPEN else service.allowed
+    return Route(
+        node=service.node,
+        path=path,
+        methods=("GET",),
+        built_in=name,
+        limits=service.limits,
+        allowed=allowed_names(service.node["built_in"][name]["auth"], service.auth, allowed),
+        cors=service.cors,
+        rate=None if name in _OPEN else service.rate,
     )
 
 
 def _placed(service: Node) -> Iterator[tuple[BuiltIn, str, Node]]:
     """Give each route that is not turned off: its name, its path, and where that was said."""
     for name, (path, _) in BUILT_IN.items():
-        chosen = service["built_in"][name]
+        said = service["built_in"][name]
+        chosen = said["path"] if said.fields is not None else said
         if chosen.text is not None:
             yield name, chosen.text, chosen
         elif chosen.plain is not False:

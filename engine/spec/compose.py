@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.errors import Diagnostic, SpecError
+from engine.spec.environment import BEGIN, UnsetError, hide, substitute
 from engine.spec.events import Event, events
 from engine.spec.node import Node
+from engine.spec.scalars import resolve
 from engine.spec.source import Source
 
 MAX_DEPTH = 200
 MAX_VALUES = 1_000_000
+QUOTES = ('"', "'", "|", ">")
 
 
 @dataclass(slots=True)
@@ -37,23 +40,27 @@ class _Open:
         return Node(source, self.event.start, end, plain, fields=self.fields, size=self.size)
 
 
-def compose(source: Source) -> Node:
-    """Read a whole document; raise `SpecError` with its duplicate keys, or at what makes it unreadable."""
-    composer = _Composer(source)
+def compose(source: Source, *, environment: bool = True) -> Node:
+    """Read a whole document, with what it asks the `environment` for.
+
+    Raises `SpecError` with its duplicate keys, or at what makes it unreadable.
+    """
+    composer = _Composer(source, environment)
     for event in events(source):
         composer.take(event)
     if composer.root is None:
         raise source.error(0, 0, "the file is empty; a spec has at least its first key")
-    if composer.duplicates:
-        raise SpecError(composer.duplicates)
+    if composer.mistakes:
+        raise SpecError(composer.mistakes)
     return composer.root
 
 
 class _Composer:
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, environment: bool) -> None:
         self.source = source
+        self.environment = environment
         self.root: Node | None = None
-        self.duplicates: list[Diagnostic] = []
+        self.mistakes: list[Diagnostic] = []
         self._open: list[_Open] = []
         self._anchors: dict[str, Node | None] = {}
 
@@ -71,7 +78,28 @@ class _Composer:
             case "alias":
                 self._place(self._target(event), event)
             case "scalar":
-                self._place(Node(self.source, event.start, event.end, event.value), event)
+                self._place(Node(self.source, event.start, event.end, self._value(event)), event)
+
+    def _value(self, event: Event) -> Any:
+        """Give a scalar's value, with the environment's where it asks for them; one without quotes is read again."""
+        asks = self.environment and isinstance(event.value, str) and BEGIN in event.value
+        if not asks or self._awaits_key():
+            return event.value
+        try:
+            text = substitute(event.value, self.source.secrets)
+            quoted = self.source.text[event.start : event.start + 1] in QUOTES
+            return text if quoted else resolve(text)
+        except UnsetError as error:
+            at = self.source.text.find(error.fragment, event.start, event.end)
+            start = at if at >= 0 else event.start
+            end = start + len(error.fragment) if at >= 0 else event.end
+            self.mistakes.append(Diagnostic(self.source.place(start, end), str(error)))
+            return event.value
+        except ValueError as error:
+            raise self.source.error(event.start, event.end, hide(str(error), self.source.secrets)) from None
+
+    def _awaits_key(self) -> bool:
+        return bool(self._open) and self._open[-1].event.kind == "mapping" and self._open[-1].key is None
 
     def _target(self, alias: Event) -> Node:
         name = alias.anchor or ""
@@ -112,7 +140,7 @@ class _Composer:
         if key.plain in parent.fields:
             first = parent.fields[key.plain][0].place
             message = f'the key "{key.plain}" stands here a second time (first on line {first.line})'
-            self.duplicates.append(key.error(message))
+            self.mistakes.append(key.error(message))
             return
         parent.fields[key.plain] = (key, value)
 

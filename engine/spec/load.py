@@ -10,6 +10,7 @@ from engine.errors import Diagnostic, SpecError
 from engine.spec.builtin import built_in_routes
 from engine.spec.compose import compose
 from engine.spec.grammar import GrammarName, check_grammar
+from engine.spec.guards import key_files
 from engine.spec.lock import check_pins, lock_command, lock_of, read_pins
 from engine.spec.models import check_models, read_models
 from engine.spec.node import Node
@@ -55,11 +56,12 @@ def load(
             found += check_pins(models_root, lock, lock_root, commands, lock_command([], routes, models), locked=locked)
         pins = read_pins(lock_root)
     if routes_root:
-        opens(_named(routes.parent, [route["response"]["file"] for route in routes_root["routes"].items]))
+        files = [route["response"]["file"] for route in routes_root["routes"].items]
+        opens(_named(routes.parent, [*files, *key_files(routes_root)]))
         found += check_routes(routes_root, routes.parent, str(models) if models else None, _models(models_root))
     if not routes_root or any(mistake.severity == "error" for mistake in found):
         raise SpecError(found)
-    service = read_service(routes_root)
+    service = read_service(routes_root, routes.parent)
     return Spec(
         folder=routes.parent,
         service=service,

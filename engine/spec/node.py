@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import Diagnostic, Place, Severity
+from engine.spec.environment import hide
 from engine.spec.source import Source
 
 
@@ -79,4 +80,8 @@ class Node:
 
     def error(self, message: str, severity: Severity = "error") -> Diagnostic:
         """Report a mistake at this value."""
-        return Diagnostic(self.place, message, severity)
+        return Diagnostic(self.place, self.hidden(message), severity)
+
+    def hidden(self, message: str) -> str:
+        """Give a message without what the environment has put into the file."""
+        return hide(message, self.source.secrets) if self.source.secrets else message

@@ -26,7 +26,7 @@ class Record:
 
     def error(self, message: str, *path: str | int) -> SpecError:
         """Make the error for a mistake that a later stage found in a field."""
-        return SpecError([Diagnostic(self.place(*path), message)])
+        return SpecError([Diagnostic(self.place(*path), self.node.hidden(message))])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +44,59 @@ class Limits(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Auth(Record):
+    """The API keys: each one's name and SHA-256 digest; `required` where a route says nothing else."""
+
+    keys: tuple[tuple[str, bytes], ...] = field(repr=False)
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cors(Record):
+    """Which pages of other origins may ask and read the answer; `max_age` in seconds."""
+
+    origins: tuple[str, ...]
+    headers: tuple[str, ...] = ()
+    expose: tuple[str, ...] = ()
+    credentials: bool = False
+    max_age: int = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit(Record):
+    """So many requests in so many seconds."""
+
+    requests: int
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates(Record):
+    """Where rates are counted, `memory` or the URL of a Redis server, and what follows when that fails."""
+
+    storage: str = field(default="memory", repr=False)
+    on_storage_failure: Literal["allow", "refuse"] = "allow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Service(Record):
-    """What holds for the service as a whole."""
+    """What holds for the service as a whole.
+
+    `allowed` names the keys that may ask where a route says nothing else, None where nobody needs one; `proxies` is
+    how many proxies stand in front and write down the client's address.
+    """
 
     title: str = "Service"
     version: str = "0.0.0"
     description: str = ""
     errors: Literal["problem", "html"] = "problem"
     limits: Limits
+    auth: Auth | None = None
+    allowed: tuple[str, ...] | None = None
+    cors: Cors | None = None
+    rate: RateLimit | None = None
+    rates: Rates
+    proxies: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +124,8 @@ class Schema(Record):
 class Route(Record):
     """A URL rule with its parameters' names, the methods it takes, and what answers.
 
-    That is a `response`, a `model`, or something `built_in` that the engine adds.
+    That is a `response`, a `model`, or something `built_in` that the engine adds. `allowed` names the API keys that
+    may ask, None where nobody needs one.
     """
 
     path: str
@@ -93,6 +139,9 @@ class Route(Record):
     description: str = ""
     tags: tuple[str, ...] = ()
     limits: Limits
+    allowed: tuple[str, ...] | None = None
+    cors: Cors | None = None
+    rate: RateLimit | None = None
     strict_content_type: bool = False
 
 

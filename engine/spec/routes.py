@@ -12,6 +12,7 @@ from engine.errors import Diagnostic, SpecError, did_you_mean
 from engine.spec.builtin import built_in_shapes, check_built_in
 from engine.spec.compose import walk
 from engine.spec.files import inside
+from engine.spec.guards import allowed_names, check_guards, key_names, read_auth, read_cors, read_rate, read_rates
 from engine.spec.node import Node
 from engine.spec.paths import path_parameters, rule_shape
 from engine.spec.records import Limits, Response, Route, Schema, Service
@@ -31,6 +32,7 @@ def check_routes(root: Node, folder: Path, models_file: str | None, models: Node
     service = root["service"]
     yield from _check_limits(service["limits"])
     yield from check_built_in(service)
+    yield from check_guards(root, folder)
     built_in = built_in_shapes(service)
     taken: dict[tuple[str, str], Node] = {}
     for route in root["routes"].items:
@@ -50,11 +52,21 @@ def check_routes(root: Node, folder: Path, models_file: str | None, models: Node
         yield from _check_response(route["response"], path_parameters(path.text or ""), folder)
 
 
-def read_service(root: Node) -> Service:
+def read_service(root: Node, folder: Path) -> Service:
     """Make the service's record."""
     node = root["service"]
-    chosen = {key: node[key].plain for key in ("title", "version", "description", "errors") if key in node}
-    return Service(node=node, limits=_limits(node["limits"], Limits(node=node)), **chosen)
+    chosen = {key: node[key].plain for key in ("title", "version", "description", "errors", "proxies") if key in node}
+    auth = read_auth(node["auth"], folder)
+    return Service(
+        node=node,
+        limits=_limits(node["limits"], Limits(node=node)),
+        auth=auth,
+        allowed=key_names(auth) if auth is not None and auth.required else None,
+        cors=read_cors(node["cors"], None),
+        rate=read_rate(node["rate_limit"], None),
+        rates=read_rates(node["rate_limit"]),
+        **chosen,
+    )
 
 
 def read_routes(root: Node, folder: Path, service: Service) -> tuple[Route, ...]:
@@ -174,7 +186,7 @@ def _check_templates(node: Node, parameters: Iterable[str]) -> Iterator[Diagnost
             try:
                 parse_template(value.text, parameters)
             except TemplateError as error:
-                yield Diagnostic(value.place_of(error.fragment), str(error))
+                yield Diagnostic(value.place_of(error.fragment), value.hidden(str(error)))
 
 
 def _not_a_header_value(value: str) -> str:
@@ -214,6 +226,9 @@ def _route(node: Node, service: Service, files: Mapping[str, bytes]) -> Route:
         description=node["description"].plain or "",
         tags=tuple(node["tags"].plain or ()),
         limits=_limits(node["limits"], service.limits),
+        allowed=allowed_names(node["auth"], service.auth, service.allowed),
+        cors=read_cors(node["cors"], service.cors),
+        rate=read_rate(node["rate_limit"], service.rate),
         strict_content_type=bool(node["strict_content_type"].plain),
     )
 

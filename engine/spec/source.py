@@ -15,11 +15,15 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 class Source:
-    """One file's text under the name that messages use for it."""
+    """One file's text under the name that messages use for it.
+
+    `secrets` are values that the environment gave, with what stands for them in the text.
+    """
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
         self.text = text
+        self.secrets: dict[str, str] = {}
 
     @cached_property
     def _line_starts(self) -> list[int]:

@@ -12,6 +12,7 @@ from werkzeug.routing import BaseConverter
 
 from engine.endpoints import (
     Endpoint,
+    Guards,
     Meter,
     Mounted,
     Process,
@@ -26,6 +27,8 @@ from engine.spec import LazyRule, Spec, load
 from engine.web.body import hold_to_limits
 from engine.web.counts import count_requests
 from engine.web.errors import answer_errors
+from engine.web.guarding import guard_requests
+from engine.web.identity import name_requests
 from engine.web.routing import FiniteFloatConverter, ReadableIntegerConverter
 
 _FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP")
@@ -41,6 +44,7 @@ class Service(flask.Flask):
         self.spec = spec
         self.mounted = mounted
         self.meter = meter
+        self.guards = Guards(spec, meter)
         numbers: Mapping[str, type[BaseConverter]] = {"int": ReadableIntegerConverter, "float": FiniteFloatConverter}
         self.url_map.converters = {**self.url_map.converters, **numbers}
 
@@ -70,6 +74,9 @@ def build_app(spec: Spec, predictors: Mapping[str, Predictor] | None = None, pro
     mounted = build_endpoints(spec, predictors, process)
     app = Service(spec, mounted, process.meter)
     count_requests(app, process.meter)
+    name_requests(app)
+    if app.guards.stand:
+        guard_requests(app, app.guards)
     for number, mount in enumerate(mounted):
         app.add_url_rule(mount.route.path, str(number), _view(mount.endpoint), methods=list(mount.route.methods))
     limits = {str(number): mount.route.limits for number, mount in enumerate(mounted)}

@@ -54,27 +54,39 @@ def read_body(request: flask.Request, limit: int) -> bytes:
     stream = request.stream
     try:
         if (request.content_length or 0) > limit:
-            raise _too_large(stream, limit)
+            raise _too_large(limit)
         body = stream.read(limit + 1)
         while body and len(body) <= limit and (more := stream.read(limit + 1 - len(body))):
             body += more
     except (ClientDisconnected, OSError):
         raise Problem(HTTPStatus.BAD_REQUEST, "the body ended before its declared length") from None
     if len(body) > limit:
-        raise _too_large(stream, limit)
+        raise _too_large(limit)
     if len(body) < (request.content_length or 0):
         raise Problem(HTTPStatus.BAD_REQUEST, "the body ended before its declared length")
     return body
 
 
-def _too_large(stream: IO[bytes], limit: int) -> Problem:
-    # A client that asks before it sends (RFC 9110, section 10.1.1) is told at once.
-    drained = "100-continue" not in flask.request.headers.get("Expect", "").lower() and _drain(stream)
-    return Problem(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        f"the body is larger than {limit:,} bytes",
-        headers=() if drained else (("Connection", "close"),),
-    )
+def refused(problem: Problem) -> Problem:
+    """Give a problem that is answered before the body was read, once a client that still sends can read it.
+
+    The rest of the body is read and dropped, within bounds; beyond them the connection is closed. A client that asks
+    before it sends (RFC 9110, section 10.1.1) is told at once.
+    """
+    request = flask.request
+    if not request.content_length and "Transfer-Encoding" not in request.headers:
+        return problem
+    try:
+        drained = "100-continue" not in request.headers.get("Expect", "").lower() and _drain(request.stream)
+    except (ClientDisconnected, OSError):
+        drained = False
+    if not drained:
+        problem.headers = (*problem.headers, ("Connection", "close"))
+    return problem
+
+
+def _too_large(limit: int) -> Problem:
+    return refused(Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {limit:,} bytes"))
 
 
 def _drain(stream: IO[bytes]) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from html import escape
 from http import HTTPStatus
-from uuid import uuid4
 
 import flask
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -15,6 +14,7 @@ from engine.endpoints import Problem
 from engine.endpoints.problems import title
 from engine.errors import printable
 from engine.validation import clip
+from engine.web.identity import request_id
 
 logger = logging.getLogger("engine")
 
@@ -41,12 +41,12 @@ def answer_errors(app: flask.Flask, *, prefer_html: bool) -> None:
         return _send(problem)
 
     def on_failure(error: Exception) -> flask.Response:
-        request_id = uuid4().hex
+        name = request_id(flask.request.environ)
         method, path = flask.request.method, flask.request.path
         reason = printable(" ".join(f"{type(error).__name__}: {error}".split()))
-        logger.error("request %s failed: %s %r: %s", request_id, method, path, clip(reason, 300), exc_info=error)
+        logger.error("request %s failed: %s %r: %s", name, method, path, clip(reason, 300), exc_info=error)
         detail = "the service failed; its log has the reason under this request id"
-        return on_problem(Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail, request_id=request_id))
+        return on_problem(Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail, request_id=name))
 
     app.register_error_handler(HTTPException, on_http_exception)
     app.register_error_handler(Problem, on_problem)

@@ -13,12 +13,14 @@ from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 
-from engine.endpoints import Endpoint, Request, Response
+from engine.endpoints import Endpoint, Guard, Request, Response
 from engine.endpoints.fixed import CheckedEndpoint, FileEndpoint, FixedEndpoint
 from engine.endpoints.predict import PredictEndpoint
 from engine.web.app import Service, to_flask
 from engine.web.body import ERROR
 from engine.web.counts import BEGIN
+from engine.web.guarding import ADMISSION
+from engine.web.identity import given
 
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
@@ -38,8 +40,11 @@ class Lane:
         self._app = app
         self._environ = environ or {}
         self._ways: Mapping[tuple[str, str], tuple[Way, Callable[[float], None]]] = {
-            (method, mounted.route.path): (way, app.meter.requests(mounted.route.path, method, status).add)
-            for mounted in app.mounted
+            (method, mounted.route.path): (
+                _guarded(way, guard) if guard.stands else way,
+                app.meter.requests(mounted.route.path, method, status).add,
+            )
+            for mounted, guard in zip(app.mounted, app.guards.routes, strict=True)
             if not mounted.route.parameters
             for method in mounted.route.methods
             for way, status in _ways(mounted.endpoint, method, mounted.route.limits.body)
@@ -58,7 +63,8 @@ class Lane:
             and self._is_plain(environ.get("HTTP_HOST", ""))
         ):
             way, count = known
-            body = way(environ, start_response)
+            named = "HTTP_X_REQUEST_ID" in environ or "HTTP_TRACEPARENT" in environ
+            body = way(environ, _marking(start_response, given(environ)) if named else start_response)
             if body is not None:
                 count(perf_counter() - begin)
                 return body
@@ -87,6 +93,27 @@ def _ways(endpoint: Endpoint, method: str, limit: int) -> Iterator[tuple[Way, in
         yield _queried(endpoint, method) if method == "GET" else _computed(endpoint, method, limit), HTTPStatus.OK
     elif isinstance(endpoint, CheckedEndpoint) and isinstance(endpoint.endpoint, FixedEndpoint | FileEndpoint):
         yield _computed(endpoint, method, limit), endpoint.endpoint.response.status
+
+
+def _guarded(way: Way, guard: Guard) -> Way:
+    """Ask the guard first; whom it refuses, the app answers."""
+
+    def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes] | None:
+        admission = environ[ADMISSION] = guard.admit(environ)
+        if admission.problem is not None:
+            return None
+        return way(environ, _marking(start_response, admission.headers) if admission.headers else start_response)
+
+    return answer
+
+
+def _marking(start_response: StartResponse, marks: Iterable[tuple[str, str]]) -> StartResponse:
+    """Add headers to an answer."""
+
+    def start(status: str, headers: list[tuple[str, str]]) -> Any:
+        return start_response(status, [*headers, *marks])
+
+    return start
 
 
 def _fixed(response: Response, method: str) -> Way:

@@ -1,0 +1,178 @@
+"""Who may ask, from where, and how often: decided from a request's environ (PEP 3333) before anything answers it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from engine.endpoints.messages import Headers
+from engine.endpoints.metrics import Meter
+from engine.endpoints.problems import Problem
+from engine.endpoints.rates import Rate, Storage
+from engine.spec import Cors, Route, Service, Spec
+
+Environ = Mapping[str, Any]
+
+MAX_KEY = 4096
+_ASK = (("WWW-Authenticate", "Bearer"),)
+_SENT_HEADERS = ("Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "traceparent")
+
+
+@dataclass(slots=True)
+class Admission:
+    """What the guards say of a request: the `headers` of whatever answers it, and the `problem`, if it is refused.
+
+    `preflight` says that a browser asks whether it may ask (the CORS protocol); then there is nothing else to answer.
+    """
+
+    headers: Headers = ()
+    problem: Problem | None = None
+    preflight: bool = False
+    key: str = ""
+
+
+class Keys:
+    """The API keys of a service, known by their digests alone.
+
+    A key that is sent is looked up by a keyed hash of its digest, whose key only this process knows, so that the time
+    that a look-up takes tells nothing about the keys.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._secret = secrets.token_bytes(32)
+        found = service.auth.keys if service.auth is not None else ()
+        self._names = {self._masked(digest): (name, digest) for name, digest in found}
+
+    def identify(self, environ: Environ) -> tuple[str, Problem | None]:
+        """Give the name of the key that a request sends, or the problem with it."""
+        sent = [key for key in (_bearer(environ), environ.get("HTTP_X_API_KEY")) if key]
+        if not sent:
+            detail = "an API key is wanted: send it as Authorization: Bearer KEY, or as X-API-Key: KEY"
+            return "", Problem(HTTPStatus.UNAUTHORIZED, detail, headers=_ASK)
+        if len(set(sent)) > 1:
+            detail = "Authorization and X-API-Key have different keys; send one"
+            return "", Problem(HTTPStatus.UNAUTHORIZED, detail, headers=_ASK)
+        if len(sent[0]) <= MAX_KEY:
+            digest = hashlib.sha256(sent[0].encode("latin-1", "replace")).digest()
+            name, known = self._names.get(self._masked(digest), ("", b""))
+            if hmac.compare_digest(known, digest):
+                return name, None
+        wrong = (("WWW-Authenticate", 'Bearer error="invalid_token"'),)
+        return "", Problem(HTTPStatus.UNAUTHORIZED, "this API key is not known here", headers=wrong)
+
+    def _masked(self, digest: bytes) -> bytes:
+        return hashlib.blake2b(digest, key=self._secret, digest_size=16).digest()
+
+
+class Guard:
+    """What stands before one route, or before what no route matches."""
+
+    def __init__(
+        self, keys: Keys, allowed: tuple[str, ...] | None, cors: Cors | None, rate: Rate | None, proxies: int
+    ) -> None:
+        self._keys = keys
+        self._allowed = None if allowed is None else frozenset(allowed)
+        self._cors = cors
+        self._rate = rate
+        self._proxies = proxies
+
+    @property
+    def stands(self) -> bool:
+        """Tell whether there is anything that it holds."""
+        return self._allowed is not None or self._cors is not None or self._rate is not None
+
+    def admit(self, environ: Environ) -> Admission:
+        """Decide about a request; one that is refused counts against the rate too."""
+        headers: Headers = ()
+        if self._cors is not None:
+            headers, allowed = shared(self._cors, environ)
+            if allowed and is_preflight(environ):
+                return Admission((*headers, *_preflight(self._cors)), preflight=True)
+        problem = None
+        name = ""
+        if self._allowed is not None:
+            name, problem = self._keys.identify(environ)
+            if problem is None and name not in self._allowed:
+                problem = Problem(HTTPStatus.FORBIDDEN, f'the key "{name}" may not ask for this')
+        if self._rate is not None:
+            said, exceeded = self._rate.hit(f"key:{name}" if name else f"address:{self._address(environ)}")
+            headers, problem = (*headers, *said), exceeded or problem
+        return Admission(headers, problem, key=name)
+
+    def _address(self, environ: Environ) -> str:
+        return client_address(environ, self._proxies)
+
+
+class Guards:
+    """Every guard of a service, with the counters that they share."""
+
+    def __init__(self, spec: Spec, meter: Meter) -> None:
+        service, keys = spec.service, Keys(spec.service)
+        storage = Storage(service.rates, meter)
+        every = (*spec.routes, *spec.built_in)
+
+        def of(route: Route) -> Guard:
+            rate = (
+                Rate(route.rate, route.path if route.rate is not service.rate else "", storage) if route.rate else None
+            )
+            return Guard(keys, route.allowed, route.cors, rate, service.proxies)
+
+        shared_rate = Rate(service.rate, "", storage) if service.rate is not None else None
+        self.default = Guard(keys, service.allowed, service.cors, shared_rate, service.proxies)
+        self.routes = tuple(of(route) for route in every)
+        self.stand = self.default.stands or any(guard.stands for guard in self.routes)
+
+
+def shared(cors: Cors, environ: Environ) -> tuple[Headers, bool]:
+    """Give what an answer says to browsers of pages of other origins, and whether this page may read it.
+
+    The CORS protocol is a part of the Fetch standard, https://fetch.spec.whatwg.org/#http-cors-protocol.
+    """
+    origin = environ.get("HTTP_ORIGIN", "")
+    every = "*" in cors.origins
+    vary: Headers = () if every else (("Vary", "Origin"),)
+    if not origin or not (every or origin in cors.origins):
+        return vary, False
+    headers = [*vary, ("Access-Control-Allow-Origin", "*" if every else origin)]
+    if cors.credentials:
+        headers.append(("Access-Control-Allow-Credentials", "true"))
+    if cors.expose:
+        headers.append(("Access-Control-Expose-Headers", ", ".join(cors.expose)))
+    return tuple(headers), True
+
+
+def is_preflight(environ: Environ) -> bool:
+    """Tell whether a browser asks whether a page may ask."""
+    return environ["REQUEST_METHOD"] == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
+
+
+def client_address(environ: Environ, proxies: int) -> str:
+    """Give the address of who asks, as so many proxies in front of this service have written it down.
+
+    An address of IPv6 stands for its network of 64 bits, which one client has whole.
+    """
+    forwarded = environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if proxies else []
+    written = forwarded[-proxies].strip() if len(forwarded) >= proxies > 0 else environ.get("REMOTE_ADDR", "")
+    try:
+        address = ipaddress.ip_address(written)
+    except ValueError:
+        return str(environ.get("REMOTE_ADDR", ""))
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+def _preflight(cors: Cors) -> Headers:
+    names = ", ".join(dict.fromkeys((*_SENT_HEADERS, *cors.headers)))
+    return ("Access-Control-Allow-Headers", names), ("Access-Control-Max-Age", str(cors.max_age))
+
+
+def _bearer(environ: Environ) -> str:
+    scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""

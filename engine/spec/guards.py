@@ -1,0 +1,179 @@
+"""Guards in routes.yaml: API keys, other origins and rates, of the service and of single routes."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from engine.errors import Diagnostic, did_you_mean
+from engine.spec.node import Node
+from engine.spec.records import Auth, Cors, RateLimit, Rates
+
+LEAST_KEY = 16
+_DIGEST = re.compile(r"[0-9a-fA-F]{64}")
+_ORIGIN = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>[^/?#@\s]+)")
+_RATE = re.compile(r"(?P<requests>[1-9][0-9]{0,8}) ?/ ?(?P<unit>second|minute|hour|day)")
+_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+_STORAGES = ("redis://", "rediss://", "unix://")
+
+
+def check_guards(root: Node, folder: Path) -> Iterator[Diagnostic]:
+    """Give every mistake in the guards."""
+    service = root["service"]
+    yield from _check_keys(service["auth"]["api_keys"], folder)
+    yield from _check_cors(service["cors"])
+    yield from _check_rate(service["rate_limit"])
+    names = [key["name"].text for key in service["auth"]["api_keys"].items if key["name"].text is not None]
+    for route in root["routes"].items:
+        yield from _check_allowed(route["auth"], "auth" in service, names)
+        yield from _check_cors(route["cors"])
+        yield from _check_rate(route["rate_limit"])
+    for _, _, built_in in service["built_in"].pairs():
+        yield from _check_allowed(built_in["auth"], "auth" in service, names)
+
+
+def key_files(root: Node) -> list[Node]:
+    """Give the files of digests that the spec names."""
+    return [key["file"] for key in root["service"]["auth"]["api_keys"].items]
+
+
+def read_auth(node: Node, folder: Path) -> Auth | None:
+    """Make the record of the API keys, from a document without mistakes."""
+    if not node.present:
+        return None
+    keys = [
+        (key["name"].plain, digest) for key in node["api_keys"].items for digest, _ in _digests(key, folder) if digest
+    ]
+    required = node["required"].plain
+    return Auth(node=node, keys=tuple(keys), required=required is None or required)
+
+
+def allowed_names(node: Node, auth: Auth | None, default: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Give the names of the keys that may ask, by a route's own `auth`, else by default; None for everybody."""
+    if auth is None or node.plain is False:
+        return None
+    if node.plain is True:
+        return key_names(auth)
+    return tuple(node.plain) if node.present else default
+
+
+def key_names(auth: Auth) -> tuple[str, ...]:
+    """Name every key once."""
+    return tuple(dict.fromkeys(name for name, _ in auth.keys))
+
+
+def read_cors(node: Node, default: Cors | None) -> Cors | None:
+    """Make the record of a `cors`, which is false, a mapping, or absent."""
+    if node.fields is None:
+        return None if node.plain is False else default
+    chosen: dict[str, Any] = {
+        name: tuple(value.plain) if isinstance(value.plain, list) else value.plain for name, _, value in node.pairs()
+    }
+    return Cors(node=node, **chosen)
+
+
+def read_rate(node: Node, default: RateLimit | None) -> RateLimit | None:
+    """Make the record of a `rate_limit`, which is false, a rate, a mapping with one, or absent."""
+    rate = node["limit"] if node.fields is not None else node
+    if rate.text is None:
+        return None if rate.plain is False else default
+    found = _RATE.fullmatch(rate.text)
+    if found is None:
+        return default
+    return RateLimit(node=rate, requests=int(found["requests"]), seconds=_SECONDS[found["unit"]])
+
+
+def read_rates(node: Node) -> Rates:
+    """Make the record of where rates are counted."""
+    return Rates(node=node, **{key: value.plain for key, _, value in node.pairs() if key != "limit"})
+
+
+def _check_keys(keys: Node, folder: Path) -> Iterator[Diagnostic]:
+    known: dict[bytes, str] = {}
+    for key in keys.items:
+        for digest, mistake in _digests(key, folder):
+            at = key["file"] if "file" in key else key["env"]
+            if mistake:
+                yield at.error(mistake)
+            elif known.setdefault(digest, key["name"].text or "") != key["name"].text:
+                yield at.error(f'this is the same key as that of "{known[digest]}"; give each name keys of its own')
+
+
+def _digests(key: Node, folder: Path) -> Iterator[tuple[bytes, str]]:
+    """Give each digest of an entry, or what is wrong with it."""
+    variable, file = key["env"].text, key["file"].text
+    if variable is not None:
+        value = os.environ.get(variable)
+        mistake = _weakness(variable, value)
+        yield (b"", mistake) if mistake else (hashlib.sha256((value or "").encode()).digest(), "")
+    elif file is not None:
+        try:
+            lines = (folder / file).read_text("ascii").splitlines()
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "it is not a text of SHA-256 digests"
+            yield b"", f'file "{file}" cannot be read: {reason}'
+            return
+        entries = [(number, line.split()[0]) for number, line in enumerate(lines, 1) if line.split("#")[0].strip()]
+        for number, digest in entries:
+            if _DIGEST.fullmatch(digest):
+                yield bytes.fromhex(digest), ""
+            else:
+                yield b"", f'file "{file}", line {number}: not a SHA-256 digest of 64 hexadecimal digits'
+        if not entries:
+            yield b"", f'file "{file}" has no digest; make one: printf %s "$KEY" | sha256sum'
+
+
+def _weakness(variable: str, value: str | None) -> str:
+    if value is None:
+        return f'the environment has no variable "{variable}"; set it to the key before the engine starts'
+    if not (value.isascii() and value.isprintable()) or " " in value:
+        return f'the key in "{variable}" has characters that no header carries; use letters and digits'
+    if len(value) < LEAST_KEY:
+        return f'the key in "{variable}" is too short to be safe; make one of {LEAST_KEY} characters or more'
+    return ""
+
+
+def _check_allowed(auth: Node, declared: bool, names: Iterable[str]) -> Iterator[Diagnostic]:
+    if auth.present and auth.plain is not False and not declared:
+        yield auth.error('no API keys are declared; say "auth: {api_keys: [...]}" under service')
+        return
+    for name in auth.items:
+        if name.text is not None and name.text not in names:
+            yield name.error(f'unknown API key "{name.text}" {did_you_mean(name.text, names, "service has")}')
+
+
+def _check_cors(cors: Node) -> Iterator[Diagnostic]:
+    if cors.plain is True:
+        yield cors.error('say which origins: "cors: {origins: [https://app.example.com]}"')
+    origins = cors["origins"]
+    for origin in origins.items:
+        if origin.text is not None and origin.text != "*" and not _is_origin(origin.text):
+            yield origin.error(
+                f'"{origin.text}" is not an origin; write scheme, host and port as browsers send them, '
+                "in lower case and with no path: https://app.example.com"
+            )
+    if cors["credentials"].plain is True and "*" in (origins.plain or ()):
+        yield cors["credentials"].error("browsers send no credentials where every origin is allowed; name the origins")
+
+
+def _is_origin(text: str) -> bool:
+    found = _ORIGIN.fullmatch(text)
+    default = {"http": ":80", "https": ":443"}.get(found["scheme"]) if found else None
+    return found is not None and text == text.lower() and not (default and text.endswith(default))
+
+
+def _check_rate(node: Node) -> Iterator[Diagnostic]:
+    rate = node["limit"] if node.fields is not None else node
+    if rate.text is not None and not _RATE.fullmatch(rate.text):
+        yield rate.error(f'"{rate.text}" is not a rate; write it as 100/minute, by second, minute, hour or day')
+    storage = node["storage"]
+    if storage.text is not None and storage.text != "memory":
+        if not storage.text.startswith(_STORAGES):
+            yield storage.error("a storage is memory or the URL of a Redis server, such as redis://localhost:6379/0")
+        elif importlib.util.find_spec("redis") is None:
+            yield storage.error("Redis wants the package redis: pip install 'endpoint-engine[redis]'")
