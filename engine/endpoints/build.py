@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
+from engine.endpoints.docs import build_docs
 from engine.endpoints.exposition import MetricsEndpoint
 from engine.endpoints.fixed import build_fixed
 from engine.endpoints.generated import GeneratedEndpoint
@@ -13,7 +14,7 @@ from engine.endpoints.messages import Endpoint, encode_json
 from engine.endpoints.openapi import describe
 from engine.endpoints.predict import PredictEndpoint
 from engine.endpoints.process import Process
-from engine.models import Predictor
+from engine.models import Facts, Predictor
 from engine.spec import BuiltIn, Route, Spec
 
 
@@ -38,9 +39,17 @@ BUILT_IN: Mapping[BuiltIn, Builder] = {
 
 def build_endpoints(spec: Spec, predictors: Mapping[str, Predictor], process: Process) -> tuple[Mounted, ...]:
     """Make every route's endpoint, for the process that answers."""
-    return tuple(
-        Mounted(route, _endpoint(route, spec, predictors, process)) for route in (*spec.routes, *spec.built_in)
-    )
+    routes = (*spec.routes, *spec.built_in)
+    return tuple(mounted for route in routes for mounted in _mounted(route, spec, predictors, process))
+
+
+def _mounted(route: Route, spec: Spec, predictors: Mapping[str, Predictor], process: Process) -> Iterator[Mounted]:
+    """Make a route's endpoint; the docs have several, one for each of their files."""
+    if route.built_in == "docs":
+        for path, endpoint in build_docs(route, spec, _facts(predictors)):
+            yield Mounted(replace(route, path=path), endpoint)
+    else:
+        yield Mounted(route, _endpoint(route, spec, predictors, process))
 
 
 def _endpoint(route: Route, spec: Spec, predictors: Mapping[str, Predictor], process: Process) -> Endpoint:
@@ -53,5 +62,8 @@ def _endpoint(route: Route, spec: Spec, predictors: Mapping[str, Predictor], pro
 
 
 def _openapi(spec: Spec, predictors: Mapping[str, Predictor]) -> Endpoint:
-    facts = {name: predictor.facts for name, predictor in predictors.items()}
-    return GeneratedEndpoint("application/json", lambda: encode_json(describe(spec, facts)))
+    return GeneratedEndpoint("application/json", lambda: encode_json(describe(spec, _facts(predictors))))
+
+
+def _facts(predictors: Mapping[str, Predictor]) -> dict[str, Facts]:
+    return {name: predictor.facts for name, predictor in predictors.items()}

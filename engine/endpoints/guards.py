@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import ipaddress
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -15,7 +15,7 @@ from engine.endpoints.messages import Headers
 from engine.endpoints.metrics import Meter
 from engine.endpoints.problems import Problem
 from engine.endpoints.rates import Rate, Storage
-from engine.spec import Cors, Route, Service, Spec
+from engine.spec import Cors, Route, Service
 
 Environ = Mapping[str, Any]
 
@@ -112,10 +112,9 @@ class Guard:
 class Guards:
     """Every guard of a service, with the counters that they share."""
 
-    def __init__(self, spec: Spec, meter: Meter) -> None:
-        service, keys = spec.service, Keys(spec.service)
-        storage = Storage(service.rates, meter)
-        every = (*spec.routes, *spec.built_in)
+    def __init__(self, service: Service, routes: Iterable[Route], meter: Meter) -> None:
+        """Make the guard of each of these routes, in their order, and the default."""
+        keys, storage = Keys(service), Storage(service.rates, meter)
 
         def of(route: Route) -> Guard:
             rate = (
@@ -125,7 +124,7 @@ class Guards:
 
         shared_rate = Rate(service.rate, "", storage) if service.rate is not None else None
         self.default = Guard(keys, service.allowed, service.cors, shared_rate, service.proxies)
-        self.routes = tuple(of(route) for route in every)
+        self.routes = tuple(of(route) for route in routes)
         self.stand = self.default.stands or any(guard.stands for guard in self.routes)
 
 

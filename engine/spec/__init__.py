@@ -1,6 +1,6 @@
 """load, parse: YAML text → a frozen, typed `Spec`. The only folder that knows a YAML key."""
 
-from engine.spec.builtin import BUILT_IN
+from engine.spec.builtin import BUILT_IN, DOCS_FILES, below
 from engine.spec.drafts import Draft, draft_hello, draft_model, name_from, require_free, write_drafts
 from engine.spec.files import inside, write_whole
 from engine.spec.grammar import GrammarName, grammar
@@ -28,6 +28,7 @@ from engine.spec.templates import Parameter, parse_template
 
 __all__ = [
     "BUILT_IN",
+    "DOCS_FILES",
     "BuiltIn",
     "Cors",
     "Draft",
@@ -49,6 +50,7 @@ __all__ = [
     "Service",
     "Spec",
     "bare_model",
+    "below",
     "draft_hello",
     "draft_model",
     "grammar",

@@ -11,6 +11,7 @@ from engine.spec.paths import path_parameters, rule_shape
 from engine.spec.records import BuiltIn, Route, Service
 
 BUILT_IN: Mapping[BuiltIn, tuple[str, str]] = {
+    "docs": ("/docs", "explains the service to people"),
     "openapi": ("/openapi.json", "describes the service to programs"),
     "metrics": ("/metrics", "counts what the service does"),
     "live": ("/livez", "tells whether the service lives"),
@@ -19,6 +20,22 @@ BUILT_IN: Mapping[BuiltIn, tuple[str, str]] = {
 }
 # What has no keys to send, or is shown to its own machine alone.
 _OPEN: tuple[BuiltIn, ...] = ("live", "ready", "status")
+# What stands below the docs' own path, wherever that is.
+DOCS_FILES = (
+    "docs.css",
+    "docs.js",
+    "document.json",
+    "reference",
+    "reference.css",
+    "reference.js",
+    "swagger-ui-bundle.js",
+    "swagger-ui.css",
+)
+
+
+def below(path: str, file: str) -> str:
+    """Give the path of one of `DOCS_FILES`."""
+    return f"{path.rstrip('/')}/{file}"
 
 
 def check_built_in(service: Node) -> Iterator[Diagnostic]:
@@ -32,16 +49,19 @@ def check_built_in(service: Node) -> Iterator[Diagnostic]:
             continue
         if path_parameters(path):
             yield place.error(f'path "{path}": the engine\'s own routes take no path parameters')
-        elif (first := taken.setdefault(shape, name)) != name:
-            yield place.error(f'path "{path}" has the engine\'s own "{first}" already; give "{name}" another')
+            continue
+        for part in _parts(name, shape):
+            if (first := taken.setdefault(part, name)) != name:
+                yield place.error(f'path "{part}" has the engine\'s own "{first}" already; give "{name}" another')
 
 
 def built_in_shapes(service: Node) -> Mapping[str, str]:
     """Say of each shape that the engine's own routes take what stands there, and how it is moved."""
     return {
-        path: f"is the engine's own, and {BUILT_IN[name][1]}; choose another path, or move the engine's "
+        part: f"is the engine's own, and {BUILT_IN[name][1]}; choose another path, or move the engine's "
         f'under service: "built_in: {{{name}: /other}}" (false turns it off)'
         for name, path, _ in _placed(service)
+        for part in _parts(name, path)
     }
 
 
@@ -73,3 +93,8 @@ def _placed(service: Node) -> Iterator[tuple[BuiltIn, str, Node]]:
             yield name, chosen.text, chosen
         elif chosen.plain is not False:
             yield name, path, chosen
+
+
+def _parts(name: BuiltIn, path: str) -> tuple[str, ...]:
+    """Give every path that a route takes."""
+    return (path, *(below(path, file) for file in DOCS_FILES)) if name == "docs" else (path,)

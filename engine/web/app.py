@@ -44,7 +44,7 @@ class Service(flask.Flask):
         self.spec = spec
         self.mounted = mounted
         self.meter = meter
-        self.guards = Guards(spec, meter)
+        self.guards = Guards(spec.service, [mount.route for mount in mounted], meter)
         numbers: Mapping[str, type[BaseConverter]] = {"int": ReadableIntegerConverter, "float": FiniteFloatConverter}
         self.url_map.converters = {**self.url_map.converters, **numbers}
 

@@ -1,0 +1,212 @@
+"""A JSON Schema → the fields of a form, as far as a form can ask for its values; else one field for JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from engine.endpoints.docs.samples import resolve, sample
+from engine.jsonschemas import JSON_TYPES, types_of
+from engine.spec import Route, parameter_schemas
+from engine.validation import pointer
+
+Kind = Literal["number", "choice", "text", "json"]
+
+ABSENT: Any = object()
+MAX_FIELDS = 100
+MAX_CHOICES = 200
+
+_NIL_UUID = "00000000-0000-0000-0000-000000000000"
+_ATTRIBUTES = {"minimum": "min", "maximum": "max", "multipleOf": "step", "maxLength": "maxlength"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One thing that a form asks for.
+
+    Its value goes into the path, is a member of the body's object, an item of its array, or all of it. `value` is
+    what is filled in at first, `pointer` what an error calls it.
+    """
+
+    role: Literal["path", "member", "item", "whole"]
+    name: str
+    pointer: str = ""
+    kind: Kind = "json"
+    label: str = ""
+    about: str = ""
+    required: bool = True
+    nullable: bool = False
+    value: Any = ABSENT
+    choices: tuple[Any, ...] = ()
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def empty(self) -> str | None:
+        """The JSON of what is sent where nothing is filled in; None where that is nothing."""
+        if not self.required or self.kind not in ("number", "text"):
+            return None
+        if self.nullable:
+            return "null"
+        return '""' if self.kind == "text" else None
+
+    @property
+    def text(self) -> str:
+        """What the field shows at first."""
+        if self.value is ABSENT or (self.value is None and self.kind != "json"):
+            return ""
+        if self.kind == "json":
+            return json.dumps(self.value, ensure_ascii=False, indent=2)
+        return self.value if isinstance(self.value, str) else dump(self.value)
+
+    @property
+    def json(self) -> str | None:
+        """The JSON of what is sent at first."""
+        if self.value is ABSENT or (self.value is None and not self.required):
+            return self.empty
+        return self.text if self.kind == "json" else dump(self.value)
+
+
+def dump(value: Any) -> str:
+    """Write JSON for people."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def body_of(fields: tuple[Field, ...]) -> str | None:
+    """Put the JSON of all fields together, as the page does when it sends them; None where there is no body."""
+    asked = [field for field in fields if field.role != "path"]
+    if not asked:
+        return None
+    if asked[0].role == "whole":
+        return asked[0].json or ""
+    if asked[0].role == "item":
+        return f"[{', '.join(field.json or 'null' for field in asked)}]"
+    return f"{{{', '.join(f'{dump(field.name)}: {field.json}' for field in asked if field.json is not None)}}}"
+
+
+def path_fields(route: Route) -> tuple[Field, ...]:
+    """Make the fields of a route's path parameters."""
+    fields = []
+    for name, schema in parameter_schemas(route.path).items():
+        plain = {key: value for key, value in schema.items() if key != "pattern"}
+        text = plain == {"type": "string"}
+        value = name if text else _NIL_UUID if plain.get("format") == "uuid" else sample(plain, plain)
+        fields.append(_shown(Field(role="path", name=name, value=value), plain, plain))
+    return tuple(fields)
+
+
+def body_fields(document: Any, example: Any = ABSENT) -> tuple[Field, ...]:
+    """Make the fields of a body that a schema describes, filled in as in an example, or with what the schema offers."""
+    value = sample(document, document) if example is ABSENT else example
+    schema = resolve(document, document)
+    types = types_of(document, document)
+    if types == {"object"} and isinstance(value, dict) and (members := _members(schema, document, value)):
+        return members
+    if types == {"array"} and isinstance(value, list) and (items := _items(schema, document, value)):
+        return items
+    return (_shown(Field(role="whole", name="body", pointer="#", value=value), document, document),)
+
+
+def _members(schema: Mapping[str, Any], document: Any, value: Mapping[str, Any]) -> tuple[Field, ...]:
+    properties = schema.get("properties", {})
+    required = schema.get("required", [])
+    if len(properties) > MAX_FIELDS or not properties.keys() >= {*required, *value}:
+        return ()
+    fields = []
+    for name, part in properties.items():
+        known, needed = value.get(name, ABSENT), name in required
+        bare = Field(role="member", name=name, pointer=pointer((name,)), required=needed, value=known)
+        fields.append(_shown(bare, part, document))
+    return tuple(fields)
+
+
+def _items(schema: Mapping[str, Any], document: Any, value: list[Any]) -> tuple[Field, ...]:
+    """Make a field for each item of an array that always has as many, each a number or the like."""
+    count, part = schema.get("minItems"), schema.get("items", True)
+    if not count == schema.get("maxItems") == len(value) or not 0 < len(value) <= MAX_FIELDS or "prefixItems" in schema:
+        return ()
+    return tuple(
+        _shown(Field(role="item", name=str(number + 1), pointer=pointer((number,)), value=item), part, document)
+        for number, item in enumerate(value)
+    )
+
+
+def _shown(bare: Field, part: Any, document: Any) -> Field:
+    """Say of a field how it is shown, of the kind that its schema's types call for."""
+    schema = resolve(part, document)
+    types = types_of(part, document)
+    choices = [schema["const"]] if "const" in schema else schema.get("enum", ())
+    if not choices and types - {"null"} == {"boolean"}:
+        choices = [True, False, *([None] if "null" in types else ())]
+    kind = _kind(types - {"null"}, choices)
+    limits = limits_of(schema, types, kind)
+    return replace(
+        bare,
+        kind=kind,
+        label=str(schema.get("title", "")),
+        about=" · ".join(filter(None, (str(schema.get("description", "")), limits))),
+        nullable="null" in types,
+        choices=tuple(choices) if kind == "choice" else (),
+        attributes=_attributes(schema, types) if kind in ("number", "text") else {},
+    )
+
+
+def _kind(types: frozenset[str], choices: Sequence[Any]) -> Kind:
+    if choices and len(choices) <= MAX_CHOICES and not any(isinstance(choice, dict | list) for choice in choices):
+        return "choice"
+    if types == {"number"}:
+        return "number"
+    return "text" if types == {"string"} else "json"
+
+
+def _attributes(schema: Mapping[str, Any], types: frozenset[str]) -> dict[str, str]:
+    """Give the attributes of an input element, whose bounds are always inclusive."""
+    bounds = {key: schema[key] for key in _ATTRIBUTES if key in schema}
+    whole = is_whole(schema)
+    for key, sign, rounded in (("minimum", 1, math.floor), ("maximum", -1, math.ceil)):
+        excluded = schema.get(f"exclusive{key.capitalize()}")
+        if excluded is not None and key not in bounds:
+            bounds[key] = rounded(excluded) + sign if whole else excluded
+    found = {_ATTRIBUTES[key]: dump(bound) for key, bound in bounds.items()}
+    return {"step": "1" if whole else "any", **found} if "number" in types else found
+
+
+def is_whole(schema: Mapping[str, Any]) -> bool:
+    """Tell whether a schema's numbers are integers."""
+    named = schema.get("type", ())
+    return "integer" in ([named] if isinstance(named, str) else named) and "number" not in named
+
+
+def limits_of(schema: Mapping[str, Any], types: frozenset[str], kind: Kind) -> str:
+    """Say what a schema allows, in a few words."""
+    words = []
+    if kind == "number":
+        words.append("whole number" if is_whole(schema) else "number")
+    elif kind == "json":
+        words.append("JSON: " + ", ".join(sorted(types)) if types != JSON_TYPES else "JSON")
+    if "minimum" in schema and "maximum" in schema:
+        words.append(f"from {dump(schema['minimum'])} to {dump(schema['maximum'])}")
+    else:
+        words += [f"at {most} {dump(schema[key])}" for key, most in _INCLUSIVE.items() if key in schema]
+    words += [say.format(dump(schema[key])) for key, say in _LIMITS.items() if key in schema]
+    if "pattern" in schema:
+        words.append(f"pattern {schema['pattern']}")
+    if "null" in types and kind not in ("choice", "json"):
+        words.append("or null")
+    return ", ".join(words)
+
+
+_INCLUSIVE = {"minimum": "least", "maximum": "most"}
+_LIMITS = {
+    "exclusiveMinimum": "above {}",
+    "exclusiveMaximum": "below {}",
+    "multipleOf": "a multiple of {}",
+    "minLength": "at least {} characters",
+    "maxLength": "at most {} characters",
+    "minItems": "at least {} items",
+    "maxItems": "at most {} items",
+    "format": "format {}",
+    "default": "{} where it is left out",
+}

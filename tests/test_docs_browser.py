@@ -1,0 +1,505 @@
+"""The docs page in a real browser, headless Chromium, against a real server."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect, sync_playwright
+from serving import Server, serving
+
+from engine.endpoints import describe
+from engine.endpoints.docs.page import write_page
+from engine.models import compile_models
+from engine.spec import load
+
+ROUTES = """
+service: {title: Iris, errors: html}
+routes:
+  - {path: /predict, model: iris}
+  - {path: /both, model: iris, methods: [GET, POST]}
+  - {path: /row, model: row}
+  - {path: /, response: "<p id=theirs>Hello</p>"}
+  - {path: "/hello/<name>", response: {text: "Hello ${path.name}"}}
+  - {path: /image, response: {text: "", headers: {Content-Type: image/png}}}
+  - {path: /away, response: {status: 302, headers: {Location: /livez}}}
+  - path: /feedback
+    methods: [POST, PUT]
+    input:
+      type: object
+      required: [stars, name]
+      additionalProperties: false
+      properties:
+        stars: {type: integer, minimum: 1, maximum: 5}
+        name: {type: string, default: "it's"}
+        action: {enum: [yes, no, null]}
+        sure: {type: boolean}
+        big: {type: integer}
+        rest: {type: object}
+      allOf: [{not: {required: [sure, big]}}]
+    response: {status: 201, json: {thanks: true}}
+"""
+MODELS = """
+models:
+  iris:
+    file: build/model.pkl
+    output: {labels: [setosa, versicolor, virginica], probabilities: true}
+    input:
+      type: object
+      required: [sepal_length, sepal_width, petal_length, petal_width]
+      properties:
+        sepal_length: {type: number, minimum: 0, maximum: 20}
+        sepal_width: {type: number}
+        petal_length: {type: number}
+        petal_width: {type: number}
+    examples:
+      - {input: {sepal_length: 5.9, sepal_width: 3.0, petal_length: 5.1, petal_width: 1.8}, result: 2}
+  row:
+    file: build/model.pkl
+    input: {type: array, items: {type: number}, minItems: 4, maxItems: 4}
+"""
+# The least contrast of any text that is shown, each against the first ground behind it that is not transparent.
+CONTRAST = """() => {
+  const numbers = (color) => color.match(/[\\d.]+/g).map(Number);
+  const light = (color) => {
+    const linear = (c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    const [r, g, b] = numbers(color).map((c) => linear(c / 255));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (element) => {
+    const color = getComputedStyle(element).backgroundColor;
+    return numbers(color)[3] === 0 ? ground(element.parentElement) : color;
+  };
+  const found = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    if (!(own || element.matches("input, textarea")) || !element.checkVisibility()) continue;
+    const [one, other] = [getComputedStyle(element).color, ground(element)].map(light).sort((a, b) => b - a);
+    found.push([(one + 0.05) / (other + 0.05), element.outerHTML.slice(0, 100)]);
+  }
+  return found.sort(([a], [b]) => a - b)[0];
+}"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, iris_file: Path) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("docs")
+    shutil.copytree(iris_file.parent, folder / "build")
+    (folder / "routes.yaml").write_text(ROUTES)
+    (folder / "models.yaml").write_text(MODELS)
+    with serving(folder, "-w", "1", "--no-reload") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium: Browser, server: Server) -> Iterator[Callable[..., Page]]:
+    """Open a page of the service; afterwards nothing was asked of another host, and nothing was complained of."""
+    contexts: list[BrowserContext] = []
+    hosts: set[str] = set()
+    complaints: list[str] = []
+
+    def open_page(path: str = "/docs", **options: object) -> Page:
+        contexts.append(context := chromium.new_context(base_url=f"http://127.0.0.1:{server.port}", **options))
+        context.set_default_timeout(15_000)
+        page = context.new_page()
+        page.on("request", lambda request: hosts.add(re.sub(r"^(\w+://[^/]*/).*", r"\1", request.url)))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+        page.goto(path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert hosts <= {f"http://127.0.0.1:{server.port}/", "data:,"}
+    # Chromium itself says of each answer of 4xx or 5xx, and of a connection that broke, that there was one.
+    assert [] == [text for text in complaints if not text.startswith("Failed to load resource")]
+
+
+def card(page: Page, path: str) -> Locator:
+    found = page.locator(f'[data-card][data-path="{path}"]')
+    closed = found.locator("details.try:not([open]) > summary")
+    if closed.count():
+        closed.click()
+    return found
+
+
+def send(found: Locator) -> None:
+    found.get_by_role("button", name="Send").click()
+
+
+def test_a_form_asks_the_model_and_shows_its_answer_large(visit: Callable[..., Page]) -> None:
+    found = card(visit(), "/predict")
+    assert "5.9" == found.get_by_label("sepal_length").input_value()
+    send(found)
+    headline = found.locator("[role=status] .headline")
+    expect(headline).to_have_text("virginica")
+    assert headline.evaluate("e => parseFloat(getComputedStyle(e).fontSize)") >= 27
+    rows = found.locator(".bars tr")
+    expect(rows).to_have_count(3)
+    assert ["virginica", "versicolor", "setosa"] == found.locator(".bars th").all_text_contents()
+    widths = [bar.bounding_box()["width"] for bar in found.locator(".bar div").all()]
+    assert widths == sorted(widths, reverse=True)
+    assert widths[0] > 10 * widths[1]
+    expect(found.locator("[data-outcome] .quiet")).to_have_text(re.compile(r"^200 OK · \d+ ms$"))
+    found.locator("[data-rest] summary").first.click()
+    assert [2] == json.loads(found.locator("[data-rest] pre").first.inner_text())["result"]
+
+
+def test_violations_stand_beside_their_fields(visit: Callable[..., Page]) -> None:
+    page = visit()
+    found = card(page, "/predict")
+    found.get_by_label("sepal_length").fill("99")
+    found.get_by_label("petal_width").fill("")
+    send(found)
+    faults = found.get_by_role("group", name="What is wrong")
+    expect(faults).to_be_focused()
+    expect(faults.get_by_role("listitem")).to_have_count(2)
+    wide, missing = found.get_by_label("sepal_length"), found.get_by_label("petal_width")
+    expect(wide).to_have_attribute("aria-invalid", "true")
+    expect(wide).to_have_accessible_description(re.compile("99 is greater than the maximum of 20"))
+    expect(missing).to_have_accessible_description(re.compile('"petal_width" is required'))
+    faults.get_by_role("link", name="sepal_length: 99").click()
+    expect(wide).to_be_focused()
+    wide.fill("5.9")
+    missing.fill("1.8")
+    send(found)
+    expect(found.locator(".headline")).to_have_text("virginica")
+    expect(found.locator("[aria-invalid]")).to_have_count(0)
+    expect(faults).to_be_hidden()
+
+
+def test_a_violation_of_no_field_stands_in_the_summary(visit: Callable[..., Page]) -> None:
+    found = card(visit(), "/feedback")
+    found.get_by_label("sure").select_option("true")
+    found.get_by_label("big").fill("12345678901234567890")
+    send(found)
+    faults = found.get_by_role("group", name="What is wrong")
+    expect(faults).to_be_focused()
+    expect(faults.get_by_role("link")).to_have_count(0)
+    expect(faults.get_by_role("listitem")).to_have_count(1)
+    assert '"big": 12345678901234567890' in found.locator("[data-curl]").inner_text()
+
+
+def test_what_cannot_be_sent_is_told_before(visit: Callable[..., Page]) -> None:
+    page = visit()
+    found = card(page, "/feedback")
+    found.get_by_label("rest").fill("{no json}")
+    found.get_by_label("stars").fill("")
+    found.get_by_label("stars").press_sequentially("1e")
+    send(found)
+    expect(found.get_by_role("group", name="What is wrong").get_by_role("listitem")).to_have_count(2)
+    expect(found.get_by_label("rest")).to_have_accessible_description(re.compile("This is not JSON"))
+    expect(found.get_by_label("stars")).to_have_accessible_description(re.compile("This is not a number"))
+    hello = card(page, "/hello/{name}")
+    hello.get_by_label("name").fill("")
+    send(hello)
+    expect(hello.get_by_label("name")).to_have_accessible_description("The path needs a value here.")
+
+
+def test_the_curl_command_does_in_a_shell_what_the_page_does(visit: Callable[..., Page]) -> None:
+    page = visit()
+    for path, expected in (("/predict", "virginica"), ("/both", "virginica"), ("/feedback", "thanks"), ("/row", "[")):
+        done = subprocess.run(
+            ["bash", "-c", card(page, path).locator("[data-curl]").inner_text()],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert expected in done.stdout
+    hello = card(page, "/hello/{name}")
+    hello.get_by_label("name").fill("it's $HOME/ü & [x]{y}")
+    command = hello.locator("[data-curl]").inner_text()
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert "404" in done.stdout
+    hello.get_by_label("name").fill("it's $HOME ü?&#% [x]{y}")
+    done = subprocess.run(
+        ["bash", "-c", hello.locator("[data-curl]").inner_text()], capture_output=True, text=True, check=True
+    )
+    assert "Hello it's $HOME ü?&#% [x]{y}" == done.stdout
+
+
+def test_the_python_snippet_runs(visit: Callable[..., Page]) -> None:
+    page = visit()
+    feedback = card(page, "/feedback")
+    feedback.get_by_label("name", exact=True).fill('true "null" \\/ \\u0041 ü 🦋')
+    feedback.get_by_label("action").select_option("null")
+    feedback.get_by_label("sure").select_option("false")
+    feedback.get_by_label("rest").fill('{"a\\/b": [true, null, 1e3, "\\ud83e\\udd8b"]}')
+    for path, expected in (("/predict", "virginica"), ("/both", "virginica"), ("/feedback", '{"thanks":true}')):
+        snippet = card(page, path).locator("[data-python]").inner_text()
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", snippet], capture_output=True, text=True, check=False
+        )
+        assert ("", True) == (done.stderr, expected in done.stdout)
+    sent = snippet.replace("print(answer", "import sys; sys.stdout.write(json.dumps(body) + '\\n'); (answer")
+    done = subprocess.run([sys.executable, "-c", sent], capture_output=True, text=True, check=True)
+    assert {
+        "stars": 1,
+        "name": 'true "null" \\/ \\u0041 ü 🦋',
+        "action": None,
+        "sure": False,
+        "rest": {"a/b": [True, None, 1000.0, "🦋"]},
+    } == json.loads(done.stdout)
+
+
+def test_the_commands_follow_what_is_typed_and_can_be_copied(visit: Callable[..., Page]) -> None:
+    page = visit(permissions=["clipboard-read", "clipboard-write"])
+    found = card(page, "/predict")
+    found.get_by_label("sepal_length").fill("4.25")
+    found.get_by_role("button", name="Copy the curl command").click()
+    expect(found.get_by_role("status").filter(has_text="Copied")).to_have_count(1)
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert '"sepal_length": 4.25' in copied
+    assert copied == found.locator("[data-curl]").text_content()
+
+
+def test_the_page_shows_the_same_curl_command_with_and_without_a_script(
+    visit: Callable[..., Page], server: Server
+) -> None:
+    plain = visit(java_script_enabled=False).locator("[data-curl]").all_text_contents()
+    scripted = visit().locator("[data-curl]").all_text_contents()
+    here = f"http://127.0.0.1:{server.port}"
+    joined = [re.sub(r'"\$SERVICE"(\'?)', rf"\1{here}", command) for command in plain]
+    assert joined == scripted
+
+
+def test_the_link_to_a_prediction_gives_it(visit: Callable[..., Page]) -> None:
+    page = visit()
+    found = card(page, "/both")
+    found.get_by_label("petal_width").fill("0.2")
+    found.get_by_label("petal_length").fill("1.4")
+    found.get_by_role("link", name="Link to this prediction").click()
+    assert "petal_width=0.2" in page.url
+    assert ["setosa"] == json.loads(page.locator("body").inner_text())["labels"]
+
+
+def test_a_body_can_be_written_as_json(visit: Callable[..., Page]) -> None:
+    found = card(visit(), "/predict")
+    found.get_by_label("Write the body as JSON").check()
+    written = found.get_by_role("textbox", name="Body")
+    body = json.loads(written.input_value())
+    assert 5.9 == body["sepal_length"]
+    written.fill(json.dumps({"instances": [body, body]}))
+    send(found)
+    expect(found.locator(".headline")).to_have_text("2 predictions")
+    assert ["virginica"] * 2 == found.locator("[data-rest] li").all_text_contents()
+    written.fill(json.dumps({"instances": [body, {}]}))
+    send(found)
+    expect(written).to_have_accessible_description(re.compile("#/instances/1"))
+
+
+def test_an_array_has_a_field_for_each_number(visit: Callable[..., Page]) -> None:
+    found = card(visit(), "/row")
+    for number, value in enumerate(("5.9", "3.0", "5.1", "1.8"), 1):
+        found.get_by_label(f"Item {number}").fill(value)
+    send(found)
+    expect(found.locator(".headline")).to_have_text("2")
+
+
+def test_a_method_is_chosen_where_there_are_several(visit: Callable[..., Page]) -> None:
+    page = visit()
+    found = card(page, "/feedback")
+    found.get_by_label("Method").select_option("PUT")
+    with page.expect_request(lambda request: request.url.endswith("/feedback")) as sent:
+        send(found)
+    assert "PUT" == sent.value.method
+    expect(found.locator(".headline")).to_have_text("201 Created")
+
+
+def test_html_is_shown_as_text(visit: Callable[..., Page]) -> None:
+    page = visit()
+    found = card(page, "/")
+    send(found)
+    expect(found.locator("[data-rest] pre").first).to_have_text("<p id=theirs>Hello</p>")
+    assert 0 == page.locator("#theirs").count()
+
+
+@pytest.mark.parametrize(("path", "expected"), [("/image", "200 OK"), ("/away", "A redirect"), ("/-/status", "200 OK")])
+def test_every_endpoint_can_be_asked(path: str, expected: str, visit: Callable[..., Page]) -> None:
+    found = card(visit(), path)
+    send(found)
+    expect(found.locator(".headline")).to_have_text(expected)
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (401, "Give a key"),
+        (403, "is not let in"),
+        (429, "Ask again in 7 s."),
+        (503, "Ask again in 7 s."),
+        (500, "Request id: 4f"),
+    ],
+)
+def test_a_refusal_says_what_to_do(status: int, told: str, visit: Callable[..., Page]) -> None:
+    page = visit()
+    problem = {"title": "Refused", "status": status, "detail": "why", "request_id": "4f"}
+    headers = {"Content-Type": "application/problem+json", "Retry-After": "7"}
+    page.route("**/predict", lambda route: route.fulfill(status=status, headers=headers, body=json.dumps(problem)))
+    found = card(page, "/predict")
+    send(found)
+    outcome = found.locator("[data-outcome]")
+    expect(outcome).to_contain_text("Refused")
+    expect(outcome).to_contain_text("why")
+    expect(outcome).to_contain_text(told)
+
+
+def test_a_service_that_does_not_answer_is_told(visit: Callable[..., Page]) -> None:
+    page = visit()
+    page.route("**/predict", lambda route: route.abort())
+    found = card(page, "/predict")
+    send(found)
+    expect(found.locator(".headline")).to_have_text("No answer")
+    page.unroute("**/predict")
+    send(found)
+    expect(found.locator(".headline")).to_have_text("virginica")
+
+
+def test_a_key_is_sent_where_it_is_wanted_and_kept_nowhere(visit: Callable[..., Page], server: Server) -> None:
+    spec = load(server.folder / "routes.yaml")
+    document = describe(spec, {name: predictor.facts for name, predictor in compile_models(spec).items()})
+    document["components"]["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
+    document["paths"]["/predict"]["post"]["security"] = [{"key": []}]
+    page = visit("/livez")
+    page.route("**/docs", lambda route: with_body(route, write_page("/docs", spec, document)))
+    page.goto("/docs")
+    page.get_by_label("API key").fill("s3cret")
+    for path, expected in (("/predict", "s3cret"), ("/row", None)):
+        with page.expect_request(f"**{path}") as sent:
+            send(card(page, path))
+        assert expected == sent.value.headers.get("x-api-key")
+    shown = card(page, "/predict").locator("[data-curl]").inner_text()
+    assert ('"X-API-Key: $API_KEY"' in shown, "s3cret" in shown) == (True, False)
+    assert "os.environ" in card(page, "/predict").locator("[data-python]").inner_text()
+    assert '[0,0,""]' == page.evaluate("JSON.stringify([localStorage.length, sessionStorage.length, document.cookie])")
+
+
+def with_body(route: Route, body: bytes) -> None:
+    """Answer as the service does, with another body."""
+    route.fulfill(response=route.fetch(), body=body)
+
+
+def test_everything_can_be_done_by_keyboard(visit: Callable[..., Page]) -> None:
+    page = visit()
+    keys = page.keyboard
+    keys.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the endpoints")).to_be_focused()
+    keys.press("Enter")
+    first = card(page, "/predict")
+    for _ in range(3):
+        keys.press("Tab")
+        if first.get_by_label("sepal_length").evaluate("e => e === document.activeElement"):
+            break
+    expect(first.get_by_label("sepal_length")).to_be_focused()
+    outline = first.get_by_label("sepal_length").evaluate("e => getComputedStyle(e).outline")
+    assert "3px" in outline
+    keys.press("Control+a")
+    keys.type("99")
+    keys.press("Enter")
+    expect(first.get_by_role("group", name="What is wrong")).to_be_focused()
+    keys.press("Tab")
+    keys.press("Enter")
+    expect(first.get_by_label("sepal_length")).to_be_focused()
+    keys.press("Control+a")
+    keys.type("5.9")
+    keys.press("Enter")
+    expect(first.locator(".headline")).to_have_text("virginica")
+    expect(first.get_by_label("sepal_length")).to_be_focused()
+
+
+@pytest.mark.parametrize("width", [320, 360, 768])
+def test_nothing_is_wider_than_a_phone(width: int, visit: Callable[..., Page]) -> None:
+    page = visit(viewport={"width": width, "height": 740}, is_mobile=True, has_touch=True)
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    found = card(page, "/predict")
+    found.get_by_label("sepal_length").fill("99")
+    send(found)
+    expect(found.get_by_role("group", name="What is wrong")).to_be_focused()
+    assert width == page.evaluate("document.documentElement.scrollWidth")
+    for button in page.get_by_role("button", name="Send").all():
+        assert button.bounding_box()["height"] >= 44
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_can_be_read(scheme: str, visit: Callable[..., Page]) -> None:
+    page = visit(color_scheme=scheme)
+    send(card(page, "/both"))
+    expect(card(page, "/both").locator(".bars tr")).to_have_count(3)
+    found = card(page, "/predict")
+    found.get_by_label("sepal_length").fill("99")
+    send(found)
+    expect(found.get_by_role("group", name="What is wrong")).to_be_focused()
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    contrast, element = page.evaluate(CONTRAST)
+    assert contrast >= 4.5, element
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert ("rgb(247, 247, 245)" if scheme == "light" else "rgb(19, 20, 22)") == ground
+
+
+def test_bars_keep_still_where_motion_is_not_wanted(visit: Callable[..., Page]) -> None:
+    found = card(visit(reduced_motion="reduce"), "/predict")
+    send(found)
+    assert "none" in found.locator(".bar div").first.evaluate("e => getComputedStyle(e).transition")
+
+
+def test_without_a_script_nothing_pretends_to_work(visit: Callable[..., Page]) -> None:
+    page = visit(java_script_enabled=False)
+    expect(page.locator("noscript .note")).to_be_visible()
+    for path in [found.get_attribute("data-path") for found in page.locator("[data-card]").all()]:
+        card(page, path)
+    shown = [button.text_content() for button in page.get_by_role("button").all() if button.is_visible()]
+    assert ["Send to /both", "Send to /", "Send to /image", "Send to /away"] == shown[:4]
+    assert all(text.startswith("Send to /") for text in shown)
+    assert 'curl "$SERVICE"/predict' in page.locator("[data-curl]").first.inner_text()
+    expect(page.locator("#post-predict input").first).to_be_disabled()
+    expect(page.locator("#post-predict")).to_contain_text("number, from 0 to 20")
+
+
+def test_a_model_is_asked_without_a_script(visit: Callable[..., Page]) -> None:
+    page = visit(java_script_enabled=False)
+    send(card(page, "/both"))
+    assert ["virginica"] == json.loads(page.locator("body").inner_text())["labels"]
+
+
+def test_the_reference_lists_expands_and_executes(visit: Callable[..., Page], server: Server) -> None:
+    page = visit("/docs/reference")
+    operation = page.locator(".opblock").filter(has=page.locator('[data-path="/predict"]'))
+    operation.locator(".opblock-summary-control").click()
+    operation.get_by_role("button", name="Execute").click()
+    answer = operation.locator(".live-responses-table")
+    expect(answer).to_contain_text("virginica")
+    expect(operation.locator(".request-url")).to_contain_text(f"http://127.0.0.1:{server.port}/predict")
+    page.get_by_role("link", name="Back to the docs").click()
+    expect(page.get_by_role("heading", name="Iris", exact=True)).to_be_visible()
+
+
+def test_behind_a_prefix_everything_works_below_it(visit: Callable[..., Page], server: Server) -> None:
+    page = visit("/livez")
+
+    def strip(route: Route) -> None:
+        route.fulfill(response=route.fetch(url=route.request.url.replace("/prefix/", "/")))
+
+    page.route("**/prefix/**", strip)
+    page.goto("/prefix/docs")
+    found = card(page, "/predict")
+    send(found)
+    expect(found.locator(".headline")).to_have_text("virginica")
+    assert f"http://127.0.0.1:{server.port}/prefix/predict" in found.locator("[data-curl]").inner_text()
+    page.goto("/prefix/docs/reference")
+    expect(page.locator(".opblock").first).to_be_visible()
+    expect(page.get_by_role("link", name="Back to the docs")).to_have_attribute("href", re.compile("docs$"))
