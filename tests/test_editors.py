@@ -343,7 +343,16 @@ NONE = "there is none"
 DEPENDS = "it depends on the route or the model"
 
 WITHOUT_DEFAULT = {
-    "routes.0": {"methods": DEPENDS, "model": ONE_OF_THEM, "input": NONE, "description": DEPENDS},
+    "service.rate_limit": {"limit": NONE},
+    "service.auth.api_keys.0": {"env": ONE_OF_THEM, "file": ONE_OF_THEM},
+    "routes.0": {
+        "methods": DEPENDS,
+        "model": ONE_OF_THEM,
+        "input": NONE,
+        "description": DEPENDS,
+        "auth": DEPENDS,
+        "rate_limit": DEPENDS,
+    },
     "routes.0.response": {
         "headers": EMPTY,
         "text": ONE_OF_THEM,

@@ -19,7 +19,7 @@ _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 _ORIGIN = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>[^/?#@\s]+)")
 _RATE = re.compile(r"(?P<requests>[1-9][0-9]{0,8}) ?/ ?(?P<unit>second|minute|hour|day)")
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
-_STORAGES = ("redis://", "rediss://", "unix://")
+_STORAGES = ("redis://", "rediss://", "redis+unix://")
 
 
 def check_guards(root: Node, folder: Path) -> Iterator[Diagnostic]:

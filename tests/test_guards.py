@@ -1,0 +1,467 @@
+"""Guards: no answer of success without the right, by whatever way a request comes."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import flask
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from serving import command, serving
+from werkzeug.test import Client, TestResponse
+
+from engine.endpoints.guards import client_address
+from engine.spec import load
+from engine.web import Lane
+
+AppOf = Callable[..., flask.Flask]
+CI, OPS, GUEST = "ci-0123456789abcdef", "ops-0123456789abcdef", "guest-0123456789abcdef"
+KEYS = """  auth:
+    api_keys: [{name: ci, env: ENGINE_TEST_CI}, {name: ops, env: ENGINE_TEST_OPS}, {name: guests, file: guests.sha256}]
+"""
+ROUTES = """routes:
+  - {path: /, response: hi}
+  - {path: /open, response: hi, auth: false}
+  - {path: /ops, response: hi, auth: [ops]}
+  - {path: /made, methods: [POST], input: {type: object}, response: {status: 201}}
+  - {path: '/hello/<name>', response: 'hi ${path.name}'}
+  - {path: /logo, response: {file: logo.svg}}
+  - {path: /two, response: hi, auth: false}
+  - {path: /two, methods: [POST], response: hi}
+"""
+ORIGIN = "https://app.example.com"
+
+
+@pytest.fixture(autouse=True)
+def _keys(monkeypatch: pytest.MonkeyPatch, spec_folder: Path) -> None:
+    monkeypatch.setenv("ENGINE_TEST_CI", CI)
+    monkeypatch.setenv("ENGINE_TEST_OPS", OPS)
+    digest = hashlib.sha256(GUEST.encode()).hexdigest()
+    (spec_folder / "guests.sha256").write_text(f"# guests\n{digest}  -\n\n{'0' * 64}\n")
+    (spec_folder / "logo.svg").write_text("<svg/>")
+
+
+@pytest.fixture(params=["lane", "app"])
+def client_of(request: pytest.FixtureRequest, app_of: AppOf) -> Callable[[str], Client]:
+    def make(text: str) -> Client:
+        app = app_of(text)
+        return Client(Lane(app)) if request.param == "lane" else app.test_client()
+
+    return make
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+PATHS = [
+    *[
+        "/",
+        "/open",
+        "/ops",
+        "/made",
+        "/hello/you",
+        "/logo",
+        "/two",
+        "/docs",
+        "/docs/docs.js",
+        "/openapi.json",
+        "/metrics",
+    ],
+    *[
+        "//",
+        "//ops",
+        "/ops/",
+        "/OPS",
+        "/%6fps",
+        "/./ops",
+        "/%2e/ops",
+        "/x/../ops",
+        "/nix",
+        "/livez",
+        "/readyz",
+        "/ops?a=b",
+    ],
+]
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "get", "BREW"]
+OPEN = {
+    *itertools.product(["/open", "/livez", "/readyz", "/two"], ["GET", "HEAD"]),
+    *itertools.product(["/open", "/livez", "/readyz"], ["OPTIONS"]),
+}
+
+
+@pytest.mark.parametrize(
+    "service", ["", "  cors: {origins: ['*']}\n", "  rate_limit: 1000/second\n"], ids=["", "cors", "rate"]
+)
+def test_nobody_gets_in_without_a_key(service: str, client_of: Callable[[str], Client]) -> None:
+    """Every path with every method: what is open, and nothing else."""
+    client = client_of(f"service:\n{KEYS}{service}{ROUTES}")
+    wrong: list[dict[str, str]] = [
+        {},
+        bearer("wrong-0123456789abcdef"),
+        {"X-API-Key": "x"},
+        {"Authorization": f"Basic {CI}"},
+    ]
+    for path, method, headers in itertools.product(PATHS, METHODS, wrong):
+        answer = client.open(path, method=method, headers=headers, data=b"{}" if method == "POST" else b"")
+        got_in = 200 <= answer.status_code < 300 or answer.status_code == 304
+        assert ((path, method.upper()) in OPEN) == got_in, (path, method, headers, answer.status)
+        if not got_in and (path, method.upper()) not in OPEN and path not in ("/open", "/livez", "/readyz", "/two"):
+            assert 401 == answer.status_code, (path, method, answer.status)
+            assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("headers", [bearer(CI), {"X-API-Key": CI}, {"Authorization": f"bearer  {CI} "}, bearer(GUEST)])
+def test_a_key_lets_in(headers: dict[str, str], client_of: Callable[[str], Client]) -> None:
+    client = client_of(f"service:\n{KEYS}{ROUTES}")
+    for path in ("/", "/open", "/hello/you", "/logo", "/docs", "/openapi.json", "/metrics"):
+        assert 200 == client.get(path, headers=headers).status_code, path
+    assert 201 == client.post("/made", headers=headers, data=b"{}").status_code
+    assert (404, 405) == (client.get("/nix", headers=headers).status_code, client.put("/", headers=headers).status_code)
+    refused = client.get("/ops", headers=headers)
+    name = "guests" if GUEST in str(headers) else "ci"
+    assert (403, f'the key "{name}" may not ask for this') == (
+        refused.status_code,
+        refused.get_json(force=True)["detail"],
+    )
+    assert 403 == client.open("/ops", method="OPTIONS", headers=headers).status_code
+    assert 200 == client.get("/ops", headers=bearer(OPS)).status_code
+
+
+@pytest.mark.parametrize(
+    ("headers", "detail"),
+    [
+        ({}, "an API key is wanted: send it as Authorization: Bearer KEY, or as X-API-Key: KEY"),
+        (
+            {"Authorization": "Bearer"},
+            "an API key is wanted: send it as Authorization: Bearer KEY, or as X-API-Key: KEY",
+        ),
+        (bearer("nobody-0123456789"), "this API key is not known here"),
+        (bearer(f"{CI},{CI}"), "this API key is not known here"),
+        (bearer("x" * 5000), "this API key is not known here"),
+        (bearer("é" * 20), "this API key is not known here"),
+        (bearer(hashlib.sha256(CI.encode()).hexdigest()), "this API key is not known here"),
+        ({**bearer(CI), "X-API-Key": OPS}, "Authorization and X-API-Key have different keys; send one"),
+    ],
+)
+def test_a_wrong_key_is_told(headers: dict[str, str], detail: str, client_of: Callable[[str], Client]) -> None:
+    answer = client_of(f"service:\n{KEYS}{ROUTES}").get("/", headers=headers)
+    assert (401, "application/problem+json", detail) == (
+        answer.status_code,
+        answer.content_type,
+        answer.get_json(force=True)["detail"],
+    )
+
+
+def test_the_same_key_twice_is_one(client_of: Callable[[str], Client]) -> None:
+    assert 200 == client_of(f"service:\n{KEYS}{ROUTES}").get("/", headers={**bearer(CI), "X-API-Key": CI}).status_code
+
+
+def test_a_body_that_nobody_may_send_is_read_away(client_of: Callable[[str], Client]) -> None:
+    answer = client_of(f"service:\n{KEYS}{ROUTES}").post("/made", data=b"x" * 3_000_000)
+    assert (401, None) == (answer.status_code, answer.headers.get("Connection"))
+
+
+def test_built_in_routes_can_be_opened(client_of: Callable[[str], Client]) -> None:
+    client = client_of(
+        f"service:\n{KEYS}  built_in: {{docs: {{auth: false}}, metrics: {{auth: [ops], path: /m}}}}\n{ROUTES}"
+    )
+    assert [200, 200, 401, 401] == [
+        client.get(path).status_code for path in ("/docs", "/docs/docs.js", "/openapi.json", "/m")
+    ]
+    assert (403, 200) == tuple(client.get("/m", headers=bearer(key)).status_code for key in (CI, OPS))
+
+
+def test_keys_may_be_wanted_by_some_routes_alone(client_of: Callable[[str], Client]) -> None:
+    keys = KEYS.replace("    api_keys", "    required: false\n    api_keys")
+    client = client_of(f"service:\n{keys}routes: [{{path: /, response: hi}}, {{path: /k, response: hi, auth: true}}]")
+    assert [200, 401, 404] == [client.get(path).status_code for path in ("/", "/k", "/nix")]
+
+
+def test_two_names_with_one_key_are_told(spec_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENGINE_TEST_OPS", CI)
+    (spec_folder / "routes.yaml").write_text(f"service:\n{KEYS}{ROUTES}")
+    with pytest.raises(Exception, match='the same key as that of "ci"') as refused:
+        load()
+    assert CI not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "said"), [("tiny-key", "is too short to be safe"), ("has a space in it", "no header carries")]
+)
+def test_a_weak_key_is_told_and_not_shown(
+    key: str, said: str, spec_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENGINE_TEST_CI", key)
+    (spec_folder / "routes.yaml").write_text(f"service:\n{KEYS}{ROUTES}")
+    with pytest.raises(Exception, match=said) as refused:
+        load()
+    assert key not in str(refused.value)
+
+
+def test_keys_are_in_no_record_and_no_document(app_of: AppOf) -> None:
+    app = app_of(f"service:\n{KEYS}  built_in: {{docs: {{auth: false}}}}\n{ROUTES}")
+    document = app.test_client().get("/openapi.json", headers=bearer(CI)).json
+    assert {"bearer", "key"} == set(document["components"]["securitySchemes"])
+    assert [{"bearer": []}, {"key": []}] == document["paths"]["/"]["get"]["security"]
+    assert "security" not in document["paths"]["/open"]["get"]
+    assert {"401", "403"} < set(document["paths"]["/"]["get"]["responses"])
+    for text in (repr(app.spec), app.test_client().get("/docs").text):
+        assert CI not in text
+        assert hashlib.sha256(CI.encode()).hexdigest() not in text
+
+
+CORS = f"  cors: {{origins: [{ORIGIN}], headers: [X-Own], expose: [ETag], credentials: true, max_age: 60}}\n"
+
+
+def test_a_page_of_an_allowed_origin_may_read(client_of: Callable[[str], Client]) -> None:
+    client = client_of(f"service:\n{CORS}{ROUTES.replace(', auth: [ops]', '').replace(', auth: false', '')}")
+    for path, status in (("/", 200), ("/logo", 200), ("/nix", 404), ("/made", 405)):
+        answer = client.get(path, headers={"Origin": ORIGIN})
+        assert (status, ORIGIN, "true", "ETag", "Origin") == (
+            answer.status_code,
+            *(
+                answer.headers[f"Access-Control-{name}"]
+                for name in ("Allow-Origin", "Allow-Credentials", "Expose-Headers")
+            ),
+            answer.headers["Vary"],
+        )
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "https://app.example.com.evil", "http://app.example.com", ""]
+)
+def test_another_page_may_not(origin: str, client_of: Callable[[str], Client]) -> None:
+    client = client_of(f"service:\n{CORS}{ROUTES.replace(', auth: [ops]', '').replace(', auth: false', '')}")
+    asks = {"Origin": origin, "Access-Control-Request-Method": "GET"}
+    for answer in (client.get("/", headers={"Origin": origin}), client.open("/", method="OPTIONS", headers=asks)):
+        assert 200 == answer.status_code
+        assert "Access-Control-Allow-Origin" not in answer.headers
+        assert "Origin" == answer.headers["Vary"]
+
+
+def test_a_preflight_needs_no_key(client_of: Callable[[str], Client]) -> None:
+    """Browsers send none with it; what it gets is a permission to ask, and no more."""
+    client = client_of(f"service:\n{KEYS}{CORS}{ROUTES}")
+    asks = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-own"}
+    answer = client.open("/two", method="OPTIONS", headers=asks)
+    assert (204, b"") == (answer.status_code, answer.data)
+    expected = {
+        "Access-Control-Allow-Origin": ORIGIN,
+        "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS, POST",
+        "Access-Control-Allow-Headers": "Authorization, Content-Type, X-API-Key, X-Request-ID, traceparent, X-Own",
+        "Access-Control-Max-Age": "60",
+    }
+    assert expected.items() <= dict(answer.headers).items()
+    assert 401 == client.open("/nix", method="OPTIONS", headers=bearer("x")).status_code
+    assert 401 == client.open("/two", method="OPTIONS", headers={"Origin": ORIGIN}).status_code
+
+
+def test_a_route_may_have_its_own_origins(client_of: Callable[[str], Client]) -> None:
+    client = client_of(
+        f"service:\n{CORS}routes:\n  - {{path: /, response: hi, cors: false}}\n"
+        "  - {path: /all, response: hi, cors: {origins: ['*']}}\n"
+    )
+    assert "Access-Control-Allow-Origin" not in client.get("/", headers={"Origin": ORIGIN}).headers
+    assert "*" == client.get("/all", headers={"Origin": "https://any.example"}).headers["Access-Control-Allow-Origin"]
+
+
+RATE = "service: {rate_limit: 3/hour}\n"
+
+
+def limits(answer: TestResponse) -> tuple[int, str, str]:
+    return answer.status_code, answer.headers["RateLimit-Policy"], answer.headers["RateLimit"].partition(";t=")[0]
+
+
+def test_more_than_the_rate_gets_429(client_of: Callable[[str], Client]) -> None:
+    client = client_of(f"{RATE}{ROUTES.replace(', auth: [ops]', '').replace(', auth: false', '')}")
+    answers = [
+        client.get("/"),
+        client.get("/nix"),
+        client.put("/logo"),
+        client.get("/"),
+        client.open("/", method="OPTIONS"),
+    ]
+    policy = '"default";q=3;w=3600'
+    remaining = [limits(answer) for answer in answers]
+    assert [
+        (200, policy, '"default";r=2'),
+        (404, policy, '"default";r=1'),
+        (405, policy, '"default";r=0'),
+    ] == remaining[:3]
+    assert [(429, policy, '"default";r=0')] * 2 == remaining[3:]
+    assert 3590 < int(answers[3].headers["Retry-After"]) <= 3600
+    detail = answers[3].get_json(force=True)["detail"]
+    assert detail.startswith("more than 3 requests in 3,600 seconds; ask again in 3,")
+    assert 200 == client.get("/", environ_base={"REMOTE_ADDR": "10.0.0.9"}).status_code
+    assert [200, 200] == [client.get(path).status_code for path in ("/livez", "/readyz")]
+
+
+def test_a_route_may_have_its_own_rate(client_of: Callable[[str], Client]) -> None:
+    client = client_of(
+        f"{RATE}routes:\n  - {{path: /, response: hi, rate_limit: 1/day}}\n"
+        "  - {path: /free, response: hi, rate_limit: false}\n  - {path: /as, response: hi}\n"
+    )
+    assert [200, 429] == [client.get("/").status_code for _ in range(2)]
+    assert [200] * 5 == [client.get("/free").status_code for _ in range(5)]
+    assert [200, 200, 200, 429] == [client.get("/as").status_code for _ in range(4)]
+
+
+def test_each_key_has_a_rate_of_its_own(client_of: Callable[[str], Client]) -> None:
+    client = client_of(f"service:\n{KEYS}  rate_limit: 2/hour\n{ROUTES}")
+    assert [200, 200, 429] == [client.get("/", headers=bearer(CI)).status_code for _ in range(3)]
+    assert [200, 200, 429] == [client.get("/ops", headers=bearer(OPS)).status_code for _ in range(3)]
+    assert [401, 401, 429] == [client.get("/", headers=bearer(f"guess-{n:016}")).status_code for n in range(3)]
+
+
+def test_a_clock_that_is_set_locks_nobody_out(app_of: AppOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, now = (
+        app_of(
+            f"service: {{rate_limit: 1/minute}}\n{ROUTES.replace(', auth: [ops]', '')}".replace(", auth: false", "")
+        ).test_client(),
+        time.time,
+    )
+    assert [200, 429] == [client.get("/").status_code for _ in range(2)]
+    for jump in (-86400, 86400):
+        monkeypatch.setattr(time, "time", lambda jump=jump: now() + jump)
+        answers = [client.get("/") for _ in range(2)]
+        assert [200, 429] == [answer.status_code for answer in answers]
+        assert 1 <= int(answers[1].headers["Retry-After"]) <= 60
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "remote", "proxies", "address"),
+    [
+        ("1.1.1.1", "9.9.9.9", 0, "9.9.9.9"),
+        ("1.1.1.1", "9.9.9.9", 1, "1.1.1.1"),
+        ("6.6.6.6, 1.1.1.1", "9.9.9.9", 1, "1.1.1.1"),
+        ("6.6.6.6, 1.1.1.1, 2.2.2.2", "9.9.9.9", 2, "1.1.1.1"),
+        ("1.1.1.1", "9.9.9.9", 2, "9.9.9.9"),
+        ("junk", "9.9.9.9", 1, "9.9.9.9"),
+        ("", "2001:db8:1:2:3:4:5:6", 0, "2001:db8:1:2::/64"),
+        ("", "::ffff:10.0.0.1", 0, "10.0.0.1"),
+        ("", "", 0, ""),
+    ],
+)
+def test_the_address_is_what_trusted_proxies_have_written(
+    forwarded: str, remote: str, proxies: int, address: str
+) -> None:
+    environ = {"REMOTE_ADDR": remote, **({"HTTP_X_FORWARDED_FOR": forwarded} if forwarded else {})}
+    assert address == client_address(environ, proxies)
+
+
+def test_rates_of_several_workers_in_memory_are_warned_of(spec_folder: Path) -> None:
+    (spec_folder / "routes.yaml").write_text("service:\n  rate_limit: 100/minute\nroutes: [{path: /, response: hi}]")
+    with serving(spec_folder, "-w", "2") as server:
+        said = "".join(server.lines)
+    assert "routes.yaml:2:15: warning: each of the 2 workers counts by itself, and lets as many through" in said
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """A real Redis server, on a socket in a folder of its own."""
+    program = shutil.which("redis-server")
+    assert program, "redis-server is not installed"
+    socket = tmp_path / "redis.sock"
+    arguments = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(tmp_path)]
+    with subprocess.Popen([program, *arguments], stdout=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 10
+        while not socket.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        yield process, f"redis+unix://{socket}"
+        process.kill()
+
+
+def spec_with(storage: str, failure: str) -> str:
+    return (
+        f"service: {{rate_limit: {{limit: 20/hour, storage: '{storage}', on_storage_failure: {failure}}}}}\n"
+        "routes: [{path: /, response: hi}]"
+    )
+
+
+def test_workers_share_a_rate_in_redis(redis: tuple[Any, str], spec_folder: Path) -> None:
+    process, url = redis
+    (spec_folder / "routes.yaml").write_text(spec_with(url, "allow"))
+    with serving(spec_folder, "-w", "2") as server:
+        statuses = [server.request("GET", "/")[0] for _ in range(40)]
+        assert [200] * 20 + [429] * 20 == statuses
+        process.kill()
+        process.wait()
+        assert 200 == server.request("GET", "/")[0]
+        metrics = server.request("GET", "/metrics")[2].decode()
+        assert "warning" not in "".join(server.lines)
+    samples = {s.name: s.value for family in text_string_to_metric_families(metrics) for s in family.samples}
+    assert samples["engine_rate_limit_storage_failures_total"] >= 1
+    told = "".join(server.lines)
+    assert "requests cannot be counted (StorageError); they are let through" in told
+    assert url not in told
+
+
+def test_without_redis_a_service_may_refuse(app_of: AppOf, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    client = app_of(spec_with(f"redis+unix://:hunter22@{tmp_path}/nothing.sock", "refuse")).test_client()
+    for _ in range(3):
+        answer = client.get("/")
+        assert (503, "1", "the rate of requests cannot be looked up just now") == (
+            answer.status_code,
+            answer.headers["Retry-After"],
+            answer.json["detail"],
+        )
+    assert "hunter22" not in caplog.text
+
+
+def test_redis_that_comes_back_is_asked_again(redis: tuple[Any, str], app_of: AppOf) -> None:
+    process, url = redis
+    client = app_of(spec_with(url, "refuse")).test_client()
+    assert 200 == client.get("/").status_code
+    process.kill()
+    process.wait()
+    assert 503 == client.get("/").status_code
+    with subprocess.Popen([shutil.which("redis-server"), *process.args[1:]], stdout=subprocess.DEVNULL) as again:
+        deadline = time.monotonic() + 15
+        while client.get("/").status_code != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        again.kill()
+
+
+def test_what_the_environment_gives_is_never_shown(spec_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = 'very"secret-' + "x" * 100
+    monkeypatch.setenv("ENGINE_TEST_SECRET", secret)
+    text = "service: {errors: '${env:ENGINE_TEST_SECRET}', rate_limit: '${env:ENGINE_TEST_SECRET}'}\n"
+    (spec_folder / "routes.yaml").write_text(
+        text + "routes: [{path: '${env:ENGINE_TEST_SECRET}', response: hi, model: '${env:ENGINE_TEST_SECRET}'}]"
+    )
+    done = subprocess.run(command("check"), cwd=spec_folder, capture_output=True, text=True, check=False)
+    assert 1 == done.returncode
+    assert "secret" not in done.stderr
+    assert "xxxx" not in done.stderr
+    assert '"${env:ENGINE_TEST_SECRET}" is not a rate' in done.stderr
+
+
+def test_values_come_from_the_environment(app_of: AppOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENGINE_TEST_SIZE", "2")
+    monkeypatch.setenv("ENGINE_TEST_TEXT", "no: [yes]")
+    app = app_of("""service:
+  title: ${env:ENGINE_TEST_TEXT}
+  limits:
+    instances: ${env:ENGINE_TEST_SIZE}
+    body: '${env:NOWHERE:-3 KiB}'
+routes:
+  - path: /
+    response:
+      json:
+        a: '${env:ENGINE_TEST_SIZE}'
+        b: ${env:ENGINE_TEST_SIZE}
+        c: $${env:X}
+""")
+    service = app.spec.service
+    assert ("no: [yes]", 2, 3072) == (service.title, service.limits.instances, service.limits.body)
+    assert {"a": "2", "b": 2, "c": "${env:X}"} == app.test_client().get("/").json
