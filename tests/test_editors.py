@@ -192,7 +192,7 @@ OTHERWISE = {
     MISSING: """
         examples-incomplete/models.yaml model-misspelt-keys/models.yaml model-without-file-and-input/models.yaml
         models-broken-and-routes-broken/routes.yaml place-minified-json/routes.yaml
-        place-no-line-break-at-the-end/routes.yaml unknown-keys/routes.yaml
+        place-no-line-break-at-the-end/routes.yaml unknown-keys/routes.yaml guards-misspelt/routes.yaml
     """,
     JOINED: """
         built-in-of-wrong-type/routes.yaml labels/models.yaml methods/routes.yaml response-with-two-bodies/routes.yaml
@@ -210,6 +210,7 @@ OTHERWISE = {
         yaml-unclosed-bracket/routes.yaml yaml-unclosed-quote/routes.yaml yaml-utf16/routes.yaml
     """,
     UNSEEN: """
+        environment/routes.yaml
         yaml-alias-in-itself/routes.yaml yaml-control-character/routes.yaml yaml-del/routes.yaml
         yaml-duplicate-keys-by-value/routes.yaml yaml-infinite/routes.yaml yaml-integer-of-5000-digits/routes.yaml
         yaml-list-as-key/routes.yaml yaml-lone-surrogate/routes.yaml yaml-merge-key/routes.yaml
@@ -344,6 +345,7 @@ DEPENDS = "it depends on the route or the model"
 
 WITHOUT_DEFAULT = {
     "service.rate_limit": {"limit": NONE},
+    "service.built_in.docs": {"path": DEPENDS, "auth": DEPENDS},
     "service.auth.api_keys.0": {"env": ONE_OF_THEM, "file": ONE_OF_THEM},
     "routes.0": {
         "methods": DEPENDS,

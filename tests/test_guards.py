@@ -148,6 +148,10 @@ def test_a_key_lets_in(headers: dict[str, str], client_of: Callable[[str], Clien
         (bearer("x" * 5000), "this API key is not known here"),
         (bearer("é" * 20), "this API key is not known here"),
         (bearer(hashlib.sha256(CI.encode()).hexdigest()), "this API key is not known here"),
+        (
+            {"Authorization": f"Basic {CI}", "X-API-Key": CI},
+            "Authorization and X-API-Key have different keys; send one",
+        ),
         ({**bearer(CI), "X-API-Key": OPS}, "Authorization and X-API-Key have different keys; send one"),
     ],
 )

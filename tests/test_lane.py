@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -76,6 +77,18 @@ REQUEST_BODIES = st.sampled_from(
 QUERIES = st.sampled_from(["a=b", "", urlencode(INSTANCE), urlencode({**INSTANCE, "petal_width": "wide"}), "a=%FF"])
 
 
+KEY = "key-0123456789abcdef"
+AUTH = {"auth": {"api_keys": [{"name": "ci", "env": "ENGINE_TEST_LANE_KEY"}]}}
+CORS = {"cors": {"origins": ["https://a.example"], "credentials": True, "expose": ["ETag"]}}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _key() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ENGINE_TEST_LANE_KEY", KEY)
+        yield
+
+
 @st.composite
 def specs(draw: st.DrawFn) -> dict[str, Any]:
     paths = draw(st.lists(st.sampled_from(PATHS), min_size=1, max_size=5, unique=True))
@@ -86,7 +99,8 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
         if "<int:x>" in route["path"] and "model" not in route and "html" in route["response"]:
             route["response"]["html"] = "<p>${path.x}</p>"
     errors = draw(st.sampled_from(["problem", "html"]))
-    return {"service": {"errors": errors, "limits": {"body": 2000}}, "routes": routes}
+    guards = draw(st.sampled_from([{}, AUTH, CORS, {**AUTH, **CORS}]))
+    return {"service": {"errors": errors, "limits": {"body": 2000}, **guards}, "routes": routes}
 
 
 def sometimes(draw: st.DrawFn, values: st.SearchStrategy[str]) -> str | None:
@@ -118,10 +132,16 @@ def requests(draw: st.DrawFn, spec: dict[str, Any]) -> dict[str, Any]:
         "HTTP_HOST": st.sampled_from(["localhost:5000", "a..b", "a b", "x" * 70, "[::1]:80", ""]),
         "HTTP_ACCEPT": st.sampled_from(["*/*", "text/html", "application/json", "text/html;q=0.1"]),
         "HTTP_IF_NONE_MATCH": st.just("*"),
+        "HTTP_ORIGIN": st.sampled_from(["https://a.example", "https://b.example"]),
+        "HTTP_ACCESS_CONTROL_REQUEST_METHOD": st.just("GET"),
+        "HTTP_X_REQUEST_ID": st.sampled_from(["abc-1", "a b", "x" * 200, "a\x1b[2J"]),
+        "HTTP_TRACEPARENT": st.sampled_from([f"00-{'a' * 32}-{'b' * 16}-01", f"00-{'0' * 32}-{'b' * 16}-01", "x"]),
         "HTTP_TRANSFER_ENCODING": st.just("chunked"),
         "CONTENT_TYPE": st.sampled_from(["application/json", "text/plain", ""]),
     }
     chosen = {name: sometimes(draw, values) for name, values in optional.items()}
+    if "auth" in spec["service"] and draw(st.integers(0, 3)):
+        chosen["HTTP_X_API_KEY"] = draw(st.sampled_from([KEY, KEY, KEY, "other", KEY * 2]))
     return environ | {name: value for name, value in chosen.items() if value is not None}
 
 

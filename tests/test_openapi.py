@@ -182,6 +182,25 @@ def test_schemathesis_finds_nothing(live: Server, tmp_path: Path) -> None:
     assert "No issues found" in done.stdout
 
 
+def test_schemathesis_finds_nothing_in_a_guarded_service(
+    spec_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENGINE_TEST_KEY", "key-0123456789abcdef")
+    guards = "auth: {api_keys: [{name: ci, env: ENGINE_TEST_KEY}]}, cors: {origins: [https://a.example]}, "
+    (spec_folder / "routes.yaml").write_text(SERVICE.replace("{title", f"{{{guards}rate_limit: 90000/second, title", 1))
+    (spec_folder / "models.yaml").write_text(IRIS)
+    with serving(spec_folder, "-w", "1") as server:
+        url = f"http://127.0.0.1:{server.port}/openapi.json"
+        arguments = ["run", url, "--checks", "all", "--max-examples", "20", "--no-color", "--seed", "1"]
+        arguments += ["--header", "X-API-Key: key-0123456789abcdef"]
+        tool = Path(sys.executable).with_name("schemathesis")
+        done = subprocess.run(
+            [tool, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+        )
+    assert 0 == done.returncode, done.stdout
+    assert "No issues found" in done.stdout
+
+
 def test_a_generated_client_predicts(live: Server, tmp_path: Path) -> None:
     (tmp_path / "openapi.json").write_bytes(live.request("GET", "/openapi.json")[2])
     tool = Path(sys.executable).with_name("openapi-python-client")

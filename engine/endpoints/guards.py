@@ -51,8 +51,8 @@ class Keys:
 
     def identify(self, environ: Environ) -> tuple[str, Problem | None]:
         """Give the name of the key that a request sends, or the problem with it."""
-        sent = [key for key in (_bearer(environ), environ.get("HTTP_X_API_KEY")) if key]
-        if not sent:
+        sent = [key for key in (_bearer(environ), environ.get("HTTP_X_API_KEY")) if key is not None]
+        if not any(sent):
             detail = "an API key is wanted: send it as Authorization: Bearer KEY, or as X-API-Key: KEY"
             return "", Problem(HTTPStatus.UNAUTHORIZED, detail, headers=_ASK)
         if len(set(sent)) > 1:
@@ -172,6 +172,9 @@ def _preflight(cors: Cors) -> Headers:
     return ("Access-Control-Allow-Headers", names), ("Access-Control-Max-Age", str(cors.max_age))
 
 
-def _bearer(environ: Environ) -> str:
-    scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
+def _bearer(environ: Environ) -> str | None:
+    """Give the token that is sent as Authorization; None without that header, empty for another scheme."""
+    if "HTTP_AUTHORIZATION" not in environ:
+        return None
+    scheme, _, token = environ["HTTP_AUTHORIZATION"].partition(" ")
+    return str(token.strip()) if scheme.lower() == "bearer" else ""

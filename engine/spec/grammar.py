@@ -163,7 +163,7 @@ def _noun(path: Path) -> str:
 
 def _a(beside: dict[str, Any]) -> str:
     title: str = beside["title"]
-    if title.endswith((".yaml", ".lock", "s")) or title in ("output", "service", "built_in"):
+    if title.endswith((".yaml", ".lock", "s")) or title in ("auth", "built_in", "output", "service"):
         return title
     return f"an {title}" if title[0] in "aeiou" else f"a {title}"
 

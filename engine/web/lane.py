@@ -99,7 +99,10 @@ def _guarded(way: Way, guard: Guard) -> Way:
     """Ask the guard first; whom it refuses, the app answers."""
 
     def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes] | None:
-        admission = environ[ADMISSION] = guard.admit(environ)
+        try:
+            admission = environ[ADMISSION] = guard.admit(environ)
+        except Exception:  # noqa: BLE001 - the app asks the guard again, and tells its failure as it should be told
+            return None
         if admission.problem is not None:
             return None
         return way(environ, _marking(start_response, admission.headers) if admission.headers else start_response)
