@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -27,8 +28,24 @@ from engine.spec import Spec
 )
 @click.option("--no-reload", "reload", flag_value=False, default=True, help="Do not follow changes of the files.")
 @click.option("--locked", is_flag=True, help="Serve only models that are pinned in models.lock.")
+@click.option(
+    "--log-format",
+    type=click.Choice(("text", "json")),
+    default="text",
+    show_default=True,
+    help="Lines for people, or JSON for programs.",
+)
+@click.option("--log-requests", is_flag=True, help="Log a line for each request.")
 def serve(
-    routes: str, models: str | None, host: str, port: int, workers: int | None, reload: bool, locked: bool
+    routes: str,
+    models: str | None,
+    host: str,
+    port: int,
+    workers: int | None,
+    reload: bool,
+    locked: bool,
+    log_format: Literal["text", "json"],
+    log_requests: bool,
 ) -> None:
     """Serve the spec with the production server, until SIGTERM or ^C.
 
@@ -59,7 +76,9 @@ def serve(
         print_models(first.facts)
         for note in first.notes:
             click.echo(note)
-        server.serve(source, first, server.Options(host, port, count, reload), announce)
+        server.serve(
+            source, first, server.Options(host, port, count, reload, server.Logs(log_format, log_requests)), announce
+        )
 
 
 def _cores() -> int:

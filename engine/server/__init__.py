@@ -1,6 +1,7 @@
 """serve: a checked spec → processes that listen, follow its changes and drain. The only folder that imports Granian."""
 
+from engine.server.logs import Logs
 from engine.server.serve import Options, first_check, is_loopback, serve
 from engine.server.snapshot import Source
 
-__all__ = ["Options", "Source", "first_check", "is_loopback", "serve"]
+__all__ = ["Logs", "Options", "Source", "first_check", "is_loopback", "serve"]

@@ -16,11 +16,11 @@ from engine.errors import SpecError
 from engine.models import needs_sklearn
 from engine.server.apart import LostCheck, check_apart
 from engine.server.listener import listen
+from engine.server.logs import Logs
 from engine.server.notify import notify
 from engine.server.reload import Reloader
 from engine.server.snapshot import Outcome, Progress, Source, check, newcomers
 from engine.server.supervisor import Supervisor
-from engine.server.worker import LOG_FORMAT
 from engine.spec import Spec, load
 
 
@@ -32,6 +32,7 @@ class Options:
     port: int
     workers: int
     watching: bool
+    logs: Logs
 
 
 def first_check(source: Source, progress: Progress) -> tuple[Outcome, Spec]:
@@ -60,7 +61,7 @@ def serve(source: Source, first: Outcome, options: Options, announce: Callable[[
     Raises `ServeError` where the address cannot be had, and `KeyboardInterrupt` after a stop by SIGINT.
     """
     host = options.host
-    logging.basicConfig(format=LOG_FORMAT, level=logging.INFO)
+    options.logs.begin()
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
     multiprocessing.set_start_method("spawn", force=True)
     with listen(host, options.port) as listener:
@@ -71,7 +72,7 @@ def serve(source: Source, first: Outcome, options: Options, announce: Callable[[
             notify("READY=1")
             announce(url)
 
-        supervisor = Supervisor(listener, options.workers, ready)
+        supervisor = Supervisor(listener, options.workers, options.logs, ready)
         reloader = Reloader(source, supervisor, first, watching=options.watching)
         _on_signals(supervisor, reloader)
         supervisor.publish(first.snapshot or b"", show_models(first.facts))

@@ -20,6 +20,7 @@ from typing import Any
 
 from engine.endpoints import Numbers
 from engine.server.listener import count_waiting, turn_away_newcomers
+from engine.server.logs import Logs
 from engine.server.notify import notify
 from engine.server.worker import work
 
@@ -57,7 +58,9 @@ class Patience:
 class Worker:
     """A worker process, as its supervisor sees it; `hear` is called in a thread of its own with what it says."""
 
-    def __init__(self, number: int, listener: socket.socket, hear: Callable[[Worker, str, Any], None]) -> None:
+    def __init__(
+        self, number: int, listener: socket.socket, logs: Logs, hear: Callable[[Worker, str, Any], None]
+    ) -> None:
         self.number = number
         self.generation = 0
         self.failed = ""
@@ -67,7 +70,9 @@ class Worker:
         self._hear = hear
         self._outbox: queue.SimpleQueue[tuple[str, Any] | None] = queue.SimpleQueue()
         self._channel, theirs = multiprocessing.Pipe()
-        self.process = multiprocessing.Process(target=work, args=(number, listener, theirs), name=f"worker-{number}")
+        self.process = multiprocessing.Process(
+            target=work, args=(number, listener, theirs, logs), name=f"worker-{number}"
+        )
         self.process.start()
         theirs.close()
         try:
@@ -115,8 +120,9 @@ class Scrape:
 class Supervisor:
     """Keeps a number of workers serving the newest generation, until it is told to stop."""
 
-    def __init__(self, listener: socket.socket, count: int, ready: Event) -> None:
+    def __init__(self, listener: socket.socket, count: int, logs: Logs, ready: Event) -> None:
         self._listener = listener
+        self._logs = logs
         self._ready: Event | None = ready
         self._inbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._workers: dict[int, Worker] = {}
@@ -179,7 +185,7 @@ class Supervisor:
 
     def _start(self, number: int) -> None:
         try:
-            worker = self._workers[number] = Worker(number, self._listener, self._hear)
+            worker = self._workers[number] = Worker(number, self._listener, self._logs, self._hear)
         except Exception as error:  # noqa: BLE001 - killed before it began, or there is no room for another
             self._start_later(number, age=0.0)
             logger.error("worker %d cannot be started: %s", number, error)  # noqa: TRY400 - no traceback says more

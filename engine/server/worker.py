@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from multiprocessing.connection import Connection
+from time import perf_counter
 from typing import Any
 
 from granian import _futures, _granian
@@ -28,8 +29,9 @@ from granian.http import HTTP1Settings
 from engine.endpoints import Meter, Numbers, Process, Status
 from engine.models import Predictor, restore_models
 from engine.server.listener import BACKLOG
+from engine.server.logs import Logs, RequestLog
 from engine.server.snapshot import Snapshot
-from engine.web import Lane, Service, build_app
+from engine.web import Lane, Service, build_app, request_id
 
 logger = logging.getLogger("engine")
 
@@ -48,7 +50,6 @@ WRITE_SECONDS = 1.0
 FULL_LOG_SECONDS = 60.0
 # How long a scrape waits for the numbers of all workers.
 GATHER_SECONDS = 3.0
-LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 ENVIRON: dict[str, Any] = {
     "SCRIPT_NAME": "",
@@ -72,8 +73,9 @@ class Front:
     request's.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, log: RequestLog | None = None) -> None:
         self.app: App
+        self._log = log
         self.draining = False
         self._computing: list[None] = []
         self._reading: list[None] = []
@@ -87,7 +89,9 @@ class Front:
         try:
             if "CONTENT_LENGTH" in scope or "HTTP_TRANSFER_ENCODING" in scope:
                 scope["wsgi.input"] = _Body(scope["wsgi.input"], self._computing, self._reading)
-            start = _Start()
+            start, began = _Start(), perf_counter()
+            if self._log is not None:
+                request_id(scope)
             body = self.app(scope, start)
             whole = b"".join(body)
             if type(body) is not list:
@@ -96,6 +100,8 @@ class Front:
                     close()
             headers = [*start.headers, _CLOSE] if self.draining else start.headers
             protocol.response_bytes(start.status, headers, whole)
+            if self._log is not None:
+                self._log.write(scope, start.status, len(whole), began)
         finally:
             self._computing.pop()
 
@@ -279,13 +285,13 @@ class Follower:
         os._exit(0)
 
 
-def work(number: int, listener: socket.socket, channel: Connection) -> None:
+def work(number: int, listener: socket.socket, channel: Connection, logs: Logs) -> None:
     """Be a worker, until the supervisor says stop or is gone."""
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # which may be sent to all; the supervisor hears them
         signal.signal(signum, signal.SIG_IGN)
-    logging.basicConfig(format=LOG_FORMAT, level=logging.INFO)
+    logs.begin()
     logging.getLogger("_granian").setLevel(logging.ERROR)
-    front, stopped, ended = Front(), _RUST.WorkerSignal(), threading.Event()
+    front, stopped, ended = Front(RequestLog() if logs.requests else None), _RUST.WorkerSignal(), threading.Event()
     stopped.add_cb(ended.set)
     try:
         headers = Follower(channel, front, stopped.set).begin()

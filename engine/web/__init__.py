@@ -1,6 +1,8 @@
 """build: Endpoints → the Flask app. The only folder that imports Flask."""
 
 from engine.web.app import Service, build_app, create_app
+from engine.web.guarding import ADMISSION
+from engine.web.identity import request_id, trace_id
 from engine.web.lane import Lane
 
-__all__ = ["Lane", "Service", "build_app", "create_app"]
+__all__ = ["ADMISSION", "Lane", "Service", "build_app", "create_app", "request_id", "trace_id"]

@@ -20,7 +20,7 @@ from engine.web.app import Service, to_flask
 from engine.web.body import ERROR
 from engine.web.counts import BEGIN
 from engine.web.guarding import ADMISSION
-from engine.web.identity import given
+from engine.web.identity import REQUEST_ID, names_of
 
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
@@ -63,8 +63,8 @@ class Lane:
             and self._is_plain(environ.get("HTTP_HOST", ""))
         ):
             way, count = known
-            named = "HTTP_X_REQUEST_ID" in environ or "HTTP_TRACEPARENT" in environ
-            body = way(environ, _marking(start_response, given(environ)) if named else start_response)
+            named = "HTTP_X_REQUEST_ID" in environ or "HTTP_TRACEPARENT" in environ or REQUEST_ID in environ
+            body = way(environ, _marking(start_response, names_of(environ)) if named else start_response)
             if body is not None:
                 count(perf_counter() - begin)
                 return body

@@ -1,0 +1,94 @@
+"""What a service writes about itself: one line for each event, as text for people or as JSON for programs."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+from urllib.parse import quote
+
+import orjson
+
+from engine.errors import printable
+from engine.web import ADMISSION, request_id, trace_id
+
+_COLOURS = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
+_SAFE = "/-._~!$&'()*+,;=:@"
+
+
+@dataclass(frozen=True, slots=True)
+class Logs:
+    """How a service's processes log: `requests` wants a line for each request."""
+
+    form: Literal["text", "json"] = "text"
+    requests: bool = False
+
+    def begin(self) -> None:
+        """Have this process log so, on stderr."""
+        handler = logging.StreamHandler()
+        handler.setFormatter(JsonFormatter() if self.form == "json" else TextFormatter(coloured=sys.stderr.isatty()))
+        logging.basicConfig(handlers=[handler], level=logging.INFO)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object on a line, with `time` in UTC (RFC 3339), `level`, `message`, `pid` and what the event has."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write an event."""
+        event: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+            "pid": record.process,
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            event["exception"] = self.formatException(record.exc_info)
+        return orjson.dumps(event, default=str).decode()
+
+
+class TextFormatter(logging.Formatter):
+    """Time, level and message; the level in colour on a terminal."""
+
+    def __init__(self, *, coloured: bool) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(message)s")
+        self._coloured = coloured
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write an event."""
+        text = super().format(record)
+        colour = _COLOURS.get(record.levelname)
+        if not self._coloured or colour is None:
+            return text
+        return text.replace(record.levelname, f"\x1b[{colour}m{record.levelname}\x1b[0m", 1)
+
+
+class RequestLog:
+    """Writes a line for each request: never its query, its headers or its body, in which there may be secrets."""
+
+    def __init__(self) -> None:
+        self._logger = logging.getLogger("engine.requests")
+
+    def write(self, environ: dict[str, Any], status: int, length: int, began: float) -> None:
+        """Write the line; `began` is the time of `time.perf_counter()` at which the request came."""
+        seconds = time.perf_counter() - began
+        method = printable(environ["REQUEST_METHOD"])[:20]
+        path = quote(environ["PATH_INFO"].encode("latin-1", "replace"), safe=_SAFE)
+        admission = environ.get(ADMISSION)
+        fields = {
+            "request_id": request_id(environ),
+            "trace_id": trace_id(environ),
+            "method": method,
+            "path": path,
+            "status": status,
+            "bytes": length,
+            "seconds": round(seconds, 6),
+            "client": environ.get("REMOTE_ADDR", ""),
+            "key": admission.key if admission is not None else "",
+        }
+        named = {name: value for name, value in fields.items() if value != ""}
+        line = f"{method} {path} {status} {length} B {seconds * 1000:.2f} ms {fields['client']} {fields['request_id']}"
+        self._logger.info("%s", line, extra={"fields": named})
