@@ -71,7 +71,7 @@ def test_odd_bytes_break_no_line(serve_here: Callable[..., Server], tmp_path: Pa
     server = serve_here("--log-requests", "--log-format", "json")
     with socket.create_connection(("127.0.0.1", server.port)) as raw:
         raw.sendall(
-            b"BREW /%c3%a9%00%0d%0aInjected:1 HTTP/1.1\r\nHost: x\r\nX-Request-ID: a\x01b\r\nConnection: close\r\n\r\n"
+            b"BREW /%c3%a9%00%0d%0aInjected:1 HTTP/1.1\r\nHost: x\r\nX-Request-ID: a b\r\nConnection: close\r\n\r\n"
         )
         raw.settimeout(10)
         while raw.recv(65536):
