@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import threading
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import flask
 import pytest
+from conftest import ROOT
 from modelling import NAMES
 from prometheus_client.parser import text_string_to_metric_families
 from serving import Clients, Server, replace_file
@@ -213,3 +215,21 @@ def test_routes_that_are_gone_are_not_counted_for_ever() -> None:
         meter.requests(route, "GET", 200).add(1)
     meter.keep(["/", "/new"])
     assert {("/", "GET", 200), ("(none)", "GET", 200)} == set(meter.numbers().requests)
+
+
+def test_the_dashboard_shows_names_that_there_are(app_of: AppOf) -> None:
+    """Every name and label in its queries; and the page has every name."""
+    app = app_of(ROUTES, IRIS)
+    for _ in range(2):
+        app.test_client().post("/predict", json=INSTANCE)
+    families = list(text_string_to_metric_families(app.test_client().get("/metrics").text))
+    labels = {sample.name: {*sample.labels} for family in families for sample in family.samples}
+    dashboard = json.loads((ROOT / "docs" / "grafana.json").read_text())
+    queries = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    for query in queries:
+        names = re.findall(r"engine_[a-z_]+", query)
+        assert {*names} <= labels.keys()
+        for by in re.findall(r"by \\(([a-z, ]+)\\)", query):
+            assert {*by.split(", ")} <= labels[names[0]]
+    told = {*re.findall(r"`(engine_[a-z_]+)`", (ROOT / "docs" / "serving.md").read_text())}
+    assert told == {re.sub(r"_(bucket|count|sum)$", "", name) for name in labels}
