@@ -229,7 +229,7 @@ def test_the_dashboard_shows_names_that_there_are(app_of: AppOf) -> None:
     for query in queries:
         names = re.findall(r"engine_[a-z_]+", query)
         assert {*names} <= labels.keys()
-        for by in re.findall(r"by \\(([a-z, ]+)\\)", query):
+        for by in re.findall(r"by \(([a-z, ]+)\)", query):
             assert {*by.split(", ")} <= labels[names[0]]
     told = {*re.findall(r"`(engine_[a-z_]+)`", (ROOT / "docs" / "serving.md").read_text())}
     assert told == {re.sub(r"_(bucket|count|sum)$", "", name) for name in labels}
