@@ -389,6 +389,27 @@ def test_a_key_is_sent_where_it_is_wanted_and_kept_nowhere(visit: Callable[..., 
     assert '[0,0,""]' == page.evaluate("JSON.stringify([localStorage.length, sessionStorage.length, document.cookie])")
 
 
+def test_a_guarded_service_is_asked_with_its_key(
+    chromium: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENGINE_TEST_KEY", "key-0123456789abcdef")
+    (tmp_path / "routes.yaml").write_text(
+        "service:\n  auth: {api_keys: [{name: ci, env: ENGINE_TEST_KEY}]}\n  built_in: {docs: {auth: false}}\n"
+        "routes: [{path: /, response: {text: hello}}]"
+    )
+    with serving(tmp_path, "-w", "1") as guarded:
+        page = chromium.new_page(base_url=f"http://127.0.0.1:{guarded.port}")
+        page.goto("/docs")
+        found = card(page, "/")
+        send(found)
+        expect(found.locator(".headline")).to_have_text("Unauthorized")
+        expect(found).to_contain_text("an API key is wanted")
+        page.get_by_label("API key").fill("key-0123456789abcdef")
+        send(found)
+        expect(found).to_contain_text("200 OK")
+        page.context.close()
+
+
 def with_body(route: Route, body: bytes) -> None:
     """Answer as the service does, with another body."""
     route.fulfill(response=route.fetch(), body=body)
