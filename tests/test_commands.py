@@ -260,4 +260,8 @@ def test_an_address_that_others_can_reach_is_said(
     (spec_folder / "routes.yaml").write_text("routes: [{path: /, response: hi}]")
     monkeypatch.setattr("engine.server.serve", lambda *arguments: arguments[-1](f"http://{host}:5000"))
     done = CliRunner().invoke(cli, ["serve", "-H", host])
-    assert f"serving on http://{host}:5000{reach} (press ^C to stop)" == done.output.splitlines()[-1]
+    expected = [
+        f"explained at http://{host}:5000/docs",
+        f"serving on http://{host}:5000{reach} (press ^C to stop)",
+    ]
+    assert expected == done.output.splitlines()[-2:]

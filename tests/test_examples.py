@@ -23,6 +23,7 @@ ANSWERS = {
     "3-methods": ['{"hello":"world"}\n'],
     "4-iris": ['{"result":[2]}\n'],
     "diabetes": ['{"result":[198.995250764128'],
+    "guarded": ['{"type":"about:blank","title":"Unauthorized","status":401', '{"hello":"ci"}\n', "hello everybody"],
     "passengers": ['{"result":["comes"],"probabilities":[{"comes":0.', '{"result":["stays away"],"probabilities":[{'],
     "reviews": ['{"result":["positive"],"probabilities":[{"negative":0.'],
 }

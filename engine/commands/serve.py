@@ -62,6 +62,9 @@ def serve(
 
     def announce(url: str) -> None:
         reach = "" if server.is_loopback(host) else ", which other machines can reach"
+        for route in spec.built_in:
+            if route.built_in == "docs":
+                click.echo(f"explained at {url}{route.path}")
         click.echo(f"serving on {url}{reach} (press ^C to stop)")
 
     source = server.Source(routes, models, locked)
