@@ -112,6 +112,9 @@ def test_fixed_answers_are_described(document: dict[str, Any]) -> None:
     properties = schema["properties"]
     assert {"type": "integer", "minimum": 0} == properties["id"]
     assert ({"type": "array", "items": properties["id"]}, {"type": "string"}) == (properties["of"], properties["name"])
+    assert "hello" == document["paths"]["/"]["get"]["responses"]["200"]["content"]["text/html"]["example"]
+    predicted = document["paths"]["/predict"]["get"]["responses"]["200"]["content"]["application/json"]
+    assert {"result": [2]} == predicted["example"]
     made = document["paths"]["/made"]["post"]["responses"]["201"]
     assert {"Location", "X-Rate"} == set(made["headers"])
     assert "content" not in document["paths"]["/things/{thing}"]["put"]["responses"]["204"]

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from engine.endpoints.components import Components, bounded, pascal, schema_of
-from engine.endpoints.fixed import content_type
+from engine.endpoints.answers import example_of, fixed_answers, prediction_schema
+from engine.endpoints.components import Components, bounded, pascal
 from engine.endpoints.predict import BATCH_KEY
 from engine.endpoints.problems import MEDIA_TYPE, title
 from engine.models import Facts
@@ -189,33 +189,14 @@ class _Describer:
             content: dict[str, Any] = {media_types.get(route.built_in, "application/json"): {}}
             return {"200": {"description": f"It {BUILT_IN[route.built_in][1]}.", "content": content}}
         if route.model is not None:
-            content = {"application/json": {"schema": self._prediction(route)}}
+            content = {"application/json": {"schema": self._prediction(route), **example_of(self._model(route))}}
             return {"200": {"description": "The predictions, in the order of the instances.", "content": content}}
-        return self._fixed(route)
-
-    def _fixed(self, route: Route) -> dict[str, Any]:
-        declared = route.response
-        if declared is None:
-            return {}
-        answer: dict[str, Any] = {"description": title(declared.status)}
-        shown = {name: {"schema": {"type": "string"}} for name, _ in declared.headers}
-        shown = {name: header for name, header in shown.items() if name.lower() != "content-type"}
-        if declared.kind == "file":
-            shown.setdefault("ETag", {"schema": {"type": "string"}})
-        if shown:
-            answer["headers"] = shown
-        if media_type := content_type(declared).partition(";")[0]:
-            schema = schema_of(declared.content, parameter_schemas(route.path)) if declared.kind == "json" else {}
-            answer["content"] = {media_type: {"schema": schema} if schema else {}}
-        answers = {str(declared.status): answer}
-        if declared.kind == "file":
-            answers.setdefault("304", {"description": "The client has the file as it is."})
-        return answers
+        return fixed_answers(route)
 
     def _prediction(self, route: Route) -> dict[str, str]:
         model = self._model(route)
         if model.name not in self._predictions:
-            schema = _prediction_schema(model, self._models[model.name])
+            schema = prediction_schema(model, self._models[model.name])
             self._predictions[model.name] = self._components.put(f"{pascal(model.name)}Prediction", schema)
         return self._predictions[model.name]
 
@@ -264,34 +245,6 @@ def _problems(route: Route) -> Iterable[str]:
         yield "403"
     if route.rate is not None:
         yield from ("429", "503")
-
-
-def _prediction_schema(model: Model, facts: Facts) -> dict[str, Any]:
-    """Describe the answer of a model."""
-    properties: dict[str, Any] = {"result": _list_of(_result_schema(facts))}
-    if model.output.labels is not None:
-        properties["labels"] = _list_of({"type": "string", "enum": list(model.output.labels)})
-    if model.output.probabilities:
-        keys = model.output.labels or tuple(map(str, facts.classes or ()))
-        chances = {key: {"type": "number", "minimum": 0, "maximum": 1} for key in keys}
-        properties["probabilities"] = _list_of({"type": "object", "required": list(keys), "properties": chances})
-    return {"type": "object", "required": list(properties), "properties": properties}
-
-
-def _result_schema(facts: Facts) -> dict[str, Any]:
-    if facts.response_method != "predict":
-        return {}
-    if facts.classes is not None:
-        if all(isinstance(value, str) for value in facts.classes):
-            return {"type": "string", "enum": list(facts.classes)}
-        kinds = {schema_of(value, {})["type"] for value in facts.classes}
-        named = ", ".join(map(str, facts.classes))
-        return {**({"type": kinds.pop()} if len(kinds) == 1 else {}), "description": f"One of the classes {named}."}
-    return {"type": "number"} if facts.kind == "regressor" else {}
-
-
-def _list_of(items: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "minItems": 1, "items": items}
 
 
 def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:

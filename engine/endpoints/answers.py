@@ -1,0 +1,80 @@
+"""The answers of routes, as an OpenAPI document describes them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from engine.endpoints.components import schema_of
+from engine.endpoints.fixed import content_type
+from engine.endpoints.problems import title
+from engine.models import Facts
+from engine.spec import Model, Route, parameter_schemas
+
+MAX_EXAMPLE = 2000
+
+
+def fixed_answers(route: Route) -> dict[str, Any]:
+    """Describe what a route with a `response` answers."""
+    declared = route.response
+    if declared is None:
+        return {}
+    answer: dict[str, Any] = {"description": title(declared.status)}
+    shown = {name: {"schema": {"type": "string"}} for name, _ in declared.headers}
+    shown = {name: header for name, header in shown.items() if name.lower() != "content-type"}
+    if declared.kind == "file":
+        shown.setdefault("ETag", {"schema": {"type": "string"}})
+    if shown:
+        answer["headers"] = shown
+    if media_type := content_type(declared).partition(";")[0]:
+        content: dict[str, Any] = {}
+        if declared.kind == "json":
+            content["schema"] = schema_of(declared.content, parameter_schemas(route.path))
+        if declared.kind in ("html", "json", "text") and not route.parameters and _is_shown(declared.content):
+            content["example"] = declared.content
+        answer["content"] = {media_type: content}
+    answers = {str(declared.status): answer}
+    if declared.kind == "file":
+        answers.setdefault("304", {"description": "The client has the file as it is."})
+    return answers
+
+
+def prediction_schema(model: Model, facts: Facts) -> dict[str, Any]:
+    """Describe the answer of a model."""
+    properties: dict[str, Any] = {"result": _list_of(_result_schema(facts))}
+    if model.output.labels is not None:
+        properties["labels"] = _list_of({"type": "string", "enum": list(model.output.labels)})
+    if model.output.probabilities:
+        keys = model.output.labels or tuple(map(str, facts.classes or ()))
+        chances = {key: {"type": "number", "minimum": 0, "maximum": 1} for key in keys}
+        properties["probabilities"] = _list_of({"type": "object", "required": list(keys), "properties": chances})
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _result_schema(facts: Facts) -> dict[str, Any]:
+    if facts.response_method != "predict":
+        return {}
+    if facts.classes is not None:
+        if all(isinstance(value, str) for value in facts.classes):
+            return {"type": "string", "enum": list(facts.classes)}
+        kinds = {schema_of(value, {})["type"] for value in facts.classes}
+        named = ", ".join(map(str, facts.classes))
+        return {**({"type": kinds.pop()} if len(kinds) == 1 else {}), "description": f"One of the classes {named}."}
+    return {"type": "number"} if facts.kind == "regressor" else {}
+
+
+def _list_of(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "minItems": 1, "items": items}
+
+
+def _is_shown(value: Any) -> bool:
+    """Tell whether a body is worth showing as it is declared: not long, and with no `$${` that stands for another."""
+    text = json.dumps(value)
+    return len(text) <= MAX_EXAMPLE and "$${" not in text
+
+
+def example_of(model: Model) -> dict[str, Any]:
+    """Give the answer to the model's first example, where that is all there is in an answer."""
+    if not model.examples or model.output.labels is not None or model.output.probabilities:
+        return {}
+    return {"example": {"result": [model.examples[0].result]}}
