@@ -21,6 +21,8 @@ Environ = Mapping[str, Any]
 
 MAX_KEY = 4096
 _ASK = (("WWW-Authenticate", "Bearer"),)
+# An answer to somebody with a key is no answer for others, also in a cache.
+_KEYED = ("Vary", "Authorization, X-API-Key")
 _SENT_HEADERS = ("Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "traceparent")
 
 
@@ -28,12 +30,11 @@ _SENT_HEADERS = ("Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "
 class Admission:
     """What the guards say of a request: the `headers` of whatever answers it, and the `problem`, if it is refused.
 
-    `preflight` says that a browser asks whether it may ask (the CORS protocol); then there is nothing else to answer.
+    `key` is the name of the API key that it has sent.
     """
 
     headers: Headers = ()
     problem: Problem | None = None
-    preflight: bool = False
     key: str = ""
 
 
@@ -87,19 +88,28 @@ class Guard:
         """Tell whether there is anything that it holds."""
         return self._allowed is not None or self._cors is not None or self._rate is not None
 
+    def preflight(self, environ: Environ) -> Headers | None:
+        """Give the headers that let a page ask, to a browser that asks whether it may; None where it may not."""
+        if self._cors is None or not is_preflight(environ):
+            return None
+        headers, allowed = shared(self._cors, environ)
+        return (*headers, *_preflight(self._cors)) if allowed else None
+
+    def identify(self, environ: Environ) -> tuple[str, Problem | None]:
+        """Give the name of the key that a request sends, where one is wanted, or why it does not do."""
+        if self._allowed is None:
+            return "", None
+        name, problem = self._keys.identify(environ)
+        if problem is None and name not in self._allowed:
+            problem = Problem(HTTPStatus.FORBIDDEN, f'the key "{name}" may not ask for this')
+        return name, problem
+
     def admit(self, environ: Environ) -> Admission:
         """Decide about a request; one that is refused counts against the rate too."""
-        headers: Headers = ()
-        if self._cors is not None:
-            headers, allowed = shared(self._cors, environ)
-            if allowed and is_preflight(environ):
-                return Admission((*headers, *_preflight(self._cors)), preflight=True)
-        problem = None
-        name = ""
+        headers: Headers = () if self._cors is None else shared(self._cors, environ)[0]
+        name, problem = self.identify(environ)
         if self._allowed is not None:
-            name, problem = self._keys.identify(environ)
-            if problem is None and name not in self._allowed:
-                problem = Problem(HTTPStatus.FORBIDDEN, f'the key "{name}" may not ask for this')
+            headers = (*headers, _KEYED)
         if self._rate is not None:
             said, exceeded = self._rate.hit(f"key:{name}" if name else f"address:{self._address(environ)}")
             headers, problem = (*headers, *said), exceeded or problem
@@ -114,12 +124,11 @@ class Guards:
 
     def __init__(self, service: Service, routes: Iterable[Route], meter: Meter) -> None:
         """Make the guard of each of these routes, in their order, and the default."""
-        keys, storage = Keys(service), Storage(service.rates, meter)
+        keys, storage = Keys(service), Storage(service.rates, f"engine/{service.title}", meter)
 
         def of(route: Route) -> Guard:
-            rate = (
-                Rate(route.rate, route.path if route.rate is not service.rate else "", storage) if route.rate else None
-            )
+            own = "" if route.rate is service.rate else f"{','.join(route.methods)} {route.path}"
+            rate = Rate(route.rate, own, storage) if route.rate is not None else None
             return Guard(keys, route.allowed, route.cors, rate, service.proxies)
 
         shared_rate = Rate(service.rate, "", storage) if service.rate is not None else None

@@ -187,7 +187,11 @@ class _Describer:
         if route.built_in is not None:
             media_types = {"docs": "text/html", "metrics": "text/plain"}
             content: dict[str, Any] = {media_types.get(route.built_in, "application/json"): {}}
-            return {"200": {"description": f"It {BUILT_IN[route.built_in][1]}.", "content": content}}
+            answers = {"200": {"description": f"It {BUILT_IN[route.built_in][1]}.", "content": content}}
+            kept = (
+                {"304": {"description": "The client has it as it is."}} if route.built_in in ("docs", "openapi") else {}
+            )
+            return {**answers, **kept}
         if route.model is not None:
             content = {"application/json": {"schema": self._prediction(route), **example_of(self._model(route))}}
             return {"200": {"description": "The predictions, in the order of the instances.", "content": content}}
@@ -258,4 +262,7 @@ def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
         known = responses.setdefault(status, answer)
         if known is not answer and "content" in known and "content" in answer:
             responses[status] = {**known, "content": {**answer["content"], **known["content"]}}
-    return {**one, "parameters": parameters, "responses": dict(sorted(responses.items()))}
+    joined = {**one, "parameters": parameters, "responses": dict(sorted(responses.items()))}
+    if one.get("security") != other.get("security"):  # one of them is open
+        joined["security"] = [{}, *one.get("security", ()), *other.get("security", ())]
+    return joined

@@ -1,4 +1,4 @@
-"""How often somebody may ask: the counting is the library limits', in memory or in Redis."""
+"""How often somebody may ask, counted in this process or in a Redis server."""
 
 from __future__ import annotations
 
@@ -16,21 +16,58 @@ from engine.spec import RateLimit, Rates
 
 logger = logging.getLogger("engine")
 
-JUMP_SECONDS = 1.0
+LEAST_SWEEP = 10_000
 TIMEOUT_SECONDS = 0.5
 # How long a storage that has failed is not asked again, so that requests do not wait for it one after another.
 REST_SECONDS = 1.0
 
 
+class Memory:
+    """Counts in this process, by a clock that nobody sets; a window begins with its first request."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._windows: dict[str, tuple[float, int]] = {}
+        self._sweep_at = LEAST_SWEEP
+
+    def count(self, key: str, seconds: int) -> tuple[int, float]:
+        """Count a request; give how many there were in this window, and the seconds that are left of it."""
+        now = time.monotonic()
+        with self._lock:
+            end, count = self._windows.get(key, (0.0, 0))
+            if end <= now:
+                end, count = now + seconds, 0
+            self._windows[key] = (end, count + 1)
+            if len(self._windows) > self._sweep_at:
+                self._windows = {known: window for known, window in self._windows.items() if window[0] > now}
+                self._sweep_at = max(LEAST_SWEEP, 2 * len(self._windows))
+        return count + 1, end - now
+
+
+class Redis:
+    """Counts in a Redis server, by the library limits."""
+
+    def __init__(self, url: str) -> None:
+        from limits.storage import storage_from_string  # noqa: PLC0415 - only where there is a Redis
+
+        timeouts: dict[str, Any] = {"socket_timeout": TIMEOUT_SECONDS, "socket_connect_timeout": TIMEOUT_SECONDS}
+        self._counters: Any = storage_from_string(url, wrap_exceptions=True, **timeouts)
+
+    def count(self, key: str, seconds: int) -> tuple[int, float]:
+        """Count a request; give how many there were in this window, and the seconds that are left of it."""
+        count = self._counters.incr(key, seconds)
+        return count, self._counters.get_expiry(key) - time.time()
+
+
 class Storage:
     """Where requests are counted; opened with the first of them."""
 
-    def __init__(self, rates: Rates, meter: Meter) -> None:
+    def __init__(self, rates: Rates, prefix: str, meter: Meter) -> None:
         self._rates = rates
+        self._prefix = prefix
         self._meter = meter
         self._lock = threading.Lock()
-        self._counters: Any = None
-        self._offset = 0.0
+        self._counts: Memory | Redis | None = None
         self._rests_until = 0.0
 
     def count(self, key: str, seconds: int) -> tuple[int, float] | None:
@@ -42,9 +79,7 @@ class Storage:
             self._meter.count("rate_limit_storage_failures")
             return None
         try:
-            counters = self._open()
-            count = counters.incr(key, seconds)
-            left = counters.get_expiry(key) - time.time()
+            count, left = self._open().count(f"{self._prefix}/{key}", seconds)
         except Exception as error:  # noqa: BLE001 - whatever a storage raises, the spec says what follows
             self._fail(error)
             return None
@@ -55,27 +90,11 @@ class Storage:
         """Tell whether a request is let through that could not be counted."""
         return self._rates.on_storage_failure == "allow"
 
-    def _open(self) -> Any:
+    def _open(self) -> Memory | Redis:
         with self._lock:
-            if self._counters is None:
-                from limits.storage import storage_from_string  # noqa: PLC0415 - only where there are limits
-
-                url = "memory://" if self._rates.storage == "memory" else self._rates.storage
-                timeouts = {"socket_timeout": TIMEOUT_SECONDS, "socket_connect_timeout": TIMEOUT_SECONDS}
-                options = timeouts if url != "memory://" else {}
-                self._counters = storage_from_string(url, wrap_exceptions=True, **options)
-                self._offset = time.time() - time.monotonic()
-            if self._rates.storage == "memory":
-                self._follow_clock()
-            return self._counters
-
-    def _follow_clock(self) -> None:
-        """Begin anew where the clock was set, since windows end at times of the old one."""
-        offset = time.time() - time.monotonic()
-        if abs(offset - self._offset) > JUMP_SECONDS:
-            self._offset = offset
-            self._counters.reset()
-            logger.warning("the system's clock was set; rates are counted anew")
+            if self._counts is None:
+                self._counts = Memory() if self._rates.storage == "memory" else Redis(self._rates.storage)
+            return self._counts
 
     def _fail(self, error: Exception) -> None:
         self._rests_until = time.monotonic() + REST_SECONDS
@@ -99,7 +118,7 @@ class Rate:
         The headers are those of draft-ietf-httpapi-ratelimit-headers-10.
         """
         limit = self._limit
-        counted = self._storage.count(f"engine/{self._scope}/{limit.requests}/{limit.seconds}/{who}", limit.seconds)
+        counted = self._storage.count(f"{self._scope}/{limit.requests}/{limit.seconds}/{who}", limit.seconds)
         if counted is None:
             if self._storage.lets_through:
                 return (), None

@@ -41,7 +41,7 @@ class JsonFormatter(logging.Formatter):
         event: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "message": record.getMessage(),
+            "message": record.getMessage().encode(errors="replace").decode(),
             "pid": record.process,
             **getattr(record, "fields", {}),
         }

@@ -242,7 +242,9 @@ class Follower:
         return Status(ready=not self._front.draining, document=self._status)
 
     def _gather(self) -> Numbers:
-        """Ask for what all workers have counted; where there is no answer in time, give what this one has."""
+        """Ask for what all workers have counted; where nobody answers in time, or any more, give what this one has."""
+        if self._front.draining:
+            return self._meter.numbers()
         answer: queue.SimpleQueue[Numbers] = queue.SimpleQueue()
         ticket = next(self._tickets)
         self._asked[ticket] = answer
@@ -250,7 +252,7 @@ class Follower:
             self._say("scrape", ticket)
             return answer.get(timeout=GATHER_SECONDS)
         except (OSError, queue.Empty):
-            logger.warning("the workers' numbers could not be gathered; these are of worker %d alone", self._number)
+            logger.warning("the workers' numbers could not be gathered; what is shown are one worker's alone")
             return self._meter.numbers()
         finally:
             del self._asked[ticket]

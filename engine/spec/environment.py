@@ -7,13 +7,14 @@ import os
 import re
 from itertools import takewhile
 
+from engine.spec.scalars import resolve
+
 _TOKEN = re.compile(
     r"(?P<literal>\$\$\{)|\$\{env:(?P<name>[^{}:]*)(?::-(?P<default>[^{}]*))?\}|(?P<broken>\$\{env:[^\s\"']*)"
 )
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 BEGIN = "${env:"
-_LEAST_HIDDEN = 4
-_SURE = 8
+LEAST_HIDDEN = 3
 
 
 class UnsetError(ValueError):
@@ -51,14 +52,32 @@ def substitute(text: str, secrets: dict[str, str]) -> str:
 
 def hide(message: str, secrets: dict[str, str]) -> str:
     """Show in a message what stands for the environment's values in the spec, not the values, cut ones neither."""
-    for secret, shown in secrets.items():
-        if len(secret) < _LEAST_HIDDEN:
-            continue
-        for form in {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}:
-            start = message.find(form[:_SURE])
-            while start >= 0:
-                same = takewhile(lambda pair: pair[0] == pair[1], zip(form, message[start:], strict=False))
-                end = start + sum(1 for _ in same)
-                message = message[:start] + shown + message[end:]
-                start = message.find(form[:_SURE], start + len(shown))
-    return message
+    forms = {form: shown for secret, shown in secrets.items() for form in _forms(secret)}
+    parts, position = "", 0
+    while position < len(message):
+        rest = message[position:]
+        runs = ((_length(form, rest), shown) for form, shown in forms.items() if form[:2] == rest[:2])
+        length, shown = max(runs, default=(0, ""))
+        parts += shown if length else message[position]
+        position += length or 1
+    return parts
+
+
+def _forms(secret: str) -> set[str]:
+    """Give every way in which messages show a value: as it is, in quotes, and as YAML reads it."""
+    try:
+        values: set[object] = {secret, resolve(secret)}
+    except ValueError:
+        values = {secret}
+    written = {secret, *map(str, values), *(json.dumps(value, ensure_ascii=False) for value in values)}
+    written |= {json.dumps(value) for value in values}
+    forms = written | {form[1:-1] for form in written if form.startswith('"')}
+    return {form for form in forms if len(form) >= LEAST_HIDDEN}
+
+
+def _length(form: str, text: str) -> int:
+    """Give how much of a text is this form: all of it, or its beginning where it was cut."""
+    if text.startswith(form):
+        return len(form)
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(form, text, strict=False)))
+    return same if same >= LEAST_HIDDEN and text[same : same + 1] == "…" else 0

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from engine.errors import Diagnostic, did_you_mean
 from engine.spec.node import Node
@@ -169,13 +170,20 @@ def _is_origin(text: str) -> bool:
     return found is not None and text == text.lower() and not (default and text.endswith(default))
 
 
+def _has_sound_port(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
+
+
 def _check_rate(node: Node) -> Iterator[Diagnostic]:
     rate = node["limit"] if node.fields is not None else node
     if rate.text is not None and not _RATE.fullmatch(rate.text):
         yield rate.error(f'"{rate.text}" is not a rate; write it as 100/minute, by second, minute, hour or day')
     storage = node["storage"]
     if storage.text is not None and storage.text != "memory":
-        if not storage.text.startswith(_STORAGES):
+        if not storage.text.startswith(_STORAGES) or not _has_sound_port(storage.text):
             yield storage.error("a storage is memory or the URL of a Redis server, such as redis://localhost:6379/0")
         elif importlib.util.find_spec("redis") is None:
             yield storage.error("Redis wants the package redis: pip install 'endpoint-engine[redis]'")

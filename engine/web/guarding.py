@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import flask
@@ -21,11 +21,16 @@ def guard_requests(app: flask.Flask, guards: Guards) -> None:
     def stand() -> flask.Response | None:
         request = flask.request
         environ = request.environ
-        if ADMISSION not in environ:
-            environ[ADMISSION] = _admission(_guards_of(request, by_endpoint, guards.default), environ)
-        admission: Admission = environ[ADMISSION]
-        if admission.preflight and (methods := _methods(request)):
+        found = _matching(request, by_endpoint, guards.default) if request.method == "OPTIONS" else {}
+        wanted = environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD", "")
+        if wanted in found and (headers := found[wanted].preflight(environ)) is not None:
+            methods = sorted(method for method, guard in found.items() if guard is found[wanted])
+            environ[ADMISSION] = Admission(headers)
             return flask.Response(status=204, headers={"Access-Control-Allow-Methods": ", ".join(methods)})
+        if ADMISSION not in environ:
+            guard = by_endpoint.get(request.endpoint or "", guards.default)
+            environ[ADMISSION] = _admission(guard, {*found.values()} - {guard}, environ)
+        admission: Admission = environ[ADMISSION]
         if admission.problem is not None:
             raise refused(admission.problem)
         return None
@@ -40,27 +45,25 @@ def guard_requests(app: flask.Flask, guards: Guards) -> None:
     app.after_request(mark)
 
 
-def _guards_of(request: flask.Request, by_endpoint: Mapping[str, Guard], default: Guard) -> list[Guard]:
-    """Give the guard of the route that matches; for OPTIONS, which asks about every method, those of all of them."""
-    if request.endpoint is None or request.method != "OPTIONS":
-        return [by_endpoint.get(request.endpoint or "", default)]
+def _matching(request: flask.Request, by_endpoint: Mapping[str, Guard], default: Guard) -> dict[str, Guard]:
+    """Give the guard of each method that is answered at the path of a request."""
     adapter = flask.globals.request_ctx.url_adapter
     found: dict[str, Guard] = {}
-    for method in _methods(request):
+    if adapter is None or request.endpoint is None:
+        return found
+    for method in adapter.allowed_methods():
         try:
-            endpoint, _ = adapter.match(method=method) if adapter is not None else ("", {})
+            endpoint, _ = adapter.match(method=method)
         except HTTPException:
             continue
-        found[endpoint] = by_endpoint.get(endpoint, default)
-    return list(found.values()) or [default]
+        found[method] = by_endpoint.get(endpoint, default)
+    return found
 
 
-def _admission(guards: list[Guard], environ: Mapping[str, Any]) -> Admission:
-    """Ask each guard; the first that refuses decides."""
-    said = [guard.admit(environ) for guard in guards]
-    return next((admission for admission in said if admission.problem is not None), said[0])
-
-
-def _methods(request: flask.Request) -> list[str]:  # noqa: ARG001 - the adapter is that of this request
-    adapter = flask.globals.request_ctx.url_adapter
-    return sorted(adapter.allowed_methods()) if adapter is not None else []
+def _admission(guard: Guard, others: Iterable[Guard], environ: Mapping[str, Any]) -> Admission:
+    """Ask the guard of a request, and the others of its path about the key: OPTIONS speaks of every method."""
+    admission = guard.admit(environ)
+    for other in others:
+        if admission.problem is None:
+            admission.problem = other.identify(environ)[1]
+    return admission
