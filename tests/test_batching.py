@@ -180,7 +180,7 @@ class Echo(RegressorMixin, BaseEstimator):
 
 def test_a_model_that_stays_with_scikit_learn_shares_its_calls(serve: Serve) -> None:
     predictor = serve(Echo().fit(X, y), batch={"max_size": 64, "max_wait_ms": 1})
-    assert isinstance(predictor._runtime, SharedRuntime)
+    assert isinstance(predictor.runtime, SharedRuntime)
     with ThreadPoolExecutor(16) as pool:
         numbers = [float(number) for number in range(500)]
         assert [[number] for number in numbers] == list(
