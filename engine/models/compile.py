@@ -187,7 +187,9 @@ def _prepare(model: Model, cache: Cache, files: _Files, opened: Opened, progress
         entry = _compile(model, file, opened, progress)
         predictor = _restore(model, Prepared(key, entry, file), opened)
         _hold(model.examples, EXAMPLE_TOLERANCE, predictor)
-        entry = replace(entry, facts={**entry.facts, "largest": largest_number(predictor.columns, predictor.runtime)})
+        if entry.programs:  # others may be anybody's code, or slow, and are not called without need
+            largest = largest_number(predictor.columns, predictor.runtime)
+            entry = replace(entry, facts={**entry.facts, "largest": largest})
     elif entry.programs and json.dumps(known["golden"]) == json.dumps(entry.facts["golden"]):
         return Prepared(key, entry, file)
     hint = f"; if that is right, accept it: {model.lock_command}"

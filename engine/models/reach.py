@@ -1,4 +1,4 @@
-"""How large a number a model takes: many cast their rows to float32, and refuse what does not fit in it."""
+"""How large a number a compiled model takes: many cast their rows to float32, and refuse what does not fit in it."""
 
 from __future__ import annotations
 
