@@ -430,6 +430,13 @@ def spec_with(storage: str, failure: str) -> str:
     )
 
 
+def test_a_package_that_is_lacking_is_told(spec_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (spec_folder / "routes.yaml").write_text(spec_with("redis://localhost", "allow"))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "redis" else name)
+    with pytest.raises(Exception, match=r"pip install 'endpoint-engine\[redis\]'"):
+        load()
+
+
 def test_workers_share_a_rate_in_redis(redis: tuple[Any, str], spec_folder: Path) -> None:
     process, url = redis
     (spec_folder / "routes.yaml").write_text(spec_with(url, "allow"))

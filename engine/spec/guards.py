@@ -185,5 +185,5 @@ def _check_rate(node: Node) -> Iterator[Diagnostic]:
     if storage.text is not None and storage.text != "memory":
         if not storage.text.startswith(_STORAGES) or not _has_sound_port(storage.text):
             yield storage.error("a storage is memory or the URL of a Redis server, such as redis://localhost:6379/0")
-        elif importlib.util.find_spec("redis") is None:
-            yield storage.error("Redis wants the package redis: pip install 'endpoint-engine[redis]'")
+        elif None in map(importlib.util.find_spec, ("limits", "redis")):
+            yield storage.error("Redis wants packages of its own: pip install 'endpoint-engine[redis]'")
