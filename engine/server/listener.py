@@ -1,4 +1,4 @@
-"""The one socket on which a service listens: taken for good at start, and closed without losing who has connected."""
+"""The sockets on which a service listens: taken for good at start, and closed without losing who has connected."""
 
 from __future__ import annotations
 
@@ -8,54 +8,151 @@ import errno
 import socket
 import struct
 import sys
+from collections.abc import Sequence
+from typing import Self
 
 from engine.errors import ServeError
 
 BACKLOG = 1024
 
+# What Linux has and Python does not name; both take a program in classic BPF, as steps of (code, true, false, value).
 _SO_ATTACH_FILTER = 26
-# Classic BPF over a TCP header: load the flags, keep SYN and ACK, drop the packet where SYN alone is set.
-_DROP_NEWCOMERS = ((0x30, 0, 0, 13), (0x54, 0, 0, 0x12), (0x15, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
+_SO_ATTACH_REUSEPORT_CBPF = 51
+_RETURN = 0x06
+# Over a TCP header: load the flags, keep SYN and ACK, drop the packet where SYN alone is set.
+_DROP_NEWCOMERS = (
+    (0x30, 0, 0, 13),
+    (0x54, 0, 0, 0x12),
+    (0x15, 0, 1, 0x02),
+    (_RETURN, 0, 0, 0),
+    (_RETURN, 0, 0, 0xFFFFFFFF),
+)
+_LOAD_RANDOM = (0x20, 0, 0, 0xFFFFF038)
+_MODULO, _IF_EQUAL = 0x94, 0x15
 _TCP_INFO_SIZE = 32
 _WAITING_OFFSET = 24  # tcpi_unacked, which for a listening socket counts the connections in its queue
 
 
-def listen(host: str, port: int) -> socket.socket:
+class Listener:
+    """The address of a service: a socket for each worker, among which Linux chooses; elsewhere one for all.
+
+    From one socket, the worker that wakes first accepts whoever has come, and others stay idle. The sockets are those
+    of the service, not of the workers: who waits in the queue of a worker that dies is accepted by the next one.
+    """
+
+    def __init__(self, sockets: Sequence[socket.socket]) -> None:
+        self._sockets = sockets
+        self._aims: list[int] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def port(self) -> int:
+        """The port that was had."""
+        return int(self._sockets[0].getsockname()[1])
+
+    def of(self, number: int) -> socket.socket:
+        """Give the socket from which a worker accepts; they are numbered from 1."""
+        return self._sockets[(number - 1) % len(self._sockets)]
+
+    def aim(self, numbers: Sequence[int]) -> None:
+        """Let each new connection come to any of these workers; to any of all, where there are none."""
+        places = range(len(self._sockets))
+        aims = [place for place in places if place + 1 in numbers] or list(places)
+        if len(places) > 1 and aims != self._aims:
+            with contextlib.suppress(OSError):  # then it stays as it was, and is tried again the next time
+                _choose_among(self._sockets[0], aims)
+                self._aims = aims
+
+    def turn_away_newcomers(self) -> None:
+        """Let nobody new connect, while those who have are still accepted.
+
+        The kernel drops the first packet of every new connection; the client sends it again within a second, to find
+        the port closed, or the next service on it. Where the system cannot do this, or does not let us, nothing
+        happens.
+        """
+        if not sys.platform.startswith("linux"):
+            return
+        for one in self._sockets:
+            with contextlib.suppress(OSError):
+                _attach(one, _SO_ATTACH_FILTER, _DROP_NEWCOMERS)
+
+    def count_waiting(self) -> int:
+        """Count the connections that no worker has accepted yet, where the system tells."""
+        return sum(map(_count_waiting, self._sockets)) if sys.platform.startswith("linux") else 0
+
+    def close(self) -> None:
+        """Listen no more."""
+        for one in self._sockets:
+            one.close()
+
+
+def listen(host: str, port: int, workers: int) -> Listener:
     """Listen on an address; raise `ServeError` where it cannot be had. Port 0 takes a free one."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError):
         raise ServeError(f'the host "{host}" is not an address of this machine; try -H 127.0.0.1') from None
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise ServeError(_why_not(host, port, error)) from None
+    with contextlib.ExitStack() as opened:
+        first = opened.enter_context(socket.socket(family, kind, protocol))
+        try:
+            first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            first.bind(address)
+            listener = _divided(first, workers) or _whole(first)
+        except OSError as error:
+            raise ServeError(_why_not(host, port, error)) from None
+        opened.pop_all()
     return listener
 
 
-def turn_away_newcomers(listener: socket.socket) -> None:
-    """Let nobody new connect, while those who have are still accepted.
+def _divided(first: socket.socket, count: int) -> Listener | None:
+    """Listen by a socket for each worker; None where the system cannot choose among them, or there is one worker.
 
-    The kernel drops the first packet of every new connection; the client sends it again within a second, to find the
-    port closed, or the next service on it. Where the system cannot do this, or does not let us, nothing happens.
+    The first was bound without SO_REUSEPORT, so that no other service shares its address unawares.
     """
-    if not sys.platform.startswith("linux"):
-        return
-    code = b"".join(struct.pack("HBBI", *step) for step in _DROP_NEWCOMERS)
-    steps = ctypes.create_string_buffer(code)
-    program = struct.pack("HL", len(_DROP_NEWCOMERS), ctypes.addressof(steps))
-    with contextlib.suppress(OSError):
-        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+    if count == 1 or not sys.platform.startswith("linux"):
+        return None
+    with contextlib.ExitStack() as opened, contextlib.suppress(OSError):
+        first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sockets = [first]
+        for _ in range(count - 1):
+            sockets.append(opened.enter_context(socket.socket(first.family, first.type, first.proto)))
+            sockets[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sockets[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            sockets[-1].bind(first.getsockname())
+        for one in sockets:  # the kernel knows them by the order in which they began to listen
+            one.listen(BACKLOG)
+        _choose_among(first, range(count))
+        opened.pop_all()
+        return Listener(sockets)
+    return None
 
 
-def count_waiting(listener: socket.socket) -> int:
-    """Count the connections that no worker has accepted yet, where the system tells."""
-    if not sys.platform.startswith("linux"):
-        return 0
+def _whole(only: socket.socket) -> Listener:
+    if sys.platform.startswith("linux"):
+        only.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
+    only.listen(BACKLOG)
+    return Listener([only])
+
+
+def _choose_among(group: socket.socket, places: Sequence[int]) -> None:
+    """Let each new connection come to any of these sockets of the group to which one belongs; raise `OSError`."""
+    choices = [step for at, to in enumerate(places) for step in ((_IF_EQUAL, 0, 1, at), (_RETURN, 0, 0, to))]
+    steps = [_LOAD_RANDOM, (_MODULO, 0, 0, len(places)), *choices, (_RETURN, 0, 0, places[0])]
+    _attach(group, _SO_ATTACH_REUSEPORT_CBPF, steps)
+
+
+def _attach(to: socket.socket, option: int, steps: Sequence[tuple[int, int, int, int]]) -> None:
+    """Give the kernel a program for a socket; raise `OSError`."""
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+    to.setsockopt(socket.SOL_SOCKET, option, struct.pack("HL", len(steps), ctypes.addressof(code)))
+
+
+def _count_waiting(listener: socket.socket) -> int:
     try:
         info = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_SIZE)
         return int(struct.unpack_from("I", info, _WAITING_OFFSET)[0])

@@ -64,9 +64,9 @@ def serve(source: Source, first: Outcome, options: Options, announce: Callable[[
     options.logs.begin()
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
     multiprocessing.set_start_method("spawn", force=True)
-    with listen(host, options.port) as listener:
+    with listen(host, options.port, options.workers) as listener:
         shown = f"[{host}]" if ":" in host else host
-        url = f"http://{shown}:{listener.getsockname()[1]}"
+        url = f"http://{shown}:{listener.port}"
 
         def ready() -> None:
             notify("READY=1")

@@ -1,4 +1,4 @@
-"""The process that keeps the workers: one listening socket, one published generation, and a new worker for each lost.
+"""The process that keeps the workers: an address to listen on, a published generation, a new worker for each lost.
 
 Everything it does, it does in one thread, one event after another; other threads only tell it what has happened.
 """
@@ -10,7 +10,6 @@ import multiprocessing
 import os
 import queue
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +18,7 @@ from functools import partial
 from typing import Any
 
 from engine.endpoints import Numbers
-from engine.server.listener import count_waiting, turn_away_newcomers
+from engine.server.listener import Listener
 from engine.server.logs import Logs
 from engine.server.notify import notify
 from engine.server.worker import work
@@ -58,9 +57,7 @@ class Patience:
 class Worker:
     """A worker process, as its supervisor sees it; `hear` is called in a thread of its own with what it says."""
 
-    def __init__(
-        self, number: int, listener: socket.socket, logs: Logs, hear: Callable[[Worker, str, Any], None]
-    ) -> None:
+    def __init__(self, number: int, listener: Listener, logs: Logs, hear: Callable[[Worker, str, Any], None]) -> None:
         self.number = number
         self.generation = 0
         self.failed = ""
@@ -71,7 +68,7 @@ class Worker:
         self._outbox: queue.SimpleQueue[tuple[str, Any] | None] = queue.SimpleQueue()
         self._channel, theirs = multiprocessing.Pipe()
         self.process = multiprocessing.Process(
-            target=work, args=(number, listener, theirs, logs), name=f"worker-{number}"
+            target=work, args=(number, listener.of(number), theirs, logs), name=f"worker-{number}"
         )
         self.process.start()
         theirs.close()
@@ -120,7 +117,7 @@ class Scrape:
 class Supervisor:
     """Keeps a number of workers serving the newest generation, until it is told to stop."""
 
-    def __init__(self, listener: socket.socket, count: int, logs: Logs, ready: Event) -> None:
+    def __init__(self, listener: Listener, count: int, logs: Logs, ready: Event) -> None:
         self._listener = listener
         self._logs = logs
         self._ready: Event | None = ready
@@ -128,6 +125,7 @@ class Supervisor:
         self._workers: dict[int, Worker] = {}
         self._patience = {number: Patience() for number in range(1, count + 1)}
         self._due = dict.fromkeys(self._patience, 0.0)  # when each worker that is not there is to be started
+        self._lost: set[int] = set()  # workers that have ended and whose successors do not serve yet
         self._generation = 0
         self._snapshot = b""
         self._models: Sequence[Mapping[str, Any]] = ()
@@ -216,6 +214,8 @@ class Supervisor:
 
     def _serves(self, worker: Worker, number: int) -> None:
         worker.generation, worker.failed = number, ""
+        self._lost.discard(worker.number)
+        self._aim()
         if self._ready is not None:
             ready, self._ready = self._ready, None
             ready()
@@ -261,7 +261,13 @@ class Supervisor:
                 counted = (one.numbers for one in self._workers.values())
                 scrape.asker.say("numbers", (scrape.ticket, sum(counted, self._numbers)))
 
+    def _aim(self) -> None:
+        """Have new connections come to the workers that are there."""
+        self._listener.aim([number for number in self._patience if number not in self._lost])
+
     def _start_later(self, number: int, age: float) -> None:
+        self._lost.add(number)
+        self._aim()
         self._due[number] = time.monotonic() + self._patience[number].delay(age)
 
     def _tell_status(self) -> None:
@@ -290,13 +296,13 @@ class Supervisor:
     def _drain(self) -> None:
         """Answer everything that was accepted, then end; whoever connects from now on finds the port closed."""
         notify("STOPPING=1")
-        turn_away_newcomers(self._listener)
+        self._listener.turn_away_newcomers()
         workers = list(self._workers.values())
         for worker in workers:
             worker.say("drain")
         closed = time.monotonic() + CLOSING_SECONDS
         deadline = time.monotonic() + QUEUE_SECONDS
-        while (now := time.monotonic()) < closed or (now < deadline and workers and count_waiting(self._listener)):
+        while (now := time.monotonic()) < closed or (now < deadline and workers and self._listener.count_waiting()):
             time.sleep(0.01)
         for worker in workers:
             worker.say("stop")

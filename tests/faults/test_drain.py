@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from serving import Server
 
-from engine.server.listener import count_waiting, turn_away_newcomers
+from engine.server.listener import Listener
 
 SLOW_SECONDS = 2.0
 SLOW, IDLE, ASKING = 6, 30, 4
@@ -127,7 +127,7 @@ def test_a_second_signal_waits_for_nobody(server: Server) -> None:
 
 
 def test_a_stop_without_the_kernels_help_ends_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Listener:
+    class Socket:
         def setsockopt(self, *_: object) -> None:
             raise PermissionError
 
@@ -135,5 +135,7 @@ def test_a_stop_without_the_kernels_help_ends_all_the_same(monkeypatch: pytest.M
             raise OSError
 
     monkeypatch.setattr("sys.platform", "linux")
-    turn_away_newcomers(Listener())
-    assert 0 == count_waiting(Listener())
+    listener = Listener([Socket(), Socket()])
+    listener.aim([1])
+    listener.turn_away_newcomers()
+    assert 0 == listener.count_waiting()
