@@ -32,6 +32,7 @@ TYPE_NAMES = {
 SHOWN_LENGTH = 60
 KEY_LENGTH = 200
 SHOWN_CHOICES = 12
+_SHARED = ("$id", "$defs", "definitions")  # of a schema, what its parts may refer to
 
 SchemaError = jsonschema_rs.ValidationError
 Path = tuple[str | int, ...]
@@ -78,6 +79,11 @@ class Validator:
         )
         self.is_valid: Callable[[Any], bool] = compiled.is_valid
         self._iter_errors = compiled.iter_errors
+
+    @classmethod
+    def of_part(cls, schema: Mapping[str, Any], part: Any) -> Validator:
+        """Compile a part of a schema, with the definitions of the whole, which it may refer to."""
+        return cls({**{key: schema[key] for key in _SHARED if key in schema}, "allOf": [part]})
 
     def violations(self, value: Any, at: Path = ()) -> Iterator[Violation]:
         """Give every violation once, in the validator's order; `at` is where `value` stands in the whole."""

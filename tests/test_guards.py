@@ -415,7 +415,7 @@ def redis(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     socket = tmp_path / "redis.sock"
     arguments = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(tmp_path)]
     with subprocess.Popen([program, *arguments], stdout=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while not socket.exists():
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -475,7 +475,7 @@ def test_redis_that_comes_back_is_asked_again(redis: tuple[Any, str], app_of: Ap
     process.wait()
     assert 503 == client.get("/").status_code
     with subprocess.Popen([shutil.which("redis-server"), *process.args[1:]], stdout=subprocess.DEVNULL) as again:
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 30
         while client.get("/").status_code != 200:
             assert time.monotonic() < deadline
             time.sleep(0.05)

@@ -23,7 +23,7 @@ TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
 
 def lines(server: Server, count: int) -> list[str]:
     """The lines of requests, once there are so many."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while len(found := [line for line in server.lines if re.search(r'"method":| ms ', line)]) < count:
         assert time.monotonic() < deadline, server.lines
         time.sleep(0.01)

@@ -42,8 +42,9 @@ from engine.models.estimator import SklearnRuntime, inspect
 from engine.models.native import NativeTrees
 from engine.models.program import Program
 from engine.models.proof import Outcome, examine, judge
-from engine.models.proofrows import RowMaker, reference_instances
+from engine.models.proofrows import RowMaker
 from engine.models.ranges import known_texts, learnt_ranges
+from engine.models.reference import reference_instances
 from engine.models.trees import TreeTable
 from engine.spec import load
 

@@ -18,12 +18,16 @@ class Components:
 
     def __init__(self) -> None:
         self.schemas: dict[str, Any] = {}
+        self._taken: set[str] = set()
 
     def put(self, name: str, schema: dict[str, Any]) -> dict[str, str]:
         """Put a schema there that refers to this document's own, under a name like this one; give the reference."""
-        name = self._free(name)
-        self.schemas[name] = schema
-        return {"$ref": _HOME + name}
+        chosen, number = name, 2
+        while chosen.lower() in self._taken:
+            chosen, number = f"{name}{number}", number + 1
+        self._taken.add(chosen.lower())
+        self.schemas[chosen] = schema
+        return {"$ref": _HOME + chosen}
 
     def take_in(self, name: str, document: Any) -> dict[str, str]:
         """Put a schema there that is a document of its own, and give the reference to it.
@@ -48,13 +52,6 @@ class Components:
         schema = self.schemas[reference["$ref"].removeprefix(_HOME)]
         found: Mapping[str, Any] = schema.get("properties", {}) if isinstance(schema, Mapping) else {}
         return found
-
-    def _free(self, name: str) -> str:
-        taken = {known.lower() for known in self.schemas}
-        chosen, number = name, 2
-        while chosen.lower() in taken:
-            chosen, number = f"{name}{number}", number + 1
-        return chosen
 
 
 def pascal(text: str) -> str:

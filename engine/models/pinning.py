@@ -13,6 +13,7 @@ from typing import Any
 from engine.errors import Diagnostic, SpecError
 from engine.models.compile import ModelFile, Opened, format_of, read_file, uncompiled
 from engine.models.predictor import Predictor
+from engine.models.reference import reference_instances
 from engine.spec import Model, Spec, load, write_pins
 from engine.validation import Validator
 
@@ -77,8 +78,6 @@ def _pin(model: Model, file: ModelFile, opened: Opened) -> dict[str, Any]:
 
 def _golden(model: Model, file: ModelFile, opened: Opened) -> list[dict[str, Any]]:
     """Ask the model, as its file has it, for its answers to its examples and to the first rows of its reference."""
-    from engine.models.proofrows import reference_instances  # noqa: PLC0415 - see Opened
-
     predict = uncompiled(model, file, opened)
     valid = Validator(model.input.document).is_valid
     instances = chain((example.input for example in model.examples), filter(valid, reference_instances(model)))

@@ -6,10 +6,8 @@ rows that reach a node with its feature on the threshold and next to it, the oth
 
 from __future__ import annotations
 
-import contextlib
-import csv
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +16,7 @@ import numpy as np
 from engine.models import steps as s
 from engine.models.instances import Columns
 from engine.models.predictor import Refusal
+from engine.models.reference import reference_instances
 from engine.models.trees import Array, TreeTable
 from engine.spec import Model
 from engine.validation import Validator
@@ -30,7 +29,6 @@ HARD_FEATURES = 12
 HUGE = 1e300
 REACH_SECONDS = 5.0
 FLOAT32_MAX = float(np.finfo(np.float32).max)
-_BOOLEANS = {"false": False, "true": True}
 _MAGNITUDES = (FLOAT32_MAX, 3.4028235677973366e38, 1e39, -1e39, 1e300, -1.7976931348623157e308, 5e-324, 0.0, -0.0)
 
 
@@ -225,32 +223,6 @@ class RowMaker:
                     del record[name]
             if self._valid(record):
                 yield record
-
-
-def reference_instances(model: Model) -> Iterator[Mapping[str, Any]]:
-    """Read the rows of the CSV that a model names as its reference, each cell as its feature's schema wants it."""
-    if model.reference is None:
-        return
-    document = model.input.document
-    around = {key: document[key] for key in ("$id", "$defs", "definitions") if key in document}
-    takes = {
-        name: Validator({**around, "allOf": [schema]}).is_valid
-        for name, schema in document.get("properties", {}).items()
-    }
-    with model.reference.open(newline="", encoding="utf-8-sig") as file:
-        for row in csv.DictReader(file):
-            cells = {name: text for name, text in row.items() if name is not None and text not in ("", None)}
-            yield {name: _cell(text, takes.get(name)) for name, text in cells.items()}
-
-
-def _cell(text: str, takes: Callable[[Any], bool] | None) -> Any:
-    """Read a cell as a number, a boolean or a text, whichever comes first among those that the schema takes."""
-    readings: list[Any] = [text]
-    if text.lower() in _BOOLEANS:
-        readings.insert(0, _BOOLEANS[text.lower()])
-    with contextlib.suppress(ValueError):
-        readings.insert(0, float(text))
-    return next(filter(takes, readings), readings[0]) if takes is not None else readings[0]
 
 
 def boxes(table: TreeTable, chosen: Array) -> tuple[Array, Array]:

@@ -83,10 +83,9 @@ def _check_examples(model: Node) -> Iterator[Diagnostic]:
 
 def _check_defaults(schema: Node) -> Iterator[Diagnostic]:
     """Hold each feature's default against the feature's own schema."""
-    around = {key: schema[key].plain for key in ("$id", "$defs", "definitions") if key in schema}
     for _, _, feature in schema["properties"].pairs():
         if "default" in feature:
-            judge = Validator({**around, "allOf": [feature.plain]})
+            judge = Validator.of_part(schema.plain, feature.plain)
             for violation in judge.violations(feature["default"].plain):
                 yield feature["default"].error(f"the default violates its own schema: {violation.detail}")
 
