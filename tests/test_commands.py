@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from conftest import ROOT
 from serving import command
 
-from engine.commands import cli
+from engine.commands import cli, output
 
 INSTANCE = '{"sepal_length": 5.9, "sepal_width": 3.0, "petal_length": 5.1, "petal_width": 1.8}'
 
@@ -139,7 +139,30 @@ def test_routes_lists_what_answers() -> None:
     assert ["/feedback", "POST", "201 json, input checked"] in rows
     assert ["/predict", "POST", "model iris"] in rows
     told = json.loads(run("routes", "--json").stdout)
-    assert {"path": "/hello", "methods": ["POST", "PUT"], "answer": "200 json"} in told
+    hello = {"path": "/hello", "methods": ["POST", "PUT"], "answer": "200 json", "keys": None, "rate_limit": None}
+    assert hello in told
+
+
+def test_routes_says_who_may_ask_and_how_often() -> None:
+    guarded = ("routes", "-r", "examples/guarded/routes.yaml")
+    rows = [line.split() for line in run(*guarded, cwd=ROOT).stdout.splitlines()]
+    assert ["path", "methods", "answer", "keys", "rate"] == rows[0]
+    assert ["/", "GET", "200", "json", "ci", "100/minute"] in rows
+    assert ["/open", "GET", "200", "text", "everybody", "100/minute"] in rows
+    assert ["/livez", "GET", "built", "in:", "live", "everybody"] in rows
+    assert ["/-/status", "GET", "built", "in:", "status", "this", "machine"] in rows
+    told = json.loads(run(*guarded, "--json", cwd=ROOT).stdout)
+    assert {"path": "/", "methods": ["GET"], "answer": "200 json", "keys": ["ci"], "rate_limit": "100/minute"} in told
+
+
+def test_a_table_breaks_no_word_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    for name, value in (("COLUMNS", "80"), ("FORCE_COLOR", "1"), ("TERM", "dumb")):
+        monkeypatch.setenv(name, value)
+    row = ("RandomForestClassifier", "classifier", "sepal_length, " * 4, "exact on 40,000 rows " * 8)
+    output.print_table(("estimator", "kind", "features", "runtime"), [row])
+    printed = capsys.readouterr().out
+    assert 6 < len(printed.splitlines())
+    assert set(printed.split("\n", 2)[2].split()) <= set(" ".join(row).split())
 
 
 def test_commands_run_from_any_folder(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -24,6 +24,7 @@ _STYLES: dict[str, dict[str, Any]] = {
     "warning": {"fg": "magenta", "bold": True},
 }
 _UNWRAPPED = 100_000
+_UNBROKEN = 24
 _CLEAR_LINE = "\r\x1b[2K"
 
 
@@ -63,8 +64,12 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table; on a terminal its cells wrap, elsewhere every row is one line."""
-    table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    """Print a table; on a terminal its cells wrap between words, elsewhere every row is one line."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    rows = list(rows)
+    for number, column in enumerate(columns):
+        words = " ".join((column, *(row[number] for row in rows))).split()
+        table.add_column(column, min_width=min(_UNBROKEN, max(map(len, words))))
     for row in rows:
         table.add_row(*(Text(cell, overflow="fold") for cell in row))
     console = Console(highlight=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from engine.commands.options import json_option, spec_options
@@ -13,7 +15,7 @@ from engine.spec import Route, Spec
 @spec_options
 @json_option
 def routes(routes: str, models: str | None, as_json: bool) -> None:
-    """List the routes: path, methods, and what answers.
+    """List the routes: path, methods, what answers, and where there are guards, whose keys may ask and how often.
 
     HEAD (with GET) and OPTIONS are answered on every route. The last ones are those that the engine adds.
 
@@ -27,15 +29,40 @@ def routes(routes: str, models: str | None, as_json: bool) -> None:
     spec = load(routes, models)
     if as_json:
         every = (*spec.routes, *spec.built_in)
-        print_json([{"path": r.path, "methods": list(r.methods), "answer": answer(r)} for r in every])
+        print_json([_told(route) for route in every])
     else:
         print_routes(spec)
 
 
 def print_routes(spec: Spec) -> None:
-    """Print the table of routes."""
-    rows = [(route.path, ", ".join(route.methods), answer(route)) for route in (*spec.routes, *spec.built_in)]
-    print_table(("path", "methods", "answer"), rows)
+    """Print the table of routes; a column that says the same of all of them, that there is no guard, is left out."""
+    every = (*spec.routes, *spec.built_in)
+    columns: dict[str, list[str]] = {
+        "path": [route.path for route in every],
+        "methods": [", ".join(route.methods) for route in every],
+        "answer": [answer(route) for route in every],
+    }
+    if spec.service.auth is not None:
+        columns["keys"] = [_keys(route) for route in every]
+    if any(route.rate is not None for route in every):
+        columns["rate"] = ["" if route.rate is None else str(route.rate) for route in every]
+    print_table(tuple(columns), zip(*columns.values(), strict=True))
+
+
+def _keys(route: Route) -> str:
+    if route.allowed is not None:
+        return ", ".join(route.allowed)
+    return "this machine" if route.built_in == "status" else "everybody"
+
+
+def _told(route: Route) -> dict[str, Any]:
+    return {
+        "path": route.path,
+        "methods": list(route.methods),
+        "answer": answer(route),
+        "keys": None if route.allowed is None else list(route.allowed),
+        "rate_limit": None if route.rate is None else str(route.rate),
+    }
 
 
 def answer(route: Route) -> str:

@@ -13,13 +13,12 @@ from urllib.parse import urlsplit
 
 from engine.errors import Diagnostic, did_you_mean
 from engine.spec.node import Node
-from engine.spec.records import Auth, Cors, RateLimit, Rates
+from engine.spec.records import RATE_SECONDS, Auth, Cors, RateLimit, Rates
 
 LEAST_KEY = 16
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 _ORIGIN = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>[^/?#@\s]+)")
-_RATE = re.compile(r"(?P<requests>[1-9][0-9]{0,8}) ?/ ?(?P<unit>second|minute|hour|day)")
-_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+_RATE = re.compile(rf"(?P<requests>[1-9][0-9]{{0,8}}) ?/ ?(?P<unit>{'|'.join(RATE_SECONDS)})")
 _STORAGES = ("redis://", "rediss://", "redis+unix://")
 
 
@@ -86,7 +85,7 @@ def read_rate(node: Node, default: RateLimit | None) -> RateLimit | None:
     found = _RATE.fullmatch(rate.text)
     if found is None:
         return default
-    return RateLimit(node=rate, requests=int(found["requests"]), seconds=_SECONDS[found["unit"]])
+    return RateLimit(node=rate, requests=int(found["requests"]), seconds=RATE_SECONDS[found["unit"]])
 
 
 def read_rates(node: Node) -> Rates:

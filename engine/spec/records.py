@@ -11,6 +11,7 @@ from engine.errors import Diagnostic, Place, SpecError
 from engine.spec.node import Node
 
 BuiltIn = Literal["docs", "openapi", "metrics", "live", "ready", "status"]
+RATE_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 ResponseMethod = Literal["predict", "predict_proba", "decision_function", "transform", "score_samples"]
 
 
@@ -68,6 +69,11 @@ class RateLimit(Record):
 
     requests: int
     seconds: int
+
+    def __str__(self) -> str:
+        """Write the rate as a spec has it."""
+        units = {seconds: unit for unit, seconds in RATE_SECONDS.items()}
+        return f"{self.requests}/{units[self.seconds]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
