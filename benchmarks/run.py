@@ -21,6 +21,7 @@ from pathlib import Path
 
 from contest import ROOT, WORKLOADS, Contestant, Measured, load, running
 from contestants import contestants, peers
+from costs import costs
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 
@@ -137,6 +138,17 @@ def page(found: dict[str, Contestant], arguments: argparse.Namespace) -> str:
     lines += ["", "## Ratios", "", "| ratio | measured | bar |", "|---|---:|---|"]
     held = ratios(found) + (peer_ratios(found) if arguments.peers else [])
     lines += [f"| {name} | {value:.2f} | {bar} |" for name, value, bar in held]
+    lines += [
+        "",
+        "## What numbers, guards and logs cost",
+        "",
+        "The engine's own Python between the HTTP server and the answer, timed without a network "
+        "(`python benchmarks/costs.py`). All servers above that are the engine's count their requests.",
+        "",
+        "| what | µs a request |",
+        "|---|---:|",
+        *(f"| {kind} | {microseconds:.2f} |" for kind, microseconds in costs()),
+    ]
     return "\n".join(lines) + "\n"
 
 

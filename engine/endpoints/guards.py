@@ -8,6 +8,7 @@ import ipaddress
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -167,13 +168,19 @@ def client_address(environ: Environ, proxies: int) -> str:
     """
     forwarded = environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if proxies else []
     written = forwarded[-proxies].strip() if len(forwarded) >= proxies > 0 else environ.get("REMOTE_ADDR", "")
+    return _grouped(written) or str(environ.get("REMOTE_ADDR", ""))
+
+
+@lru_cache(maxsize=4096)
+def _grouped(address: str) -> str:
+    """Give the client that an address stands for; empty where it is none."""
     try:
-        address = ipaddress.ip_address(written)
+        found = ipaddress.ip_address(address)
     except ValueError:
-        return str(environ.get("REMOTE_ADDR", ""))
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
-        return str(ipaddress.ip_network((address, 64), strict=False))
-    return str(getattr(address, "ipv4_mapped", None) or address)
+        return ""
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is None:
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return str(getattr(found, "ipv4_mapped", None) or found)
 
 
 def _preflight(cors: Cors) -> Headers:
