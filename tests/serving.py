@@ -182,7 +182,7 @@ def serving(folder: Path, *arguments: str) -> Iterator[Server]:
     def read() -> None:
         for line in process.stdout or ():
             lines.append(line)
-            if found := re.search(r"serving on http://\S+:(\d+)", line):
+            if found := re.search(r"serving on http://[^\s\"]+:(\d+)", line):
                 ports.put(int(found[1]))
         ports.put(0)
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
+import re
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,11 +17,12 @@ from typing import Any
 import flask
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from serving import command, serving
+from serving import command, replace_file, serving
 from werkzeug.test import Client, TestResponse
 
 from engine.endpoints import rates
 from engine.endpoints.guards import client_address
+from engine.errors import SpecError
 from engine.spec import load
 from engine.web import Lane
 
@@ -199,6 +203,52 @@ def test_two_names_with_one_key_are_told(spec_folder: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
+    ("content", "mistake"),
+    [
+        (b"\xef\xbb\xbf# guests, caf\xe9\r\n%s  -\r\n" % (b"0" * 64), ""),
+        (
+            b"",
+            'warning: file "k" has no digest, so that nobody has this key; to make one: printf %s "$KEY" | sha256sum',
+        ),
+        (b"# nobody any more\n\n", 'warning: file "k" has no digest, so that nobody has this key'),
+        (b"0" * 63, 'error: file "k", line 1: not a SHA-256 digest of 64 hexadecimal digits'),
+        (b"\n" + b"x\n" * 1000, 'error: file "k", line 2: not a SHA-256 digest'),
+        (
+            hashlib.sha256(b"").hexdigest().encode(),
+            "line 1: this is the digest of no characters at all; $KEY was empty",
+        ),
+        (b"#" * (8 * 1024**2 + 1), 'error: file "k" is larger than 8 MiB'),
+        (None, 'error: file "k" is a folder or a device, not a file'),
+    ],
+)
+def test_a_file_of_digests_is_read_with_care(content: bytes | None, mistake: str, spec_folder: Path) -> None:
+    (spec_folder / "routes.yaml").write_text(
+        "service: {auth: {api_keys: [{name: a, file: k}]}}\nroutes: [{path: /, response: hi}]"
+    )
+    if content is None:
+        os.mkfifo(spec_folder / "k")
+    else:
+        (spec_folder / "k").write_bytes(content)
+    try:
+        found = load().warnings
+    except SpecError as error:
+        found = error.diagnostics
+    assert ([mistake] if mistake else []) == [mistake for one in found if mistake in str(one)]
+    assert bool(mistake) == len(found)
+
+
+def test_the_last_key_of_a_file_is_taken_away_while_it_serves(spec_folder: Path) -> None:
+    (spec_folder / "routes.yaml").write_text(
+        "service: {auth: {api_keys: [{name: guests, file: guests.sha256}]}}\nroutes: [{path: /, response: hi}]"
+    )
+    with serving(spec_folder, "-w", "1") as server:
+        assert 200 == server.request("GET", "/", headers=bearer(GUEST))[0]
+        replace_file(spec_folder / "guests.sha256", b"# nobody\n")
+        server.wait_for_generation(2)
+        assert 401 == server.request("GET", "/", headers=bearer(GUEST))[0]
+
+
+@pytest.mark.parametrize(
     ("key", "said"), [("tiny-key", "is too short to be safe"), ("has a space in it", "no header carries")]
 )
 def test_a_weak_key_is_told_and_not_shown(
@@ -238,6 +288,14 @@ def test_a_page_of_an_allowed_origin_may_read(client_of: Callable[[str], Client]
             ),
             answer.headers["Vary"],
         )
+
+
+def test_what_every_page_may_read_says_so_to_whoever_asks(client_of: Callable[[str], Client]) -> None:
+    """A cache may give an answer to a page that somebody else had asked for without an origin."""
+    client = client_of("service: {cors: {origins: ['*']}}\nroutes: [{path: /, response: hi}]")
+    for headers in ({}, {"Origin": ORIGIN}):
+        answer = client.get("/", headers=headers)
+        assert ("*", None) == (answer.headers["Access-Control-Allow-Origin"], answer.headers.get("Vary"))
 
 
 @pytest.mark.parametrize(
@@ -353,6 +411,20 @@ def test_each_key_has_a_rate_of_its_own(client_of: Callable[[str], Client]) -> N
     assert [401, 401, 429] == [client.get("/", headers=bearer(f"guess-{n:016}")).status_code for n in range(3)]
 
 
+def test_a_key_is_counted_also_where_none_is_wanted(client_of: Callable[[str], Client]) -> None:
+    open_to_all = KEYS.replace("  auth:\n", "  auth:\n    required: false\n")
+    client = client_of(f"service:\n{open_to_all}  rate_limit: 2/hour\nroutes: [{{path: /, response: hi}}]")
+    asked = [(CI, "10.0.0.1"), (CI, "10.0.0.2"), (CI, "10.0.0.3"), (OPS, "10.0.0.3"), ("wrong" * 5, "10.0.0.3")]
+    statuses = [client.get("/", headers=bearer(key), environ_base={"REMOTE_ADDR": by}).status_code for key, by in asked]
+    assert [200, 200, 429, 200, 200] == statuses
+
+
+def test_a_network_of_ipv6_is_one_client(client_of: Callable[[str], Client]) -> None:
+    client = client_of("service: {rate_limit: 1/hour}\nroutes: [{path: /, response: hi}]")
+    addresses = ["2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "2001:db8:1:3::1"]
+    assert [200, 429, 200] == [client.get("/", environ_base={"REMOTE_ADDR": by}).status_code for by in addresses]
+
+
 def test_a_clock_that_is_set_changes_nothing(app_of: AppOf, monkeypatch: pytest.MonkeyPatch) -> None:
     client, now = app_of("service: {rate_limit: 2/minute}\nroutes: [{path: /, response: hi}]").test_client(), time.time
     assert 200 == client.get("/").status_code
@@ -361,6 +433,52 @@ def test_a_clock_that_is_set_changes_nothing(app_of: AppOf, monkeypatch: pytest.
         answer = client.get("/")
         assert status == answer.status_code
         assert 1 <= int(answer.headers["RateLimit"].rpartition("=")[2]) <= 60
+
+
+def test_counts_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rates, "LEAST_SWEEP", 10)
+    monkeypatch.setattr(rates, "MOST_WINDOWS", 20)
+    memory = rates.Memory()
+    for number in range(1000):
+        memory.count(str(number), 3600)
+    assert 2 == memory.count("999", 3600)[0]
+    assert 1 == memory.count("0", 3600)[0]
+
+
+class SilentRedis:
+    """A storage that does not answer before somebody lets it, and then fails."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.go = threading.Event()
+
+    def count(self, *_: Any) -> tuple[int, float]:
+        self.asked += 1
+        self.go.wait(30)
+        raise TimeoutError
+
+
+def test_a_storage_that_hangs_is_asked_by_one_request_at_a_time(
+    app_of: AppOf, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(rates.time, "monotonic", lambda: now[0])
+    silent = SilentRedis()
+    monkeypatch.setattr(rates, "Redis", lambda _: silent)
+    app = app_of(spec_with("redis://127.0.0.1:1", "allow"))
+    silent.go.set()
+    assert 200 == app.test_client().get("/").status_code
+    silent.go.clear()
+    now[0] += rates.REST_SECONDS
+    probe = threading.Thread(target=app.test_client().get, args=["/"])
+    probe.start()
+    while silent.asked < 2:
+        time.sleep(0.001)
+    assert [200] * 5 == [app.test_client().get("/").status_code for _ in range(5)]
+    assert 2 == silent.asked
+    silent.go.set()
+    probe.join()
+    assert 2 == caplog.text.count("requests cannot be counted (TimeoutError)")
 
 
 def test_a_window_ends_and_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -388,7 +506,13 @@ def test_a_window_ends_and_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None
         ("6.6.6.6, 1.1.1.1, 2.2.2.2", "9.9.9.9", 2, "1.1.1.1"),
         ("1.1.1.1", "9.9.9.9", 2, "9.9.9.9"),
         ("junk", "9.9.9.9", 1, "9.9.9.9"),
-        ("", "2001:db8:1:2:3:4:5:6", 0, "2001:db8:1:2::/64"),
+        ("", "2001:db8:1:2:3:4:5:6", 0, "2001:db8:1:2:3:4:5:6"),
+        ("1.1.1.1:4711", "9.9.9.9", 1, "1.1.1.1"),
+        ("[2001:db8::1]:4711", "9.9.9.9", 1, "2001:db8::1"),
+        ("[2001:db8::1]", "9.9.9.9", 1, "2001:db8::1"),
+        ("fe80::1%eth0", "9.9.9.9", 1, "fe80::1"),
+        ("[fe80::1%2]:80", "9.9.9.9", 1, "fe80::1"),
+        ("1.1.1.1 evil", "9.9.9.9", 1, "9.9.9.9"),
         ("", "::ffff:10.0.0.1", 0, "10.0.0.1"),
         ("", "", 0, ""),
     ],
@@ -404,7 +528,14 @@ def test_rates_of_several_workers_in_memory_are_warned_of(spec_folder: Path) -> 
     (spec_folder / "routes.yaml").write_text("service:\n  rate_limit: 100/minute\nroutes: [{path: /, response: hi}]")
     with serving(spec_folder, "-w", "2") as server:
         said = "".join(server.lines)
-    assert "routes.yaml:2:15: warning: each of the 2 workers counts by itself, and lets as many through" in said
+        mend = 'under service: "rate_limit: {limit: 100/minute, storage: redis://HOST}"'
+        assert "routes.yaml:2:15: warning: each of the 2 workers counts by itself, and lets as many through" in said
+        assert mend in said
+        replace_file(
+            spec_folder / "routes.yaml", b"service:\n\n  rate_limit: 5/minute\nroutes: [{path: /, response: hi}]\n"
+        )
+        server.wait_for_generation(2)
+        assert "routes.yaml:3:15: warning: each of the 2 workers" in "".join(server.lines)
 
 
 @pytest.fixture
@@ -424,10 +555,8 @@ def redis(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
 
 
 def spec_with(storage: str, failure: str) -> str:
-    return (
-        f"service: {{rate_limit: {{limit: 20/hour, storage: '{storage}', on_storage_failure: {failure}}}}}\n"
-        "routes: [{path: /, response: hi}]"
-    )
+    rate = f"{{limit: 20/hour, storage: '{storage}', on_storage_failure: {failure}}}"
+    return f"service: {{title: Shared, rate_limit: {rate}}}\nroutes: [{{path: /, response: hi}}]"
 
 
 def test_a_package_that_is_lacking_is_told(spec_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -509,6 +638,10 @@ def test_what_the_environment_gives_is_never_shown(spec_folder: Path, monkeypatc
         ),
         ("cors: {origins: ['${env:ENGINE_TEST_A}']}", {"A": 'abcdefgh"tail-secret'}),
         ("errors: '${env:ENGINE_TEST_A}'", {"A": 'é"\\' + "long-secret" * 30}),
+        ("proxies: 0x${env:ENGINE_TEST_A}", {"A": "DEADBEEF"}),
+        ("proxies: ${env:ENGINE_TEST_A}5", {"A": "1e999" + "71234567" * 6}),
+        ("built_in: {docs: '/<int(${env:ENGINE_TEST_A}):x>'}", {"A": "hunter2=1"}),
+        ("auth: {api_keys: [{name: a, file: '${env:ENGINE_TEST_A}'}]}", {"A": "long-secret/hunter2.sha256"}),
     ],
 )
 def test_no_form_of_a_value_is_shown(
@@ -523,6 +656,24 @@ def test_no_form_of_a_value_is_shown(
     assert "${env:ENGINE_TEST_" in said.splitlines()[0]
     for shown in ("3735928559", "15000000000", "7123", "123456789", "hunter2", "tail", "long-secret"):
         assert shown not in said
+
+
+def test_no_piece_of_a_value_is_shown(spec_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENGINE_TEST_A", "${path.hunter2}")
+    monkeypatch.setenv("ENGINE_TEST_B", "hunter2.weird")
+    (spec_folder / "routes.yaml").write_text(
+        "routes: [{path: /, response: '${env:ENGINE_TEST_A}'}, {path: /m, model: m}]"
+    )
+    (spec_folder / "hunter2.weird").write_text("")
+    (spec_folder / "models.yaml").write_text("models: {m: {file: '${env:ENGINE_TEST_B}', input: {type: number}}}")
+    done = subprocess.run(command("check"), cwd=spec_folder, capture_output=True, text=True, check=False)
+    assert (1, "1 error") == (done.returncode, done.stderr.splitlines()[-1])
+    (spec_folder / "routes.yaml").write_text("routes: [{path: /m, model: m}]")
+    again = subprocess.run(command("check"), cwd=spec_folder, capture_output=True, text=True, check=False)
+    assert (1, "1 error") == (again.returncode, again.stderr.splitlines()[-1])
+    for said in (done.stderr, again.stderr):
+        assert not re.search("hunter2|weird", said), said
+        assert "${env:ENGINE_TEST_" in said.splitlines()[0]
 
 
 def test_values_come_from_the_environment(app_of: AppOf, monkeypatch: pytest.MonkeyPatch) -> None:

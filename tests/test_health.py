@@ -62,8 +62,17 @@ def test_the_status_is_shown_to_this_machine(address: str, app_of: AppOf) -> Non
 def test_the_status_is_shown_to_nobody_else(address: str, app_of: AppOf) -> None:
     client = app_of(ROUTES).test_client()
     answer = client.get("/-/status", environ_base={"REMOTE_ADDR": address})
-    expected = "the status is shown to this machine alone; ask from there, without a proxy"
+    expected = "the status is shown to this machine alone; ask from there, at 127.0.0.1 or localhost, without a proxy"
     assert (403, expected) == (answer.status_code, answer.json["detail"])
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:5000"])
+def test_a_page_whose_name_leads_here_is_shown_nothing(host: str, app_of: AppOf) -> None:
+    client = app_of(f"service: {{cors: {{origins: ['*']}}}}\n{ROUTES}").test_client()
+    assert 403 == client.get("/-/status", headers={"Host": host}).status_code
+    for own in ("localhost:5000", "127.0.0.1:5000", "[::1]:5000", "LOCALHOST"):
+        answer = client.get("/-/status", headers={"Host": own, "Origin": "https://evil.example"})
+        assert (200, None) == (answer.status_code, answer.headers.get("Access-Control-Allow-Origin"))
 
 
 @pytest.mark.parametrize("header", ["Forwarded", "Via", "X-Forwarded-For", "X-Real-IP"])

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from modelling import NAMES
+from werkzeug.test import Client
 
 from engine.models import compile_models
 from engine.spec import load
@@ -63,7 +64,7 @@ ANSWERS = st.one_of(
     st.just({"response": {"status": 204}}),
     st.just({"response": {"text": "posted"}, "methods": ["POST", "DELETE"]}),
 )
-PATHS = ["/", "/a", "/a/", "/b/<x>", "/b/c", "/é", "/n/<int:x>"]
+PATHS = ["/", "/a", "/a/", "/b/<x>", "/b/c", "/é", "/Ã©", "/n/<int:x>"]
 REQUEST_BODIES = st.sampled_from(
     [
         *(b"", b"{}", b"{", b"[]", b'{"stars": 3}', b'{"stars": "x"}', b" ", b"\xff", b'{"stars": 3}' + b" " * 3000),
@@ -87,6 +88,24 @@ def _key() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ENGINE_TEST_LANE_KEY", KEY)
         yield
+
+
+def test_routes_whose_names_are_bytes_of_each_other_are_not_taken_for_each_other(app_of: Any) -> None:
+    """`/é` in UTF-8 are the bytes of `/Ã©` in Latin-1, as which WSGI shows them."""
+    app = app_of(
+        json.dumps(
+            {
+                "service": AUTH,
+                "routes": [
+                    {"path": "/é", "response": "behind a key", "auth": ["ci"]},
+                    {"path": "/Ã©", "response": "for everybody", "auth": False},
+                ],
+            }
+        )
+    )
+    client = Client(Lane(app))
+    assert [401, 200] == [client.get(path).status_code for path in ("/é", "/Ã©")]
+    assert "behind a key" == client.get("/é", headers={"X-API-Key": KEY}).text
 
 
 @st.composite

@@ -58,6 +58,31 @@ def test_a_line_for_each_request_as_text(serve_here: Callable[..., Server], tmp_
     assert re.search(r" INFO GET / 200 2 B \d+\.\d\d ms 127\.0\.0\.1 abc-1$", line.strip())
 
 
+def test_a_line_names_the_key_and_the_client_behind_a_proxy(
+    serve_here: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENGINE_TEST_KEY", "a-key-of-some-length")
+    keys = "auth: {api_keys: [{name: ci, env: ENGINE_TEST_KEY}]}"
+    (tmp_path / "routes.yaml").write_text(f"service: {{proxies: 1, {keys}}}\n{ROUTES}")
+    server = serve_here("--log-requests")
+    sent = {"X-Request-ID": "abc-1", "X-API-Key": "a-key-of-some-length", "X-Forwarded-For": "6.6.6.6, 2001:db8::1"}
+    server.request("GET", "/", headers=sent)
+    (line,) = lines(server, 1)
+    assert line.strip().endswith(" ms 2001:db8::1 abc-1 key ci")
+    assert "a-key-of-some-length" not in "".join(server.lines)
+
+
+def test_with_json_every_line_is_json(serve_here: Callable[..., Server], tmp_path: Path) -> None:
+    (tmp_path / "routes.yaml").write_text(f"service: {{rate_limit: 9/minute}}\n{ROUTES}")
+    server = serve_here("--log-format", "json", "-w", "2")
+    assert 0 == server.stop()
+    said = [json.loads(line) for line in server.lines]
+    assert ["warning", "info", "info", "info"] == [event["level"] for event in said]
+    assert said[0]["message"].startswith("routes.yaml:1:23: warning: each of the 2 workers counts by itself")
+    assert f"serving on http://127.0.0.1:{server.port}" == said[1]["message"]
+    assert ["stopping; what was accepted is answered first", "stopped"] == [event["message"] for event in said[2:]]
+
+
 def test_no_line_where_none_is_wanted(serve_here: Callable[..., Server], tmp_path: Path) -> None:
     (tmp_path / "routes.yaml").write_text(ROUTES)
     server = serve_here()
@@ -119,6 +144,19 @@ def test_json_has_one_line_for_an_exception_too() -> None:
     event = json.loads(text)
     assert ("error", "two\nlines") == (event["level"], event["message"])
     assert "ValueError: invalid literal" in event["exception"]
+
+
+def test_no_line_of_a_traceback_looks_like_an_event() -> None:
+    failed = record(logging.ERROR, "it failed")
+    try:
+        {}["bad\n2026-01-01 INFO forged\x1b[2J"]
+    except KeyError as error:
+        forged = ValueError(error.args[0])
+        failed.exc_info = (ValueError, forged, error.__traceback__)
+    first, *rest = TextFormatter(coloured=False).format(failed).splitlines()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d ERROR it failed", first)
+    assert rest
+    assert all(line.startswith("  ") and "\x1b" not in line for line in rest)
 
 
 def test_the_level_is_coloured_on_a_terminal_alone() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -13,8 +13,8 @@ from engine.commands.check import print_models
 from engine.commands.options import spec_options
 from engine.commands.output import progress, report
 from engine.commands.routes import print_routes
-from engine.errors import Diagnostic
-from engine.spec import Spec
+
+logger = logging.getLogger("engine")
 
 
 @click.command(short_help="Serve the spec.")
@@ -62,40 +62,34 @@ def serve(
 
     def announce(url: str) -> None:
         reach = "" if server.is_loopback(host) else ", which other machines can reach"
+        if log_format == "json":
+            logger.info("serving on %s%s", url, reach)
+            return
         for route in spec.built_in:
             if route.built_in == "docs":
                 click.echo(f"explained at {url}{route.path}")
         click.echo(f"serving on {url}{reach} (press ^C to stop)")
 
-    source = server.Source(routes, models, locked)
+    count, logs = workers or _cores(), server.Logs(log_format, log_requests)
+    source = server.Source(routes, models, locked, count)
     with writable_cache(Path(routes).parent):
         with progress() as show:
             first, spec = server.first_check(source, show)
-        count = workers or _cores()
-        report([*first.mistakes, *_counting_apart(spec, count)])
-        click.echo(f"{spec.service.title} {spec.service.version}\n")
-        print_routes(spec)
-        click.echo()
-        print_models(first.facts)
-        for note in first.notes:
-            click.echo(note)
-        server.serve(
-            source, first, server.Options(host, port, count, reload, server.Logs(log_format, log_requests)), announce
-        )
+        logs.begin()
+        if log_format == "json":
+            for said in (*first.mistakes, *first.notes):
+                logger.warning("%s", said)
+        else:
+            report(first.mistakes)
+            click.echo(f"{spec.service.title} {spec.service.version}\n")
+            print_routes(spec)
+            click.echo()
+            print_models(first.facts)
+            for note in first.notes:
+                click.echo(note)
+        server.serve(source, first, server.Options(host, port, count, reload, logs), announce)
 
 
 def _cores() -> int:
     """Count the processor cores that this process may use, where the system tells."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _counting_apart(spec: Spec, workers: int) -> Iterator[Diagnostic]:
-    """Warn of rates that every worker counts by itself."""
-    limits = [spec.service.rate, *(route.rate for route in spec.routes)]
-    limited = next((limit for limit in limits if limit is not None), None)
-    if limited is not None and workers > 1 and spec.service.rates.storage == "memory":
-        message = (
-            f"each of the {workers} workers counts by itself, and lets as many through; "
-            'say "storage: redis://HOST" under the service\'s rate_limit, or serve with -w 1'
-        )
-        yield Diagnostic(limited.place(), message, "warning")

@@ -1,7 +1,7 @@
 """build: Spec + Predictors → Endpoints, each a plain `Request` → `Response`. No Flask, no YAML."""
 
 from engine.endpoints.build import Mounted, build_endpoints
-from engine.endpoints.guards import Admission, Guard, Guards
+from engine.endpoints.guards import Admission, Guard, Guards, client_address
 from engine.endpoints.health import show_models
 from engine.endpoints.messages import Endpoint, Request, Response
 from engine.endpoints.metrics import NO_ROUTE, Meter, Numbers
@@ -24,6 +24,7 @@ __all__ = [
     "Response",
     "Status",
     "build_endpoints",
+    "client_address",
     "describe",
     "show_models",
 ]

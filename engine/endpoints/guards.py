@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,11 +17,13 @@ from engine.endpoints.messages import Headers
 from engine.endpoints.metrics import Meter
 from engine.endpoints.problems import Problem
 from engine.endpoints.rates import Rate, Storage
-from engine.spec import Cors, Route, Service
+from engine.spec import MAX_KEY, Cors, Route, Service
 
 Environ = Mapping[str, Any]
 
-MAX_KEY = 4096
+_ADDRESS = re.compile(
+    r"\[(?P<in_brackets>[^\]%]*)(?:%[^\]]*)?\](?::[0-9]+)?|(?P<before_port>[0-9.]+):[0-9]+|(?P<alone>[^%]*)(?:%.*)?"
+)
 _ASK = (("WWW-Authenticate", "Bearer"),)
 # An answer to somebody with a key is no answer for others, also in a cache.
 _KEYED = ("Vary", "Authorization, X-API-Key")
@@ -50,6 +53,10 @@ class Keys:
         self._secret = secrets.token_bytes(32)
         found = service.auth.keys if service.auth is not None else ()
         self._names = {self._masked(digest): (name, digest) for name, digest in found}
+
+    def __bool__(self) -> bool:
+        """Tell whether there are any."""
+        return bool(self._names)
 
     def identify(self, environ: Environ) -> tuple[str, Problem | None]:
         """Give the name of the key that a request sends, or the problem with it."""
@@ -97,9 +104,10 @@ class Guard:
         return (*headers, *_preflight(self._cors)) if allowed else None
 
     def identify(self, environ: Environ) -> tuple[str, Problem | None]:
-        """Give the name of the key that a request sends, where one is wanted, or why it does not do."""
+        """Give the name of the key that a request sends, where somebody asks for it, or why it does not do."""
         if self._allowed is None:
-            return "", None
+            counted = self._rate is not None and self._keys
+            return self._keys.identify(environ)[0] if counted else "", None
         name, problem = self._keys.identify(environ)
         if problem is None and name not in self._allowed:
             problem = Problem(HTTPStatus.FORBIDDEN, f'the key "{name}" may not ask for this')
@@ -112,12 +120,10 @@ class Guard:
         if self._allowed is not None:
             headers = (*headers, _KEYED)
         if self._rate is not None:
-            said, exceeded = self._rate.hit(f"key:{name}" if name else f"address:{self._address(environ)}")
+            address = _holder(client_address(environ, self._proxies))
+            said, exceeded = self._rate.hit(f"key:{name}" if name else f"address:{address}")
             headers, problem = (*headers, *said), exceeded or problem
         return Admission(headers, problem, key=name)
-
-    def _address(self, environ: Environ) -> str:
-        return client_address(environ, self._proxies)
 
 
 class Guards:
@@ -145,15 +151,17 @@ def shared(cors: Cors, environ: Environ) -> tuple[Headers, bool]:
     """
     origin = environ.get("HTTP_ORIGIN", "")
     every = "*" in cors.origins
-    vary: Headers = () if every else (("Vary", "Origin"),)
-    if not origin or not (every or origin in cors.origins):
-        return vary, False
-    headers = [*vary, ("Access-Control-Allow-Origin", "*" if every else origin)]
+    if not every and origin not in cors.origins:
+        return (("Vary", "Origin"),), False
+    # An answer for every origin says so to whoever asks, since a cache may give it to a page later.
+    headers = [("Access-Control-Allow-Origin", "*" if every else origin)]
+    if not every:
+        headers.insert(0, ("Vary", "Origin"))
     if cors.credentials:
         headers.append(("Access-Control-Allow-Credentials", "true"))
     if cors.expose:
         headers.append(("Access-Control-Expose-Headers", ", ".join(cors.expose)))
-    return tuple(headers), True
+    return tuple(headers), bool(origin)
 
 
 def is_preflight(environ: Environ) -> bool:
@@ -162,25 +170,27 @@ def is_preflight(environ: Environ) -> bool:
 
 
 def client_address(environ: Environ, proxies: int) -> str:
-    """Give the address of who asks, as so many proxies in front of this service have written it down.
-
-    An address of IPv6 stands for its network of 64 bits, which one client has whole.
-    """
+    """Give the address of who asks, as so many proxies in front of this service have written it down."""
     forwarded = environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if proxies else []
-    written = forwarded[-proxies].strip() if len(forwarded) >= proxies > 0 else environ.get("REMOTE_ADDR", "")
-    return _grouped(written) or str(environ.get("REMOTE_ADDR", ""))
+    written = forwarded[-proxies] if len(forwarded) >= proxies > 0 else ""
+    return _plain(written) or _plain(environ.get("REMOTE_ADDR", ""))
 
 
 @lru_cache(maxsize=4096)
-def _grouped(address: str) -> str:
-    """Give the client that an address stands for; empty where it is none."""
+def _plain(written: str) -> str:
+    """Give an address without what some proxies write around it: a port, brackets, a scope; empty where it is none."""
+    form = _ADDRESS.fullmatch(written.strip())
     try:
-        found = ipaddress.ip_address(address)
+        found = ipaddress.ip_address(next(filter(None, form.groups()), "") if form else "")
     except ValueError:
         return ""
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is None:
-        return str(ipaddress.ip_network((found, 64), strict=False))
     return str(getattr(found, "ipv4_mapped", None) or found)
+
+
+@lru_cache(maxsize=4096)
+def _holder(address: str) -> str:
+    """Give whom an address stands for: one of IPv6 is counted as its network of 64 bits, which one client has whole."""
+    return str(ipaddress.ip_network(f"{address}/64", strict=False)) if ":" in address else address
 
 
 def _preflight(cors: Cors) -> Headers:

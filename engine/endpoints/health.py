@@ -43,7 +43,8 @@ class StatusEndpoint:
         """Answer one request; raise `Problem` for a client elsewhere, or one that a proxy speaks for."""
         if not _is_here(request.client):
             raise Problem(
-                HTTPStatus.FORBIDDEN, "the status is shown to this machine alone; ask from there, without a proxy"
+                HTTPStatus.FORBIDDEN,
+                "the status is shown to this machine alone; ask from there, at 127.0.0.1 or localhost, without a proxy",
             )
         return Response(HTTPStatus.OK, _HEADERS, encode_json(self.status().document))
 

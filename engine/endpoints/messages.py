@@ -16,7 +16,7 @@ class Request:
     """One request to an endpoint: `path` has the path parameters, converted by the route's URL rule.
 
     `query` is the query string as it was sent, percent-encoded.
-    `client` is the address of whoever asks, empty where a proxy says that it asks for somebody else.
+    `client` is the address of whoever asks, empty where somebody else may stand behind it.
     """
 
     method: str

@@ -77,7 +77,7 @@ class Meter:
     def keep(self, routes: Iterable[str]) -> None:
         """Forget the requests to routes that are served no more, so that reloads do not pile them up."""
         kept = {*routes, NO_ROUTE}
-        self._requests = {key: histogram for key, histogram in self._requests.items() if key[0] in kept}
+        self._requests = {key: histogram for key, histogram in list(self._requests.items()) if key[0] in kept}
 
     def numbers(self) -> Numbers:
         """Give what this process has counted so far."""

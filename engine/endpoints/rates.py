@@ -16,7 +16,7 @@ from engine.spec import RateLimit, Rates
 
 logger = logging.getLogger("engine")
 
-LEAST_SWEEP = 10_000
+LEAST_SWEEP, MOST_WINDOWS = 10_000, 200_000
 TIMEOUT_SECONDS = 0.5
 # How long a storage that has failed is not asked again, so that requests do not wait for it one after another.
 REST_SECONDS = 1.0
@@ -39,9 +39,14 @@ class Memory:
                 end, count = now + seconds, 0
             self._windows[key] = (end, count + 1)
             if len(self._windows) > self._sweep_at:
-                self._windows = {known: window for known, window in self._windows.items() if window[0] > now}
-                self._sweep_at = max(LEAST_SWEEP, 2 * len(self._windows))
+                self._sweep(now)
         return count + 1, end - now
+
+    def _sweep(self, now: float) -> None:
+        """Forget the windows that have ended, and of too many those that end first, so that memory is bounded."""
+        left = sorted((window for window in self._windows.items() if window[1][0] > now), key=lambda item: item[1][0])
+        self._windows = dict(left[-MOST_WINDOWS // 2 :] if len(left) > MOST_WINDOWS else left)
+        self._sweep_at = max(LEAST_SWEEP, 2 * len(self._windows))
 
 
 class Redis:
@@ -68,6 +73,7 @@ class Storage:
         self._meter = meter
         self._lock = threading.Lock()
         self._counts: Memory | Redis | None = None
+        self._failed = False
         self._rests_until = 0.0
 
     def count(self, key: str, seconds: int) -> tuple[int, float] | None:
@@ -75,7 +81,7 @@ class Storage:
 
         None where the storage does not answer.
         """
-        if time.monotonic() < self._rests_until:
+        if self._failed and self._is_resting():
             self._meter.count("rate_limit_storage_failures")
             return None
         try:
@@ -83,12 +89,22 @@ class Storage:
         except Exception as error:  # noqa: BLE001 - whatever a storage raises, the spec says what follows
             self._fail(error)
             return None
+        self._failed = False
         return count, min(max(left, 0.0), float(seconds))
 
     @property
     def lets_through(self) -> bool:
         """Tell whether a request is let through that could not be counted."""
         return self._rates.on_storage_failure == "allow"
+
+    def _is_resting(self) -> bool:
+        """Tell whether a storage that has failed is left alone; the first to come after a rest asks it, alone."""
+        with self._lock:
+            now = time.monotonic()
+            resting = now < self._rests_until
+            if not resting:
+                self._rests_until = now + TIMEOUT_SECONDS + REST_SECONDS
+            return resting
 
     def _open(self) -> Memory | Redis:
         with self._lock:
@@ -97,7 +113,7 @@ class Storage:
             return self._counts
 
     def _fail(self, error: Exception) -> None:
-        self._rests_until = time.monotonic() + REST_SECONDS
+        self._rests_until, self._failed = time.monotonic() + REST_SECONDS, True
         self._meter.count("rate_limit_storage_failures")
         does = "let through" if self.lets_through else "refused"
         logger.error("requests cannot be counted (%s); they are %s", type(error).__name__, does)

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import orjson
 
+from engine.endpoints import client_address
 from engine.errors import printable
 from engine.web import ADMISSION, request_id, trace_id
 
@@ -39,7 +40,7 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Write an event."""
         event: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "time": _time(record).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "message": record.getMessage().encode(errors="replace").decode(),
             "pid": record.process,
@@ -57,6 +58,14 @@ class TextFormatter(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(message)s")
         self._coloured = coloured
 
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's own name
+        """Write a traceback, each line of it set in, so that none can look like an event."""
+        return "\n".join(f"  {printable(line)}" for line in super().formatException(ei).splitlines())
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
+        """Write the time as RFC 3339 has it, by this machine's clock."""
+        return _time(record).astimezone().isoformat(timespec=datefmt or "milliseconds")
+
     def format(self, record: logging.LogRecord) -> str:
         """Write an event."""
         text = super().format(record)
@@ -72,8 +81,12 @@ class RequestLog:
     def __init__(self) -> None:
         self._logger = logging.getLogger("engine.requests")
 
-    def write(self, environ: dict[str, Any], status: int, length: int, began: float) -> None:
-        """Write the line; `began` is the time of `time.perf_counter()` at which the request came."""
+    def write(self, environ: dict[str, Any], status: int, length: int, began: float, proxies: int = 0) -> None:
+        """Write the line.
+
+        `began` is the time of `time.perf_counter()` at which the request came, and `proxies` how many stand in front
+        of the service.
+        """
         seconds = time.perf_counter() - began
         method = printable(environ["REQUEST_METHOD"])[:20]
         path = quote(environ["PATH_INFO"].encode("latin-1", "replace"), safe=_SAFE)
@@ -86,9 +99,14 @@ class RequestLog:
             "status": status,
             "bytes": length,
             "seconds": round(seconds, 6),
-            "client": environ.get("REMOTE_ADDR", ""),
-            "key": admission.key if admission is not None else "",
+            "client": client_address(environ, proxies),
+            "key": printable(admission.key) if admission is not None else "",
         }
         named = {name: value for name, value in fields.items() if value != ""}
         line = f"{method} {path} {status} {length} B {seconds * 1000:.2f} ms {fields['client']} {fields['request_id']}"
+        line += f" key {fields['key']}" if fields["key"] else ""
         self._logger.info("%s", line, extra={"fields": named})
+
+
+def _time(record: logging.LogRecord) -> datetime:
+    return datetime.fromtimestamp(record.created, UTC)

@@ -61,7 +61,6 @@ def serve(source: Source, first: Outcome, options: Options, announce: Callable[[
     Raises `ServeError` where the address cannot be had, and `KeyboardInterrupt` after a stop by SIGINT.
     """
     host = options.host
-    options.logs.begin()
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
     multiprocessing.set_start_method("spawn", force=True)
     with listen(host, options.port, options.workers) as listener:

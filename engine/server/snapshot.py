@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,11 +24,15 @@ _PICKLE_DEPTH = 20_000  # a spec may nest 200 levels deep, each of them several 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a spec is read from; if `locked`, nothing is served that is not pinned, and nothing is pinned."""
+    """Where a spec is read from, and by how many workers it is served.
+
+    If `locked`, nothing is served that is not pinned, and nothing is pinned.
+    """
 
     routes: str
     models: str | None
     locked: bool = False
+    workers: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +102,21 @@ def check(
     Lane(build_app(spec, predictors))
     outcome.facts = tuple(predictor.facts for predictor in predictors.values())
     kept = {name: one.without_file() for name, one in prepared.items()}
-    outcome.mistakes = spec.warnings
+    outcome.mistakes = tuple(sorted((*spec.warnings, *counting_apart(spec, source.workers))))
     outcome.snapshot = Snapshot(spec, kept).dump()
     return outcome
+
+
+def counting_apart(spec: Spec, workers: int) -> Iterator[Diagnostic]:
+    """Warn of rates that every worker counts by itself."""
+    limits = [spec.service.rate, *(route.rate for route in spec.routes)]
+    limited = next((limit for limit in limits if limit is not None), None)
+    if limited is not None and workers > 1 and spec.service.rates.storage == "memory":
+        message = (
+            f"each of the {workers} workers counts by itself, and lets as many through; serve with -w 1, or have them "
+            'count in one place, under service: "rate_limit: {limit: %s, storage: redis://HOST}"' % limited
+        )
+        yield Diagnostic(limited.place(), message, "warning")
 
 
 def pin_newcomers(spec: Spec, prepared: Mapping[str, Prepared], opened: Opened) -> tuple[str, ...]:

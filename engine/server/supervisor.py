@@ -296,6 +296,7 @@ class Supervisor:
     def _drain(self) -> None:
         """Answer everything that was accepted, then end; whoever connects from now on finds the port closed."""
         notify("STOPPING=1")
+        logger.info("stopping; what was accepted is answered first")
         self._listener.turn_away_newcomers()
         workers = list(self._workers.values())
         for worker in workers:
@@ -313,6 +314,7 @@ class Supervisor:
                 worker.process.kill()
                 worker.ended.wait(STOP_SECONDS)
         self._listener.close()
+        logger.info("stopped")
 
 
 def _end(status: int | None) -> str:

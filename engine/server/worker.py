@@ -76,6 +76,7 @@ class Front:
     def __init__(self, log: RequestLog | None = None) -> None:
         self.app: App
         self._log = log
+        self.proxies = 0
         self.draining = False
         self._computing: list[None] = []
         self._reading: list[None] = []
@@ -101,7 +102,7 @@ class Front:
             headers = [*start.headers, _CLOSE] if self.draining else start.headers
             protocol.response_bytes(start.status, headers, whole)
             if self._log is not None:
-                self._log.write(scope, start.status, len(whole), began)
+                self._log.write(scope, start.status, len(whole), began, self.proxies)
         finally:
             self._computing.pop()
 
@@ -220,6 +221,7 @@ class Follower:
             self._say("failed", (number, f"{type(error).__name__}: {error}"))
             return
         self._front.app, self._predictors, self._number = Lane(app, ENVIRON), predictors, number
+        self._front.proxies = app.spec.service.proxies
         self._meter.keep(rule.rule for rule in app.url_map.iter_rules())
         del app, predictors
         gc.collect()  # an app is full of cycles, and the old one may hold large models

@@ -4,6 +4,7 @@ from engine.spec.builtin import BUILT_IN, DOCS_FILES, below
 from engine.spec.drafts import Draft, draft_hello, draft_model, name_from, require_free, write_drafts
 from engine.spec.files import inside, write_whole
 from engine.spec.grammar import GrammarName, grammar
+from engine.spec.guards import MAX_KEY
 from engine.spec.load import load
 from engine.spec.lock import write_pins
 from engine.spec.outline import Feature, Outline, bare_model
@@ -29,6 +30,7 @@ from engine.spec.templates import Parameter, parse_template
 __all__ = [
     "BUILT_IN",
     "DOCS_FILES",
+    "MAX_KEY",
     "BuiltIn",
     "Cors",
     "Draft",

@@ -79,7 +79,7 @@ def _route(service: Service, name: BuiltIn, path: str) -> Route:
         built_in=name,
         limits=service.limits,
         allowed=allowed_names(service.node["built_in"][name]["auth"], service.auth, allowed),
-        cors=service.cors,
+        cors=None if name == "status" else service.cors,
         rate=None if name in _OPEN else service.rate,
     )
 

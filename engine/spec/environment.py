@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from itertools import takewhile
 
 from engine.spec.scalars import resolve
@@ -15,6 +16,8 @@ _TOKEN = re.compile(
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 BEGIN = "${env:"
 LEAST_HIDDEN = 3
+_WORD = re.compile(r"\w{4,}")
+_SHOWN = r"\$\{env:[^}]*\}"
 
 
 class UnsetError(ValueError):
@@ -50,7 +53,17 @@ def substitute(text: str, secrets: dict[str, str]) -> str:
     return _TOKEN.sub(value, text)
 
 
-def hide(message: str, secrets: dict[str, str]) -> str:
+def hide_pieces(message: str, written: str, value: object, secrets: Mapping[str, str]) -> str:
+    """Show in a message about a value what is written in the spec, not the words of what the environment put there."""
+    pieces = {word: shown for secret, shown in secrets.items() if shown in written for word in _WORD.findall(secret)}
+    if len(str(value)) >= LEAST_HIDDEN:
+        pieces[str(value)] = written.strip("'\"")
+    longest_first = sorted(pieces, key=len, reverse=True)
+    either = re.compile("|".join((_SHOWN, *map(re.escape, longest_first))))
+    return either.sub(lambda found: pieces.get(found[0], found[0]), message)
+
+
+def hide(message: str, secrets: Mapping[str, str]) -> str:
     """Show in a message what stands for the environment's values in the spec, not the values, cut ones neither."""
     forms = {form: shown for secret, shown in secrets.items() for form in _forms(secret)}
     parts, position = "", 0

@@ -17,6 +17,8 @@ GrammarName = Literal["routes", "models", "lock"]
 
 _YAML_TYPES = {**TYPE_NAMES, "array": "a list", "object": "a mapping", "boolean": "true or false"}
 
+_IN_HEADERS = "letters, digits and -"
+
 
 @cache
 def grammar(name: GrammarName) -> dict[str, Any]:
@@ -57,6 +59,8 @@ def check_grammar(name: GrammarName, root: Node) -> Iterator[Diagnostic]:
 
 def _about_value(node: Node, violation: Violation, beside: dict[str, Any]) -> str:
     match violation.keyword:
+        case "pattern" if isinstance(violation.path[-1], int):
+            return f"{show(node.plain)} is not a header name; use {_IN_HEADERS}"
         case "pattern":
             size = "a number of bytes, or a size such as 512 KiB or 1 MiB"
             return f"{_where(violation)}: {show(node.plain)} is not a size; write {size}"
@@ -83,7 +87,7 @@ def _unknown_key(root: Node, violation: Violation, beside: dict[str, Any]) -> Di
 
 def _bad_names(node: Node, violation: Violation) -> Iterator[Diagnostic]:
     what = "model" if violation.path == ("models",) else "header"
-    allowed = "letters, digits, _ . and -, a letter first" if what == "model" else "letters, digits and -"
+    allowed = "letters, digits, _ . and -, a letter first" if what == "model" else _IN_HEADERS
     for name, key, _ in node.pairs():
         if f"name {show(name)} " in violation.detail:
             yield key.error(f"{show(name)} is not a {what} name; use {allowed}")

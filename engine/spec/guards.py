@@ -15,9 +15,19 @@ from engine.errors import Diagnostic, did_you_mean
 from engine.spec.node import Node
 from engine.spec.records import RATE_SECONDS, Auth, Cors, RateLimit, Rates
 
-LEAST_KEY = 16
+LEAST_KEY, MAX_KEY = 16, 4096
+_MAX_FILE = 8 * 1024 * 1024
+_OF_NOTHING = hashlib.sha256(b"").digest()
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
-_ORIGIN = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>[^/?#@\s]+)")
+_ORIGIN = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:(?P<port>[1-9][0-9]{0,4}))?"
+)
+_PORTS = {"http": 80, "https": 443}
+_MAX_PORT = 65_535
+_SENT_BY = {
+    "cors": ("access-control-allow-origin", "access-control-allow-credentials", "access-control-expose-headers"),
+    "rate_limit": ("ratelimit", "ratelimit-policy"),
+}
 _RATE = re.compile(rf"(?P<requests>[1-9][0-9]{{0,8}}) ?/ ?(?P<unit>{'|'.join(RATE_SECONDS)})")
 _STORAGES = ("redis://", "rediss://", "redis+unix://")
 
@@ -29,10 +39,12 @@ def check_guards(root: Node, folder: Path) -> Iterator[Diagnostic]:
     yield from _check_cors(service["cors"])
     yield from _check_rate(service["rate_limit"])
     names = [key["name"].text for key in service["auth"]["api_keys"].items if key["name"].text is not None]
+    yield from _check_shared_counts(service)
     for route in root["routes"].items:
         yield from _check_allowed(route["auth"], "auth" in service, names)
         yield from _check_cors(route["cors"])
         yield from _check_rate(route["rate_limit"])
+        yield from _check_own_headers(route, service)
     for _, _, built_in in service["built_in"].pairs():
         yield from _check_allowed(built_in["auth"], "auth" in service, names)
 
@@ -98,8 +110,12 @@ def _check_keys(keys: Node, folder: Path) -> Iterator[Diagnostic]:
     for key in keys.items:
         if "env" in key and "file" in key:
             continue
-        for digest, mistake in _digests(key, folder):
-            at = key["file"] if "file" in key else key["env"]
+        at = key["file"] if "file" in key else key["env"]
+        found = list(_digests(key, folder))
+        if not found and "file" in key:
+            how = 'to make one: printf %s "$KEY" | sha256sum'
+            yield at.error(f'file "{at.text}" has no digest, so that nobody has this key; {how}', "warning")
+        for digest, mistake in found:
             if mistake:
                 yield at.error(mistake)
             elif known.setdefault(digest, key["name"].text or "") != key["name"].text:
@@ -115,19 +131,33 @@ def _digests(key: Node, folder: Path) -> Iterator[tuple[bytes, str]]:
         yield (b"", mistake) if mistake else (hashlib.sha256((value or "").encode()).digest(), "")
     elif file is not None:
         try:
-            lines = (folder / file).read_text("ascii").splitlines()
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "it is not a text of SHA-256 digests"
-            yield b"", f'file "{file}" cannot be read: {reason}'
+            entries = _entries(folder / file)
+        except ValueError as error:
+            yield b"", f'file "{file}" {error}'
             return
-        entries = [(number, line.split()[0]) for number, line in enumerate(lines, 1) if line.split("#")[0].strip()]
         for number, digest in entries:
-            if _DIGEST.fullmatch(digest):
-                yield bytes.fromhex(digest), ""
-            else:
+            if not _DIGEST.fullmatch(digest):
                 yield b"", f'file "{file}", line {number}: not a SHA-256 digest of 64 hexadecimal digits'
-        if not entries:
-            yield b"", f'file "{file}" has no digest; make one: printf %s "$KEY" | sha256sum'
+                return
+            if bytes.fromhex(digest) == _OF_NOTHING:
+                yield b"", f'file "{file}", line {number}: this is the digest of no characters at all; $KEY was empty'
+                return
+            yield bytes.fromhex(digest), ""
+
+
+def _entries(path: Path) -> list[tuple[int, str]]:
+    """Give the first word of each line that has one, with the line's number; raise `ValueError`, for the author."""
+    if path.exists() and not path.is_file():
+        raise ValueError("is a folder or a device, not a file")
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_FILE + 1)
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from None
+    if len(data) > _MAX_FILE:
+        raise ValueError(f"is larger than {_MAX_FILE // 1024**2} MiB; it has a digest of 64 digits on each line")
+    lines = data.decode("utf-8-sig", "replace").splitlines()
+    return [(number, line.split()[0]) for number, line in enumerate(lines, 1) if line.split("#")[0].strip()]
 
 
 def _weakness(variable: str, value: str | None) -> str:
@@ -135,6 +165,8 @@ def _weakness(variable: str, value: str | None) -> str:
         return f'the environment has no variable "{variable}"; set it to the key before the engine starts'
     if not (value.isascii() and value.isprintable()) or " " in value:
         return f'the key in "{variable}" has characters that no header carries; use letters and digits'
+    if len(value) > MAX_KEY:
+        return f'the key in "{variable}" has more than {MAX_KEY:,} characters, which no client can send'
     if len(value) < LEAST_KEY:
         return f'the key in "{variable}" is too short to be safe; make one of {LEAST_KEY} characters or more'
     return ""
@@ -155,8 +187,9 @@ def _check_cors(cors: Node) -> Iterator[Diagnostic]:
     origins = cors["origins"]
     for origin in origins.items:
         if origin.text is not None and origin.text != "*" and not _is_origin(origin.text):
+            several = " name each of them;" if "*" in origin.text else ""
             yield origin.error(
-                f'"{origin.text}" is not an origin; write scheme, host and port as browsers send them, '
+                f'"{origin.text}" is not an origin;{several} write scheme, host and port as browsers send them, '
                 "in lower case and with no path: https://app.example.com"
             )
     if cors["credentials"].plain is True and "*" in (origins.plain or ()):
@@ -165,8 +198,29 @@ def _check_cors(cors: Node) -> Iterator[Diagnostic]:
 
 def _is_origin(text: str) -> bool:
     found = _ORIGIN.fullmatch(text)
-    default = {"http": ":80", "https": ":443"}.get(found["scheme"]) if found else None
-    return found is not None and text == text.lower() and not (default and text.endswith(default))
+    port = int(found["port"] or 0) if found else 0
+    return found is not None and port <= _MAX_PORT and port != _PORTS.get(found["scheme"])
+
+
+def _check_shared_counts(service: Node) -> Iterator[Diagnostic]:
+    """Warn of a Redis server in which services would count together, since their titles tell them apart."""
+    storage = service["rate_limit"]["storage"]
+    if storage.text is not None and storage.text.startswith(_STORAGES) and "title" not in service:
+        yield storage.error(
+            "services without a title count together in one Redis server; give this one a title", "warning"
+        )
+
+
+def _check_own_headers(route: Node, service: Node) -> Iterator[Diagnostic]:
+    """Give the headers of a response that a guard sends too; browsers take no answer that has them twice."""
+    headers = route["response"]["headers"]
+    for guard, names in _SENT_BY.items():
+        declared = route[guard] if guard in route else service[guard]
+        if not declared.present or declared.plain is False:
+            continue
+        for name, key, _ in headers.pairs():
+            if name.lower() in names:
+                yield key.error(f'{guard} sends {name} already; leave it out, or say "{guard}: false" on this route')
 
 
 def _has_sound_port(url: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import Diagnostic, Place, Severity
-from engine.spec.environment import hide
+from engine.spec.environment import BEGIN, hide, hide_pieces
 from engine.spec.source import Source
 
 
@@ -84,4 +84,10 @@ class Node:
 
     def hidden(self, message: str) -> str:
         """Give a message without what the environment has put into the file."""
-        return hide(message, self.source.secrets) if self.source.secrets else message
+        secrets = self.source.secrets
+        if not secrets:
+            return message
+        hidden = hide(message, secrets)
+        if self.fields is not None or self.items or BEGIN not in self.written:
+            return hidden
+        return hide_pieces(hidden, self.written, self.plain, secrets)

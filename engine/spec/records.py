@@ -27,7 +27,8 @@ class Record:
 
     def error(self, message: str, *path: str | int) -> SpecError:
         """Make the error for a mistake that a later stage found in a field."""
-        return SpecError([Diagnostic(self.place(*path), self.node.hidden(message))])
+        node = self.node.follow(path)
+        return SpecError([Diagnostic(node.place, node.hidden(message))])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _MAX_DIGITS = 4_000
+_SHOWN = 40
 
 Scalar = str | int | float | bool | None
 
@@ -37,6 +38,7 @@ def resolve(text: str) -> Scalar:
     if _FLOAT.fullmatch(text):
         number = float(text)
         if not math.isfinite(number):
-            raise ValueError(f"{text[:40]} is too large for a number; quote it to mean the string")
+            shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+            raise ValueError(f"{shown} is too large for a number; quote it to mean the string")
         return number
     return text

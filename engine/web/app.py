@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ from engine.web.guarding import guard_requests
 from engine.web.identity import name_requests
 from engine.web.routing import FiniteFloatConverter, ReadableIntegerConverter
 
+# By another name, a page of the web could ask that has its own name lead here (DNS rebinding).
+_NAMES_OF_HERE = re.compile(r"(|localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
 _FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP")
 
 
@@ -89,7 +92,8 @@ def _view(endpoint: Endpoint) -> Callable[..., flask.Response]:
     def view(**path: Any) -> flask.Response:
         request, headers = flask.request, flask.request.headers
         content_type, if_none_match = headers.get("Content-Type", ""), headers.get("If-None-Match", "")
-        client = "" if any(name in headers for name in _FORWARDED) else request.remote_addr or ""
+        passed_on = any(name in headers for name in _FORWARDED) or not _NAMES_OF_HERE.fullmatch(headers.get("Host", ""))
+        client = "" if passed_on else request.remote_addr or ""
         query = request.environ.get("QUERY_STRING", "")
         return to_flask(
             endpoint(Request(request.method, path, content_type, if_none_match, flask.g.body, client, query))

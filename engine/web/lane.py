@@ -40,7 +40,7 @@ class Lane:
         self._app = app
         self._environ = environ or {}
         self._ways: Mapping[tuple[str, str], tuple[Way, Callable[[float], None]]] = {
-            (method, mounted.route.path): (
+            (method, mounted.route.path.encode().decode("latin-1")): (  # as PATH_INFO has it (PEP 3333)
                 _guarded(way, guard) if guard.stands else way,
                 app.meter.requests(mounted.route.path, method, status).add,
             )
