@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 .PHONY: help serve test test-faults lint bench bench-peers docs clean no-npm
 
 help:
-	@echo "make serve   install, train the sample model if there is none, serve on http://127.0.0.1:5000"
+	@echo "make serve   install, train the sample model if there is none, serve on http://127.0.0.1:5000 (PORT=... for another)"
 	@echo "make test    install and run the tests"
 	@echo "make test-faults   only those that make things go wrong: about 14 minutes"
 	@echo "make lint    ruff, mypy and import-linter"
@@ -44,7 +44,7 @@ build/model.pkl: | $(VENV)/engine
 	$(BIN)/python train.py
 
 serve: $(VENV)/engine build/model.pkl
-	$(BIN)/python -m engine serve
+	$(BIN)/python -m engine serve $(if $(PORT),-p $(PORT))
 
 bench: $(VENV)/dev build/model.pkl
 	$(BIN)/python benchmarks/run.py

@@ -113,13 +113,18 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def nearest(word: str, known: Iterable[str], alike: float = 0.6) -> str | None:
+    """Give what was probably meant by a word that is not known: what is `alike`, from 0 to 1."""
+    lowered = {name.lower(): name for name in sorted(set(known), reverse=True)}
+    near = difflib.get_close_matches(word.lower()[:100], lowered, n=1, cutoff=alike)
+    return lowered[near[0]] if near else None
+
+
 def did_you_mean(word: str, known: Iterable[str], noun: str) -> str:
     """Say in parentheses what was probably meant, or else what there is; `noun` introduces the list."""
     names = sorted(set(known))
-    lowered = {name.lower(): name for name in reversed(names)}
-    near = difflib.get_close_matches(word.lower()[:100], lowered, n=1, cutoff=0.6)
-    if near:
-        return f'(did you mean "{lowered[near[0]]}"?)'
+    if (near := nearest(word, names)) is not None:
+        return f'(did you mean "{near}"?)'
     if not names:
         return f"({noun}: none)"
     listed = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")  # noqa: PLR2004

@@ -170,7 +170,26 @@ def test_commands_run_from_any_folder(sample: Path, tmp_path_factory: pytest.Tem
     done = run("check", "-r", str(sample / "routes.yaml"), cwd=elsewhere)
     assert (0, "6 routes, 1 model: ok") == (done.returncode, done.stdout.splitlines()[-1])
     done = run("check", cwd=elsewhere)
-    assert (1, "routes.yaml: error: the file does not exist\n1 error\n") == (done.returncode, done.stderr)
+    advice = "go to the folder of your spec, or begin one: python -m engine init"
+    expected = f"routes.yaml: error: the file does not exist; {advice}\n1 error\n"
+    assert (1, expected) == (done.returncode, done.stderr)
+
+
+def test_a_file_that_is_misspelt_is_told_by_its_neighbour(spec_folder: Path) -> None:
+    (spec_folder / "routes.yml").write_text("routes: [{path: /, response: {file: lgoo.svg}}, {path: /p, model: m}]\n")
+    (spec_folder / "logo.svg").write_text("<svg/>")
+    (spec_folder / "model.yaml").write_text(
+        "models: {m: {file: modle.pkl, reference: rows.cvs, input: {type: number}}}"
+    )
+    for name in ("model.pkl", "rows.csv", "train.py"):
+        (spec_folder / name).write_text("")
+    assert 'routes.yaml: error: the file does not exist; did you mean "routes.yml"?\n1 error\n' == run("check").stderr
+    told = run("check", "-r", "routes.yml", "-m", "models.yaml").stderr
+    assert 'models.yaml: error: the file does not exist; did you mean "model.yaml"?' in told
+    told = run("check", "-r", "routes.yml", "-m", "model.yaml").stderr
+    meant = {"modle.pkl": "model.pkl", "rows.cvs": "rows.csv", "lgoo.svg": "logo.svg"}
+    for wrong, right in meant.items():
+        assert f'error: file "{wrong}" does not exist; did you mean "{right}"?\n' in told
 
 
 @pytest.mark.usefixtures("sample")

@@ -195,8 +195,8 @@ OTHERWISE = {
         place-no-line-break-at-the-end/routes.yaml unknown-keys/routes.yaml guards-misspelt/routes.yaml
     """,
     JOINED: """
-        built-in-of-wrong-type/routes.yaml guards/routes.yaml labels/models.yaml methods/routes.yaml response-with-two-bodies/routes.yaml
-        schema-unknown-keywords/routes.yaml
+        built-in-of-wrong-type/routes.yaml guards/routes.yaml labels/models.yaml methods/routes.yaml
+        response-with-two-bodies/routes.yaml schema-unknown-keywords/routes.yaml
     """,
     SECOND: "route-with-two-answers/routes.yaml",
     BEYOND: """

@@ -25,7 +25,7 @@ def check(routes: str, models: str | None, as_json: bool) -> None:
     \b
     Examples:
       python -m engine check
-      python -m engine check -r examples/iris/routes.yaml
+      python -m engine check -r examples/4-iris/routes.yaml
       python -m engine check --json
     """  # noqa: D301
     from engine.models import compile_models

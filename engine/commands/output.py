@@ -24,7 +24,7 @@ _STYLES: dict[str, dict[str, Any]] = {
     "warning": {"fg": "magenta", "bold": True},
 }
 _UNWRAPPED = 100_000
-_UNBROKEN = 24
+_UNBROKEN = 28
 _CLEAR_LINE = "\r\x1b[2K"
 
 

@@ -22,7 +22,7 @@ def routes(routes: str, models: str | None, as_json: bool) -> None:
     \b
     Examples:
       python -m engine routes
-      python -m engine routes -r examples/iris/routes.yaml --json
+      python -m engine routes -r examples/4-iris/routes.yaml --json
     """  # noqa: D301
     from engine.spec import load
 

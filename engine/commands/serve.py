@@ -55,7 +55,7 @@ def serve(
     \b
     Examples:
       python -m engine serve
-      python -m engine serve -r examples/iris/routes.yaml -p 8080 -w 4
+      python -m engine serve -r examples/4-iris/routes.yaml -p 8080 -w 4
     """  # noqa: D301
     from engine import server
     from engine.models import writable_cache

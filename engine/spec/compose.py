@@ -49,7 +49,7 @@ def compose(source: Source, *, environment: bool = True) -> Node:
     for event in events(source):
         composer.take(event)
     if composer.root is None:
-        raise source.error(0, 0, "the file is empty; a spec has at least its first key")
+        raise source.error(0, 0, "the file is empty; a spec begins with its first key, such as routes: or models:")
     if composer.mistakes:
         raise SpecError(composer.mistakes)
     return composer.root

@@ -29,6 +29,7 @@ _ADVICE: Mapping[str | tuple[str, str], str] = {
     (_BAD_START, "@"): "a plain value cannot begin with @; put it in quotes",
     (_BAD_START, "`"): "a plain value cannot begin with a backquote; put it in quotes",
     (_BAD_START, "%"): "a plain value cannot begin with %; put it in quotes",
+    "found a tab character that violates indentation": "a tab cannot indent YAML; use spaces",
     "mapping values are not allowed in this context": (
         "a second ': ' on one line (put the value in quotes), or a ':' without a space after it on the line before"
     ),

@@ -8,9 +8,24 @@ import os
 import stat
 import tempfile
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 
+from engine.errors import nearest
+
 MAX_BYTES = 16 * 1024 * 1024
+MAX_NEIGHBOURS = 1000
+
+
+def near_by(folder: Path, name: str) -> str:
+    """Say which file was probably meant by one that is not in its folder; empty where there is none like it."""
+    path = folder / name
+    try:
+        names = [found.name for found in islice(path.parent.iterdir(), MAX_NEIGHBOURS) if found.is_file()]
+    except OSError:
+        return ""
+    near = nearest(path.name, names, alike=0.8)
+    return f'; did you mean "{Path(name).with_name(near)}"?' if near is not None else ""
 
 
 def inside(folder: Path, name: str) -> Path:
@@ -25,7 +40,7 @@ def inside(folder: Path, name: str) -> Path:
     except FileNotFoundError:
         path = Path(os.path.normpath(home / name))
         _refuse_outside(path, home, name)
-        raise ValueError(f'file "{name}" does not exist') from None
+        raise ValueError(f'file "{name}" does not exist{near_by(home, name)}') from None
     except RuntimeError:  # what Python says of it until 3.12
         raise ValueError(f'file "{name}" cannot be read: {os.strerror(errno.ELOOP)}') from None
     except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
@@ -16,8 +17,8 @@ from engine.validation import TYPE_NAMES, Path, Validator, Violation, clip, show
 GrammarName = Literal["routes", "models", "lock"]
 
 _YAML_TYPES = {**TYPE_NAMES, "array": "a list", "object": "a mapping", "boolean": "true or false"}
-
 _IN_HEADERS = "letters, digits and -"
+_LACKS_SPACE = re.compile(r"(?P<key>[a-z_]+)(:| +:?)(?P<value>\S.*)")
 
 
 @cache
@@ -143,6 +144,8 @@ def _of_wrong_type(node: Node, violation: Violation, beside: dict[str, Any]) -> 
         return f'{message}; put it in quotes: "{source}"'
     if "array" in wanted and isinstance(value, str):
         return f"{message}; write it in brackets: [{source}]"
+    if wanted == ["object"] and (key := _LACKS_SPACE.fullmatch(source)):
+        return f"{message}; a colon and a space stand behind a key: {key['key']}: {key['value']}"
     if wanted == ["array"] and node.fields:
         return f'{message}; begin each of its entries with "- "'
     return message + unquoted(value, wanted)

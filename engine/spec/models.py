@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.errors import Diagnostic, did_you_mean
+from engine.spec.files import near_by
 from engine.spec.node import Node
 from engine.spec.records import Batch, Example, Model, Output, Pin, Schema
 from engine.spec.schemas import check_schema
@@ -55,7 +56,7 @@ def _check_file(file: Node, folder: Path) -> Iterator[Diagnostic]:
         elif not path.exists():
             script = folder / "train.py"
             train = f"; train it first: python {script}" if script.is_file() else ""
-            yield file.error(f'file "{file.text}" does not exist{train}')
+            yield file.error(f'file "{file.text}" does not exist{near_by(folder, file.text) or train}')
     except OSError as error:
         yield file.error(f'file "{show(file.text)}" cannot be read: {error.strerror}')
 

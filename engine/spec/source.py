@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from engine.errors import Diagnostic, Place, SpecError
+from engine.spec.files import near_by
 
 MAX_BYTES = 8 * 1024 * 1024
 _LINE_END = re.compile(r"\r\n|\r|\n")
@@ -56,7 +57,10 @@ def read_data(path: Path, name: str) -> bytes:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise SpecError([Diagnostic(whole, "the file does not exist")]) from None
+        meant = (
+            near_by(path.parent, path.name) or "; go to the folder of your spec, or begin one: python -m engine init"
+        )
+        raise SpecError([Diagnostic(whole, f"the file does not exist{meant}")]) from None
     except IsADirectoryError:
         raise SpecError([Diagnostic(whole, "this is a folder; name the file in it")]) from None
     except (OSError, ValueError) as error:
