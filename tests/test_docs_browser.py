@@ -289,6 +289,51 @@ def test_a_body_can_be_written_as_json(visit: Callable[..., Page]) -> None:
     expect(written).to_have_accessible_description(re.compile("#/instances/1"))
 
 
+def test_a_body_that_somebody_wrote_stays_until_the_fields_change(visit: Callable[..., Page]) -> None:
+    found = card(visit(), "/both")
+    found.get_by_label("Method").select_option("POST")
+    as_json, written = found.get_by_label("Write the body as JSON"), found.get_by_role("textbox", name="Body")
+    link = found.get_by_role("link", name="Link to this prediction")
+    as_json.check()
+    expect(link).to_be_hidden()
+    written.fill('{"mine": true}')
+    as_json.uncheck()
+    expect(link).to_be_visible()
+    as_json.check()
+    expect(written).to_have_value('{"mine": true}')
+    as_json.uncheck()
+    found.get_by_label("sepal_width").fill("3.25")
+    as_json.check()
+    assert 3.25 == json.loads(written.input_value())["sepal_width"]
+
+
+def test_an_answer_says_when_it_is_not_for_what_the_fields_say_now(visit: Callable[..., Page]) -> None:
+    found = card(visit(), "/predict")
+    width, said = found.get_by_label("sepal_width"), found.locator("[data-stale]")
+    width.fill("")
+    send(found)
+    expect(width).to_have_attribute("aria-invalid", "true")
+    expect(said).to_be_empty()
+    width.fill("3.5")
+    expect(width).not_to_have_attribute("aria-invalid", "true")
+    expect(width).to_have_accessible_description("number")
+    expect(found.get_by_role("status").filter(has_text="For the values before")).to_have_count(1)
+    send(found)
+    expect(found.locator(".headline")).to_have_text("virginica")
+    expect(said).to_be_empty()
+    found.get_by_label("Write the body as JSON").check()
+    expect(said).to_be_empty()
+    written = found.get_by_role("textbox", name="Body")
+    before = written.input_value()
+    written.fill(before.replace("3.5", "2.5"))
+    expect(said).to_have_text("For the values before")
+    assert found.locator(".headline").evaluate("e => getComputedStyle(e).color") == said.evaluate(
+        "e => getComputedStyle(e).color"
+    )
+    written.fill(before)
+    expect(said).to_be_empty()
+
+
 def test_an_array_has_a_field_for_each_number(visit: Callable[..., Page]) -> None:
     found = card(visit(), "/row")
     for number, value in enumerate(("5.9", "3.0", "5.1", "1.8"), 1):
@@ -360,7 +405,8 @@ def test_a_key_is_sent_where_it_is_wanted_and_kept_nowhere(visit: Callable[..., 
     spec = load(server.folder / "routes.yaml")
     document = describe(spec, {name: predictor.facts for name, predictor in compile_models(spec).items()})
     document["components"]["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
-    document["paths"]["/predict"]["post"]["security"] = [{"key": []}]
+    for path, method in (("/predict", "post"), ("/both", "get"), ("/both", "post")):
+        document["paths"][path][method]["security"] = [{"key": []}]
     page = visit("/livez")
     page.route("**/docs", lambda route: with_body(route, write_page("/docs", spec, document)))
     page.goto("/docs")
@@ -371,6 +417,7 @@ def test_a_key_is_sent_where_it_is_wanted_and_kept_nowhere(visit: Callable[..., 
         assert expected == sent.value.headers.get("x-api-key")
     shown = card(page, "/predict").locator("[data-curl]").inner_text()
     assert ('"X-API-Key: $API_KEY"' in shown, "s3cret" in shown) == (True, False)
+    assert 0 == card(page, "/both").get_by_role("link", name="Link to this prediction").count()
     assert "os.environ" in card(page, "/predict").locator("[data-python]").inner_text()
     assert '[0,0,""]' == page.evaluate("JSON.stringify([localStorage.length, sessionStorage.length, document.cookie])")
 
@@ -454,6 +501,10 @@ def test_nothing_stands_in_anybodys_way(scheme: str, visit: Callable[..., Page])
     send(found)
     expect(found.get_by_role("group", name="What is wrong")).to_be_focused()
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    assert [] == obstacles(page)
+    found.get_by_label("sepal_length").fill("98")
+    card(page, "/both").get_by_label("sepal_length").fill("4")
+    expect(page.locator(".stale")).to_have_count(2)
     assert [] == obstacles(page)
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert ("rgb(247, 247, 245)" if scheme == "light" else "rgb(19, 20, 22)") == ground

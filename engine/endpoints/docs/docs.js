@@ -11,6 +11,7 @@ const ADVICE = {
   429: "Too many requests came from here.",
 };
 
+const asked = new WeakMap(); // card → the meaning of the request that its answer is for
 const root = new URL(document.body.dataset.root, location.href);
 const key = document.querySelector("#key");
 
@@ -27,16 +28,27 @@ function setUp(card) {
     event.preventDefault();
     send(card);
   });
-  card.addEventListener("input", () => update(card));
+  card.addEventListener("input", ({ target }) => {
+    if (target.dataset.role) forget(target);
+    update(card);
+  });
   card.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy]");
     if (button) copy(button);
   });
   raw?.addEventListener("change", () => {
-    if (raw.checked) card.querySelector("[data-role=raw]").value = pretty(body(card, false) ?? "");
+    if (raw.checked) refill(card);
     update(card);
   });
   update(card);
+}
+
+// Only where the fields have changed since it was last done: what somebody wrote stays.
+function refill(card) {
+  const [written] = controls(card, "raw");
+  const json = body(card, false);
+  if (written.dataset.filled !== json) written.value = pretty(json) ?? json;
+  written.dataset.filled = json;
 }
 
 function update(card) {
@@ -52,9 +64,17 @@ function update(card) {
   card.querySelector("[data-python]").textContent = python(request);
   const link = card.querySelector("[data-link]");
   if (link) {
-    link.hidden = false;
+    link.hidden = isRaw(card);
     link.href = url(card, true);
   }
+  const isStale = asked.has(card) && asked.get(card) !== meaning(request);
+  card.querySelector("[data-answer]").classList.toggle("stale", isStale);
+  card.querySelector("[data-stale]").textContent = isStale ? "For the values before" : "";
+}
+
+// Alike for requests that differ in nothing but how their JSON is laid out.
+function meaning({ method, url, body }) {
+  return [method, url, body && (pretty(body) ?? body)].join(" ");
 }
 
 function read(card) {
@@ -188,11 +208,14 @@ async function copy(button) {
 async function send(card) {
   const answer = card.querySelector("[data-answer]");
   if (answer.ariaBusy === "true") return;
-  const asked = isRaw(card) ? controls(card, "path", "raw") : controls(card, "path", "member", "item", "whole");
-  const faults = asked.map((control) => ({ control, detail: faultOf(control) })).filter(({ detail }) => detail);
+  const filled = isRaw(card) ? controls(card, "path", "raw") : controls(card, "path", "member", "item", "whole");
+  const faults = filled.map((control) => ({ control, detail: faultOf(control) })).filter(({ detail }) => detail);
+  const request = read(card);
+  asked.set(card, meaning(request));
   clear(card);
+  update(card);
   if (faults.length) return showFaults(card, faults);
-  const { method, url, body, key: header } = read(card);
+  const { method, url, body, key: header } = request;
   const headers = { Accept: "application/json, application/problem+json, */*;q=0.5" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (header && key?.value) headers[header] = key.value;
@@ -210,14 +233,17 @@ async function send(card) {
 }
 
 function clear(card) {
-  for (const control of card.querySelectorAll("[data-role]")) {
-    control.removeAttribute("aria-invalid");
-    const fault = document.getElementById(`${control.id}-fault`);
-    fault.hidden = true;
-    fault.textContent = "";
-  }
+  card.querySelectorAll("[data-role]").forEach(forget);
   for (const part of card.querySelectorAll("[data-outcome], [data-faults], [data-rest]")) part.replaceChildren();
   card.querySelector("[data-faults]").hidden = true;
+}
+
+// What was wrong with a field.
+function forget(control) {
+  control.removeAttribute("aria-invalid");
+  const fault = document.getElementById(`${control.id}-fault`);
+  fault.hidden = true;
+  fault.textContent = "";
 }
 
 function show(card, got, bytes, milliseconds) {

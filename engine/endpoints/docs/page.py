@@ -50,8 +50,8 @@ class Card:
 
     @property
     def opens_by_link(self) -> bool:
-        """Whether a form can ask it without a script."""
-        return "GET" in self.route.methods and not self.route.parameters
+        """Whether a form can ask it without a script, and a link too; neither sends a key."""
+        return "GET" in self.route.methods and not self.route.parameters and not self.key
 
     @property
     def takes_batches(self) -> bool:
