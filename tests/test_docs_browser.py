@@ -154,7 +154,10 @@ def test_violations_stand_beside_their_fields(visit: Callable[..., Page]) -> Non
     send(found)
     faults = found.get_by_role("group", name="What is wrong")
     expect(faults).to_be_focused()
-    expect(faults.get_by_role("listitem")).to_have_count(2)
+    told = ["sepal_length: 99 is greater than the maximum of 20", '"petal_width" is required']
+    expect(faults.get_by_role("listitem")).to_have_text(told)
+    expect(found.locator(".headline")).to_have_text("2 things to correct")
+    expect(found.locator("[data-outcome] p + p")).to_have_text(re.compile(r"^422 Unprocessable Content · \d+ ms$"))
     wide, missing = found.get_by_label("sepal_length"), found.get_by_label("petal_width")
     expect(wide).to_have_attribute("aria-invalid", "true")
     expect(wide).to_have_accessible_description(re.compile("99 is greater than the maximum of 20"))
@@ -178,6 +181,7 @@ def test_a_violation_of_no_field_stands_in_the_summary(visit: Callable[..., Page
     expect(faults).to_be_focused()
     expect(faults.get_by_role("link")).to_have_count(0)
     expect(faults.get_by_role("listitem")).to_have_count(1)
+    expect(found.locator(".headline")).to_have_text("1 thing to correct")
     assert '"big": 12345678901234567890' in found.locator("[data-curl]").inner_text()
 
 
@@ -189,6 +193,7 @@ def test_what_cannot_be_sent_is_told_before(visit: Callable[..., Page]) -> None:
     found.get_by_label("stars").press_sequentially("1e")
     send(found)
     expect(found.get_by_role("group", name="What is wrong").get_by_role("listitem")).to_have_count(2)
+    expect(found.locator("[data-outcome]")).to_have_text("2 things to correctNothing was sent")
     expect(found.get_by_label("rest")).to_have_accessible_description(re.compile("This is not JSON"))
     expect(found.get_by_label("stars")).to_have_accessible_description(re.compile("This is not a number"))
     hello = card(page, "/hello/{name}")
@@ -286,7 +291,14 @@ def test_a_body_can_be_written_as_json(visit: Callable[..., Page]) -> None:
     assert ["virginica"] * 2 == found.locator("[data-rest] li").all_text_contents()
     written.fill(json.dumps({"instances": [body, {}]}))
     send(found)
-    expect(written).to_have_accessible_description(re.compile("#/instances/1"))
+    expect(found.locator(".headline")).to_have_text("4 things to correct")
+    faults = found.get_by_role("group", name="What is wrong").get_by_role("listitem")
+    expect(faults.first).to_have_text('#/instances/1: "sepal_length" is required')
+    expect(written).to_have_accessible_description(re.compile(r"What to correct is listed below\.$"))
+    written.fill(json.dumps({"instances": [{}] * 30}))
+    send(found)
+    expect(found.locator(".headline")).to_have_text("120 things to correct")
+    expect(found.locator("[data-outcome]")).to_contain_text("120 violations, the first 100 of them here")
 
 
 def test_a_body_that_somebody_wrote_stays_until_the_fields_change(visit: Callable[..., Page]) -> None:

@@ -214,7 +214,10 @@ async function send(card) {
   asked.set(card, meaning(request));
   clear(card);
   update(card);
-  if (faults.length) return showFaults(card, faults);
+  if (faults.length) {
+    outcome(card, toCorrect(faults.length), make("p", { className: "quiet" }, "Nothing was sent"));
+    return showFaults(card, faults);
+  }
   const { method, url, body, key: header } = request;
   const headers = { Accept: "application/json, application/problem+json, */*;q=0.5" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
@@ -256,10 +259,7 @@ function show(card, got, bytes, milliseconds) {
   const took = (status) => make("p", { className: "quiet" }, `${status}${milliseconds} ms`);
   const rest = card.querySelector("[data-rest]");
   if (!got.ok && got.status !== 304) {
-    const [headline, status] = value?.title ? [value.title, `${got.status} · `] : [`${got.status} ${got.statusText}`, ""];
-    outcome(card, headline, took(status), ...reasons(got, value));
-    const errors = Array.isArray(value?.errors) ? value.errors : [];
-    showFaults(card, errors.map((error) => ({ control: place(card, error), ...error })));
+    refuse(card, got, value, took);
   } else if ("model" in card.dataset && Array.isArray(value?.result)) {
     const said = value.labels ?? value.result;
     outcome(card, said.length === 1 ? inWords(said[0]) : `${said.length} predictions`, took(`${got.status} ${got.statusText} · `));
@@ -270,6 +270,22 @@ function show(card, got, bytes, milliseconds) {
   }
   const headers = [...got.headers].map(([name, content]) => `${name}: ${content}`).join("\n");
   rest.append(folded("Body", shown(text, bytes, type), !("model" in card.dataset) && got.ok), folded("Headers", headers));
+}
+
+function refuse(card, got, problem, took) {
+  const { title, detail, errors } = problem ?? {};
+  if (!Array.isArray(errors) || !errors.length) {
+    const [headline, status] = title ? [title, `${got.status} · `] : [`${got.status} ${got.statusText}`, ""];
+    return outcome(card, headline, took(status), ...reasons(got, problem));
+  }
+  const [count] = /^[\d,]+(?= violation)/.exec(detail) ?? [errors.length];
+  const told = /^[\d,]+ violations?$/.test(detail) ? { ...problem, detail: "" } : problem;
+  outcome(card, toCorrect(count), took(`${got.status} ${title ?? got.statusText} · `), ...reasons(got, told));
+  showFaults(card, errors.map((error) => ({ control: place(card, error), ...error })));
+}
+
+function toCorrect(count) {
+  return `${count} ${String(count) === "1" ? "thing" : "things"} to correct`;
 }
 
 function outcome(card, headline, ...more) {
@@ -295,15 +311,13 @@ function place(card, { pointer, detail }) {
 }
 
 function showFaults(card, faults) {
-  if (!faults.length) return;
-  const items = faults.map(({ control, pointer, detail }) => {
+  const order = controls(card, "path", "member", "item", "whole", "raw");
+  const rank = ({ control }) => (control ? order.indexOf(control) : order.length);
+  const items = [...faults].sort((one, other) => rank(one) - rank(other)).map(({ control, pointer, detail }) => {
     if (!control) return make("li", { dir: "auto" }, pointer && pointer !== "#" ? `${pointer}: ${detail}` : detail);
-    const fault = document.getElementById(`${control.id}-fault`);
     const isInside = pointer && pointer !== "#" && pointer !== control.dataset.pointer;
     const text = isInside ? `${pointer}: ${detail}` : detail;
-    fault.append(fault.hasChildNodes() ? make("br") : "", text);
-    fault.hidden = false;
-    control.ariaInvalid = "true";
+    mark(control, control.dataset.role === "raw" ? "What to correct is listed below." : text);
     const { field = "" } = control.dataset;
     const link = make("a", { href: `#${control.id}` }, !field || text.includes(field) ? text : `${field}: ${text}`);
     link.addEventListener("click", (event) => {
@@ -316,6 +330,13 @@ function showFaults(card, faults) {
   summary.replaceChildren(make("ul", {}, ...items));
   summary.hidden = false;
   summary.focus();
+}
+
+function mark(control, text) {
+  const fault = document.getElementById(`${control.id}-fault`);
+  if (fault.lastChild?.textContent !== text) fault.append(fault.hasChildNodes() ? make("br") : "", text);
+  fault.hidden = false;
+  control.ariaInvalid = "true";
 }
 
 function bars(chances) {
