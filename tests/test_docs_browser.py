@@ -112,6 +112,9 @@ def visit(chromium: Browser, server: Server) -> Iterator[Callable[..., Page]]:
 
 def card(page: Page, path: str) -> Locator:
     found = page.locator(f'[data-card][data-path="{path}"]')
+    folded = page.locator("details.folded:not([open])", has=found).locator("> summary")
+    if folded.count():
+        folded.click()
     closed = found.locator("details.try:not([open]) > summary")
     if closed.count():
         closed.click()
@@ -352,6 +355,84 @@ def test_an_array_has_a_field_for_each_number(visit: Callable[..., Page]) -> Non
         found.get_by_label(f"Item {number}").fill(value)
     send(found)
     expect(found.locator(".headline")).to_have_text("2")
+
+
+def answered(page: Page, path: str, answer: dict[str, object]) -> Locator:
+    """The card of a model that answers so."""
+    page.route(f"**{path}", lambda route: route.fulfill(content_type="application/json", body=json.dumps(answer)))
+    found = card(page, path)
+    send(found)
+    return found
+
+
+def test_what_is_nearly_certain_is_not_shown_as_certain(visit: Callable[..., Page]) -> None:
+    chances = {"a": 0.9996, "b": 0.0004, "c": 0.0, "d": 1.0, "e": 0.5}
+    found = answered(visit(), "/predict", {"result": [1], "probabilities": [chances]})
+    rows = {row.locator("th").inner_text(): row for row in found.locator(".bars tr").all()}
+    told = {"d": ("100.0 %", 1), "a": (">99.9 %", 1), "e": ("50.0 %", 1), "b": ("<0.1 %", 1), "c": ("0.0 %", 0)}
+    assert told == {
+        name: (row.locator("td").last.inner_text(), row.locator(".bar div").count()) for name, row in rows.items()
+    }
+
+
+def test_several_outputs_of_a_model_are_listed(visit: Callable[..., Page]) -> None:
+    page = visit()
+    found = answered(page, "/predict", {"result": [[0, 2.5]]})
+    expect(found.locator(".headline")).to_have_text("2 values")
+    expect(found.locator("[data-rest] ol li")).to_have_text(["0", "2.5"])
+    found = answered(page, "/row", {"result": [[0, 2.5], [1, 3]]})
+    expect(found.locator(".headline")).to_have_text("2 predictions")
+    expect(found.locator("[data-rest] ol li")).to_have_text(["[0,2.5]", "[1,3]"])
+
+
+def test_long_code_scrolls_by_keyboard_too(visit: Callable[..., Page]) -> None:
+    page = visit(viewport={"width": 390, "height": 740})
+    found = card(page, "/predict")
+    found.get_by_label("Write the body as JSON").check()
+    written = found.get_by_role("textbox", name="Body")
+    written.fill(json.dumps({"instances": [json.loads(written.input_value())] * 30}, indent=2))
+    code = found.get_by_role("group", name="curl command")
+    assert code.bounding_box()["height"] <= 400
+    code.focus()
+    page.keyboard.press("End")
+    page.wait_for_function("e => e.scrollTop > 1000", arg=code.element_handle())
+    written.fill('{"a": 1.0, "b": [ ], "c": "[, ]"}')
+    send(found)
+    expect(found.locator("[data-python]")).to_contain_text('body = {"a": 1.0, "b": [ ], "c": "[, ]"}')
+    longer = '{"sepal_length": 1.50, "b": [ ], "c": "x: [1, \\"2]", "d": [1e3, {"e": null}]}'
+    written.fill(longer)
+    laid_out = """body = {
+  "sepal_length": 1.50,
+  "b": [],
+  "c": "x: [1, \\"2]",
+  "d": [
+    1e3,
+    {
+      "e": None
+    }
+  ]
+}
+request"""
+    expect(found.locator("[data-python]")).to_contain_text(laid_out, use_inner_text=True)
+
+
+def test_what_is_built_in_is_folded_and_a_link_leads_into_it(visit: Callable[..., Page]) -> None:
+    page = visit()
+    expect(page.locator("#endpoints").get_by_role("heading", name="/livez")).to_be_hidden()
+    page.goto("/docs#get-livez")
+    expect(page.locator("#get-livez")).to_be_in_viewport()
+
+
+def test_a_badge_differs_from_the_ground(visit: Callable[..., Page]) -> None:
+    page = visit(viewport={"width": 390, "height": 740})
+    colour = "e => getComputedStyle(e).backgroundColor"
+    link = page.locator("nav li a", has=page.locator(".method.get")).first
+    badge = link.locator(".method.get")
+    assert badge.evaluate(colour) not in (page.locator("body").evaluate(colour), "rgb(243, 243, 240)")
+    path = link.locator("bdi")
+    path.evaluate("e => { e.textContent = '/long'.repeat(40); }")
+    assert path.bounding_box()["x"] > badge.bounding_box()["x"] + badge.bounding_box()["width"]
+    assert path.bounding_box()["y"] < badge.bounding_box()["y"] + badge.bounding_box()["height"]
 
 
 def test_a_method_is_chosen_where_there_are_several(visit: Callable[..., Page]) -> None:

@@ -168,7 +168,8 @@ function python({ method, url, body, key }) {
   lines.push(`from urllib.request import ${plain ? "" : "Request, "}urlopen`, "");
   if (plain) lines.push(`with urlopen(${JSON.stringify(url)}) as answer:`, "    print(answer.read().decode())");
   if (plain) return lines.join("\n");
-  if (isJSON) lines.push(`body = ${literal(body)}`);
+  const fits = !isJSON || body.length <= 60 || body.includes("\n");
+  if (isJSON) lines.push(`body = ${literal(fits ? body : pretty(body))}`);
   lines.push("request = Request(", `    ${JSON.stringify(url)},`);
   if (body !== undefined) lines.push(`    data=${isJSON ? "json.dumps(body)" : JSON.stringify(body)}.encode(),`);
   const headers = body === undefined ? [] : ['"Content-Type": "application/json"'];
@@ -261,15 +262,26 @@ function show(card, got, bytes, milliseconds) {
   if (!got.ok && got.status !== 304) {
     refuse(card, got, value, took);
   } else if ("model" in card.dataset && Array.isArray(value?.result)) {
-    const said = value.labels ?? value.result;
-    outcome(card, said.length === 1 ? inWords(said[0]) : `${said.length} predictions`, took(`${got.status} ${got.statusText} · `));
-    if (said.length > 1) rest.append(listed(said));
-    else if (value.probabilities) rest.append(bars(value.probabilities[0]));
+    predicted(card, value, took(`${got.status} ${got.statusText} · `));
   } else {
     outcome(card, `${got.status} ${got.statusText}`, took(""));
   }
   const headers = [...got.headers].map(([name, content]) => `${name}: ${content}`).join("\n");
-  rest.append(folded("Body", shown(text, bytes, type), !("model" in card.dataset) && got.ok), folded("Headers", headers));
+  const body = shown(value === undefined ? text : pretty(text), bytes, type);
+  rest.append(folded("Body", body, !("model" in card.dataset) && got.ok), folded("Headers", headers));
+}
+
+function predicted(card, { result, labels, probabilities }, took) {
+  const rest = card.querySelector("[data-rest]");
+  const all = labels ?? result;
+  const said = all.length === 1 ? all[0] : all;
+  if (Array.isArray(said)) {
+    // a model with several outputs gives an array for a single instance
+    outcome(card, `${said.length} ${all.length === 1 ? "values" : "predictions"}`, took);
+    return rest.append(listed(said));
+  }
+  outcome(card, inWords(said), took);
+  if (probabilities) rest.append(bars(probabilities[0]));
 }
 
 function refuse(card, got, problem, took) {
@@ -345,11 +357,17 @@ function bars(chances) {
   for (const [name, chance] of rows.slice(0, SHOWN_ROWS)) {
     const bar = make("div");
     bar.style.width = `${100 * chance}%`;
-    const percent = `${(100 * chance).toFixed(1)} %`;
     const label = make("th", { scope: "row", dir: "auto" }, name);
-    table.append(make("tr", {}, label, make("td", { className: "bar" }, bar), make("td", {}, percent)));
+    table.append(make("tr", {}, label, make("td", { className: "bar" }, chance > 0 ? bar : ""), make("td", {}, percent(chance))));
   }
   return table;
+}
+
+// What is nearly never or nearly always is not rounded to it.
+function percent(chance) {
+  if (chance > 0 && chance < 0.001) return "<0.1 %";
+  if (chance < 1 && chance > 0.999) return ">99.9 %";
+  return `${(100 * chance).toFixed(1)} %`;
 }
 
 function listed(values) {
@@ -357,7 +375,8 @@ function listed(values) {
 }
 
 function folded(name, content, open = false) {
-  return make("details", { open }, make("summary", {}, name), make("pre", {}, make("code", {}, content)));
+  const code = make("pre", { tabIndex: 0, role: "group", ariaLabel: name }, make("code", {}, content));
+  return make("details", { open }, make("summary", {}, name), code);
 }
 
 function shown(text, bytes, type) {
@@ -370,13 +389,19 @@ function inWords(value) {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
-// JSON over several lines, where nothing of it is lost by that; undefined where it is no JSON.
+// JSON over several lines, its numbers and texts as they were written; undefined where it is no JSON.
 function pretty(json) {
-  const value = parsed(json);
-  if (value === undefined) return undefined;
-  const compact = (text) => text.replace(/\s+/g, "");
-  const lines = JSON.stringify(value, null, 2);
-  return compact(lines) === compact(json) ? lines : json;
+  if (parsed(json) === undefined) return undefined;
+  let line = "\n";
+  return json.replace(/"(?:[^"\\]|\\.)*"|\s+|\[\s*\]|\{\s*\}|[[{\]},:]/g, (token) => {
+    if (token.startsWith('"')) return token;
+    if (token.length > 1 || /\s/.test(token)) return token.replace(/\s+/g, "");
+    if (token === ":") return ": ";
+    if (token === ",") return `,${line}`;
+    if (token === "[" || token === "{") return token + (line += "  ");
+    line = line.slice(0, -2);
+    return line + token;
+  });
 }
 
 function parsed(text) {
