@@ -26,6 +26,7 @@ routes:
   - {path: /predict, model: iris}
   - {path: /both, model: iris, methods: [GET, POST]}
   - {path: /row, model: row}
+  - {path: /maybe, model: maybe, methods: [GET, POST]}
   - {path: /, response: "<p id=theirs>Hello</p>"}
   - {path: "/hello/<name>", response: {text: "Hello ${path.name}"}}
   - {path: /image, response: {text: "", headers: {Content-Type: image/png}}}
@@ -64,6 +65,16 @@ models:
   row:
     file: build/model.pkl
     input: {type: array, items: {type: number}, minItems: 4, maxItems: 4}
+  maybe:
+    file: build/model.pkl
+    input:
+      type: object
+      required: [age, paid, size]
+      properties:
+        age: {type: [number, "null"]}
+        paid: {type: [boolean, "null"], default: null}
+        size: {anyOf: [{type: integer}, {type: boolean}, {type: "null"}]}
+        rest: {type: [number, "null"], default: 0}
 """
 
 
@@ -280,6 +291,20 @@ def test_the_link_to_a_prediction_gives_it(visit: Callable[..., Page]) -> None:
     found.get_by_role("link", name="Link to this prediction").click()
     assert "petal_width=0.2" in page.url
     assert ["setosa"] == json.loads(page.locator("body").inner_text())["labels"]
+
+
+def test_null_goes_into_a_link_as_an_empty_value(visit: Callable[..., Page]) -> None:
+    page = visit()
+    found = card(page, "/maybe")
+    found.get_by_label("age").fill("")
+    found.get_by_label("size").fill("null")
+    found.get_by_label("rest").fill("")
+    send(found)
+    expect(found.locator("[data-outcome]")).to_contain_text("200 OK")
+    link = found.get_by_role("link", name="Link to this prediction")
+    assert link.get_attribute("href").endswith("/maybe?age=&paid=&size=")
+    link.click()
+    assert "result" in page.locator("body").inner_text()
 
 
 def test_a_body_can_be_written_as_json(visit: Callable[..., Page]) -> None:
@@ -615,7 +640,7 @@ def test_without_a_script_nothing_pretends_to_work(visit: Callable[..., Page]) -
     for path in [found.get_attribute("data-path") for found in page.locator("[data-card]").all()]:
         card(page, path)
     shown = [button.text_content() for button in page.get_by_role("button").all() if button.is_visible()]
-    assert ["Send to /both", "Send to /", "Send to /image", "Send to /away"] == shown[:4]
+    assert ["Send to /both", "Send to /maybe", "Send to /", "Send to /image", "Send to /away"] == shown[:5]
     assert all(text.startswith("Send to /") for text in shown)
     assert 'curl "$SERVICE"/predict' in page.locator("[data-curl]").first.inner_text()
     expect(page.locator("#post-predict input").first).to_be_disabled()

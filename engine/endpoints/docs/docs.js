@@ -105,10 +105,17 @@ function url(card, withQuery) {
   const found = new URL(`./${path.slice(1).split("/").map(encodeURIComponent).join("/")}`, root);
   const members = withQuery ? controls(card, "member") : [];
   for (const control of members) {
-    const json = jsonOf(control);
-    if (json !== undefined && json !== "null") found.searchParams.append(control.dataset.field, control.value);
+    const said = inQuery(control);
+    if (said !== undefined) found.searchParams.append(control.dataset.field, said);
   }
   return found.href;
+}
+
+// Null is an empty value there, where that cannot be a text.
+function inQuery(control) {
+  const json = jsonOf(control);
+  if (json === "null") return "isText" in control.dataset ? undefined : "";
+  return json === undefined ? undefined : control.value;
 }
 
 function body(card, raw) {
