@@ -417,7 +417,7 @@ def test_long_code_scrolls_by_keyboard_too(visit: Callable[..., Page]) -> None:
     written = found.get_by_role("textbox", name="Body")
     written.fill(json.dumps({"instances": [json.loads(written.input_value())] * 30}, indent=2))
     code = found.get_by_role("group", name="curl command")
-    assert code.bounding_box()["height"] <= 400
+    assert code.bounding_box()["height"] <= 520
     code.focus()
     page.keyboard.press("End")
     page.wait_for_function("e => e.scrollTop > 1000", arg=code.element_handle())
