@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -29,9 +30,12 @@ TYPE_NAMES = {
     "object": "an object",
     "string": "a string",
 }
+JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 SHOWN_LENGTH = 60
 KEY_LENGTH = 200
 SHOWN_CHOICES = 12
+_BARE_WORDS = {"true": "boolean", "false": "boolean", "null": "null"}
+_EXACT = 2**53  # beyond it, not every integer is a float64
 _SHARED = ("$id", "$defs", "definitions")  # of a schema, what its parts may refer to
 
 SchemaError = jsonschema_rs.ValidationError
@@ -43,8 +47,9 @@ class Violation:
     """One failure of a value against its schema.
 
     `path` leads to the value, `keyword` is the schema's keyword that failed, `schema_path` leads to that
-    keyword, and `name` is the property a `required` or `additionalProperties` speaks of. What was probably
-    meant takes long to find, so `hint` is asked only for a violation that is shown.
+    keyword, `name` is the property a `required` or `additionalProperties` speaks of, and `types` are those
+    that the value should have been of, where that is all that is wrong. What was probably meant takes long
+    to find, so `hint` is asked only for a violation that is shown.
     """
 
     path: Path
@@ -52,6 +57,7 @@ class Violation:
     keyword: str
     schema_path: Path
     name: str = ""
+    types: tuple[str, ...] = ()
     hint: Callable[[], str] = str
 
     @property
@@ -106,14 +112,14 @@ class Validator:
         match error.kind:
             case kind.Required(name):
                 misspelt = partial(self._misspelt, name, value, within, where)
-                yield Violation(path, f'"{name}" is required', keyword, where, name, misspelt)
+                yield Violation(path, f'"{name}" is required', keyword, where, name, hint=misspelt)
             case kind.AdditionalProperties(names) | kind.UnevaluatedProperties(names):
                 known = _properties(self._schema, where)
                 for name in names:
                     verdict = f'"{clip(name)}" is not a known property'
-                    yield Violation((*path, name), verdict, keyword, where, name, partial(_near, name, known))
+                    yield Violation((*path, name), verdict, keyword, where, name, hint=partial(_near, name, known))
             case _:
-                yield Violation(path, describe(error), keyword, where)
+                yield Violation(path, describe(error), keyword, where, types=_types(error))
 
     def _misspelt(self, name: str, value: Any, within: Path, where: Path) -> str:
         value = _follow(value, within)
@@ -125,6 +131,8 @@ class Validator:
 
 def describe(error: SchemaError) -> str:
     """Say in plain words what is wrong with the value that `error` is about."""
+    if types := _types(error):
+        return mistyped(error.instance, types) + unquoted(error.instance, types)
     sentence = _SENTENCES.get(type(error.kind))
     return sentence(error.instance, error.kind) if sentence else clip(error.message, 300)
 
@@ -151,7 +159,28 @@ def _refuse(uri: str) -> Any:
     raise LookupError(f"{uri} is not part of the document, and nothing is fetched")
 
 
-def _either(types: list[str]) -> str:
+def mistyped(value: Any, types: Sequence[str]) -> str:
+    """Say that a value is of none of the types."""
+    return f"{show(value)} is not {_either(types)}"
+
+
+def _types(error: SchemaError) -> tuple[str, ...]:
+    """Name the types that a value should have been of, where alternatives that all ask for a type are one question."""
+    kind = error.kind
+    if isinstance(kind, _Kind.Type):
+        return tuple(kind.types)
+    if not isinstance(kind, _Kind.AnyOf | _Kind.OneOfNotValid):
+        return ()
+    types: list[str] = []
+    for branch in kind.context:
+        first = branch[0].kind if branch else None
+        if not isinstance(first, _Kind.Type) or branch[0].instance != error.instance:
+            return ()
+        types += first.types
+    return tuple(dict.fromkeys(types))
+
+
+def _either(types: Sequence[str]) -> str:
     names = [TYPE_NAMES[name] for name in types if not (name == "integer" and "number" in types)]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
@@ -170,27 +199,30 @@ def _near(word: Any, options: Any) -> str:
 
 
 def unquoted(value: Any, types: Sequence[str]) -> str:
-    """Advise against the quotes of a number that is wanted as one."""
-    if not isinstance(value, str) or not {"number", "integer"} & set(types):
+    """Advise against the quotes of what is wanted without them, and on how JSON writes a number."""
+    if not isinstance(value, str):
         return ""
+    if _BARE_WORDS.get(value) in types:
+        return "; write it without the quotes"
+    number = _number(value) if {"number", "integer"} & {*types} else ""
+    return f"; write it {'without the quotes' if number == value else f'as {number}'}" if number else ""
+
+
+def _number(text: str) -> str:
+    """Write a number as JSON does, as it is where it is JSON already; empty where it is none."""
     try:
-        number = float(value)
+        number = float(text)
     except ValueError:
         return ""
-    return "; write it without the quotes" if math.isfinite(number) else ""
+    if not math.isfinite(number):
+        return ""
+    if JSON_NUMBER.fullmatch(text):
+        return text
+    return str(int(number)) if number.is_integer() and abs(number) < _EXACT else repr(number)
 
 
 def _fits_none(value: Any, branches: list[list[SchemaError]]) -> str:
-    """Merge alternatives that all ask for a type into one sentence, else list what each says."""
-    types: list[str] = []
-    for branch in branches:
-        first = branch[0].kind if branch else None
-        if not isinstance(first, _Kind.Type) or branch[0].instance != value:
-            break
-        types += first.types
-    else:
-        if types:
-            return f"{show(value)} is not {_either(list(dict.fromkeys(types)))}"
+    """List what each alternative says."""
     reasons = dict.fromkeys(describe(branch[0]) for branch in branches[:3] if branch)
     return f"{show(value)} fits none of the {len(branches)} alternatives: {'; or '.join(reasons)}"
 
@@ -226,7 +258,6 @@ def _be(count: int) -> str:
 
 _Kind = jsonschema_rs.ValidationErrorKind
 _SENTENCES: Mapping[type[jsonschema_rs.ValidationErrorKind], Callable[[Any, Any], str]] = {
-    _Kind.Type: lambda value, kind: f"{show(value)} is not {_either(kind.types)}{unquoted(value, kind.types)}",
     _Kind.Enum: lambda value, kind: f"{show(value)} is not one of {_listed(kind.options)}{_near(value, kind.options)}",
     _Kind.Constant: lambda value, kind: f"{show(value)} is not {show(kind.expected_value)}",
     _Kind.Minimum: lambda value, kind: f"{show(value)} is less than the minimum of {kind.limit}",

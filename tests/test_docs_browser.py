@@ -26,6 +26,7 @@ routes:
   - {path: /predict, model: iris}
   - {path: /both, model: iris, methods: [GET, POST]}
   - {path: /row, model: row}
+  - {path: /maybe, model: maybe, methods: [GET, POST]}
   - {path: /, response: "<p id=theirs>Hello</p>"}
   - {path: "/hello/<name>", response: {text: "Hello ${path.name}"}}
   - {path: /image, response: {text: "", headers: {Content-Type: image/png}}}
@@ -64,6 +65,16 @@ models:
   row:
     file: build/model.pkl
     input: {type: array, items: {type: number}, minItems: 4, maxItems: 4}
+  maybe:
+    file: build/model.pkl
+    input:
+      type: object
+      required: [age, paid, size]
+      properties:
+        age: {type: [number, "null"]}
+        paid: {type: [boolean, "null"], default: null}
+        size: {anyOf: [{type: integer}, {type: boolean}, {type: "null"}]}
+        rest: {type: [number, "null"], default: 0}
 """
 
 
@@ -112,6 +123,9 @@ def visit(chromium: Browser, server: Server) -> Iterator[Callable[..., Page]]:
 
 def card(page: Page, path: str) -> Locator:
     found = page.locator(f'[data-card][data-path="{path}"]')
+    folded = page.locator("details.folded:not([open])", has=found).locator("> summary")
+    if folded.count():
+        folded.click()
     closed = found.locator("details.try:not([open]) > summary")
     if closed.count():
         closed.click()
@@ -154,7 +168,10 @@ def test_violations_stand_beside_their_fields(visit: Callable[..., Page]) -> Non
     send(found)
     faults = found.get_by_role("group", name="What is wrong")
     expect(faults).to_be_focused()
-    expect(faults.get_by_role("listitem")).to_have_count(2)
+    told = ["sepal_length: 99 is greater than the maximum of 20", '"petal_width" is required']
+    expect(faults.get_by_role("listitem")).to_have_text(told)
+    expect(found.locator(".headline")).to_have_text("2 things to correct")
+    expect(found.locator("[data-outcome] p + p")).to_have_text(re.compile(r"^422 Unprocessable Content · \d+ ms$"))
     wide, missing = found.get_by_label("sepal_length"), found.get_by_label("petal_width")
     expect(wide).to_have_attribute("aria-invalid", "true")
     expect(wide).to_have_accessible_description(re.compile("99 is greater than the maximum of 20"))
@@ -178,6 +195,7 @@ def test_a_violation_of_no_field_stands_in_the_summary(visit: Callable[..., Page
     expect(faults).to_be_focused()
     expect(faults.get_by_role("link")).to_have_count(0)
     expect(faults.get_by_role("listitem")).to_have_count(1)
+    expect(found.locator(".headline")).to_have_text("1 thing to correct")
     assert '"big": 12345678901234567890' in found.locator("[data-curl]").inner_text()
 
 
@@ -189,6 +207,7 @@ def test_what_cannot_be_sent_is_told_before(visit: Callable[..., Page]) -> None:
     found.get_by_label("stars").press_sequentially("1e")
     send(found)
     expect(found.get_by_role("group", name="What is wrong").get_by_role("listitem")).to_have_count(2)
+    expect(found.locator("[data-outcome]")).to_have_text("2 things to correctNothing was sent")
     expect(found.get_by_label("rest")).to_have_accessible_description(re.compile("This is not JSON"))
     expect(found.get_by_label("stars")).to_have_accessible_description(re.compile("This is not a number"))
     hello = card(page, "/hello/{name}")
@@ -274,6 +293,20 @@ def test_the_link_to_a_prediction_gives_it(visit: Callable[..., Page]) -> None:
     assert ["setosa"] == json.loads(page.locator("body").inner_text())["labels"]
 
 
+def test_null_goes_into_a_link_as_an_empty_value(visit: Callable[..., Page]) -> None:
+    page = visit()
+    found = card(page, "/maybe")
+    found.get_by_label("age").fill("")
+    found.get_by_label("size").fill("null")
+    found.get_by_label("rest").fill("")
+    send(found)
+    expect(found.locator("[data-outcome]")).to_contain_text("200 OK")
+    link = found.get_by_role("link", name="Link to this prediction")
+    assert link.get_attribute("href").endswith("/maybe?age=&paid=&size=")
+    link.click()
+    assert "result" in page.locator("body").inner_text()
+
+
 def test_a_body_can_be_written_as_json(visit: Callable[..., Page]) -> None:
     found = card(visit(), "/predict")
     found.get_by_label("Write the body as JSON").check()
@@ -286,7 +319,59 @@ def test_a_body_can_be_written_as_json(visit: Callable[..., Page]) -> None:
     assert ["virginica"] * 2 == found.locator("[data-rest] li").all_text_contents()
     written.fill(json.dumps({"instances": [body, {}]}))
     send(found)
-    expect(written).to_have_accessible_description(re.compile("#/instances/1"))
+    expect(found.locator(".headline")).to_have_text("4 things to correct")
+    faults = found.get_by_role("group", name="What is wrong").get_by_role("listitem")
+    expect(faults.first).to_have_text('#/instances/1: "sepal_length" is required')
+    expect(written).to_have_accessible_description(re.compile(r"What to correct is listed below\.$"))
+    written.fill(json.dumps({"instances": [{}] * 30}))
+    send(found)
+    expect(found.locator(".headline")).to_have_text("120 things to correct")
+    expect(found.locator("[data-outcome]")).to_contain_text("120 violations, the first 100 of them here")
+
+
+def test_a_body_that_somebody_wrote_stays_until_the_fields_change(visit: Callable[..., Page]) -> None:
+    found = card(visit(), "/both")
+    found.get_by_label("Method").select_option("POST")
+    as_json, written = found.get_by_label("Write the body as JSON"), found.get_by_role("textbox", name="Body")
+    link = found.get_by_role("link", name="Link to this prediction")
+    as_json.check()
+    expect(link).to_be_hidden()
+    written.fill('{"mine": true}')
+    as_json.uncheck()
+    expect(link).to_be_visible()
+    as_json.check()
+    expect(written).to_have_value('{"mine": true}')
+    as_json.uncheck()
+    found.get_by_label("sepal_width").fill("3.25")
+    as_json.check()
+    assert 3.25 == json.loads(written.input_value())["sepal_width"]
+
+
+def test_an_answer_says_when_it_is_not_for_what_the_fields_say_now(visit: Callable[..., Page]) -> None:
+    found = card(visit(), "/predict")
+    width, said = found.get_by_label("sepal_width"), found.locator("[data-stale]")
+    width.fill("")
+    send(found)
+    expect(width).to_have_attribute("aria-invalid", "true")
+    expect(said).to_be_empty()
+    width.fill("3.5")
+    expect(width).not_to_have_attribute("aria-invalid", "true")
+    expect(width).to_have_accessible_description("number")
+    expect(found.get_by_role("status").filter(has_text="For the values before")).to_have_count(1)
+    send(found)
+    expect(found.locator(".headline")).to_have_text("virginica")
+    expect(said).to_be_empty()
+    found.get_by_label("Write the body as JSON").check()
+    expect(said).to_be_empty()
+    written = found.get_by_role("textbox", name="Body")
+    before = written.input_value()
+    written.fill(before.replace("3.5", "2.5"))
+    expect(said).to_have_text("For the values before")
+    assert found.locator(".headline").evaluate("e => getComputedStyle(e).color") == said.evaluate(
+        "e => getComputedStyle(e).color"
+    )
+    written.fill(before)
+    expect(said).to_be_empty()
 
 
 def test_an_array_has_a_field_for_each_number(visit: Callable[..., Page]) -> None:
@@ -295,6 +380,84 @@ def test_an_array_has_a_field_for_each_number(visit: Callable[..., Page]) -> Non
         found.get_by_label(f"Item {number}").fill(value)
     send(found)
     expect(found.locator(".headline")).to_have_text("2")
+
+
+def answered(page: Page, path: str, answer: dict[str, object]) -> Locator:
+    """The card of a model that answers so."""
+    page.route(f"**{path}", lambda route: route.fulfill(content_type="application/json", body=json.dumps(answer)))
+    found = card(page, path)
+    send(found)
+    return found
+
+
+def test_what_is_nearly_certain_is_not_shown_as_certain(visit: Callable[..., Page]) -> None:
+    chances = {"a": 0.9996, "b": 0.0004, "c": 0.0, "d": 1.0, "e": 0.5}
+    found = answered(visit(), "/predict", {"result": [1], "probabilities": [chances]})
+    rows = {row.locator("th").inner_text(): row for row in found.locator(".bars tr").all()}
+    told = {"d": ("100.0 %", 1), "a": (">99.9 %", 1), "e": ("50.0 %", 1), "b": ("<0.1 %", 1), "c": ("0.0 %", 0)}
+    assert told == {
+        name: (row.locator("td").last.inner_text(), row.locator(".bar div").count()) for name, row in rows.items()
+    }
+
+
+def test_several_outputs_of_a_model_are_listed(visit: Callable[..., Page]) -> None:
+    page = visit()
+    found = answered(page, "/predict", {"result": [[0, 2.5]]})
+    expect(found.locator(".headline")).to_have_text("2 values")
+    expect(found.locator("[data-rest] ol li")).to_have_text(["0", "2.5"])
+    found = answered(page, "/row", {"result": [[0, 2.5], [1, 3]]})
+    expect(found.locator(".headline")).to_have_text("2 predictions")
+    expect(found.locator("[data-rest] ol li")).to_have_text(["[0,2.5]", "[1,3]"])
+
+
+def test_long_code_scrolls_by_keyboard_too(visit: Callable[..., Page]) -> None:
+    page = visit(viewport={"width": 390, "height": 740})
+    found = card(page, "/predict")
+    found.get_by_label("Write the body as JSON").check()
+    written = found.get_by_role("textbox", name="Body")
+    written.fill(json.dumps({"instances": [json.loads(written.input_value())] * 30}, indent=2))
+    code = found.get_by_role("group", name="curl command")
+    assert code.bounding_box()["height"] <= 520
+    code.focus()
+    page.keyboard.press("End")
+    page.wait_for_function("e => e.scrollTop > 1000", arg=code.element_handle())
+    written.fill('{"a": 1.0, "b": [ ], "c": "[, ]"}')
+    send(found)
+    expect(found.locator("[data-python]")).to_contain_text('body = {"a": 1.0, "b": [ ], "c": "[, ]"}')
+    longer = '{"sepal_length": 1.50, "b": [ ], "c": "x: [1, \\"2]", "d": [1e3, {"e": null}]}'
+    written.fill(longer)
+    laid_out = """body = {
+  "sepal_length": 1.50,
+  "b": [],
+  "c": "x: [1, \\"2]",
+  "d": [
+    1e3,
+    {
+      "e": None
+    }
+  ]
+}
+request"""
+    expect(found.locator("[data-python]")).to_contain_text(laid_out, use_inner_text=True)
+
+
+def test_what_is_built_in_is_folded_and_a_link_leads_into_it(visit: Callable[..., Page]) -> None:
+    page = visit()
+    expect(page.locator("#endpoints").get_by_role("heading", name="/livez")).to_be_hidden()
+    page.goto("/docs#get-livez")
+    expect(page.locator("#get-livez")).to_be_in_viewport()
+
+
+def test_a_badge_differs_from_the_ground(visit: Callable[..., Page]) -> None:
+    page = visit(viewport={"width": 390, "height": 740})
+    colour = "e => getComputedStyle(e).backgroundColor"
+    link = page.locator("nav li a", has=page.locator(".method.get")).first
+    badge = link.locator(".method.get")
+    assert badge.evaluate(colour) not in (page.locator("body").evaluate(colour), "rgb(243, 243, 240)")
+    path = link.locator("bdi")
+    path.evaluate("e => { e.textContent = '/long'.repeat(40); }")
+    assert path.bounding_box()["x"] > badge.bounding_box()["x"] + badge.bounding_box()["width"]
+    assert path.bounding_box()["y"] < badge.bounding_box()["y"] + badge.bounding_box()["height"]
 
 
 def test_a_method_is_chosen_where_there_are_several(visit: Callable[..., Page]) -> None:
@@ -360,7 +523,8 @@ def test_a_key_is_sent_where_it_is_wanted_and_kept_nowhere(visit: Callable[..., 
     spec = load(server.folder / "routes.yaml")
     document = describe(spec, {name: predictor.facts for name, predictor in compile_models(spec).items()})
     document["components"]["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
-    document["paths"]["/predict"]["post"]["security"] = [{"key": []}]
+    for path, method in (("/predict", "post"), ("/both", "get"), ("/both", "post")):
+        document["paths"][path][method]["security"] = [{"key": []}]
     page = visit("/livez")
     page.route("**/docs", lambda route: with_body(route, write_page("/docs", spec, document)))
     page.goto("/docs")
@@ -371,6 +535,7 @@ def test_a_key_is_sent_where_it_is_wanted_and_kept_nowhere(visit: Callable[..., 
         assert expected == sent.value.headers.get("x-api-key")
     shown = card(page, "/predict").locator("[data-curl]").inner_text()
     assert ('"X-API-Key: $API_KEY"' in shown, "s3cret" in shown) == (True, False)
+    assert 0 == card(page, "/both").get_by_role("link", name="Link to this prediction").count()
     assert "os.environ" in card(page, "/predict").locator("[data-python]").inner_text()
     assert '[0,0,""]' == page.evaluate("JSON.stringify([localStorage.length, sessionStorage.length, document.cookie])")
 
@@ -455,6 +620,10 @@ def test_nothing_stands_in_anybodys_way(scheme: str, visit: Callable[..., Page])
     expect(found.get_by_role("group", name="What is wrong")).to_be_focused()
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     assert [] == obstacles(page)
+    found.get_by_label("sepal_length").fill("98")
+    card(page, "/both").get_by_label("sepal_length").fill("4")
+    expect(page.locator(".stale")).to_have_count(2)
+    assert [] == obstacles(page)
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert ("rgb(247, 247, 245)" if scheme == "light" else "rgb(19, 20, 22)") == ground
 
@@ -471,7 +640,7 @@ def test_without_a_script_nothing_pretends_to_work(visit: Callable[..., Page]) -
     for path in [found.get_attribute("data-path") for found in page.locator("[data-card]").all()]:
         card(page, path)
     shown = [button.text_content() for button in page.get_by_role("button").all() if button.is_visible()]
-    assert ["Send to /both", "Send to /", "Send to /image", "Send to /away"] == shown[:4]
+    assert ["Send to /both", "Send to /maybe", "Send to /", "Send to /image", "Send to /away"] == shown[:5]
     assert all(text.startswith("Send to /") for text in shown)
     assert 'curl "$SERVICE"/predict' in page.locator("[data-curl]").first.inner_text()
     expect(page.locator("#post-predict input").first).to_be_disabled()

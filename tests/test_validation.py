@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from engine.endpoints.problems import violated
 from engine.validation import Validator
 
@@ -39,3 +41,26 @@ def test_a_long_key_is_cut_in_a_pointer() -> None:
     problem = violated(validator.violations({"é" * 500_000: ["x"] * 100}))
     assert len(problem.response().body) < 300_000
     assert len(problem.errors) == 100
+
+
+@pytest.mark.parametrize(
+    ("text", "schema", "advice"),
+    [
+        ("3.0", {"type": "number"}, "without the quotes"),
+        ("1e5", {"type": "integer"}, "without the quotes"),
+        ("+1", {"type": "number"}, "as 1"),
+        ("-.50", {"anyOf": [{"type": "number"}, {"type": "null"}]}, "as -0.5"),
+        ("1_000", {"type": "integer"}, "as 1000"),
+        ("0" * 400 + "7", {"type": "number"}, "as 7"),
+        ("12345678901234567890.", {"type": "number"}, "as 1.2345678901234567e+19"),
+        ("1e309", {"type": "number"}, ""),
+        ("nan", {"type": "number"}, ""),
+        ("true", {"type": "boolean"}, "without the quotes"),
+        ("True", {"type": "boolean"}, ""),
+        ("true", {"type": "number"}, ""),
+        ("null", {"type": ["number", "null"]}, "without the quotes"),
+    ],
+)
+def test_a_text_that_should_have_been_something_else_is_advised_on(text: str, schema: object, advice: str) -> None:
+    (violation,) = Validator(schema).violations(text)
+    assert (f" write it {advice}" if advice else "") == violation.detail.partition(";")[2]

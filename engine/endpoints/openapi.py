@@ -217,7 +217,7 @@ def _summary(route: Route) -> str:
     if route.built_in is not None:
         does = BUILT_IN[route.built_in][1]
         return does[0].upper() + does[1:]
-    return f"Ask the model {route.model}" if route.model is not None else route.path
+    return f"Predict with the model {route.model}" if route.model is not None else route.path
 
 
 def _path_parameters(route: Route, template: str) -> list[dict[str, Any]]:

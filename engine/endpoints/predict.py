@@ -52,6 +52,8 @@ class PredictEndpoint:
             found = chain.from_iterable(
                 self._validator.violations(instance, where(row)) for row, instance in enumerate(instances)
             )
+            if asked:
+                raise violated(self._query.told(found, request.query))
             raise violated(_with_hint(found, value) if self._takes_batches and isinstance(value, list) else found)
         try:
             prediction = self._ask(instances)

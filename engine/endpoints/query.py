@@ -1,9 +1,9 @@
-"""A query string → an instance, each parameter read as its feature's schema has it."""
+"""A query string → an instance, each parameter read as its feature's schema has it, and what is wrong with it told."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
@@ -12,17 +12,18 @@ import orjson
 
 from engine.endpoints.problems import Problem
 from engine.jsonschemas import JSON_TYPES, types_of
+from engine.validation import JSON_NUMBER, Violation, clip, mistyped, unquoted
 
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _WORDS = {"true": True, "false": False}
+_NONE_WORDS = frozenset(("null", "none", "nan"))
 
 
 class QueryReader:
     """Reads the instances of one schema, an object's.
 
     A parameter that the schema's type does not fit stays a text, and one that stands there twice a list of them, so
-    that the schema says what is wrong with it. An empty one that cannot be a text is absent, as in a form that was
-    not filled in.
+    that the schema says what is wrong with it. An empty one that cannot be a text is null where it can be that, else
+    absent, as in a form that was not filled in.
     """
 
     def __init__(self, schema: Any) -> None:
@@ -31,22 +32,59 @@ class QueryReader:
 
     def read(self, query: str) -> dict[str, Any]:
         """Read a query string, percent-encoded UTF-8; raise `Problem` 400 for another encoding."""
-        try:
-            found = parse_qs(query.encode("latin-1").decode(), keep_blank_values=True, errors="strict")
-        except ValueError:
-            raise Problem(HTTPStatus.BAD_REQUEST, "the query string is not percent-encoded UTF-8") from None
         instance: dict[str, Any] = {}
-        for name, texts in found.items():
-            types = self._types.get(name, JSON_TYPES)
+        for name, texts in _texts(query).items():
+            types = self._types_of(name)
             if len(texts) > 1:
                 instance[name] = texts
             elif texts[0] or "string" in types:
                 instance[name] = _value(texts[0], types)
+            elif "null" in types:
+                instance[name] = None
         return instance
+
+    def told(self, violations: Iterable[Violation], query: str) -> Iterator[Violation]:
+        """Put the violations of an instance in the words of the query string that it was read from."""
+        texts = _texts(query)
+        repeated = [name for name, found in texts.items() if len(found) > 1 and "array" not in self._types_of(name)]
+        for name in repeated:
+            verdict = f'"{clip(name)}" stands there {len(texts[name])} times; send it once'
+            yield Violation((name,), verdict, "type", ())
+        for found in violations:
+            if not found.path and found.keyword == "required" and found.name in texts:
+                yield replace(found, hint=lambda: "; its value is empty")
+            elif not found.path or found.path[0] not in texts:
+                yield found
+            elif found.path[0] not in repeated:
+                yield self._retold(found, str(found.path[0]), texts[str(found.path[0])])
+
+    def _retold(self, found: Violation, name: str, texts: list[str]) -> Violation:
+        """Say of a text what to write instead: none has quotes here, and null is an empty one."""
+        types = self._types_of(name)
+        if len(texts) > 1 or "string" in types:
+            return found
+        text, wanted = texts[0], [name for name in found.types if name != "null"]
+        verdict, advice = found.verdict, ""
+        if wanted and isinstance(_value(text, types), str):
+            verdict = mistyped(text, wanted)
+            advice = "; write true or false" if wanted == ["boolean"] else unquoted(text, wanted)
+        if "null" in types and text.lower() in _NONE_WORDS:
+            advice = "; leave the value empty for none"
+        return replace(found, verdict=verdict, hint=lambda: advice)
+
+    def _types_of(self, name: str) -> frozenset[str]:
+        return self._types.get(name, JSON_TYPES)
+
+
+def _texts(query: str) -> dict[str, list[str]]:
+    try:
+        return parse_qs(query.encode("latin-1").decode(), keep_blank_values=True, errors="strict")
+    except ValueError:
+        raise Problem(HTTPStatus.BAD_REQUEST, "the query string is not percent-encoded UTF-8") from None
 
 
 def _value(text: str, types: frozenset[str]) -> Any:
-    if "number" in types and _NUMBER.fullmatch(text):
+    if "number" in types and JSON_NUMBER.fullmatch(text):
         try:
             return orjson.loads(text)
         except orjson.JSONDecodeError:  # beyond float64

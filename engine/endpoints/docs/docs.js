@@ -11,6 +11,7 @@ const ADVICE = {
   429: "Too many requests came from here.",
 };
 
+const asked = new WeakMap(); // card → the meaning of the request that its answer is for
 const root = new URL(document.body.dataset.root, location.href);
 const key = document.querySelector("#key");
 
@@ -27,16 +28,27 @@ function setUp(card) {
     event.preventDefault();
     send(card);
   });
-  card.addEventListener("input", () => update(card));
+  card.addEventListener("input", ({ target }) => {
+    if (target.dataset.role) forget(target);
+    update(card);
+  });
   card.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy]");
     if (button) copy(button);
   });
   raw?.addEventListener("change", () => {
-    if (raw.checked) card.querySelector("[data-role=raw]").value = pretty(body(card, false) ?? "");
+    if (raw.checked) refill(card);
     update(card);
   });
   update(card);
+}
+
+// Only where the fields have changed since it was last done: what somebody wrote stays.
+function refill(card) {
+  const [written] = controls(card, "raw");
+  const json = body(card, false);
+  if (written.dataset.filled !== json) written.value = pretty(json) ?? json;
+  written.dataset.filled = json;
 }
 
 function update(card) {
@@ -52,9 +64,17 @@ function update(card) {
   card.querySelector("[data-python]").textContent = python(request);
   const link = card.querySelector("[data-link]");
   if (link) {
-    link.hidden = false;
+    link.hidden = isRaw(card);
     link.href = url(card, true);
   }
+  const isStale = asked.has(card) && asked.get(card) !== meaning(request);
+  card.querySelector("[data-answer]").classList.toggle("stale", isStale);
+  card.querySelector("[data-stale]").textContent = isStale ? "For the values before" : "";
+}
+
+// Alike for requests that differ in nothing but how their JSON is laid out.
+function meaning({ method, url, body }) {
+  return [method, url, body && (pretty(body) ?? body)].join(" ");
 }
 
 function read(card) {
@@ -85,10 +105,17 @@ function url(card, withQuery) {
   const found = new URL(`./${path.slice(1).split("/").map(encodeURIComponent).join("/")}`, root);
   const members = withQuery ? controls(card, "member") : [];
   for (const control of members) {
-    const json = jsonOf(control);
-    if (json !== undefined && json !== "null") found.searchParams.append(control.dataset.field, control.value);
+    const said = inQuery(control);
+    if (said !== undefined) found.searchParams.append(control.dataset.field, said);
   }
   return found.href;
+}
+
+// Null is an empty value there, where that cannot be a text.
+function inQuery(control) {
+  const json = jsonOf(control);
+  if (json === "null") return "isText" in control.dataset ? undefined : "";
+  return json === undefined ? undefined : control.value;
 }
 
 function body(card, raw) {
@@ -148,7 +175,8 @@ function python({ method, url, body, key }) {
   lines.push(`from urllib.request import ${plain ? "" : "Request, "}urlopen`, "");
   if (plain) lines.push(`with urlopen(${JSON.stringify(url)}) as answer:`, "    print(answer.read().decode())");
   if (plain) return lines.join("\n");
-  if (isJSON) lines.push(`body = ${literal(body)}`);
+  const fits = !isJSON || body.length <= 60 || body.includes("\n");
+  if (isJSON) lines.push(`body = ${literal(fits ? body : pretty(body))}`);
   lines.push("request = Request(", `    ${JSON.stringify(url)},`);
   if (body !== undefined) lines.push(`    data=${isJSON ? "json.dumps(body)" : JSON.stringify(body)}.encode(),`);
   const headers = body === undefined ? [] : ['"Content-Type": "application/json"'];
@@ -188,11 +216,17 @@ async function copy(button) {
 async function send(card) {
   const answer = card.querySelector("[data-answer]");
   if (answer.ariaBusy === "true") return;
-  const asked = isRaw(card) ? controls(card, "path", "raw") : controls(card, "path", "member", "item", "whole");
-  const faults = asked.map((control) => ({ control, detail: faultOf(control) })).filter(({ detail }) => detail);
+  const filled = isRaw(card) ? controls(card, "path", "raw") : controls(card, "path", "member", "item", "whole");
+  const faults = filled.map((control) => ({ control, detail: faultOf(control) })).filter(({ detail }) => detail);
+  const request = read(card);
+  asked.set(card, meaning(request));
   clear(card);
-  if (faults.length) return showFaults(card, faults);
-  const { method, url, body, key: header } = read(card);
+  update(card);
+  if (faults.length) {
+    outcome(card, toCorrect(faults.length), make("p", { className: "quiet" }, "Nothing was sent"));
+    return showFaults(card, faults);
+  }
+  const { method, url, body, key: header } = request;
   const headers = { Accept: "application/json, application/problem+json, */*;q=0.5" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (header && key?.value) headers[header] = key.value;
@@ -210,14 +244,17 @@ async function send(card) {
 }
 
 function clear(card) {
-  for (const control of card.querySelectorAll("[data-role]")) {
-    control.removeAttribute("aria-invalid");
-    const fault = document.getElementById(`${control.id}-fault`);
-    fault.hidden = true;
-    fault.textContent = "";
-  }
+  card.querySelectorAll("[data-role]").forEach(forget);
   for (const part of card.querySelectorAll("[data-outcome], [data-faults], [data-rest]")) part.replaceChildren();
   card.querySelector("[data-faults]").hidden = true;
+}
+
+// What was wrong with a field.
+function forget(control) {
+  control.removeAttribute("aria-invalid");
+  const fault = document.getElementById(`${control.id}-fault`);
+  fault.hidden = true;
+  fault.textContent = "";
 }
 
 function show(card, got, bytes, milliseconds) {
@@ -230,20 +267,44 @@ function show(card, got, bytes, milliseconds) {
   const took = (status) => make("p", { className: "quiet" }, `${status}${milliseconds} ms`);
   const rest = card.querySelector("[data-rest]");
   if (!got.ok && got.status !== 304) {
-    const [headline, status] = value?.title ? [value.title, `${got.status} · `] : [`${got.status} ${got.statusText}`, ""];
-    outcome(card, headline, took(status), ...reasons(got, value));
-    const errors = Array.isArray(value?.errors) ? value.errors : [];
-    showFaults(card, errors.map((error) => ({ control: place(card, error), ...error })));
+    refuse(card, got, value, took);
   } else if ("model" in card.dataset && Array.isArray(value?.result)) {
-    const said = value.labels ?? value.result;
-    outcome(card, said.length === 1 ? inWords(said[0]) : `${said.length} predictions`, took(`${got.status} ${got.statusText} · `));
-    if (said.length > 1) rest.append(listed(said));
-    else if (value.probabilities) rest.append(bars(value.probabilities[0]));
+    predicted(card, value, took(`${got.status} ${got.statusText} · `));
   } else {
     outcome(card, `${got.status} ${got.statusText}`, took(""));
   }
   const headers = [...got.headers].map(([name, content]) => `${name}: ${content}`).join("\n");
-  rest.append(folded("Body", shown(text, bytes, type), !("model" in card.dataset) && got.ok), folded("Headers", headers));
+  const body = shown(value === undefined ? text : pretty(text), bytes, type);
+  rest.append(folded("Body", body, !("model" in card.dataset) && got.ok), folded("Headers", headers));
+}
+
+function predicted(card, { result, labels, probabilities }, took) {
+  const rest = card.querySelector("[data-rest]");
+  const all = labels ?? result;
+  const said = all.length === 1 ? all[0] : all;
+  if (Array.isArray(said)) {
+    // a model with several outputs gives an array for a single instance
+    outcome(card, `${said.length} ${all.length === 1 ? "values" : "predictions"}`, took);
+    return rest.append(listed(said));
+  }
+  outcome(card, inWords(said), took);
+  if (probabilities) rest.append(bars(probabilities[0]));
+}
+
+function refuse(card, got, problem, took) {
+  const { title, detail, errors } = problem ?? {};
+  if (!Array.isArray(errors) || !errors.length) {
+    const [headline, status] = title ? [title, `${got.status} · `] : [`${got.status} ${got.statusText}`, ""];
+    return outcome(card, headline, took(status), ...reasons(got, problem));
+  }
+  const [count] = /^[\d,]+(?= violation)/.exec(detail) ?? [errors.length];
+  const told = /^[\d,]+ violations?$/.test(detail) ? { ...problem, detail: "" } : problem;
+  outcome(card, toCorrect(count), took(`${got.status} ${title ?? got.statusText} · `), ...reasons(got, told));
+  showFaults(card, errors.map((error) => ({ control: place(card, error), ...error })));
+}
+
+function toCorrect(count) {
+  return `${count} ${String(count) === "1" ? "thing" : "things"} to correct`;
 }
 
 function outcome(card, headline, ...more) {
@@ -269,15 +330,13 @@ function place(card, { pointer, detail }) {
 }
 
 function showFaults(card, faults) {
-  if (!faults.length) return;
-  const items = faults.map(({ control, pointer, detail }) => {
+  const order = controls(card, "path", "member", "item", "whole", "raw");
+  const rank = ({ control }) => (control ? order.indexOf(control) : order.length);
+  const items = [...faults].sort((one, other) => rank(one) - rank(other)).map(({ control, pointer, detail }) => {
     if (!control) return make("li", { dir: "auto" }, pointer && pointer !== "#" ? `${pointer}: ${detail}` : detail);
-    const fault = document.getElementById(`${control.id}-fault`);
     const isInside = pointer && pointer !== "#" && pointer !== control.dataset.pointer;
     const text = isInside ? `${pointer}: ${detail}` : detail;
-    fault.append(fault.hasChildNodes() ? make("br") : "", text);
-    fault.hidden = false;
-    control.ariaInvalid = "true";
+    mark(control, control.dataset.role === "raw" ? "What to correct is listed below." : text);
     const { field = "" } = control.dataset;
     const link = make("a", { href: `#${control.id}` }, !field || text.includes(field) ? text : `${field}: ${text}`);
     link.addEventListener("click", (event) => {
@@ -292,17 +351,30 @@ function showFaults(card, faults) {
   summary.focus();
 }
 
+function mark(control, text) {
+  const fault = document.getElementById(`${control.id}-fault`);
+  if (fault.lastChild?.textContent !== text) fault.append(fault.hasChildNodes() ? make("br") : "", text);
+  fault.hidden = false;
+  control.ariaInvalid = "true";
+}
+
 function bars(chances) {
   const rows = Object.entries(chances).sort(([, one], [, other]) => other - one);
   const table = make("table", { className: "bars" }, make("caption", {}, "Probabilities"));
   for (const [name, chance] of rows.slice(0, SHOWN_ROWS)) {
     const bar = make("div");
     bar.style.width = `${100 * chance}%`;
-    const percent = `${(100 * chance).toFixed(1)} %`;
     const label = make("th", { scope: "row", dir: "auto" }, name);
-    table.append(make("tr", {}, label, make("td", { className: "bar" }, bar), make("td", {}, percent)));
+    table.append(make("tr", {}, label, make("td", { className: "bar" }, chance > 0 ? bar : ""), make("td", {}, percent(chance))));
   }
   return table;
+}
+
+// What is nearly never or nearly always is not rounded to it.
+function percent(chance) {
+  if (chance > 0 && chance < 0.001) return "<0.1 %";
+  if (chance < 1 && chance > 0.999) return ">99.9 %";
+  return `${(100 * chance).toFixed(1)} %`;
 }
 
 function listed(values) {
@@ -310,7 +382,8 @@ function listed(values) {
 }
 
 function folded(name, content, open = false) {
-  return make("details", { open }, make("summary", {}, name), make("pre", {}, make("code", {}, content)));
+  const code = make("pre", { tabIndex: 0, role: "group", ariaLabel: name }, make("code", {}, content));
+  return make("details", { open }, make("summary", {}, name), code);
 }
 
 function shown(text, bytes, type) {
@@ -323,13 +396,19 @@ function inWords(value) {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
-// JSON over several lines, where nothing of it is lost by that; undefined where it is no JSON.
+// JSON over several lines, its numbers and texts as they were written; undefined where it is no JSON.
 function pretty(json) {
-  const value = parsed(json);
-  if (value === undefined) return undefined;
-  const compact = (text) => text.replace(/\s+/g, "");
-  const lines = JSON.stringify(value, null, 2);
-  return compact(lines) === compact(json) ? lines : json;
+  if (parsed(json) === undefined) return undefined;
+  let line = "\n";
+  return json.replace(/"(?:[^"\\]|\\.)*"|\s+|\[\s*\]|\{\s*\}|[[{\]},:]/g, (token) => {
+    if (token.startsWith('"')) return token;
+    if (token.length > 1 || /\s/.test(token)) return token.replace(/\s+/g, "");
+    if (token === ":") return ": ";
+    if (token === ",") return `,${line}`;
+    if (token === "[" || token === "{") return token + (line += "  ");
+    line = line.slice(0, -2);
+    return line + token;
+  });
 }
 
 function parsed(text) {

@@ -28,7 +28,8 @@ class Field:
     """One thing that a form asks for.
 
     Its value goes into the path, is a member of the body's object, an item of its array, or all of it. `value` is
-    what is filled in at first, `pointer` what an error calls it.
+    what is filled in at first, `pointer` what an error calls it. Where it can be a text (`is_text`), a query string
+    cannot say null.
     """
 
     role: Literal["path", "member", "item", "whole"]
@@ -39,6 +40,7 @@ class Field:
     about: str = ""
     required: bool = True
     nullable: bool = False
+    is_text: bool = False
     value: Any = ABSENT
     choices: tuple[Any, ...] = ()
     attributes: Mapping[str, str] = field(default_factory=dict)
@@ -51,6 +53,13 @@ class Field:
         if self.nullable:
             return "null"
         return '""' if self.kind == "text" else None
+
+    @property
+    def query(self) -> str | None:
+        """What a query string says at first; None where it says nothing."""
+        if self.json == "null":
+            return None if self.is_text else ""
+        return None if self.json is None else self.text
 
     @property
     def text(self) -> str:
@@ -148,6 +157,7 @@ def _shown(bare: Field, part: Any, document: Any) -> Field:
         label=str(schema.get("title", "")),
         about=" · ".join(filter(None, (str(schema.get("description", "")), limits))),
         nullable="null" in types,
+        is_text="string" in types,
         choices=tuple(choices) if kind == "choice" else (),
         attributes=_attributes(schema, types) if kind in ("number", "text") else {},
     )

@@ -50,8 +50,8 @@ class Card:
 
     @property
     def opens_by_link(self) -> bool:
-        """Whether a form can ask it without a script."""
-        return "GET" in self.route.methods and not self.route.parameters
+        """Whether a form can ask it without a script, and a link too; neither sends a key."""
+        return "GET" in self.route.methods and not self.route.parameters and not self.key
 
     @property
     def takes_batches(self) -> bool:
@@ -180,9 +180,8 @@ def curl(route: Route, fields: tuple[Field, ...], key: str) -> str:
         path = path.replace(f"{{{name}}}", value)
     path, body = quote(path, safe=_SAFE), body_of(fields)
     if method == "GET" and body is not None:
-        path += "?" + urlencode(
-            [(field.name, field.text) for field in fields if field.json not in (None, "null")], safe="*"
-        )
+        members = [field for field in fields if field.role == "member"]
+        path += "?" + urlencode([(field.name, field.query) for field in members if field.query is not None], safe="*")
         body = None
     lines = [f'"$SERVICE"{shlex.quote(path)}']
     if key:
