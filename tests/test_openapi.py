@@ -145,6 +145,19 @@ def test_references_in_a_schema_lead_to_where_it_is_put(app_of: AppOf) -> None:
     assert {"$ref": f"{home}Size"} == schemas["IrisInstanceOther"]["allOf"][0]
 
 
+def test_integers_of_any_length_are_written_as_they_are(app_of: AppOf) -> None:
+    """orjson, which writes predictions, knows 64 bits."""
+    huge = 10**20
+    schema = f"{{type: object, properties: {{a: {{enum: [{huge}]}}, b: {{type: integer, maximum: {huge}}}}}}}"
+    routes = f"routes: [{{path: /in, input: {schema}, response: {{json: {{n: {huge}}}}}}}]"
+    client = app_of(routes).test_client()
+    document = json.loads(client.get("/openapi.json").data)
+    assert huge == document["components"]["schemas"]["InInput"]["properties"]["b"]["maximum"]
+    assert document["paths"] == json.loads(client.get("/docs/document.json").data)["paths"]
+    assert [200, 200] == [client.get(path).status_code for path in ("/docs", "/docs/reference")]
+    assert {"n": huge} == json.loads(client.post("/in", json={"a": huge}).data)
+
+
 def test_a_program_may_keep_it(app_of: AppOf) -> None:
     client = app_of(SERVICE, IRIS).test_client()
     first = client.get("/openapi.json")
