@@ -7,17 +7,29 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import flask
+import numpy as np
 import pytest
 from conftest import ROOT
+from modelling import Serve, X, y
 from openapi_spec_validator import validate
 from serving import Server, command, serving
+from sklearn.base import clone
+from sklearn.cluster import KMeans
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.linear_model import LinearRegression
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.tree import DecisionTreeClassifier
 
+from engine.endpoints import describe
 from engine.models import compile_models
 from engine.spec import load
+from engine.validation import Validator
 
 AppOf = Callable[..., flask.Flask]
 IRIS = (ROOT / "models.yaml").read_text().replace("    reference: build/reference.csv\n", "")
@@ -89,6 +101,55 @@ def test_numbers_have_the_bounds_that_the_model_has(app_of: AppOf) -> None:
     instance = {"sepal_length": 1, "sepal_width": 1, "petal_length": 1, "petal_width": 1}
     for number, status in ((largest, 200), (-largest, 200), (largest * (1 + 1e-15), 422)):
         assert status == client.test_client().post("/predict", json={**instance, "sepal_width": number}).status_code
+
+
+NUMBER = {"type": "number"}
+CHANCE = {"type": "number", "minimum": 0, "maximum": 1}
+TWO = np.column_stack([y, y[::-1]])
+
+
+def some(count: int, items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "minItems": count, "maxItems": count, "items": items}
+
+
+@pytest.mark.parametrize("runtime", ["auto", "sklearn"])
+@pytest.mark.parametrize(
+    ("estimator", "target", "keys", "expected"),
+    [
+        (LinearRegression(), y, {}, {"result": NUMBER}),
+        (LinearRegression(), y.reshape(-1, 1), {}, {"result": some(1, NUMBER)}),
+        (LinearRegression(), TWO, {}, {"result": some(2, NUMBER)}),
+        (RandomForestRegressor(3, random_state=0), TWO, {}, {"result": some(2, NUMBER)}),
+        (DecisionTreeClassifier(), TWO, {}, {"result": some(2, {"type": "integer"})}),
+        (MultiOutputClassifier(GaussianNB()), TWO.astype(str), {}, {"result": some(2, {"type": "string"})}),
+        (GaussianNB(), y, {"response_method": "predict_proba"}, {"result": some(3, NUMBER)}),
+        (KMeans(2, n_init=1, random_state=0), None, {}, {"result": {"type": "integer"}}),
+        (
+            GaussianNB(),
+            y > 0,
+            {"output": {"probabilities": True}},
+            {
+                "result": {"type": "boolean", "description": "One of the classes false, true."},
+                "probabilities": {
+                    "type": "object",
+                    "required": ["false", "true"],
+                    "properties": {"false": CHANCE, "true": CHANCE},
+                },
+            },
+        ),
+    ],
+)
+def test_an_answer_is_described_as_it_is(
+    estimator: Any, target: Any, keys: Any, expected: Any, runtime: str, serve: Serve
+) -> None:
+    """Also where the model comes from the cache."""
+    estimator = clone(estimator).fit(X, target)
+    for predictor in (serve(estimator, runtime=runtime, **keys), serve(None, runtime=runtime, **keys)):
+        document = describe(load(Path(predictor.facts.file).with_name("routes.yaml")), {"m": predictor.facts})
+        schema = document["components"]["schemas"]["MPrediction"]
+        assert expected == {name: part["items"] for name, part in schema["properties"].items()}
+        prediction = asdict(predictor([[1, 2, 3, 4]]))
+        assert [] == [*Validator(schema).violations({name: prediction[name] for name in expected})]
 
 
 def test_by_get_the_features_are_parameters(document: dict[str, Any]) -> None:
