@@ -181,6 +181,21 @@ def test_fixed_answers_are_described(document: dict[str, Any]) -> None:
     assert "content" not in document["paths"]["/things/{thing}"]["put"]["responses"]["204"]
 
 
+def test_a_file_is_kept_only_where_it_is_got(app_of: AppOf, spec_folder: Path) -> None:
+    """RFC 9110, section 13.2.1: a condition counts where the answer without it would be 2xx."""
+    (spec_folder / "a.txt").write_text("a")
+    file = "response: {file: a.txt, status: "
+    routes = f"[{{path: /a, methods: [GET, PUT], {file}200}}}}, {{path: /b, methods: [GET, PUT], {file}404}}}}]"
+    client = app_of(f"routes: {routes}").test_client()
+    paths = json.loads(client.get("/openapi.json").data)["paths"]
+    for path, method in (("/a", "get"), ("/a", "put"), ("/b", "get"), ("/b", "put")):
+        answer = client.open(path, method=method.upper(), headers={"If-None-Match": "*"})
+        responses = paths[path][method]["responses"]
+        kept = (path, method) == ("/a", "get")
+        assert (kept, kept) == (answer.status_code == 304, "304" in responses)
+        assert ("ETag" in answer.headers) == ("ETag" in responses["200" if path == "/a" else "404"].get("headers", ()))
+
+
 def test_references_in_a_schema_lead_to_where_it_is_put(app_of: AppOf) -> None:
     models = """models:
   iris:

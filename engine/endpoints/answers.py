@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from engine.endpoints.components import schema_of
-from engine.endpoints.fixed import content_type
+from engine.endpoints.fixed import content_type, is_kept
 from engine.endpoints.problems import title
 from engine.models import Facts, ResultForm, key_of
 from engine.spec import Model, Route, parameter_schemas
@@ -14,15 +14,15 @@ from engine.spec import Model, Route, parameter_schemas
 MAX_EXAMPLE = 2000
 
 
-def fixed_answers(route: Route) -> dict[str, Any]:
-    """Describe what a route with a `response` answers."""
+def fixed_answers(route: Route, method: str) -> dict[str, Any]:
+    """Describe what a route with a `response` answers to a method."""
     declared = route.response
     if declared is None:
         return {}
     answer: dict[str, Any] = {"description": title(declared.status)}
     shown = {name: {"schema": {"type": "string"}} for name, _ in declared.headers}
     shown = {name: header for name, header in shown.items() if name.lower() != "content-type"}
-    if declared.kind == "file":
+    if is_kept(declared):
         shown.setdefault("ETag", {"schema": {"type": "string"}})
     if shown:
         answer["headers"] = shown
@@ -34,7 +34,7 @@ def fixed_answers(route: Route) -> dict[str, Any]:
             content["example"] = declared.content
         answer["content"] = {media_type: content}
     answers = {str(declared.status): answer}
-    if declared.kind == "file":
+    if is_kept(declared) and method == "GET":
         answers.setdefault("304", {"description": "The client has the file as it is."})
     return answers
 

@@ -134,7 +134,14 @@ def _json(declared: Declared, parameters: tuple[str, ...]) -> Endpoint:
 
 
 def _file(declared: Declared, parameters: tuple[str, ...]) -> Endpoint:  # noqa: ARG001
+    if not is_kept(declared):
+        return FixedEndpoint(Response(declared.status, _headers(declared), declared.data))
     return tagged(declared.status, _headers(declared), declared.data)
+
+
+def is_kept(declared: Declared) -> bool:
+    """Tell whether clients may keep an answer: conditions count only where it would be 2xx (RFC 9110, 13.2.1)."""
+    return declared.kind == "file" and HTTPStatus.OK <= declared.status < HTTPStatus.MULTIPLE_CHOICES
 
 
 def tagged(status: int, headers: Headers, body: bytes) -> FileEndpoint:

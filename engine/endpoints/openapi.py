@@ -128,7 +128,7 @@ class _Describer:
         if not takes_query and (body := self._body(route)) is not None:
             operation["requestBody"] = body
         problems = {status: self._refused(status) for status in _problems(route)}
-        operation["responses"] = dict(sorted({**self._answers(route), **problems}.items()))
+        operation["responses"] = dict(sorted({**self._answers(route, method), **problems}.items()))
         return operation
 
     def _id(self, method: str, template: str) -> str:
@@ -182,7 +182,7 @@ class _Describer:
             content["examples"] = shown
         return {"required": True, "content": {"application/json": content}}
 
-    def _answers(self, route: Route) -> dict[str, Any]:
+    def _answers(self, route: Route, method: str) -> dict[str, Any]:
         """Describe what a request that is right gets."""
         if route.built_in is not None:
             media_types = {"docs": "text/html", "metrics": "text/plain"}
@@ -195,7 +195,7 @@ class _Describer:
         if route.model is not None:
             content = {"application/json": {"schema": self._prediction(route), **example_of(self._model(route))}}
             return {"200": {"description": "The predictions, in the order of the instances.", "content": content}}
-        return fixed_answers(route)
+        return fixed_answers(route, method)
 
     def _prediction(self, route: Route) -> dict[str, str]:
         model = self._model(route)
