@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,6 +20,7 @@ class Components:
     def __init__(self) -> None:
         self.schemas: dict[str, Any] = {}
         self._taken: set[str] = set()
+        self._documents: dict[tuple[str, str], dict[str, str]] = {}
 
     def put(self, name: str, schema: dict[str, Any]) -> dict[str, str]:
         """Put a schema there that refers to this document's own, under a name like this one; give the reference."""
@@ -30,12 +32,15 @@ class Components:
         return {"$ref": _HOME + chosen}
 
     def take_in(self, name: str, document: Any) -> dict[str, str]:
-        """Put a schema there that is a document of its own, and give the reference to it.
+        """Put a schema there that is a document of its own, once under a name, and give the reference to it.
 
         What stands under its `$defs` becomes schemas of their own, since most readers of OpenAPI follow no other
         references. One with an `$id` stays as it is: its references start from there.
         """
-        reference = self.put(name, document)
+        known = (name, json.dumps(document))
+        if known in self._documents:
+            return self._documents[known]
+        reference = self._documents[known] = self.put(name, document)
         if not isinstance(document, Mapping) or "$id" in document:
             return reference
         name = reference["$ref"].removeprefix(_HOME)
