@@ -15,7 +15,7 @@ import flask
 import numpy as np
 import pytest
 from conftest import ROOT
-from modelling import Serve, X, y
+from modelling import NAMES, OBJECT, Serve, X, y
 from openapi_spec_validator import validate
 from serving import Server, command, serving
 from sklearn.base import clone
@@ -57,7 +57,7 @@ def test_it_is_valid(document: dict[str, Any]) -> None:
 
 def test_it_names_the_service(document: dict[str, Any]) -> None:
     assert {"title": "Iris", "version": "1.2.3", "description": "Flowers."} == document["info"]
-    assert ["pages", "models", "public", "service"] == [tag["name"] for tag in document["tags"]]
+    assert ["pages", "models", "public", "Endpoints", "service"] == [tag["name"] for tag in document["tags"]]
     assert "Say hello" == document["paths"]["/"]["get"]["summary"]
 
 
@@ -166,6 +166,49 @@ def test_routes_that_openapi_cannot_tell_apart_are_one_operation(document: dict[
     assert ("id", either) == (parameter["name"], parameter["schema"]["anyOf"])
     assert {"application/json", "text/plain"} == set(operation["responses"]["200"]["content"])
     assert "404" in operation["responses"]
+
+
+def test_one_operation_has_the_inputs_and_the_answers_of_both(app_of: AppOf) -> None:
+    """What only one of the routes takes is required of none; what only one answers is promised by none."""
+    models = f"models: {{m: {{file: build/model.pkl, input: {json.dumps(OBJECT)}}}}}"
+    schemas = {name: json.dumps({"type": "object", "required": [name]}) for name in "ab"}
+    routes = f"""routes:
+  - {{path: '/m/<int:id>', model: m, methods: [GET, POST]}}
+  - path: '/m/<name>'
+    methods: [GET, POST]
+    response: {{json: {{name: '${{path.name}}'}}}}
+  - path: '/in/<int:id>'
+    input: {schemas["a"]}
+    response: {{json: {{a: 1}}, headers: {{X-A: 1, X-Both: 1}}}}
+  - path: '/in/<name>'
+    input: {schemas["b"]}
+    response: {{json: {{b: '1'}}, headers: {{X-B: 1, X-Both: 1}}, status: 200}}
+  - {{path: '/gone/<int:id>', response: {{json: {{gone: true}}, status: 404}}}}
+"""
+    document = json.loads(app_of(routes, models).test_client().get("/openapi.json").data)
+    validate(document)
+    by_get, by_post = (document["paths"]["/m/{id}"][method] for method in ("get", "post"))
+    assert {"id": True, **dict.fromkeys(NAMES, False)} == {one["name"]: one["required"] for one in by_get["parameters"]}
+    assert by_post["requestBody"]["required"] is False
+    answers = by_get["responses"]["200"]["content"]["application/json"]["schema"]["anyOf"]
+    assert ["#/components/schemas/MPrediction", ["name"]] == [answers[0]["$ref"], answers[1]["required"]]
+    both = document["paths"]["/in/{id}"]["post"]
+    assert both["requestBody"]["required"] is True
+    inputs = [{"$ref": "#/components/schemas/InIntIdInput"}, {"$ref": "#/components/schemas/InNameInput"}]
+    assert {"anyOf": inputs} == both["requestBody"]["content"]["application/json"]["schema"]
+    assert {"X-Both"} == both["responses"]["200"]["headers"].keys()
+    gone = document["paths"]["/gone/{id}"]["get"]["responses"]["404"]["content"]
+    assert {"application/json", "application/problem+json", "text/html"} == gone.keys()
+
+
+def test_an_input_is_one_schema_for_every_method(app_of: AppOf) -> None:
+    schema = "{type: object, properties: {a: {const: CONST}}, $defs: {x: {type: string}}}"
+    routes = f"""routes:
+  - {{path: /in, methods: [POST, PUT, PATCH], input: {schema.replace("CONST", "1")}, response: hi}}
+  - {{path: /in, methods: [DELETE], input: {schema.replace("CONST", "true")}, response: hi}}
+"""
+    schemas = json.loads(app_of(routes).test_client().get("/openapi.json").data)["components"]["schemas"]
+    assert {"Problem", "InInput", "InInputX", "InInput2", "InInput2X"} == schemas.keys()
 
 
 def test_fixed_answers_are_described(document: dict[str, Any]) -> None:
