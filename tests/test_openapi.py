@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -275,6 +276,66 @@ def test_integers_of_any_length_are_written_as_they_are(app_of: AppOf) -> None:
     assert document["paths"] == json.loads(client.get("/docs/document.json").data)["paths"]
     assert [200, 200] == [client.get(path).status_code for path in ("/docs", "/docs/reference")]
     assert {"n": huge} == json.loads(client.post("/in", json={"a": huge}).data)
+
+
+REFERRING = {
+    "an $id at the root": {
+        "$id": "https://a.example/flower",
+        "properties": {"a": {"$ref": "#/$defs/n"}, "b": {"$ref": "https://a.example/flower#/$defs/n"}},
+        "$defs": {"n": {"type": "number"}},
+    },
+    "an $id inside": {
+        "properties": {"a": {"$ref": "size"}, "b": {"$ref": "size#/$defs/n"}, "c": {"$ref": "#/$defs/s/$defs/n"}},
+        "$defs": {"s": {"$id": "size", "$ref": "#/$defs/n", "$defs": {"n": {"type": "number"}}}},
+    },
+    "anchors": {
+        "properties": {"a": {"$ref": "#n"}, "b": {"$ref": "size#n"}, "c": {"$ref": "#d"}},
+        "$defs": {
+            "n": {"$anchor": "n", "type": "number"},
+            "s": {"$id": "size", "$defs": {"n": {"$anchor": "n", "type": "number"}}},
+            "d": {"$dynamicAnchor": "d", "type": "number"},
+        },
+    },
+    "signs in names": {
+        "properties": {
+            "a": {"$ref": "#/$defs/a%20b"},
+            "b": {"$ref": "#/$defs/%C3%A9~1~0%25"},
+            "c": {"$ref": "#/properties/x%20y"},
+            "x y": {"type": "number"},
+        },
+        "$defs": {"a b": {"type": "number"}, "é/~%": {"type": "number"}},
+    },
+    "definitions": {"properties": {"a": {"$ref": "#/definitions/n"}}, "definitions": {"n": {"type": "number"}}},
+    "recursion": {"properties": {"a": {"type": "number"}, "$id": {"$ref": "#"}, "of": {"items": {"$ref": "#"}}}},
+}
+
+
+@pytest.mark.parametrize("schema", REFERRING.values(), ids=REFERRING)
+def test_every_reference_leads_to_what_it_led_to(schema: dict[str, Any], app_of: AppOf) -> None:
+    """What an input refuses, its schema in the document refuses too, and both take the rest."""
+    schema = {"type": "object", **schema}
+    routes = json.dumps({"routes": [{"path": "/in", "input": schema, "response": "hi"}]})
+    document = json.loads(app_of(routes).test_client().get("/openapi.json").data)
+    validate(document)
+    assert not re.search(r'"\$(id|anchor)":', json.dumps(document).replace('"$id": {', ""))
+    shown = Validator({"$ref": "#/components/schemas/InInput", "components": document["components"]})
+    for name in schema["properties"]:
+        for value in (1, "x", {}, [], {"a": "x"}, [{"a": "x"}]):
+            assert Validator(schema).is_valid({name: value}) == shown.is_valid({name: value}), (name, value)
+
+
+def test_by_get_references_lead_somewhere_too(app_of: AppOf) -> None:
+    properties = {name: {"$ref": ref} for name, ref in zip(NAMES, ("#/$defs/n", "#/$defs/n%20m") * 2, strict=True)}
+    defined = {"n": {"type": "number"}, "n m": {"type": "number"}}
+    schema = {"$id": "https://a.example/iris", **OBJECT, "properties": properties, "$defs": defined}
+    models = json.dumps({"models": {"m": {"file": "build/model.pkl", "input": schema}}})
+    document = json.loads(
+        app_of("routes: [{path: /p, model: m, methods: [GET]}]", models).test_client().get("/openapi.json").data
+    )
+    validate(document)
+    led = [one["schema"]["$ref"].rpartition("/")[2] for one in document["paths"]["/p"]["get"]["parameters"]]
+    assert ["MInstanceN", "MInstanceNM"] * 2 == led
+    assert {*led} <= document["components"]["schemas"].keys()
 
 
 def test_a_program_may_keep_it(app_of: AppOf) -> None:

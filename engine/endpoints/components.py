@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from engine.jsonschemas import HOLDS_LIST, HOLDS_MAP, HOLDS_ONE
+from engine.endpoints.references import Place, References, base_of, fragment
 
 _HOME = "#/components/schemas/"
 _BOUNDS = {"minimum": -1, "maximum": 1}
@@ -35,21 +35,28 @@ class Components:
         """Put a schema there that is a document of its own, once under a name, and give the reference to it.
 
         What stands under its `$defs` becomes schemas of their own, since most readers of OpenAPI follow no other
-        references. One with an `$id` stays as it is: its references start from there.
+        references, and no `$id` or anchor. A `$dynamicRef` stays as it is.
         """
         known = (name, json.dumps(document))
         if known in self._documents:
             return self._documents[known]
         reference = self._documents[known] = self.put(name, document)
-        if not isinstance(document, Mapping) or "$id" in document:
+        if not isinstance(document, Mapping):
             return reference
         name = reference["$ref"].removeprefix(_HOME)
         definitions = document.get("$defs", {})
         homes = {key: self.put(name + pascal(key), {})["$ref"] for key in definitions}
-        lead = _leader(_HOME + name, {f"#/$defs/{_escaped(key)}": home for key, home in homes.items()})
+        references = References(document)
+
+        def lead(place: Place) -> str:
+            if place[:1] == ("$defs",) and place[1:]:
+                return homes[place[1]] + fragment(place[2:])
+            return reference["$ref"] + fragment(place)
+
         for key, home in homes.items():
-            self.schemas[home.removeprefix(_HOME)] = _led(definitions[key], lead)
-        self.schemas[name] = _led({key: value for key, value in document.items() if key != "$defs"}, lead)
+            self.schemas[home.removeprefix(_HOME)] = references.moved(definitions[key], base_of(document), lead)
+        rest = {key: value for key, value in document.items() if key != "$defs"}
+        self.schemas[name] = references.moved(rest, "", lead)
         return reference
 
     def properties(self, reference: Mapping[str, str]) -> Mapping[str, Any]:
@@ -93,42 +100,5 @@ def schema_of(value: Any, parameters: Mapping[str, dict[str, Any]]) -> dict[str,
     return {"type": next(name for kind, name in _SCALARS if isinstance(value, kind))}
 
 
-def _leader(home: str, moved: Mapping[str, str]) -> Callable[[str], str]:
-    """Make what says where a reference leads to now."""
-
-    def lead(reference: str) -> str:
-        if reference != "#" and not reference.startswith("#/"):
-            return reference
-        start = "/".join(reference.split("/")[:3])
-        if start in moved:
-            return moved[start] + reference[len(start) :]
-        return home + reference[1:]
-
-    return lead
-
-
-def _led(schema: Any, lead: Callable[[str], str]) -> Any:
-    """Rewrite the references in a schema, and nothing that only looks like one."""
-    if not isinstance(schema, Mapping) or "$id" in schema:
-        return schema
-    led: dict[str, Any] = {}
-    for keyword, value in schema.items():
-        if keyword == "$ref" and isinstance(value, str):
-            led[keyword] = lead(value)
-        elif keyword in HOLDS_ONE:
-            led[keyword] = _led(value, lead)
-        elif keyword in HOLDS_LIST:
-            led[keyword] = [_led(item, lead) for item in value]
-        elif keyword in HOLDS_MAP:
-            led[keyword] = {name: _led(item, lead) for name, item in value.items()}
-        else:
-            led[keyword] = value
-    return led
-
-
 def _has_bound(schema: Mapping[str, Any], bound: str) -> bool:
     return "enum" in schema or bound in schema or f"exclusive{bound.capitalize()}" in schema
-
-
-def _escaped(key: str) -> str:
-    return key.replace("~", "~0").replace("/", "~1")
