@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import flask
 import numpy as np
@@ -263,6 +264,16 @@ def test_references_in_a_schema_lead_to_where_it_is_put(app_of: AppOf) -> None:
     assert [f"{home}Size", f"{home}/properties/a", f"{home}Other"] == [properties[name]["$ref"] for name in "abd"]
     assert {"$ref": "#/$defs/size"} == properties["c"]["examples"][0]
     assert {"$ref": f"{home}Size"} == schemas["IrisInstanceOther"]["allOf"][0]
+
+
+@pytest.mark.parametrize("prefix", ["", "/behind/a/proxy"])
+@pytest.mark.parametrize("built_in", ["{}", "{openapi: /a/b/api.json, docs: /a/}"])
+def test_the_server_is_where_the_document_comes_from(built_in: str, prefix: str, app_of: AppOf) -> None:
+    """A proxy's prefix is not lost: the server's URL is relative to the document's (OpenAPI 3.1, 4.6)."""
+    client = app_of(f"service: {{built_in: {built_in}}}\nroutes: [{{path: /r, response: hi}}]").test_client()
+    for path in ("/openapi.json", "/docs/document.json") if built_in == "{}" else ("/a/b/api.json", "/a/document.json"):
+        (server,) = json.loads(client.get(path).data)["servers"]
+        assert f"https://a.example{prefix}/" == urljoin(f"https://a.example{prefix}{path}", server["url"])
 
 
 def test_integers_of_any_length_are_written_as_they_are(app_of: AppOf) -> None:

@@ -67,9 +67,13 @@ _SECURITY_SCHEMES = {
 }
 
 
-def describe(spec: Spec, models: Mapping[str, Facts]) -> dict[str, Any]:
-    """Write the document of a spec, given what is known of its models."""
-    return _Describer(spec, models).document()
+def describe(spec: Spec, models: Mapping[str, Facts], path: str | None = None) -> dict[str, Any]:
+    """Write the document of a spec, given what is known of its models.
+
+    `path` is where it stands, by default where the spec has it; from there it says where the service begins.
+    """
+    usual = next((route.path for route in spec.built_in if route.built_in == "openapi"), "/")
+    return _Describer(spec, models).document(usual if path is None else path)
 
 
 class _Describer:
@@ -85,7 +89,7 @@ class _Describer:
         self._predictions: dict[str, dict[str, str]] = {}
         self._ids: set[str] = set()
 
-    def document(self) -> dict[str, Any]:
+    def document(self, path: str) -> dict[str, Any]:
         service = self._spec.service
         paths: dict[str, dict[str, Any]] = {}
         templates: dict[str, str] = {}
@@ -102,7 +106,7 @@ class _Describer:
         return {
             "openapi": VERSION,
             "info": {**info, "description": service.description} if service.description else info,
-            "servers": [{"url": "/"}],
+            "servers": [{"url": _root(path), "description": "Where this document comes from."}],
             "tags": [{"name": tag} for tag in sorted(tags, key=lambda tag: tag == ENGINE_TAG)],
             "paths": paths,
             "components": {
@@ -214,6 +218,11 @@ class _Describer:
             content = {MEDIA_TYPE: {"schema": self._problem}, "text/html": {}}
             self._responses[name] = {"description": _MEANS[int(status)], "content": content}
         return {"$ref": f"#/components/responses/{name}"}
+
+
+def _root(path: str) -> str:
+    """Lead from a document to where the service begins, also behind a proxy that puts a prefix before it."""
+    return "/".join([".."] * (path.count("/") - 1)) or "."
 
 
 def summary_of(route: Route) -> str:

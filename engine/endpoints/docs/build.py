@@ -33,7 +33,7 @@ def build_docs(route: Route, spec: Spec, facts: Mapping[str, Facts]) -> Iterator
     """Make the endpoint of each path that the docs take; each is written when somebody asks for the first time."""
 
     def document() -> dict[str, Any]:
-        return describe(spec, facts)
+        return describe(spec, facts, below(route.path, "document.json"))
 
     yield route.path, _generated(_HTML, lambda: write_page(route.path, spec, document()), _NO_MARKUP)
     for name in DOCS_FILES:
