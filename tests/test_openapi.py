@@ -105,6 +105,31 @@ def test_numbers_have_the_bounds_that_the_model_has(app_of: AppOf) -> None:
         assert status == client.test_client().post("/predict", json={**instance, "sepal_width": number}).status_code
 
 
+def test_a_number_is_bounded_wherever_its_type_is_written(app_of: AppOf) -> None:
+    """What the document allows, the model takes."""
+    features = [
+        {"$ref": "#/$defs/big%20size"},
+        {"allOf": [{"$ref": "#/$defs/size"}, {"minimum": 0}]},
+        {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+        {"enum": [1, 2]},
+    ]
+    schema = {**OBJECT, "properties": dict(zip(NAMES, features, strict=True))}
+    schema["$defs"] = {"size": {"type": "number"}, "big size": {"$ref": "#/$defs/size"}}
+    models = json.dumps({"models": {"m": {"file": "build/model.pkl", "input": schema}}})
+    client = app_of("routes: [{path: /p, model: m, methods: [GET, POST]}]", models).test_client()
+    document = json.loads(client.get("/openapi.json").data)
+    validate(document)
+    shown = Validator({"$ref": "#/components/schemas/MInstance", "components": document["components"]})
+    for parameter in document["paths"]["/p"]["get"]["parameters"]:
+        name, by_get = parameter["name"], parameter["schema"]
+        assert ("enum" in by_get) != ("maximum" in by_get)
+        alone = Validator({**by_get, "components": document["components"]})
+        for number in (1, 1e38, 1e39, -1e39):
+            instance = {**dict.fromkeys(NAMES, 1), name: number}
+            assert (client.post("/p", json=instance).status_code == 200) == shown.is_valid(instance), number
+            assert shown.is_valid(instance) == alone.is_valid(number)
+
+
 NUMBER = {"type": "number"}
 CHANCE = {"type": "number", "minimum": 0, "maximum": 1}
 TWO = np.column_stack([y, y[::-1]])

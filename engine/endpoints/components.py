@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.endpoints.references import Place, References, base_of, fragment
+from engine.jsonschemas import types_of
 
 _HOME = "#/components/schemas/"
 _BOUNDS = {"minimum": -1, "maximum": 1}
@@ -72,16 +73,24 @@ def pascal(text: str) -> str:
     return "".join(word[0].upper() + word[1:] for word in words) or "Unnamed"
 
 
-def bounded(schema: Any, largest: float | None) -> Any:
-    """Give an instance's schema with the bounds of what its model takes, where its numbers have none of their own."""
-    if largest is None or not isinstance(schema, Mapping):
-        return schema
-    led = {key: bounded(schema[key], largest) for key in ("items",) if key in schema}
-    if "properties" in schema:
-        led["properties"] = {name: bounded(part, largest) for name, part in schema["properties"].items()}
-    if {"number", "integer"} & {*([schema["type"]] if isinstance(schema.get("type"), str) else schema.get("type", ()))}:
-        led.update({bound: sign * largest for bound, sign in _BOUNDS.items() if not _has_bound(schema, bound)})
-    return {**schema, **led}
+def bounded(document: Any, largest: float | None) -> Any:
+    """Give an instance's schema with the bounds of what its model takes, beside what it says of each number."""
+    if largest is None or not isinstance(document, Mapping):
+        return document
+
+    def within(part: Any) -> Any:
+        if not isinstance(part, Mapping) or "number" not in types_of(part, document):
+            return part
+        return {**part, **{bound: sign * largest for bound, sign in _BOUNDS.items() if not _has_bound(part, bound)}}
+
+    led = dict(document)
+    if "items" in led:
+        led["items"] = within(led["items"])
+    if "prefixItems" in led:
+        led["prefixItems"] = list(map(within, led["prefixItems"]))
+    if "properties" in led:
+        led["properties"] = {name: within(part) for name, part in led["properties"].items()}
+    return within(led)
 
 
 def schema_of(value: Any, parameters: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
@@ -101,4 +110,4 @@ def schema_of(value: Any, parameters: Mapping[str, dict[str, Any]]) -> dict[str,
 
 
 def _has_bound(schema: Mapping[str, Any], bound: str) -> bool:
-    return "enum" in schema or bound in schema or f"exclusive{bound.capitalize()}" in schema
+    return "enum" in schema or "const" in schema or bound in schema or f"exclusive{bound.capitalize()}" in schema
