@@ -17,7 +17,7 @@ import flask
 import numpy as np
 import pytest
 from conftest import ROOT
-from modelling import NAMES, OBJECT, Serve, X, y
+from modelling import NAMES, OBJECT, ROW, Serve, X, y
 from openapi_spec_validator import validate
 from serving import Server, command, serving
 from sklearn.base import clone
@@ -80,9 +80,9 @@ def test_a_model_is_described_whole(document: dict[str, Any]) -> None:
     operation = document["paths"]["/predict"]["post"]
     content = operation["requestBody"]["content"]["application/json"]
     schemas = document["components"]["schemas"]
-    assert [{"$ref": "#/components/schemas/IrisInstance"}, {"$ref": "#/components/schemas/IrisInstances"}] == content[
-        "schema"
-    ]["anyOf"]
+    assert [{"$ref": "#/components/schemas/IrisInstance"}, {"$ref": "#/components/schemas/IrisInstances"}] == [
+        {"$ref": one["$ref"]} for one in content["schema"]["anyOf"]
+    ]
     assert 5.9 == content["examples"]["example-1"]["value"]["sepal_length"]
     assert {"type": "integer", "description": "One of the classes 0, 1, 2."} == schemas["IrisPrediction"]["properties"][
         "result"
@@ -103,6 +103,27 @@ def test_numbers_have_the_bounds_that_the_model_has(app_of: AppOf) -> None:
     instance = {"sepal_length": 1, "sepal_width": 1, "petal_length": 1, "petal_width": 1}
     for number, status in ((largest, 200), (-largest, 200), (largest * (1 + 1e-15), 422)):
         assert status == client.test_client().post("/predict", json={**instance, "sepal_width": number}).status_code
+
+
+@pytest.mark.parametrize(
+    "schema", [OBJECT, {**OBJECT, "additionalProperties": False}, ROW], ids=["open", "closed", "row"]
+)
+def test_a_body_with_instances_is_a_batch_and_nothing_else(schema: dict[str, Any], app_of: AppOf) -> None:
+    models = json.dumps({"models": {"m": {"file": "build/model.pkl", "input": schema}}})
+    client = app_of("routes: [{path: /p, model: m}]", models).test_client()
+    document = json.loads(client.get("/openapi.json").data)
+    validate(document)
+    body = document["paths"]["/p"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    shown = Validator({**body, "components": document["components"]})
+    one = [1, 2, 3, 4] if schema is ROW else dict.fromkeys(NAMES, 1)
+    for sent in (
+        one,
+        {"instances": [one]},
+        {"instances": 1},
+        {"instances": []},
+        {**dict.fromkeys(NAMES, 1), "instances": 1},
+    ):
+        assert (client.post("/p", json=sent).status_code == 200) == shown.is_valid(sent), sent
 
 
 def test_a_number_is_bounded_wherever_its_type_is_written(app_of: AppOf) -> None:

@@ -182,7 +182,8 @@ class _Describer:
                     BATCH_KEY: {"type": "array", "minItems": 1, "maxItems": route.limits.instances, "items": schema}
                 },
             }
-            schema = {"anyOf": [schema, self._components.put(f"{pascal(model.name)}Instances", batch)]}
+            alone = {**schema, "not": {"type": "object", "required": [BATCH_KEY]}}  # with these, it is a batch
+            schema = {"anyOf": [alone, self._components.put(f"{pascal(model.name)}Instances", batch)]}
         content: dict[str, Any] = {"schema": schema}
         if model.examples:
             shown = {f"example-{number}": {"value": one.input} for number, one in enumerate(model.examples, 1)}
