@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -358,9 +359,9 @@ def test_a_service_that_does_not_answer_is_told(visit: Callable[..., Page]) -> N
 
 def test_a_key_is_sent_where_it_is_wanted_and_kept_nowhere(visit: Callable[..., Page], server: Server) -> None:
     spec = load(server.folder / "routes.yaml")
+    routes = (replace(route, allowed=("ci",) if route.path == "/predict" else None) for route in spec.routes)
+    spec = replace(spec, routes=tuple(routes))
     document = describe(spec, {name: predictor.facts for name, predictor in compile_models(spec).items()})
-    document["components"]["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
-    document["paths"]["/predict"]["post"]["security"] = [{"key": []}]
     page = visit("/livez")
     page.route("**/docs", lambda route: with_body(route, write_page("/docs", spec, document)))
     page.goto("/docs")
