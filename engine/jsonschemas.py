@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, cast
+from urllib.parse import unquote
 
 # Where a keyword holds schemas: one, a list of them, or a mapping of names to them.
 HOLDS_ONE = frozenset(
@@ -42,7 +43,7 @@ def types_of(schema: Any, document: Any, depth: int = 0) -> frozenset[str]:
 
 def lookup(document: Any, reference: str) -> Any:
     """Give what a reference such as `#/$defs/size` leads to; `True`, which allows everything, where that is nothing."""
-    for token in reference[2:].split("/"):
+    for token in unquote(reference[2:]).split("/"):
         token = token.replace("~1", "/").replace("~0", "~")  # noqa: PLW2901
         if not isinstance(document, Mapping) or token not in document:
             return True

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import flask
@@ -18,11 +17,9 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.endpoints import describe
 from engine.endpoints.docs.fields import ABSENT, Field, body_fields, body_of
-from engine.endpoints.docs.page import write_page
 from engine.errors import SpecError
-from engine.spec import DOCS_FILES, load
+from engine.spec import DOCS_FILES
 
 AppOf = Callable[..., flask.Flask]
 IRIS = (ROOT / "models.yaml").read_text()
@@ -204,30 +201,38 @@ def test_curl_in_the_page_is_what_a_shell_takes(app_of: AppOf) -> None:
     assert ("Content-Type: application/json", {"text": "it's $HOME `id` \"\\"}) == (header, json.loads(body))
 
 
-def test_a_key_is_asked_for_where_the_document_wants_one(spec_folder: Path) -> None:
-    (spec_folder / "routes.yaml").write_text("routes: [{path: /a, response: hi}, {path: /b, response: hi}]")
-    spec = load()
-    document = describe(spec, {})
-    assert [] == Page(write_page("/docs", spec, document).decode()).all("input", id="key")
-    scheme = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
-    document["components"]["securitySchemes"] = {"key": scheme}
-    document["paths"]["/a"]["get"]["security"] = [{"key": []}]
-    page = Page(write_page("/docs", spec, document).decode())
+def test_a_key_is_asked_for_where_a_route_wants_one(app_of: AppOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    routes = "routes: [{path: /a, response: hi}, {path: /b, response: hi, auth: false}]"
+    assert [] == Page(app_of(routes).test_client().get("/docs").text).all("input", id="key")
+    monkeypatch.setenv("ENGINE_TEST_PAGE_KEY", "key-0123456789abcdef")
+    service = "service: {auth: {api_keys: [{name: ci, env: ENGINE_TEST_PAGE_KEY}]}}\n"
+    client = app_of(service + routes).test_client()
+    page = Page(client.get("/docs", headers={"X-API-Key": "key-0123456789abcdef"}).text)
     assert 1 == len(page.all("input", id="key", type="password"))
-    assert ["/a"] == [card["data-path"] for card in page.all("article") if card.get("data-key") == "X-API-Key"]
+    keyed = [card["data-path"] for card in page.all("article") if card.get("data-key") == "X-API-Key"]
+    assert ("/a" in keyed, "/b" in keyed) == (True, False)
     assert '-H "X-API-Key: $API_KEY"' in page.text
-    document["security"] = [{"key": []}]
-    document["paths"]["/b"]["get"]["security"] = []
-    page = Page(write_page("/docs", spec, document).decode())
-    assert "/b" not in [card["data-path"] for card in page.all("article") if "data-key" in card]
 
 
-def test_a_route_that_openapi_cannot_tell_from_another_has_a_card_of_its_own(app_of: AppOf) -> None:
-    routes = "routes: [{path: '/a/<int:id>', response: one}, {path: '/a/<name>', response: two}]"
-    page = Page(app_of(routes).test_client().get("/docs").text)
+def test_a_route_that_openapi_cannot_tell_from_another_has_a_card_of_its_own(
+    app_of: AppOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENGINE_TEST_PAGE_KEY", "key-0123456789abcdef")
+    routes = """service: {auth: {api_keys: [{name: ci, env: ENGINE_TEST_PAGE_KEY}]}, built_in: {docs: {auth: false}}}
+routes:
+  - {path: '/a/<int:id>', response: one, tags: [first], summary: The first, description: One of two.}
+  - {path: '/a/<name>', response: two, auth: false, summary: The second}
+"""
+    text = app_of(routes).test_client().get("/docs").text
+    page = Page(text)
     cards = [card for card in page.all("article") if card["data-path"].startswith("/a/")]
-    assert ["/a/{id}", "/a/{name}"] == [card["data-path"] for card in cards]
+    assert [("/a/{id}", "X-API-Key"), ("/a/{name}", None)] == [
+        (card["data-path"], card.get("data-key")) for card in cards
+    ]
     assert 2 == len({card["id"] for card in cards})
+    for words in ("The first", "One of two.", "The second"):
+        assert 1 == page.text.count(words), words
+    assert page.text.index("first") < page.text.index("The first") < page.text.index("Endpoints")
 
 
 @pytest.mark.parametrize(

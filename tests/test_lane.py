@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import joblib
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from modelling import NAMES
+from modelling import NAMES, ROW, X, y
+from sklearn.base import clone
+from sklearn.linear_model import LinearRegression
+from sklearn.naive_bayes import GaussianNB
 from werkzeug.test import Client
 
 from engine.models import compile_models
@@ -282,3 +287,41 @@ def test_a_failure_in_the_lane_is_told_once_by_the_app(
     request_id = json.loads(told)["request_id"]
     assert [request_id] == [record.args[0] for record in caplog.records]
     assert [[INSTANCE]] == asked
+
+
+FAR = [1e308, -1e308, 1e308, 1e308]
+NO_NUMBER = "the model's answer to this instance is not a finite number"
+
+
+@pytest.mark.parametrize("runtime", ["auto", "sklearn"])
+@pytest.mark.parametrize(
+    ("estimator", "target", "keys"),
+    [
+        (LinearRegression(), y * 1e3, {}),
+        (LinearRegression(), np.column_stack([y, y * 1e3]), {}),
+        (GaussianNB(), y, {"output": {"probabilities": True}}),
+        (GaussianNB(), np.where(y == 1, "null", "nullify"), {"output": {"probabilities": True}}),
+    ],
+)
+def test_an_answer_that_json_cannot_carry_is_refused(
+    estimator: Any, target: Any, keys: dict[str, Any], runtime: str, tmp_path: Path
+) -> None:
+    """NaN and infinity; a class that is called null is none of them."""
+    joblib.dump(clone(estimator).fit(X, target), tmp_path / "m.pkl")
+    model = {"file": "m.pkl", "input": ROW, "runtime": runtime, **keys}
+    (tmp_path / "models.yaml").write_text(json.dumps({"models": {"m": model}}))
+    app = app_of(tmp_path, {"routes": [{"path": "/", "model": "m"}]})
+    near = X[60].tolist()
+    for sent, expected in (
+        (near, []),
+        ({"instances": [near, near]}, []),
+        (FAR, ["#"]),
+        ({"instances": [near, FAR, near, FAR]}, ["#/instances/1", "#/instances/3"]),
+    ):
+        body = json.dumps(sent).encode()
+        environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/", "CONTENT_LENGTH": str(len(body)), "wsgi.input": body}
+        environ |= {"SERVER_NAME": "x", "SERVER_PORT": "80", "wsgi.url_scheme": "http", "SERVER_PROTOCOL": "HTTP/1.1"}
+        status, _, told = answer(app, environ)
+        assert status[:3] == ("422" if expected else "200")
+        assert [{"pointer": at, "detail": NO_NUMBER} for at in expected] == json.loads(told).get("errors", [])
+        assert answer(app, environ) == answer(Lane(app), environ)

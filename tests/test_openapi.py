@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import flask
+import numpy as np
 import pytest
 from conftest import ROOT
+from modelling import NAMES, OBJECT, ROW, Serve, X, y
 from openapi_spec_validator import validate
 from serving import Server, command, serving
+from sklearn.base import clone
+from sklearn.cluster import KMeans
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.linear_model import LinearRegression
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.tree import DecisionTreeClassifier
 
+from engine.endpoints import describe
 from engine.models import compile_models
 from engine.spec import load
+from engine.validation import Validator
 
 AppOf = Callable[..., flask.Flask]
 IRIS = (ROOT / "models.yaml").read_text().replace("    reference: build/reference.csv\n", "")
@@ -45,7 +59,7 @@ def test_it_is_valid(document: dict[str, Any]) -> None:
 
 def test_it_names_the_service(document: dict[str, Any]) -> None:
     assert {"title": "Iris", "version": "1.2.3", "description": "Flowers."} == document["info"]
-    assert ["pages", "models", "public", "service"] == [tag["name"] for tag in document["tags"]]
+    assert ["pages", "models", "public", "Endpoints", "service"] == [tag["name"] for tag in document["tags"]]
     assert "Say hello" == document["paths"]["/"]["get"]["summary"]
 
 
@@ -66,9 +80,9 @@ def test_a_model_is_described_whole(document: dict[str, Any]) -> None:
     operation = document["paths"]["/predict"]["post"]
     content = operation["requestBody"]["content"]["application/json"]
     schemas = document["components"]["schemas"]
-    assert [{"$ref": "#/components/schemas/IrisInstance"}, {"$ref": "#/components/schemas/IrisInstances"}] == content[
-        "schema"
-    ]["anyOf"]
+    assert [{"$ref": "#/components/schemas/IrisInstance"}, {"$ref": "#/components/schemas/IrisInstances"}] == [
+        {"$ref": one["$ref"]} for one in content["schema"]["anyOf"]
+    ]
     assert 5.9 == content["examples"]["example-1"]["value"]["sepal_length"]
     assert {"type": "integer", "description": "One of the classes 0, 1, 2."} == schemas["IrisPrediction"]["properties"][
         "result"
@@ -91,6 +105,101 @@ def test_numbers_have_the_bounds_that_the_model_has(app_of: AppOf) -> None:
         assert status == client.test_client().post("/predict", json={**instance, "sepal_width": number}).status_code
 
 
+@pytest.mark.parametrize(
+    "schema", [OBJECT, {**OBJECT, "additionalProperties": False}, ROW], ids=["open", "closed", "row"]
+)
+def test_a_body_with_instances_is_a_batch_and_nothing_else(schema: dict[str, Any], app_of: AppOf) -> None:
+    models = json.dumps({"models": {"m": {"file": "build/model.pkl", "input": schema}}})
+    client = app_of("routes: [{path: /p, model: m}]", models).test_client()
+    document = json.loads(client.get("/openapi.json").data)
+    validate(document)
+    body = document["paths"]["/p"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    shown = Validator({**body, "components": document["components"]})
+    one = [1, 2, 3, 4] if schema is ROW else dict.fromkeys(NAMES, 1)
+    for sent in (
+        one,
+        {"instances": [one]},
+        {"instances": 1},
+        {"instances": []},
+        {**dict.fromkeys(NAMES, 1), "instances": 1},
+    ):
+        assert (client.post("/p", json=sent).status_code == 200) == shown.is_valid(sent), sent
+
+
+def test_a_number_is_bounded_wherever_its_type_is_written(app_of: AppOf) -> None:
+    """What the document allows, the model takes."""
+    features = [
+        {"$ref": "#/$defs/big%20size"},
+        {"allOf": [{"$ref": "#/$defs/size"}, {"minimum": 0}]},
+        {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+        {"enum": [1, 2]},
+    ]
+    schema = {**OBJECT, "properties": dict(zip(NAMES, features, strict=True))}
+    schema["$defs"] = {"size": {"type": "number"}, "big size": {"$ref": "#/$defs/size"}}
+    models = json.dumps({"models": {"m": {"file": "build/model.pkl", "input": schema}}})
+    client = app_of("routes: [{path: /p, model: m, methods: [GET, POST]}]", models).test_client()
+    document = json.loads(client.get("/openapi.json").data)
+    validate(document)
+    shown = Validator({"$ref": "#/components/schemas/MInstance", "components": document["components"]})
+    for parameter in document["paths"]["/p"]["get"]["parameters"]:
+        name, by_get = parameter["name"], parameter["schema"]
+        assert ("enum" in by_get) != ("maximum" in by_get)
+        alone = Validator({**by_get, "components": document["components"]})
+        for number in (1, 1e38, 1e39, -1e39):
+            instance = {**dict.fromkeys(NAMES, 1), name: number}
+            assert (client.post("/p", json=instance).status_code == 200) == shown.is_valid(instance), number
+            assert shown.is_valid(instance) == alone.is_valid(number)
+
+
+NUMBER = {"type": "number"}
+CHANCE = {"type": "number", "minimum": 0, "maximum": 1}
+TWO = np.column_stack([y, y[::-1]])
+
+
+def some(count: int, items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "minItems": count, "maxItems": count, "items": items}
+
+
+@pytest.mark.parametrize("runtime", ["auto", "sklearn"])
+@pytest.mark.parametrize(
+    ("estimator", "target", "keys", "expected"),
+    [
+        (LinearRegression(), y, {}, {"result": NUMBER}),
+        (LinearRegression(), y.reshape(-1, 1), {}, {"result": some(1, NUMBER)}),
+        (LinearRegression(), TWO, {}, {"result": some(2, NUMBER)}),
+        (RandomForestRegressor(3, random_state=0), TWO, {}, {"result": some(2, NUMBER)}),
+        (DecisionTreeClassifier(), TWO, {}, {"result": some(2, {"type": "integer"})}),
+        (MultiOutputClassifier(GaussianNB()), TWO.astype(str), {}, {"result": some(2, {"type": "string"})}),
+        (GaussianNB(), y, {"response_method": "predict_proba"}, {"result": some(3, NUMBER)}),
+        (KMeans(2, n_init=1, random_state=0), None, {}, {"result": {"type": "integer"}}),
+        (
+            GaussianNB(),
+            y > 0,
+            {"output": {"probabilities": True}},
+            {
+                "result": {"type": "boolean", "description": "One of the classes false, true."},
+                "probabilities": {
+                    "type": "object",
+                    "required": ["false", "true"],
+                    "properties": {"false": CHANCE, "true": CHANCE},
+                },
+            },
+        ),
+    ],
+)
+def test_an_answer_is_described_as_it_is(
+    estimator: Any, target: Any, keys: Any, expected: Any, runtime: str, serve: Serve
+) -> None:
+    """Also where the model comes from the cache."""
+    estimator = clone(estimator).fit(X, target)
+    for predictor in (serve(estimator, runtime=runtime, **keys), serve(None, runtime=runtime, **keys)):
+        document = describe(load(Path(predictor.facts.file).with_name("routes.yaml")), {"m": predictor.facts})
+        schema = document["components"]["schemas"]["MPrediction"]
+        assert expected == {name: part["items"] for name, part in schema["properties"].items()}
+        prediction = asdict(predictor([[1, 2, 3, 4]]))
+        assert [] == [*Validator(schema).violations({name: prediction[name] for name in expected})]
+
+
 def test_by_get_the_features_are_parameters(document: dict[str, Any]) -> None:
     operation = document["paths"]["/predict"]["get"]
     names = [(one["name"], one["in"], one["required"]) for one in operation["parameters"]]
@@ -107,6 +216,49 @@ def test_routes_that_openapi_cannot_tell_apart_are_one_operation(document: dict[
     assert "404" in operation["responses"]
 
 
+def test_one_operation_has_the_inputs_and_the_answers_of_both(app_of: AppOf) -> None:
+    """What only one of the routes takes is required of none; what only one answers is promised by none."""
+    models = f"models: {{m: {{file: build/model.pkl, input: {json.dumps(OBJECT)}}}}}"
+    schemas = {name: json.dumps({"type": "object", "required": [name]}) for name in "ab"}
+    routes = f"""routes:
+  - {{path: '/m/<int:id>', model: m, methods: [GET, POST]}}
+  - path: '/m/<name>'
+    methods: [GET, POST]
+    response: {{json: {{name: '${{path.name}}'}}}}
+  - path: '/in/<int:id>'
+    input: {schemas["a"]}
+    response: {{json: {{a: 1}}, headers: {{X-A: 1, X-Both: 1}}}}
+  - path: '/in/<name>'
+    input: {schemas["b"]}
+    response: {{json: {{b: '1'}}, headers: {{X-B: 1, X-Both: 1}}, status: 200}}
+  - {{path: '/gone/<int:id>', response: {{json: {{gone: true}}, status: 404}}}}
+"""
+    document = json.loads(app_of(routes, models).test_client().get("/openapi.json").data)
+    validate(document)
+    by_get, by_post = (document["paths"]["/m/{id}"][method] for method in ("get", "post"))
+    assert {"id": True, **dict.fromkeys(NAMES, False)} == {one["name"]: one["required"] for one in by_get["parameters"]}
+    assert by_post["requestBody"]["required"] is False
+    answers = by_get["responses"]["200"]["content"]["application/json"]["schema"]["anyOf"]
+    assert ["#/components/schemas/MPrediction", ["name"]] == [answers[0]["$ref"], answers[1]["required"]]
+    both = document["paths"]["/in/{id}"]["post"]
+    assert both["requestBody"]["required"] is True
+    inputs = [{"$ref": "#/components/schemas/InIntIdInput"}, {"$ref": "#/components/schemas/InNameInput"}]
+    assert {"anyOf": inputs} == both["requestBody"]["content"]["application/json"]["schema"]
+    assert {"X-Both"} == both["responses"]["200"]["headers"].keys()
+    gone = document["paths"]["/gone/{id}"]["get"]["responses"]["404"]["content"]
+    assert {"application/json", "application/problem+json", "text/html"} == gone.keys()
+
+
+def test_an_input_is_one_schema_for_every_method(app_of: AppOf) -> None:
+    schema = "{type: object, properties: {a: {const: CONST}}, $defs: {x: {type: string}}}"
+    routes = f"""routes:
+  - {{path: /in, methods: [POST, PUT, PATCH], input: {schema.replace("CONST", "1")}, response: hi}}
+  - {{path: /in, methods: [DELETE], input: {schema.replace("CONST", "true")}, response: hi}}
+"""
+    schemas = json.loads(app_of(routes).test_client().get("/openapi.json").data)["components"]["schemas"]
+    assert {"Problem", "InInput", "InInputX", "InInput2", "InInput2X"} == schemas.keys()
+
+
 def test_fixed_answers_are_described(document: dict[str, Any]) -> None:
     schema = document["paths"]["/users/{id}"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
     properties = schema["properties"]
@@ -118,6 +270,21 @@ def test_fixed_answers_are_described(document: dict[str, Any]) -> None:
     made = document["paths"]["/made"]["post"]["responses"]["201"]
     assert {"Location", "X-Rate"} == set(made["headers"])
     assert "content" not in document["paths"]["/things/{thing}"]["put"]["responses"]["204"]
+
+
+def test_a_file_is_kept_only_where_it_is_got(app_of: AppOf, spec_folder: Path) -> None:
+    """RFC 9110, section 13.2.1: a condition counts where the answer without it would be 2xx."""
+    (spec_folder / "a.txt").write_text("a")
+    file = "response: {file: a.txt, status: "
+    routes = f"[{{path: /a, methods: [GET, PUT], {file}200}}}}, {{path: /b, methods: [GET, PUT], {file}404}}}}]"
+    client = app_of(f"routes: {routes}").test_client()
+    paths = json.loads(client.get("/openapi.json").data)["paths"]
+    for path, method in (("/a", "get"), ("/a", "put"), ("/b", "get"), ("/b", "put")):
+        answer = client.open(path, method=method.upper(), headers={"If-None-Match": "*"})
+        responses = paths[path][method]["responses"]
+        kept = (path, method) == ("/a", "get")
+        assert (kept, kept) == (answer.status_code == 304, "304" in responses)
+        assert ("ETag" in answer.headers) == ("ETag" in responses["200" if path == "/a" else "404"].get("headers", ()))
 
 
 def test_references_in_a_schema_lead_to_where_it_is_put(app_of: AppOf) -> None:
@@ -143,6 +310,89 @@ def test_references_in_a_schema_lead_to_where_it_is_put(app_of: AppOf) -> None:
     assert [f"{home}Size", f"{home}/properties/a", f"{home}Other"] == [properties[name]["$ref"] for name in "abd"]
     assert {"$ref": "#/$defs/size"} == properties["c"]["examples"][0]
     assert {"$ref": f"{home}Size"} == schemas["IrisInstanceOther"]["allOf"][0]
+
+
+@pytest.mark.parametrize("prefix", ["", "/behind/a/proxy"])
+@pytest.mark.parametrize("built_in", ["{}", "{openapi: /a/b/api.json, docs: /a/}"])
+def test_the_server_is_where_the_document_comes_from(built_in: str, prefix: str, app_of: AppOf) -> None:
+    """A proxy's prefix is not lost: the server's URL is relative to the document's (OpenAPI 3.1, 4.6)."""
+    client = app_of(f"service: {{built_in: {built_in}}}\nroutes: [{{path: /r, response: hi}}]").test_client()
+    for path in ("/openapi.json", "/docs/document.json") if built_in == "{}" else ("/a/b/api.json", "/a/document.json"):
+        (server,) = json.loads(client.get(path).data)["servers"]
+        assert f"https://a.example{prefix}/" == urljoin(f"https://a.example{prefix}{path}", server["url"])
+
+
+def test_integers_of_any_length_are_written_as_they_are(app_of: AppOf) -> None:
+    """orjson, which writes predictions, knows 64 bits."""
+    huge = 10**20
+    schema = f"{{type: object, properties: {{a: {{enum: [{huge}]}}, b: {{type: integer, maximum: {huge}}}}}}}"
+    routes = f"routes: [{{path: /in, input: {schema}, response: {{json: {{n: {huge}}}}}}}]"
+    client = app_of(routes).test_client()
+    document = json.loads(client.get("/openapi.json").data)
+    assert huge == document["components"]["schemas"]["InInput"]["properties"]["b"]["maximum"]
+    assert document["paths"] == json.loads(client.get("/docs/document.json").data)["paths"]
+    assert [200, 200] == [client.get(path).status_code for path in ("/docs", "/docs/reference")]
+    assert {"n": huge} == json.loads(client.post("/in", json={"a": huge}).data)
+
+
+REFERRING = {
+    "an $id at the root": {
+        "$id": "https://a.example/flower",
+        "properties": {"a": {"$ref": "#/$defs/n"}, "b": {"$ref": "https://a.example/flower#/$defs/n"}},
+        "$defs": {"n": {"type": "number"}},
+    },
+    "an $id inside": {
+        "properties": {"a": {"$ref": "size"}, "b": {"$ref": "size#/$defs/n"}, "c": {"$ref": "#/$defs/s/$defs/n"}},
+        "$defs": {"s": {"$id": "size", "$ref": "#/$defs/n", "$defs": {"n": {"type": "number"}}}},
+    },
+    "anchors": {
+        "properties": {"a": {"$ref": "#n"}, "b": {"$ref": "size#n"}, "c": {"$ref": "#d"}},
+        "$defs": {
+            "n": {"$anchor": "n", "type": "number"},
+            "s": {"$id": "size", "$defs": {"n": {"$anchor": "n", "type": "number"}}},
+            "d": {"$dynamicAnchor": "d", "type": "number"},
+        },
+    },
+    "signs in names": {
+        "properties": {
+            "a": {"$ref": "#/$defs/a%20b"},
+            "b": {"$ref": "#/$defs/%C3%A9~1~0%25"},
+            "c": {"$ref": "#/properties/x%20y"},
+            "x y": {"type": "number"},
+        },
+        "$defs": {"a b": {"type": "number"}, "é/~%": {"type": "number"}},
+    },
+    "definitions": {"properties": {"a": {"$ref": "#/definitions/n"}}, "definitions": {"n": {"type": "number"}}},
+    "recursion": {"properties": {"a": {"type": "number"}, "$id": {"$ref": "#"}, "of": {"items": {"$ref": "#"}}}},
+}
+
+
+@pytest.mark.parametrize("schema", REFERRING.values(), ids=REFERRING)
+def test_every_reference_leads_to_what_it_led_to(schema: dict[str, Any], app_of: AppOf) -> None:
+    """What an input refuses, its schema in the document refuses too, and both take the rest."""
+    schema = {"type": "object", **schema}
+    routes = json.dumps({"routes": [{"path": "/in", "input": schema, "response": "hi"}]})
+    document = json.loads(app_of(routes).test_client().get("/openapi.json").data)
+    validate(document)
+    assert not re.search(r'"\$(id|anchor)":', json.dumps(document).replace('"$id": {', ""))
+    shown = Validator({"$ref": "#/components/schemas/InInput", "components": document["components"]})
+    for name in schema["properties"]:
+        for value in (1, "x", {}, [], {"a": "x"}, [{"a": "x"}]):
+            assert Validator(schema).is_valid({name: value}) == shown.is_valid({name: value}), (name, value)
+
+
+def test_by_get_references_lead_somewhere_too(app_of: AppOf) -> None:
+    properties = {name: {"$ref": ref} for name, ref in zip(NAMES, ("#/$defs/n", "#/$defs/n%20m") * 2, strict=True)}
+    defined = {"n": {"type": "number"}, "n m": {"type": "number"}}
+    schema = {"$id": "https://a.example/iris", **OBJECT, "properties": properties, "$defs": defined}
+    models = json.dumps({"models": {"m": {"file": "build/model.pkl", "input": schema}}})
+    document = json.loads(
+        app_of("routes: [{path: /p, model: m, methods: [GET]}]", models).test_client().get("/openapi.json").data
+    )
+    validate(document)
+    led = [one["schema"]["$ref"].rpartition("/")[2] for one in document["paths"]["/p"]["get"]["parameters"]]
+    assert ["MInstanceN", "MInstanceNM"] * 2 == led
+    assert {*led} <= document["components"]["schemas"].keys()
 
 
 def test_a_program_may_keep_it(app_of: AppOf) -> None:

@@ -6,23 +6,23 @@ import json
 from typing import Any
 
 from engine.endpoints.components import schema_of
-from engine.endpoints.fixed import content_type
+from engine.endpoints.fixed import content_type, is_kept
 from engine.endpoints.problems import title
-from engine.models import Facts
+from engine.models import Facts, ResultForm, key_of
 from engine.spec import Model, Route, parameter_schemas
 
 MAX_EXAMPLE = 2000
 
 
-def fixed_answers(route: Route) -> dict[str, Any]:
-    """Describe what a route with a `response` answers."""
+def fixed_answers(route: Route, method: str) -> dict[str, Any]:
+    """Describe what a route with a `response` answers to a method."""
     declared = route.response
     if declared is None:
         return {}
     answer: dict[str, Any] = {"description": title(declared.status)}
     shown = {name: {"schema": {"type": "string"}} for name, _ in declared.headers}
     shown = {name: header for name, header in shown.items() if name.lower() != "content-type"}
-    if declared.kind == "file":
+    if is_kept(declared):
         shown.setdefault("ETag", {"schema": {"type": "string"}})
     if shown:
         answer["headers"] = shown
@@ -34,7 +34,7 @@ def fixed_answers(route: Route) -> dict[str, Any]:
             content["example"] = declared.content
         answer["content"] = {media_type: content}
     answers = {str(declared.status): answer}
-    if declared.kind == "file":
+    if is_kept(declared) and method == "GET":
         answers.setdefault("304", {"description": "The client has the file as it is."})
     return answers
 
@@ -45,22 +45,30 @@ def prediction_schema(model: Model, facts: Facts) -> dict[str, Any]:
     if model.output.labels is not None:
         properties["labels"] = _list_of({"type": "string", "enum": list(model.output.labels)})
     if model.output.probabilities:
-        keys = model.output.labels or tuple(map(str, facts.classes or ()))
-        chances = {key: {"type": "number", "minimum": 0, "maximum": 1} for key in keys}
-        properties["probabilities"] = _list_of({"type": "object", "required": list(keys), "properties": chances})
+        chances = {key: {"type": "number", "minimum": 0, "maximum": 1} for key in facts.keys}
+        properties["probabilities"] = _list_of({"type": "object", "required": list(facts.keys), "properties": chances})
     return {"type": "object", "required": list(properties), "properties": properties}
 
 
 def _result_schema(facts: Facts) -> dict[str, Any]:
-    if facts.response_method != "predict":
-        return {}
-    if facts.classes is not None:
-        if all(isinstance(value, str) for value in facts.classes):
-            return {"type": "string", "enum": list(facts.classes)}
-        kinds = {schema_of(value, {})["type"] for value in facts.classes}
-        named = ", ".join(map(str, facts.classes))
-        return {**({"type": kinds.pop()} if len(kinds) == 1 else {}), "description": f"One of the classes {named}."}
-    return {"type": "number"} if facts.kind == "regressor" else {}
+    """Describe one result: by the classes where it is one of them, else by its form."""
+    form = facts.result
+    if facts.classes is None or facts.response_method != "predict" or (form is not None and form.lengths):
+        return {} if form is None else _of_form(form, is_number=facts.kind == "regressor")
+    if all(isinstance(value, str) for value in facts.classes):
+        return {"type": "string", "enum": list(facts.classes)}
+    kinds = {schema_of(value, {})["type"] for value in facts.classes}
+    named = ", ".join(map(key_of, facts.classes))
+    return {**({"type": kinds.pop()} if len(kinds) == 1 else {}), "description": f"One of the classes {named}."}
+
+
+def _of_form(form: ResultForm, *, is_number: bool) -> dict[str, Any]:
+    """Describe lists of values; a number that is whole once need not be so again."""
+    name = "number" if is_number and form.type == "integer" else form.type
+    schema: dict[str, Any] = {"type": name} if name else {}
+    for length in reversed(form.lengths):
+        schema = {"type": "array", "minItems": length, "maxItems": length, "items": schema}
+    return schema
 
 
 def _list_of(items: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from engine.endpoints.exposition import MetricsEndpoint
 from engine.endpoints.fixed import build_fixed
 from engine.endpoints.generated import GeneratedEndpoint
 from engine.endpoints.health import LIVE, ReadyEndpoint, StatusEndpoint
-from engine.endpoints.messages import Endpoint, encode_json
+from engine.endpoints.messages import Endpoint, encode_any_json
 from engine.endpoints.openapi import describe
 from engine.endpoints.predict import PredictEndpoint
 from engine.endpoints.process import Process
@@ -62,7 +62,7 @@ def _endpoint(route: Route, spec: Spec, predictors: Mapping[str, Predictor], pro
 
 
 def _openapi(spec: Spec, predictors: Mapping[str, Predictor]) -> Endpoint:
-    return GeneratedEndpoint("application/json", lambda: encode_json(describe(spec, _facts(predictors))))
+    return GeneratedEndpoint("application/json", lambda: encode_any_json(describe(spec, _facts(predictors))))
 
 
 def _facts(predictors: Mapping[str, Predictor]) -> dict[str, Facts]:

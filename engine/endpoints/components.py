@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from engine.jsonschemas import HOLDS_LIST, HOLDS_MAP, HOLDS_ONE
+from engine.endpoints.references import Place, References, base_of, fragment
+from engine.jsonschemas import types_of
 
 _HOME = "#/components/schemas/"
 _BOUNDS = {"minimum": -1, "maximum": 1}
@@ -19,6 +21,7 @@ class Components:
     def __init__(self) -> None:
         self.schemas: dict[str, Any] = {}
         self._taken: set[str] = set()
+        self._documents: dict[tuple[str, str], dict[str, str]] = {}
 
     def put(self, name: str, schema: dict[str, Any]) -> dict[str, str]:
         """Put a schema there that refers to this document's own, under a name like this one; give the reference."""
@@ -30,21 +33,31 @@ class Components:
         return {"$ref": _HOME + chosen}
 
     def take_in(self, name: str, document: Any) -> dict[str, str]:
-        """Put a schema there that is a document of its own, and give the reference to it.
+        """Put a schema there that is a document of its own, once under a name, and give the reference to it.
 
         What stands under its `$defs` becomes schemas of their own, since most readers of OpenAPI follow no other
-        references. One with an `$id` stays as it is: its references start from there.
+        references, and no `$id` or anchor. A `$dynamicRef` stays as it is.
         """
-        reference = self.put(name, document)
-        if not isinstance(document, Mapping) or "$id" in document:
+        known = (name, json.dumps(document))
+        if known in self._documents:
+            return self._documents[known]
+        reference = self._documents[known] = self.put(name, document)
+        if not isinstance(document, Mapping):
             return reference
         name = reference["$ref"].removeprefix(_HOME)
         definitions = document.get("$defs", {})
         homes = {key: self.put(name + pascal(key), {})["$ref"] for key in definitions}
-        lead = _leader(_HOME + name, {f"#/$defs/{_escaped(key)}": home for key, home in homes.items()})
+        references = References(document)
+
+        def lead(place: Place) -> str:
+            if place[:1] == ("$defs",) and place[1:]:
+                return homes[place[1]] + fragment(place[2:])
+            return reference["$ref"] + fragment(place)
+
         for key, home in homes.items():
-            self.schemas[home.removeprefix(_HOME)] = _led(definitions[key], lead)
-        self.schemas[name] = _led({key: value for key, value in document.items() if key != "$defs"}, lead)
+            self.schemas[home.removeprefix(_HOME)] = references.moved(definitions[key], base_of(document), lead)
+        rest = {key: value for key, value in document.items() if key != "$defs"}
+        self.schemas[name] = references.moved(rest, "", lead)
         return reference
 
     def properties(self, reference: Mapping[str, str]) -> Mapping[str, Any]:
@@ -60,16 +73,24 @@ def pascal(text: str) -> str:
     return "".join(word[0].upper() + word[1:] for word in words) or "Unnamed"
 
 
-def bounded(schema: Any, largest: float | None) -> Any:
-    """Give an instance's schema with the bounds of what its model takes, where its numbers have none of their own."""
-    if largest is None or not isinstance(schema, Mapping):
-        return schema
-    led = {key: bounded(schema[key], largest) for key in ("items",) if key in schema}
-    if "properties" in schema:
-        led["properties"] = {name: bounded(part, largest) for name, part in schema["properties"].items()}
-    if {"number", "integer"} & {*([schema["type"]] if isinstance(schema.get("type"), str) else schema.get("type", ()))}:
-        led.update({bound: sign * largest for bound, sign in _BOUNDS.items() if not _has_bound(schema, bound)})
-    return {**schema, **led}
+def bounded(document: Any, largest: float | None) -> Any:
+    """Give an instance's schema with the bounds of what its model takes, beside what it says of each number."""
+    if largest is None or not isinstance(document, Mapping):
+        return document
+
+    def within(part: Any) -> Any:
+        if not isinstance(part, Mapping) or "number" not in types_of(part, document):
+            return part
+        return {**part, **{bound: sign * largest for bound, sign in _BOUNDS.items() if not _has_bound(part, bound)}}
+
+    led = dict(document)
+    if "items" in led:
+        led["items"] = within(led["items"])
+    if "prefixItems" in led:
+        led["prefixItems"] = list(map(within, led["prefixItems"]))
+    if "properties" in led:
+        led["properties"] = {name: within(part) for name, part in led["properties"].items()}
+    return within(led)
 
 
 def schema_of(value: Any, parameters: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
@@ -88,42 +109,5 @@ def schema_of(value: Any, parameters: Mapping[str, dict[str, Any]]) -> dict[str,
     return {"type": next(name for kind, name in _SCALARS if isinstance(value, kind))}
 
 
-def _leader(home: str, moved: Mapping[str, str]) -> Callable[[str], str]:
-    """Make what says where a reference leads to now."""
-
-    def lead(reference: str) -> str:
-        if reference != "#" and not reference.startswith("#/"):
-            return reference
-        start = "/".join(reference.split("/")[:3])
-        if start in moved:
-            return moved[start] + reference[len(start) :]
-        return home + reference[1:]
-
-    return lead
-
-
-def _led(schema: Any, lead: Callable[[str], str]) -> Any:
-    """Rewrite the references in a schema, and nothing that only looks like one."""
-    if not isinstance(schema, Mapping) or "$id" in schema:
-        return schema
-    led: dict[str, Any] = {}
-    for keyword, value in schema.items():
-        if keyword == "$ref" and isinstance(value, str):
-            led[keyword] = lead(value)
-        elif keyword in HOLDS_ONE:
-            led[keyword] = _led(value, lead)
-        elif keyword in HOLDS_LIST:
-            led[keyword] = [_led(item, lead) for item in value]
-        elif keyword in HOLDS_MAP:
-            led[keyword] = {name: _led(item, lead) for name, item in value.items()}
-        else:
-            led[keyword] = value
-    return led
-
-
 def _has_bound(schema: Mapping[str, Any], bound: str) -> bool:
-    return "enum" in schema or bound in schema or f"exclusive{bound.capitalize()}" in schema
-
-
-def _escaped(key: str) -> str:
-    return key.replace("~", "~0").replace("/", "~1")
+    return "enum" in schema or "const" in schema or bound in schema or f"exclusive{bound.capitalize()}" in schema

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import html
-import json
 import mimetypes
 import re
 from collections.abc import Callable, Mapping
@@ -13,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from engine.endpoints.body import read_json
-from engine.endpoints.messages import Endpoint, Headers, Request, Response
+from engine.endpoints.messages import Endpoint, Headers, Request, Response, encode_any_json
 from engine.endpoints.problems import violated
 from engine.spec import Parameter, Route, parse_template
 from engine.spec import Response as Declared
@@ -130,12 +129,19 @@ def _html(declared: Declared, parameters: tuple[str, ...]) -> Endpoint:
 def _json(declared: Declared, parameters: tuple[str, ...]) -> Endpoint:
     shape = _shape(declared.content, parameters)
     if callable(shape):
-        return _filled(declared, lambda path: _dump(shape(path)))
-    return _filled(declared, _dump(shape))
+        return _filled(declared, lambda path: encode_any_json(shape(path)))
+    return _filled(declared, encode_any_json(shape))
 
 
 def _file(declared: Declared, parameters: tuple[str, ...]) -> Endpoint:  # noqa: ARG001
+    if not is_kept(declared):
+        return FixedEndpoint(Response(declared.status, _headers(declared), declared.data))
     return tagged(declared.status, _headers(declared), declared.data)
+
+
+def is_kept(declared: Declared) -> bool:
+    """Tell whether clients may keep an answer: conditions count only where it would be 2xx (RFC 9110, 13.2.1)."""
+    return declared.kind == "file" and HTTPStatus.OK <= declared.status < HTTPStatus.MULTIPLE_CHOICES
 
 
 def tagged(status: int, headers: Headers, body: bytes) -> FileEndpoint:
@@ -205,9 +211,3 @@ def _shape(value: Any, parameters: tuple[str, ...]) -> Any:
 
 def _resolve(shape: Any, path: Mapping[str, Any]) -> Any:
     return shape(path) if callable(shape) else shape
-
-
-def _dump(value: Any) -> bytes:
-    """Write JSON as Flask's jsonify does; Python's own writer, since integers may have any length here."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str)
-    return text.encode() + b"\n"

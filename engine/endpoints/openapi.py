@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.endpoints.answers import example_of, fixed_answers, prediction_schema
 from engine.endpoints.components import Components, bounded, pascal
+from engine.endpoints.joining import joined, joined_answers
 from engine.endpoints.predict import BATCH_KEY
 from engine.endpoints.problems import MEDIA_TYPE, title
 from engine.models import Facts
@@ -18,6 +19,8 @@ from engine.spec import BUILT_IN, Model, Route, Spec, parameter_schemas, path_te
 
 VERSION = "3.1.0"
 ENGINE_TAG = "service"
+UNTAGGED = "Endpoints"
+KEY_HEADER = "X-API-Key"
 
 _MEANS = {
     400: "The request cannot be read.",
@@ -60,13 +63,17 @@ _PROBLEM = {
 
 _SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer"},
-    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "key": {"type": "apiKey", "in": "header", "name": KEY_HEADER},
 }
 
 
-def describe(spec: Spec, models: Mapping[str, Facts]) -> dict[str, Any]:
-    """Write the document of a spec, given what is known of its models."""
-    return _Describer(spec, models).document()
+def describe(spec: Spec, models: Mapping[str, Facts], path: str | None = None) -> dict[str, Any]:
+    """Write the document of a spec, given what is known of its models.
+
+    `path` is where it stands, by default where the spec has it; from there it says where the service begins.
+    """
+    usual = next((route.path for route in spec.built_in if route.built_in == "openapi"), "/")
+    return _Describer(spec, models).document(usual if path is None else path)
 
 
 class _Describer:
@@ -82,7 +89,7 @@ class _Describer:
         self._predictions: dict[str, dict[str, str]] = {}
         self._ids: set[str] = set()
 
-    def document(self) -> dict[str, Any]:
+    def document(self, path: str) -> dict[str, Any]:
         service = self._spec.service
         paths: dict[str, dict[str, Any]] = {}
         templates: dict[str, str] = {}
@@ -93,14 +100,14 @@ class _Describer:
             for method in route.methods:
                 operation = self._operation(route, method, template)
                 known = item.get(method.lower())
-                item[method.lower()] = operation if known is None else _joined(known, operation)
+                item[method.lower()] = operation if known is None else joined(known, operation, self._responses)
         tags = dict.fromkeys(tag for item in paths.values() for one in item.values() for tag in one["tags"])
         info = {"title": service.title, "version": service.version}
         return {
             "openapi": VERSION,
             "info": {**info, "description": service.description} if service.description else info,
-            "servers": [{"url": "/"}],
-            "tags": [{"name": tag} for tag in tags],
+            "servers": [{"url": _root(path), "description": "Where this document comes from."}],
+            "tags": [{"name": tag} for tag in sorted(tags, key=lambda tag: tag == ENGINE_TAG)],
             "paths": paths,
             "components": {
                 "schemas": self._components.schemas,
@@ -114,10 +121,10 @@ class _Describer:
         parameters = _path_parameters(route, template)
         operation: dict[str, Any] = {
             "operationId": self._id(method, template),
-            "summary": route.summary or _summary(route),
-            "tags": list(route.tags) or [ENGINE_TAG] * (route.built_in is not None),
+            "summary": summary_of(route),
+            "tags": list(tags_of(route)),
         }
-        if description := route.description or (self._model(route).description if route.model else ""):
+        if description := description_of(route, self._spec):
             operation["description"] = description
         if route.allowed is not None:
             operation["security"] = [{name: []} for name in _SECURITY_SCHEMES]
@@ -128,7 +135,7 @@ class _Describer:
         if not takes_query and (body := self._body(route)) is not None:
             operation["requestBody"] = body
         problems = {status: self._refused(status) for status in _problems(route)}
-        operation["responses"] = dict(sorted({**self._answers(route), **problems}.items()))
+        operation["responses"] = joined_answers(self._answers(route, method), problems, self._responses)
         return operation
 
     def _id(self, method: str, template: str) -> str:
@@ -175,14 +182,15 @@ class _Describer:
                     BATCH_KEY: {"type": "array", "minItems": 1, "maxItems": route.limits.instances, "items": schema}
                 },
             }
-            schema = {"anyOf": [schema, self._components.put(f"{pascal(model.name)}Instances", batch)]}
+            alone = {**schema, "not": {"type": "object", "required": [BATCH_KEY]}}  # with these, it is a batch
+            schema = {"anyOf": [alone, self._components.put(f"{pascal(model.name)}Instances", batch)]}
         content: dict[str, Any] = {"schema": schema}
         if model.examples:
             shown = {f"example-{number}": {"value": one.input} for number, one in enumerate(model.examples, 1)}
             content["examples"] = shown
         return {"required": True, "content": {"application/json": content}}
 
-    def _answers(self, route: Route) -> dict[str, Any]:
+    def _answers(self, route: Route, method: str) -> dict[str, Any]:
         """Describe what a request that is right gets."""
         if route.built_in is not None:
             media_types = {"docs": "text/html", "metrics": "text/plain"}
@@ -195,7 +203,7 @@ class _Describer:
         if route.model is not None:
             content = {"application/json": {"schema": self._prediction(route), **example_of(self._model(route))}}
             return {"200": {"description": "The predictions, in the order of the instances.", "content": content}}
-        return fixed_answers(route)
+        return fixed_answers(route, method)
 
     def _prediction(self, route: Route) -> dict[str, str]:
         model = self._model(route)
@@ -213,11 +221,29 @@ class _Describer:
         return {"$ref": f"#/components/responses/{name}"}
 
 
-def _summary(route: Route) -> str:
+def _root(path: str) -> str:
+    """Lead from a document to where the service begins, also behind a proxy that puts a prefix before it."""
+    return "/".join([".."] * (path.count("/") - 1)) or "."
+
+
+def summary_of(route: Route) -> str:
+    """Say in a few words what a route is for."""
+    if route.summary:
+        return route.summary
     if route.built_in is not None:
         does = BUILT_IN[route.built_in][1]
         return does[0].upper() + does[1:]
     return f"Predict with the model {route.model}" if route.model is not None else route.path
+
+
+def description_of(route: Route, spec: Spec) -> str:
+    """Say what a route is for: its own words, else those of its model."""
+    return route.description or (spec.models[route.model].description if route.model is not None else "")
+
+
+def tags_of(route: Route) -> tuple[str, ...]:
+    """Give the sections that a route stands in, at least one."""
+    return route.tags or (UNTAGGED if route.built_in is None else ENGINE_TAG,)
 
 
 def _path_parameters(route: Route, template: str) -> list[dict[str, Any]]:
@@ -249,20 +275,3 @@ def _problems(route: Route) -> Iterable[str]:
         yield "403"
     if route.rate is not None:
         yield from ("429", "503")
-
-
-def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """Describe two routes that OpenAPI cannot tell apart, such as `/a/<int:id>` and `/a/<name>`, as one operation."""
-    parameters = [
-        {**first, "schema": {"anyOf": [first["schema"], second["schema"]]}} if first["in"] == "path" else first
-        for first, second in zip(one["parameters"], other["parameters"], strict=False)
-    ]
-    responses: dict[str, Any] = dict(one["responses"])
-    for status, answer in other["responses"].items():
-        known = responses.setdefault(status, answer)
-        if known is not answer and "content" in known and "content" in answer:
-            responses[status] = {**known, "content": {**answer["content"], **known["content"]}}
-    joined = {**one, "parameters": parameters, "responses": dict(sorted(responses.items()))}
-    if one.get("security") != other.get("security"):  # one of them is open
-        joined["security"] = [{}, *one.get("security", ()), *other.get("security", ())]
-    return joined

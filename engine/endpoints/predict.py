@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from http import HTTPStatus
-from itertools import chain
+from itertools import chain, repeat
 from time import perf_counter
 from typing import Any
 
@@ -20,6 +21,8 @@ from engine.spec import Model, Route
 from engine.validation import Path, Validator, Violation, pointer
 
 BATCH_KEY = "instances"
+NOT_FINITE = "the model's answer to this instance is not a finite number"
+_NULL = b"null"
 _HEADERS = (("Content-Type", "application/json"),)
 
 
@@ -39,7 +42,10 @@ class PredictEndpoint:
         self._query = QueryReader(model.input.document)
 
     def __call__(self, request: Request) -> Response:
-        """Answer one request; raise `Problem` for an instance that the model's input does not allow."""
+        """Answer one request; raise `Problem` for an instance that the model's input does not allow.
+
+        So too for one that the model refuses, or answers with a number that JSON does not have.
+        """
         asked = request.method in ("GET", "HEAD")
         value = self._query.read(request.query) if asked else read_json(request, strict=self._strict)
         batch = not asked and self._takes_batches and isinstance(value, dict) and BATCH_KEY in value
@@ -66,7 +72,10 @@ class PredictEndpoint:
             answer["labels"] = prediction.labels
         if prediction.probabilities is not None:
             answer["probabilities"] = prediction.probabilities
-        return Response(HTTPStatus.OK, _HEADERS, encode_json(answer))
+        body = encode_json(answer)
+        if _NULL in body and (odd := _not_finite(prediction)):  # NaN and infinity are written as null
+            raise violated(Violation(where(row), NOT_FINITE, "", ()) for row in odd)
+        return Response(HTTPStatus.OK, _HEADERS, body)
 
     def _ask(self, instances: list[Any]) -> Prediction:
         """Predict, as one of so many at once; raise `Overloaded` where there are more."""
@@ -94,6 +103,20 @@ class PredictEndpoint:
         if len(instances) > self._most:
             raise _refused((BATCH_KEY,), f"there are {len(instances):,} instances; at most {self._most:,} are taken")
         return instances
+
+
+def _not_finite(prediction: Prediction) -> list[int]:
+    """Give the rows whose answer has a number in it that JSON does not have."""
+    chances = prediction.probabilities or repeat(None)
+    return [row for row, parts in enumerate(zip(prediction.result, chances, strict=False)) if not _is_finite(parts)]
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    return all(map(_is_finite, value)) if isinstance(value, list | tuple) else True
 
 
 def _with_hint(violations: Iterable[Violation], value: list[Any]) -> Iterator[Violation]:

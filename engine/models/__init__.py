@@ -3,7 +3,7 @@
 from engine.models.cache import writable_cache
 from engine.models.compile import Opened, Prepared, compile_models, needs_sklearn, prepare_models, restore_models
 from engine.models.pinning import Pinned, lock_models, pin
-from engine.models.predictor import Facts, Prediction, Predictor
+from engine.models.predictor import Facts, Prediction, Predictor, ResultForm, key_of
 from engine.models.report import Report
 
 __all__ = [
@@ -14,7 +14,9 @@ __all__ = [
     "Predictor",
     "Prepared",
     "Report",
+    "ResultForm",
     "compile_models",
+    "key_of",
     "lock_models",
     "needs_sklearn",
     "pin",

@@ -19,10 +19,11 @@ from engine.errors import Diagnostic, RefusedInstance, SpecError
 from engine.models.batching import SharedRuntime
 from engine.models.cache import Cache, Entry
 from engine.models.instances import Wanted, columns
-from engine.models.predictor import Answer, Facts, ModelPredictor, Predictor, Runtime, Wording
+from engine.models.predictor import Answer, Facts, ModelPredictor, Predictor, ResultForm, Runtime, Wording
 from engine.models.program import dump, load
 from engine.models.reach import largest_number
 from engine.models.report import Report, Trial
+from engine.models.results import result_form
 from engine.models.rows import count_rows
 from engine.spec import Example, Model, Spec
 from engine.validation import show
@@ -187,6 +188,8 @@ def _prepare(model: Model, cache: Cache, files: _Files, opened: Opened, progress
         entry = _compile(model, file, opened, progress)
         predictor = _restore(model, Prepared(key, entry, file), opened)
         _hold(model.examples, EXAMPLE_TOLERANCE, predictor)
+        form = result_form(model, predictor.columns, predictor)
+        entry = replace(entry, facts={**entry.facts, "result": form and asdict(form)})
         if entry.programs:  # others may be anybody's code, or slow, and are not called without need
             largest = largest_number(predictor.columns, predictor.runtime)
             entry = replace(entry, facts={**entry.facts, "largest": largest})
@@ -255,6 +258,8 @@ def _restore(model: Model, prepared: Prepared, opened: Opened) -> ModelPredictor
         response_method=model.response_method,
         features=fitting.names or fitting.count,
         classes=wording.classes,
+        keys=wording.keys,
+        result=_form(facts.get("result")),
         largest=facts.get("largest"),
         trained_with=facts["trained_with"],
         examples=len(model.examples),
@@ -280,6 +285,10 @@ def _runtime(model: Model, prepared: Prepared, report: Report, opened: Opened) -
         return (batch if count_rows(rows) >= batch_from else one)(rows)
 
     return by_size
+
+
+def _form(facts: Mapping[str, Any] | None) -> ResultForm | None:
+    return ResultForm(tuple(facts["lengths"]), facts["type"]) if facts else None
 
 
 def _tuple(values: list[Any] | None) -> Any:

@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from engine.errors import SpecError, plural
 from engine.models.artifacts import RESPONSE_METHODS
 from engine.models.instances import Columns, Wanted, columns
-from engine.models.predictor import Answer, Refusal, Wording
+from engine.models.predictor import Answer, Refusal, Wording, key_of
 from engine.spec import Model
 from engine.validation import clip, show
 
@@ -86,7 +86,7 @@ def inspect(model: Model, estimator: Any) -> Inspected:
     classes = None if answers_in_rows(estimator, wanted) else classes_of(model, estimator)
     _require_method(model, estimator)
     labels = _labels(model, estimator, classes)
-    keys = labels or (tuple(map(_key, classes)) if classes else ())
+    keys = labels or (tuple(map(key_of, classes)) if classes else ())
     return Inspected(
         estimator, wanted, fitting, Wording(classes, labels, keys), title_of(estimator), kind_of(estimator)
     )
@@ -208,11 +208,6 @@ def _labels(model: Model, estimator: Any, classes: tuple[Any, ...] | None) -> tu
         message = f"labels name what predict gives, and the response_method is {model.response_method}"
         raise model.error(message, "output", "labels")
     return output.labels
-
-
-def _key(label: Any) -> str:
-    """Write a class as the key of its probability."""
-    return label if isinstance(label, str) else show(label)
 
 
 def _listed(answer: Any) -> list[Any]:

@@ -11,7 +11,7 @@ from engine.errors import plural
 from engine.models import steps as s
 from engine.models.graphs import Graph
 from engine.models.instances import Columns, Wanted, columns
-from engine.models.predictor import Wording
+from engine.models.predictor import Wording, key_of
 from engine.models.program import Program
 from engine.spec import Model
 from engine.validation import clip, show
@@ -48,7 +48,7 @@ def read_graph(model: Model, data: bytes) -> GraphFile:
     if chances and classes is None:
         raise model.error("the graph has no probabilities of numbered classes", "output", "probabilities")
     labels = _labels(model, classes)
-    keys = labels or tuple(map(str, classes or ()))
+    keys = labels or tuple(map(key_of, classes or ()))
     check: tuple[s.Step, ...] = () if texts else (s.Check(missing=True, dtype=dtype),)
     program = Program((*check, graph), result, chances)
     return GraphFile(

@@ -9,8 +9,20 @@ from typing import Any, Protocol
 from engine.errors import RefusedInstance
 from engine.models.instances import Columns
 from engine.models.report import Report
+from engine.validation import show
 
 MAX_NAMED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ResultForm:
+    """What one result is: lists of these lengths, the outermost first, of values of one JSON type.
+
+    Without lengths, a result is a value itself; `type` is empty where the values have several.
+    """
+
+    lengths: tuple[int, ...]
+    type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +30,10 @@ class Facts:
     """What `check` and the start-up lines say about a model.
 
     `estimator` names the class, a pipeline's steps in brackets; `features` are the columns' names, or their
-    number where they have none; `largest` is the largest number that is taken in a column, None where that is
-    not known; `trained_with` is the version of scikit-learn that saved the model; `report` is how its runtime was
-    chosen.
+    number where they have none; `classes` are those of a classifier, and `keys` what its probabilities are called;
+    `result` is the form of one result, None where that is not known; `largest` is the largest number that is taken
+    in a column, None where that is not known; `trained_with` is the version of scikit-learn that saved the model;
+    `report` is how its runtime was chosen.
     """
 
     name: str
@@ -31,6 +44,8 @@ class Facts:
     response_method: str
     features: tuple[str, ...] | int | None
     classes: tuple[Any, ...] | None
+    keys: tuple[str, ...]
+    result: ResultForm | None
     largest: float | None
     trained_with: str
     examples: int
@@ -94,6 +109,11 @@ class Wording:
     def label_by_class(self) -> Mapping[Any, str]:
         """Give each class's label, where there are labels."""
         return dict(zip(self.classes or (), self.labels or (), strict=True)) if self.labels else {}
+
+
+def key_of(label: Any) -> str:
+    """Write a class as the key of its probability."""
+    return label if isinstance(label, str) else show(label)
 
 
 class ModelPredictor:

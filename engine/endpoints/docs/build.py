@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.endpoints.docs.page import write_page, write_reference
 from engine.endpoints.generated import GeneratedEndpoint
-from engine.endpoints.messages import Endpoint, Headers, encode_json
+from engine.endpoints.messages import Endpoint, Headers, encode_any_json
 from engine.endpoints.openapi import describe
 from engine.errors import EngineError
 from engine.models import Facts
@@ -33,7 +33,7 @@ def build_docs(route: Route, spec: Spec, facts: Mapping[str, Facts]) -> Iterator
     """Make the endpoint of each path that the docs take; each is written when somebody asks for the first time."""
 
     def document() -> dict[str, Any]:
-        return describe(spec, facts)
+        return describe(spec, facts, below(route.path, "document.json"))
 
     yield route.path, _generated(_HTML, lambda: write_page(route.path, spec, document()), _NO_MARKUP)
     for name in DOCS_FILES:
@@ -41,7 +41,7 @@ def build_docs(route: Route, spec: Spec, facts: Mapping[str, Facts]) -> Iterator
         if name == "reference":
             yield path, _generated(_HTML, partial(write_reference, path, spec))
         elif name == "document.json":
-            yield path, _generated(_TYPES[".json"], lambda: encode_json(document()))
+            yield path, _generated(_TYPES[".json"], lambda: encode_any_json(document()))
         else:
             yield path, _generated(_TYPES[Path(name).suffix], partial(_read, name))
 

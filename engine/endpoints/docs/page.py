@@ -14,12 +14,11 @@ from urllib.parse import quote, urlencode
 import jinja2
 
 from engine.endpoints.docs.fields import ABSENT, Field, body_fields, body_of, dump, path_fields
-from engine.endpoints.openapi import ENGINE_TAG
+from engine.endpoints.openapi import ENGINE_TAG, KEY_HEADER, description_of, summary_of, tags_of
 from engine.endpoints.predict import BATCH_KEY
 from engine.endpoints.problems import title
 from engine.spec import Route, Spec, below, path_template
 
-UNTAGGED = "Endpoints"
 _SAFE = "/!'()*~"  # what JavaScript's encodeURIComponent leaves as it is, and slashes
 
 
@@ -125,14 +124,14 @@ def _cards(spec: Spec, document: Mapping[str, Any]) -> Iterator[Card]:
         name = f"{name}-{number}" if name in taken else name
         taken.add(name)
         fields = (*path_fields(route), *_body_fields(route, spec))
-        key = _key(operations, document)
+        key = KEY_HEADER if route.allowed is not None else ""
         yield Card(
             id=name,
             route=route,
             path=path_template(route.path),
-            tag=next(iter(operations[0]["tags"]), UNTAGGED),
-            summary=operations[0]["summary"] if route.model or route.built_in else route.summary,
-            description=operations[0].get("description", ""),
+            tag=tags_of(route)[0],
+            summary=summary_of(route) if route.model or route.built_in else route.summary,
+            description=description_of(route, spec),
             fields=fields,
             answers=tuple(_answers(operations, document)),
             key=key,
@@ -150,14 +149,6 @@ def _body_fields(route: Route, spec: Spec) -> tuple[Field, ...]:
         model = spec.models[route.model]
         return body_fields(model.input.document, model.examples[0].input if model.examples else ABSENT)
     return () if route.input is None else body_fields(route.input.document)
-
-
-def _key(operations: list[dict[str, Any]], document: Mapping[str, Any]) -> str:
-    """Give the header in which an API key is sent, where the document says that these operations want one."""
-    schemes = document["components"].get("securitySchemes", {})
-    headers = {name: scheme["name"] for name, scheme in schemes.items() if scheme.get("in") == "header"}
-    wanted = [name for one in operations for way in one.get("security", document.get("security", ())) for name in way]
-    return next((headers[name] for name in wanted if name in headers), "")
 
 
 def _answers(operations: list[dict[str, Any]], document: Mapping[str, Any]) -> Iterator[Answer]:

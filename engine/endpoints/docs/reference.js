@@ -1,18 +1,17 @@
-// Shows the service's OpenAPI document in Swagger UI. Requests go to where this page comes from, with its prefix.
+// Shows the service's OpenAPI document in Swagger UI. Requests go to where the document says that it comes from, which
+// is beside this page.
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
 dark.addEventListener("change", follow);
 follow();
 
-const root = new URL(document.body.dataset.root, location.href);
-
 fetch("./document.json")
   .then((answer) => answer.json())
   .then((spec) => {
     SwaggerUIBundle({
       dom_id: "#swagger-ui",
-      spec: { ...spec, servers: [{ url: root.href.replace(/\/$/, "") }] },
+      spec,
       validatorUrl: null,
       deepLinking: true,
       displayRequestDuration: true,
