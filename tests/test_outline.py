@@ -33,7 +33,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from engine import create_app
 from engine.commands import cli
@@ -266,6 +266,15 @@ CASES = {
         ),
         {"sepal_width": 2, "petal_width": 0.5},
         "sepal_width,petal_width\n3,\n2,0.5\n",
+    ),
+    "cells as large as floats go": Case(
+        lambda: DecisionTreeRegressor(max_depth=2).fit(FRAME[["sepal_width", "petal_width"]], y),
+        row(
+            sepal_width={"type": "number", "minimum": -1.7e308, "maximum": 3.5},
+            petal_width={"type": "number", "minimum": 0.5, "maximum": 1.7e308},
+        ),
+        {"sepal_width": 3.5, "petal_width": 0.5},
+        "sepal_width,petal_width\n3.5,0.5\n-1.7e308,1.7e308\n",
     ),
     "members of an ensemble, of which only the template is there": Case(
         lambda: BaggingRegressor(

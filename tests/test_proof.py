@@ -432,6 +432,28 @@ def test_cells_of_a_reference_are_read_as_their_schemas_want_them(tmp_path: Path
     ] == list(reference_instances(model))
 
 
+FAR = {
+    "as far as floats go": {"minimum": -1.7976931348623157e308, "maximum": 1.7976931348623157e308},
+    "one side": {"minimum": 1e308},
+    "whole numbers": {"type": "integer", "minimum": -(10**400), "maximum": 10**400},
+    "a choice": {"enum": [0, 10**30, -(10**400)]},
+    "the other way round": {"minimum": 1e308, "maximum": -1e308},
+}
+
+
+@pytest.mark.parametrize("form", ["object", "table"])
+@pytest.mark.parametrize("bounds", FAR)
+def test_bounds_may_lie_as_far_apart_as_json_can_say(bounds: str, form: str, serve: Serve) -> None:
+    """What no float holds is cut; the schema is held against requests as it is."""
+    frame = pd.DataFrame({"a": range(10), "b": range(10)})
+    selected = make_column_transformer((StandardScaler(), ["a"]), remainder="passthrough")
+    last = LinearRegression()
+    model = (make_pipeline(selected, last) if form == "table" else last).fit(frame, range(10))
+    properties = {"a": {"type": "number", **FAR[bounds]}, "b": {"type": "number"}}
+    schema = {"type": "object", "required": ["a", "b"], "properties": properties}
+    assert [pytest.approx(3)] == serve(model, input=schema)([{"a": 3, "b": 3}]).result
+
+
 def test_rows_of_a_reference_that_the_schema_refuses_prove_nothing(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("word,number\ngood,1\nunheard of,2\nbad,\n")
     frame = pd.DataFrame({"word": ["good", "bad"] * 5, "number": range(10)})

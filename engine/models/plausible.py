@@ -63,7 +63,7 @@ def _value(feature: Feature, usual: Any) -> Any:
     if feature.kind == "boolean":
         return False
     if feature.minimum is not None and feature.maximum is not None:
-        middle = (feature.minimum + feature.maximum) / 2
+        middle = feature.minimum / 2 + feature.maximum / 2
         return int(middle) if feature.kind == "integer" else _middle(middle)
     return _middle(usual)
 
