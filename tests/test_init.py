@@ -347,6 +347,26 @@ REFUSED: dict[str, tuple[dict[str, str], tuple[str, ...], str]] = {
             "leave only these in, in the order of its training"
         ),
     ),
+    "a reference that commas do not separate": (
+        {"rows.csv": "a;b\n1,5;2\n"},
+        ("--reference", "rows.csv"),
+        'rows.csv: error: its columns seem to be separated by ";"; separate them by commas\n1 error',
+    ),
+    "a reference of tabs": (
+        {"rows.csv": "a\tb\n1\t2\n"},
+        ("--reference", "rows.csv"),
+        "rows.csv: error: its columns seem to be separated by tabs; separate them by commas\n1 error",
+    ),
+    "a reference with words where the model takes numbers": (
+        {"rows.csv": "a,b\n1,2\n\n1_000,?\nsome,NA\n"},
+        ("--reference", "rows.csv"),
+        (
+            'rows.csv: error: line 4: column "a" has "1_000", which is not a number; '
+            "leave the cell empty where there is no value\n"
+            'rows.csv: error: line 4: column "b" has "?", which is not a number; '
+            "leave the cell empty where there is no value\n2 errors"
+        ),
+    ),
     "a reference in another encoding": (
         {"rows.csv": b"a,b\n\xe9,2\n".decode("latin-1")},
         ("--reference", "rows.csv"),

@@ -32,7 +32,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline, make_union
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from engine import create_app
@@ -67,6 +67,10 @@ def passengers(**encoder: Any) -> Any:
         (OneHotEncoder(), ["fare"]),
     )
     return make_pipeline(columns, LogisticRegression()).fit(BOOKINGS, CAME)
+
+
+def lengths(table: Any) -> Any:
+    return np.c_[table["country"].map(len), table["size"].fillna(0)]
 
 
 def of_frame(estimator: Any, **columns: list[Any]) -> Any:
@@ -257,6 +261,47 @@ CASES = {
         None,
         rest=PROBABILITIES,
         comments=("- sepal_width, petal_width: may be absent or null",),
+    ),
+    "cells that say NA": Case(
+        passengers,
+        row(
+            age={"type": ["integer", "null"], "minimum": 20, "maximum": 50},
+            fare={"enum": ["flexible", "saver", "standard"]},
+            airport={"enum": ["HEL", "LIS", "ZRH", None]},
+        ),
+        {"age": 50, "fare": "saver", "airport": "LIS"},
+        "fare,age,airport\nsaver,NA,n/a\nsaver,50,LIS\nstandard,20,None\nstandard,nan,ZRH\n",
+        rest={"output": {"labels": ["comes", "stays away"], "probabilities": True}},
+    ),
+    "cells that say NA in a column that anything may read": Case(
+        lambda: make_pipeline(FunctionTransformer(lengths), LinearRegression()).fit(
+            pd.DataFrame({"country": ["FI", "NA", "PRT"], "size": [1.5, 2, 3]}), [1, 2, 3]
+        ),
+        row(country={"type": "string"}, size={"type": ["number", "null"], "minimum": 1.5, "maximum": 2}),
+        {"country": "NA", "size": 2},
+        "country,size\nFI,NA\nNA,2\n,1.5\n",
+    ),
+    "a CSV of the columns that pandas names": Case(
+        lambda: LinearRegression().fit(X[:, :2], y),
+        row(
+            **{
+                "0": {"type": "integer", "minimum": 1, "maximum": 3},
+                "1": {"type": "integer", "minimum": 2, "maximum": 4},
+            }
+        ),
+        {"0": 1, "1": 2},
+        "0,1\n1,2\n3,4\n",
+    ),
+    "a CSV of columns whose names are numbers, as the model's": Case(
+        lambda: LinearRegression().fit(pd.DataFrame(X[:, :2], columns=["3", "1"]), y),
+        row(
+            **{
+                "3": {"type": "integer", "minimum": 2, "maximum": 2},
+                "1": {"type": "integer", "minimum": 1, "maximum": 1},
+            }
+        ),
+        {"3": 2, "1": 1},
+        "1,3\n1,2\n",
     ),
     "gaps in a CSV that the model refuses": Case(
         lambda: LinearRegression().fit(FRAME[["sepal_width", "petal_width"]], y),

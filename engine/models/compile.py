@@ -22,6 +22,7 @@ from engine.models.instances import Wanted, columns
 from engine.models.predictor import Answer, Facts, ModelPredictor, Predictor, Runtime, Wording
 from engine.models.program import dump, load
 from engine.models.reach import largest_number
+from engine.models.reference import require_reference
 from engine.models.report import Report, Trial
 from engine.models.rows import count_rows
 from engine.spec import Example, Model, Spec
@@ -216,6 +217,7 @@ def _compile_graph(model: Model, file: ModelFile) -> Entry:
 
 
 def _compile(model: Model, file: ModelFile, opened: Opened, progress: Progress) -> Entry:
+    require_reference(model)
     if model.file.suffix.lower() == ".onnx":
         return _compile_graph(model, file)
     from engine.models.candidates import choose  # noqa: PLC0415 - see Opened

@@ -11,7 +11,10 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.pipeline import FeatureUnion, Pipeline
 
+from engine.models.estimator import parts_of
+
 _SCALERS = ("MaxAbsScaler", "MinMaxScaler", "RobustScaler", "StandardScaler")
+_TAKE_ANYTHING = ("DictVectorizer", "DummyClassifier", "DummyRegressor", "FeatureHasher", "FunctionTransformer")
 _INSIDE = ("best_estimator_", "estimator_", "regressor_")
 
 
@@ -20,7 +23,8 @@ class Known:
     """What is known of one column.
 
     `categories` are those of an encoder, and `ignores_others` tells that it takes any other; `gaps` tells that
-    a missing value is filled in or taken; `usual` is a value in its middle; `is_text` tells that it is split in words.
+    a missing value is filled in or taken; `usual` is a value in its middle; `is_text` tells that it is split in words,
+    `is_number` that a part which takes nothing but numbers gets it as it is.
     """
 
     categories: tuple[Any, ...] | None = None
@@ -28,6 +32,7 @@ class Known:
     gaps: bool = False
     usual: Any = None
     is_text: bool = False
+    is_number: bool = False
 
     def is_usually(self, value: Any) -> None:
         """Remember a value that is usual, the first one that is no gap."""
@@ -76,10 +81,17 @@ def _look(part: Any, flow: _Flow) -> _Flow:
         return _look_at_imputer(part, flow)
     if type(part).__name__ in _SCALERS:
         return _look_at_scaler(part, flow)
-    if hasattr(part, "build_analyzer"):
-        for column in flow.columns:
-            column.is_text = True
+    is_text, is_number = hasattr(part, "build_analyzer"), not any(map(_may_take_texts, parts_of(part)))
+    for column in flow.columns:
+        column.is_text, column.is_number = column.is_text or is_text, column.is_number or is_number
     return _Flow((), whole=False)
+
+
+def _may_take_texts(part: Any) -> bool:
+    """Tell whether a part may take something else than numbers: one of scikit-learn's few, or anybody's own."""
+    name, module = type(part).__name__, type(part).__module__
+    is_known = name in _TAKE_ANYTHING or hasattr(part, "categories_") or hasattr(part, "build_analyzer")
+    return is_known or not module.startswith("sklearn.")
 
 
 def _look_at_pipeline(part: Any, flow: _Flow) -> _Flow:
@@ -112,6 +124,7 @@ def _look_at_histogram(part: Any, flow: _Flow) -> _Flow:
         _look(part._preprocessor, flow)  # noqa: SLF001 - no public way
     for column in flow.columns:
         column.gaps = True
+        column.is_number = column.categories is None and not column.is_text
     return _Flow((), whole=False)
 
 

@@ -55,7 +55,7 @@ def outline_model(
             seen = _seen_graph(model, read)
         else:
             seen = _seen_estimator(model, read, opened, allow_version_mismatch=allow_version_mismatch)
-    sample = read_sample(reference) if reference is not None else None
+    sample = read_sample(reference, seen.names or ()) if reference is not None else None
     outline = _with_features(seen, sample, reference)
     with _told_of(file):
         return _asked(_Asked(model, read, opened), outline, seen, sample)
@@ -136,13 +136,15 @@ def _with_features(seen: _Seen, sample: Sample | None, reference: Path | None) -
     if names is None and sample is not None:
         names, named_by = tuple(sample.columns), "reference"
     if names is None:
-        is_plain = all(known == Known(usual=known.usual) for known in seen.columns)
+        is_plain = all(known == Known(usual=known.usual, is_number=known.is_number) for known in seen.columns)
         if outline.count is None or (outline.count > MAX_MADE_UP and is_plain):
             return replace(outline, form="array", named_by="nobody")
         names, named_by = tuple(f"x{place + 1}" for place in range(outline.count)), "nobody"
     if sample is not None and reference is not None:
         _require_columns(names, outline.count, sample, reference)
     columns = seen.columns or [Known() for _ in names]
+    if sample is not None and reference is not None:
+        _require_numbers(dict(zip(names, columns, strict=True)), sample, reference)
     sampled = sample.columns if sample is not None else {}
     features = tuple(_feature(name, known, sampled.get(name)) for name, known in zip(names, columns, strict=True))
     return replace(outline, features=features, named_by=cast("Any", named_by))
@@ -163,6 +165,18 @@ def _require_columns(names: Sequence[str], count: int | None, sample: Sample, re
         )
     if mistakes:
         raise SpecError([Diagnostic(where, mistake) for mistake in mistakes])
+
+
+def _require_numbers(columns: Mapping[str, Known], sample: Sample, reference: Path) -> None:
+    """Raise `SpecError` where a cell is a text, and the model takes nothing but numbers in its column."""
+    words = {name: sample.columns[name].first_word for name, known in columns.items() if _is_number(known)}
+    mistakes = [f"line {row.line}: {row.not_a_number(name)}" for name, row in words.items() if row is not None]
+    if mistakes:
+        raise SpecError([Diagnostic(Place(str(reference)), mistake) for mistake in mistakes])
+
+
+def _is_number(known: Known) -> bool:
+    return known.is_number and known.categories is None and not known.is_text
 
 
 def _feature(name: str, known: Known, column: Column | None) -> Feature:

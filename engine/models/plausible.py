@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.models.sample import Sample, read_cell
+from engine.models.csvfile import read_cell
+from engine.models.sample import Sample
 from engine.spec import Feature, Outline
 from engine.validation import Validator
 
