@@ -419,6 +419,18 @@ def test_what_is_written_for_a_model_passes_check_and_answers(name: str) -> None
     assert (200, [example["result"]]) == (answer.status_code, rounded(answer.get_json()["result"]))
 
 
+def test_a_misspelt_name_is_refused_where_a_feature_may_be_absent() -> None:
+    """By POST and by GET alike."""
+    joblib.dump(passengers(), "model.pkl")
+    Path("routes.yaml").write_text("routes: [{path: /predict, methods: [GET, POST], model: model}]")
+    assert 0 == run("model.pkl").exit_code
+    client = create_app("routes.yaml").test_client()
+    for answer in (client.post("/predict", json={"fare": "saver", "aeg": 3}), client.get("/predict?fare=saver&aeg=3")):
+        (error,) = answer.get_json()["errors"]
+        assert (422, '"aeg" is not a known property (did you mean "age"?)') == (answer.status_code, error["detail"])
+        assert "#/aeg" == error["pointer"]
+
+
 def words(text: str) -> str:
     """A text without the marks of comments and the ends of lines."""
     return " ".join(text.replace("#", " ").split())

@@ -72,7 +72,8 @@ class Outline:
             return {"type": "array", **size, "items": {"type": "number"}}
         required = [feature.name for feature in self.features if not feature.gaps]
         properties = {feature.name: feature.schema for feature in self.features}
-        return {"type": "object", **({"required": required} if required else {}), "properties": properties}
+        known = {"additionalProperties": False} if len(required) < len(properties) else {}
+        return {"type": "object", **({"required": required} if required else {}), **known, "properties": properties}
 
 
 def bare_model(file: Path, trusted: tuple[str, ...] = (), outline: Outline | None = None) -> Model:

@@ -150,6 +150,8 @@ def _input(outline: Outline, reference: str | None) -> Iterator[str]:
     yield "    type: object"
     if "required" in schema:
         yield from field("required", schema["required"], 4)
+    if "additionalProperties" in schema:
+        yield "    additionalProperties: false  # or a misspelt name would be a feature that is absent"
     yield "    properties:"
     for name, below in schema["properties"].items():
         yield from field(scalar(name), below, 6)
