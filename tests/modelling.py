@@ -39,7 +39,7 @@ NUMBER = {"type": "number"}
 
 
 def row(**properties: Any) -> dict[str, Any]:
-    """The input of an object whose features are all required, but for those that may be null: then there are no others."""
+    """The input of an object whose features are all required, but for those that may be null: then it has no others."""
     may_be_null = {
         name for name, one in properties.items() if "null" in one.get("type", ()) or None in one.get("enum", ())
     }
