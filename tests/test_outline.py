@@ -69,6 +69,12 @@ def passengers(**encoder: Any) -> Any:
     return make_pipeline(columns, LogisticRegression()).fit(BOOKINGS, CAME)
 
 
+def selective() -> Any:
+    columns = make_column_transformer((StandardScaler(), ["age"]), (OneHotEncoder(), ["seat"]), remainder="drop")
+    frame = pd.DataFrame({"age": [30.0, 40.0], "id": ["a1", "b2"], "seat": ["window", "aisle"]})
+    return make_pipeline(columns, LinearRegression()).fit(frame, [1.0, 2.0])
+
+
 def lengths(table: Any) -> Any:
     return np.c_[table["country"].map(len), table["size"].fillna(0)]
 
@@ -261,6 +267,44 @@ CASES = {
         None,
         rest=PROBABILITIES,
         comments=("- sepal_width, petal_width: may be absent or null",),
+    ),
+    "a column that is dropped": Case(
+        selective,
+        row(age=NUMBER, id={"type": ["number", "boolean", "string", "null"]}, seat={"enum": ["aisle", "window"]}),
+        {"age": 35, "seat": "aisle"},
+        comments=("- id: the model was trained with it and does not use it, so it may be absent.",),
+    ),
+    "a column that is dropped, in a CSV": Case(
+        selective,
+        row(
+            age={"type": "integer", "minimum": 20, "maximum": 20},
+            id={"type": ["string", "null"]},
+            seat={"enum": ["aisle", "window"]},
+        ),
+        {"age": 20, "seat": "window"},
+        "id,seat,age\nb7,window,20\n",
+    ),
+    "a column that is dropped, not in a CSV": Case(
+        selective,
+        row(
+            age={"type": "integer", "minimum": 20, "maximum": 20},
+            id={"type": ["number", "boolean", "string", "null"]},
+            seat={"enum": ["aisle", "window"]},
+        ),
+        {"age": 20, "seat": "window"},
+        "seat,age\nwindow,20\n",
+    ),
+    "a column that one part drops and another takes": Case(
+        lambda: make_pipeline(
+            make_union(
+                make_column_transformer((StandardScaler(), [0])),
+                make_column_transformer((StandardScaler(), [1]), ("drop", [2])),
+            ),
+            LinearRegression(),
+        ).fit(X[:, :3], y),
+        row(x1=NUMBER, x2=NUMBER, x3={"type": ["number", "null"]}),
+        {"x1": 5.84, "x2": 3.06},
+        comments=("- x3: the model was trained with it",),
     ),
     "cells that say NA": Case(
         passengers,

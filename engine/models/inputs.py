@@ -24,7 +24,8 @@ class Known:
 
     `categories` are those of an encoder, and `ignores_others` tells that it takes any other; `gaps` tells that
     a missing value is filled in or taken; `usual` is a value in its middle; `is_text` tells that it is split in words,
-    `is_number` that a part which takes nothing but numbers gets it as it is.
+    `is_number` that a part which takes nothing but numbers gets it as it is. What is `dropped` by a selection may be
+    `used` by a part beside it.
     """
 
     categories: tuple[Any, ...] | None = None
@@ -33,6 +34,18 @@ class Known:
     usual: Any = None
     is_text: bool = False
     is_number: bool = False
+    dropped: bool = False
+    used: bool = False
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether no part ever looks at the column."""
+        return self.dropped and not self.used
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is nothing to know of the column but that it has numbers."""
+        return self.categories is None and not (self.gaps or self.is_text or self.is_unused)
 
     def is_usually(self, value: Any) -> None:
         """Remember a value that is usual, the first one that is no gap."""
@@ -70,11 +83,13 @@ def _look(part: Any, flow: _Flow) -> _Flow:
     for kind, look in _PARTS.items():
         if isinstance(part, kind):
             return look(part, flow)
-    if part == "passthrough":
-        return flow
     inner = next((getattr(part, name) for name in _INSIDE if hasattr(part, name)), None)
     if inner is not None:
         return _look(inner, flow)
+    for column in flow.columns:
+        column.used = True
+    if part == "passthrough":
+        return flow
     if hasattr(part, "categories_"):
         return _look_at_encoder(part, flow)
     if hasattr(part, "statistics_") or type(part).__name__ == "KNNImputer":
@@ -106,8 +121,11 @@ def _look_at_columns(part: Any, flow: _Flow) -> _Flow:
     onward: list[Known] = []
     for name, step, _ in part.transformers_:
         places = np.asarray(part._transformer_to_input_indices[name], dtype=np.int64)  # noqa: SLF001 - no public way
+        chosen = [flow.columns[place] for place in places]
         if step != "drop":
-            onward += _look(step, _Flow([flow.columns[place] for place in places])).columns
+            onward += _look(step, _Flow(chosen)).columns
+        for column in chosen:
+            column.dropped |= step == "drop"
     return _Flow(onward, whole=False)
 
 
@@ -123,7 +141,7 @@ def _look_at_histogram(part: Any, flow: _Flow) -> _Flow:
     if getattr(part, "_preprocessor", None) is not None:
         _look(part._preprocessor, flow)  # noqa: SLF001 - no public way
     for column in flow.columns:
-        column.gaps = True
+        column.gaps = column.used = True
         column.is_number = column.categories is None and not column.is_text
     return _Flow((), whole=False)
 

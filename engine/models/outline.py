@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -136,27 +136,31 @@ def _with_features(seen: _Seen, sample: Sample | None, reference: Path | None) -
     if names is None and sample is not None:
         names, named_by = tuple(sample.columns), "reference"
     if names is None:
-        is_plain = all(known == Known(usual=known.usual, is_number=known.is_number) for known in seen.columns)
+        is_plain = all(known.is_plain for known in seen.columns)
         if outline.count is None or (outline.count > MAX_MADE_UP and is_plain):
             return replace(outline, form="array", named_by="nobody")
         names, named_by = tuple(f"x{place + 1}" for place in range(outline.count)), "nobody"
     if sample is not None and reference is not None:
-        _require_columns(names, outline.count, sample, reference)
+        unused = {name for name, known in zip(names, seen.columns, strict=False) if known.is_unused}
+        _require_columns(names, unused, outline.count, sample, reference)
+        _require_numbers(names, seen.columns, sample, reference)
     columns = seen.columns or [Known() for _ in names]
-    if sample is not None and reference is not None:
-        _require_numbers(dict(zip(names, columns, strict=True)), sample, reference)
     sampled = sample.columns if sample is not None else {}
     features = tuple(_feature(name, known, sampled.get(name)) for name, known in zip(names, columns, strict=True))
+    if seen.names is None:  # an array, which one text would make slow
+        features = tuple(replace(one, kind="number") if one.kind is None else one for one in features)
     return replace(outline, features=features, named_by=cast("Any", named_by))
 
 
-def _require_columns(names: Sequence[str], count: int | None, sample: Sample, reference: Path) -> None:
+def _require_columns(
+    names: Sequence[str], unused: Collection[str], count: int | None, sample: Sample, reference: Path
+) -> None:
     """Raise `SpecError` where the reference lacks what the model takes, or leaves open which columns it takes."""
     where = Place(str(reference))
     mistakes = [
         f'there is no column "{name}" {did_you_mean(name, sample.columns, "there are")}, which the model takes'
         for name in names
-        if name not in sample.columns
+        if name not in sample.columns and name not in unused
     ]
     if count is not None and len(names) != count:
         mistakes.append(
@@ -167,9 +171,10 @@ def _require_columns(names: Sequence[str], count: int | None, sample: Sample, re
         raise SpecError([Diagnostic(where, mistake) for mistake in mistakes])
 
 
-def _require_numbers(columns: Mapping[str, Known], sample: Sample, reference: Path) -> None:
+def _require_numbers(names: Sequence[str], columns: Sequence[Known], sample: Sample, reference: Path) -> None:
     """Raise `SpecError` where a cell is a text, and the model takes nothing but numbers in its column."""
-    words = {name: sample.columns[name].first_word for name, known in columns.items() if _is_number(known)}
+    numbers = [name for name, known in zip(names, columns, strict=False) if _is_number(known)]
+    words = {name: sample.columns[name].first_word for name in numbers}
     mistakes = [f"line {row.line}: {row.not_a_number(name)}" for name, row in words.items() if row is not None]
     if mistakes:
         raise SpecError([Diagnostic(Place(str(reference)), mistake) for mistake in mistakes])
@@ -181,6 +186,8 @@ def _is_number(known: Known) -> bool:
 
 def _feature(name: str, known: Known, column: Column | None) -> Feature:
     gaps = known.gaps or (column is not None and column.gaps)
+    if known.is_unused:
+        return Feature(name=name, kind=column.kind if column is not None else None, gaps=True, is_unused=True)
     if known.categories:
         choices = tuple(map(as_written, known.categories))
         if all(isinstance(choice, bool) for choice in choices):

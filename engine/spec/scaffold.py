@@ -167,7 +167,8 @@ def _advice(outline: Outline, reference: str | None) -> Iterator[str]:
         yield from _nameless(outline)
     elif outline.named_by == "reference":
         yield f"- the names: the model knows none, so they are those of {reference}, in the order of its columns."
-    numbers = [one for one in outline.features if not one.choices and one.kind in ("number", "integer")]
+    used = [one for one in outline.features if not one.is_unused]
+    numbers = [one for one in used if not one.choices and one.kind in ("number", "integer")]
     if any(one.minimum is not None for one in numbers):
         yield f"- minimum, maximum, integer: as they are in {reference}; widen them to all that may come."
     elif numbers:
@@ -179,7 +180,9 @@ def _advice(outline: Outline, reference: str | None) -> Iterator[str]:
         )
     elif any(one.choices for one in outline.features):
         yield "- enum: what the encoder knows; it refuses all others."
-    if gaps := [one.name for one in outline.features if one.gaps]:
+    if unused := [one.name for one in outline.features if one.is_unused]:
+        yield f"- {_named(unused)}: the model was trained with it and does not use it, so it may be absent."
+    if gaps := [one.name for one in used if one.gaps]:
         yield f"- {_named(gaps)}: may be absent or null, since the model does without."
 
 
