@@ -144,7 +144,12 @@ CASES = {
         lambda: DecisionTreeClassifier(random_state=0).fit(X, SPECIES[y]),
         unnamed(4),
         None,
-        rest={"output": {"labels": ["setosa", "versicolor", "virginica"], "probabilities": True}},
+        rest=PROBABILITIES,
+    ),
+    "classes that are strings, without probabilities": Case(
+        lambda: RidgeClassifier().fit(X, SPECIES[y]),
+        unnamed(4),
+        {"x1": 0, "x2": 0, "x3": 0, "x4": 0},
     ),
     "classes that are booleans": Case(
         lambda: DecisionTreeClassifier(random_state=0).fit(X, y == 1),
@@ -180,7 +185,7 @@ CASES = {
             airport={"enum": ["HEL", "LIS", "ZRH", None]},
         ),
         {"age": 40, "fare": "flexible", "airport": "HEL"},
-        rest={"output": {"labels": ["comes", "stays away"], "probabilities": True}},
+        rest=PROBABILITIES,
         comments=("- enum: what the encoder knows; it refuses all others.", "- age, airport: may be absent or null"),
     ),
     "categories and gaps, with a CSV": Case(
@@ -192,7 +197,7 @@ CASES = {
         ),
         {"age": 50, "fare": "saver", "airport": "LIS"},
         "fare,age,airport,came\nsaver,,ZRH,comes\nsaver,50,LIS,comes\nstandard,20,HEL,comes\n",
-        rest={"output": {"labels": ["comes", "stays away"], "probabilities": True}},
+        rest=PROBABILITIES,
     ),
     "an encoder that ignores others": Case(
         lambda: passengers(handle_unknown="ignore"),
@@ -202,7 +207,7 @@ CASES = {
             airport={"enum": ["HEL", "LIS", "ZRH", None]},
         ),
         None,
-        rest={"output": {"labels": ["comes", "stays away"], "probabilities": True}},
+        rest=PROBABILITIES,
         comments=("It would take others of airport for none of these",),
     ),
     "an encoder that knows gaps": Case(
@@ -211,7 +216,7 @@ CASES = {
         ).fit(BOOKINGS[["airport"]], CAME),
         row(airport={"enum": ["HEL", "LIS", "ZRH", None]}),
         {"airport": "HEL"},
-        rest={"output": {"labels": ["comes", "stays away"], "probabilities": True}},
+        rest=PROBABILITIES,
     ),
     "numeric categories": Case(
         lambda: of_frame(
@@ -315,7 +320,7 @@ CASES = {
         ),
         {"age": 50, "fare": "saver", "airport": "LIS"},
         "fare,age,airport\nsaver,NA,n/a\nsaver,50,LIS\nstandard,20,None\nstandard,nan,ZRH\n",
-        rest={"output": {"labels": ["comes", "stays away"], "probabilities": True}},
+        rest=PROBABILITIES,
     ),
     "cells that say NA in a column that anything may read": Case(
         lambda: make_pipeline(FunctionTransformer(lengths), LinearRegression()).fit(
@@ -324,6 +329,19 @@ CASES = {
         row(country={"type": "string"}, size={"type": ["number", "null"], "minimum": 1.5, "maximum": 2}),
         {"country": "NA", "size": 2},
         "country,size\nFI,NA\nNA,2\n,1.5\n",
+    ),
+    "bounds in their shortest form": Case(
+        lambda: LinearRegression().fit(FRAME[["sepal_width", "petal_width"]], y),
+        row(
+            sepal_width={**NUMBER, "minimum": -2, "maximum": 1e9},
+            petal_width={**NUMBER, "minimum": 0.5, "maximum": 1e99},
+        ),
+        None,
+        "sepal_width,petal_width\n1e9,0.50\n-2.0,1e99\n",
+        comments=(
+            "sepal_width: {type: number, minimum: -2, maximum: 1000000000}",
+            "petal_width: {type: number, minimum: 0.5, maximum: 1.0e+99}",
+        ),
     ),
     "a CSV of the columns that pandas names": Case(
         lambda: LinearRegression().fit(X[:, :2], y),
@@ -385,7 +403,7 @@ CASES = {
             airport={"enum": ["HEL", "LIS", "ZRH", None]},
         ),
         None,
-        rest={"output": {"labels": ["comes", "stays away"], "probabilities": True}},
+        rest=PROBABILITIES,
     ),
     "texts": Case(
         lambda: make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(TEXTS, [1, 0, 1, 0, 1, 0]),
@@ -435,7 +453,7 @@ CASES = {
         lambda: DecisionTreeClassifier(random_state=0).fit(np.tile(X, 1)[: len(ODD)], np.array(ODD)),
         unnamed(4),
         None,
-        rest={"output": {"labels": sorted(ODD), "probabilities": True}},
+        rest=PROBABILITIES,
     ),
 }
 

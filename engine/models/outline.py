@@ -200,8 +200,9 @@ def _feature(name: str, known: Known, column: Column | None) -> Feature:
         return Feature(name=name, kind="string", gaps=gaps)
     if column is None:
         return Feature(name=name, gaps=gaps)
-    bounds = (column.low, column.high) if column.kind in ("number", "integer") and column.numbers else (None, None)
-    return Feature(name=name, kind=column.kind, minimum=bounds[0], maximum=bounds[1], gaps=gaps)
+    is_bounded = column.kind in ("number", "integer") and column.numbers
+    low, high = map(as_written, (column.low, column.high)) if is_bounded else (None, None)
+    return Feature(name=name, kind=column.kind, minimum=low, maximum=high, gaps=gaps)
 
 
 @dataclass(frozen=True, slots=True)

@@ -209,21 +209,17 @@ def _output(outline: Outline) -> Iterator[str]:
         yield from _comment("The result is 1 for what is usual, -1 for an outlier.", 2)
     if classes is None:
         return
-    if all(isinstance(one, str) for one in classes):
-        yield from _comment("Each class by the name that answers give it, in this order.", 2)
-        yield "  output:"
-        yield from field("labels", list(classes), 4)
-    else:
-        names = [f"name of {flow(one)}" for one in classes]
-        listed = flow(names) if len(names) <= MAX_NAMED else flow(names[:2])[:-1] + ", ...]"
-        about = f"# labels: {listed}  # to name the classes {_classes(classes)}, in this order"
-        if not outline.probabilities:
-            yield f"  # output: {{labels: {listed}}}  # to name the classes {_classes(classes)}, in this order"
-            return
-        yield "  output:"
-        yield f"    {about}"
+    is_named = all(isinstance(one, str) for one in classes)  # and the result is the name already
+    names = [f"name of {flow(one)}" for one in classes]
+    listed = flow(names) if len(names) <= MAX_NAMED else flow(names[:2])[:-1] + ", ...]"
+    about = f"to name the classes {_classes(classes)}, in this order"
     if outline.probabilities:
+        yield "  output:"
+        if not is_named:
+            yield f"    # labels: {listed}  # {about}"
         yield "    probabilities: true"
+    elif not is_named:
+        yield f"  # output: {{labels: {listed}}}  # {about}"
 
 
 def _classes(classes: Sequence[Any]) -> str:
