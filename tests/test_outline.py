@@ -277,7 +277,7 @@ CASES = {
         selective,
         row(age=NUMBER, id={"type": ["number", "boolean", "string", "null"]}, seat={"enum": ["aisle", "window"]}),
         {"age": 35, "seat": "aisle"},
-        comments=("- id: the model was trained with it and does not use it, so it may be absent.",),
+        comments=("- id: in the rows of its training, and not used by the model; may be absent or null.",),
     ),
     "a column that is dropped, in a CSV": Case(
         selective,
@@ -309,7 +309,7 @@ CASES = {
         ).fit(X[:, :3], y),
         row(x1=NUMBER, x2=NUMBER, x3={"type": ["number", "null"]}),
         {"x1": 5.84, "x2": 3.06},
-        comments=("- x3: the model was trained with it",),
+        comments=("- x3: in the rows of its training",),
     ),
     "cells that say NA": Case(
         passengers,

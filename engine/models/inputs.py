@@ -116,7 +116,7 @@ def _look_at_pipeline(part: Any, flow: _Flow) -> _Flow:
 
 
 def _look_at_columns(part: Any, flow: _Flow) -> _Flow:
-    if not flow.whole or not hasattr(part, "transformers_"):
+    if not flow.whole or not hasattr(part, "transformers_") or part.n_features_in_ != len(flow.columns):
         return _Flow((), whole=False)
     onward: list[Known] = []
     for name, step, _ in part.transformers_:

@@ -81,7 +81,7 @@ def _seen_graph(model: Model, file: ModelFile) -> _Seen:
         classes=classes,
         probabilities=classes is not None,
     )
-    return _Seen(outline, None, [Known() for _ in range(count or 0)])
+    return _Seen(outline, None, [Known(is_number=True) for _ in range(count or 0)])
 
 
 def _seen_estimator(model: Model, file: ModelFile, opened: Opened, *, allow_version_mismatch: bool) -> _Seen:

@@ -181,7 +181,7 @@ def _advice(outline: Outline, reference: str | None) -> Iterator[str]:
     elif any(one.choices for one in outline.features):
         yield "- enum: what the encoder knows; it refuses all others."
     if unused := [one.name for one in outline.features if one.is_unused]:
-        yield f"- {_named(unused)}: the model was trained with it and does not use it, so it may be absent."
+        yield f"- {_named(unused)}: in the rows of its training, and not used by the model; may be absent or null."
     if gaps := [one.name for one in used if one.gaps]:
         yield f"- {_named(gaps)}: may be absent or null, since the model does without."
 
