@@ -28,7 +28,7 @@ from sklearn.ensemble import (
 )
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from engine import create_app
@@ -347,6 +347,26 @@ REFUSED: dict[str, tuple[dict[str, str], tuple[str, ...], str]] = {
             "leave only these in, in the order of its training"
         ),
     ),
+    "a reference that commas do not separate": (
+        {"rows.csv": "a;b\n1,5;2\n"},
+        ("--reference", "rows.csv"),
+        'rows.csv: error: its columns seem to be separated by ";"; separate them by commas\n1 error',
+    ),
+    "a reference of tabs": (
+        {"rows.csv": "a\tb\n1\t2\n"},
+        ("--reference", "rows.csv"),
+        "rows.csv: error: its columns seem to be separated by tabs; separate them by commas\n1 error",
+    ),
+    "a reference with words where the model takes numbers": (
+        {"rows.csv": "a,b\n1,2\n\n1_000,?\nsome,NA\n"},
+        ("--reference", "rows.csv"),
+        (
+            'rows.csv: error: line 4: column "a" has "1_000", which is not a number; '
+            "leave the cell empty where there is no value\n"
+            'rows.csv: error: line 4: column "b" has "?", which is not a number; '
+            "leave the cell empty where there is no value\n2 errors"
+        ),
+    ),
     "a reference in another encoding": (
         {"rows.csv": b"a,b\n\xe9,2\n".decode("latin-1")},
         ("--reference", "rows.csv"),
@@ -379,6 +399,32 @@ def test_a_reference_lacks_what_the_model_takes() -> None:
         f'rows.csv: error: there is no column "petal_width" {known[1]}, which the model takes',
     ]
     assert lines == [*map(str, run("model.pkl", "--reference", "rows.csv").exception.diagnostics)]
+
+
+def test_an_example_that_would_not_pass_check_is_left_out_and_this_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    save(LinearRegression().fit(X, y))
+    monkeypatch.setattr("engine.models.outline._rounded", lambda _: 7.5)
+    done = run("model.pkl")
+    said = "no example is written, for it would not pass check: the model answers "
+    assert (0, said) == (done.exit_code, done.stderr[: len(said)])
+    assert 1 == done.stderr.count("\n")
+    assert "examples" not in entry()
+
+
+@pytest.mark.parametrize("kind", ["class", "category"])
+def test_a_value_that_would_be_read_as_the_environments_is_refused(kind: str, folder: Path) -> None:
+    odd = np.array(["${env:HOME}", "b"], object)
+    tree = DecisionTreeClassifier(random_state=0).fit(X[[-1, 0]], odd)
+    save(
+        tree if kind == "class" else make_pipeline(OneHotEncoder(), LinearRegression()).fit(odd.reshape(-1, 1), [0, 1])
+    )
+    before = contents(folder)
+    said = (
+        '"${env:HOME}" would be read as a value from the environment in models.yaml, which cannot say it otherwise; '
+        "give it a name without ${env: in the model, or in the folder"
+    )
+    assert (1, said) == ((done := run("model.pkl")).exit_code, str(done.exception))
+    assert before == contents(folder)
 
 
 NO_MODEL: dict[str, tuple[Callable[[], Any] | None, str, str]] = {

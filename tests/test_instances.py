@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from modelling import NAMES, OBJECT, Serve, X, message, place, y
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -212,7 +212,37 @@ def test_an_unknown_category_is_refused(serve: Serve) -> None:
     with pytest.raises(RefusedInstance) as refused:
         predictor([{"town": "a"}, {"town": "c"}])
     assert 1 == refused.value.row
-    assert "Found unknown categories ['c'] in column 0" in refused.value.reason
+    assert "Found unknown categories ['c'] in \"town\"" in refused.value.reason
+
+
+def nested(last: Any) -> Any:
+    """A model whose encoder is deep inside, after a selection that puts the columns in another order."""
+    table = pd.DataFrame({"age": [30.0, np.nan], "spend": [1.0, 2.0], "town": ["a", "b"], "plan": ["x", "y"]})
+    texts = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder())
+    columns = make_column_transformer((SimpleImputer(), ["spend", "age"]), (texts, ["plan", "town"]))
+    return make_pipeline(columns, last).fit(table, [0, 1])
+
+
+@pytest.mark.parametrize("runtime", ["sklearn", "numpy"])
+@pytest.mark.parametrize(
+    ("instance", "reason"),
+    [
+        ({"town": "c", "plan": "x"}, '"town"'),
+        ({"town": "a", "plan": "c", "age": None}, '"plan"'),
+    ],
+)
+def test_an_unknown_category_is_refused_by_its_features_name(
+    instance: Any, reason: str, runtime: str, serve: Serve
+) -> None:
+    """What is missing is not blamed for it."""
+    properties = {"town": {"type": "string"}, "plan": {"type": "string"}}
+    properties |= {name: {"type": ["number", "null"]} for name in ("age", "spend")}
+    schema = {"type": "object", "required": ["town", "plan"], "properties": properties}
+    predictor = serve(nested(LogisticRegression()), input=schema, runtime=runtime)
+    with pytest.raises(RefusedInstance) as refused:
+        predictor([instance])
+    said = refused.value.reason.replace("categories ['c'] in", "categories in")
+    assert f"the model does not take this instance: Found unknown categories in {reason} during transform" == said
 
 
 def test_a_refused_instance_names_what_it_lacks(serve: Serve) -> None:

@@ -8,6 +8,7 @@ import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -74,13 +75,32 @@ def test_a_pin_has_hash_format_libraries_and_golden_answers(folder: Path) -> Non
 
 
 def test_reference_rows_give_golden_answers_too(folder: Path) -> None:
-    names = ["a", "b", "c", "d"]
-    np.savetxt(folder / "rows.csv", X[:20], "%g", ",", header=",".join(names), comments="")
-    schema = {"type": "object", "required": names, "properties": {name: {"type": "number"} for name in names}}
-    write_models(folder, m={"file": "m.pkl", "input": schema, "reference": "rows.csv"})
+    np.savetxt(folder / "rows.csv", X[:20], "%g", ",", header="a,b,c,d", comments="")
+    write_models(folder, m={"file": "m.pkl", "input": named("abcd"), "reference": "rows.csv"})
     lock_models()
     golden = pins(folder)["m"]["golden"]
-    assert (10, {"input": dict(zip(names, X[0].tolist(), strict=True)), "result": 0}) == (len(golden), golden[0])
+    assert (10, {"input": dict(zip("abcd", X[0].tolist(), strict=True)), "result": 0}) == (len(golden), golden[0])
+
+
+def test_features_by_other_names_are_one_mistake_of_all_golden_answers(folder: Path) -> None:
+    np.savetxt(folder / "rows.csv", X[:20], "%g", ",", header="a,b,c,d", comments="")
+    write_models(folder, m={"file": "m.pkl", "input": named("abcd"), "reference": "rows.csv"})
+    lock_models()
+    np.savetxt(folder / "rows.csv", X[:20], "%g", ",", header="a,b,e,d", comments="")
+    write_models(folder, m={"file": "m.pkl", "input": named("abed"), "reference": "rows.csv"})
+    expected = (
+        'models.lock:12:17: error: 10 of the 10 pinned examples do not fit the input of "m" any more '
+        '("e" is required); if that is right, accept it: python -m engine lock m'
+    )
+    assert [expected] == mistakes(create_app)
+    assert run("lock").stdout.rstrip().endswith("golden answers anew")
+    assert run("lock").stdout.rstrip().endswith("unchanged")
+    create_app()
+
+
+def named(names: str) -> dict[str, Any]:
+    properties = {name: {"type": "number"} for name in names}
+    return {"type": "object", "required": list(names), "properties": properties}
 
 
 def test_a_file_that_differs_from_its_pin_is_not_opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

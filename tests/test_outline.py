@@ -32,8 +32,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline, make_union
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from engine import create_app
 from engine.commands import cli
@@ -67,6 +67,16 @@ def passengers(**encoder: Any) -> Any:
         (OneHotEncoder(), ["fare"]),
     )
     return make_pipeline(columns, LogisticRegression()).fit(BOOKINGS, CAME)
+
+
+def selective() -> Any:
+    columns = make_column_transformer((StandardScaler(), ["age"]), (OneHotEncoder(), ["seat"]), remainder="drop")
+    frame = pd.DataFrame({"age": [30.0, 40.0], "id": ["a1", "b2"], "seat": ["window", "aisle"]})
+    return make_pipeline(columns, LinearRegression()).fit(frame, [1.0, 2.0])
+
+
+def lengths(table: Any) -> Any:
+    return np.c_[table["country"].map(len), table["size"].fillna(0)]
 
 
 def of_frame(estimator: Any, **columns: list[Any]) -> Any:
@@ -134,7 +144,12 @@ CASES = {
         lambda: DecisionTreeClassifier(random_state=0).fit(X, SPECIES[y]),
         unnamed(4),
         None,
-        rest={"output": {"labels": ["setosa", "versicolor", "virginica"], "probabilities": True}},
+        rest=PROBABILITIES,
+    ),
+    "classes that are strings, without probabilities": Case(
+        lambda: RidgeClassifier().fit(X, SPECIES[y]),
+        unnamed(4),
+        {"x1": 0, "x2": 0, "x3": 0, "x4": 0},
     ),
     "classes that are booleans": Case(
         lambda: DecisionTreeClassifier(random_state=0).fit(X, y == 1),
@@ -170,7 +185,7 @@ CASES = {
             airport={"enum": ["HEL", "LIS", "ZRH", None]},
         ),
         {"age": 40, "fare": "flexible", "airport": "HEL"},
-        rest={"output": {"labels": ["comes", "stays away"], "probabilities": True}},
+        rest=PROBABILITIES,
         comments=("- enum: what the encoder knows; it refuses all others.", "- age, airport: may be absent or null"),
     ),
     "categories and gaps, with a CSV": Case(
@@ -182,7 +197,7 @@ CASES = {
         ),
         {"age": 50, "fare": "saver", "airport": "LIS"},
         "fare,age,airport,came\nsaver,,ZRH,comes\nsaver,50,LIS,comes\nstandard,20,HEL,comes\n",
-        rest={"output": {"labels": ["comes", "stays away"], "probabilities": True}},
+        rest=PROBABILITIES,
     ),
     "an encoder that ignores others": Case(
         lambda: passengers(handle_unknown="ignore"),
@@ -192,7 +207,7 @@ CASES = {
             airport={"enum": ["HEL", "LIS", "ZRH", None]},
         ),
         None,
-        rest={"output": {"labels": ["comes", "stays away"], "probabilities": True}},
+        rest=PROBABILITIES,
         comments=("It would take others of airport for none of these",),
     ),
     "an encoder that knows gaps": Case(
@@ -201,7 +216,7 @@ CASES = {
         ).fit(BOOKINGS[["airport"]], CAME),
         row(airport={"enum": ["HEL", "LIS", "ZRH", None]}),
         {"airport": "HEL"},
-        rest={"output": {"labels": ["comes", "stays away"], "probabilities": True}},
+        rest=PROBABILITIES,
     ),
     "numeric categories": Case(
         lambda: of_frame(
@@ -258,6 +273,98 @@ CASES = {
         rest=PROBABILITIES,
         comments=("- sepal_width, petal_width: may be absent or null",),
     ),
+    "a column that is dropped": Case(
+        selective,
+        row(age=NUMBER, id={"type": ["number", "boolean", "string", "null"]}, seat={"enum": ["aisle", "window"]}),
+        {"age": 35, "seat": "aisle"},
+        comments=("- id: in the rows of its training, and not used by the model; may be absent or null.",),
+    ),
+    "a column that is dropped, in a CSV": Case(
+        selective,
+        row(
+            age={"type": "integer", "minimum": 20, "maximum": 20},
+            id={"type": ["string", "null"]},
+            seat={"enum": ["aisle", "window"]},
+        ),
+        {"age": 20, "seat": "window"},
+        "id,seat,age\nb7,window,20\n",
+    ),
+    "a column that is dropped, not in a CSV": Case(
+        selective,
+        row(
+            age={"type": "integer", "minimum": 20, "maximum": 20},
+            id={"type": ["number", "boolean", "string", "null"]},
+            seat={"enum": ["aisle", "window"]},
+        ),
+        {"age": 20, "seat": "window"},
+        "seat,age\nwindow,20\n",
+    ),
+    "a column that one part drops and another takes": Case(
+        lambda: make_pipeline(
+            make_union(
+                make_column_transformer((StandardScaler(), [0])),
+                make_column_transformer((StandardScaler(), [1]), ("drop", [2])),
+            ),
+            LinearRegression(),
+        ).fit(X[:, :3], y),
+        row(x1=NUMBER, x2=NUMBER, x3={"type": ["number", "null"]}),
+        {"x1": 5.84, "x2": 3.06},
+        comments=("- x3: in the rows of its training",),
+    ),
+    "cells that say NA": Case(
+        passengers,
+        row(
+            age={"type": ["integer", "null"], "minimum": 20, "maximum": 50},
+            fare={"enum": ["flexible", "saver", "standard"]},
+            airport={"enum": ["HEL", "LIS", "ZRH", None]},
+        ),
+        {"age": 50, "fare": "saver", "airport": "LIS"},
+        "fare,age,airport\nsaver,NA,n/a\nsaver,50,LIS\nstandard,20,None\nstandard,nan,ZRH\n",
+        rest=PROBABILITIES,
+    ),
+    "cells that say NA in a column that anything may read": Case(
+        lambda: make_pipeline(FunctionTransformer(lengths), LinearRegression()).fit(
+            pd.DataFrame({"country": ["FI", "NA", "PRT"], "size": [1.5, 2, 3]}), [1, 2, 3]
+        ),
+        row(country={"type": "string"}, size={"type": ["number", "null"], "minimum": 1.5, "maximum": 2}),
+        {"country": "NA", "size": 2},
+        "country,size\nFI,NA\nNA,2\n,1.5\n",
+    ),
+    "bounds in their shortest form": Case(
+        lambda: LinearRegression().fit(FRAME[["sepal_width", "petal_width"]], y),
+        row(
+            sepal_width={**NUMBER, "minimum": -2, "maximum": 1e9},
+            petal_width={**NUMBER, "minimum": 0.5, "maximum": 1e99},
+        ),
+        None,
+        "sepal_width,petal_width\n1e9,0.50\n-2.0,1e99\n",
+        comments=(
+            "sepal_width: {type: number, minimum: -2, maximum: 1000000000}",
+            "petal_width: {type: number, minimum: 0.5, maximum: 1.0e+99}",
+        ),
+    ),
+    "a CSV of the columns that pandas names": Case(
+        lambda: LinearRegression().fit(X[:, :2], y),
+        row(
+            **{
+                "0": {"type": "integer", "minimum": 1, "maximum": 3},
+                "1": {"type": "integer", "minimum": 2, "maximum": 4},
+            }
+        ),
+        {"0": 1, "1": 2},
+        "0,1\n1,2\n3,4\n",
+    ),
+    "a CSV of columns whose names are numbers, as the model's": Case(
+        lambda: LinearRegression().fit(pd.DataFrame(X[:, :2], columns=["3", "1"]), y),
+        row(
+            **{
+                "3": {"type": "integer", "minimum": 2, "maximum": 2},
+                "1": {"type": "integer", "minimum": 1, "maximum": 1},
+            }
+        ),
+        {"3": 2, "1": 1},
+        "1,3\n1,2\n",
+    ),
     "gaps in a CSV that the model refuses": Case(
         lambda: LinearRegression().fit(FRAME[["sepal_width", "petal_width"]], y),
         row(
@@ -266,6 +373,15 @@ CASES = {
         ),
         {"sepal_width": 2, "petal_width": 0.5},
         "sepal_width,petal_width\n3,\n2,0.5\n",
+    ),
+    "cells as large as floats go": Case(
+        lambda: DecisionTreeRegressor(max_depth=2).fit(FRAME[["sepal_width", "petal_width"]], y),
+        row(
+            sepal_width={"type": "number", "minimum": -1.7e308, "maximum": 3.5},
+            petal_width={"type": "number", "minimum": 0.5, "maximum": 1.7e308},
+        ),
+        {"sepal_width": 3.5, "petal_width": 0.5},
+        "sepal_width,petal_width\n3.5,0.5\n-1.7e308,1.7e308\n",
     ),
     "members of an ensemble, of which only the template is there": Case(
         lambda: BaggingRegressor(
@@ -287,7 +403,7 @@ CASES = {
             airport={"enum": ["HEL", "LIS", "ZRH", None]},
         ),
         None,
-        rest={"output": {"labels": ["comes", "stays away"], "probabilities": True}},
+        rest=PROBABILITIES,
     ),
     "texts": Case(
         lambda: make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(TEXTS, [1, 0, 1, 0, 1, 0]),
@@ -337,7 +453,7 @@ CASES = {
         lambda: DecisionTreeClassifier(random_state=0).fit(np.tile(X, 1)[: len(ODD)], np.array(ODD)),
         unnamed(4),
         None,
-        rest={"output": {"labels": sorted(ODD), "probabilities": True}},
+        rest=PROBABILITIES,
     ),
 }
 
@@ -363,6 +479,18 @@ def test_what_is_written_for_a_model_passes_check_and_answers(name: str) -> None
     assert (0, "", "1 route, 1 model: ok") == (checked.exit_code, checked.stderr, checked.stdout.splitlines()[-1])
     answer = create_app("routes.yaml").test_client().post("/predict", json=example["input"])
     assert (200, [example["result"]]) == (answer.status_code, rounded(answer.get_json()["result"]))
+
+
+def test_a_misspelt_name_is_refused_where_a_feature_may_be_absent() -> None:
+    """By POST and by GET alike."""
+    joblib.dump(passengers(), "model.pkl")
+    Path("routes.yaml").write_text("routes: [{path: /predict, methods: [GET, POST], model: model}]")
+    assert 0 == run("model.pkl").exit_code
+    client = create_app("routes.yaml").test_client()
+    for answer in (client.post("/predict", json={"fare": "saver", "aeg": 3}), client.get("/predict?fare=saver&aeg=3")):
+        (error,) = answer.get_json()["errors"]
+        assert (422, '"aeg" is not a known property (did you mean "age"?)') == (answer.status_code, error["detail"])
+        assert "#/aeg" == error["pointer"]
 
 
 def words(text: str) -> str:

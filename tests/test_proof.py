@@ -412,24 +412,55 @@ def test_a_close_candidate_that_is_named_need_not_be_much_faster() -> None:
 
 
 def test_cells_of_a_reference_are_read_as_their_schemas_want_them(tmp_path: Path) -> None:
-    """A category that looks like a number stays a text; a boolean is one; what no schema takes is read as it looks."""
+    """A category that looks like a number stays a text; a boolean is one; what no schema takes is read as it looks.
+
+    What pandas takes for a gap is one, but where it is a category; a column that is no feature is left out.
+    """
     zips = {"$ref": "#/$defs/zip"}
     schema = {
         "type": "object",
-        "properties": {"size": {"type": "integer"}, "new": {"type": "boolean"}, "zip": zips},
-        "$defs": {"zip": {"enum": ["01", "true"]}},
+        "properties": {"size": {"type": "integer"}, "new": {"type": "boolean"}, "zip": zips, "no": {}},
+        "$defs": {"zip": {"enum": ["01", "true", "NA"]}},
     }
-    (tmp_path / "rows.csv").write_text("\ufeffsize,new,zip,other\n3,True,01,7\n4,FALSE,true,\nx,,2,a\n", "utf-8")
+    (tmp_path / "rows.csv").write_text(
+        "\ufeffsize,new,zip,other\n3,True,01,7\n4,FALSE,true,\nx,,2,a\n1_000,n/a,NA\nNaN,None,null\n-inf,1,+5e-1\n",
+        "utf-8",
+    )
     (tmp_path / "m.pkl").touch()
     (tmp_path / "routes.yaml").write_text("routes: [{path: /, model: m}]")
     entry = {"file": "m.pkl", "input": schema, "reference": "rows.csv"}
     (tmp_path / "models.yaml").write_text(json.dumps({"models": {"m": entry}}))
     model = load(tmp_path / "routes.yaml").models["m"]
     assert [
-        {"size": 3, "new": True, "zip": "01", "other": 7},
+        {"size": 3, "new": True, "zip": "01"},
         {"size": 4, "new": False, "zip": "true"},
-        {"size": "x", "zip": 2, "other": "a"},
+        {"size": "x", "zip": 2},
+        {"size": "1_000", "zip": "NA"},
+        {},
+        {"new": 1, "zip": 0.5},
     ] == list(reference_instances(model))
+
+
+FAR = {
+    "as far as floats go": {"minimum": -1.7976931348623157e308, "maximum": 1.7976931348623157e308},
+    "one side": {"minimum": 1e308},
+    "whole numbers": {"type": "integer", "minimum": -(10**400), "maximum": 10**400},
+    "a choice": {"enum": [0, 10**30, -(10**400)]},
+    "the other way round": {"minimum": 1e308, "maximum": -1e308},
+}
+
+
+@pytest.mark.parametrize("form", ["object", "table"])
+@pytest.mark.parametrize("bounds", FAR)
+def test_bounds_may_lie_as_far_apart_as_json_can_say(bounds: str, form: str, serve: Serve) -> None:
+    """What no float holds is cut; the schema is held against requests as it is."""
+    frame = pd.DataFrame({"a": range(10), "b": range(10)})
+    selected = make_column_transformer((StandardScaler(), ["a"]), remainder="passthrough")
+    last = LinearRegression()
+    model = (make_pipeline(selected, last) if form == "table" else last).fit(frame, range(10))
+    properties = {"a": {"type": "number", **FAR[bounds]}, "b": {"type": "number"}}
+    schema = {"type": "object", "required": ["a", "b"], "properties": properties}
+    assert [pytest.approx(3)] == serve(model, input=schema)([{"a": 3, "b": 3}]).result
 
 
 def test_rows_of_a_reference_that_the_schema_refuses_prove_nothing(serve: Serve, tmp_path: Path) -> None:

@@ -118,7 +118,11 @@ def _begin(target: _Target, *, yes: bool) -> None:
     from engine.spec import draft_hello
 
     drafts = draft_hello(target.routes)
-    _check(target, drafts)
+    try:
+        _check(target, drafts)
+    except SpecError:
+        _say_mistaken()
+        raise
     _write(drafts, yes=yes)
     _say_next(target, [f"curl {_URL}/hello/Ada", f"curl -d '{{\"stars\": 5}}' {_URL}/feedback"])
 
@@ -127,34 +131,34 @@ def _drafts(target: _Target, entry: Entry, path: str | None) -> list[Draft]:
     """Plan what passes `check`: without the example, where the compiled model answers it a little otherwise."""
     from engine.spec import draft_model
 
-    for one in (entry, replace(entry, outline=replace(entry.outline, example=None))):
-        drafts = draft_model(target.routes, target.models, one, path)
-        try:
-            _check(target, drafts)
-        except SpecError:
-            if one.outline.example is None:
-                raise
-        else:
-            break
+    drafts = draft_model(target.routes, target.models, entry, path)
+    try:
+        _check(target, drafts)
+    except SpecError as error:
+        if entry.outline.example is None:
+            _say_mistaken()
+            raise
+        drafts = _drafts(target, replace(entry, outline=replace(entry.outline, example=None)), path)
+        click.echo(f"no example is written, for it would not pass check: {error.diagnostics[0].message}", err=True)
     return drafts
 
 
+def _say_mistaken() -> None:
+    click.echo("with what init would write, the spec has mistakes, so nothing was written:", err=True)
+
+
 def _check(target: _Target, drafts: Sequence[Draft]) -> None:
-    """Do what `check` does, with the files as they will be."""
+    """Do what `check` does, with the files as they will be; raise `SpecError`."""
     from engine.models import compile_models
     from engine.spec import load
     from engine.web import build_app
 
     planned = {draft.path: draft.after for draft in drafts}
     models = target.models if target.models in planned or target.models.is_file() else None
-    try:
-        spec = load(target.routes, models, drafts=planned)
-        with progress() as show:
-            predictors = compile_models(spec, show)
-        build_app(spec, predictors)
-    except SpecError:
-        click.echo("with what init would write, the spec has mistakes, so nothing was written:", err=True)
-        raise
+    spec = load(target.routes, models, drafts=planned)
+    with progress() as show:
+        predictors = compile_models(spec, show)
+    build_app(spec, predictors)
 
 
 def _write(drafts: Sequence[Draft], *, yes: bool) -> None:

@@ -7,6 +7,7 @@ import click
 from engine.commands.options import json_option, named_models, spec_options
 from engine.commands.output import print_json, print_table
 from engine.errors import EngineError
+from engine.models import Pinned
 
 
 @click.command(short_help="Pin the models' files in models.lock.")
@@ -33,17 +34,20 @@ def lock(names: tuple[str, ...], routes: str, models: str | None, as_json: bool)
         pinned = lock_models(routes, models, names)
     except OSError as error:
         raise EngineError(f"{spec.lock} cannot be written: {error.strerror}") from None
+    changes = [(one, _change(one)) for one in pinned]
     if as_json:
-        print_json({"lock": str(spec.lock), "models": [_shown(one.name, one.sha256, one.was) for one in pinned]})
+        shown = [{"name": one.name, "sha256": one.sha256, "change": change, "was": one.was} for one, change in changes]
+        print_json({"lock": str(spec.lock), "models": shown})
         return
-    print_table(("model", "sha256", "change"), [(one.name, one.sha256, _change(one.sha256, one.was)) for one in pinned])
+    print_table(("model", "sha256", "change"), [(one.name, one.sha256, change) for one, change in changes])
 
 
-def _shown(name: str, sha256: str, was: str | None) -> dict[str, str | None]:
-    return {"name": name, "sha256": sha256, "change": _change(sha256, was), "was": was}
-
-
-def _change(sha256: str, was: str | None) -> str:
-    if was is None:
+def _change(one: Pinned) -> str:
+    if one.was is None:
         return "pinned"
-    return "unchanged" if was == sha256 else "accepted"
+    if one.was != one.sha256:
+        return "accepted"
+    return f"{' and '.join(_ANEW[key] for key in one.anew)} anew" if one.anew else "unchanged"
+
+
+_ANEW = {"golden": "golden answers", "libraries": "libraries"}

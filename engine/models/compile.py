@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -22,11 +22,12 @@ from engine.models.instances import Wanted, columns
 from engine.models.predictor import Answer, Facts, ModelPredictor, Predictor, ResultForm, Runtime, Wording
 from engine.models.program import dump, load
 from engine.models.reach import largest_number
+from engine.models.reference import require_reference
 from engine.models.report import Report, Trial
 from engine.models.results import result_form
 from engine.models.rows import count_rows
 from engine.spec import Example, Model, Spec
-from engine.validation import show
+from engine.validation import Validator, show
 
 EXAMPLE_TOLERANCE = 1e-6
 GOLDEN_TOLERANCE = 2e-5  # a compiled model may be close, instead of exact
@@ -195,8 +196,8 @@ def _prepare(model: Model, cache: Cache, files: _Files, opened: Opened, progress
             entry = replace(entry, facts={**entry.facts, "largest": largest})
     elif entry.programs and json.dumps(known["golden"]) == json.dumps(entry.facts["golden"]):
         return Prepared(key, entry, file)
-    hint = f"; if that is right, accept it: {model.lock_command}"
-    _hold(golden, GOLDEN_TOLERANCE, _restore(model, Prepared(key, entry, file), opened), hint)
+    if golden:
+        _hold_golden(model, golden, _restore(model, Prepared(key, entry, file), opened))
     entry = replace(entry, facts={**entry.facts, **known})
     cache.write(key, entry)
     return Prepared(key, entry, file)
@@ -219,6 +220,7 @@ def _compile_graph(model: Model, file: ModelFile) -> Entry:
 
 
 def _compile(model: Model, file: ModelFile, opened: Opened, progress: Progress) -> Entry:
+    require_reference(model)
     if model.file.suffix.lower() == ".onnx":
         return _compile_graph(model, file)
     from engine.models.candidates import choose  # noqa: PLC0415 - see Opened
@@ -295,15 +297,36 @@ def _tuple(values: list[Any] | None) -> Any:
     return None if values is None else tuple(values)
 
 
-def _hold(examples: Iterable[Example], tolerance: float, predictor: Predictor, hint: str = "") -> None:
+def _hold(examples: Iterable[Example], tolerance: float, predictor: Predictor) -> None:
     """Run examples; raise `SpecError` with each that gets another result than its own."""
-    mistakes = [
-        replace(found, message=found.message + hint)
-        for example in examples
-        for found in _try(example, predictor, tolerance)
-    ]
-    if mistakes:
+    if mistakes := [found for example in examples for found in _try(example, predictor, tolerance)]:
         raise SpecError(mistakes)
+
+
+def _hold_golden(model: Model, golden: Sequence[Example], predictor: Predictor) -> None:
+    """Run a pin's golden answers; raise `SpecError`, with one mistake for all that are no instances any more."""
+    failed = [(example, found) for example in golden if (found := _try(example, predictor, GOLDEN_TOLERANCE))]
+    validator = Validator(model.input.document)
+    reasons = [_unfit(example.input, validator, model) for example, _ in failed]
+    mistakes = [one for (_, found), reason in zip(failed, reasons, strict=True) if not reason for one in found]
+    if any(reasons) and model.pin is not None:
+        why = next(filter(None, reasons))
+        count = f"{sum(map(bool, reasons))} of the {len(golden)} pinned examples"
+        message = f'{count} do not fit the input of "{model.name}" any more ({why})'
+        mistakes.append(Diagnostic(model.pin.place("golden"), message))
+    if mistakes:
+        hint = f"; if that is right, accept it: {model.lock_command}"
+        raise SpecError([replace(found, message=found.message + hint) for found in mistakes])
+
+
+def _unfit(instance: Any, validator: Validator, model: Model) -> str:
+    """Say why a golden instance is none of the model's input any more, or nothing."""
+    violation = next(validator.violations(instance), None)
+    if violation is not None:
+        return violation.verdict
+    properties = model.input.document.get("properties")
+    unknown = [name for name in instance if name not in properties] if properties and isinstance(instance, dict) else []
+    return f'"{unknown[0]}" is not among its properties' if unknown else ""
 
 
 def _try(example: Example, predictor: Predictor, tolerance: float) -> list[Diagnostic]:

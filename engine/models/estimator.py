@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from engine.errors import SpecError, plural
 from engine.models.artifacts import RESPONSE_METHODS
+from engine.models.blame import blamed_column
 from engine.models.instances import Columns, Wanted, columns
 from engine.models.predictor import Answer, Refusal, Wording, key_of
 from engine.spec import Model
@@ -48,7 +49,7 @@ class SklearnRuntime:
         except (ValueError, TypeError) as error:
             if not _is_refusal(error):
                 raise
-            raise Refusal(clip(str(error).strip().partition("\n")[0], 300)) from error
+            raise Refusal(clip(str(error).strip().partition("\n")[0], 300), blamed_column(error)) from error
         return Answer(answer, chances)
 
 

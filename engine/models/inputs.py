@@ -11,7 +11,10 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.pipeline import FeatureUnion, Pipeline
 
+from engine.models.estimator import parts_of
+
 _SCALERS = ("MaxAbsScaler", "MinMaxScaler", "RobustScaler", "StandardScaler")
+_TAKE_ANYTHING = ("DictVectorizer", "DummyClassifier", "DummyRegressor", "FeatureHasher", "FunctionTransformer")
 _INSIDE = ("best_estimator_", "estimator_", "regressor_")
 
 
@@ -20,7 +23,9 @@ class Known:
     """What is known of one column.
 
     `categories` are those of an encoder, and `ignores_others` tells that it takes any other; `gaps` tells that
-    a missing value is filled in or taken; `usual` is a value in its middle; `is_text` tells that it is split in words.
+    a missing value is filled in or taken; `usual` is a value in its middle; `is_text` tells that it is split in words,
+    `is_number` that a part which takes nothing but numbers gets it as it is. What is `dropped` by a selection may be
+    `used` by a part beside it.
     """
 
     categories: tuple[Any, ...] | None = None
@@ -28,6 +33,19 @@ class Known:
     gaps: bool = False
     usual: Any = None
     is_text: bool = False
+    is_number: bool = False
+    dropped: bool = False
+    used: bool = False
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether no part ever looks at the column."""
+        return self.dropped and not self.used
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is nothing to know of the column but that it has numbers."""
+        return self.categories is None and not (self.gaps or self.is_text or self.is_unused)
 
     def is_usually(self, value: Any) -> None:
         """Remember a value that is usual, the first one that is no gap."""
@@ -65,21 +83,30 @@ def _look(part: Any, flow: _Flow) -> _Flow:
     for kind, look in _PARTS.items():
         if isinstance(part, kind):
             return look(part, flow)
-    if part == "passthrough":
-        return flow
     inner = next((getattr(part, name) for name in _INSIDE if hasattr(part, name)), None)
     if inner is not None:
         return _look(inner, flow)
+    for column in flow.columns:
+        column.used = True
+    if part == "passthrough":
+        return flow
     if hasattr(part, "categories_"):
         return _look_at_encoder(part, flow)
     if hasattr(part, "statistics_") or type(part).__name__ == "KNNImputer":
         return _look_at_imputer(part, flow)
     if type(part).__name__ in _SCALERS:
         return _look_at_scaler(part, flow)
-    if hasattr(part, "build_analyzer"):
-        for column in flow.columns:
-            column.is_text = True
+    is_text, is_number = hasattr(part, "build_analyzer"), not any(map(_may_take_texts, parts_of(part)))
+    for column in flow.columns:
+        column.is_text, column.is_number = column.is_text or is_text, column.is_number or is_number
     return _Flow((), whole=False)
+
+
+def _may_take_texts(part: Any) -> bool:
+    """Tell whether a part may take something else than numbers: one of scikit-learn's few, or anybody's own."""
+    name, module = type(part).__name__, type(part).__module__
+    is_known = name in _TAKE_ANYTHING or hasattr(part, "categories_") or hasattr(part, "build_analyzer")
+    return is_known or not module.startswith("sklearn.")
 
 
 def _look_at_pipeline(part: Any, flow: _Flow) -> _Flow:
@@ -89,13 +116,16 @@ def _look_at_pipeline(part: Any, flow: _Flow) -> _Flow:
 
 
 def _look_at_columns(part: Any, flow: _Flow) -> _Flow:
-    if not flow.whole or not hasattr(part, "transformers_"):
+    if not flow.whole or not hasattr(part, "transformers_") or part.n_features_in_ != len(flow.columns):
         return _Flow((), whole=False)
     onward: list[Known] = []
     for name, step, _ in part.transformers_:
         places = np.asarray(part._transformer_to_input_indices[name], dtype=np.int64)  # noqa: SLF001 - no public way
+        chosen = [flow.columns[place] for place in places]
         if step != "drop":
-            onward += _look(step, _Flow([flow.columns[place] for place in places])).columns
+            onward += _look(step, _Flow(chosen)).columns
+        for column in chosen:
+            column.dropped |= step == "drop"
     return _Flow(onward, whole=False)
 
 
@@ -111,7 +141,8 @@ def _look_at_histogram(part: Any, flow: _Flow) -> _Flow:
     if getattr(part, "_preprocessor", None) is not None:
         _look(part._preprocessor, flow)  # noqa: SLF001 - no public way
     for column in flow.columns:
-        column.gaps = True
+        column.gaps = column.used = True
+        column.is_number = column.categories is None and not column.is_text
     return _Flow((), whole=False)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -55,7 +55,7 @@ def outline_model(
             seen = _seen_graph(model, read)
         else:
             seen = _seen_estimator(model, read, opened, allow_version_mismatch=allow_version_mismatch)
-    sample = read_sample(reference) if reference is not None else None
+    sample = read_sample(reference, seen.names or ()) if reference is not None else None
     outline = _with_features(seen, sample, reference)
     with _told_of(file):
         return _asked(_Asked(model, read, opened), outline, seen, sample)
@@ -81,7 +81,7 @@ def _seen_graph(model: Model, file: ModelFile) -> _Seen:
         classes=classes,
         probabilities=classes is not None,
     )
-    return _Seen(outline, None, [Known() for _ in range(count or 0)])
+    return _Seen(outline, None, [Known(is_number=True) for _ in range(count or 0)])
 
 
 def _seen_estimator(model: Model, file: ModelFile, opened: Opened, *, allow_version_mismatch: bool) -> _Seen:
@@ -136,25 +136,31 @@ def _with_features(seen: _Seen, sample: Sample | None, reference: Path | None) -
     if names is None and sample is not None:
         names, named_by = tuple(sample.columns), "reference"
     if names is None:
-        is_plain = all(known == Known(usual=known.usual) for known in seen.columns)
+        is_plain = all(known.is_plain for known in seen.columns)
         if outline.count is None or (outline.count > MAX_MADE_UP and is_plain):
             return replace(outline, form="array", named_by="nobody")
         names, named_by = tuple(f"x{place + 1}" for place in range(outline.count)), "nobody"
     if sample is not None and reference is not None:
-        _require_columns(names, outline.count, sample, reference)
+        unused = {name for name, known in zip(names, seen.columns, strict=False) if known.is_unused}
+        _require_columns(names, unused, outline.count, sample, reference)
+        _require_numbers(names, seen.columns, sample, reference)
     columns = seen.columns or [Known() for _ in names]
     sampled = sample.columns if sample is not None else {}
     features = tuple(_feature(name, known, sampled.get(name)) for name, known in zip(names, columns, strict=True))
+    if seen.names is None:  # an array, which one text would make slow
+        features = tuple(replace(one, kind="number") if one.kind is None else one for one in features)
     return replace(outline, features=features, named_by=cast("Any", named_by))
 
 
-def _require_columns(names: Sequence[str], count: int | None, sample: Sample, reference: Path) -> None:
+def _require_columns(
+    names: Sequence[str], unused: Collection[str], count: int | None, sample: Sample, reference: Path
+) -> None:
     """Raise `SpecError` where the reference lacks what the model takes, or leaves open which columns it takes."""
     where = Place(str(reference))
     mistakes = [
         f'there is no column "{name}" {did_you_mean(name, sample.columns, "there are")}, which the model takes'
         for name in names
-        if name not in sample.columns
+        if name not in sample.columns and name not in unused
     ]
     if count is not None and len(names) != count:
         mistakes.append(
@@ -165,8 +171,23 @@ def _require_columns(names: Sequence[str], count: int | None, sample: Sample, re
         raise SpecError([Diagnostic(where, mistake) for mistake in mistakes])
 
 
+def _require_numbers(names: Sequence[str], columns: Sequence[Known], sample: Sample, reference: Path) -> None:
+    """Raise `SpecError` where a cell is a text, and the model takes nothing but numbers in its column."""
+    numbers = [name for name, known in zip(names, columns, strict=False) if _is_number(known)]
+    words = {name: sample.columns[name].first_word for name in numbers}
+    mistakes = [f"line {row.line}: {row.not_a_number(name)}" for name, row in words.items() if row is not None]
+    if mistakes:
+        raise SpecError([Diagnostic(Place(str(reference)), mistake) for mistake in mistakes])
+
+
+def _is_number(known: Known) -> bool:
+    return known.is_number and known.categories is None and not known.is_text
+
+
 def _feature(name: str, known: Known, column: Column | None) -> Feature:
     gaps = known.gaps or (column is not None and column.gaps)
+    if known.is_unused:
+        return Feature(name=name, kind=column.kind if column is not None else None, gaps=True, is_unused=True)
     if known.categories:
         choices = tuple(map(as_written, known.categories))
         if all(isinstance(choice, bool) for choice in choices):
@@ -179,8 +200,9 @@ def _feature(name: str, known: Known, column: Column | None) -> Feature:
         return Feature(name=name, kind="string", gaps=gaps)
     if column is None:
         return Feature(name=name, gaps=gaps)
-    bounds = (column.low, column.high) if column.kind in ("number", "integer") and column.numbers else (None, None)
-    return Feature(name=name, kind=column.kind, minimum=bounds[0], maximum=bounds[1], gaps=gaps)
+    is_bounded = column.kind in ("number", "integer") and column.numbers
+    low, high = map(as_written, (column.low, column.high)) if is_bounded else (None, None)
+    return Feature(name=name, kind=column.kind, minimum=low, maximum=high, gaps=gaps)
 
 
 @dataclass(frozen=True, slots=True)

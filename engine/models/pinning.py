@@ -25,11 +25,12 @@ _LIBRARIES["skops"] = ("numpy", "scikit-learn", "skops")
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """What became of a model's pin: `was` is its SHA-256 before, or None."""
+    """What became of a model's pin: `was` is its SHA-256 before, or None, and `anew` is what else has changed in it."""
 
     name: str
     sha256: str
     was: str | None
+    anew: tuple[str, ...] = ()
 
 
 def lock_models(
@@ -62,8 +63,13 @@ def pin(spec: Spec, files: Mapping[str, ModelFile], opened: Opened) -> tuple[Pin
         raise SpecError(found)
     if spec.lock is not None:
         write_pins(spec.lock, pins)
-    before = {name: model.pin.sha256 for name, model in spec.models.items() if model.pin is not None}
-    return tuple(Pinned(name, file.sha256, before.get(name)) for name, file in files.items())
+    return tuple(_pinned(spec.models[name], pins[name]) for name in files)
+
+
+def _pinned(model: Model, pin: Mapping[str, Any]) -> Pinned:
+    before = model.pin.node.plain if model.pin is not None else pin
+    anew = tuple(key for key in ("golden", "libraries") if before[key] != pin[key])
+    return Pinned(model.name, pin["sha256"], model.pin.sha256 if model.pin is not None else None, anew)
 
 
 def _pin(model: Model, file: ModelFile, opened: Opened) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.models.sample import Sample, read_cell
+from engine.models.csvfile import read_cell
+from engine.models.sample import Sample
 from engine.spec import Feature, Outline
 from engine.validation import Validator
 
@@ -16,12 +17,14 @@ _MAX_WHOLE = 1e15
 def plausible_instance(outline: Outline, sample: Sample | None, usual: Sequence[Any], texts: Sequence[str]) -> Any:
     """Give an instance that is valid by the outline's schema, or None where there is nothing to make it of.
 
+    It leaves out what the model does not look at.
     `usual` are the columns' usual values, None where unknown, and `texts` words that the model knows.
     """
     is_valid = Validator(outline.schema).is_valid
+    used = [feature for feature in outline.features if not feature.is_unused]
     for row in sample.rows if sample is not None else ():
-        instance = _from_row(outline, row)
-        if is_valid(instance) and (outline.form == "text" or len(instance) == len(outline.features)):
+        instance = _from_row(used, row) if outline.form != "text" else next(iter(row.values()))
+        if is_valid(instance) and (outline.form == "text" or len(instance) == len(used)):
             return instance
     instance = _made_up(outline, usual, texts)
     return instance if instance is not None and is_valid(instance) else None
@@ -32,10 +35,8 @@ def as_written(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < _MAX_WHOLE else value
 
 
-def _from_row(outline: Outline, row: Mapping[str, str]) -> Any:
-    if outline.form == "text":
-        return next(iter(row.values()))
-    cells = {feature.name: _cell(feature, row[feature.name]) for feature in outline.features}
+def _from_row(features: Sequence[Feature], row: Mapping[str, str]) -> Any:
+    cells = {feature.name: _cell(feature, row[feature.name]) for feature in features}
     return {name: cell for name, cell in cells.items() if cell is not None}
 
 
@@ -51,10 +52,11 @@ def _made_up(outline: Outline, usual: Sequence[Any], texts: Sequence[str]) -> An
         return " ".join(words[len(words) // 2 :][:_WORDS]) or None
     if outline.form == "array":
         return list(map(_middle, usual)) or None
-    if any(feature.kind == "string" for feature in outline.features):
-        return None
     values = usual or [None] * len(outline.features)
-    return {feature.name: _value(feature, value) for feature, value in zip(outline.features, values, strict=True)}
+    pairs = [pair for pair in zip(outline.features, values, strict=True) if not pair[0].is_unused]
+    if any(feature.kind == "string" for feature, _ in pairs):
+        return None
+    return {feature.name: _value(feature, value) for feature, value in pairs}
 
 
 def _value(feature: Feature, usual: Any) -> Any:
@@ -63,7 +65,7 @@ def _value(feature: Feature, usual: Any) -> Any:
     if feature.kind == "boolean":
         return False
     if feature.minimum is not None and feature.maximum is not None:
-        middle = (feature.minimum + feature.maximum) / 2
+        middle = feature.minimum / 2 + feature.maximum / 2
         return int(middle) if feature.kind == "integer" else _middle(middle)
     return _middle(usual)
 

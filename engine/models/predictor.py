@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,6 +13,8 @@ from engine.models.report import Report
 from engine.validation import show
 
 MAX_NAMED = 10
+_COLUMN = re.compile(r"\bin column \d+")
+_OF_A_GAP = re.compile(r"\b(nan|none|missing)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,14 @@ TOO_LARGE = "Input X contains infinity or a value too large for dtype('{}')."
 
 
 class Refusal(Exception):
-    """The model does not take one of the rows; the message is scikit-learn's own."""
+    """The model does not take one of the rows; the message is scikit-learn's own.
+
+    Where that names a column, of an encoder's own input, `column` is the model's, None where that is not known.
+    """
+
+    def __init__(self, message: str, column: int | None = None) -> None:
+        self.column = column
+        super().__init__(message)
 
 
 Runtime = Callable[[Any], Answer]
@@ -135,8 +145,8 @@ class ModelPredictor:
             answer = self._answer(instances)
         except Refusal as refusal:
             row = self._first_refused(instances)
-            reason = f"the model does not take this instance: {refusal}{self._absent(instances[row])}"
-            raise RefusedInstance(row, reason) from refusal
+            of_this = self._refusal(instances[row], refusal) if len(instances) > 1 else refusal
+            raise RefusedInstance(row, self._reason(of_this, instances[row])) from refusal
         labels = [self._labels[result] for result in answer.result] if self._labels else None
         if answer.probabilities is None:
             return Prediction(answer.result, labels)
@@ -155,10 +165,25 @@ class ModelPredictor:
             self._observe(len(instances))
         return self.runtime(self._convert(instances))
 
-    def _absent(self, instance: Any) -> str:
-        """Name the features that an instance lacks, which may be why it is refused."""
-        absent = [name for name in self._names if instance.get(name) is None] if isinstance(instance, dict) else []
-        return f" (missing: {', '.join(absent[:MAX_NAMED])})" if absent else ""
+    def _refusal(self, instance: Any, of_all: Refusal) -> Refusal:
+        """Give the refusal of one instance: that of several may speak of another one's cells."""
+        try:
+            self._answer([instance])
+        except Refusal as refusal:
+            return refusal
+        return of_all
+
+    def _reason(self, refusal: Refusal, instance: Any) -> str:
+        """Say why an instance is refused, its features by their names, and what it lacks where that may be why."""
+        said, names = str(refusal), self._names if isinstance(instance, dict) else ()
+        if names and refusal.column is not None:
+            names = (names[refusal.column],)
+            said = _COLUMN.sub(lambda _: f'in "{names[0]}"', said)
+        elif not _OF_A_GAP.search(said):
+            names = ()
+        absent = [name for name in names if instance.get(name) is None]
+        missing = f" (missing: {', '.join(absent[:MAX_NAMED])})" if absent else ""
+        return f"the model does not take this instance: {said}{missing}"
 
     def _first_refused(self, instances: Sequence[Any]) -> int:
         """Search by halves for the first instance that is refused."""

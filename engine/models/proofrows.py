@@ -27,6 +27,7 @@ EDGE_NODES = 4_000
 TEXTS = 1_000
 HARD_FEATURES = 12
 HUGE = 1e300
+WIDEST = 1e307  # the numbers between three times this and its negative can be drawn: their span is a float
 REACH_SECONDS = 5.0
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 _MAGNITUDES = (FLOAT32_MAX, 3.4028235677973366e38, 1e39, -1e39, 1e300, -1.7976931348623157e308, 5e-324, 0.0, -0.0)
@@ -272,14 +273,19 @@ def nodes_reached(walk: Walk, rows: Array) -> float:
 
 def _range(schema: Any, learnt: tuple[float, float] | None) -> Range:
     schema = schema if isinstance(schema, Mapping) else {}
-    numbers = [value for value in schema.get("enum", ()) if isinstance(value, int | float)]
+    numbers = [_cut(value) for value in schema.get("enum", ()) if isinstance(value, int | float)]
     if numbers:
         return Range(min(numbers), max(numbers), choices=tuple(numbers))
     low, high = learnt or (-3.0, 3.0)
-    low = float(schema.get("minimum", schema.get("exclusiveMinimum", low)))
-    high = float(schema.get("maximum", schema.get("exclusiveMaximum", max(high, low + 1e-9))))
+    low = _cut(schema.get("minimum", schema.get("exclusiveMinimum", low)))
+    high = _cut(schema.get("maximum", schema.get("exclusiveMaximum", max(high, low + 1e-9))))
     whole = schema.get("type") == "integer" or schema.get("type") == ["integer", "null"]
     return Range(low, max(low, high), whole)
+
+
+def _cut(value: float) -> float:
+    """Give the nearest number that rows are drawn from; a schema's may be larger than any float."""
+    return float(max(-WIDEST, min(value, WIDEST)))
 
 
 def _beside(thresholds: Array) -> Iterator[Array]:

@@ -6,9 +6,9 @@ numbers and arrays, which `program` saves and reads.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, takewhile
 from typing import Any
 
 import numpy as np
@@ -157,7 +157,7 @@ class OneHot:
         for column, (known, dropped) in enumerate(zip(self.categories, self.dropped, strict=True)):
             found = _positions(rows[:, column], known)
             if not self.ignore and (found < 0).any():
-                raise Refusal(f"Found unknown categories in column {column} during transform")
+                raise Refusal(f"Found unknown categories in column {column} during transform", column)
             block = (found[:, None] == np.arange(len(known))).astype(np.float64)
             blocks.append(np.delete(block, dropped, axis=1) if dropped >= 0 else block)
         return np.hstack(blocks)
@@ -432,10 +432,26 @@ class Pick:
 
 
 def run(steps: tuple[Step, ...], rows: Any) -> Any:
-    """Take rows through some steps."""
-    for step in steps:
-        rows = step(rows)
+    """Take rows through some steps; a `Refusal` names the column of these rows."""
+    failing: Step | None = None
+    try:
+        for failing in steps:
+            rows = failing(rows)
+    except Refusal as refusal:
+        if refusal.column is not None:
+            refusal.column = _origin([*takewhile(lambda step: step is not failing, steps)], refusal.column)
+        raise
     return rows
+
+
+def _origin(before: Sequence[Step], column: int) -> int | None:
+    """Find out which column became one behind some steps, None where these do more than to fill and select."""
+    for step in reversed(before):
+        if isinstance(step, Select):
+            column = int(step.columns[column])
+        elif not isinstance(step, Arithmetic | Check | Clip | FillTexts | Impute | Narrow):
+            return None
+    return column
 
 
 def _positions(cells: Array, known: Array) -> Array:

@@ -9,9 +9,12 @@ from pathlib import Path
 
 from engine.errors import EngineError, SpecError
 from engine.spec.adding import SpecFile
+from engine.spec.environment import BEGIN
 from engine.spec.files import write_all
 from engine.spec.grammar import GrammarName
 from engine.spec.scaffold import Entry, modeline, new_models, new_routes, route_text, schema_name, schema_text
+from engine.spec.templates import strings
+from engine.validation import show
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ def require_free(routes: Path, models: Path, name: str, path: str | None, defaul
 
 def draft_model(routes: Path, models: Path, entry: Entry, path: str | None) -> list[Draft]:
     """Plan a model's entry and, with a `path`, its route; raise `EngineError` where a file cannot take it."""
+    _require_literal(entry)
     drafts = [_models_draft(models, entry)]
     route = route_text(path, entry.name) if path is not None else None
     if routes.exists() and route is not None:
@@ -85,6 +89,17 @@ def name_from(folder: Path, file: Path) -> str:
     if file.is_absolute() and not real.is_relative_to(home):
         return str(file)
     return Path(os.path.relpath(real, home)).as_posix()
+
+
+def _require_literal(entry: Entry) -> None:
+    """Raise `EngineError` for a value that would be read as the environment's: models.yaml has no escape for it."""
+    written = [entry.file, entry.reference, entry.outline.schema, *(entry.outline.example or ())]
+    for value in strings(written):
+        if BEGIN in value:
+            raise EngineError(
+                f"{show(value)} would be read as a value from the environment in models.yaml, which cannot say it "
+                "otherwise; give it a name without ${env: in the model, or in the folder"
+            )
 
 
 def _models_draft(models: Path, entry: Entry) -> Draft:

@@ -28,7 +28,7 @@ def check_models(root: Node, folder: Path) -> Iterator[Diagnostic]:
         schema = model["input"]
         if schema.fields is None:
             continue
-        mistakes = list(check_schema(schema))
+        mistakes = list(check_schema(schema, makes_columns=True))
         yield from mistakes
         if all(mistake.severity == "warning" for mistake in mistakes):
             yield from _check_examples(model)

@@ -19,24 +19,28 @@ Number = int | float
 class Feature:
     """One column of what a model takes.
 
-    `choices` are the categories that the model's encoder knows, and `ignores_others` tells that it takes
-    others for none of them; `gaps` tells that a value may be missing.
+    `kind` is its JSON type, None where it may be any. `choices` are the categories that the model's encoder knows, and
+    `ignores_others` tells that it takes others for none of them; `gaps` tells that a value may be missing, and
+    `is_unused` that the model does not look at it.
     """
 
     name: str
-    kind: Literal["number", "integer", "boolean", "string"] = "number"
+    kind: Literal["number", "integer", "boolean", "string"] | None = "number"
     choices: tuple[Any, ...] = ()
     ignores_others: bool = False
     minimum: Number | None = None
     maximum: Number | None = None
     gaps: bool = False
+    is_unused: bool = False
 
     @property
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of the feature."""
         if self.choices:
             return {"enum": [*self.choices, *([None] if self.gaps else [])]}
-        schema: dict[str, Any] = {"type": [self.kind, "null"] if self.gaps else self.kind}
+        kinds = [self.kind] if self.kind is not None else ["number", "boolean", "string"]
+        types = [*kinds, *(["null"] if self.gaps else [])]
+        schema: dict[str, Any] = {"type": types if len(types) > 1 else types[0]}
         if self.minimum is not None and self.maximum is not None:
             schema |= {"minimum": self.minimum, "maximum": self.maximum}
         return schema
@@ -72,7 +76,8 @@ class Outline:
             return {"type": "array", **size, "items": {"type": "number"}}
         required = [feature.name for feature in self.features if not feature.gaps]
         properties = {feature.name: feature.schema for feature in self.features}
-        return {"type": "object", **({"required": required} if required else {}), "properties": properties}
+        known = {"additionalProperties": False} if len(required) < len(properties) else {}
+        return {"type": "object", **({"required": required} if required else {}), **known, "properties": properties}
 
 
 def bare_model(file: Path, trusted: tuple[str, ...] = (), outline: Outline | None = None) -> Model:

@@ -150,6 +150,8 @@ def _input(outline: Outline, reference: str | None) -> Iterator[str]:
     yield "    type: object"
     if "required" in schema:
         yield from field("required", schema["required"], 4)
+    if "additionalProperties" in schema:
+        yield "    additionalProperties: false  # or a misspelt name would be a feature that is absent"
     yield "    properties:"
     for name, below in schema["properties"].items():
         yield from field(scalar(name), below, 6)
@@ -165,7 +167,8 @@ def _advice(outline: Outline, reference: str | None) -> Iterator[str]:
         yield from _nameless(outline)
     elif outline.named_by == "reference":
         yield f"- the names: the model knows none, so they are those of {reference}, in the order of its columns."
-    numbers = [one for one in outline.features if not one.choices and one.kind in ("number", "integer")]
+    used = [one for one in outline.features if not one.is_unused]
+    numbers = [one for one in used if not one.choices and one.kind in ("number", "integer")]
     if any(one.minimum is not None for one in numbers):
         yield f"- minimum, maximum, integer: as they are in {reference}; widen them to all that may come."
     elif numbers:
@@ -177,7 +180,9 @@ def _advice(outline: Outline, reference: str | None) -> Iterator[str]:
         )
     elif any(one.choices for one in outline.features):
         yield "- enum: what the encoder knows; it refuses all others."
-    if gaps := [one.name for one in outline.features if one.gaps]:
+    if unused := [one.name for one in outline.features if one.is_unused]:
+        yield f"- {_named(unused)}: in the rows of its training, and not used by the model; may be absent or null."
+    if gaps := [one.name for one in used if one.gaps]:
         yield f"- {_named(gaps)}: may be absent or null, since the model does without."
 
 
@@ -204,21 +209,17 @@ def _output(outline: Outline) -> Iterator[str]:
         yield from _comment("The result is 1 for what is usual, -1 for an outlier.", 2)
     if classes is None:
         return
-    if all(isinstance(one, str) for one in classes):
-        yield from _comment("Each class by the name that answers give it, in this order.", 2)
-        yield "  output:"
-        yield from field("labels", list(classes), 4)
-    else:
-        names = [f"name of {flow(one)}" for one in classes]
-        listed = flow(names) if len(names) <= MAX_NAMED else flow(names[:2])[:-1] + ", ...]"
-        about = f"# labels: {listed}  # to name the classes {_classes(classes)}, in this order"
-        if not outline.probabilities:
-            yield f"  # output: {{labels: {listed}}}  # to name the classes {_classes(classes)}, in this order"
-            return
-        yield "  output:"
-        yield f"    {about}"
+    is_named = all(isinstance(one, str) for one in classes)  # and the result is the name already
+    names = [f"name of {flow(one)}" for one in classes]
+    listed = flow(names) if len(names) <= MAX_NAMED else flow(names[:2])[:-1] + ", ...]"
+    about = f"to name the classes {_classes(classes)}, in this order"
     if outline.probabilities:
+        yield "  output:"
+        if not is_named:
+            yield f"    # labels: {listed}  # {about}"
         yield "    probabilities: true"
+    elif not is_named:
+        yield f"  # output: {{labels: {listed}}}  # {about}"
 
 
 def _classes(classes: Sequence[Any]) -> str:

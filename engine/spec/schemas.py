@@ -27,13 +27,16 @@ _ELSEWHERE = {"$comment": "not in this document"}
 _metaschema = Validator({"$ref": METASCHEMA})
 
 
-def check_schema(root: Node) -> Iterator[Diagnostic]:
-    """Give every mistake in a schema; an unknown keyword is only a warning."""
+def check_schema(root: Node, *, makes_columns: bool = False) -> Iterator[Diagnostic]:
+    """Give every mistake in a schema; an unknown keyword is only a warning.
+
+    Where its properties are the columns of a model, it is a mistake to require anything else.
+    """
     sound = True
     explained: set[int] = set()
     for node in _subschemas(root):
         yield from _unknown_keywords(node)
-        yield from _undeclared_names(node)
+        yield from _missing_columns(node) if makes_columns and node is root else _undeclared_names(node)
         for at, message in _keyword_mistakes(node):
             sound = False
             explained.add(id(at))
@@ -78,6 +81,25 @@ def _undeclared_names(node: Node) -> Iterator[Diagnostic]:
             meant = did_you_mean(item.text, properties, "")
             if "did you mean" in meant:
                 yield item.error(f'"{clip(item.text)}" is required and not among the properties {meant}', "warning")
+
+
+def _missing_columns(node: Node) -> Iterator[Diagnostic]:
+    """Give every required name of which the model would see nothing, for it is none of the properties."""
+    properties = [name for name, _, _ in node["properties"].pairs()]
+    for item in node["required"].items:
+        if item.text is not None and properties and item.text not in properties and not _is_matched(item.text, node):
+            meant = did_you_mean(item.text, properties, "they are")
+            message = f'"{clip(item.text)}" is required and not among the properties, which are all that the model sees'
+            yield item.error(f"{message} {meant}")
+
+
+def _is_matched(name: str, node: Node) -> bool:
+    """Tell whether one of the schema's patterns stands for a name; a broken one may, and is told elsewhere."""
+    patterns = [pattern for pattern, _, _ in node["patternProperties"].pairs()]
+    try:
+        return not Validator({"patternProperties": dict.fromkeys(patterns, False)}).is_valid({name: None})
+    except SchemaError:
+        return True
 
 
 def _unknown_keywords(node: Node) -> Iterator[Diagnostic]:

@@ -1,0 +1,64 @@
+"""Which of a model's columns scikit-learn means by "in column 0": one of what reached the step that refuses it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import Pipeline
+
+_IN_COLUMN = re.compile(r"\bin column (\d+)\b")
+_KEEP_COLUMNS = ("MaxAbsScaler", "MinMaxScaler", "RobustScaler", "SimpleImputer", "StandardScaler")
+
+
+def blamed_column(error: Exception) -> int | None:
+    """Follow an error from the step that raised it out to the model; None where its column cannot be told."""
+    named = _IN_COLUMN.search(str(error))
+    involved = _involved(error)
+    if named is None or not involved:
+        return None
+    column: int | None = int(named[1])
+    width = getattr(involved[-1], "n_features_in_", None)
+    for part in reversed(involved):
+        if isinstance(part, ColumnTransformer):
+            column, width = _selected(part, involved, column, width)
+        elif isinstance(part, Pipeline) and not _keeps_columns(part, involved):
+            return None
+    return column if width == getattr(involved[0], "n_features_in_", None) else None
+
+
+def _involved(error: Exception) -> list[Any]:
+    """List the estimators whose methods were running, the outermost first."""
+    found: list[Any] = []
+    trace = error.__traceback__
+    while trace is not None:
+        part = trace.tb_frame.f_locals.get("self")
+        if hasattr(part, "get_params") and not any(part is known for known in found):
+            found.append(part)
+        trace = trace.tb_next
+    return found
+
+
+def _selected(
+    part: ColumnTransformer, involved: Sequence[Any], column: int | None, width: int | None
+) -> tuple[int | None, int | None]:
+    """Give a column's number, and their count, before the selection."""
+    for name, step, _ in part.transformers_:
+        if any(step is one for one in involved):
+            places = np.asarray(part._transformer_to_input_indices[name], dtype=np.int64)  # noqa: SLF001 - no public way
+            if column is not None and len(places) == width:
+                return int(places[column]), part.n_features_in_
+    return None, None
+
+
+def _keeps_columns(part: Pipeline, involved: Sequence[Any]) -> bool:
+    """Tell whether the steps before the one that was running leave every column in its place."""
+    for _, step in part.steps:
+        if any(step is one for one in involved):
+            return True
+        if type(step).__name__ not in _KEEP_COLUMNS or getattr(step, "add_indicator", False):
+            return False
+    return False

@@ -1,0 +1,102 @@
+"""A CSV of real rows, as text: the names in its first line and the rows below, and what a cell stands for."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.errors import SpecError
+from engine.validation import show
+
+_BOOLEANS = {"true": True, "false": False}
+_NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
+_MAX_WHOLE = 2**53
+_SEPARATORS = {";": '";"', "\t": "tabs", "|": '"|"'}
+# What pandas.read_csv takes for a missing value, and numbers that are not finite.
+_GAPS = frozenset("#n/a #na +inf -inf -infinity -nan <na> inf infinity n/a na nan none null".split()) | {""}
+
+NAMELESS = "its first line does not name the columns, each by a name of its own; write one above the rows"
+
+Wrong = Callable[[str], SpecError]
+"""Makes the error for a mistake in the file, at its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row's cells by the names of their columns, and the line that it ends on."""
+
+    line: int
+    cells: Mapping[str, str]
+
+    def not_a_number(self, column: str) -> str:
+        """Say that a column wants a number, and has something else in this row."""
+        found = f'column "{column}" has {show(self.cells[column])}, which is not a number'
+        return f"{found}; leave the cell empty where there is no value"
+
+
+@dataclass(frozen=True, slots=True)
+class CsvFile:
+    """A CSV: the names of its columns, and its rows, which are read as they are asked for."""
+
+    names: tuple[str, ...]
+    rows: Iterator[Row]
+
+
+def read_csv(file: Path, wrong: Wrong, expected: Collection[str] = ()) -> CsvFile:
+    """Read a CSV with names in its first line, `expected` ones or others; raise what `wrong` makes, rows too."""
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise wrong(f"the file cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise wrong(_no_csv(error)) from None
+    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        names = tuple(next(lines, ()))
+    except csv.Error as error:
+        raise wrong(_no_csv(error)) from None
+    separator = next((one for one in _SEPARATORS if len(names) == 1 and one in names[0]), None)
+    if separator is not None and names[0] not in expected:
+        raise wrong(f"its columns seem to be separated by {_SEPARATORS[separator]}; separate them by commas")
+    if not any(names) or len(set(names)) < len(names):
+        raise wrong(NAMELESS)
+    return CsvFile(names, _rows(lines, names, wrong))
+
+
+def read_cell(text: str) -> Any:
+    """Read a cell: a number, a boolean, a text, or None for what stands for no value, such as NA."""
+    text = text.strip()
+    if text.lower() in _GAPS:
+        return None
+    if text.lower() in _BOOLEANS:
+        return _BOOLEANS[text.lower()]
+    if not _NUMBER.fullmatch(text):
+        return text
+    number = float(text)
+    if not math.isfinite(number):
+        return None
+    is_whole = text.lstrip("+-").isdigit() and abs(number) < _MAX_WHOLE
+    return int(number) if is_whole else number
+
+
+def _rows(lines: Any, names: tuple[str, ...], wrong: Wrong) -> Iterator[Row]:
+    """Give the rows that are not blank, each with a cell for every name."""
+    while True:
+        try:
+            cells = next(lines, None)
+        except csv.Error as error:
+            raise wrong(_no_csv(error)) from None
+        if cells is None:
+            return
+        if any(cells):
+            yield Row(lines.line_num, dict(zip(names, [*cells, *[""] * len(names)], strict=False)))
+
+
+def _no_csv(error: Exception) -> str:
+    return f"the file is not a CSV in UTF-8: {error}"
