@@ -78,11 +78,15 @@ class ServeError(EngineError):
 
 
 class RefusedInstance(EngineError):
-    """The model does not take an instance that its schema allows; `row` counts from 0."""
+    """The model does not take an instance that its schema allows; `row` counts from 0.
 
-    def __init__(self, row: int, reason: str) -> None:
+    `others` are refused with it, as far as they were looked for.
+    """
+
+    def __init__(self, row: int, reason: str, others: Iterable[RefusedInstance] = ()) -> None:
         self.row = row
         self.reason = reason
+        self.others = tuple(others)
         super().__init__(f"instance {row}: {reason}")
 
 

@@ -188,6 +188,19 @@ def test_what_scikit_learn_refuses_names_its_row(serve: Serve) -> None:
     )
 
 
+@pytest.mark.parametrize("runtime", ["sklearn", "auto"])
+@pytest.mark.parametrize("bad", [[0], [3, 77, 78, 149], list(range(150))])
+def test_every_row_that_is_refused_is_named(bad: list[int], runtime: str, serve: Serve) -> None:
+    """Up to 100 of them."""
+    predictor = serve(RandomForestClassifier(2).fit(X, y), runtime=runtime)
+    rows = X.tolist()
+    for row in bad:
+        rows[row][2] = 1e300
+    with pytest.raises(RefusedInstance) as refused:
+        predictor(rows)
+    assert bad[:100] == [one.row for one in (refused.value, *refused.value.others)]
+
+
 def test_a_missing_value_that_the_model_does_not_take_is_refused(serve: Serve) -> None:
     schema = {"type": "array", "items": {"type": ["number", "null"]}}
     predictor = serve(LogisticRegression(max_iter=1000).fit(X, y), input=schema)

@@ -64,7 +64,8 @@ class PredictEndpoint:
         try:
             prediction = self._ask(instances)
         except RefusedInstance as refused:
-            raise violated([Violation(where(refused.row), refused.reason, "", ())]) from None
+            all_refused = (refused, *refused.others)
+            raise violated(Violation(where(one.row), one.reason, "", ()) for one in all_refused) from None
         except Overloaded as busy:
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(busy), headers=(("Retry-After", "1"),)) from None
         answer: dict[str, Any] = {"result": prediction.result}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol
 
 from engine.errors import RefusedInstance
@@ -13,6 +15,8 @@ from engine.models.report import Report
 from engine.validation import show
 
 MAX_NAMED = 10
+MAX_REFUSED = 100
+LOOKING_SECONDS = 1.0
 _COLUMN = re.compile(r"\bin column \d+")
 _OF_A_GAP = re.compile(r"\b(nan|none|missing)\b", re.IGNORECASE)
 
@@ -140,13 +144,14 @@ class ModelPredictor:
         self.facts = facts
 
     def __call__(self, instances: Sequence[Any]) -> Prediction:
-        """Predict for instances that are valid by the schema; raise `RefusedInstance` for the first refused."""
+        """Predict for instances that are valid by the schema; raise `RefusedInstance` for those refused."""
         try:
             answer = self._answer(instances)
         except Refusal as refusal:
-            row = self._first_refused(instances)
-            of_this = self._refusal(instances[row], refusal) if len(instances) > 1 else refusal
-            raise RefusedInstance(row, self._reason(of_this, instances[row])) from refusal
+            deadline = time.monotonic() + LOOKING_SECONDS
+            found = list(islice(self._refused(instances, 0, refusal, deadline), MAX_REFUSED))
+            first, *others = found or [RefusedInstance(0, self._reason(refusal, instances[0]))]
+            raise RefusedInstance(first.row, first.reason, others) from refusal
         labels = [self._labels[result] for result in answer.result] if self._labels else None
         if answer.probabilities is None:
             return Prediction(answer.result, labels)
@@ -165,14 +170,6 @@ class ModelPredictor:
             self._observe(len(instances))
         return self.runtime(self._convert(instances))
 
-    def _refusal(self, instance: Any, of_all: Refusal) -> Refusal:
-        """Give the refusal of one instance: that of several may speak of another one's cells."""
-        try:
-            self._answer([instance])
-        except Refusal as refusal:
-            return refusal
-        return of_all
-
     def _reason(self, refusal: Refusal, instance: Any) -> str:
         """Say why an instance is refused, its features by their names, and what it lacks where that may be why."""
         said, names = str(refusal), self._names if isinstance(instance, dict) else ()
@@ -185,20 +182,19 @@ class ModelPredictor:
         missing = f" (missing: {', '.join(absent[:MAX_NAMED])})" if absent else ""
         return f"the model does not take this instance: {said}{missing}"
 
-    def _first_refused(self, instances: Sequence[Any]) -> int:
-        """Search by halves for the first instance that is refused."""
-        low, high = 0, len(instances)
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self._takes(instances[low:middle]):
-                low = middle
-            else:
-                high = middle
-        return low
-
-    def _takes(self, instances: Sequence[Any]) -> bool:
-        try:
-            self._answer(instances)
-        except Refusal:
-            return False
-        return True
+    def _refused(
+        self, instances: Sequence[Any], row: int, refusal: Refusal, deadline: float
+    ) -> Iterator[RefusedInstance]:
+        """Search refused instances, the first of which is a row of the whole, by halves; for the others, for a time."""
+        if len(instances) == 1:
+            yield RefusedInstance(row, self._reason(refusal, instances[0]))
+            return
+        middle, is_found = len(instances) // 2, False
+        for begin, part in ((0, instances[:middle]), (middle, instances[middle:])):
+            if is_found and time.monotonic() > deadline:
+                return
+            try:
+                self._answer(part)
+            except Refusal as refused:
+                is_found = True
+                yield from self._refused(part, row + begin, refused, deadline)
