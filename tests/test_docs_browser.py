@@ -388,6 +388,7 @@ def answered(page: Page, path: str, answer: dict[str, object]) -> Locator:
     page.route(f"**{path}", lambda route: route.fulfill(content_type="application/json", body=json.dumps(answer)))
     found = card(page, path)
     send(found)
+    expect(found.locator(".headline")).to_be_visible()
     return found
 
 
