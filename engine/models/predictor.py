@@ -16,7 +16,7 @@ from engine.validation import show
 
 MAX_NAMED = 10
 MAX_REFUSED = 100
-LOOKING_SECONDS = 1.0
+LOOKING_SECONDS = 0.25
 _COLUMN = re.compile(r"\bin column \d+")
 _OF_A_GAP = re.compile(r"\b(nan|none|missing)\b", re.IGNORECASE)
 
