@@ -26,7 +26,9 @@ def guard_requests(app: flask.Flask, guards: Guards) -> None:
         if wanted in found and (headers := found[wanted].preflight(environ)) is not None:
             methods = sorted(method for method, guard in found.items() if guard is found[wanted])
             environ[ADMISSION] = Admission(headers)
-            return flask.Response(status=204, headers={"Access-Control-Allow-Methods": ", ".join(methods)})
+            answer = flask.Response(status=204, headers={"Access-Control-Allow-Methods": ", ".join(methods)})
+            del answer.headers["Content-Type"]  # Flask's own, of a body that is not there
+            return answer
         if ADMISSION not in environ:
             guard = by_endpoint.get(request.endpoint or "", guards.default)
             environ[ADMISSION] = _admission(guard, {*found.values()} - {guard}, environ)
