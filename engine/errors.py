@@ -80,13 +80,14 @@ class ServeError(EngineError):
 class RefusedInstance(EngineError):
     """The model does not take an instance that its schema allows; `row` counts from 0.
 
-    `others` are refused with it, as far as they were looked for.
+    `others` are refused with it; `are_all` tells whether these are all of them, or the first that were found.
     """
 
-    def __init__(self, row: int, reason: str, others: Iterable[RefusedInstance] = ()) -> None:
+    def __init__(self, row: int, reason: str, others: Iterable[RefusedInstance] = (), *, are_all: bool = True) -> None:
         self.row = row
         self.reason = reason
         self.others = tuple(others)
+        self.are_all = are_all
         super().__init__(f"instance {row}: {reason}")
 
 
@@ -117,18 +118,13 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def nearest(word: str, known: Iterable[str], alike: float = 0.6) -> str | None:
-    """Give what was probably meant by a word that is not known: what is `alike`, from 0 to 1."""
-    lowered = {name.lower(): name for name in sorted(set(known), reverse=True)}
-    near = difflib.get_close_matches(word.lower()[:100], lowered, n=1, cutoff=alike)
-    return lowered[near[0]] if near else None
-
-
 def did_you_mean(word: str, known: Iterable[str], noun: str) -> str:
     """Say in parentheses what was probably meant, or else what there is; `noun` introduces the list."""
     names = sorted(set(known))
-    if (near := nearest(word, names)) is not None:
-        return f'(did you mean "{near}"?)'
+    lowered = {name.lower(): name for name in reversed(names)}
+    near = difflib.get_close_matches(word.lower()[:100], lowered, n=1, cutoff=0.6)
+    if near:
+        return f'(did you mean "{lowered[near[0]]}"?)'
     if not names:
         return f"({noun}: none)"
     listed = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")  # noqa: PLR2004

@@ -204,17 +204,17 @@ def unquoted(value: Any, types: Sequence[str]) -> str:
         return ""
     if _BARE_WORDS.get(value) in types:
         return "; write it without the quotes"
-    number = _number(value) if {"number", "integer"} & {*types} else ""
+    number = _number(value, whole="number" not in types) if {"number", "integer"} & {*types} else ""
     return f"; write it {'without the quotes' if number == value else f'as {number}'}" if number else ""
 
 
-def _number(text: str) -> str:
-    """Write a number as JSON does, as it is where it is JSON already; empty where it is none."""
+def _number(text: str, *, whole: bool) -> str:
+    """Write a number as JSON does, as it is where it is JSON already; empty where it is none that is wanted."""
     try:
         number = float(text)
     except ValueError:
         return ""
-    if not math.isfinite(number):
+    if not math.isfinite(number) or (whole and not number.is_integer()):
         return ""
     if JSON_NUMBER.fullmatch(text):
         return text

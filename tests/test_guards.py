@@ -676,6 +676,35 @@ def test_no_piece_of_a_value_is_shown(spec_folder: Path, monkeypatch: pytest.Mon
         assert "${env:ENGINE_TEST_" in said.splitlines()[0]
 
 
+def test_messages_keep_their_own_words(spec_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENGINE_TEST_A", "http://example.com/")
+    monkeypatch.setenv("ENGINE_TEST_B", "a rate; write me")
+    (spec_folder / "routes.yaml").write_text(
+        "service: {cors: {origins: ['${env:ENGINE_TEST_A}']}, rate_limit: '${env:ENGINE_TEST_B}'}\n"
+        "routes: [{path: /, response: hi}]"
+    )
+    with pytest.raises(SpecError) as refused:
+        load()
+    origin, rate = (found.message for found in refused.value.diagnostics)
+    assert origin.endswith("in lower case and with no path: https://app.example.com")
+    assert '${env:ENGINE_TEST_B} is not a rate; write it as 100/minute, by second, minute, hour or day' == rate
+
+
+def test_each_variable_of_one_value_is_named_where_it_stands(
+    spec_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "AB":
+        monkeypatch.setenv(f"ENGINE_TEST_{name}", "<hunter2:name>")
+    (spec_folder / "routes.yaml").write_text(
+        "routes: [{path: '/a/${env:ENGINE_TEST_A}', response: hi}, {path: '/b/${env:ENGINE_TEST_B}', response: hi}]"
+    )
+    with pytest.raises(SpecError) as refused:
+        load()
+    for letter, found in zip("AB", refused.value.diagnostics, strict=True):
+        shown = f"${{env:ENGINE_TEST_{letter}}}"
+        assert found.message.startswith(f'path "/{letter.lower()}/{shown}": unknown converter "{shown}"')
+
+
 def test_values_come_from_the_environment(app_of: AppOf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENGINE_TEST_SIZE", "2")
     monkeypatch.setenv("ENGINE_TEST_TEXT", "no: [yes]")

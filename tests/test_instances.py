@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 from modelling import NAMES, OBJECT, Serve, X, message, place, y
 from sklearn.compose import ColumnTransformer, make_column_transformer
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import BaggingClassifier, RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -256,6 +257,40 @@ def test_an_unknown_category_is_refused_by_its_features_name(
         predictor([instance])
     said = refused.value.reason.replace("categories ['c'] in", "categories in")
     assert f"the model does not take this instance: Found unknown categories in {reason} during transform" == said
+
+
+@pytest.mark.parametrize("runtime", ["sklearn", "numpy"])
+@pytest.mark.parametrize("town", ["in column 99", "in column 0", "in column 1 during transform", f"in column {10**9}"])
+def test_a_text_that_speaks_of_columns_is_a_text(town: str, runtime: str, serve: Serve) -> None:
+    properties = {"town": {"type": "string"}, "plan": {"type": "string"}}
+    properties |= {name: {"type": ["number", "null"]} for name in ("age", "spend")}
+    predictor = serve(nested(LogisticRegression()), input={"type": "object", "properties": properties}, runtime=runtime)
+    with pytest.raises(RefusedInstance) as refused:
+        predictor([{"town": town, "plan": "x"}])
+    named = f" ['{town}']" if runtime == "sklearn" else ""
+    assert refused.value.reason.endswith(f'Found unknown categories{named} in "town" during transform')
+
+
+def test_a_column_that_cannot_be_followed_stays_a_number(serve: Serve) -> None:
+    """Each of these estimators sees the columns in an order of its own."""
+    table = np.array([["a", "x", "p"], ["b", "y", "q"]] * 5, object)
+    inner = make_pipeline(OneHotEncoder(), LogisticRegression())
+    estimator = BaggingClassifier(inner, 3, bootstrap=False, bootstrap_features=True, random_state=0)
+    schema = {"type": "object", "properties": {name: {"type": "string"} for name in ("f", "g", "h")}}
+    predictor = serve(estimator.fit(table, [0, 1] * 5), input=schema, runtime="sklearn")
+    with pytest.raises(RefusedInstance) as refused:
+        predictor([{"f": "a", "g": "x", "h": "p", name: "new"} for name in ("f", "g", "h")])
+    told = [one.reason for one in (refused.value, *refused.value.others)]
+    assert told == [one for one in told if re.search(r"categories \['new'\] in column \d during transform$", one)]
+
+
+def test_a_search_that_was_cut_short_says_so(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor = serve(RandomForestClassifier(2).fit(X, y))
+    for seconds, bad, are_all in ((60, 100, True), (60, 101, False), (-1, 2, False)):
+        monkeypatch.setattr("engine.models.predictor.LOOKING_SECONDS", seconds)
+        with pytest.raises(RefusedInstance) as refused:
+            predictor([[1e300] * 4] * bad + [X[0].tolist()])
+        assert are_all == refused.value.are_all
 
 
 def test_a_refused_instance_names_what_it_lacks(serve: Serve) -> None:

@@ -6,13 +6,14 @@ import json
 import logging
 import re
 import socket
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import flask
 import pytest
-from serving import Server
+from serving import Server, command
 
 from engine.server.logs import JsonFormatter, TextFormatter
 
@@ -81,6 +82,30 @@ def test_with_json_every_line_is_json(serve_here: Callable[..., Server], tmp_pat
     assert said[0]["message"].startswith("routes.yaml:1:23: warning: each of the 2 workers counts by itself")
     assert f"serving on http://127.0.0.1:{server.port}" == said[1]["message"]
     assert ["stopping; what was accepted is answered first", "stopped"] == [event["message"] for event in said[2:]]
+
+
+@pytest.mark.parametrize(
+    ("routes", "told"),
+    [
+        ("routes: [{path: /, respons: hi}]", r"routes\.yaml:1:20: error: unknown key \"respons\" in a route "),
+        (ROUTES, r"port \d+ on 127\.0\.0\.1 is taken; choose another with -p"),
+    ],
+)
+def test_with_json_a_failed_start_is_json_too(routes: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "routes.yaml").write_text(routes)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            command("serve", "--log-format", "json", "-p", port),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    (event,) = map(json.loads, done.stderr.splitlines())
+    assert (1, "", "error") == (done.returncode, done.stdout, event["level"])
+    assert re.match(told, event["message"])
 
 
 def test_no_line_where_none_is_wanted(serve_here: Callable[..., Server], tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ def test_a_long_key_is_cut_in_a_pointer() -> None:
 @pytest.mark.parametrize(
     ("text", "schema", "advice"),
     [
+        ("1.5", {"anyOf": [{"type": "integer"}, {"type": "null"}]}, ""),
         ("3.0", {"type": "number"}, "without the quotes"),
         ("1e5", {"type": "integer"}, "without the quotes"),
         ("+1", {"type": "number"}, "as 1"),

@@ -14,12 +14,13 @@ from typing import Any
 import flask
 import pytest
 from conftest import ROOT
+from werkzeug.test import Client
 
 from engine import create_app
 from engine.errors import SpecError
 from engine.models import Prediction
 from engine.spec import inside, load
-from engine.web import build_app
+from engine.web import Lane, build_app
 
 App = Callable[..., flask.Flask]
 IRIS = (ROOT / "models.yaml").read_text()
@@ -175,6 +176,8 @@ routes:
     assert [200, 414] == [client.get("/?" + "q" * count).status_code for count in (99, 100)]
     assert [200, 414] == [client.get("/far?" + "q" * count).status_code for count in (996, 997)]
     assert [404, 414] == [client.get("/" + "p" * count).status_code for count in (99, 100)]
+    wide = Client(Lane(app_of(f"service: {{limits: {{url: 100}}}}\nroutes: [{{path: /{'é' * 40}, response: hi}}]")))
+    assert [200, 414] == [wide.get(f"/{'é' * 40}?" + "q" * count).status_code for count in (19, 20)]
     problem = client.get("/" + "p" * 100).json
     assert ("URI Too Long", "the URL is longer than 100 bytes") == (problem["title"], problem["detail"])
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +15,7 @@ from engine.commands.check import print_models
 from engine.commands.options import spec_options
 from engine.commands.output import progress, report
 from engine.commands.routes import print_routes
+from engine.errors import EngineError, SpecError
 
 logger = logging.getLogger("engine")
 
@@ -72,10 +75,10 @@ def serve(
 
     count, logs = workers or _cores(), server.Logs(log_format, log_requests)
     source = server.Source(routes, models, locked, count)
-    with writable_cache(Path(routes).parent):
+    logs.begin()
+    with _failing_in_the_log() if log_format == "json" else nullcontext(), writable_cache(Path(routes).parent):
         with progress() as show:
             first, spec = server.first_check(source, show)
-        logs.begin()
         if log_format == "json":
             for said in (*first.mistakes, *first.notes):
                 logger.warning("%s", said)
@@ -88,6 +91,17 @@ def serve(
             for note in first.notes:
                 click.echo(note)
         server.serve(source, first, server.Options(host, port, count, reload, logs), announce)
+
+
+@contextmanager
+def _failing_in_the_log() -> Iterator[None]:
+    """Have what ends the service stand in the log, line by line."""
+    try:
+        yield
+    except EngineError as error:
+        for said in error.diagnostics if isinstance(error, SpecError) else (error,):
+            logger.error("%s", said)  # noqa: TRY400 - no traceback says more
+        raise click.exceptions.Exit(1) from None
 
 
 def _cores() -> int:

@@ -65,7 +65,8 @@ class PredictEndpoint:
             prediction = self._ask(instances)
         except RefusedInstance as refused:
             all_refused = (refused, *refused.others)
-            raise violated(Violation(where(one.row), one.reason, "", ()) for one in all_refused) from None
+            told = (Violation(where(one.row), one.reason, "", ()) for one in all_refused)
+            raise violated(told, are_all=refused.are_all) from None
         except Overloaded as busy:
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(busy), headers=(("Retry-After", "1"),)) from None
         answer: dict[str, Any] = {"result": prediction.result}

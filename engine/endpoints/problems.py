@@ -52,12 +52,15 @@ class Problem(EngineError):
         return Response(self.status, (("Content-Type", MEDIA_TYPE), *self.headers), encode_json(members))
 
 
-def violated(violations: Iterable[Violation]) -> Problem:
-    """Make the 422 for a body that its schema does not allow: all violations, or the first 100 and the count."""
+def violated(violations: Iterable[Violation], *, are_all: bool = True) -> Problem:
+    """Make the 422 for a body that its schema does not allow: all violations, or the first 100 and the count.
+
+    Where the violations are not all that there are, the count says so.
+    """
     rest = iter(violations)
     shown = [{"pointer": found.pointer, "detail": found.detail} for found in islice(rest, MAX_VIOLATIONS)]
     count = len(shown) + sum(1 for _ in rest)
-    detail = plural(count, "violation")
+    detail = plural(count, "violation") if are_all else f"at least {plural(count, 'violation')}"
     if count > len(shown):
         detail += f", the first {MAX_VIOLATIONS} of them here"
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=shown)

@@ -10,15 +10,17 @@ import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
-_IN_COLUMN = re.compile(r"\bin column (\d+)\b")
+# The last one: what stands before it may be a client's own text.
+_IN_COLUMN = re.compile(r".*\bin column (\d{1,6})\b", re.DOTALL)
+_PASS_ON = ("GridSearchCV", "RandomizedSearchCV", "TransformedTargetRegressor")
 _KEEP_COLUMNS = ("MaxAbsScaler", "MinMaxScaler", "RobustScaler", "SimpleImputer", "StandardScaler")
 
 
 def blamed_column(error: Exception) -> int | None:
     """Follow an error from the step that raised it out to the model; None where its column cannot be told."""
-    named = _IN_COLUMN.search(str(error))
+    named = _IN_COLUMN.match(str(error))
     involved = _involved(error)
-    if named is None or not involved:
+    if named is None or not involved or not all(_is_followed(part) for part in involved[:-1]):
         return None
     column: int | None = int(named[1])
     width = getattr(involved[-1], "n_features_in_", None)
@@ -27,7 +29,13 @@ def blamed_column(error: Exception) -> int | None:
             column, width = _selected(part, involved, column, width)
         elif isinstance(part, Pipeline) and not _keeps_columns(part, involved):
             return None
-    return column if width == getattr(involved[0], "n_features_in_", None) else None
+    total = getattr(involved[0], "n_features_in_", None)
+    return column if column is not None and width == total and column < (total or 0) else None
+
+
+def _is_followed(part: Any) -> bool:
+    """Tell whether a part's columns are known to be those of what it holds, or how it selects them."""
+    return isinstance(part, Pipeline | ColumnTransformer) or type(part).__name__ in _PASS_ON
 
 
 def _involved(error: Exception) -> list[Any]:
@@ -49,7 +57,7 @@ def _selected(
     for name, step, _ in part.transformers_:
         if any(step is one for one in involved):
             places = np.asarray(part._transformer_to_input_indices[name], dtype=np.int64)  # noqa: SLF001 - no public way
-            if column is not None and len(places) == width:
+            if column is not None and column < len(places) == width:
                 return int(places[column]), part.n_features_in_
     return None, None
 

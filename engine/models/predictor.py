@@ -17,7 +17,7 @@ from engine.validation import show
 MAX_NAMED = 10
 MAX_REFUSED = 100
 LOOKING_SECONDS = 0.25
-_COLUMN = re.compile(r"\bin column \d+")
+_LAST_COLUMN = re.compile(r"(.*)\bin column \d+", re.DOTALL)
 _OF_A_GAP = re.compile(r"\b(nan|none|missing)\b", re.IGNORECASE)
 
 
@@ -149,9 +149,10 @@ class ModelPredictor:
             answer = self._answer(instances)
         except Refusal as refusal:
             deadline = time.monotonic() + LOOKING_SECONDS
-            found = list(islice(self._refused(instances, 0, refusal, deadline), MAX_REFUSED))
-            first, *others = found or [RefusedInstance(0, self._reason(refusal, instances[0]))]
-            raise RefusedInstance(first.row, first.reason, others) from refusal
+            found = list(islice(self._refused(instances, 0, refusal, deadline), MAX_REFUSED + 1))
+            are_all = len(found) <= MAX_REFUSED and time.monotonic() <= deadline
+            first, *others = found[:MAX_REFUSED] or [RefusedInstance(0, self._reason(refusal, instances[0]))]
+            raise RefusedInstance(first.row, first.reason, others, are_all=are_all) from refusal
         labels = [self._labels[result] for result in answer.result] if self._labels else None
         if answer.probabilities is None:
             return Prediction(answer.result, labels)
@@ -175,7 +176,7 @@ class ModelPredictor:
         said, names = str(refusal), self._names if isinstance(instance, dict) else ()
         if names and refusal.column is not None:
             names = (names[refusal.column],)
-            said = _COLUMN.sub(lambda _: f'in "{names[0]}"', said)
+            said = _LAST_COLUMN.sub(lambda before: f'{before[1]}in "{names[0]}"', said, count=1)
         elif not _OF_A_GAP.search(said):
             names = ()
         absent = [name for name in names if instance.get(name) is None]

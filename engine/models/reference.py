@@ -50,10 +50,13 @@ def _mistakes(model: Model, file: CsvFile) -> Iterator[str]:
             known = did_you_mean(name, file.names, "there are")
             yield f'there is no column "{name}" {known}, which the input requires'
     numbers = [name for name in file.names if name in properties and types_of(properties[name], document) <= _NUMBERS]
+    row = None
     for row in file.rows:
         for name in numbers:
-            if isinstance(read_cell(row.cells[name]), str):
+            if isinstance(read_cell(row.cells[name]), str | bool):
                 yield f"line {row.line}: {row.not_a_number(name)}"
+    if row is None:
+        yield "there is no row below the names of the columns"
 
 
 def _wrong(model: Model) -> Wrong:

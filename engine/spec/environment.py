@@ -18,6 +18,8 @@ BEGIN = "${env:"
 LEAST_HIDDEN = 3
 _WORD = re.compile(r"\w{4,}")
 _SHOWN = r"\$\{env:[^}]*\}"
+_WORD_OR_SHOWN = re.compile(rf"{_SHOWN}|{_WORD.pattern}")
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 
 
 class UnsetError(ValueError):
@@ -47,25 +49,36 @@ def substitute(text: str, secrets: dict[str, str]) -> str:
                 f'the environment has no variable "{name}"; set it, or give a default: ${{env:{name}:-default}}',
             )
         if name in os.environ:
-            secrets[found] = token.group()
+            secrets[token.group()] = found
         return found
 
     return _TOKEN.sub(value, text)
 
 
 def hide_pieces(message: str, written: str, value: object, secrets: Mapping[str, str]) -> str:
-    """Show in a message about a value what is written in the spec, not the words of what the environment put there."""
-    pieces = {word: shown for secret, shown in secrets.items() if shown in written for word in _WORD.findall(secret)}
-    if len(str(value)) >= LEAST_HIDDEN:
-        pieces[str(value)] = written.strip("'\"")
-    longest_first = sorted(pieces, key=len, reverse=True)
-    either = re.compile("|".join((_SHOWN, *map(re.escape, longest_first))))
-    return either.sub(lambda found: pieces.get(found[0], found[0]), message)
+    """Show in a message about a value what is written in the spec, not the words of what the environment put there.
+
+    Words are looked for where a message quotes, so that its own stay as they are.
+    """
+    words = {word: shown for shown, secret in secrets.items() if shown in written for word in _WORD.findall(secret)}
+
+    def hide_words(quoted: re.Match[str]) -> str:
+        return _WORD_OR_SHOWN.sub(lambda found: words.get(found[0], found[0]), quoted[0])
+
+    hidden = _QUOTED.sub(hide_words, message)
+    if len(str(value)) < LEAST_HIDDEN:
+        return hidden
+    whole = re.compile(rf"{_SHOWN}|(?<!\w){re.escape(str(value))}(?!\w)")
+    own = written.strip("'\"")
+    return whole.sub(lambda found: found[0] if found[0].startswith(BEGIN) else own, hidden)
 
 
 def hide(message: str, secrets: Mapping[str, str]) -> str:
-    """Show in a message what stands for the environment's values in the spec, not the values, cut ones neither."""
-    forms = {form: shown for secret, shown in secrets.items() for form in _forms(secret)}
+    """Show in a message what stands for the environment's values in the spec, not the values, cut ones neither.
+
+    Where several variables have one value, the last of them stands for it.
+    """
+    forms = {form: shown for shown, secret in secrets.items() for form in _forms(secret)}
     parts, position = "", 0
     while position < len(message):
         rest = message[position:]

@@ -8,24 +8,35 @@ import os
 import stat
 import tempfile
 from collections.abc import Mapping
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 
-from engine.errors import nearest
-
 MAX_BYTES = 16 * 1024 * 1024
-MAX_NEIGHBOURS = 1000
+MAX_NEIGHBOURS, MOST_APART = 1000, 2
 
 
 def near_by(folder: Path, name: str) -> str:
     """Say which file was probably meant by one that is not in its folder; empty where there is none like it."""
     path = folder / name
     try:
-        names = [found.name for found in islice(path.parent.iterdir(), MAX_NEIGHBOURS) if found.is_file()]
+        with os.scandir(path.parent) as found:
+            neighbours = [entry.name for entry in islice(found, MAX_NEIGHBOURS)]
     except OSError:
         return ""
-    near = nearest(path.name, names, alike=0.8)
-    return f'; did you mean "{Path(name).with_name(near)}"?' if near is not None else ""
+    near = max(neighbours, key=lambda other: _shared(path.name, other), default="")
+    if max(len(near), len(path.name)) - _shared(path.name, near) > MOST_APART or not (path.parent / near).is_file():
+        return ""
+    return f'; did you mean "{Path(name).with_name(near)}"?'
+
+
+def _shared(one: str, other: str) -> int:
+    """Count the characters that two names have in common at their beginnings and their ends."""
+    begin = _begins_alike(one, other)
+    return begin + _begins_alike(one[begin:][::-1], other[begin:][::-1])
+
+
+def _begins_alike(one: str, other: str) -> int:
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def inside(folder: Path, name: str) -> Path:

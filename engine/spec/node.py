@@ -87,7 +87,8 @@ class Node:
         secrets = self.source.secrets
         if not secrets:
             return message
-        hidden = hide(message, secrets)
+        own_last = dict(sorted(secrets.items(), key=lambda pair: pair[0] in self.written))
+        hidden = hide(message, own_last)
         if self.fields is not None or self.items or BEGIN not in self.written:
             return hidden
         return hide_pieces(hidden, self.written, self.plain, secrets)

@@ -18,7 +18,7 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 class Source:
     """One file's text under the name that messages use for it.
 
-    `secrets` are values that the environment gave, with what stands for them in the text.
+    `secrets` are the values that the environment gave, by what stands for them in the text.
     """
 
     def __init__(self, name: str, text: str) -> None:

@@ -50,7 +50,9 @@ class Lane:
             for way, status in _ways(mounted.endpoint, method, mounted.route.limits.body)
         }
         self._hosts: set[str] = set()
-        self._query = min((mounted.route.limits.url - len(mounted.route.path) for mounted in app.mounted), default=0)
+        self._query = min(
+            (mounted.route.limits.url - len(mounted.route.path.encode()) for mounted in app.mounted), default=0
+        )
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request (PEP 3333)."""
