@@ -687,7 +687,7 @@ def test_messages_keep_their_own_words(spec_folder: Path, monkeypatch: pytest.Mo
         load()
     origin, rate = (found.message for found in refused.value.diagnostics)
     assert origin.endswith("in lower case and with no path: https://app.example.com")
-    assert '${env:ENGINE_TEST_B} is not a rate; write it as 100/minute, by second, minute, hour or day' == rate
+    assert "${env:ENGINE_TEST_B} is not a rate; write it as 100/minute, by second, minute, hour or day" == rate
 
 
 def test_each_variable_of_one_value_is_named_where_it_stands(
