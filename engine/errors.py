@@ -6,6 +6,7 @@ import difflib
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Literal
 
 Severity = Literal["error", "warning"]
@@ -129,6 +130,11 @@ def did_you_mean(word: str, known: Iterable[str], noun: str) -> str:
         return f"({noun}: none)"
     listed = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")  # noqa: PLR2004
     return f"({noun}: {listed})"
+
+
+def begin_alike(one: str, other: str) -> int:
+    """Count the characters with which both texts begin."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def printable(text: str) -> str:

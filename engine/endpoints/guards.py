@@ -120,8 +120,8 @@ class Guard:
         if self._allowed is not None:
             headers = (*headers, _KEYED)
         if self._rate is not None:
-            address = _holder(client_address(environ, self._proxies))
-            said, exceeded = self._rate.hit(f"key:{name}" if name else f"address:{address}")
+            who = f"key:{name}" if name else f"address:{_holder(client_address(environ, self._proxies))}"
+            said, exceeded = self._rate.hit(who)
             headers, problem = (*headers, *said), exceeded or problem
         return Admission(headers, problem, key=name)
 
@@ -151,12 +151,11 @@ def shared(cors: Cors, environ: Environ) -> tuple[Headers, bool]:
     """
     origin = environ.get("HTTP_ORIGIN", "")
     every = "*" in cors.origins
+    vary: Headers = () if every else (("Vary", "Origin"),)
     if not every and origin not in cors.origins:
-        return (("Vary", "Origin"),), False
+        return vary, False
     # An answer for every origin says so to whoever asks, since a cache may give it to a page later.
-    headers = [("Access-Control-Allow-Origin", "*" if every else origin)]
-    if not every:
-        headers.insert(0, ("Vary", "Origin"))
+    headers = [*vary, ("Access-Control-Allow-Origin", "*" if every else origin)]
     if cors.credentials:
         headers.append(("Access-Control-Allow-Credentials", "true"))
     if cors.expose:

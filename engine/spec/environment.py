@@ -6,8 +6,8 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from itertools import takewhile
 
+from engine.errors import begin_alike
 from engine.spec.scalars import resolve
 
 _TOKEN = re.compile(
@@ -105,5 +105,5 @@ def _length(form: str, text: str) -> int:
     """Give how much of a text is this form: all of it, or its beginning where it was cut."""
     if text.startswith(form):
         return len(form)
-    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(form, text, strict=False)))
+    same = begin_alike(form, text)
     return same if same >= LEAST_HIDDEN and text[same : same + 1] == "…" else 0

@@ -8,8 +8,10 @@ import os
 import stat
 import tempfile
 from collections.abc import Mapping
-from itertools import islice, takewhile
+from itertools import islice
 from pathlib import Path
+
+from engine.errors import begin_alike
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_NEIGHBOURS, MOST_APART = 1000, 2
@@ -31,12 +33,8 @@ def near_by(folder: Path, name: str) -> str:
 
 def _shared(one: str, other: str) -> int:
     """Count the characters that two names have in common at their beginnings and their ends."""
-    begin = _begins_alike(one, other)
-    return begin + _begins_alike(one[begin:][::-1], other[begin:][::-1])
-
-
-def _begins_alike(one: str, other: str) -> int:
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+    begin = begin_alike(one, other)
+    return begin + begin_alike(one[begin:][::-1], other[begin:][::-1])
 
 
 def inside(folder: Path, name: str) -> Path:
