@@ -26,14 +26,14 @@ class Mounted:
     endpoint: Endpoint
 
 
-Builder = Callable[[Spec, Mapping[str, Predictor], Process], Endpoint]
+Builder = Callable[[Route, Spec, Mapping[str, Predictor], Process], Endpoint]
 
 BUILT_IN: Mapping[BuiltIn, Builder] = {
-    "openapi": lambda spec, predictors, _: _openapi(spec, predictors),
-    "metrics": lambda _, __, process: MetricsEndpoint(process.numbers, process.status),
-    "live": lambda _, __, ___: LIVE,
-    "ready": lambda _, __, process: ReadyEndpoint(process.status),
-    "status": lambda _, __, process: StatusEndpoint(process.status),
+    "openapi": lambda _, spec, predictors, __: _openapi(spec, predictors),
+    "metrics": lambda _, __, ___, process: MetricsEndpoint(process.numbers, process.status),
+    "live": lambda _, __, ___, ____: LIVE,
+    "ready": lambda _, __, ___, process: ReadyEndpoint(process.status),
+    "status": lambda route, _, __, process: StatusEndpoint(process.status, route.sources),
 }
 
 
@@ -54,7 +54,7 @@ def _mounted(route: Route, spec: Spec, predictors: Mapping[str, Predictor], proc
 
 def _endpoint(route: Route, spec: Spec, predictors: Mapping[str, Predictor], process: Process) -> Endpoint:
     if route.built_in is not None:
-        return BUILT_IN[route.built_in](spec, predictors, process)
+        return BUILT_IN[route.built_in](route, spec, predictors, process)
     if route.response is not None:
         return build_fixed(route, route.response)
     name = route.model or ""

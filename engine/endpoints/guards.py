@@ -24,6 +24,7 @@ Environ = Mapping[str, Any]
 _ADDRESS = re.compile(
     r"\[(?P<in_brackets>[^\]%]*)(?:%[^\]]*)?\](?::[0-9]+)?|(?P<before_port>[0-9.]+):[0-9]+|(?P<alone>[^%]*)(?:%.*)?"
 )
+_LONGEST_ADDRESS = 128  # with brackets, a scope and a port
 _ASK = (("WWW-Authenticate", "Bearer"),)
 # An answer to somebody with a key is no answer for others, also in a cache.
 _KEYED = ("Vary", "Authorization, X-API-Key")
@@ -95,6 +96,11 @@ class Guard:
     def stands(self) -> bool:
         """Tell whether there is anything that it holds."""
         return self._allowed is not None or self._cors is not None or self._rate is not None
+
+    @property
+    def waits(self) -> bool:
+        """Tell whether it may wait for another service before it decides."""
+        return self._rate is not None and self._rate.waits
 
     def preflight(self, environ: Environ) -> Headers | None:
         """Give the headers that let a page ask, to a browser that asks whether it may; None where it may not."""
@@ -170,9 +176,14 @@ def is_preflight(environ: Environ) -> bool:
 
 def client_address(environ: Environ, proxies: int) -> str:
     """Give the address of who asks, as so many proxies in front of this service have written it down."""
-    forwarded = environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if proxies else []
+    forwarded = environ.get("HTTP_X_FORWARDED_FOR", "").rsplit(",", proxies) if proxies else []
     written = forwarded[-proxies] if len(forwarded) >= proxies > 0 else ""
-    return _plain(written) or _plain(environ.get("REMOTE_ADDR", ""))
+    return _address(written) or _address(environ.get("REMOTE_ADDR", ""))
+
+
+def _address(written: str) -> str:
+    """Give an address as `_plain` does, of a text that may be anything; only what may be one is remembered."""
+    return _plain(written) if len(written) <= _LONGEST_ADDRESS else ""
 
 
 @lru_cache(maxsize=4096)

@@ -35,16 +35,18 @@ class ReadyEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class StatusEndpoint:
-    """Shows how the service is, to this machine alone."""
+    """Shows how the service is, to the addresses and networks that may see it."""
 
     status: StatusSource
+    sources: tuple[str, ...]
 
     def __call__(self, request: Request) -> Response:
         """Answer one request; raise `Problem` for a client elsewhere, or one that a proxy speaks for."""
-        if not _is_here(request.client):
+        if not _is_among(request.client, self.sources):
             raise Problem(
                 HTTPStatus.FORBIDDEN,
-                "the status is shown to this machine alone; ask from there, at 127.0.0.1 or localhost, without a proxy",
+                "the status is shown only to the addresses under built_in: status: from, which connect directly, "
+                "without a proxy, and use an IP address or localhost as the host",
             )
         return Response(HTTPStatus.OK, _HEADERS, encode_json(self.status().document))
 
@@ -60,9 +62,10 @@ def show_models(models: Iterable[Facts]) -> list[dict[str, Any]]:
 LIVE = FixedEndpoint(Response(HTTPStatus.OK, _HEADERS, encode_json({"live": True})))
 
 
-def _is_here(client: str) -> bool:
+def _is_among(client: str, sources: Iterable[str]) -> bool:
     try:
-        address = ipaddress.ip_address(client)
-        return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+        address = ipaddress.ip_address(client.partition("%")[0])
     except ValueError:
         return False
+    address = getattr(address, "ipv4_mapped", None) or address
+    return any(address in ipaddress.ip_network(source) for source in sources)

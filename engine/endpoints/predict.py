@@ -41,6 +41,11 @@ class PredictEndpoint:
         self._takes_batches = BATCH_KEY not in properties
         self._query = QueryReader(model.input.document)
 
+    @property
+    def seconds(self) -> float | None:
+        """The seconds that the model takes for one instance, where that is known and callers do not wait in a queue."""
+        return self._predict.facts.report.seconds
+
     def __call__(self, request: Request) -> Response:
         """Answer one request; raise `Problem` for an instance that the model's input does not allow.
 

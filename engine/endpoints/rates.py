@@ -93,6 +93,11 @@ class Storage:
         return count, min(max(left, 0.0), float(seconds))
 
     @property
+    def is_remote(self) -> bool:
+        """Tell whether requests are counted elsewhere."""
+        return self._rates.storage != "memory"
+
+    @property
     def lets_through(self) -> bool:
         """Tell whether a request is let through that could not be counted."""
         return self._rates.on_storage_failure == "allow"
@@ -127,6 +132,11 @@ class Rate:
         self._scope = scope
         self._storage = storage
         self._policy = ("RateLimit-Policy", f'"default";q={limit.requests};w={limit.seconds}')
+
+    @property
+    def waits(self) -> bool:
+        """Tell whether counting may wait for another service."""
+        return self._storage.is_remote
 
     def hit(self, who: str) -> tuple[Headers, Problem | None]:
         """Count a request; give the headers that tell of the limit, and the problem where it is exceeded.

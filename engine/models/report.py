@@ -52,3 +52,9 @@ class Report:
     one_row: float | None = None
     many_rows: float | None = None
     trials: tuple[Trial, ...] = ()
+
+    @property
+    def seconds(self) -> float | None:
+        """The seconds that one row took with the runtime that was chosen; None for scikit-learn, and where unknown."""
+        timed = (trial.one_row for trial in self.trials if trial.runtime == self.runtime and trial.one_row)
+        return None if self.runtime == "sklearn" else max(timed, default=None)

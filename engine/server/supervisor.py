@@ -57,7 +57,9 @@ class Patience:
 class Worker:
     """A worker process, as its supervisor sees it; `hear` is called in a thread of its own with what it says."""
 
-    def __init__(self, number: int, listener: Listener, logs: Logs, hear: Callable[[Worker, str, Any], None]) -> None:
+    def __init__(
+        self, number: int, count: int, listener: Listener, logs: Logs, hear: Callable[[Worker, str, Any], None]
+    ) -> None:
         self.number = number
         self.generation = 0
         self.failed = ""
@@ -68,7 +70,7 @@ class Worker:
         self._outbox: queue.SimpleQueue[tuple[str, Any] | None] = queue.SimpleQueue()
         self._channel, theirs = multiprocessing.Pipe()
         self.process = multiprocessing.Process(
-            target=work, args=(number, listener.of(number), theirs, logs), name=f"worker-{number}"
+            target=work, args=(number, count, listener.of(number), theirs, logs), name=f"worker-{number}"
         )
         self.process.start()
         theirs.close()
@@ -183,7 +185,7 @@ class Supervisor:
 
     def _start(self, number: int) -> None:
         try:
-            worker = self._workers[number] = Worker(number, self._listener, self._logs, self._hear)
+            worker = self._workers[number] = Worker(number, len(self._patience), self._listener, self._logs, self._hear)
         except Exception as error:  # noqa: BLE001 - killed before it began, or there is no room for another
             self._start_later(number, age=0.0)
             logger.error("worker %d cannot be started: %s", number, error)  # noqa: TRY400 - no traceback says more

@@ -7,7 +7,6 @@ the channel ends, so does the worker.
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import itertools
 import logging
@@ -15,146 +14,38 @@ import os
 import queue
 import signal
 import socket
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
-from time import perf_counter
 from typing import Any
-
-from granian import _futures, _granian
-from granian.http import HTTP1Settings
 
 from engine.endpoints import Meter, Numbers, Process, Status
 from engine.models import Predictor, restore_models
-from engine.server.listener import BACKLOG
+from engine.server.http import (
+    ENVIRON,
+    Front,
+    Threads,
+    Watch,
+    most_connections,
+    most_threads,
+    start_granian,
+    stop_signal,
+)
 from engine.server.logs import Logs, RequestLog
 from engine.server.snapshot import Snapshot
-from engine.web import Lane, Service, build_app, request_id
+from engine.web import Lane, Service, build_app
 
 logger = logging.getLogger("engine")
 
-# What Granian's own worker processes are made of; its type stubs lag behind.
-_RUST: Any = _granian
-_FUTURES: Any = _futures
-
-# A request whose body dribbles in holds a thread. As many threads as connections keep it from starving
-# the others; they are started on demand.
-CONNECTIONS = 512
-IDLE_THREAD_SECONDS = 30
 # How long a stop waits for a body that does not come; longer only for what is being computed.
 BODY_SECONDS = 3.0
 # How long an answer may take to be written, once it is computed.
 WRITE_SECONDS = 1.0
-FULL_LOG_SECONDS = 60.0
 # How long a scrape waits for the numbers of all workers.
 GATHER_SECONDS = 3.0
-
-ENVIRON: dict[str, Any] = {
-    "SCRIPT_NAME": "",
-    "SERVER_SOFTWARE": "Granian",
-    "wsgi.errors": sys.stderr,
-    "wsgi.input_terminated": True,
-    "wsgi.multiprocess": False,
-    "wsgi.multithread": True,
-    "wsgi.run_once": False,
-    "wsgi.version": (1, 0),
-}
-_CLOSE = ("Connection", "close")
-
-App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-
-
-class Front:
-    """What Granian calls with each request; between two requests, the app behind it may be another one.
-
-    It stands in the place of Granian's own WSGI callback, which copies the process's whole environment into every
-    request's.
-    """
-
-    def __init__(self, log: RequestLog | None = None) -> None:
-        self.app: App
-        self._log = log
-        self.proxies = 0
-        self.draining = False
-        self._computing: list[None] = []
-        self._reading: list[None] = []
-        self._said_full = -FULL_LOG_SECONDS
-
-    def __call__(self, protocol: Any, scope: dict[str, Any]) -> None:
-        """Answer one request."""
-        self._computing.append(None)
-        if len(self._computing) + len(self._reading) >= CONNECTIONS:
-            self._say_full()
-        try:
-            if "CONTENT_LENGTH" in scope or "HTTP_TRANSFER_ENCODING" in scope:
-                scope["wsgi.input"] = _Body(scope["wsgi.input"], self._computing, self._reading)
-            start, began = _Start(), perf_counter()
-            if self._log is not None:
-                request_id(scope)
-            body = self.app(scope, start)
-            whole = b"".join(body)
-            if type(body) is not list:
-                close = getattr(body, "close", None)
-                if close is not None:
-                    close()
-            headers = [*start.headers, _CLOSE] if self.draining else start.headers
-            protocol.response_bytes(start.status, headers, whole)
-            if self._log is not None:
-                self._log.write(scope, start.status, len(whole), began, self.proxies)
-        finally:
-            self._computing.pop()
-
-    def in_flight(self) -> int:
-        """Count the requests in hand."""
-        return len(self._computing) + len(self._reading)
-
-    def is_computing(self) -> bool:
-        """Tell whether a request is being answered whose body is there."""
-        return bool(self._computing)
-
-    def _say_full(self) -> None:
-        now = time.monotonic()
-        if now - self._said_full >= FULL_LOG_SECONDS:
-            self._said_full = now
-            logger.warning(
-                "this worker is full: it answers %d requests at once, and others wait to be accepted", CONNECTIONS
-            )
-
-
-class _Body:
-    """The body of one request (PEP 3333's input stream); whoever reads it is reading meanwhile, and not computing."""
-
-    __slots__ = ("_body", "_computing", "_reading")
-
-    def __init__(self, body: Any, computing: list[None], reading: list[None]) -> None:
-        self._body = body
-        self._computing = computing
-        self._reading = reading
-
-    def read(self, size: int = -1) -> bytes:
-        self._reading.append(None)
-        self._computing.pop()
-        try:
-            data: bytes = self._body.read(size)
-        finally:
-            self._computing.append(None)
-            self._reading.pop()
-        return data
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._body, name)
-
-
-class _Start:
-    """The `start_response` of one request (PEP 3333)."""
-
-    __slots__ = ("headers", "status")
-
-    def __call__(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:  # noqa: ARG002
-        self.status = int(status[:3])
-        self.headers = headers
+# What Granian may read of a connection beyond the head of its request.
+AHEAD_BYTES = 8 * 1024
 
 
 class Follower:
@@ -168,8 +59,8 @@ class Follower:
         self._predictors: Mapping[tuple[str, str], Predictor] = {}
         self._status: Mapping[str, Any] = {}
         self._headers = 0
-        self._meter = Meter(front.in_flight)
-        self._process = Process(self.status, self._gather, self._meter)
+        self.meter = Meter(front.in_flight)
+        self._process = Process(self.status, self._gather, self.meter)
         self._speaking = threading.Lock()
         self._tickets = itertools.count()
         self._asked: dict[int, queue.SimpleQueue[Numbers]] = {}
@@ -185,7 +76,7 @@ class Follower:
     def begin(self) -> int:
         """Take the first generation, then listen for what comes; raise what keeps it from being served.
 
-        Gives the limit of headers in bytes, which holds for this process.
+        Returns the bytes that the head of a request may have, which holds for this process.
         """
         while not self._number:
             self._hear()
@@ -220,16 +111,17 @@ class Follower:
             logger.exception("generation %d cannot be served by this worker", number)
             self._say("failed", (number, f"{type(error).__name__}: {error}"))
             return
-        self._front.app, self._predictors, self._number = Lane(app, ENVIRON), predictors, number
-        self._front.proxies = app.spec.service.proxies
-        self._meter.keep(rule.rule for rule in app.url_map.iter_rules())
+        self._front.serve(Lane(app, ENVIRON))
+        self._predictors, self._number = predictors, number
+        self.meter.keep(rule.rule for rule in app.url_map.iter_rules())
         del app, predictors
         gc.collect()  # an app is full of cycles, and the old one may hold large models
         self._say("serves", number)
 
     def _build(self, payload: bytes) -> tuple[Service, Mapping[tuple[str, str], Predictor]]:
         snapshot = Snapshot.load(payload)
-        self._headers = snapshot.spec.service.limits.headers
+        limits = snapshot.spec.service.limits
+        self._headers = limits.headers + 3 * limits.url
         predictors = restore_models(snapshot.spec, snapshot.prepared, self._predictors)
         app = build_app(snapshot.spec, predictors, self._process)
         keyed = {(name, snapshot.prepared[name].key): predictor for name, predictor in predictors.items()}
@@ -246,7 +138,7 @@ class Follower:
     def _gather(self) -> Numbers:
         """Ask for what all workers have counted; where nobody answers in time, or any more, give what this one has."""
         if self._front.draining:
-            return self._meter.numbers()
+            return self.meter.numbers()
         answer: queue.SimpleQueue[Numbers] = queue.SimpleQueue()
         ticket = next(self._tickets)
         self._asked[ticket] = answer
@@ -255,12 +147,12 @@ class Follower:
             return answer.get(timeout=GATHER_SECONDS)
         except (OSError, queue.Empty):
             logger.warning("the workers' numbers could not be gathered; what is shown are one worker's alone")
-            return self._meter.numbers()
+            return self.meter.numbers()
         finally:
             del self._asked[ticket]
 
     def _count(self, _: Any) -> None:
-        self._say("counted", self._meter.numbers())
+        self._say("counted", self.meter.numbers())
 
     def _learn(self, content: tuple[int, Numbers]) -> None:
         ticket, numbers = content
@@ -289,30 +181,20 @@ class Follower:
         os._exit(0)
 
 
-def work(number: int, listener: socket.socket, channel: Connection, logs: Logs) -> None:
-    """Be a worker, until the supervisor says stop or is gone."""
+def work(number: int, workers: int, listener: socket.socket, channel: Connection, logs: Logs) -> None:
+    """Be one of so many workers, until the supervisor says stop or is gone."""
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # which may be sent to all; the supervisor hears them
         signal.signal(signum, signal.SIG_IGN)
     logs.begin()
     logging.getLogger("_granian").setLevel(logging.ERROR)
-    front, stopped, ended = Front(RequestLog() if logs.requests else None), _RUST.WorkerSignal(), threading.Event()
+    front = Front(Threads(most_threads(workers)), RequestLog() if logs.requests else None)
+    stopped, ended, places = stop_signal(), threading.Event(), most_connections()
     stopped.add_cb(ended.set)
+    follower = Follower(channel, front, stopped.set)
     try:
-        headers = Follower(channel, front, stopped.set).begin()
+        head = follower.begin()
     except EOFError:  # the service has stopped before it began
         return
-    holder = _RUST.SocketHolder(listener.fileno(), False, BACKLOG)
-    server = _RUST.WSGIWorker(
-        number,
-        (None, holder),
-        None,
-        py_threads=CONNECTIONS,
-        py_threads_idle_timeout=IDLE_THREAD_SECONDS,
-        backpressure=CONNECTIONS,
-        http_mode="1",
-        http1_opts=HTTP1Settings(max_buffer_size=headers),
-    )
-    loop = asyncio.new_event_loop()
-    scheduler = _FUTURES._new_cbscheduler(loop, front, impl_asyncio=True)  # noqa: SLF001 - see _RUST
-    server.serve_mtr(scheduler, loop, stopped)
+    Watch(front, listener.getsockname()[1], places, follower.meter).start()
+    start_granian(number, listener, front, stopped, places, head + AHEAD_BYTES)
     ended.wait()

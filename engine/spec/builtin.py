@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator, Mapping
 
 from engine.errors import Diagnostic
@@ -9,6 +10,7 @@ from engine.spec.guards import allowed_names
 from engine.spec.node import Node
 from engine.spec.paths import path_parameters, rule_shape
 from engine.spec.records import BuiltIn, Route, Service
+from engine.validation import clip
 
 BUILT_IN: Mapping[BuiltIn, tuple[str, str]] = {
     "docs": ("/docs", "explains the service to people"),
@@ -20,6 +22,8 @@ BUILT_IN: Mapping[BuiltIn, tuple[str, str]] = {
 }
 # What has no keys to send, or is shown to its own machine alone.
 _OPEN: tuple[BuiltIn, ...] = ("live", "ready", "status")
+# Where the status is seen from, unless the spec says otherwise.
+_HERE = ("127.0.0.1", "::1")
 # What stands below the docs' own path, wherever that is.
 DOCS_FILES = (
     "docs.css",
@@ -40,6 +44,7 @@ def below(path: str, file: str) -> str:
 
 def check_built_in(service: Node) -> Iterator[Diagnostic]:
     """Give every mistake in where the engine's own routes are put."""
+    yield from _check_sources(service["built_in"]["status"]["from"])
     taken: dict[str, BuiltIn] = {}
     for name, path, place in _placed(service):
         try:
@@ -53,6 +58,27 @@ def check_built_in(service: Node) -> Iterator[Diagnostic]:
         for part in _parts(name, shape):
             if (first := taken.setdefault(part, name)) != name:
                 yield place.error(f'path "{part}" has the engine\'s own "{first}" already; give "{name}" another')
+
+
+def _check_sources(sources: Node) -> Iterator[Diagnostic]:
+    for source in sources.items:
+        if source.text is None:
+            continue
+        try:
+            ipaddress.ip_network(source.text)
+        except ValueError:
+            meant = _meant_network(source.text)
+            yield source.error(
+                f'"{clip(source.text)}" is not an IP address or network{meant}; write 192.0.2.1 or 192.0.2.0/24'
+            )
+
+
+def _meant_network(text: str) -> str:
+    """Say which network an address with a prefix length is in; empty where it is none."""
+    try:
+        return f" (did you mean {ipaddress.ip_network(text, strict=False)}?)"
+    except ValueError:
+        return ""
 
 
 def built_in_shapes(service: Node) -> Mapping[str, str]:
@@ -81,6 +107,7 @@ def _route(service: Service, name: BuiltIn, path: str) -> Route:
         allowed=allowed_names(service.node["built_in"][name]["auth"], service.auth, allowed),
         cors=None if name == "status" else service.cors,
         rate=None if name in _OPEN else service.rate,
+        sources=tuple(service.node["built_in"]["status"]["from"].plain or _HERE) if name == "status" else (),
     )
 
 

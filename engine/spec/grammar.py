@@ -62,6 +62,8 @@ def _about_value(node: Node, violation: Violation, beside: dict[str, Any]) -> st
     match violation.keyword:
         case "pattern" if isinstance(violation.path[-1], int):
             return f"{show(node.plain)} is not a header name; use {_IN_HEADERS}"
+        case "pattern" | "type" if _is_duration(beside):
+            return f"{_where(violation)}: {show(node.plain)} is not a duration; write a number and a unit, such as 30s"
         case "pattern":
             size = "a number of bytes, or a size such as 512 KiB or 1 MiB"
             return f"{_where(violation)}: {show(node.plain)} is not a size; write {size}"
@@ -76,12 +78,18 @@ def _about_value(node: Node, violation: Violation, beside: dict[str, Any]) -> st
     return f"{_where(violation)}: {violation.detail}"
 
 
+def _is_duration(rules: dict[str, Any]) -> bool:
+    return str(rules.get("pattern", "")).endswith("(ms|s|m|h)$")
+
+
 def _unknown_key(root: Node, violation: Violation, beside: dict[str, Any]) -> Diagnostic:
     key = root.follow(violation.path[:-1]).key(violation.name)
     if violation.name == "<<":
         return key.error(
             "merge keys (<<) are not part of YAML 1.2; repeat the keys, or use an alias for the whole value"
         )
+    if beside.get("title") == "route limits" and violation.name in grammar("routes")["$defs"]["limits"]["properties"]:
+        return key.error(f'"{violation.name}" applies to the whole service; move it to limits under service')
     known = did_you_mean(violation.name, beside["properties"], f"{_a(beside)} has")
     return key.error(f'unknown key "{clip(violation.name)}" in {_a(beside)} {known}')
 

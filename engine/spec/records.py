@@ -35,7 +35,9 @@ class Record:
 class Limits(Record):
     """The most that is taken: `body`, `url` and `headers` in bytes, `instances` in one request to a model.
 
-    `concurrent` is how many requests to a model's route a worker has in hand at once.
+    `concurrent` is how many requests to a model's route a worker has in hand at once. A body may take `body_time`
+    seconds and must arrive at `body_rate` bytes a second, an answer must be read at `response_rate`; one address may
+    have so many `connections`, any number where that is None.
     """
 
     body: int = 1024 * 1024
@@ -43,6 +45,10 @@ class Limits(Record):
     headers: int = 64 * 1024
     instances: int = 10_000
     concurrent: int = 256
+    body_time: float = 30.0
+    body_rate: int = 1024
+    response_rate: int = 1024
+    connections: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +138,7 @@ class Route(Record):
     """A URL rule with its parameters' names, the methods it takes, and what answers.
 
     That is a `response`, a `model`, or something `built_in` that the engine adds. `allowed` names the API keys that
-    may ask, None where nobody needs one.
+    may ask, None where nobody needs one. `sources` are the networks that see the status.
     """
 
     path: str
@@ -149,6 +155,7 @@ class Route(Record):
     allowed: tuple[str, ...] | None = None
     cors: Cors | None = None
     rate: RateLimit | None = None
+    sources: tuple[str, ...] = ()
     strict_content_type: bool = False
 
 

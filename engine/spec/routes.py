@@ -22,8 +22,15 @@ from engine.validation import show
 
 _BODIES: tuple[Literal["text", "html", "json", "file"], ...] = ("text", "html", "json", "file")
 _UNITS = {"B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2, "GB": 1000**3, "GiB": 1024**3}
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _BODILESS = (204, 205, 304)
-_BOUNDS = {"body": (1, 1024**3), "url": (64, 60_000), "headers": (8192, 1024**2)}
+_BOUNDS = {
+    "body": (1, 1024**3),
+    "url": (64, 60_000),
+    "headers": (8192, 1024**2),
+    "body_rate": (0, 1024**3),
+    "response_rate": (0, 1024**3),
+}
 _OUR_HEADERS = ("connection", "content-length", "date", "keep-alive", "server", "transfer-encoding", "upgrade")
 
 
@@ -205,12 +212,21 @@ def _size(text: str) -> int | None:
     return int(match[1]) * _UNITS[match[2]] if match and match[2] in _UNITS else None
 
 
+def _seconds(text: str) -> float | None:
+    """Read a duration such as `30s` in seconds; the grammar reports what is none."""
+    match = re.fullmatch(r"([1-9][0-9]{0,5}) ?(ms|s|m|h)", text)
+    return int(match[1]) * _SECONDS[match[2]] if match else None
+
+
 def _limits(node: Node, default: Limits) -> Limits:
-    chosen = {
-        name: int((_size(limit.text) if limit.text is not None else limit.plain) or 0)
-        for name, _, limit in node.pairs()
-    }
+    chosen: dict[str, Any] = {name: _limit(name, limit) for name, _, limit in node.pairs()}
     return replace(default, node=node, **chosen)
+
+
+def _limit(name: str, limit: Node) -> float:
+    if name == "body_time":
+        return _seconds(limit.text or "") or 0.0
+    return int((_size(limit.text) if limit.text is not None else limit.plain) or 0)
 
 
 def _route(node: Node, service: Service, files: Mapping[str, bytes]) -> Route:

@@ -1,8 +1,9 @@
 """build: Endpoints → the Flask app. The only folder that imports Flask."""
 
 from engine.web.app import Service, build_app, create_app
+from engine.web.body import ERROR
 from engine.web.guarding import ADMISSION
 from engine.web.identity import request_id, trace_id
 from engine.web.lane import Lane
 
-__all__ = ["ADMISSION", "Lane", "Service", "build_app", "create_app", "request_id", "trace_id"]
+__all__ = ["ADMISSION", "ERROR", "Lane", "Service", "build_app", "create_app", "request_id", "trace_id"]

@@ -32,9 +32,18 @@ from engine.web.guarding import guard_requests
 from engine.web.identity import name_requests
 from engine.web.routing import FiniteFloatConverter, ReadableIntegerConverter
 
-# By another name, a page of the web could ask that has its own name lead here (DNS rebinding).
-_NAMES_OF_HERE = re.compile(r"(|localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
-_FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP")
+# By another name than its address, a page of the web could ask that has that name lead here (DNS rebinding).
+_PLAIN_HOST = re.compile(r"(|localhost|[0-9]{1,3}(\.[0-9]{1,3}){3}|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE)
+# What proxies and content delivery networks add: behind the peer, there is another client.
+_PROXY_HEADERS = frozenset(
+    "HTTP_" + name.upper().replace("-", "_")
+    for name in (
+        "CDN-Loop CF-Connecting-IP CF-Ray Client-IP Fastly-Client-IP Forwarded Proxy-Client-IP True-Client-IP Via "
+        "WL-Proxy-Client-IP X-Amz-Cf-Id X-Appengine-User-IP X-Azure-ClientIP X-Azure-SocketIP X-Client-IP "
+        "X-Cluster-Client-IP X-Coming-From X-Envoy-External-Address X-Original-Forwarded-For X-Original-Host "
+        "X-ProxyUser-Ip X-Real-IP X-Remote-Addr X-Remote-IP"
+    ).split()
+)
 
 
 class Service(flask.Flask):
@@ -92,14 +101,21 @@ def _view(endpoint: Endpoint) -> Callable[..., flask.Response]:
     def view(**path: Any) -> flask.Response:
         request, headers = flask.request, flask.request.headers
         content_type, if_none_match = headers.get("Content-Type", ""), headers.get("If-None-Match", "")
-        passed_on = any(name in headers for name in _FORWARDED) or not _NAMES_OF_HERE.fullmatch(headers.get("Host", ""))
-        client = "" if passed_on else request.remote_addr or ""
+        client = _peer(request.environ)
         query = request.environ.get("QUERY_STRING", "")
         return to_flask(
             endpoint(Request(request.method, path, content_type, if_none_match, flask.g.body, client, query))
         )
 
     return view
+
+
+def _peer(environ: Mapping[str, Any]) -> str:
+    """Give the address of who asks; empty where somebody else may stand behind it, or have led a browser here."""
+    is_forwarded = any(name in _PROXY_HEADERS or name.startswith("HTTP_X_FORWARDED") for name in environ)
+    if is_forwarded or not _PLAIN_HOST.fullmatch(environ.get("HTTP_HOST", "")):
+        return ""
+    return str(environ.get("REMOTE_ADDR", ""))
 
 
 def _alone(predictors: Mapping[str, Predictor]) -> Process:

@@ -39,8 +39,17 @@ def hold_to_limits(app: flask.Flask, limits: Mapping[str, Limits], default: Limi
             if len(request.environ["PATH_INFO"]) + len(request.environ.get("QUERY_STRING", "")) > limit.url:
                 raise Problem(HTTPStatus.REQUEST_URI_TOO_LONG, f"the URL is longer than {limit.url:,} bytes")
             flask.g.body = read_body(request, limit.body)
+            if flask.g.body:
+                _refuse_coded(request.headers.get("Content-Encoding", "identity"))
 
     app.before_request(hold)
+
+
+def _refuse_coded(coding: str) -> None:
+    """Raise `Problem` 415 for a body in a content coding (RFC 9110, section 15.5.16)."""
+    if coding.strip().lower() not in ("", "identity"):
+        detail = f'the content coding "{coding[:60]}" is not supported; send the body without Content-Encoding'
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, headers=(("Accept-Encoding", "identity"),))
 
 
 def read_body(request: flask.Request, limit: int) -> bytes:

@@ -2,6 +2,7 @@
 
 `Lane(app)` is a WSGI callable. It answers what it finds under (method, path), and hands every other request,
 and each one that is not plain, to the app, untouched. What it answers is byte for byte what the app would.
+`Lane.quick` answers only what takes microseconds, so that a server's own thread may call it.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 
 from engine.endpoints import Endpoint, Guard, Request, Response
 from engine.endpoints.fixed import CheckedEndpoint, FileEndpoint, FixedEndpoint
+from engine.endpoints.health import ReadyEndpoint
 from engine.endpoints.predict import PredictEndpoint
 from engine.web.app import Service, to_flask
 from engine.web.body import ERROR
@@ -24,12 +27,25 @@ from engine.web.identity import REQUEST_ID, names_of
 
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
-Way = Callable[[Environ, StartResponse], Iterable[bytes] | None]
+Way = Callable[[Environ, StartResponse], list[bytes] | None]
 """Answers a request, or leaves it to the app, with what it has learnt of it in its environ."""
 
 MAX_HOSTS = 100
+# A model whose call takes longer, or a body that is longer, is not answered in a thread that others wait for.
+QUICK_SECONDS = 0.001
+_QUICK_DIGITS = 4  # of the length of a body
+TRIED = "engine.tried"  # in the environ of a request that the short way has left to the app
 _NO_BODY = (None, "", "0")
 _PLAIN_HOST = re.compile(r"([A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,10}(:[0-9]{1,5})?)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A short way that there is, what counts its answers, and whether it takes microseconds."""
+
+    way: Way
+    count: Callable[[float], None]
+    is_quick: bool
 
 
 class Lane:
@@ -37,12 +53,13 @@ class Lane:
 
     def __init__(self, app: Service, environ: Environ | None = None) -> None:
         """Put the short way in front of an app; `environ` is what the app wants in its own and the way does not."""
-        self._app = app
+        self.service = app
         self._environ = environ or {}
-        self._ways: Mapping[tuple[str, str], tuple[Way, Callable[[float], None]]] = {
-            (method, mounted.route.path.encode().decode("latin-1")): (  # as PATH_INFO has it (PEP 3333)
+        self._ways: Mapping[tuple[str, str], Known] = {
+            (method, mounted.route.path.encode().decode("latin-1")): Known(  # as PATH_INFO has it (PEP 3333)
                 _guarded(way, guard) if guard.stands else way,
                 app.meter.requests(mounted.route.path, method, status).add,
+                is_quick=_is_quick(mounted.endpoint) and not guard.waits,
             )
             for mounted, guard in zip(app.mounted, app.guards.routes, strict=True)
             if not mounted.route.parameters
@@ -56,23 +73,41 @@ class Lane:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request (PEP 3333)."""
+        begin = environ.setdefault(BEGIN, perf_counter())
+        known = None if TRIED in environ or ERROR in environ else self._find(environ)
+        body = None if known is None else _go(known, environ, start_response, begin)
+        if body is not None:
+            return body
+        environ.update(self._environ)
+        return self.service(environ, start_response)  # type: ignore[arg-type]
+
+    def quick(self, environ: Environ, start_response: StartResponse) -> list[bytes] | None:
+        """Answer a request if that takes microseconds; None leaves it to `__call__`."""
         begin = perf_counter()
+        known = self._find(environ)
+        if known is not None and known.is_quick and len(environ.get("CONTENT_LENGTH", "")) <= _QUICK_DIGITS:
+            environ[TRIED] = True
+            if (body := _go(known, environ, start_response, begin)) is not None:
+                return body
+        environ[BEGIN] = begin
+        return None
+
+    def fixed_bodies(self) -> Iterator[bytes]:
+        """Give the bodies that are sent as they are, again and again."""
+        for mounted in self.service.mounted:
+            if isinstance(mounted.endpoint, FixedEndpoint | FileEndpoint):
+                yield mounted.endpoint.response.body
+
+    def _find(self, environ: Environ) -> Known | None:
+        """Find the short way for a request, if it is plain."""
         known = self._ways.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
-        if (
+        is_plain = (
             known is not None
             and "HTTP_TRANSFER_ENCODING" not in environ
             and len(environ.get("QUERY_STRING", "")) <= self._query
             and self._is_plain(environ.get("HTTP_HOST", ""))
-        ):
-            way, count = known
-            named = "HTTP_X_REQUEST_ID" in environ or "HTTP_TRACEPARENT" in environ or REQUEST_ID in environ
-            body = way(environ, _marking(start_response, names_of(environ)) if named else start_response)
-            if body is not None:
-                count(perf_counter() - begin)
-                return body
-        environ.update(self._environ)
-        environ[BEGIN] = begin
-        return self._app(environ, start_response)  # type: ignore[arg-type]
+        )
+        return known if is_plain else None
 
     def _is_plain(self, host: str) -> bool:
         """Tell whether Flask certainly takes a Host header; it refuses a few, such as `a..b`."""
@@ -85,12 +120,29 @@ class Lane:
         return True
 
 
+def _go(known: Known, environ: Environ, start_response: StartResponse, begin: float) -> list[bytes] | None:
+    named = "HTTP_X_REQUEST_ID" in environ or "HTTP_TRACEPARENT" in environ or REQUEST_ID in environ
+    body = known.way(environ, _marking(start_response, names_of(environ)) if named else start_response)
+    if body is not None:
+        known.count(perf_counter() - begin)
+    return body
+
+
+def _is_quick(endpoint: Endpoint) -> bool:
+    """Tell whether an endpoint answers in microseconds: nothing is computed, or a model that was found to be quick."""
+    if not isinstance(endpoint, PredictEndpoint):
+        return True
+    return endpoint.seconds is not None and endpoint.seconds < QUICK_SECONDS
+
+
 def _ways(endpoint: Endpoint, method: str, limit: int) -> Iterator[tuple[Way, int]]:
     """Give the short way to an endpoint, if there is one, and the status of its answers."""
     if isinstance(endpoint, FixedEndpoint):
         yield _fixed(endpoint.response, method), endpoint.response.status
     elif isinstance(endpoint, FileEndpoint):
         yield _file(endpoint, method), endpoint.response.status
+    elif isinstance(endpoint, ReadyEndpoint):
+        yield _queried(endpoint, method), HTTPStatus.OK
     elif isinstance(endpoint, PredictEndpoint):
         yield _queried(endpoint, method) if method == "GET" else _computed(endpoint, method, limit), HTTPStatus.OK
     elif isinstance(endpoint, CheckedEndpoint) and isinstance(endpoint.endpoint, FixedEndpoint | FileEndpoint):
@@ -100,7 +152,7 @@ def _ways(endpoint: Endpoint, method: str, limit: int) -> Iterator[tuple[Way, in
 def _guarded(way: Way, guard: Guard) -> Way:
     """Ask the guard first; whom it refuses, the app answers."""
 
-    def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes] | None:
+    def answer(environ: Environ, start_response: StartResponse) -> list[bytes] | None:
         try:
             admission = environ[ADMISSION] = guard.admit(environ)
         except Exception:  # noqa: BLE001 - the app asks the guard again, and tells its failure as it should be told
@@ -124,7 +176,7 @@ def _marking(start_response: StartResponse, marks: Iterable[tuple[str, str]]) ->
 def _fixed(response: Response, method: str) -> Way:
     status, headers, body = _written(response, method)
 
-    def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes] | None:
+    def answer(environ: Environ, start_response: StartResponse) -> list[bytes] | None:
         if environ.get("CONTENT_LENGTH") not in _NO_BODY:
             return None
         start_response(status, headers)
@@ -136,7 +188,7 @@ def _fixed(response: Response, method: str) -> Way:
 def _file(endpoint: FileEndpoint, method: str) -> Way:
     fixed = _fixed(endpoint.response, method)
 
-    def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes] | None:
+    def answer(environ: Environ, start_response: StartResponse) -> list[bytes] | None:
         return None if "HTTP_IF_NONE_MATCH" in environ else fixed(environ, start_response)
 
     return answer
@@ -146,7 +198,7 @@ def _queried(endpoint: Endpoint, method: str) -> Way:
     """Answer what an endpoint makes of a query string."""
     write = _writer(method)
 
-    def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes] | None:
+    def answer(environ: Environ, start_response: StartResponse) -> list[bytes] | None:
         if environ.get("CONTENT_LENGTH") not in _NO_BODY:
             return None
         try:
@@ -163,9 +215,11 @@ def _computed(endpoint: Endpoint, method: str, limit: int) -> Way:
     """Answer what an endpoint makes of a whole body."""
     write = _writer(method)
 
-    def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes] | None:
+    def answer(environ: Environ, start_response: StartResponse) -> list[bytes] | None:
         length = environ.get("CONTENT_LENGTH") or ""
-        if not (length.isdecimal() and length.isascii() and 0 < int(length) <= limit):
+        if "HTTP_CONTENT_ENCODING" in environ or not (
+            length.isdecimal() and length.isascii() and 0 < int(length) <= limit
+        ):
             return None
         try:
             body = environ["wsgi.input"].read(int(length))
@@ -191,11 +245,11 @@ def _written(response: Response, method: str) -> tuple[str, list[tuple[str, str]
     return status, list(headers), [b"".join(body)]
 
 
-def _writer(method: str) -> Callable[[Response, StartResponse], Iterable[bytes]]:
+def _writer(method: str) -> Callable[[Response, StartResponse], list[bytes]]:
     """Write responses that differ only in their body like the last one that Flask wrote."""
     known: tuple[Any, str, list[tuple[str, str]], int] = ((), "", [], -1)
 
-    def write(response: Response, start_response: StartResponse) -> Iterable[bytes]:
+    def write(response: Response, start_response: StartResponse) -> list[bytes]:
         nonlocal known
         kind, status, headers, place = known
         if kind != (response.status, response.headers):

@@ -1,0 +1,80 @@
+"""How many threads and connections the system lets a worker have."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+MOST_THREADS = 512
+FEWEST_THREADS = 4
+MOST_CONNECTIONS = 1024
+FEWEST_CONNECTIONS = 16
+# What a worker has beside those that answer: Granian's threads, those of numerical libraries, its own.
+_OTHER_THREADS = 32
+# Files, pipes and libraries that a worker opens beside its connections.
+_OTHER_DESCRIPTORS = 64
+CGROUPS, OWN_CGROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+
+
+def most_connections() -> int:
+    """Return how many connections a worker may have at once, and let it have as many open files as that takes."""
+    try:
+        import resource  # noqa: PLC0415 - not on every system
+    except ImportError:
+        return MOST_CONNECTIONS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_CONNECTIONS + _OTHER_DESCRIPTORS
+    if soft not in (resource.RLIM_INFINITY, hard) and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft == resource.RLIM_INFINITY:
+        return MOST_CONNECTIONS
+    return max(FEWEST_CONNECTIONS, min(MOST_CONNECTIONS, soft - _OTHER_DESCRIPTORS))
+
+
+def most_threads(workers: int) -> int:
+    """Return how many threads one of so many workers may start for answers.
+
+    RLIMIT_NPROC (setrlimit(2)) and a control group's pids.max are shared by all processes of a user and of a group.
+    """
+    most = workers * (MOST_THREADS + _OTHER_THREADS)
+    room = min((most, *_left_to_user(), *_left_to_groups()))
+    return max(FEWEST_THREADS, min(MOST_THREADS, room // workers - _OTHER_THREADS))
+
+
+def _left_to_user() -> Iterator[int]:
+    """Give how many threads this user may still start, where that is limited; it is not for root."""
+    try:
+        import resource  # noqa: PLC0415 - not on every system
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+    except (ImportError, AttributeError):
+        return
+    if limit != resource.RLIM_INFINITY and os.geteuid() != 0:
+        yield limit - sum(_threads_of(os.geteuid()))
+
+
+def _threads_of(user: int) -> Iterator[int]:
+    """Give the number of threads of each process of a user."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended, or is hidden
+            if process.stat().st_uid == user:
+                yield sum(1 for _ in (process / "task").iterdir())
+
+
+def _left_to_groups() -> Iterator[int]:
+    """Give how many threads the control groups of this process may still start, each that has a limit."""
+    try:
+        lines = OWN_CGROUPS.read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers in ("", "pids"):
+            root = CGROUPS / controllers
+            group = root / path.strip("/")
+            for folder in (group, *(parent for parent in group.parents if parent.is_relative_to(root))):
+                with contextlib.suppress(OSError, ValueError):  # no such folder here, or "max"
+                    yield int((folder / "pids.max").read_text()) - int((folder / "pids.current").read_text())

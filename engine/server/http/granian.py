@@ -1,0 +1,67 @@
+"""The seam to Granian: the only module that uses its private parts.
+
+Granian parses HTTP in Rust and calls Python for each request in a thread of its own. With RSGI
+(https://github.com/emmett-framework/granian/blob/master/docs/spec/RSGI.md) a body arrives as a future, so that no
+thread waits for a slow client, and a body that is cut short is an error instead of a shorter body. Granian expects an
+asyncio loop there; `_Loop` takes its place, and runs each callback at once in Granian's thread.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from granian import _granian
+from granian.http import HTTP1Settings
+
+from engine.server.listener import BACKLOG
+
+# Its type stubs lag behind.
+_RUST: Any = _granian
+
+# One thread calls Python: it never waits, and so needs no lock of the interpreter that others hold.
+_PYTHON_THREADS = 1
+# Those that read files for answers.
+_FILE_THREADS = 4
+_IDLE_SECONDS = 30
+
+
+class _Loop:
+    """What Granian asks of an asyncio event loop: it runs each callback of a future at once, where it is."""
+
+    def call_soon(self, callback: Callable[[Any], None], future: Any, context: Any = None) -> None:  # noqa: ARG002
+        """Run a future's callback."""
+        callback(future)
+
+    call_soon_threadsafe = call_soon
+
+
+def stop_signal() -> Any:
+    """Make what ends Granian by its `set`, at any time; `add_cb` takes what is called at the end."""
+    return _RUST.WorkerSignal()
+
+
+def start_granian(
+    number: int, listener: socket.socket, take: Callable[[Any], None], signal: Any, connections: int, buffer: int
+) -> None:
+    """Serve in threads of Granian's own, until the signal is set.
+
+    `take` is called with each request. Of the `connections` that are accepted at once, each has a read buffer of at
+    most `buffer` bytes.
+    """
+    loop = _Loop()
+    scheduler = _RUST.CallbackScheduler(loop, take, None, None, None)
+    scheduler._schedule_fn = take  # noqa: SLF001 - what Granian calls with each request
+    server = _RUST.RSGIWorker(
+        number,
+        (None, _RUST.SocketHolder(listener.fileno(), False, BACKLOG)),
+        None,
+        blocking_threads=_FILE_THREADS,
+        py_threads=_PYTHON_THREADS,
+        py_threads_idle_timeout=_IDLE_SECONDS,
+        backpressure=connections,
+        http_mode="1",
+        http1_opts=HTTP1Settings(max_buffer_size=buffer),
+    )
+    server.serve_mtr(scheduler, loop, signal)

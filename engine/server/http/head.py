@@ -1,0 +1,76 @@
+"""The head of a request: Granian's RSGI scope → an environ (PEP 3333), and what is wrong with it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from engine.endpoints import Problem
+
+CLIENT = "engine.client"  # where an environ has the address and port of the connection
+
+_MAX_NAMES, _MAX_NAME = 1000, 64
+_CLOSE = (("Connection", "close"),)
+
+Environ = dict[str, Any]
+
+
+class _Keys(dict[str, str]):
+    """Header names → keys of an environ."""
+
+    def __missing__(self, name: str) -> str:
+        key = name.upper().replace("-", "_")
+        key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+        if len(self) < _MAX_NAMES and len(name) <= _MAX_NAME:
+            self[name] = key
+        return key
+
+
+_KEYS = _Keys()
+
+
+def read_head(scope: Any, limit: int) -> tuple[Environ, Problem | None]:
+    """Make the environ of a request, and the problem with its head; its headers may have `limit` bytes."""
+    headers = scope.headers
+    sent = headers.items()
+    environ: Environ = {_KEYS[name]: value for name, value in sent}
+    if not len(sent) == len(environ) == len(headers) or any("_" in name for name, _ in sent):
+        environ = _joined(headers)
+    client, path, version = scope.client, scope.path, scope.http_version
+    size = sum([len(name) + len(value) + 4 for name, value in sent])
+    environ["REQUEST_METHOD"] = scope.method
+    environ["PATH_INFO"] = path if path.isascii() else path.encode().decode("latin-1")
+    environ["QUERY_STRING"] = scope.query_string
+    environ["SERVER_PROTOCOL"] = f"HTTP/{version}" if "." in version else f"HTTP/{version}.0"
+    environ["REMOTE_ADDR"] = client.rpartition(":")[0].strip("[]")
+    environ[CLIENT] = client
+    return environ, _problem(environ, size, limit)
+
+
+def _joined(headers: Any) -> Environ:
+    """Join headers that were sent several times, as Granian does for WSGI.
+
+    A name with an underscore is left out, since in an environ it would look like the one with a hyphen, and could
+    pass for what a proxy in front has written.
+    """
+    return {
+        _KEYS[name]: (";" if name == "cookie" else ",").join(headers.get_all(name))
+        for name in headers.keys()  # noqa: SIM118 - not a mapping
+        if "_" not in name
+    }
+
+
+def _problem(environ: Environ, size: int, limit: int) -> Problem | None:
+    """Give what is wrong with a head, as RFC 9112 has it (sections 3.2, 6.1 and 6.3)."""
+    if "HTTP_HOST" not in environ and environ["SERVER_PROTOCOL"] == "HTTP/1.1":
+        return Problem(HTTPStatus.BAD_REQUEST, "the Host header is missing; HTTP/1.1 requires it")
+    if "," in environ.get("HTTP_HOST", ""):
+        return Problem(HTTPStatus.BAD_REQUEST, "there is more than one Host header; send one", headers=_CLOSE)
+    if environ.get("HTTP_TRANSFER_ENCODING", "chunked").strip().lower() != "chunked":
+        coding = environ["HTTP_TRANSFER_ENCODING"]
+        detail = f'the transfer coding "{coding[:60]}" is not supported; send the body as it is, or chunked'
+        return Problem(HTTPStatus.NOT_IMPLEMENTED, detail, headers=_CLOSE)
+    if size > limit:
+        detail = f"the headers have {size:,} bytes; at most {limit:,} are allowed"
+        return Problem(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail, headers=_CLOSE)
+    return None

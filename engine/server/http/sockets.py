@@ -1,0 +1,133 @@
+"""The connections of this process, as the kernel knows them: who is connected, and what has come and gone (Linux).
+
+Granian does not tell of its connections. They are found among the descriptors of the process, and closed by
+shutdown(2), which Granian notices as it notices a client that goes.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import struct
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+# Of struct tcp_info in linux/tcp.h: tcpi_unacked, tcpi_bytes_acked, tcpi_notsent_bytes.
+_INFO_SIZE = 148
+_UNACKED, _ACKED, _NOT_SENT = 24, 120, 144
+_LINGER_NOT = struct.pack("ii", 1, 0)
+
+
+@dataclass(slots=True)
+class Connection:
+    """One accepted connection; `client` is its peer as Granian writes it.
+
+    It was first seen at `since`. `acked` bytes have reached the client, the last of them at `moved`, and `is_sending`
+    tells whether more are on their way. From `idle_since` it has had no request in hand. At `judged`, `judged_acked`
+    bytes had reached a client who reads, or is given time to.
+    """
+
+    client: str
+    address: str
+    descriptor: int
+    inode: int
+    since: float
+    idle_since: float
+    moved: float
+    judged: float
+    judged_acked: int = 0
+    acked: int = 0
+    is_sending: bool = False
+    is_closed: bool = False
+
+    def close(self, *, at_once: bool = False) -> None:
+        """Close it; `at_once` drops what the client has not read, and the kernel's memory for it."""
+        self.is_closed = True
+        try:
+            copy = os.dup(self.descriptor)
+        except OSError:
+            return
+        with socket.socket(fileno=copy) as held:
+            if os.fstat(copy).st_ino != self.inode:  # the descriptor belongs to another connection by now
+                return
+            try:
+                if at_once:
+                    held.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+                held.shutdown(socket.SHUT_RDWR)
+            except OSError:  # it has ended
+                return
+
+
+class Sockets:
+    """The connections accepted on one port of this machine."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._known: dict[int, Connection | None] = {}  # by the inode; None for what is no connection of ours
+
+    def look(self, now: float) -> list[Connection]:
+        """Give the open connections, each by the same record for as long as it lasts."""
+        found: dict[int, Connection | None] = {}
+        for descriptor, inode in _sockets():
+            if inode not in self._known:
+                self._known[inode] = self._meet(descriptor, inode, now)
+            found[inode] = self._known[inode]
+        self._known = found
+        return [one for one in found.values() if one is not None and not one.is_closed and _update(one, now)]
+
+    def _meet(self, descriptor: int, inode: int, now: float) -> Connection | None:
+        try:
+            copy = socket.socket(fileno=os.dup(descriptor))
+        except OSError:
+            return None
+        with copy:
+            try:
+                here, there = copy.getsockname(), copy.getpeername()
+            except OSError:  # it listens, or has just ended
+                return None
+        if copy.family not in (socket.AF_INET, socket.AF_INET6) or here[1] != self._port:
+            return None
+        met = Connection(_written(there), there[0], descriptor, inode, since=now, idle_since=now, moved=now, judged=now)
+        _update(met, now)
+        met.judged_acked = met.acked
+        return met
+
+
+def _sockets() -> Iterator[tuple[int, int]]:
+    """Give the descriptor and the inode of every socket of this process."""
+    if not sys.platform.startswith("linux"):
+        return
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - thousands of paths would take much longer
+        try:
+            status = os.fstat(int(name))
+        except OSError:
+            continue
+        if stat.S_ISSOCK(status.st_mode):
+            yield int(name), status.st_ino
+
+
+def _written(address: tuple[str, int]) -> str:
+    """Write an address and a port as Rust does."""
+    host = address[0].partition("%")[0]
+    return f"[{host}]:{address[1]}" if ":" in host else f"{host}:{address[1]}"
+
+
+def _update(connection: Connection, now: float) -> bool:
+    """Ask the kernel how a connection does; tell whether it is still there."""
+    held = socket.socket(socket.AF_INET, socket.SOCK_STREAM, fileno=connection.descriptor)
+    try:
+        info = held.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_SIZE)
+    except OSError:
+        return False
+    finally:
+        held.detach()
+    if len(info) < _INFO_SIZE:
+        return True
+    acked = struct.unpack_from("Q", info, _ACKED)[0]
+    if acked != connection.acked:
+        connection.acked, connection.moved, connection.idle_since = acked, now, now
+    waiting = struct.unpack_from("I", info, _UNACKED)[0] + struct.unpack_from("I", info, _NOT_SENT)[0]
+    connection.is_sending = waiting > 0
+    return True

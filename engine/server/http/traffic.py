@@ -1,0 +1,62 @@
+"""What all exchanges of a worker share: the app that answers, and what is in hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from engine.server.http.answers import MOST_BYTES, Stored
+from engine.server.http.bodies import Held, Reading
+from engine.server.http.threads import Threads
+from engine.server.logs import RequestLog
+from engine.spec import Limits
+from engine.web import Lane
+
+
+class Traffic:
+    """The app of a worker and the requests that it answers.
+
+    `computing` has the clients whose requests are being answered, `reading` those whose bodies arrive, and `writing`
+    those that were sent a large answer, with the bytes that it has in memory.
+    """
+
+    def __init__(self, threads: Threads | None = None, log: RequestLog | None = None) -> None:
+        self.app: Lane
+        self.limits: Limits
+        self.largest = 0  # the size of the largest body that any route takes
+        self.proxies = 0
+        self.draining = False
+        self.computing: set[str] = set()
+        self.reading: dict[str, Reading] = {}
+        self.writing: dict[str, int] = {}
+        self.held = Held()
+        self.threads = threads or Threads()
+        self.log = log
+        self.stored = Stored()
+        self.make_room: Callable[[], None] = lambda: None
+        self._stored_before = Stored()
+
+    def serve(self, app: Lane) -> None:
+        """Answer by another app from now on."""
+        service = app.service.spec.service
+        bounds = [service.limits, *(mounted.route.limits for mounted in app.service.mounted)]
+        self.limits, self.proxies = service.limits, service.proxies
+        self.largest = max(limits.body for limits in bounds)
+        self.held.most = max(self.held.most, 2 * self.largest)
+        # Answers that Granian is about to open still need the files of the last app, but not those of the one before.
+        self._stored_before.close()
+        self._stored_before, self.stored = self.stored, Stored(app.fixed_bodies())
+        self.app = app
+
+    def in_flight(self) -> int:
+        """Count the requests that are not answered yet."""
+        return len(self.computing) + len(self.reading)
+
+    def is_computing(self) -> bool:
+        """Tell whether a request is being answered whose body has been read."""
+        return bool(self.computing)
+
+    def has_room(self, size: int) -> bool:
+        """Tell whether one more large answer may have so many bytes in memory."""
+        if sum(list(self.writing.values())) + size > MOST_BYTES and self.writing:
+            self.make_room()
+        return not self.writing or sum(list(self.writing.values())) + size <= MOST_BYTES

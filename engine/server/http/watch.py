@@ -1,0 +1,146 @@
+"""Closes the connections of clients that read too slowly and, where places are short, of those that do nothing."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from engine.endpoints import Meter
+from engine.server.http.bodies import GRACE_SECONDS, End
+from engine.server.http.sockets import Connection, Sockets
+from engine.server.http.traffic import Traffic
+
+logger = logging.getLogger("engine")
+
+CALM_SECONDS, BUSY_SECONDS = 1.0, 0.1
+TELL_SECONDS = 10.0
+# The share of the places that is kept free for newcomers, health checks among them.
+RESERVE = 8
+# How long a client may have read nothing, where places or memory are short.
+STALL_SECONDS = 1.0
+
+_WHY = {
+    "crowded": "did nothing, and their places were needed",
+    "not_reading": "read their answers too slowly or not at all (limits.response_rate)",
+    "per_address": "were more than one address may have (limits.connections)",
+}
+
+
+class Watch:
+    """Looks after the connections of one worker, of which there are `places`."""
+
+    def __init__(self, traffic: Traffic, port: int, places: int, meter: Meter) -> None:
+        self._traffic = traffic
+        self._places = places
+        self._meter = meter
+        self._sockets = Sockets(port)
+        self._closed: Counter[str] = Counter()
+        self._told = -TELL_SECONDS
+        self._looking = threading.Lock()
+        traffic.make_room = self.make_room
+
+    def start(self) -> None:
+        """Look from now on, in a thread of its own, for as long as the process lives."""
+        threading.Thread(target=self._run, name="watch", daemon=True).start()
+
+    def make_room(self) -> None:
+        """See which large answers are read by now, and close those that nobody reads."""
+        with self._looking:
+            now = time.monotonic()
+            connections = self._look(now)
+            self._close(_stalled(connections, now), "not_reading")
+
+    def _run(self) -> None:
+        busy = False
+        while True:
+            time.sleep(BUSY_SECONDS if busy else CALM_SECONDS)
+            try:
+                busy = self._tick(time.monotonic())
+            except Exception:
+                logger.exception("the connections could not be looked after; trying again")
+
+    def _tick(self, now: float) -> bool:
+        """Look after all connections; tell whether there are so many that the next look is soon."""
+        for reading in list(self._traffic.reading.values()):
+            reading.check(now)
+        with self._looking:
+            connections = self._look(now)
+            self._close(self._unread(connections, now), "not_reading")
+            self._hold_addresses(connections)
+            self._keep_places(connections, now)
+        self._tell(now)
+        return len(connections) > self._places // 2
+
+    def _look(self, now: float) -> list[Connection]:
+        """Give the connections, and note which of them do nothing."""
+        traffic, connections = self._traffic, self._sockets.look(now)
+        for one in connections:
+            if one.is_sending or one.client in traffic.computing or one.client in traffic.reading:
+                one.idle_since = now
+            if not one.is_sending:
+                one.judged, one.judged_acked = now, one.acked
+        sending = {one.client for one in connections if one.is_sending}
+        for client in list(traffic.writing):
+            if client not in sending and client not in traffic.computing:
+                traffic.writing.pop(client, None)
+        return connections
+
+    def _unread(self, connections: Sequence[Connection], now: float) -> list[Connection]:
+        """Give the connections whose clients have read too little in the time that they had."""
+        unread = []
+        for one in connections:
+            seconds = now - one.judged
+            if one.is_sending and seconds > GRACE_SECONDS:
+                if one.acked - one.judged_acked < self._traffic.limits.response_rate * seconds:
+                    unread.append(one)
+                one.judged, one.judged_acked = now, one.acked
+        return unread
+
+    def _hold_addresses(self, connections: Sequence[Connection]) -> None:
+        """Close the newest connections of an address that has more than it may have."""
+        most = self._traffic.limits.connections
+        if most is None or self._traffic.proxies:
+            return
+        count: Counter[str] = Counter()
+        for one in sorted(connections, key=lambda one: one.since):
+            count[one.address] += 1
+            if count[one.address] > most:
+                self._close([one], "per_address")
+
+    def _keep_places(self, connections: Sequence[Connection], now: float) -> None:
+        """Close the connections that have done nothing for the longest time, until enough places are free."""
+        short = len(connections) - (self._places - self._places // RESERVE)
+        if short <= 0:
+            return
+        traffic = self._traffic
+        idle = [one for one in connections if one.idle_since < now]
+        idle.sort(key=lambda one: one.idle_since)
+        self._close(idle[:short], "crowded")
+        short -= len(idle)
+        for reading in sorted(traffic.reading.values(), key=lambda one: one.began)[: max(0, short)]:
+            reading.stop(End.CROWDED)
+            short -= 1
+        self._close(_stalled(connections, now)[: max(0, short)], "not_reading")
+
+    def _close(self, connections: Sequence[Connection], reason: str) -> None:
+        for one in connections:
+            one.close(at_once=one.is_sending)
+            self._meter.count("connections_closed", reason)
+            self._closed[reason] += 1
+
+    def _tell(self, now: float) -> None:
+        """Say what was closed, but not too often."""
+        if not self._closed or now - self._told < TELL_SECONDS:
+            return
+        closed, self._closed, self._told = self._closed, Counter(), now
+        for reason, count in sorted(closed.items()):
+            logger.warning("closed %d connections that %s", count, _WHY[reason])
+
+
+def _stalled(connections: Sequence[Connection], now: float) -> list[Connection]:
+    """Give the connections whose clients have stopped reading, those first that have for the longest time."""
+    found = [one for one in connections if one.is_sending and now - one.moved > STALL_SECONDS]
+    return sorted(found, key=lambda one: one.moved)

@@ -1,0 +1,116 @@
+"""A body that is read piece by piece: its end, and its bounds of size, time and memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from granian_door import Protocol
+
+from engine.server.http.bodies import GRACE_SECONDS, SMALL, End, Held, Reading
+
+MOST, SECONDS, RATE = 100, 30.0, 4.0
+
+
+class Ended:
+    """Takes how a reading ended, and how often."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[bytes, End]] = []
+
+    def __call__(self, body: bytes, end: End) -> None:
+        self.found.append((body, end))
+
+
+def reading(protocol: Protocol, held: Held | None = None, **bounds: Any) -> tuple[Reading, Ended]:
+    ended = Ended()
+    values = {"most": MOST, "seconds": SECONDS, "rate": RATE, **bounds}
+    return Reading(protocol, ended, held or Held(), **values), ended
+
+
+def read(pieces: list[bytes | None], declared: int | None = None, **bounds: Any) -> tuple[bytes, End]:
+    made, ended = reading(Protocol(pieces), **bounds)
+    made.start(declared)
+    (found,) = ended.found
+    return found
+
+
+@pytest.mark.parametrize("declared", [None, 4, SMALL + 1])
+def test_a_whole_body(declared: int | None) -> None:
+    assert (b"body", End.WHOLE) == read([b"bo", b"dy"], declared)
+
+
+@pytest.mark.parametrize("declared", [None, 4, SMALL + 1])
+def test_a_body_that_breaks(declared: int | None) -> None:
+    assert End.BROKEN == read([b"bo", None], declared)[1]
+
+
+def test_the_largest_body_and_one_byte_more() -> None:
+    assert (b"x" * MOST, End.WHOLE) == read([b"x" * MOST])
+    assert (b"x" * (MOST + 1), End.LARGE) == read([b"x" * MOST, b"x", b"y"])
+
+
+def test_bodies_that_are_dropped_are_not_kept() -> None:
+    held = Held(most=1)
+    assert (b"", End.WHOLE) == read([b"x" * 50, b"x" * 50], held=held, kept=False)
+    assert held.add(0)
+
+
+def test_all_bodies_together_have_a_bound() -> None:
+    held = Held(most=100)
+    first, ended = reading(Protocol([b"x" * 60]), held)
+    first.start(None)
+    assert (b"", End.CROWDED) == read([b"x" * 60], held=held)
+    assert [End.WHOLE] == [end for _, end in ended.found]
+    first.release()
+
+
+def test_memory_is_given_back_once() -> None:
+    held = Held(most=100)
+    first, _ = reading(Protocol([b"x" * 60]), held)
+    first.start(None)
+    first.release()
+    first.release()
+    assert not held.add(101)
+    assert held.add(-1)
+
+
+def test_a_body_has_its_time() -> None:
+    """Also one that arrives at a good pace."""
+    protocol = Protocol()
+    made, ended = reading(protocol, seconds=SECONDS, rate=0)
+    made.start(None)
+    made.check(made.began + SECONDS - 0.01)
+    assert [] == ended.found
+    made.check(made.began + SECONDS + 0.01)
+    made.check(made.began + SECONDS + 1)
+    assert [(b"", End.SLOW)] == ended.found
+    assert protocol.futures[0].is_cancelled
+
+
+def test_a_body_is_held_to_a_least_speed() -> None:
+    """It is measured over each ten seconds, and not on the average since the beginning."""
+    protocol = Protocol()
+    made, ended = reading(protocol, most=1000, seconds=3600.0)
+    made.start(None)
+    now = made.began
+    for piece in (b"x" * 500, b"x" * 45):
+        protocol.futures.pop().finish(piece)
+        now += GRACE_SECONDS + 0.1
+        made.check(now)
+        assert [] == ended.found
+    protocol.futures.pop().finish(b"x" * 5)
+    made.check(now + GRACE_SECONDS - 0.1)
+    assert [] == ended.found
+    made.check(now + GRACE_SECONDS + 0.1)
+    assert [End.SLOW] == [end for _, end in ended.found]
+
+
+def test_what_comes_after_the_end_is_ignored() -> None:
+    protocol = Protocol()
+    made, ended = reading(protocol)
+    made.start(None)
+    made.stop(End.CROWDED)
+    protocol.futures[0].finish(b"late")
+    made.stop(End.SLOW)
+    assert [(b"", End.CROWDED)] == ended.found

@@ -1,0 +1,249 @@
+"""The front of a worker, without a socket: what Granian calls, what the app gets, and what is answered."""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from granian_door import Headers, Protocol, Scope, Watcher, ask
+
+from engine.server.http import ENVIRON, Front
+from engine.server.http import traffic as traffic_module
+from engine.server.http.answers import LARGE
+from engine.server.http.bodies import End
+from engine.spec import load
+from engine.web import Lane, build_app
+
+SPEC = """
+service: {limits: {body: 100 KiB}}
+routes:
+  - {path: /, response: hello}
+  - {path: /echo, input: {type: object}, response: {json: {ok: true}}}
+  - {path: /large, response: {file: large.txt}}
+"""
+BODY: list[bytes | None] = [b'{"a"', b": 1}"]
+
+
+@pytest.fixture
+def front(spec_folder: Path) -> Front:
+    (spec_folder / "routes.yaml").write_text(SPEC)
+    (spec_folder / "large.txt").write_bytes(b"x" * (LARGE + 1))
+    made = Front()
+    made.serve(Lane(build_app(load("routes.yaml")), ENVIRON))
+    return made
+
+
+class App:
+    """A WSGI app in a lane's place, which says what it is given."""
+
+    def __init__(self, answer: Callable[[dict[str, Any]], Iterable[bytes]]) -> None:
+        self.environ: dict[str, Any] = {}
+        self._answer = answer
+
+    def quick(self, environ: dict[str, Any], start_response: Any) -> None:
+        """Leave every request to another thread."""
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        self.environ = environ
+        start_response("201 Created", [("X", "y")])
+        return self._answer(environ)
+
+
+def post(*headers: tuple[str, str], path: str = "/echo") -> Scope:
+    return Scope("POST", path, headers=[("Host", "x"), *headers])
+
+
+CHUNKED = ("Transfer-Encoding", "chunked")
+
+
+def problem(answer: tuple[int, Headers, bytes]) -> tuple[int, str]:
+    found = json.loads(answer[2])
+    assert answer[0] == found["status"]
+    return found["status"], found["detail"]
+
+
+def test_an_answer_is_handed_over_whole_and_closed(front: Front) -> None:
+    closed: list[bool] = []
+
+    class Answer(list[bytes]):
+        def close(self) -> None:
+            closed.append(True)
+
+    front.app = App(lambda _: Answer([b"hel", b"lo"]))
+    assert (201, [("X", "y")], b"hello") == ask(front)
+    assert [True] == closed
+
+
+def test_what_is_quick_is_answered_by_granians_own_thread(front: Front) -> None:
+    protocol = Protocol([])
+    front(Watcher(Scope(), protocol))
+    assert [b"hello"] == [body for _, _, body in protocol.answers]
+
+
+def test_an_environ_has_nothing_of_the_process(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable of the process's environment is no header of a request."""
+    monkeypatch.setenv("HTTP_X_FORWARDED_FOR", "9.9.9.9")
+    app = App(lambda environ: [environ["wsgi.input"].read(2), environ["wsgi.input"].readline()])
+    front.app = app
+    assert b"body" == ask(front, post(("Content-Length", "4")), [b"body"])[2]
+    assert "HTTP_X_FORWARDED_FOR" not in app.environ
+
+
+def test_a_chunked_body_is_one_with_its_length(front: Front) -> None:
+    app = App(lambda environ: [environ["wsgi.input"].read()])
+    front.app = app
+    assert b'{"a": 1}' == ask(front, post(CHUNKED), BODY)[2]
+    assert "8" == app.environ["CONTENT_LENGTH"]
+    assert "HTTP_TRANSFER_ENCODING" not in app.environ
+
+
+@pytest.mark.parametrize(
+    ("header", "detail"),
+    [
+        (CHUNKED, "the chunked body is malformed, cut short, or has trailers, which are not supported"),
+        (("Content-Length", "40"), "the body ended before its declared length"),
+    ],
+)
+def test_a_body_that_breaks_is_no_shorter_body(front: Front, header: tuple[str, str], detail: str) -> None:
+    answer = ask(front, post(header), [b'{"a": 1}', None])
+    assert (400, detail) == problem(answer)
+    assert ("Connection", "close") in answer[1]
+
+
+@pytest.mark.parametrize("header", [CHUNKED, ("Content-Length", str(101 * 1024))])
+def test_the_rest_of_a_body_that_is_too_large_is_read_and_dropped(front: Front, header: tuple[str, str]) -> None:
+    pieces: list[bytes | None] = [b"x" * 1024] * 101
+    protocol = Protocol(pieces)
+    front(Watcher(post(header), protocol))
+    assert protocol.answered.wait(30)
+    assert (413, "the body is larger than 102,400 bytes") == problem(protocol.answers[0])
+    with pytest.raises(StopAsyncIteration):
+        protocol.__anext__()
+
+
+@pytest.mark.parametrize(
+    ("why", "status", "detail"),
+    [
+        (End.SLOW, 408, "the body did not arrive in time; it may take 30 seconds, at 1,024 bytes a second or more"),
+        (End.CROWDED, 503, "the service is receiving too many other bodies"),
+    ],
+)
+def test_a_body_that_does_not_come_is_given_up(front: Front, why: End, status: int, detail: str) -> None:
+    protocol = Protocol()
+    front(Watcher(post(("Content-Length", "10")), protocol))
+    (reading,) = front.reading.values()
+    assert (1, False) == (front.in_flight(), front.is_computing())
+    reading.stop(why)
+    assert protocol.answered.wait(30)
+    assert (status, detail) == problem(protocol.answers[0])
+    assert protocol.futures[0].is_cancelled
+    assert 0 == front.in_flight()
+
+
+def test_a_client_that_waits_to_be_asked_is_asked_only_where_its_body_is_wanted(front: Front) -> None:
+    expect = ("Expect", "100-continue")
+    protocol = Protocol()
+    front(Watcher(post(expect, ("Content-Length", "200000")), protocol))
+    assert protocol.answered.wait(30)
+    assert (413, []) == (protocol.answers[0][0], protocol.futures)
+    assert 200 == ask(front, post(expect, ("Content-Length", "8")), BODY)[0]
+
+
+def test_answers_close_their_connections_once_it_drains(front: Front) -> None:
+    front.draining = True
+    assert ("Connection", "close") in ask(front)[1]
+
+
+def test_a_failure_is_answered_and_leaves_nothing_in_hand(front: Front, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(_: dict[str, Any]) -> Iterable[bytes]:
+        raise ZeroDivisionError
+
+    front.app = App(fail)
+    assert (500, [("Connection", "close")], b"") == ask(front)
+    assert not front.is_computing()
+    assert ["a request failed outside of its endpoint"] == [record.message for record in caplog.records]
+
+
+def test_a_request_that_cannot_be_read_is_answered(front: Front, caplog: pytest.LogCaptureFixture) -> None:
+    scope = Scope()
+    scope.client = None
+    with caplog.at_level(logging.ERROR):
+        assert 500 == ask(front, scope)[0]
+    assert ["a request failed before the app had it"] == [record.message for record in caplog.records]
+
+
+def test_nothing_of_a_request_is_kept(front: Front) -> None:
+    """Granian's futures keep their callbacks, and no collector of garbage sees what they keep."""
+    gc.collect()
+    gc.disable()
+    try:
+        protocol = Protocol([*BODY])
+        gone = weakref.ref(protocol)
+        front(Watcher(post(CHUNKED), protocol))
+        assert protocol.answered.wait(30)
+        assert [200] == [status for status, _, _ in protocol.answers]
+        del protocol
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_a_fixed_body_is_sent_from_one_place_in_memory(front: Front) -> None:
+    paths: list[str] = []
+
+    class Recording(Protocol):
+        def response_file(self, status: int, headers: Headers, path: str) -> None:
+            paths.append(path)
+            super().response_file(status, headers, path)
+
+    for _ in range(2):
+        protocol = Recording([])
+        front(Watcher(Scope(path="/large"), protocol))
+        assert protocol.answered.wait(30)
+        status, headers, body = protocol.answers[0]
+        assert (200, str(LARGE + 1), b"x" * (LARGE + 1)) == (status, dict(headers)["Content-Length"], body)
+    assert 1 == len(set(paths))
+
+
+def test_large_answers_that_nobody_reads_are_not_piled_up(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(traffic_module, "MOST_BYTES", 3 * LARGE)
+    front.app = App(lambda _: [b"y" * (LARGE + 1)])
+    asked: list[bool] = []
+    front.make_room = lambda: asked.append(True)
+
+    def answer(client: str) -> int:
+        scope = Scope()
+        scope.client = client
+        return ask(front, scope)[0]
+
+    assert [201, 201, 503] == [answer(f"127.0.0.1:{port}") for port in range(3)]
+    assert [True] == asked
+    front.make_room = front.writing.clear
+    assert 201 == answer("127.0.0.1:9")
+
+
+@pytest.fixture
+def held() -> Iterator[threading.Event]:
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_what_takes_time_does_not_keep_others_waiting(front: Front, held: threading.Event) -> None:
+    """As many slow requests as there are threads leave the quick ones alone, health checks among them."""
+    lane = front.app
+    front.app = App(lambda _: [b"" if held.wait(30) else b"late"])
+    for _ in range(600):
+        front(Watcher(Scope(), Protocol([])))
+    front.app = lane
+    for path in ("/", "/livez", "/readyz"):
+        protocol = Protocol([])
+        front(Watcher(Scope(path=path), protocol))
+        assert 200 == protocol.answers[0][0]
