@@ -37,7 +37,7 @@ class Traffic:
     proxies: int = 0
     computing: set[str] = field(default_factory=set)
     reading: dict[str, Any] = field(default_factory=dict)
-    writing: dict[str, int] = field(default_factory=dict)
+    writing: dict[str, tuple[int, float]] = field(default_factory=dict)
     make_room: Callable[[], None] = lambda: None
 
 
@@ -212,15 +212,18 @@ def test_any_speed_of_reading_can_be_allowed(service: Service) -> None:
 def test_where_memory_is_short_who_has_stopped_reading_is_closed_at_once(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client, ours = service.connect()
+    """An answer is in memory until its client has read it, or has gone."""
+    (client, ours), (reader, theirs) = service.connect(), service.connect()
     fill(ours)
     clock = iter((1.0, 1.5, 1.0 + watch_module.STALL_SECONDS + 0.1))
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
-    service.traffic.writing = {name(client): 1, "127.0.0.1:1": 1}
+    writing = service.traffic.writing = dict.fromkeys((name(client), name(reader), "127.0.0.1:1"), (1, 0.5))
     service.traffic.make_room()
-    assert {name(client): 1} == service.traffic.writing
+    assert {name(client), name(reader)} == {*writing}
+    theirs.sendall(b"x")
+    assert b"x" == reader.recv(1)
     service.traffic.make_room()
-    assert {} == service.closed()
+    assert ({name(client)}, {}) == ({*writing}, service.closed())
     service.traffic.make_room()
     assert {"not_reading": 1} == service.closed()
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 # Larger ones do not fit into the buffers of a connection, so that a client who does not read keeps them in memory.
 LARGE = 64 * 1024
-# What Granian and hyper have in memory of a file that they send.
-PIECE = 256 * 1024
-# The most that large answers may have in memory together, in one worker.
-MOST_BYTES = 48 * 1024 * 1024
+# What Granian and hyper have in memory of a file that they send, as it was measured.
+PIECE = 448 * 1024
+# The most that large answers may have in memory together, in one worker: 64 from files.
+MOST_BYTES = 64 * PIECE
 
 
 class Stored:

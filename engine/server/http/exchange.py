@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import sys
+import time
 from collections.abc import Iterable
 from http import HTTPStatus
 from time import perf_counter
@@ -106,6 +107,9 @@ class Exchange:
         """Go on with what has been read of the body."""
         environ = self._environ
         self._traffic.reading.pop(environ[CLIENT], None)
+        if end is End.CROWDED:
+            self._refuse("the service is receiving too many other bodies")
+            return
         is_chunked = environ.pop("HTTP_TRANSFER_ENCODING", None) is not None
         environ["CONTENT_LENGTH"] = str(len(body))
         environ["wsgi.input"] = io.BytesIO(body)
@@ -128,9 +132,6 @@ class Exchange:
                     f"at {limits.body_rate:,} bytes a second or more"
                 )
                 return Problem(HTTPStatus.REQUEST_TIMEOUT, detail, headers=(_CLOSE,))
-            case End.CROWDED:
-                detail = "the service is receiving too many other bodies"
-                return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=(*_RETRY, _CLOSE))
         return None
 
     def _leave_body(self) -> None:
@@ -206,16 +207,21 @@ class Exchange:
         traffic, path = self._traffic, self._traffic.stored.path(body)
         size = len(body) if path is None else PIECE
         if not traffic.has_room(size):
-            detail = "the service is sending too many other large answers"
-            refusal = Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=_RETRY).response()
-            self._protocol.response_bytes(refusal.status, list(refusal.headers), refusal.body)
+            self._refuse("the service is sending too many other large answers")
             return False
-        traffic.writing[self._environ[CLIENT]] = size
+        traffic.writing[self._environ[CLIENT]] = (size, time.monotonic())
         if path is None:
             self._protocol.response_bytes(status, headers, body)
         else:
             self._protocol.response_file(status, headers, path)
         return True
+
+    def _refuse(self, detail: str) -> None:
+        """Refuse a request where there is too much of everything, and so without the app."""
+        problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=(*_RETRY, _CLOSE)).response()
+        self._protocol.response_bytes(problem.status, list(problem.headers), problem.body)
+        if self._reading is not None:
+            self._reading.release()
 
 
 def _joined(body: Iterable[bytes]) -> bytes:

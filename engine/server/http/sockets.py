@@ -35,10 +35,10 @@ class Connection:
     inode: int
     since: float
     idle_since: float
-    moved: float
     judged: float
+    moved: float = 0.0
     judged_acked: int = 0
-    acked: int = 0
+    acked: int = 1  # the kernel counts the client's SYN
     is_sending: bool = False
     is_closed: bool = False
 
@@ -116,7 +116,10 @@ def _written(address: tuple[str, int]) -> str:
 
 def _update(connection: Connection, now: float) -> bool:
     """Ask the kernel how a connection does; tell whether it is still there."""
-    held = socket.socket(socket.AF_INET, socket.SOCK_STREAM, fileno=connection.descriptor)
+    try:
+        held = socket.socket(socket.AF_INET, socket.SOCK_STREAM, fileno=connection.descriptor)
+    except OSError:
+        return False
     try:
         info = held.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_SIZE)
     except OSError:

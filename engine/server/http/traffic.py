@@ -16,7 +16,7 @@ class Traffic:
     """The app of a worker and the requests that it answers.
 
     `computing` has the clients whose requests are being answered, `reading` those whose bodies arrive, and `writing`
-    those that were sent a large answer, with the bytes that it has in memory.
+    those that were sent a large answer, with the bytes that it has in memory and the time.
     """
 
     def __init__(self, threads: Threads | None = None, log: RequestLog | None = None) -> None:
@@ -27,7 +27,7 @@ class Traffic:
         self.draining = False
         self.computing: set[str] = set()
         self.reading: dict[str, Reading] = {}
-        self.writing: dict[str, int] = {}
+        self.writing: dict[str, tuple[int, float]] = {}
         self.held = Held()
         self.threads = threads or Threads()
         self.log = log
@@ -57,6 +57,11 @@ class Traffic:
 
     def has_room(self, size: int) -> bool:
         """Tell whether one more large answer may have so many bytes in memory."""
-        if sum(list(self.writing.values())) + size > MOST_BYTES and self.writing:
-            self.make_room()
-        return not self.writing or sum(list(self.writing.values())) + size <= MOST_BYTES
+        if self._written() + size <= MOST_BYTES:
+            return True
+        self.make_room()
+        written = self._written()
+        return not written or written + size <= MOST_BYTES
+
+    def _written(self) -> int:
+        return sum(size for size, _ in list(self.writing.values()))

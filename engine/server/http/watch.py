@@ -39,6 +39,7 @@ class Watch:
         self._sockets = Sockets(port)
         self._closed: Counter[str] = Counter()
         self._told = -TELL_SECONDS
+        self._made_room = -BUSY_SECONDS
         self._looking = threading.Lock()
         traffic.make_room = self.make_room
 
@@ -47,11 +48,12 @@ class Watch:
         threading.Thread(target=self._run, name="watch", daemon=True).start()
 
     def make_room(self) -> None:
-        """See which large answers are read by now, and close those that nobody reads."""
+        """See which large answers are read by now, and close those that nobody reads; every now and then is enough."""
         with self._looking:
             now = time.monotonic()
-            connections = self._look(now)
-            self._close(_stalled(connections, now), "not_reading")
+            if now - self._made_room >= BUSY_SECONDS:
+                self._made_room = now
+                self._close(_stalled(self._look(now), now), "not_reading")
 
     def _run(self) -> None:
         busy = False
@@ -82,9 +84,10 @@ class Watch:
                 one.idle_since = now
             if not one.is_sending:
                 one.judged, one.judged_acked = now, one.acked
-        sending = {one.client for one in connections if one.is_sending}
-        for client in list(traffic.writing):
-            if client not in sending and client not in traffic.computing:
+        by_client = {one.client: one for one in connections}
+        for client, (_, since) in list(traffic.writing.items()):
+            writer = by_client.get(client)
+            if writer is None or (writer.moved > since and not writer.is_sending):
                 traffic.writing.pop(client, None)
         return connections
 
@@ -142,5 +145,5 @@ class Watch:
 
 def _stalled(connections: Sequence[Connection], now: float) -> list[Connection]:
     """Give the connections whose clients have stopped reading, those first that have for the longest time."""
-    found = [one for one in connections if one.is_sending and now - one.moved > STALL_SECONDS]
+    found = [one for one in connections if one.is_sending and now - max(one.moved, one.since) > STALL_SECONDS]
     return sorted(found, key=lambda one: one.moved)
