@@ -38,7 +38,7 @@ class Connection:
     judged: float
     moved: float = 0.0
     judged_acked: int = 0
-    acked: int = 1  # the kernel counts the client's SYN
+    acked: int = 0
     is_sending: bool = False
     is_closed: bool = False
 
@@ -89,7 +89,7 @@ class Sockets:
                 return None
         if copy.family not in (socket.AF_INET, socket.AF_INET6) or here[1] != self._port:
             return None
-        met = Connection(_written(there), there[0], descriptor, inode, since=now, idle_since=now, moved=now, judged=now)
+        met = Connection(_written(there), there[0], descriptor, inode, since=now, idle_since=now, judged=now)
         _update(met, now)
         met.judged_acked = met.acked
         return met
