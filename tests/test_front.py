@@ -6,6 +6,7 @@ import gc
 import json
 import logging
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -22,17 +23,21 @@ from engine.spec import load
 from engine.web import Lane, build_app
 
 SPEC = """
-service: {limits: {body: 100 KiB}}
+service:
+  limits: {body: 100 KiB}
+  auth: {required: false, api_keys: [{name: a, env: A_KEY}]}
 routes:
   - {path: /, response: hello}
   - {path: /echo, input: {type: object}, response: {json: {ok: true}}}
   - {path: /large, response: {file: large.txt}}
+  - {path: /locked, input: {type: object}, response: secret, auth: true}
 """
 BODY: list[bytes | None] = [b'{"a"', b": 1}"]
 
 
 @pytest.fixture
-def front(spec_folder: Path) -> Front:
+def front(spec_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Front:
+    monkeypatch.setenv("A_KEY", "a" * 32)
     (spec_folder / "routes.yaml").write_text(SPEC)
     (spec_folder / "large.txt").write_bytes(b"x" * (LARGE + 1))
     made = Front()
@@ -179,17 +184,30 @@ def test_a_request_that_cannot_be_read_is_answered(front: Front, caplog: pytest.
     assert ["a request failed before the app had it"] == [record.message for record in caplog.records]
 
 
-def test_nothing_of_a_request_is_kept(front: Front) -> None:
-    """Granian's futures keep their callbacks, and no collector of garbage sees what they keep."""
+@pytest.mark.parametrize(
+    ("path", "pieces", "status"),
+    [
+        ("/echo", [b'{"a"', b": 1}"], 200),
+        ("/echo", [b"[1, ", b"2]"], 422),
+        ("/echo", [b'{"a"', None], 400),
+        ("/nowhere", [b"x"], 404),
+        ("/locked", [b"x"], 401),
+    ],
+)
+def test_nothing_of_a_request_is_kept(front: Front, path: str, pieces: list[bytes | None], status: int) -> None:
+    """Granian's futures keep their callbacks, and exceptions their frames: both could keep a body, and a connection."""
+    protocol = Protocol(pieces)
+    gone = weakref.ref(protocol)
     gc.collect()
     gc.disable()
     try:
-        protocol = Protocol([*BODY])
-        gone = weakref.ref(protocol)
-        front(Watcher(post(CHUNKED), protocol))
+        front(Watcher(post(CHUNKED, path=path), protocol))
         assert protocol.answered.wait(30)
-        assert [200] == [status for status, _, _ in protocol.answers]
+        assert [status] == [found for found, _, _ in protocol.answers]
         del protocol
+        deadline = time.monotonic() + 10  # the thread that answered has its frames for a moment
+        while gone() is not None and time.monotonic() < deadline:
+            time.sleep(0.01)
         assert gone() is None
     finally:
         gc.enable()

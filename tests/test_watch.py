@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import resource
 import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,7 +67,7 @@ class Service:
         self.port = self.listener.getsockname()[1]
         self.traffic = Traffic()
         self.meter = Meter()
-        self.watch = Watch(self.traffic, self.port, PLACES, self.meter)
+        self.watch = Watch(self.traffic, self.listener, PLACES, self.meter)
 
     def connect(self, address: str = "127.0.0.1") -> tuple[socket.socket, socket.socket]:
         client = socket.create_connection(("127.0.0.1", self.port), timeout=10, source_address=(address, 0))
@@ -245,6 +247,63 @@ def test_behind_proxies_an_address_has_any_number_of_connections(service: Servic
     clients = [service.connect()[0] for _ in range(3)]
     service.watch._tick(1.0)
     assert [False] * 3 == [is_closed(client) for client in clients]
+
+
+def test_without_a_free_descriptor_who_has_done_nothing_for_longest_gives_up_theirs(
+    service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clients = [service.connect()[0]]
+    service.watch._tick(1.0)
+    clients.append(service.connect()[0])
+    with monkeypatch.context() as patch, caplog.at_level(logging.WARNING):
+        patch.setattr(watch_module.Spare, "is_short", lambda _: True)
+        assert service.watch._tick(2.0)
+    assert [True, False] == [is_closed(client) for client in clients]
+    expected = "no file descriptor is free for another connection; raise the limit of open files (ulimit -n)"
+    assert expected == caplog.records[0].message
+    assert not service.watch._tick(3.0)
+
+
+def test_who_waits_for_a_descriptor_that_nobody_gives_up_is_refused(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, _ = service.connect()
+    service.traffic.computing = {name(client)}
+    service.listener.setblocking(False)
+    monkeypatch.setattr(watch_module.Spare, "is_short", lambda _: True)
+    with socket.create_connection(("127.0.0.1", service.port)) as newcomer:
+        service.watch._tick(1.0)
+        assert (False, True) == (is_closed(client), is_closed(newcomer))
+
+
+def test_a_connection_without_a_request_is_closed_in_time(service: Service) -> None:
+    (idle, _), (busy, _) = service.connect(), service.connect()
+    service.traffic.computing = {name(busy)}
+    service.watch._tick(1.0)
+    service.watch._tick(1.0 + watch_module.IDLE_SECONDS)
+    assert {} == service.closed()
+    service.watch._tick(1.1 + watch_module.IDLE_SECONDS)
+    assert (True, False, {"idle": 1}) == (is_closed(idle), is_closed(busy), service.closed())
+
+
+def test_a_descriptor_in_reserve_is_given_up_where_no_other_is_free(service: Service) -> None:
+    spare = watch_module.Spare(service.listener)
+    assert not spare.is_short()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(int(file.name) for file in Path("/proc/self/fd").iterdir()), hard))
+    taken: list[int] = []
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.dup(service.listener.fileno()))
+        assert spare.is_short()
+        taken.append(os.dup(service.listener.fileno()))
+        assert spare.is_short()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for descriptor in taken:
+            os.close(descriptor)
+    assert not spare.is_short()
 
 
 def test_what_was_closed_is_said_now_and_then(service: Service, caplog: pytest.LogCaptureFixture) -> None:

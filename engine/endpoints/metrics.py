@@ -14,8 +14,9 @@ SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
 METHODS = frozenset(("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"))
 NO_ROUTE = "(none)"
-# Why a connection was closed: its place was needed, its client did not read, its address had too many.
-CLOSED = ("crowded", "not_reading", "per_address")
+# Why a connection was closed: nothing was asked on it, its place was needed, its client did not read, its address had
+# too many.
+CLOSED = ("idle", "crowded", "not_reading", "per_address")
 
 Key = tuple[str, str, int]
 

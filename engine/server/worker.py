@@ -195,6 +195,6 @@ def work(number: int, workers: int, listener: socket.socket, channel: Connection
         head = follower.begin()
     except EOFError:  # the service has stopped before it began
         return
-    Watch(front, listener.getsockname()[1], places, follower.meter).start()
+    Watch(front, listener, places, follower.meter).start()
     start_granian(number, listener, front, stopped, places, head + AHEAD_BYTES)
     ended.wait()

@@ -26,6 +26,7 @@ def answer_errors(app: flask.Flask, *, prefer_html: bool) -> None:
     """
 
     def on_http_exception(error: HTTPException) -> flask.Response | HTTPException:
+        flask.request.routing_exception = None  # kept there, it would keep the request, and the request it
         if isinstance(error, RequestRedirect) or error.code is None or error.response is not None:
             return error
         if isinstance(error, MethodNotAllowed):

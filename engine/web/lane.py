@@ -79,7 +79,10 @@ class Lane:
         if body is not None:
             return body
         environ.update(self._environ)
-        return self.service(environ, start_response)  # type: ignore[arg-type]
+        try:
+            return self.service(environ, start_response)  # type: ignore[arg-type]
+        finally:
+            _forget_failures(environ)
 
     def quick(self, environ: Environ, start_response: StartResponse) -> list[bytes] | None:
         """Answer a request if that takes microseconds; None leaves it to `__call__`."""
@@ -118,6 +121,17 @@ class Lane:
         if len(self._hosts) < MAX_HOSTS:
             self._hosts.add(host)
         return True
+
+
+def _forget_failures(environ: Environ) -> None:
+    """Let a request that failed be freed at once, with its body, and not when garbage is collected next.
+
+    An exception that was raised keeps its frames, and they keep the environ that keeps the exception.
+    """
+    environ.pop(ERROR, None)
+    admission = environ.get(ADMISSION)
+    if admission is not None and admission.problem is not None:
+        admission.problem.__traceback__ = None
 
 
 def _go(known: Known, environ: Environ, start_response: StartResponse, begin: float) -> list[bytes] | None:

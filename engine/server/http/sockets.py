@@ -6,18 +6,21 @@ shutdown(2), which Granian notices as it notices a client that goes.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import socket
 import stat
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 # Of struct tcp_info in linux/tcp.h: tcpi_unacked, tcpi_bytes_acked, tcpi_notsent_bytes.
 _INFO_SIZE = 148
 _UNACKED, _ACKED, _NOT_SENT = 24, 120, 144
-_LINGER_NOT = struct.pack("ii", 1, 0)
+_MOST_DESCRIPTORS = 4096
+_NO_LINGER = struct.pack("ii", 1, 0)
 
 
 @dataclass(slots=True)
@@ -45,19 +48,10 @@ class Connection:
     def close(self, *, at_once: bool = False) -> None:
         """Close it; `at_once` drops what the client has not read, and the kernel's memory for it."""
         self.is_closed = True
-        try:
-            copy = os.dup(self.descriptor)
-        except OSError:
-            return
-        with socket.socket(fileno=copy) as held:
-            if os.fstat(copy).st_ino != self.inode:  # the descriptor belongs to another connection by now
-                return
-            try:
-                if at_once:
-                    held.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
-                held.shutdown(socket.SHUT_RDWR)
-            except OSError:  # it has ended
-                return
+        with contextlib.suppress(OSError), _borrowed(self.descriptor, self.inode) as held:
+            if at_once:
+                held.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+            held.shutdown(socket.SHUT_RDWR)
 
 
 class Sockets:
@@ -79,15 +73,12 @@ class Sockets:
 
     def _meet(self, descriptor: int, inode: int, now: float) -> Connection | None:
         try:
-            copy = socket.socket(fileno=os.dup(descriptor))
-        except OSError:
+            with _borrowed(descriptor, inode) as held:
+                here, there = held.getsockname(), held.getpeername()
+                family = held.family
+        except OSError:  # it listens, or has just ended
             return None
-        with copy:
-            try:
-                here, there = copy.getsockname(), copy.getpeername()
-            except OSError:  # it listens, or has just ended
-                return None
-        if copy.family not in (socket.AF_INET, socket.AF_INET6) or here[1] != self._port:
+        if family not in (socket.AF_INET, socket.AF_INET6) or here[1] != self._port:
             return None
         met = Connection(_written(there), there[0], descriptor, inode, since=now, idle_since=now, judged=now)
         _update(met, now)
@@ -95,17 +86,44 @@ class Sockets:
         return met
 
 
+@contextlib.contextmanager
+def _borrowed(descriptor: int, inode: int) -> Iterator[socket.socket]:
+    """Use a socket that is Granian's; raise `OSError` where the descriptor is another's by now."""
+    try:
+        copy = os.dup(descriptor)  # so that it stays this one while it is used
+    except OSError:  # none is free
+        copy = -1
+    held = socket.socket(fileno=descriptor if copy < 0 else copy)
+    try:
+        if os.fstat(held.fileno()).st_ino != inode:
+            raise OSError(errno.EBADF, "another file has this descriptor")
+        yield held
+    finally:
+        if copy < 0:
+            held.detach()
+        else:
+            held.close()
+
+
 def _sockets() -> Iterator[tuple[int, int]]:
     """Give the descriptor and the inode of every socket of this process."""
     if not sys.platform.startswith("linux"):
         return
-    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - thousands of paths would take much longer
+    for descriptor in _descriptors():
         try:
-            status = os.fstat(int(name))
+            status = os.fstat(descriptor)
         except OSError:
             continue
         if stat.S_ISSOCK(status.st_mode):
-            yield int(name), status.st_ino
+            yield descriptor, status.st_ino
+
+
+def _descriptors() -> Iterable[int]:
+    """Give the open descriptors, or the numbers that they may have where none is free to list them by."""
+    try:
+        return map(int, os.listdir("/proc/self/fd"))  # noqa: PTH208 - thousands of paths would take much longer
+    except OSError:
+        return range(_MOST_DESCRIPTORS)
 
 
 def _written(address: tuple[str, int]) -> str:

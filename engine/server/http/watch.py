@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
+import socket
 import threading
 import time
 from collections import Counter
@@ -17,13 +20,18 @@ logger = logging.getLogger("engine")
 
 CALM_SECONDS, BUSY_SECONDS = 1.0, 0.1
 TELL_SECONDS = 10.0
+# How long a connection may wait for its next request.
+IDLE_SECONDS = 30.0
 # The share of the places that is kept free for newcomers, health checks among them.
 RESERVE = 8
+# Where no descriptor is free, and fewer connections than this give up theirs, those that wait for one are refused.
+FEW = 2
 # How long a client may have read nothing, where places or memory are short.
 STALL_SECONDS = 1.0
 
 _WHY = {
     "crowded": "did nothing, and their places were needed",
+    "refused": "came while no file descriptor was free",
     "not_reading": "read their answers too slowly or not at all (limits.response_rate)",
     "per_address": "were more than one address may have (limits.connections)",
 }
@@ -32,11 +40,12 @@ _WHY = {
 class Watch:
     """Looks after the connections of one worker, of which there are `places`."""
 
-    def __init__(self, traffic: Traffic, port: int, places: int, meter: Meter) -> None:
+    def __init__(self, traffic: Traffic, listener: socket.socket, places: int, meter: Meter) -> None:
         self._traffic = traffic
         self._places = places
         self._meter = meter
-        self._sockets = Sockets(port)
+        self._sockets = Sockets(listener.getsockname()[1])
+        self._spare = Spare(listener)
         self._closed: Counter[str] = Counter()
         self._told = -TELL_SECONDS
         self._made_room = -BUSY_SECONDS
@@ -72,9 +81,13 @@ class Watch:
             connections = self._look(now)
             self._close(self._unread(connections, now), "not_reading")
             self._hold_addresses(connections)
-            self._keep_places(connections, now)
-        self._tell(now)
-        return len(connections) > self._places // 2
+            self._close([one for one in connections if now - one.idle_since > IDLE_SECONDS], "idle")
+            is_short = self._spare.is_short()
+            self._keep_places(connections, now, len(connections) if is_short else self._places)
+            if is_short and sum(one.is_closed for one in connections) < FEW:
+                self._closed["refused"] += self._spare.refuse_newcomers()
+        self._tell(now, is_short=is_short)
+        return is_short or len(connections) > self._places // 2
 
     def _look(self, now: float) -> list[Connection]:
         """Give the connections, and note which of them do nothing."""
@@ -113,9 +126,9 @@ class Watch:
             if count[one.address] > most:
                 self._close([one], "per_address")
 
-    def _keep_places(self, connections: Sequence[Connection], now: float) -> None:
+    def _keep_places(self, connections: Sequence[Connection], now: float, places: int) -> None:
         """Close the connections that have done nothing for the longest time, until enough places are free."""
-        short = len(connections) - (self._places - self._places // RESERVE)
+        short = len(connections) - (places - max(1, places // RESERVE))
         if short <= 0:
             return
         traffic = self._traffic
@@ -134,13 +147,52 @@ class Watch:
             self._meter.count("connections_closed", reason)
             self._closed[reason] += 1
 
-    def _tell(self, now: float) -> None:
-        """Say what was closed, but not too often."""
-        if not self._closed or now - self._told < TELL_SECONDS:
+    def _tell(self, now: float, *, is_short: bool) -> None:
+        """Say what is short and what was closed, but not too often."""
+        if not (self._closed or is_short) or now - self._told < TELL_SECONDS:
             return
         closed, self._closed, self._told = self._closed, Counter(), now
-        for reason, count in sorted(closed.items()):
-            logger.warning("closed %d connections that %s", count, _WHY[reason])
+        if is_short:
+            logger.warning(
+                "no file descriptor is free for another connection; raise the limit of open files (ulimit -n)"
+            )
+        for reason, why in _WHY.items():
+            if closed[reason]:
+                logger.warning("closed %d connections that %s", closed[reason], why)
+
+
+class Spare:
+    """A descriptor in reserve, which is given up where no other is free.
+
+    Granian asks the kernel for the next connection again and again while no descriptor is free for it, which takes a
+    good part of a core. With one free, and nobody in the queue, it waits.
+    """
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._listener = listener
+        self._descriptor: int | None = None
+
+    def is_short(self) -> bool:
+        """Tell whether no descriptor is free, and give up the one in reserve if so."""
+        try:
+            if self._descriptor is None:
+                self._descriptor = os.dup(self._listener.fileno())
+            os.close(os.dup(self._listener.fileno()))
+        except OSError:
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None
+            return True
+        return False
+
+    def refuse_newcomers(self) -> int:
+        """Close the connections that wait to be accepted, and for which nobody gives up a place; tell how many."""
+        count = 0
+        with contextlib.suppress(OSError):  # nobody waits any more, or Granian has taken the descriptor
+            while True:
+                self._listener.accept()[0].close()
+                count += 1
+        return count
 
 
 def _stalled(connections: Sequence[Connection], now: float) -> list[Connection]:
