@@ -264,18 +264,6 @@ def test_without_a_free_descriptor_who_has_done_nothing_for_longest_gives_up_the
     assert not service.watch._tick(3.0)
 
 
-def test_who_waits_for_a_descriptor_that_nobody_gives_up_is_refused(
-    service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    client, _ = service.connect()
-    service.traffic.computing = {name(client)}
-    service.listener.setblocking(False)
-    monkeypatch.setattr(watch_module.Spare, "is_short", lambda _: True)
-    with socket.create_connection(("127.0.0.1", service.port)) as newcomer:
-        service.watch._tick(1.0)
-        assert (False, True) == (is_closed(client), is_closed(newcomer))
-
-
 def test_a_connection_without_a_request_is_closed_in_time(service: Service) -> None:
     (idle, _), (busy, _) = service.connect(), service.connect()
     service.traffic.computing = {name(busy)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import socket
@@ -24,14 +23,11 @@ TELL_SECONDS = 10.0
 IDLE_SECONDS = 30.0
 # The share of the places that is kept free for newcomers, health checks among them.
 RESERVE = 8
-# Where no descriptor is free, and fewer connections than this give up theirs, those that wait for one are refused.
-FEW = 2
 # How long a client may have read nothing, where places or memory are short.
 STALL_SECONDS = 1.0
 
 _WHY = {
     "crowded": "did nothing, and their places were needed",
-    "refused": "came while no file descriptor was free",
     "not_reading": "read their answers too slowly or not at all (limits.response_rate)",
     "per_address": "were more than one address may have (limits.connections)",
 }
@@ -84,8 +80,6 @@ class Watch:
             self._close([one for one in connections if now - one.idle_since > IDLE_SECONDS], "idle")
             is_short = self._spare.is_short()
             self._keep_places(connections, now, len(connections) if is_short else self._places)
-            if is_short and sum(one.is_closed for one in connections) < FEW:
-                self._closed["refused"] += self._spare.refuse_newcomers()
         self._tell(now, is_short=is_short)
         return is_short or len(connections) > self._places // 2
 
@@ -184,15 +178,6 @@ class Spare:
                 self._descriptor = None
             return True
         return False
-
-    def refuse_newcomers(self) -> int:
-        """Close the connections that wait to be accepted, and for which nobody gives up a place; tell how many."""
-        count = 0
-        with contextlib.suppress(OSError):  # nobody waits any more, or Granian has taken the descriptor
-            while True:
-                self._listener.accept()[0].close()
-                count += 1
-        return count
 
 
 def _stalled(connections: Sequence[Connection], now: float) -> list[Connection]:
