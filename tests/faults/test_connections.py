@@ -233,7 +233,8 @@ def test_without_any_descriptor_a_worker_burns_no_core(serve: Callable[..., Serv
         before = cpu_seconds(worker)
         time.sleep(2)
         assert cpu_seconds(worker) - before < 0.3
-    resource.prlimit(worker, resource.RLIMIT_NOFILE, (1024, 4096))
+    _, hard = resource.prlimit(worker, resource.RLIMIT_NOFILE)
+    resource.prlimit(worker, resource.RLIMIT_NOFILE, (min(1024, hard), hard))
     deadline = time.monotonic() + 30
     while True:
         with contextlib.suppress(OSError, http.client.HTTPException):
@@ -248,7 +249,8 @@ def leave_no_descriptor(server: Server) -> None:
     assert 200 == server.request("GET", "/livez")[0]
     (pid,) = server.workers()
     most = 1 + max(int(file.name) for file in Path(f"/proc/{pid}/fd").iterdir())
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, most))
+    _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, hard))
 
 
 def cpu_seconds(pid: int) -> float:
