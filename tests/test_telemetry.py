@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 from engine.telemetry import VARIABLE, disable_telemetry
 
@@ -62,6 +63,12 @@ def test_telemetry_is_off_unless_it_was_asked_for(
 
 def test_the_variable_is_set_before_any_library_is_imported(tmp_path: Path) -> None:
     assert ("engine 1\n", "") == run_with(None, EARLY_IMPORTS, tmp_path)
+
+
+@pytest.mark.parametrize("module", ["limit", "run"])
+def test_benchmarks_and_what_they_start_have_it_too(module: str) -> None:
+    """`limit` loads onnxruntime itself, and `run` starts all contestants."""
+    assert ("1\n", "") == run_with(None, f"import os, {module}; print(os.environ[{VARIABLE!r}])", ROOT / "benchmarks")
 
 
 @pytest.mark.parametrize(("value", "warning"), [(None, WARNING), ("1", ""), ("0", "")])

@@ -55,10 +55,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def write_spec(folder: Path, models: Path) -> None:
     shutil.copytree(models, folder, dirs_exist_ok=True)
     (folder / "routes.yaml").write_text(ROUTES % ", ".join(f"{{path: /{one}, model: {one}}}" for one in FORMATS))
-    # One of them is computed by scikit-learn, which a worker imports only for such a model.
-    entries = [
-        f"{one}: {{file: m.{one}, runtime: {'sklearn' if one == 'joblib' else 'auto'}, {INPUT}}}" for one in FORMATS
-    ]
+    # Two of them are computed by scikit-learn, which a worker imports only for such models.
+    runtimes = {"joblib": "sklearn", "skops": "sklearn"}
+    entries = [f"{one}: {{file: m.{one}, runtime: {runtimes.get(one, 'auto')}, {INPUT}}}" for one in FORMATS]
     (folder / "models.yaml").write_text(f"models: {{{', '.join(entries)}}}")
 
 
