@@ -3,14 +3,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-faults lint bench bench-peers docs clean no-npm
+.PHONY: help serve test test-faults smoke lint lock bench bench-peers docs clean no-npm
 
 help:
 	@echo "make serve   install, train the sample model if there is none, serve on http://127.0.0.1:5000 (PORT=... for another)"
 	@echo "make test    install and run the tests"
 	@echo "make test-faults   only those that make things go wrong: about 14 minutes"
+	@echo "make smoke   the README's commands with exactly the versions in requirements.lock, in a venv of their own"
 	@echo "make lint    ruff, mypy and import-linter"
 	@echo "make bench   every contestant side by side; writes docs/benchmarks.md (needs wrk)"
+	@echo "make lock    write requirements.lock: the newest versions that pyproject.toml allows, with their hashes"
 	@echo "make docs    write the generated pages of docs/ anew"
 	@echo "make clean   remove what these commands made"
 
@@ -64,6 +66,26 @@ test: $(VENV)/dev build/model.pkl $(SUITE) $(if $(NPM),$(YAML_SERVER)/node_modul
 
 test-faults: $(VENV)/dev
 	$(BIN)/python -m pytest tests/faults
+
+# Nothing is installed here that requirements.lock does not name with its hash, the build backend included.
+build/smoke/installed: requirements.lock pyproject.toml
+	test -x build/smoke/bin/python || $(PYTHON) -m venv build/smoke
+	build/smoke/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --only-binary :all: \
+	  --require-hashes --requirement requirements.lock
+	build/smoke/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+smoke: build/smoke/installed
+	build/smoke/bin/python -m pytest tests/test_docs.py -k 'every_command and README'
+
+# uv resolves for all systems and all versions of Python from 3.11 on at once; pip's own tools do so only for this one.
+build/uv/bin/uv:
+	$(PYTHON) -m venv build/uv
+	build/uv/bin/python -m pip install --quiet --disable-pip-version-check uv
+
+lock: build/uv/bin/uv
+	build/uv/bin/uv pip compile pyproject.toml --extra smoke --universal --python-version 3.11 --generate-hashes \
+	  --upgrade --quiet --custom-compile-command 'make lock' --output-file requirements.lock
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 """Two YAML files in, a validated HTTP service out."""
 
+from engine import telemetry as telemetry  # first, so that onnxruntime finds its telemetry turned off
 from engine.errors import EngineError, SpecError
 from engine.models import lock_models
 from engine.web import create_app

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -171,10 +171,17 @@ def command_length(lines: list[str]) -> int:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *arguments: str) -> Iterator[Server]:
-    """Serve the spec in a folder, from the moment that it answers."""
+def serving(
+    folder: Path, *arguments: str, under: Sequence[str] = (), environment: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """Serve the spec in a folder, from the moment that it answers; `under` is a command that runs the server's."""
     process = subprocess.Popen(
-        command("serve", "-p", "0", *arguments), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*under, *command("serve", "-p", "0", *arguments)],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     lines: list[str] = []
     ports: queue.Queue[int] = queue.Queue()

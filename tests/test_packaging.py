@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 from conftest import ROOT
+from packaging.requirements import Requirement
 
 
 def test_an_installed_package_runs_from_another_folder(tmp_path: Path) -> None:
@@ -38,3 +41,19 @@ def test_an_installed_package_runs_from_another_folder(tmp_path: Path) -> None:
 
 
 RUN = "import sys; sys.argv = ['engine', 'call', 'GET', '/']; from engine.commands import main; main()"
+
+
+def test_the_lock_file_has_a_hash_for_every_dependency_and_names_no_host() -> None:
+    """Of all that is declared, extras too, in a version that the declaration allows; if not: `make lock`."""
+    text = (ROOT / "requirements.lock").read_text()
+    locked = re.findall(r"^([a-z0-9-]+)==(\S+)(?: ;.*)? \\\n    --hash=sha256:[0-9a-f]{64}", text, re.MULTILINE)
+    assert len(re.findall(r"^[^ #\n]", text, re.MULTILINE)) == len(locked)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    declared = [project["dependencies"], *(extras[name] for name in ("pandas", "redis", "skops", "smoke"))]
+    for wanted in map(Requirement, (line for lines in declared for line in lines)):
+        if wanted.name != project["name"]:
+            versions = [version for name, version in locked if name == wanted.name]
+            assert versions, f"{wanted.name} is not in requirements.lock"
+            assert all(map(wanted.specifier.contains, versions)), f"{wanted}: requirements.lock has {versions}"
+    assert "://" not in text

@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
+
+from engine.models.selections import selections
 
 # The last one: what stands before it may be a client's own text.
 _IN_COLUMN = re.compile(r".*\bin column (\d{1,6})\b", re.DOTALL)
@@ -54,11 +55,9 @@ def _selected(
     part: ColumnTransformer, involved: Sequence[Any], column: int | None, width: int | None
 ) -> tuple[int | None, int | None]:
     """Give a column's number, and their count, before the selection."""
-    for name, step, _ in part.transformers_:
-        if any(step is one for one in involved):
-            places = np.asarray(part._transformer_to_input_indices[name], dtype=np.int64)  # noqa: SLF001 - no public way
-            if column is not None and column < len(places) == width:
-                return int(places[column]), part.n_features_in_
+    for step, places in selections(part):
+        if any(step is one for one in involved) and column is not None and column < len(places) == width:
+            return int(places[column]), part.n_features_in_
     return None, None
 
 

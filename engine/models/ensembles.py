@@ -15,6 +15,7 @@ from sklearn.semi_supervised import SelfTrainingClassifier
 
 from engine.models import steps as s
 from engine.models.lowered import Lower, Lowered, NotLowered, Steps
+from engine.models.private import private_part
 from engine.models.treemodels import bagged_trees, known_classes
 
 _UFUNCS = ("exp", "exp2", "expm1", "log", "log10", "log1p", "log2", "sqrt", "square")
@@ -37,8 +38,10 @@ def _voting_regressor(model: Any, lower: Lower) -> Lowered:
 
 def _weights(model: Any) -> Any:
     """Give the weights of the members that were not dropped, or None where all count alike."""
-    weights = model._weights_not_none  # noqa: SLF001 - there is no public way
-    return None if weights is None else np.asarray(weights, np.float64)
+    if model.weights is None:
+        return None
+    pairs = zip(model.weights, model.estimators, strict=True)
+    return np.array([weight for weight, (_, member) in pairs if member != "drop"], np.float64)
 
 
 def _bagging_classifier(model: Any, lower: Lower) -> Lowered:
@@ -119,7 +122,8 @@ def _threshold(model: Any, lower: Lower) -> Lowered:
         raise NotLowered("a threshold for a label")
     if isinstance(model, TunedThresholdClassifierCV):
         bar: float | str = model.best_threshold_
-        if model._curve_scorer._get_pos_label() is not None:  # noqa: SLF001 - there is no public way
+        scorer = private_part(model, "_curve_scorer")
+        if private_part(scorer, "_get_pos_label")() is not None:
             raise NotLowered("a threshold for a label")
     else:
         bar = model.threshold

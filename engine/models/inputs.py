@@ -12,6 +12,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from engine.models.estimator import parts_of
+from engine.models.selections import selections
 
 _SCALERS = ("MaxAbsScaler", "MinMaxScaler", "RobustScaler", "StandardScaler")
 _TAKE_ANYTHING = ("DictVectorizer", "DummyClassifier", "DummyRegressor", "FeatureHasher", "FunctionTransformer")
@@ -119,8 +120,7 @@ def _look_at_columns(part: Any, flow: _Flow) -> _Flow:
     if not flow.whole or not hasattr(part, "transformers_") or part.n_features_in_ != len(flow.columns):
         return _Flow((), whole=False)
     onward: list[Known] = []
-    for name, step, _ in part.transformers_:
-        places = np.asarray(part._transformer_to_input_indices[name], dtype=np.int64)  # noqa: SLF001 - no public way
+    for step, places in selections(part):
         chosen = [flow.columns[place] for place in places]
         if step != "drop":
             onward += _look(step, _Flow(chosen)).columns
@@ -138,8 +138,9 @@ def _look_at_union(part: Any, flow: _Flow) -> _Flow:
 
 def _look_at_histogram(part: Any, flow: _Flow) -> _Flow:
     """Histogram boosting takes missing values everywhere, and encodes a DataFrame's categories itself."""
-    if getattr(part, "_preprocessor", None) is not None:
-        _look(part._preprocessor, flow)  # noqa: SLF001 - no public way
+    encoder = getattr(part, "_preprocessor", None)  # there is no public way
+    if encoder is not None:
+        _look(encoder, flow)
     for column in flow.columns:
         column.gaps = column.used = True
         column.is_number = column.categories is None and not column.is_text

@@ -7,11 +7,13 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn import svm
 from sklearn.kernel_ridge import KernelRidge
 
 from engine.models import steps as s
 from engine.models.lowered import Lower, Lowered, NotLowered, Steps
+from engine.models.private import private_part
 from engine.models.treemodels import known_classes
 from engine.models.trees import Array
 
@@ -20,12 +22,12 @@ _KERNELS = ("linear", "poly", "rbf", "sigmoid")
 
 def _machine(model: Any) -> Steps:
     """Give the steps to the kernel of each row with each support vector."""
-    if model.kernel not in _KERNELS or model._sparse:  # noqa: SLF001 - libsvm's own names, as it was fitted
+    if model.kernel not in _KERNELS or sparse.issparse(model.support_vectors_):
         raise NotLowered(f"{type(model).__name__} with another kernel, or fitted on sparse rows")
     kernel = s.Kernel(
         model.kernel,
         np.ascontiguousarray(model.support_vectors_),
-        float(model._gamma),  # noqa: SLF001
+        float(private_part(model, "_gamma")),  # "scale" depends on the rows that it was fitted on
         float(model.coef0),
         float(model.degree),
     )
@@ -47,7 +49,10 @@ def _classifier(model: Any, lower: Lower) -> Lowered:  # noqa: ARG001
     if model.break_ties:
         raise NotLowered(f"{type(model).__name__} with break_ties")
     count = len(model.classes_)
-    scores: Steps = (*_machine(model), s.Dot(_pairs(model)), s.Arithmetic("add", model._intercept_))
+    # For two classes, scikit-learn shows libsvm's numbers with the opposite sign.
+    sign = -1.0 if count == 2 else 1.0  # noqa: PLR2004
+    dual, intercept = sign * model.dual_coef_, sign * model.intercept_
+    scores: Steps = (*_machine(model), s.Dot(_pairs(model.n_support_, dual)), s.Arithmetic("add", intercept))
     classes = known_classes(model)
     if count == 2:  # noqa: PLR2004
         turned: s.Step = s.Arithmetic("multiply", np.array(-1.0))
@@ -58,13 +63,12 @@ def _classifier(model: Any, lower: Lower) -> Lowered:  # noqa: ARG001
     return Lowered(scores, {"predict": predict, "decision_function": by_class})
 
 
-def _pairs(model: Any) -> Array:
+def _pairs(n_support: Array, dual: Array) -> Array:
     """Give the support vectors' weights for each pair of classes: of shape (vectors, pairs), as libsvm sums them."""
-    ends = np.cumsum(model.n_support_)
-    vectors = [slice(end - count, end) for end, count in zip(ends, model.n_support_, strict=True)]
+    ends = np.cumsum(n_support)
+    vectors = [slice(end - count, end) for end, count in zip(ends, n_support, strict=True)]
     pairs = list(combinations(range(len(vectors)), 2))
     weights = np.zeros((ends[-1], len(pairs)))
-    dual = model._dual_coef_
     for place, (one, other) in enumerate(pairs):
         weights[vectors[one], place] = dual[other - 1, vectors[one]]
         weights[vectors[other], place] = dual[one, vectors[other]]

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.linear_model._base import LinearClassifierMixin, LinearModel
+from sklearn import linear_model
 
 from engine.models import steps as s
 from engine.models.ensembles import ENSEMBLES
 from engine.models.kernels import KERNEL_MACHINES
 from engine.models.lowered import Lower, Lowered, NotLowered, Steps
+from engine.models.private import private_part
 from engine.models.program import Program
 from engine.models.transformers import preprocessing, transformer
 from engine.models.treemodels import TREE_MODELS, known_classes
@@ -55,9 +55,10 @@ class _Lower:
         lowered = _PREDICTORS.get(type(estimator))
         if lowered is not None:
             return lowered(estimator, self)
-        if isinstance(estimator, LinearClassifierMixin) and hasattr(estimator, "coef_"):
+        bases = private_part(linear_model, "_base")
+        if isinstance(estimator, private_part(bases, "LinearClassifierMixin")) and hasattr(estimator, "coef_"):
             return _linear_classifier(estimator)
-        if isinstance(estimator, LinearModel):
+        if isinstance(estimator, private_part(bases, "LinearModel")):
             return _linear_regressor(estimator)
         raise NotLowered(type(estimator).__name__)
 
@@ -76,7 +77,7 @@ def _linear_classifier(model: Any) -> Lowered:
         "predict": (s.Choose(known_classes(model)),),
         "decision_function": (s.Ravel(),) if binary else (),
     }
-    if isinstance(model, LogisticRegression):
+    if isinstance(model, linear_model.LogisticRegression):
         methods["predict_proba"] = _logistic_probabilities(model, binary=binary)
     return Lowered(scores, methods)
 

@@ -28,6 +28,7 @@ from sklearn.preprocessing import (
 from engine.models import steps as s
 from engine.models.converting import transformer_graph
 from engine.models.lowered import NotLowered, Steps
+from engine.models.selections import selections
 
 
 def preprocessing(estimator: Any) -> tuple[Steps, Any]:
@@ -124,8 +125,7 @@ def _one_hot(step: Any) -> Steps:
 
 def _column_transformer(step: Any) -> Steps:
     branches: list[Steps] = []
-    for name, part, _ in step.transformers_:
-        columns = np.asarray(step._transformer_to_input_indices[name], dtype=np.int64)  # noqa: SLF001 - no public way
+    for part, columns in selections(step):
         if (isinstance(part, str) and part == "drop") or not len(columns):
             continue
         inner = () if isinstance(part, str) else transformer(part)

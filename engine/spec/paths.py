@@ -34,6 +34,22 @@ class LazyRule(Rule):
         return build_url
 
 
+class _ReadRule(LazyRule):
+    """A rule that keeps the converters of its path parameters, by name."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.converters: dict[str, BaseConverter] = {}
+        Map([self])
+
+    def get_converter(
+        self, variable_name: str, converter_name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> BaseConverter:
+        converter = super().get_converter(variable_name, converter_name, args, kwargs)
+        self.converters[variable_name] = converter
+        return converter
+
+
 _VARIABLE = re.compile(r"<(?:(?P<converter>[a-zA-Z_]\w*)(?P<arguments>\(.*?\))?:)?(?P<name>[a-zA-Z_]\w*)>")
 
 
@@ -51,9 +67,7 @@ def parameter_schemas(path: str) -> Mapping[str, dict[str, Any]]:
     """Give the JSON Schema of each path parameter, as its converter reads it."""
     if "<" not in path:
         return {}
-    rule = LazyRule(path)
-    Map([rule])
-    return {name: _converted(converter) for name, converter in rule._converters.items()}  # noqa: SLF001
+    return {name: _converted(converter) for name, converter in _ReadRule(path).converters.items()}
 
 
 def _converted(converter: BaseConverter) -> dict[str, Any]:
@@ -97,14 +111,13 @@ def _check_parameters(path: str) -> None:
     unknown = [match["converter"] for match in _VARIABLE.finditer(path) if match["converter"] not in _CONVERTERS]
     if unknown:
         raise ValueError(f'unknown converter "{unknown[0]}" {did_you_mean(unknown[0], _NAMED, "there are")}')
-    rule = LazyRule(path)
     try:
-        Map([rule])
-        for converter in rule._converters.values():  # noqa: SLF001 - Werkzeug compiles them at the first request
+        converters = _ReadRule(path).converters
+        for converter in converters.values():  # Werkzeug compiles them at the first request
             re.compile(converter.regex)
     except Exception as error:  # noqa: BLE001 - a converter may raise anything over its arguments
         raise ValueError(f"not a URL rule: {error}") from None
-    for name, converter in rule._converters.items():  # noqa: SLF001 - Werkzeug takes min=two and fails at a request
+    for name, converter in converters.items():  # Werkzeug takes min=two and fails at a request
         bounds = (getattr(converter, bound, None) for bound in ("min", "max", "fixed_digits"))
         if any(isinstance(bound, str | bool) for bound in bounds):
             raise ValueError(f'the bounds of "{name}" are numbers, as in <int(min=1):{name}>')

@@ -25,6 +25,7 @@ from engine.endpoints import (
 )
 from engine.models import Predictor, compile_models
 from engine.spec import LazyRule, Spec, load
+from engine.telemetry import warn_if_too_late
 from engine.web.body import hold_to_limits
 from engine.web.counts import count_requests
 from engine.web.errors import answer_errors
@@ -73,6 +74,7 @@ def create_app(routes: str | Path = "routes.yaml", models: str | Path | None = N
     Without `models`, the models.yaml beside `routes` is read if it is there. Raises `SpecError` with every
     mistake in both files.
     """
+    warn_if_too_late()
     return build_app(load(routes, models))
 
 

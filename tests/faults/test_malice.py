@@ -97,28 +97,3 @@ def test_a_payload_that_appears_while_serving_is_not_opened(
     assert not canary.exists()
     subprocess.run(command("lock"), cwd=tmp_path, check=False, capture_output=True)  # who accepts it runs it
     assert canary.exists()
-
-
-def test_no_check_and_no_service_connects_to_anybody(tmp_path: Path) -> None:
-    """Every way to the network is closed before they begin; what they do needs none of it."""
-    write_spec(tmp_path, ".pkl")
-    joblib.dump(DecisionTreeClassifier(max_depth=2).fit(X, y), tmp_path / "m.pkl")
-    (tmp_path / "sitecustomize.py").write_text(
-        "import socket\n"
-        "def refuse(*a, **k):\n"
-        f"    open({str(tmp_path / 'connected')!r}, 'a').close()\n"
-        "    raise OSError('no network')\n"
-        "socket.socket.connect = socket.socket.connect_ex = socket.socket.sendto = refuse\n"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    for words in (("check",), ("lock",), ("compile",), ("serve", "-p", "0", "-w", "1")):
-        with subprocess.Popen(
-            command(*words), cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        ) as process:
-            lines = []
-            for line in process.stdout or ():
-                lines.append(line)
-                if "serving on" in line:
-                    process.terminate()
-        assert 0 == process.returncode, "".join(lines)
-    assert not (tmp_path / "connected").exists()
