@@ -335,6 +335,8 @@ def _try(example: Example, predictor: Predictor, tolerance: float) -> list[Diagn
         result = predictor([example.input]).result[0]
     except RefusedInstance as refused:
         return [Diagnostic(example.place("input"), refused.reason)]
+    except MemoryError:
+        raise
     except Exception as error:  # noqa: BLE001 - an estimator may raise anything
         message = f"the model fails on this example: {type(error).__name__}: {error}"
         return [Diagnostic(example.place("input"), message)]

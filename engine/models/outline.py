@@ -254,6 +254,8 @@ def _answer(predict: Predictor, instance: Any) -> list[Any] | None:
     try:
         result = predict([instance]).result
         json.dumps(result, allow_nan=False)
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001 - a model may raise anything
         return None
     return result

@@ -96,6 +96,8 @@ def _answer(predict: Predictor, instance: Any) -> dict[str, Any] | None:
     try:
         answer = {"input": instance, "result": predict([instance]).result[0]}
         json.dumps(answer, allow_nan=False)
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001 - a model may raise anything
         return None
     return answer
