@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -74,10 +75,13 @@ def _body(data: str | None) -> bytes:
         return os.fsencode(data or "")
     if data == "@-":
         return sys.stdin.buffer.read()
+    from engine.spec import read_regular
+
     try:
-        return Path(data[1:]).read_bytes()
+        return read_regular(Path(data[1:]))
     except OSError as error:
-        raise click.BadParameter(f"{data[1:]} cannot be read: {error.strerror}", param_hint="-d") from None
+        piped = "; @- reads what is piped in" if error.errno == errno.EINVAL else ""
+        raise click.BadParameter(f"{data[1:]} cannot be read: {error.strerror}{piped}", param_hint="-d") from None
 
 
 def _header(line: str) -> tuple[str, str]:

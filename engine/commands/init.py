@@ -154,7 +154,7 @@ def _check(target: _Target, drafts: Sequence[Draft]) -> None:
     from engine.web import build_app
 
     planned = {draft.path: draft.after for draft in drafts}
-    models = target.models if target.models in planned or target.models.is_file() else None
+    models = target.models if target.models in planned or target.models.exists() else None
     spec = load(target.routes, models, drafts=planned)
     with progress() as show:
         predictors = compile_models(spec, show)

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.spec import Model, write_whole
+from engine.spec import Model, read_regular, write_whole
 
 VARIABLE = "ENGINE_CACHE_DIR"
 _LIBRARIES = ("endpoint-engine", "numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx")
@@ -48,7 +48,7 @@ class Cache:
 
     def key(self, model: Model, data: bytes) -> str:
         """Hash all that a compiled model depends on, `data` being its file; raise `OSError` without its reference."""
-        contents = [data] + ([model.reference.read_bytes()] if model.reference is not None else [])
+        contents = [data] + ([read_regular(model.reference)] if model.reference is not None else [])
         hashes = [hashlib.sha256(content).hexdigest() for content in contents]
         declared = {name: value for name, value in model.node.plain.items() if name not in ("file", "description")}
         made_from = [_surroundings(), model.file.suffix, hashes, list(declared.items())]
@@ -60,7 +60,7 @@ class Cache:
         try:
             if not _is_private(self.folder) or not _is_private(path):
                 return None
-            digest, _, payload = path.read_bytes().partition(b"\n")
+            digest, _, payload = read_regular(path).partition(b"\n")
         except OSError:
             return None
         if hashlib.sha256(payload).hexdigest().encode() != digest:

@@ -26,7 +26,7 @@ from engine.models.reference import require_reference
 from engine.models.report import Report, Trial
 from engine.models.results import result_form
 from engine.models.rows import count_rows
-from engine.spec import Example, Model, Spec
+from engine.spec import Example, Model, Spec, read_regular
 from engine.validation import Validator, show
 
 EXAMPLE_TOLERANCE = 1e-6
@@ -136,7 +136,7 @@ class _Files:
         """Read a model's file; raise `OSError`."""
         path = model.file.resolve()
         if path not in self._files:
-            data = model.file.read_bytes()
+            data = read_regular(model.file)
             self._files[path] = ModelFile(data, hashlib.sha256(data).hexdigest())
         return self._files[path]
 
