@@ -73,6 +73,8 @@ def print_models(models: Iterable[Facts]) -> None:
 
 
 def _runtime(report: Report) -> str:
+    if report.instead:
+        return f"{report.runtime}: {report.instead}"
     if report.runtime == "sklearn" or report.verdict == "not proven":
         return report.runtime
     batch = f", {report.batch_runtime} from {report.batch_from} rows" if report.batch_runtime else ""

@@ -50,7 +50,8 @@ def _rows(facts: Facts) -> Iterable[tuple[str, ...]]:
     note = f"serves: {report.why}" if uncompiled else ""
     yield facts.name, "scikit-learn", "sklearn", "", _shown(report.one_row), _shown(report.many_rows), note
     for trial in report.trials:
-        note = "serves" if trial.candidate == report.why and not uncompiled else trial.reason
+        serves = trial.candidate == report.why and not uncompiled
+        note = (report.instead or "serves") if serves else trial.reason
         times = _shown(trial.one_row), _shown(trial.many_rows)
         yield facts.name, trial.candidate, trial.runtime, trial.verdict, *times, note
 

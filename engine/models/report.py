@@ -34,7 +34,8 @@ class Report:
 
     `rows` were compared; `ties` more were left out, since scikit-learn's own best classes tie there;
     `nodes_reached` is the share of the trees' nodes that the rows went through, None where there are no trees.
-    `one_row` and `many_rows` are scikit-learn's own seconds for 1 and for 1,000 rows.
+    `one_row` and `many_rows` are scikit-learn's own seconds for 1 and for 1,000 rows. `instead` says why this process
+    serves it by another runtime than the one that was chosen; it is empty where it does not.
     """
 
     runtime: RuntimeName
@@ -52,3 +53,4 @@ class Report:
     one_row: float | None = None
     many_rows: float | None = None
     trials: tuple[Trial, ...] = ()
+    instead: str = ""

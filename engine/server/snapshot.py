@@ -101,6 +101,8 @@ def check(
         outcome.stamps[spec.lock.absolute()] = stamp(spec.lock)
     Lane(build_app(spec, predictors))
     outcome.facts = tuple(predictor.facts for predictor in predictors.values())
+    served = [(facts.name, facts.report.instead) for facts in outcome.facts]
+    outcome.notes += tuple(f"{name}: {instead}" for name, instead in served if instead)
     kept = {name: one.without_file() for name, one in prepared.items()}
     outcome.mistakes = tuple(sorted((*spec.warnings, *counting_apart(spec, source.workers))))
     outcome.snapshot = Snapshot(spec, kept).dump()

@@ -231,6 +231,9 @@ class Follower:
         snapshot = Snapshot.load(payload)
         self._headers = snapshot.spec.service.limits.headers
         predictors = restore_models(snapshot.spec, snapshot.prepared, self._predictors)
+        for facts in (predictor.facts for predictor in predictors.values()):
+            if facts.report.instead:
+                logger.warning("%s: %s", facts.name, facts.report.instead)
         app = build_app(snapshot.spec, predictors, self._process)
         keyed = {(name, snapshot.prepared[name].key): predictor for name, predictor in predictors.items()}
         return app, keyed
