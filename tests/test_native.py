@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,22 +84,26 @@ def test_rows_beyond_what_is_walked_at_a_time_are_summed_too(monkeypatch: pytest
     assert whole.tobytes() == table.sum_leaves(X).tobytes()
 
 
+def open_files() -> int:
+    return len([*Path("/proc/self/fd").iterdir()])
+
+
 def test_one_library_is_loaded_once_and_leaves_one_file_open() -> None:
     library, table = build_library(), table_of(ESTIMATORS["a forest of classes"])
     NativeTrees(table, library)
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_files()
     for _ in range(20):
         NativeTrees(table, library)
-    assert before == len(os.listdir("/proc/self/fd"))
+    assert before == open_files()
 
 
 def test_what_cannot_be_loaded_leaves_no_file_open(no_loading: Callable[[], None]) -> None:
     library, table = build_library(), table_of(ESTIMATORS["a forest of classes"])
     no_loading()
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_files()
     for _ in range(20):
         NativeTrees(table, library)
-    assert before == len(os.listdir("/proc/self/fd"))
+    assert before == open_files()
 
 
 def test_another_library_is_not_taken_for_the_first() -> None:

@@ -6,6 +6,7 @@ it gives, in this process or another, and reads no file.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -14,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from engine.apart import bounds
 from engine.errors import Diagnostic, SpecError
 from engine.models.batching import SharedRuntime
 from engine.models.cache import Cache, Entry
@@ -133,9 +135,17 @@ class _Files:
         """Read a model's file; raise `OSError`."""
         path = model.file.resolve()
         if path not in self._files:
-            data = read_regular(model.file)
+            data = _read_bounded(model.file)
             self._files[path] = ModelFile(data, hashlib.sha256(data).hexdigest())
         return self._files[path]
+
+
+def _read_bounded(file: Path) -> bytes:
+    """Read a file no larger than the memory that it may be loaded in; raise `OSError`."""
+    limits = bounds()
+    if file.stat().st_size > limits.memory:
+        raise OSError(errno.EFBIG, f"it is larger than {limits.shown_memory}, all the memory that loading it may take")
+    return read_regular(file)
 
 
 def read_file(model: Model) -> ModelFile:
@@ -162,6 +172,7 @@ def _read(model: Model, files: _Files) -> ModelFile:
 
 
 def _prepare(model: Model, cache: Cache, files: _Files, opened: Opened, progress: Progress) -> Prepared:
+    progress(f"{model.name}: reading")
     file = _read(model, files)
     if model.pin is not None and model.pin.format != format_of(model.file):
         raise model.error(
@@ -184,6 +195,7 @@ def _prepare(model: Model, cache: Cache, files: _Files, opened: Opened, progress
     entry = cache.read(key)
     if entry is None:
         entry = _compile(model, file, opened, progress)
+        progress(f"{model.name}: asking for its answers to examples")
         predictor = _restore(model, Prepared(key, entry, file), opened)
         hold(model.examples, predictor)
         form = result_form(model, predictor.columns, predictor)
@@ -194,6 +206,7 @@ def _prepare(model: Model, cache: Cache, files: _Files, opened: Opened, progress
     elif entry.programs and json.dumps(known["golden"]) == json.dumps(entry.facts["golden"]):
         return Prepared(key, entry, file)
     if golden:
+        progress(f"{model.name}: asking for its golden answers")
         hold_golden(model, golden, _restore(model, Prepared(key, entry, file), opened))
     entry = replace(entry, facts={**entry.facts, **known})
     cache.write(key, entry)
@@ -218,12 +231,12 @@ def _compile_graph(model: Model, file: ModelFile) -> Entry:
 
 def _compile(model: Model, file: ModelFile, opened: Opened, progress: Progress) -> Entry:
     require_reference(model)
+    progress(f"{model.name}: loading")
     if model.file.suffix.lower() == ".onnx":
         return _compile_graph(model, file)
     from engine.models.candidates import choose  # noqa: PLC0415 - see Opened
     from engine.models.estimator import inspect  # noqa: PLC0415
 
-    progress(f"{model.name}: loading")
     artifact = opened.open(model, file)
     inspected = inspect(model, artifact.estimator)
     chosen = choose(model, inspected, lambda text: progress(f"{model.name}: {text}"))

@@ -6,7 +6,7 @@ from engine.spec.files import inside, read_regular, write_whole
 from engine.spec.grammar import GrammarName, grammar
 from engine.spec.guards import MAX_KEY
 from engine.spec.load import load
-from engine.spec.lock import write_pins
+from engine.spec.lock import lock_of, write_pins
 from engine.spec.outline import Feature, Outline, bare_model
 from engine.spec.paths import LazyRule, parameter_schemas, path_template, rule_shape
 from engine.spec.records import (
@@ -58,6 +58,7 @@ __all__ = [
     "grammar",
     "inside",
     "load",
+    "lock_of",
     "name_from",
     "parameter_schemas",
     "parse_template",

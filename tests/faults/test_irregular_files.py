@@ -22,6 +22,9 @@ PATIENCE = 20
 FIFO = "it is a FIFO (a named pipe), not a regular file"
 
 
+pytestmark = pytest.mark.usefixtures("in_place")
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A spec with every kind of file that a spec may name; what waits for one of them is interrupted."""
