@@ -34,5 +34,5 @@ def lost_at_models(spec: Spec) -> Iterator[None]:
         if name not in spec.models:
             raise
         model = spec.models[name]
-        hint = "; runtime: sklearn serves the model uncompiled" if doing.startswith("proving") else ""
+        hint = "; runtime: sklearn serves it uncompiled" if doing.startswith("proving") else ""
         raise model.error(f"stopped while {doing}: {lost.why}{hint}", "file") from None

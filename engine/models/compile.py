@@ -6,21 +6,18 @@ it gives, in this process or another, and reads no file.
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
-from engine.apart import bounds
 from engine.errors import Diagnostic, SpecError
 from engine.models.batching import SharedRuntime
 from engine.models.cache import Cache, Entry
 from engine.models.holding import hold, hold_golden
 from engine.models.instances import Wanted, columns
+from engine.models.modelfile import ModelFile, ModelFiles, format_of, read_file
 from engine.models.native import NativeTrees
 from engine.models.predictor import Answer, Facts, ModelPredictor, Predictor, ResultForm, Runtime, Wording
 from engine.models.program import Program, dump, load
@@ -29,17 +26,9 @@ from engine.models.reference import require_reference
 from engine.models.report import Report, Trial
 from engine.models.results import result_form
 from engine.models.rows import count_rows
-from engine.spec import Model, Spec, read_regular
+from engine.spec import Model, Spec
 
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class ModelFile:
-    """A model file's bytes, read once."""
-
-    data: bytes
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +75,7 @@ def prepare_models(
     `progress` is told what is being done. Raises `SpecError` with every mistake found, at the places of the keys
     they are about. scikit-learn is imported only where a model is not in the cache.
     """
-    cache, files, opened = Cache(spec.folder), _Files(), opened or Opened()
+    cache, files, opened = Cache(spec.folder), ModelFiles(), opened or Opened()
     prepared: dict[str, Prepared] = {}
     found: list[Diagnostic] = []
     for name, model in spec.models.items():
@@ -117,45 +106,12 @@ def restore_models(
 
 def needs_sklearn(spec: Spec) -> bool:
     """Tell whether a model of the spec is not in the cache, or is served by scikit-learn."""
-    cache, files = Cache(spec.folder), _Files()
+    cache, files = Cache(spec.folder), ModelFiles()
     try:
         entries = [cache.read(cache.key(model, files.read(model).data)) for model in spec.models.values()]
     except OSError:
         return True
     return any(entry is None or not entry.programs for entry in entries)
-
-
-class _Files:
-    """Model files, each read once."""
-
-    def __init__(self) -> None:
-        self._files: dict[Path, ModelFile] = {}
-
-    def read(self, model: Model) -> ModelFile:
-        """Read a model's file; raise `OSError`."""
-        path = model.file.resolve()
-        if path not in self._files:
-            data = _read_bounded(model.file)
-            self._files[path] = ModelFile(data, hashlib.sha256(data).hexdigest())
-        return self._files[path]
-
-
-def _read_bounded(file: Path) -> bytes:
-    """Read a file no larger than the memory that it may be loaded in; raise `OSError`."""
-    limits = bounds()
-    if file.stat().st_size > limits.memory:
-        raise OSError(errno.EFBIG, f"it is larger than {limits.shown_memory}, all the memory that loading it may take")
-    return read_regular(file)
-
-
-def read_file(model: Model) -> ModelFile:
-    """Read a model's file; raise `SpecError`."""
-    return _read(model, _Files())
-
-
-def format_of(file: Path) -> str:
-    """Name a model file's format, which follows from its name."""
-    return {".onnx": "onnx", ".skops": "skops"}.get(file.suffix.lower(), "pickle")
 
 
 def uncompiled(model: Model, file: ModelFile, opened: Opened) -> Predictor:
@@ -164,16 +120,9 @@ def uncompiled(model: Model, file: ModelFile, opened: Opened) -> Predictor:
     return _restore(model, Prepared("", entry, file), opened)
 
 
-def _read(model: Model, files: _Files) -> ModelFile:
-    try:
-        return files.read(model)
-    except OSError as error:
-        raise model.error(f"the model's file cannot be read: {error.strerror}", "file") from None
-
-
-def _prepare(model: Model, cache: Cache, files: _Files, opened: Opened, progress: Progress) -> Prepared:
+def _prepare(model: Model, cache: Cache, files: ModelFiles, opened: Opened, progress: Progress) -> Prepared:
     progress(f"{model.name}: reading")
-    file = _read(model, files)
+    file = read_file(model, files)
     if model.pin is not None and model.pin.format != format_of(model.file):
         raise model.error(
             f"this file is pinned as {model.pin.format}, and by its name it is {format_of(model.file)}; "

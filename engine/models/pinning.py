@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import Diagnostic, SpecError
-from engine.models.compile import ModelFile, Opened, Progress, format_of, read_file, uncompiled
+from engine.models.compile import Opened, Progress, uncompiled
+from engine.models.modelfile import ModelFile, format_of, read_file
 from engine.models.predictor import Predictor
 from engine.models.reference import reference_instances
 from engine.spec import Model, Spec, load, write_pins
