@@ -94,6 +94,17 @@ def save_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
 
 
 @pytest.fixture
+def in_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Open models in this process, for commands that a test runs in it: where it can patch what they call, and soon."""
+
+    def run_here(work: Callable[..., Any], *arguments: Any, hear: Callable[[Any], None]) -> Any:
+        return work(*arguments, hear)
+
+    monkeypatch.setattr("engine.apart.run_apart", run_here)
+    monkeypatch.setattr("engine.models.bounded.run_apart", run_here)
+
+
+@pytest.fixture
 def serve_here(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Serve the spec in the test's folder, with 2 workers."""
     with contextlib.ExitStack() as stack:

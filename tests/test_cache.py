@@ -16,7 +16,6 @@ from sklearn.svm import SVC
 from engine.models import compile as compiling
 from engine.models import compile_models, writable_cache
 from engine.models.cache import VARIABLE, Cache, Entry
-from engine.models.report import Report
 from engine.spec import Spec, load
 
 INSTANCE = X[0].tolist()
@@ -62,15 +61,42 @@ def test_the_cache_is_its_owners_alone(folder: Path) -> None:
     assert (0o700, 0o600) == (entry.parent.stat().st_mode & 0o777, entry.stat().st_mode & 0o777)
 
 
-@pytest.mark.parametrize("mode", [0o770, 0o707])
-def test_a_cache_that_others_could_write_to_is_not_read(
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o1777])
+def test_a_folder_that_others_can_write_to_stays_as_it_is_and_one_below_it_is_used(
     folder: Path, mode: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Whoever made it, a cache or /tmp: its mode is not the engine's to change, and nothing in it is read."""
     spec = load(folder / "routes.yaml")
     assert 1 == compile_and_count(spec, monkeypatch)
-    entries(folder)[0].parent.chmod(mode)
+    (entry,) = entries(folder)
+    entry.parent.chmod(mode)
     assert 1 == compile_and_count(spec, monkeypatch)
     assert 0 == compile_and_count(spec, monkeypatch)
+    own = entry.parent / f"engine-cache-{os.geteuid()}"
+    assert (mode, 0o700) == (entry.parent.stat().st_mode & 0o7777, own.stat().st_mode & 0o7777)
+    assert [entry.name] == [file.name for file in own.iterdir()]
+
+
+@pytest.mark.parametrize("planted", ["a folder that others can write to", "a link to a folder of this user", "a file"])
+def test_what_others_have_put_in_the_place_of_the_folder_is_not_used(
+    folder: Path, planted: str, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared, private = tmp_path_factory.mktemp("shared"), tmp_path_factory.mktemp("private")
+    shared.chmod(0o1777)
+    private.chmod(0o700)
+    monkeypatch.setenv(VARIABLE, str(shared))
+    own = shared / f"engine-cache-{os.geteuid()}"
+    if planted == "a file":
+        own.write_text("")
+    elif planted == "a link to a folder of this user":
+        own.symlink_to(private)
+    else:
+        own.mkdir()
+        own.chmod(0o777)
+    cache = Cache(folder)
+    assert (False, False) == (cache.is_writable(), cache.write("key", Entry({}, {})))
+    assert cache.read("key") is None
+    assert ([], []) == ([*private.iterdir()], [*own.iterdir()] if own.is_dir() else [])
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "emptied", "another's"])
@@ -162,11 +188,7 @@ def test_the_size_of_a_batch_is_its_rows_whatever_their_form() -> None:
     """A table of many columns and one row is no batch."""
     asked: list[str] = []
     programs = {"one": lambda _: asked.append("one"), "batch": lambda _: asked.append("batch")}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compiling, "load", programs.get)
-        entry = Entry({}, {"one": "one", "batch": "batch"})
-        prepared = compiling.Prepared("key", entry, None)
-        runtime = compiling._runtime(None, prepared, Report("native", batch_from=3), None)
+    runtime = compiling._runtime(None, compiling.Prepared("key", Entry({}, {}), None), programs, 3, None)
     for rows in (np.zeros((2, 9)), np.zeros((3, 9)), {name: np.zeros(2) for name in "abcd"}, {"a": np.zeros(3)}):
         runtime(rows)
     assert ["one", "batch", "one", "batch"] == asked

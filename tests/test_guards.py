@@ -218,7 +218,7 @@ def test_two_names_with_one_key_are_told(spec_folder: Path, monkeypatch: pytest.
             "line 1: this is the digest of no characters at all; $KEY was empty",
         ),
         (b"#" * (8 * 1024**2 + 1), 'error: file "k" is larger than 8 MiB'),
-        (None, 'error: file "k" is a folder or a device, not a file'),
+        (None, 'error: file "k" cannot be read: it is a FIFO (a named pipe), not a regular file'),
     ],
 )
 def test_a_file_of_digests_is_read_with_care(content: bytes | None, mistake: str, spec_folder: Path) -> None:

@@ -53,6 +53,9 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(cli, ["init", *arguments])
 
 
+pytestmark = pytest.mark.usefixtures("in_place")
+
+
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder, made the working directory."""

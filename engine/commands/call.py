@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 import click
 
 from engine.commands.options import json_option, spec_options
-from engine.commands.output import print_json
+from engine.commands.output import print_json, progress
+from engine.models import Progress
 
 FIRST_ERROR = 400
 _URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
@@ -45,22 +48,53 @@ def call(
           "petal_length": 5.1, "petal_width": 1.8}'
       python -m engine call POST /predict -d @instance.json -i
     """  # noqa: D301
-    from engine.web import create_app
+    from engine.models import open_apart
+    from engine.spec import load
 
-    url, body, sent = _url(path), _body(data), [_header(line) for line in headers]
-    client = create_app(routes, models).test_client()
-    answer = client.open(url, method=method.upper(), data=body, headers=sent)
+    asked = _Asked(method.upper(), _url(path), _body(data), tuple(map(_header, headers)))
+    with progress() as show:
+        answer = open_apart(load(routes, models), _answer, routes, models, asked, progress=show)
+    code = int(answer.status.partition(" ")[0])
     if as_json:
-        text = answer.get_data().decode(errors="replace")
-        print_json({"status": answer.status_code, "headers": list(answer.headers), "body": text})
+        print_json({"status": code, "headers": answer.headers, "body": answer.body.decode(errors="replace")})
     else:
         if include:
             click.echo(f"HTTP/1.1 {answer.status}")
             click.echo("".join(f"{name}: {value}\n" for name, value in answer.headers))
         sys.stdout.flush()
-        click.echo(answer.get_data(), nl=False)
-    if answer.status_code >= FIRST_ERROR:
+        click.echo(answer.body, nl=False)
+    if code >= FIRST_ERROR:
         raise click.exceptions.Exit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request, as an app's test client takes it."""
+
+    method: str
+    url: str
+    body: bytes
+    headers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """An answer; `status` is its code and its phrase."""
+
+    status: str
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+def _answer(routes: str, models: str | None, asked: _Asked, progress: Progress) -> _Answered:
+    from engine.models import compile_models
+    from engine.spec import load
+    from engine.web import build_app
+
+    spec = load(routes, models)
+    client = build_app(spec, compile_models(spec, progress)).test_client()
+    answer = client.open(asked.url, method=asked.method, data=asked.body, headers=asked.headers)
+    return _Answered(answer.status, list(answer.headers), answer.get_data())
 
 
 def _url(path: str) -> str:
@@ -74,10 +108,13 @@ def _body(data: str | None) -> bytes:
         return os.fsencode(data or "")
     if data == "@-":
         return sys.stdin.buffer.read()
+    from engine.spec import read_regular
+
     try:
-        return Path(data[1:]).read_bytes()
+        return read_regular(Path(data[1:]))
     except OSError as error:
-        raise click.BadParameter(f"{data[1:]} cannot be read: {error.strerror}", param_hint="-d") from None
+        piped = "; @- reads what is piped in" if error.errno == errno.EINVAL else ""
+        raise click.BadParameter(f"{data[1:]} cannot be read: {error.strerror}{piped}", param_hint="-d") from None
 
 
 def _header(line: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import click
 from engine.commands.options import json_option, spec_options
 from engine.commands.output import print_json, print_table, progress, report
 from engine.errors import Diagnostic, SpecError, plural
-from engine.models import Facts, Report
+from engine.models import Facts, Progress, Report
 
 
 @click.command(short_help="Find every mistake in the spec and its models.")
@@ -28,21 +28,18 @@ def check(routes: str, models: str | None, as_json: bool) -> None:
       python -m engine check -r examples/4-iris/routes.yaml
       python -m engine check --json
     """  # noqa: D301
-    from engine.models import compile_models
+    from engine.models import open_apart
     from engine.spec import load
-    from engine.web import build_app
 
     try:
         spec = load(routes, models)
         with progress() as show:
-            predictors = compile_models(spec, show)
-        build_app(spec, predictors)
+            facts = open_apart(spec, facts_of, routes, models, progress=show)
     except SpecError as error:
         if not as_json:
             raise
         print_json({"ok": False, "diagnostics": [_diagnostic(found) for found in error.diagnostics]})
         raise click.exceptions.Exit(1) from None
-    facts = [predictor.facts for predictor in predictors.values()]
     if as_json:
         found = [_diagnostic(warning) for warning in spec.warnings]
         print_json({"ok": True, "diagnostics": found, "routes": len(spec.routes), "models": list(map(asdict, facts))})
@@ -51,6 +48,18 @@ def check(routes: str, models: str | None, as_json: bool) -> None:
     print_models(facts)
     counts = [plural(len(spec.routes), "route")] + [plural(len(facts), "model")] * bool(facts)
     click.echo(f"{', '.join(counts)}: ok")
+
+
+def facts_of(routes: str, models: str | None, progress: Progress) -> tuple[Facts, ...]:
+    """Check a spec with its models, and tell of these; raise `SpecError`."""
+    from engine.models import compile_models
+    from engine.spec import load
+    from engine.web import build_app
+
+    spec = load(routes, models)
+    predictors = compile_models(spec, progress)
+    build_app(spec, predictors)
+    return tuple(predictor.facts for predictor in predictors.values())
 
 
 def print_models(models: Iterable[Facts]) -> None:
@@ -73,6 +82,8 @@ def print_models(models: Iterable[Facts]) -> None:
 
 
 def _runtime(report: Report) -> str:
+    if report.instead:
+        return f"{report.runtime}: {report.instead}"
     if report.runtime == "sklearn" or report.verdict == "not proven":
         return report.runtime
     batch = f", {report.batch_runtime} from {report.batch_from} rows" if report.batch_runtime else ""

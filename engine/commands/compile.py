@@ -9,7 +9,8 @@ import click
 
 from engine.commands.options import json_option, named_models, spec_options
 from engine.commands.output import print_json, print_table, progress
-from engine.models import Facts
+from engine.models import Facts, Progress
+from engine.spec import Spec
 
 MICROSECONDS = 1e6
 
@@ -29,19 +30,30 @@ def compile_(names: tuple[str, ...], routes: str, models: str | None, as_json: b
       python -m engine compile iris
       ENGINE_CACHE_DIR=build/cache python -m engine compile --json
     """  # noqa: D301
-    from engine.models import compile_models
+    from engine.models import open_apart
     from engine.spec import load
 
     spec = load(routes, models)
-    chosen = {name: spec.models[name] for name in named_models(spec, names)}
+    chosen = named_models(spec, names)
     with progress() as show:
-        predictors = compile_models(replace(spec, models=chosen), show)
-    facts = [predictor.facts for predictor in predictors.values()]
+        facts = open_apart(_only(spec, chosen), _compile, routes, models, chosen, progress=show)
     if as_json:
         print_json({"models": list(map(asdict, facts))})
         return
     rows = [row for one in facts for row in _rows(one)]
     print_table(("model", "candidate", "runtime", "verdict", "µs for 1 row", "µs for 1,000", "note"), rows)
+
+
+def _compile(routes: str, models: str | None, names: tuple[str, ...], progress: Progress) -> tuple[Facts, ...]:
+    from engine.models import compile_models
+    from engine.spec import load
+
+    predictors = compile_models(_only(load(routes, models), names), progress)
+    return tuple(predictor.facts for predictor in predictors.values())
+
+
+def _only(spec: Spec, names: Iterable[str]) -> Spec:
+    return replace(spec, models={name: spec.models[name] for name in names})
 
 
 def _rows(facts: Facts) -> Iterable[tuple[str, ...]]:
@@ -50,7 +62,8 @@ def _rows(facts: Facts) -> Iterable[tuple[str, ...]]:
     note = f"serves: {report.why}" if uncompiled else ""
     yield facts.name, "scikit-learn", "sklearn", "", _shown(report.one_row), _shown(report.many_rows), note
     for trial in report.trials:
-        note = "serves" if trial.candidate == report.why and not uncompiled else trial.reason
+        serves = trial.candidate == report.why and not uncompiled
+        note = (report.instead or "serves") if serves else trial.reason
         times = _shown(trial.one_row), _shown(trial.many_rows)
         yield facts.name, trial.candidate, trial.runtime, trial.verdict, *times, note
 

@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ import click
 
 from engine.commands.options import spec_options
 from engine.commands.output import progress
-from engine.errors import EngineError, SpecError
-from engine.spec import Draft, Entry
+from engine.errors import Diagnostic, EngineError, Place, SpecError
+from engine.models import Progress
+from engine.spec import Draft, Entry, Outline
 
 _OPTIONS_OF_MODELS = {
     "models": "--models",
@@ -92,13 +93,12 @@ def init(
             raise click.UsageError(f"{misplaced[0]} is for a model: python -m engine init MODEL_FILE")
         _begin(target, yes=yes)
         return
-    from engine.models.outline import outline_model
     from engine.spec import name_from, require_free
 
     file, rows = Path(model_file), Path(reference) if reference is not None else None
     chosen = _name(name, file)
     rule, is_new = require_free(target.routes, target.models, chosen, _rule(path), _DEFAULT_PATH)
-    outline = outline_model(file, rows, trusted=trusted, allow_version_mismatch=allow_version_mismatch)
+    outline = _outline(file, rows, trusted, allow_version_mismatch)
     folder = target.models.parent
     entry = Entry(
         name=chosen,
@@ -149,16 +149,43 @@ def _say_mistaken() -> None:
 
 def _check(target: _Target, drafts: Sequence[Draft]) -> None:
     """Do what `check` does, with the files as they will be; raise `SpecError`."""
+    from engine.models import open_apart
+    from engine.spec import load
+
+    planned = {draft.path: draft.after for draft in drafts}
+    models = target.models if target.models in planned or target.models.exists() else None
+    spec = load(target.routes, models, drafts=planned)
+    with progress() as show:
+        open_apart(spec, _check_planned, target.routes, models, planned, progress=show)
+
+
+def _check_planned(routes: Path, models: Path | None, planned: Mapping[Path, bytes], progress: Progress) -> None:
     from engine.models import compile_models
     from engine.spec import load
     from engine.web import build_app
 
-    planned = {draft.path: draft.after for draft in drafts}
-    models = target.models if target.models in planned or target.models.is_file() else None
-    spec = load(target.routes, models, drafts=planned)
-    with progress() as show:
-        predictors = compile_models(spec, show)
-    build_app(spec, predictors)
+    spec = load(routes, models, drafts=planned)
+    build_app(spec, compile_models(spec, progress))
+
+
+def _outline(file: Path, reference: Path | None, trusted: tuple[str, ...], allow_mismatch: bool) -> Outline:
+    """Outline a model in another process, which runs what is in its file; raise `SpecError`."""
+    from engine.apart import Lost, run_apart
+
+    try:
+        with progress() as show:
+            return run_apart(_outline_here, file, reference, trusted, allow_mismatch, hear=show)
+    except Lost as lost:
+        raise SpecError([Diagnostic(Place(str(file)), f"stopped while {lost.step}: {lost.why}")]) from None
+
+
+def _outline_here(
+    file: Path, reference: Path | None, trusted: tuple[str, ...], allow_mismatch: bool, progress: Progress
+) -> Outline:
+    from engine.models.outline import outline_model
+
+    progress(f"asking {file.name} what it takes")
+    return outline_model(file, reference, trusted=trusted, allow_version_mismatch=allow_mismatch)
 
 
 def _write(drafts: Sequence[Draft], *, yes: bool) -> None:

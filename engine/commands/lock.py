@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from engine.commands.options import json_option, named_models, spec_options
-from engine.commands.output import print_json, print_table
+from engine.commands.output import print_json, print_table, progress
 from engine.errors import EngineError
-from engine.models import Pinned
+from engine.models import Pinned, Progress
 
 
 @click.command(short_help="Pin the models' files in models.lock.")
@@ -25,21 +27,31 @@ def lock(names: tuple[str, ...], routes: str, models: str | None, as_json: bool)
       python -m engine lock
       python -m engine lock iris
     """  # noqa: D301
-    from engine.models import lock_models
+    from engine.apart import run_apart
+    from engine.models import lost_at_models
     from engine.spec import load
 
     spec = load(routes, models)
     named_models(spec, names)
-    try:
-        pinned = lock_models(routes, models, names)
-    except OSError as error:
-        raise EngineError(f"{spec.lock} cannot be written: {error.strerror}") from None
+    with progress() as show, lost_at_models(spec):
+        pinned = run_apart(_lock, routes, models, names, hear=show)
     changes = [(one, _change(one)) for one in pinned]
     if as_json:
         shown = [{"name": one.name, "sha256": one.sha256, "change": change, "was": one.was} for one, change in changes]
         print_json({"lock": str(spec.lock), "models": shown})
         return
     print_table(("model", "sha256", "change"), [(one.name, one.sha256, change) for one, change in changes])
+
+
+def _lock(routes: str, models: str | None, names: tuple[str, ...], progress: Progress) -> tuple[Pinned, ...]:
+    from engine.models import lock_models
+    from engine.spec import lock_of
+
+    try:
+        return lock_models(routes, models, names, progress)
+    except OSError as error:
+        lock = lock_of(Path(models) if models is not None else Path(routes).parent / "models.yaml")
+        raise EngineError(f"{lock} cannot be written: {error.strerror}") from None
 
 
 def _change(one: Pinned) -> str:

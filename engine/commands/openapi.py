@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from engine.commands.check import facts_of
 from engine.commands.options import spec_options
 from engine.commands.output import print_json, progress
 
@@ -18,10 +19,10 @@ def openapi(routes: str, models: str | None) -> None:
       python -m engine openapi > openapi.json
     """  # noqa: D301
     from engine.endpoints import describe
-    from engine.models import compile_models
+    from engine.models import open_apart
     from engine.spec import load
 
     spec = load(routes, models)
     with progress() as show:
-        predictors = compile_models(spec, show)
-    print_json(describe(spec, {name: predictor.facts for name, predictor in predictors.items()}))
+        facts = open_apart(spec, facts_of, routes, models, progress=show)
+    print_json(describe(spec, {one.name: one for one in facts}))

@@ -43,7 +43,7 @@ def progress() -> Iterator[Callable[[str], None]]:
 
     def show(text: str) -> None:
         if shown:
-            click.echo(f"{_CLEAR_LINE}compiling {text} …", err=True, nl=False)
+            click.echo(f"{_CLEAR_LINE}{text} …", err=True, nl=False)
 
     try:
         yield show

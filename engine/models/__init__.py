@@ -1,7 +1,16 @@
 """compile: a model's file → a `Predictor`. The only folder that imports scikit-learn and its kin."""
 
+from engine.models.bounded import lost_at_models, open_apart
 from engine.models.cache import writable_cache
-from engine.models.compile import Opened, Prepared, compile_models, needs_sklearn, prepare_models, restore_models
+from engine.models.compile import (
+    Opened,
+    Prepared,
+    Progress,
+    compile_models,
+    needs_sklearn,
+    prepare_models,
+    restore_models,
+)
 from engine.models.pinning import Pinned, lock_models, pin
 from engine.models.predictor import Facts, Prediction, Predictor, ResultForm, key_of
 from engine.models.report import Report
@@ -13,12 +22,15 @@ __all__ = [
     "Prediction",
     "Predictor",
     "Prepared",
+    "Progress",
     "Report",
     "ResultForm",
     "compile_models",
     "key_of",
     "lock_models",
+    "lost_at_models",
     "needs_sklearn",
+    "open_apart",
     "pin",
     "prepare_models",
     "restore_models",

@@ -61,7 +61,7 @@ def _open(model: Model, data: bytes) -> Artifact:
         warnings.simplefilter("always")
         try:
             estimator = reader(data, model)
-        except SpecError:
+        except (SpecError, MemoryError):
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - unpickling may raise anything
             raise model.error(_why_unreadable(error, data), "file") from None

@@ -1,11 +1,13 @@
 """Compiled models on disk, by the hash of all that they were made from.
 
 An entry is written atomically and verified when it is read; one that is damaged counts as missing. Entries hold
-machine code, so the folder belongs to its owner alone: one that others can write to is not read.
+machine code, so the folder belongs to this user alone. A folder that others can write to, such as /tmp, is left as it
+is, and a folder of its own below it is used.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -15,7 +17,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -24,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.spec import Model, write_whole
+from engine.spec import Model, read_regular, write_whole
 
 VARIABLE = "ENGINE_CACHE_DIR"
 _LIBRARIES = ("endpoint-engine", "numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx")
@@ -44,11 +46,11 @@ class Cache:
     def __init__(self, folder: Path) -> None:
         """Use the folder that `ENGINE_CACHE_DIR` names, else `.engine/cache` in the spec's `folder`."""
         chosen = os.environ.get(VARIABLE)
-        self.folder = Path(chosen) if chosen else folder / ".engine" / "cache"
+        self.folder = _own((Path(chosen) if chosen else folder / ".engine" / "cache").resolve())
 
     def key(self, model: Model, data: bytes) -> str:
         """Hash all that a compiled model depends on, `data` being its file; raise `OSError` without its reference."""
-        contents = [data] + ([model.reference.read_bytes()] if model.reference is not None else [])
+        contents = [data] + ([read_regular(model.reference)] if model.reference is not None else [])
         hashes = [hashlib.sha256(content).hexdigest() for content in contents]
         declared = {name: value for name, value in model.node.plain.items() if name not in ("file", "description")}
         made_from = [_surroundings(), model.file.suffix, hashes, list(declared.items())]
@@ -60,7 +62,7 @@ class Cache:
         try:
             if not _is_private(self.folder) or not _is_private(path):
                 return None
-            digest, _, payload = path.read_bytes().partition(b"\n")
+            digest, _, payload = read_regular(path).partition(b"\n")
         except OSError:
             return None
         if hashlib.sha256(payload).hexdigest().encode() != digest:
@@ -76,8 +78,7 @@ class Cache:
         np.savez(file, allow_pickle=False, facts=np.array(json.dumps(entry.facts)), **programs)
         payload = file.getvalue()
         try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.folder.chmod(0o700)
+            self._make_folder()
             write_whole(self._path(key), hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
         except OSError:
             return False
@@ -86,10 +87,16 @@ class Cache:
     def is_writable(self) -> bool:
         """Tell whether entries can be kept."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._make_folder()
         except OSError:
             return False
         return os.access(self.folder, os.W_OK)
+
+    def _make_folder(self) -> None:
+        """Make the folder where there is none; raise `OSError` for one that is somebody else's."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not _is_private(self.folder):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.folder))
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.model"
@@ -97,19 +104,24 @@ class Cache:
 
 @contextmanager
 def writable_cache(folder: Path) -> Iterator[None]:
-    """Have a cache that can be written to: where the one of a spec's folder cannot, one as lasting as this process."""
-    if Cache(folder).is_writable():
+    """Have a cache that can be written to: where the one of a spec's folder cannot, one as lasting as this process.
+
+    Where nothing can be written anywhere there is none, which costs only time.
+    """
+    with ExitStack() as stack:
+        if not Cache(folder).is_writable():
+            with suppress(OSError):
+                name = stack.enter_context(tempfile.TemporaryDirectory(prefix="engine-cache-"))
+                stack.callback(_set_variable, os.environ.get(VARIABLE))
+                _set_variable(name)
         yield
-        return
-    before = os.environ.get(VARIABLE)
-    with tempfile.TemporaryDirectory(prefix="engine-cache-") as name:
-        os.environ[VARIABLE] = name
-        try:
-            yield
-        finally:
-            os.environ.pop(VARIABLE)
-            if before is not None:
-                os.environ[VARIABLE] = before
+
+
+def _set_variable(value: str | None) -> None:
+    if value is None:
+        os.environ.pop(VARIABLE, None)
+    else:
+        os.environ[VARIABLE] = value
 
 
 @cache
@@ -130,9 +142,17 @@ def _version(library: str) -> str:
         return f"{library} absent"
 
 
+def _own(folder: Path) -> Path:
+    """Give the folder, or one of this user below it where others can write to it."""
+    try:
+        return folder if _is_private(folder) else folder / f"engine-cache-{os.geteuid()}"
+    except OSError:  # there is none yet, or nobody can look at it
+        return folder
+
+
 def _is_private(path: Path) -> bool:
-    """Tell whether only this user could have written a file, or a folder's entries."""
+    """Tell whether only this user could have written a file, or a folder's entries; never of a link."""
     if os.name != "posix":
         return True
-    found = path.stat()
+    found = path.lstat()
     return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

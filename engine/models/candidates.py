@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
@@ -16,7 +16,7 @@ from engine.models.estimator import Inspected, SklearnRuntime, as_taken
 from engine.models.graphs import Graph, OnnxTrees
 from engine.models.lowered import NotLowered
 from engine.models.lowering import lower
-from engine.models.native import NativeTrees, build_library
+from engine.models.native import NativeTrees, build_library, load_library
 from engine.models.predictor import Refusal, Runtime
 from engine.models.program import Program, dump, load
 from engine.models.proof import MANY, Examination, examine, judge, seconds_for
@@ -58,6 +58,7 @@ def _native(subject: Subject) -> Program:
     if not subject.tables:
         raise NotLowered("no trees in it")
     library = build_library()
+    load_library(library.tobytes())  # where it cannot be loaded, another candidate is faster than its stand-in
     return _narrowing_in_c(subject.lowered(lambda table: NativeTrees(table, library)))
 
 
@@ -192,7 +193,7 @@ def _try(
 
 def _changed_trees(program: Program, tables: list[TreeTable]) -> str:
     """Compare the trees that a program will walk with the model's own: no row can show every last bit of them."""
-    walked = [step for step in steps_of(program) if isinstance(step, NativeTrees | OnnxTrees)]
+    walked = [step for step in program if isinstance(step, NativeTrees | OnnxTrees)]
     for step, table in zip(walked, tables, strict=False):
         if isinstance(step, NativeTrees):
             changed = step.table.differs_from(table)
@@ -211,28 +212,9 @@ def _reason(error: Exception) -> str:
 
 def _runtime_of(program: Program, runtime: RuntimeName) -> RuntimeName:
     """Name what a program of arrays needs: onnxruntime, where one of its steps is a graph."""
-    if runtime == "numpy" and any(isinstance(step, Graph | OnnxTrees) for step in steps_of(program)):
+    if runtime == "numpy" and any(isinstance(step, Graph | OnnxTrees) for step in program):
         return "onnx"
     return runtime
-
-
-def steps_of(program: Program) -> Iterator[s.Step]:
-    """Give every step of a program in its order, those of branches too."""
-    for steps in (program.scores, program.result, program.probabilities or ()):
-        yield from _flat(steps)
-
-
-def _flat(steps: tuple[s.Step, ...]) -> Iterator[s.Step]:
-    for step in steps:
-        branches: tuple[tuple[s.Step, ...], ...] = ()
-        if isinstance(step, s.Concatenate):
-            branches = step.branches
-        elif isinstance(step, s.Append):
-            branches = (step.steps,)
-        if not branches:
-            yield step
-        for branch in branches:
-            yield from _flat(branch)
 
 
 def _best(report: Report, trials: list[tuple[Trial, Program | None]], rows: Any, *, wanted: bool) -> Chosen:

@@ -6,41 +6,29 @@ it gives, in this process or another, and reads no file.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
-from engine.errors import Diagnostic, RefusedInstance, SpecError
+from engine.errors import Diagnostic, SpecError
 from engine.models.batching import SharedRuntime
 from engine.models.cache import Cache, Entry
+from engine.models.holding import hold, hold_golden
 from engine.models.instances import Wanted, columns
+from engine.models.modelfile import ModelFile, ModelFiles, format_of, read_file
+from engine.models.native import NativeTrees
 from engine.models.predictor import Answer, Facts, ModelPredictor, Predictor, ResultForm, Runtime, Wording
-from engine.models.program import dump, load
+from engine.models.program import Program, dump, load
 from engine.models.reach import largest_number
 from engine.models.reference import require_reference
 from engine.models.report import Report, Trial
 from engine.models.results import result_form
 from engine.models.rows import count_rows
-from engine.spec import Example, Model, Spec
-from engine.validation import Validator, show
-
-EXAMPLE_TOLERANCE = 1e-6
-GOLDEN_TOLERANCE = 2e-5  # a compiled model may be close, instead of exact
+from engine.spec import Model, Spec
 
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class ModelFile:
-    """A model file's bytes, read once."""
-
-    data: bytes
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +75,7 @@ def prepare_models(
     `progress` is told what is being done. Raises `SpecError` with every mistake found, at the places of the keys
     they are about. scikit-learn is imported only where a model is not in the cache.
     """
-    cache, files, opened = Cache(spec.folder), _Files(), opened or Opened()
+    cache, files, opened = Cache(spec.folder), ModelFiles(), opened or Opened()
     prepared: dict[str, Prepared] = {}
     found: list[Diagnostic] = []
     for name, model in spec.models.items():
@@ -118,37 +106,12 @@ def restore_models(
 
 def needs_sklearn(spec: Spec) -> bool:
     """Tell whether a model of the spec is not in the cache, or is served by scikit-learn."""
-    cache, files = Cache(spec.folder), _Files()
+    cache, files = Cache(spec.folder), ModelFiles()
     try:
         entries = [cache.read(cache.key(model, files.read(model).data)) for model in spec.models.values()]
     except OSError:
         return True
     return any(entry is None or not entry.programs for entry in entries)
-
-
-class _Files:
-    """Model files, each read once."""
-
-    def __init__(self) -> None:
-        self._files: dict[Path, ModelFile] = {}
-
-    def read(self, model: Model) -> ModelFile:
-        """Read a model's file; raise `OSError`."""
-        path = model.file.resolve()
-        if path not in self._files:
-            data = model.file.read_bytes()
-            self._files[path] = ModelFile(data, hashlib.sha256(data).hexdigest())
-        return self._files[path]
-
-
-def read_file(model: Model) -> ModelFile:
-    """Read a model's file; raise `SpecError`."""
-    return _read(model, _Files())
-
-
-def format_of(file: Path) -> str:
-    """Name a model file's format, which follows from its name."""
-    return {".onnx": "onnx", ".skops": "skops"}.get(file.suffix.lower(), "pickle")
 
 
 def uncompiled(model: Model, file: ModelFile, opened: Opened) -> Predictor:
@@ -157,15 +120,9 @@ def uncompiled(model: Model, file: ModelFile, opened: Opened) -> Predictor:
     return _restore(model, Prepared("", entry, file), opened)
 
 
-def _read(model: Model, files: _Files) -> ModelFile:
-    try:
-        return files.read(model)
-    except OSError as error:
-        raise model.error(f"the model's file cannot be read: {error.strerror}", "file") from None
-
-
-def _prepare(model: Model, cache: Cache, files: _Files, opened: Opened, progress: Progress) -> Prepared:
-    file = _read(model, files)
+def _prepare(model: Model, cache: Cache, files: ModelFiles, opened: Opened, progress: Progress) -> Prepared:
+    progress(f"{model.name}: reading")
+    file = read_file(model, files)
     if model.pin is not None and model.pin.format != format_of(model.file):
         raise model.error(
             f"this file is pinned as {model.pin.format}, and by its name it is {format_of(model.file)}; "
@@ -187,8 +144,9 @@ def _prepare(model: Model, cache: Cache, files: _Files, opened: Opened, progress
     entry = cache.read(key)
     if entry is None:
         entry = _compile(model, file, opened, progress)
+        progress(f"{model.name}: asking for its answers to examples")
         predictor = _restore(model, Prepared(key, entry, file), opened)
-        _hold(model.examples, EXAMPLE_TOLERANCE, predictor)
+        hold(model.examples, predictor)
         form = result_form(model, predictor.columns, predictor)
         entry = replace(entry, facts={**entry.facts, "result": form and asdict(form)})
         if entry.programs:  # others may be anybody's code, or slow, and are not called without need
@@ -197,7 +155,8 @@ def _prepare(model: Model, cache: Cache, files: _Files, opened: Opened, progress
     elif entry.programs and json.dumps(known["golden"]) == json.dumps(entry.facts["golden"]):
         return Prepared(key, entry, file)
     if golden:
-        _hold_golden(model, golden, _restore(model, Prepared(key, entry, file), opened))
+        progress(f"{model.name}: asking for its golden answers")
+        hold_golden(model, golden, _restore(model, Prepared(key, entry, file), opened))
     entry = replace(entry, facts={**entry.facts, **known})
     cache.write(key, entry)
     return Prepared(key, entry, file)
@@ -221,12 +180,12 @@ def _compile_graph(model: Model, file: ModelFile) -> Entry:
 
 def _compile(model: Model, file: ModelFile, opened: Opened, progress: Progress) -> Entry:
     require_reference(model)
+    progress(f"{model.name}: loading")
     if model.file.suffix.lower() == ".onnx":
         return _compile_graph(model, file)
     from engine.models.candidates import choose  # noqa: PLC0415 - see Opened
     from engine.models.estimator import inspect  # noqa: PLC0415
 
-    progress(f"{model.name}: loading")
     artifact = opened.open(model, file)
     inspected = inspect(model, artifact.estimator)
     chosen = choose(model, inspected, lambda text: progress(f"{model.name}: {text}"))
@@ -250,7 +209,8 @@ def _restore(model: Model, prepared: Prepared, opened: Opened) -> ModelPredictor
     fitting = columns(model, Wanted(**{**wanted, "names": _tuple(wanted["names"])}))
     wording = Wording(*(_tuple(facts["wording"][name]) for name in ("classes", "labels", "keys")))
     trials = tuple(Trial(**trial) for trial in facts["report"]["trials"])
-    report = Report(**{**facts["report"], "trials": trials})
+    programs = {name: load(data) for name, data in prepared.entry.programs.items()}
+    report = _as_loaded(Report(**{**facts["report"], "trials": trials}), programs.values())
     shown = Facts(
         name=model.name,
         file=str(model.file),
@@ -267,26 +227,38 @@ def _restore(model: Model, prepared: Prepared, opened: Opened) -> ModelPredictor
         examples=len(model.examples),
         report=report,
     )
-    return ModelPredictor(fitting, _runtime(model, prepared, report, opened), wording, shown)
+    return ModelPredictor(fitting, _runtime(model, prepared, programs, report.batch_from, opened), wording, shown)
 
 
-def _runtime(model: Model, prepared: Prepared, report: Report, opened: Opened) -> Runtime:
-    entry = prepared.entry
-    if prepared.file is not None and "one" not in entry.programs:
+def _runtime(
+    model: Model, prepared: Prepared, programs: Mapping[str, Program], batch_from: int, opened: Opened
+) -> Runtime:
+    if prepared.file is not None and "one" not in programs:
         from engine.models.estimator import SklearnRuntime  # noqa: PLC0415 - see Opened
 
         estimator = opened.open(model, prepared.file).estimator
         alone = SklearnRuntime(estimator, model.response_method, probabilities=model.output.probabilities)
         return SharedRuntime(alone, model.batch.max_size, model.batch.max_wait_ms / 1000, model.timeout)
-    one = load(entry.programs["one"])
-    if "batch" not in entry.programs:
+    one = programs["one"]
+    if "batch" not in programs:
         return one
-    batch, batch_from = load(entry.programs["batch"]), report.batch_from
+    batch = programs["batch"]
 
     def by_size(rows: Any) -> Answer:
         return (batch if count_rows(rows) >= batch_from else one)(rows)
 
     return by_size
+
+
+def _as_loaded(report: Report, programs: Iterable[Program]) -> Report:
+    """Say by what the trees are walked where this process may not load the code that was chosen for it."""
+    unloaded = [step.unloaded for program in programs for step in program if isinstance(step, NativeTrees)]
+    why = next(filter(None, unloaded), "")
+    if not why:
+        return report
+    runtime, batch_runtime = ("numpy" if name == "native" else name for name in (report.runtime, report.batch_runtime))
+    instead = f"the trees in C cannot be loaded here ({why}); numpy computes the same, more slowly"
+    return replace(report, runtime=runtime or "numpy", batch_runtime=batch_runtime, instead=instead)
 
 
 def _form(facts: Mapping[str, Any] | None) -> ResultForm | None:
@@ -295,61 +267,3 @@ def _form(facts: Mapping[str, Any] | None) -> ResultForm | None:
 
 def _tuple(values: list[Any] | None) -> Any:
     return None if values is None else tuple(values)
-
-
-def _hold(examples: Iterable[Example], tolerance: float, predictor: Predictor) -> None:
-    """Run examples; raise `SpecError` with each that gets another result than its own."""
-    if mistakes := [found for example in examples for found in _try(example, predictor, tolerance)]:
-        raise SpecError(mistakes)
-
-
-def _hold_golden(model: Model, golden: Sequence[Example], predictor: Predictor) -> None:
-    """Run a pin's golden answers; raise `SpecError`, with one mistake for all that are no instances any more."""
-    failed = [(example, found) for example in golden if (found := _try(example, predictor, GOLDEN_TOLERANCE))]
-    validator = Validator(model.input.document)
-    reasons = [_unfit(example.input, validator, model) for example, _ in failed]
-    mistakes = [one for (_, found), reason in zip(failed, reasons, strict=True) if not reason for one in found]
-    if any(reasons) and model.pin is not None:
-        why = next(filter(None, reasons))
-        count = f"{sum(map(bool, reasons))} of the {len(golden)} pinned examples"
-        message = f'{count} do not fit the input of "{model.name}" any more ({why})'
-        mistakes.append(Diagnostic(model.pin.place("golden"), message))
-    if mistakes:
-        hint = f"; if that is right, accept it: {model.lock_command}"
-        raise SpecError([replace(found, message=found.message + hint) for found in mistakes])
-
-
-def _unfit(instance: Any, validator: Validator, model: Model) -> str:
-    """Say why a golden instance is none of the model's input any more, or nothing."""
-    violation = next(validator.violations(instance), None)
-    if violation is not None:
-        return violation.verdict
-    properties = model.input.document.get("properties")
-    unknown = [name for name in instance if name not in properties] if properties and isinstance(instance, dict) else []
-    return f'"{unknown[0]}" is not among its properties' if unknown else ""
-
-
-def _try(example: Example, predictor: Predictor, tolerance: float) -> list[Diagnostic]:
-    """Run an example; a model that fails on it is as wrong as one that answers otherwise."""
-    try:
-        result = predictor([example.input]).result[0]
-    except RefusedInstance as refused:
-        return [Diagnostic(example.place("input"), refused.reason)]
-    except Exception as error:  # noqa: BLE001 - an estimator may raise anything
-        message = f"the model fails on this example: {type(error).__name__}: {error}"
-        return [Diagnostic(example.place("input"), message)]
-    if _same(example.result, result, tolerance):
-        return []
-    return [Diagnostic(example.place("result"), f"the model answers {show(result)}, not {show(example.result)}")]
-
-
-def _same(expected: Any, actual: Any, tolerance: float) -> bool:
-    if isinstance(expected, list) and isinstance(actual, list):
-        pairs = zip(expected, actual, strict=False)
-        return len(expected) == len(actual) and all(_same(one, other, tolerance) for one, other in pairs)
-    if isinstance(expected, bool) or isinstance(actual, bool):
-        return expected is actual
-    if isinstance(expected, float) or isinstance(actual, float):
-        numbers = isinstance(expected, int | float) and isinstance(actual, int | float)
-        return numbers and math.isclose(expected, actual, rel_tol=tolerance, abs_tol=1e-12)
-    return bool(expected == actual)

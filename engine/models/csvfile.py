@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import SpecError
+from engine.spec import read_regular
 from engine.validation import show
 
 _BOOLEANS = {"true": True, "false": False}
@@ -51,7 +52,7 @@ class CsvFile:
 def read_csv(file: Path, wrong: Wrong, expected: Collection[str] = ()) -> CsvFile:
     """Read a CSV with names in its first line, `expected` ones or others; raise what `wrong` makes, rows too."""
     try:
-        text = file.read_bytes().decode("utf-8-sig")
+        text = read_regular(file).decode("utf-8-sig")
     except OSError as error:
         raise wrong(f"the file cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:

@@ -1,12 +1,24 @@
-"""ONNX graphs, run by onnxruntime on one thread."""
+"""ONNX graphs, run by onnxruntime on one thread, from bytes alone: a graph reaches no file."""
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from engine.models.predictor import Stopped
 from engine.models.trees import Array
+from engine.validation import clip
+
+# A folder that cannot exist. onnxruntime looks for external data there, whatever the graph says.
+_NOWHERE = os.path.join(os.path.abspath(os.devnull), "nowhere")  # noqa: PTH100, PTH118 - on Windows, no Path is it
+_NO_MEMORY = ("Failed to allocate memory", "bad_alloc", "bad allocation")
+_STOPPED_AT = re.compile(r"while running (\w+) node\..*?Status Message: (.*)", re.DOTALL)
+_IN_THE_SOURCE = re.compile(r"\.(?:cc|cpp|h|hpp):\d+ ")
+_REASON_LENGTH = 200
 
 
 class Graph:
@@ -15,18 +27,20 @@ class Graph:
     def __init__(self, graph: Array, dtype: str) -> None:
         self.graph = graph
         self.dtype = dtype
-        session = _session(graph)
-        self._run = session.run
-        self._name: str = session.get_inputs()[0].name
+        session = open_session(graph.tobytes())
+        self._run = _runner(session)
+        self._takes_one_row = rows_at_once(session) == 1
 
     def __call__(self, rows: Any) -> list[Array]:
-        """Compute all outputs."""
+        """Compute all outputs; raise `Stopped` for values on which an operator stops."""
         if self.dtype == "string":
             rows = np.array(rows, dtype=object).reshape(-1, 1)
         elif rows.dtype != self.dtype:
             rows = rows.astype(self.dtype)
-        outputs: list[Array] = self._run(None, {self._name: rows})
-        return outputs
+        if self._takes_one_row and len(rows) > 1:
+            alone = [self._run(rows[row : row + 1]) for row in range(len(rows))]
+            return [np.concatenate(parts) for parts in zip(*alone, strict=True)]
+        return self._run(rows)
 
 
 class OnnxTrees:
@@ -34,17 +48,63 @@ class OnnxTrees:
 
     def __init__(self, graph: Array) -> None:
         self.graph = graph
-        self._run = _session(graph).run
+        self._run = _runner(open_session(graph.tobytes()))
 
     def __call__(self, rows: Array) -> Array:
         """Sum the leaves of each row: float64 of shape (rows, outputs)."""
-        return self._run(None, {"rows": rows})[0]
+        return self._run(rows)[0]
 
 
-def _session(graph: Array) -> Any:
+def open_session(data: bytes) -> Any:
+    """Load a graph; raise `MemoryError`, or what onnxruntime raises."""
     import onnxruntime  # noqa: PLC0415 - a process whose models have no graph does not load it
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    return onnxruntime.InferenceSession(graph.tobytes(), options, providers=["CPUExecutionProvider"])
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # its own format has files of its own
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NOWHERE)
+    try:
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001 - onnxruntime has errors of its own
+        raise _memory_error(error) or error from None
+
+
+def rows_at_once(session: Any) -> int | None:
+    """Give the number of rows that a graph takes at once, None where that is any."""
+    shape = session.get_inputs()[0].shape
+    return shape[0] if shape and isinstance(shape[0], int) else None
+
+
+def _runner(session: Any) -> Callable[[Array], list[Array]]:
+    """Give what computes all outputs of a graph with one input.
+
+    All rows have the same shape and type, so an operator that stops does so because of their values, unless memory
+    is short.
+    """
+    run, name = session.run, session.get_inputs()[0].name
+
+    def compute(rows: Array) -> list[Array]:
+        try:
+            outputs: list[Array] = run(None, {name: rows})
+        except Exception as error:
+            raise _memory_error(error) or Stopped(_why_stopped(str(error))) from error
+        return outputs
+
+    return compute
+
+
+def _memory_error(error: Exception) -> MemoryError | None:
+    return MemoryError(str(error)) if any(words in str(error) for words in _NO_MEMORY) else None
+
+
+def _why_stopped(said: str) -> str:
+    """Name the operator, and give its reason without what that says of onnxruntime's own source."""
+    found = _STOPPED_AT.search(said)
+    if found is None:
+        return f"the graph stops: {clip(said, _REASON_LENGTH)}"
+    operator, reason = found.groups()
+    if _IN_THE_SOURCE.search(reason):
+        reason = reason.partition("was false. ")[2]
+    reason = clip(" ".join(reason.split()), _REASON_LENGTH)
+    return f"{operator}: {reason}" if reason else f"{operator} cannot compute with its values"

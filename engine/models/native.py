@@ -6,10 +6,12 @@ One small function serves every ensemble, so that compiling takes a fraction of 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import shutil
 import subprocess
 import tempfile
+from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,12 @@ from typing import Any
 import numpy as np
 
 from engine.models.predictor import HAS_NAN, TOO_LARGE, Refusal
+from engine.models.steps import Narrow
 from engine.models.trees import Array, TreeTable
 
 COMPILE_SECONDS = 60
 FEW_ROWS = 16
+_MFD_EXEC = 0x10  # linux/memfd.h, since Linux 6.3
 
 # As in trees.c.
 _NARROW, _REFUSE_MISSING, _REFUSE_INFINITE = 1, 2, 4
@@ -32,6 +36,8 @@ class NativeTrees:
 
     With `narrow`, rows are rounded to float32 and refused where that overflows, or where a value is missing,
     unless `missing`: what a step `Narrow` before it would do.
+
+    Where this process may not load machine code, numpy walks the same trees, to the same bits; `unloaded` says why.
     """
 
     def __init__(self, table: TreeTable, library: Array, narrow: bool = False, missing: bool = True) -> None:
@@ -46,10 +52,16 @@ class NativeTrees:
             *(array.ctypes.data for array in arrays), len(table.roots), self._outputs, table.width
         )
         self._address = ctypes.addressof(self._ensemble)
-        self._walk, self._walk_freely = _load(library.tobytes())
+        self.unloaded = ""
+        try:
+            self._walk, self._walk_freely = load_library(library.tobytes())
+        except OSError as error:
+            self.unloaded = str(error)
 
     def __call__(self, rows: Array) -> Array:
         """Sum the leaves of each row: float64 of shape (rows, outputs); raise `Refusal`."""
+        if self.unloaded:
+            return self.table.sum_leaves(self._checked(rows))
         rows = np.ascontiguousarray(rows)
         sums = np.zeros((len(rows), self._outputs))
         count = len(rows)
@@ -62,6 +74,14 @@ class NativeTrees:
         if said != _DONE:
             raise MemoryError
         return sums
+
+    def _checked(self, rows: Array) -> Array:
+        if self.narrow:
+            with np.errstate(over="ignore", invalid="ignore"):  # what overflows is checked for
+                return Narrow(self.missing)(rows)
+        if not self.missing and np.isnan(rows).any():
+            raise Refusal(HAS_NAN)
+        return rows
 
 
 class _Ensemble(ctypes.Structure):
@@ -93,19 +113,54 @@ def build_library() -> Array:
         return np.frombuffer(library.read_bytes(), np.uint8)
 
 
-def _load(code: bytes) -> tuple[Any, Any]:
-    """Load `walk` from bytes that were verified, by way of a file that only this user can write.
+@cache
+def load_library(code: bytes) -> tuple[Any, Any]:
+    """Load `walk` from bytes that were verified; raise `OSError` where the system lets no code be loaded.
 
     The first form holds the interpreter's lock, since giving it up and getting it back takes longer than a few
     rows do; the second form lets other threads go on.
     """
-    descriptor, name = tempfile.mkstemp(prefix="engine-", suffix=".so")
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(code)
     try:
-        return _typed(ctypes.PyDLL(name).walk), _typed(ctypes.CDLL(name).walk)
+        return _load_from_memory(code)
+    except OSError:  # not Linux, or a system that allows no such thing
+        return _load_from_disk(code)
+
+
+def _load_from_memory(code: bytes) -> tuple[Any, Any]:
+    """Load code by way of a file that is in no folder, so that it needs neither space nor rights on a disk."""
+    descriptor = _memory_file()
+    try:
+        with os.fdopen(descriptor, "wb", closefd=False) as file:
+            file.write(code)
+        # The file stays open: the loader knows a library by its name, and this one has its descriptor's number.
+        return _walks(f"/proc/self/fd/{descriptor}")
+    except OSError:
+        os.close(descriptor)
+        raise
+
+
+def _memory_file() -> int:
+    if not hasattr(os, "memfd_create"):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    try:
+        return os.memfd_create("trees.so", os.MFD_CLOEXEC | _MFD_EXEC)
+    except OSError:  # before Linux 6.3, which has no such flag, every such file is executable
+        return os.memfd_create("trees.so", os.MFD_CLOEXEC)
+
+
+def _load_from_disk(code: bytes) -> tuple[Any, Any]:
+    """Load code by way of a file that only this user can write."""
+    descriptor, name = tempfile.mkstemp(prefix="engine-", suffix=".so")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(code)
+        return _walks(name)
     finally:
         Path(name).unlink()
+
+
+def _walks(name: str) -> tuple[Any, Any]:
+    return _typed(ctypes.PyDLL(name).walk), _typed(ctypes.CDLL(name).walk)
 
 
 def _typed(walk: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.errors import plural
 from engine.models import steps as s
-from engine.models.graphs import Graph
+from engine.models.graphs import Graph, open_session, rows_at_once
 from engine.models.instances import Columns, Wanted, columns
 from engine.models.predictor import Wording, key_of
 from engine.models.program import Program
@@ -72,16 +72,21 @@ def _count(dtype: str, session: Any) -> int | None:
 
 def _load(model: Model, data: bytes) -> tuple[Graph, str, Any]:
     import onnx  # noqa: PLC0415 - only where a model is one
-    import onnxruntime  # noqa: PLC0415
 
     try:
         read = onnx.load_from_string(data)
     except Exception as error:  # noqa: BLE001 - protobuf has errors of its own
         raise model.error(f"the file is no ONNX graph ({clip(str(error), 200)})", "file") from None
-    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in read.graph.initializer):
-        raise model.error("the graph keeps data in other files; save it in one: save_as_external_data=False", "file")
+    elsewhere = _data_elsewhere(read)
+    if elsewhere is not None:
+        raise model.error(
+            f"the graph keeps data in other files ({show(elsewhere)}); save it in one: save_as_external_data=False",
+            "file",
+        )
     try:
-        session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+        session = open_session(data)
+    except MemoryError:
+        raise
     except Exception as error:  # noqa: BLE001 - onnxruntime has errors of its own
         reason = clip(str(error).strip().partition("\n")[0], 300)
         raise model.error(f"onnxruntime cannot load the graph: {reason}", "file") from None
@@ -89,8 +94,32 @@ def _load(model: Model, data: bytes) -> tuple[Graph, str, Any]:
     if len(inputs) != 1 or inputs[0].type not in _DTYPES:
         found = ", ".join(f"{one.name}: {one.type}" for one in inputs)
         raise model.error(f"the graph has the inputs {found}; it needs one, of float, double or string", "file")
+    at_once = rows_at_once(session)
+    if at_once is not None and at_once != 1:
+        raise model.error(
+            f"the graph takes {at_once} rows at once, no fewer and no more; export it with a first dimension that is "
+            "free (dynamic_axes)",
+            "file",
+        )
     dtype = _DTYPES[inputs[0].type]
     return Graph(np.frombuffer(data, np.uint8), dtype), dtype, session
+
+
+def _data_elsewhere(read: Any) -> str | None:
+    """Name a file that a tensor of the graph keeps its data in, wherever in the graph the tensor is.
+
+    Tensors are in initializers, in the attributes of operators, in the graphs that are attributes, in functions: so
+    every part of the message is looked at, not the places known today.
+    """
+    waiting = [read]
+    while waiting:
+        part = waiting.pop()
+        if part.DESCRIPTOR.name == "TensorProto" and part.data_location == part.EXTERNAL:
+            return next((entry.value for entry in part.external_data if entry.key == "location"), "")
+        for field, value in part.ListFields():
+            if field.message_type is not None:
+                waiting += [value] if hasattr(value, "ListFields") else value
+    return None
 
 
 def _classes(outputs: Any) -> tuple[Any, ...] | None:

@@ -15,10 +15,11 @@ import sklearn
 from engine.errors import Diagnostic, Place, SpecError, did_you_mean, plural
 from engine.models.artifacts import RESPONSE_METHODS, untrusted_types
 from engine.models.candidates import find_walk
-from engine.models.compile import ModelFile, Opened, read_file, uncompiled
+from engine.models.compile import Opened, uncompiled
 from engine.models.estimator import answers_in_rows, classes_of, kind_of, require_training, title_of, wanted_by
 from engine.models.inputs import Known, known_inputs, takes_texts
 from engine.models.lowering import lower
+from engine.models.modelfile import ModelFile, read_file
 from engine.models.plausible import as_written, plausible_instance
 from engine.models.predictor import Predictor
 from engine.models.ranges import known_texts, learnt_ranges
@@ -254,6 +255,8 @@ def _answer(predict: Predictor, instance: Any) -> list[Any] | None:
     try:
         result = predict([instance]).result
         json.dumps(result, allow_nan=False)
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001 - a model may raise anything
         return None
     return result

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import Diagnostic, SpecError
-from engine.models.compile import ModelFile, Opened, format_of, read_file, uncompiled
+from engine.models.compile import Opened, Progress, uncompiled
+from engine.models.modelfile import ModelFile, format_of, read_file
 from engine.models.predictor import Predictor
 from engine.models.reference import reference_instances
 from engine.spec import Model, Spec, load, write_pins
@@ -34,7 +35,10 @@ class Pinned:
 
 
 def lock_models(
-    routes: str | Path = "routes.yaml", models: str | Path | None = None, names: Iterable[str] = ()
+    routes: str | Path = "routes.yaml",
+    models: str | Path | None = None,
+    names: Iterable[str] = (),
+    progress: Progress = lambda _: None,
 ) -> tuple[Pinned, ...]:
     """Pin models as their files are now, all of them or the named ones, in the models.lock beside models.yaml.
 
@@ -47,14 +51,15 @@ def lock_models(
     if not chosen:
         chosen = list(spec.models.values())
         spec = replace(spec, pins={})
-    return pin(spec, {model.name: read_file(model) for model in chosen}, Opened())
+    return pin(spec, {model.name: read_file(model) for model in chosen}, Opened(), progress)
 
 
-def pin(spec: Spec, files: Mapping[str, ModelFile], opened: Opened) -> tuple[Pinned, ...]:
+def pin(spec: Spec, files: Mapping[str, ModelFile], opened: Opened, progress: Progress) -> tuple[Pinned, ...]:
     """Pin the models of a spec whose files are given, and keep every other pin."""
     found: list[Diagnostic] = []
     pins: dict[str, dict[str, Any]] = {name: one.node.plain for name, one in spec.pins.items()}
     for name, file in files.items():
+        progress(f"{name}: asking for its golden answers")
         try:
             pins[name] = _pin(replace(spec.models[name], pin=None), file, opened)
         except SpecError as error:
@@ -96,6 +101,8 @@ def _answer(predict: Predictor, instance: Any) -> dict[str, Any] | None:
     try:
         answer = {"input": instance, "result": predict([instance]).result[0]}
         json.dumps(answer, allow_nan=False)
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001 - a model may raise anything
         return None
     return answer

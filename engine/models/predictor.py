@@ -91,6 +91,10 @@ class Refusal(Exception):
         super().__init__(message)
 
 
+class Stopped(Refusal):
+    """The model's own computation stops on the values of a row, after every check of the input has passed."""
+
+
 Runtime = Callable[[Any], Answer]
 """Rows, as `Columns.convert` makes them, to their answer; raises `Refusal`. Any number of threads may call it."""
 

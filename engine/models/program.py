@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -36,12 +36,30 @@ class Program:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what overflows is checked for
             return self._answer(rows)
 
+    def __iter__(self) -> Iterator[s.Step]:
+        """Give every step in its order, those of branches too."""
+        for steps in (self.scores, self.result, self.probabilities or ()):
+            yield from _flat(steps)
+
     def _answer(self, rows: Any) -> Answer:
         scores = s.run(self.scores, rows)
         result = s.run(self.result, scores).tolist()
         if self.probabilities is None:
             return Answer(result)
         return Answer(result, s.run(self.probabilities, scores).tolist())
+
+
+def _flat(steps: tuple[s.Step, ...]) -> Iterator[s.Step]:
+    for step in steps:
+        branches: tuple[tuple[s.Step, ...], ...] = ()
+        if isinstance(step, s.Concatenate):
+            branches = step.branches
+        elif isinstance(step, s.Append):
+            branches = (step.steps,)
+        if not branches:
+            yield step
+        for branch in branches:
+            yield from _flat(branch)
 
 
 STEPS: Mapping[str, Any] = {

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from engine.models.instances import Columns
-from engine.models.predictor import Refusal, Runtime
+from engine.models.predictor import Refusal, Runtime, Stopped
 
 FLOAT32_END = 3.4028235677973366e38  # the smallest number that float32 rounds to infinity (IEEE 754)
 BELOW_FLOAT32_END = float(np.nextafter(FLOAT32_END, 0.0))
@@ -18,7 +18,8 @@ BELOW_FLOAT32_END = float(np.nextafter(FLOAT32_END, 0.0))
 def largest_number(columns: Columns, runtime: Runtime) -> float | None:
     """Give the largest number that is taken in every column at once, with either sign.
 
-    None where every number is taken, or where rows have texts, so that none can be made up.
+    None where every number is taken, where rows have texts, so that none can be made up, or where the model stops on
+    a number for a reason of its own: that says nothing of larger ones.
     """
     if columns.form != "array" or columns.count is None:
         return None
@@ -28,10 +29,21 @@ def largest_number(columns: Columns, runtime: Runtime) -> float | None:
         try:
             for sign in (1.0, -1.0):
                 runtime(np.full((1, count), sign * number))
+        except Stopped:
+            raise
         except Refusal:
             return False
         return True
 
+    try:
+        return _largest(takes)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - a runtime may raise anything
+        return None
+
+
+def _largest(takes: Callable[[float], bool]) -> float | None:
     if takes(sys.float_info.max) or not takes(1.0):
         return None
     if takes(BELOW_FLOAT32_END) and not takes(FLOAT32_END):

@@ -21,6 +21,8 @@ def result_form(model: Model, columns: Columns, predictor: Predictor) -> ResultF
     """
     try:
         result = predictor([_instance(model, columns)]).result[0]
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001 - an estimator may raise anything, and need not take what is made up
         return None
     return _form(result)

@@ -8,9 +8,10 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from engine.apart import Lost
 from engine.endpoints import show_models
 from engine.errors import render
-from engine.server.apart import LostCheck, check_apart
+from engine.server.apart import check_apart
 from engine.server.snapshot import Outcome, Source, Stamp, stamps
 from engine.server.supervisor import Patience, Supervisor
 
@@ -81,17 +82,20 @@ class Reloader(threading.Thread):
             self._stamps = stamps(self._stamps)
             self._asked.clear()
             try:
-                return check_apart(self._source, lambda _: None)
-            except LostCheck as lost:
+                return check_apart(self._source, stamped=self._know)
+            except Lost as lost:
                 logger.error("the changed spec could not be checked: %s", lost)  # noqa: TRY400 - no traceback says more
                 self._supervisor.degrade([f"the changed spec could not be checked: {lost}"])
-                self._stamps = lost.stamps or self._stamps
                 if lost.killed:
                     self._asked.wait(patience.delay(0.0))
                 else:
                     self._wait()
                 if self._stopped:
                     raise
+
+    def _know(self, stamps: Mapping[Path, Stamp]) -> None:
+        """Note which files a check is about to read, also where that check is lost."""
+        self._stamps = stamps
 
     def _wait(self) -> None:
         """Wait until the files have changed and are quiet again, or until somebody asks."""

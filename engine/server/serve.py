@@ -13,8 +13,8 @@ from typing import Any
 
 from engine.endpoints import show_models
 from engine.errors import SpecError
-from engine.models import needs_sklearn
-from engine.server.apart import LostCheck, check_apart
+from engine.models import lost_at_models, needs_sklearn
+from engine.server.apart import check_apart
 from engine.server.listener import listen
 from engine.server.logs import Logs
 from engine.server.notify import notify
@@ -41,15 +41,9 @@ def first_check(source: Source, progress: Progress) -> tuple[Outcome, Spec]:
     What would import scikit-learn or open a model file is done in another process.
     """
     spec = load(source.routes, source.models, locked=source.locked)
-    try:
+    with lost_at_models(spec):
         apart = needs_sklearn(spec) or newcomers(spec)
         outcome = check_apart(source, progress) if apart else check(source, progress)
-    except LostCheck as lost:
-        model = spec.models.get(str(lost).partition(":")[0])
-        where = model or next(iter(spec.models.values()))
-        raise where.error(
-            f"compiling the model failed: {lost}; runtime: sklearn serves it uncompiled", "file"
-        ) from None
     if outcome.snapshot is None:
         raise SpecError(outcome.mistakes)
     return outcome, spec

@@ -92,7 +92,7 @@ def check(
         stamped(outcome.stamps)
         prepared = prepare_models(spec, progress, opened)
         if stamps(outcome.stamps) == outcome.stamps:
-            outcome.notes = pin_newcomers(spec, prepared, opened)
+            outcome.notes = pin_newcomers(spec, prepared, opened, progress)
         predictors = restore_models(spec, prepared, opened=opened)
     except SpecError as error:
         outcome.mistakes = error.diagnostics
@@ -101,6 +101,8 @@ def check(
         outcome.stamps[spec.lock.absolute()] = stamp(spec.lock)
     Lane(build_app(spec, predictors))
     outcome.facts = tuple(predictor.facts for predictor in predictors.values())
+    served = [(facts.name, facts.report.instead) for facts in outcome.facts]
+    outcome.notes += tuple(f"{name}: {instead}" for name, instead in served if instead)
     kept = {name: one.without_file() for name, one in prepared.items()}
     outcome.mistakes = tuple(sorted((*spec.warnings, *counting_apart(spec, source.workers))))
     outcome.snapshot = Snapshot(spec, kept).dump()
@@ -119,13 +121,13 @@ def counting_apart(spec: Spec, workers: int) -> Iterator[Diagnostic]:
         yield Diagnostic(limited.place(), message, "warning")
 
 
-def pin_newcomers(spec: Spec, prepared: Mapping[str, Prepared], opened: Opened) -> tuple[str, ...]:
+def pin_newcomers(spec: Spec, prepared: Mapping[str, Prepared], opened: Opened, progress: Progress) -> tuple[str, ...]:
     """Pin the models that have no pin yet, as they are at first sight, and say so."""
     new = {name: file for name in newcomers(spec) if (file := prepared[name].file) is not None}
     if not new or spec.lock is None:
         return ()
     try:
-        pinned = pin(spec, new, opened)
+        pinned = pin(spec, new, opened, progress)
     except OSError as error:
         return (f"{', '.join(new)}: not pinned, since {spec.lock} cannot be written ({error.strerror})",)
     return tuple(f"{one.name}: pinned in {spec.lock} at first sight, sha256 {one.sha256}" for one in pinned)

@@ -123,6 +123,9 @@ class Follower:
         limits = snapshot.spec.service.limits
         self._headers = limits.headers + 3 * limits.url
         predictors = restore_models(snapshot.spec, snapshot.prepared, self._predictors)
+        for facts in (predictor.facts for predictor in predictors.values()):
+            if facts.report.instead:
+                logger.warning("%s: %s", facts.name, facts.report.instead)
         app = build_app(snapshot.spec, predictors, self._process)
         keyed = {(name, snapshot.prepared[name].key): predictor for name, predictor in predictors.items()}
         return app, keyed

@@ -2,11 +2,11 @@
 
 from engine.spec.builtin import BUILT_IN, DOCS_FILES, below
 from engine.spec.drafts import Draft, draft_hello, draft_model, name_from, require_free, write_drafts
-from engine.spec.files import inside, write_whole
+from engine.spec.files import inside, read_regular, write_whole
 from engine.spec.grammar import GrammarName, grammar
 from engine.spec.guards import MAX_KEY
 from engine.spec.load import load
-from engine.spec.lock import write_pins
+from engine.spec.lock import lock_of, write_pins
 from engine.spec.outline import Feature, Outline, bare_model
 from engine.spec.paths import LazyRule, parameter_schemas, path_template, rule_shape
 from engine.spec.records import (
@@ -58,10 +58,12 @@ __all__ = [
     "grammar",
     "inside",
     "load",
+    "lock_of",
     "name_from",
     "parameter_schemas",
     "parse_template",
     "path_template",
+    "read_regular",
     "require_free",
     "rule_shape",
     "write_drafts",

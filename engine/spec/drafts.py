@@ -10,7 +10,7 @@ from pathlib import Path
 from engine.errors import EngineError, SpecError
 from engine.spec.adding import SpecFile
 from engine.spec.environment import BEGIN
-from engine.spec.files import write_all
+from engine.spec.files import read_regular, write_all
 from engine.spec.grammar import GrammarName
 from engine.spec.scaffold import Entry, modeline, new_models, new_routes, route_text, schema_name, schema_text
 from engine.spec.templates import strings
@@ -121,7 +121,7 @@ def _grammar(name: GrammarName, folder: Path) -> Iterator[Draft]:
 
 def _data(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -17,6 +17,33 @@ MAX_BYTES = 16 * 1024 * 1024
 MAX_NEIGHBOURS, MOST_APART = 1000, 2
 
 
+_IRREGULAR = (
+    (stat.S_ISDIR, "a folder", errno.EISDIR),
+    (stat.S_ISFIFO, "a FIFO (a named pipe)", errno.EINVAL),
+    (stat.S_ISSOCK, "a socket", errno.EINVAL),
+    (stat.S_ISCHR, "a device", errno.EINVAL),
+    (stat.S_ISBLK, "a device", errno.EINVAL),
+)
+
+
+def read_regular(path: Path, most: int = -1) -> bytes:
+    """Read a file, or its first `most` bytes; raise `OSError`, also for what is no regular file.
+
+    Reading a FIFO may wait for ever, and a device may have no end.
+    """
+    _require_regular(path.stat())  # before it is opened, which can have effects on a device
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        _require_regular(os.fstat(descriptor))  # it may have been replaced since
+        return file.read(most)
+
+
+def _require_regular(found: os.stat_result) -> None:
+    for is_kind, kind, code in _IRREGULAR:
+        if is_kind(found.st_mode):
+            raise OSError(code, f"it is {kind}, not a regular file")
+
+
 def near_by(folder: Path, name: str) -> str:
     """Say which file was probably meant by one that is not in its folder; empty where there is none like it."""
     path = folder / name
@@ -83,7 +110,7 @@ def write_all(files: Mapping[Path, bytes]) -> None:
 
     A folder that is missing is made.
     """
-    before = {path: path.read_bytes() if path.exists() else None for path in files}
+    before = {path: read_regular(path) if path.exists() else None for path in files}
     made = {path.parent for path in files if not path.parent.exists()}
     written: list[Path] = []
     try:

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from engine.errors import Diagnostic, did_you_mean
+from engine.spec.files import read_regular
 from engine.spec.node import Node
 from engine.spec.records import RATE_SECONDS, Auth, Cors, RateLimit, Rates
 
@@ -147,11 +148,8 @@ def _digests(key: Node, folder: Path) -> Iterator[tuple[bytes, str]]:
 
 def _entries(path: Path) -> list[tuple[int, str]]:
     """Give the first word of each line that has one, with the line's number; raise `ValueError`, for the author."""
-    if path.exists() and not path.is_file():
-        raise ValueError("is a folder or a device, not a file")
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_FILE + 1)
+        data = read_regular(path, _MAX_FILE + 1)
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from None
     if len(data) > _MAX_FILE:

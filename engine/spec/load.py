@@ -37,7 +37,7 @@ def load(
     routes = Path(routes)
     beside = routes.parent / "models.yaml"
     opens([routes, beside if models is None else Path(models)])
-    models = Path(models) if models is not None else beside if beside.is_file() else None
+    models = Path(models) if models is not None else beside if beside.exists() else None
     found: list[Diagnostic] = []
     routes_root = _read("routes", routes, found, drafts)
     models_root: Node | None = None

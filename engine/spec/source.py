@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from engine.errors import Diagnostic, Place, SpecError
-from engine.spec.files import near_by
+from engine.spec.files import near_by, read_regular
 
 MAX_BYTES = 8 * 1024 * 1024
 _LINE_END = re.compile(r"\r\n|\r|\n")
@@ -54,8 +54,7 @@ def read_data(path: Path, name: str) -> bytes:
     """Read a spec file's bytes, not many more than are allowed; raise `SpecError`."""
     whole = Place(name)
     try:
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
+        return read_regular(path, MAX_BYTES + 1)
     except FileNotFoundError:
         meant = (
             near_by(path.parent, path.name) or "; go to the folder of your spec, or begin one: python -m engine init"

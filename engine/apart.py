@@ -1,0 +1,178 @@
+"""Work in a process of its own, within limits of time and memory: whatever a model's file does there ends with it."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import multiprocessing
+import os
+import re
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, TypeVar
+
+from engine.errors import EngineError
+
+SECONDS, MEMORY = "ENGINE_CHECK_SECONDS", "ENGINE_CHECK_MEMORY"
+DEFAULT_SECONDS = 300.0
+MOST_MEMORY = 16 * 1024**3
+# Of a small machine, a share; but libraries reserve some hundred MiB which they never touch.
+SHARE_OF_MEMORY, LEAST_MEMORY = 0.8, 1024**3
+_UNITS = {"MiB": 1024**2, "GiB": 1024**3}
+_END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of linux/prctl.h
+
+Result = TypeVar("Result")
+Tell = Callable[[Any], None]
+
+
+class Lost(EngineError):
+    """The process has ended without a result, in a `step` of its work.
+
+    `killed` tells whether that may be no fault of what it worked on.
+    """
+
+    def __init__(self, step: str, why: str, *, killed: bool = False) -> None:
+        self.step = step
+        self.why = why
+        self.killed = killed
+        super().__init__(f"{step}: {why}")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How long each step may take, and how many bytes of memory the process may use."""
+
+    seconds: float
+    memory: int
+
+    @property
+    def shown_memory(self) -> str:
+        """The memory in words."""
+        return f"{self.memory / 1024**3:.3g} GiB"
+
+
+def bounds() -> Bounds:
+    """Take the bounds from the environment, else from this machine; raise `EngineError` for values that are none."""
+    seconds, memory = os.environ.get(SECONDS), os.environ.get(MEMORY)
+    if seconds is not None and not re.fullmatch(r"[1-9][0-9]{0,8}", seconds):
+        raise EngineError(f'{SECONDS} is "{seconds}"; it is a whole number of seconds, such as 600')
+    size = re.fullmatch(r"([1-9][0-9]{0,8}) ?(MiB|GiB)", memory) if memory is not None else None
+    if memory is not None and size is None:
+        raise EngineError(f'{MEMORY} is "{memory}"; it is a size in MiB or GiB, such as 4 GiB')
+    share = int(max(LEAST_MEMORY, SHARE_OF_MEMORY * machine_memory()))
+    stated = int(size[1]) * _UNITS[size[2]] if size else min(MOST_MEMORY, share)
+    return Bounds(float(seconds or DEFAULT_SECONDS), stated)
+
+
+def machine_memory(root: Path = Path("/")) -> float:
+    """Give the bytes of memory of this machine, or of the container around this process where that has fewer."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else float("inf")
+    return min([machine, *_cgroup_limits(root)])
+
+
+def _cgroup_limits(root: Path) -> Iterator[int]:
+    """Give the limits of the control groups around this process, of version 1 and 2."""
+    with contextlib.suppress(OSError):
+        for line in (root / "proc/self/cgroup").read_text().splitlines():
+            _, controller, name = line.split(":", 2)
+            if controller not in ("", "memory"):
+                continue
+            home = root / "sys/fs/cgroup" / controller
+            group = home / name.lstrip("/")
+            for folder in (group, *group.parents):
+                if folder.is_relative_to(home):
+                    yield from _limit_in(folder / ("memory.limit_in_bytes" if controller else "memory.max"))
+
+
+def _limit_in(file: Path) -> Iterator[int]:
+    with contextlib.suppress(OSError, ValueError):  # it is "max", or there is none
+        yield int(file.read_text())
+
+
+def run_apart(work: Callable[..., Result], *arguments: Any, hear: Tell) -> Result:
+    """Give `work(*arguments, tell)`, done in another process; raise the `EngineError` that it raises, or `Lost`.
+
+    `hear` gets all that is told there; with each text that is told, a step begins.
+    """
+    limits, step = bounds(), "starting"
+    patience = DEFAULT_SECONDS  # nothing but the engine is at work before the first step
+    context = multiprocessing.get_context("spawn")
+    try:
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(theirs, limits.memory, work, arguments), daemon=True)
+        process.start()
+    except OSError as error:
+        raise Lost(step, f"no process can be started: {error}", killed=True) from None
+    theirs.close()
+    try:
+        while ours.poll(patience):
+            kind, content = ours.recv()
+            if kind == "returned":
+                result: Result = content
+                return result
+            if kind == "raised":
+                raise content
+            if kind == "failed":
+                raise Lost(step, content or _no_memory(limits))
+            step, patience = content if isinstance(content, str) else step, limits.seconds
+            hear(content)
+        raise Lost(step, f"it took more than {limits.seconds:.0f} seconds; {SECONDS} allows more")
+    except (EOFError, ConnectionError):
+        process.join()
+        raise _ended(process, step, limits) from None
+    finally:
+        process.kill()
+        process.join()
+        ours.close()
+
+
+def _no_memory(limits: Bounds) -> str:
+    return f"it needs more than {limits.shown_memory} of memory; {MEMORY} allows more"
+
+
+def _ended(process: BaseProcess, step: str, limits: Bounds) -> Lost:
+    """Say how a process has ended that has said nothing."""
+    status = process.exitcode or 0
+    if status >= 0:
+        return Lost(step, f"its process ended with exit status {status}")
+    named = f" ({signal.Signals(-status).name})" if -status in {*signal.Signals} else ""
+    why = f"its process was killed by signal {-status}{named}; it may use {limits.shown_memory} of memory"
+    return Lost(step, why, killed=True)
+
+
+def _work(connection: Connection, memory: int, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C is sent to all; the process that waits for this one ends it
+    _end_with_parent()
+    _limit_memory(memory)
+    try:
+        message = ("returned", work(*arguments, lambda content: connection.send(("told", content))))
+    except EngineError as error:
+        message = ("raised", error)
+    except MemoryError:
+        message = ("failed", "")
+    except Exception as error:  # noqa: BLE001 - it is told where it can be seen, and ends this process
+        traceback.print_exc()
+        message = ("failed", f"{type(error).__name__}: {error}")
+    connection.send(message)
+
+
+def _end_with_parent() -> None:
+    """Have the system kill this process when the thread that has started it is gone, where the system can."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL)
+
+
+def _limit_memory(memory: int) -> None:
+    try:
+        import resource  # noqa: PLC0415 - not on every system
+    except ImportError:
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (memory if hard == resource.RLIM_INFINITY else min(memory, hard), hard))

@@ -1,0 +1,55 @@
+"""A model's file as bytes, read once, and no larger than the memory that it may be loaded in."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.apart import bounds
+from engine.spec import Model, read_regular
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A model file's bytes, read once."""
+
+    data: bytes
+    sha256: str
+
+
+class ModelFiles:
+    """Model files, each read once."""
+
+    def __init__(self) -> None:
+        self._files: dict[Path, ModelFile] = {}
+
+    def read(self, model: Model) -> ModelFile:
+        """Read a model's file; raise `OSError`."""
+        path = model.file.resolve()
+        if path not in self._files:
+            data = _read_bounded(model.file)
+            self._files[path] = ModelFile(data, hashlib.sha256(data).hexdigest())
+        return self._files[path]
+
+
+def _read_bounded(file: Path) -> bytes:
+    """Read a file no larger than the memory that it may be loaded in; raise `OSError`."""
+    limits = bounds()
+    if file.stat().st_size > limits.memory:
+        raise OSError(errno.EFBIG, f"it is larger than {limits.shown_memory}, all the memory that loading it may take")
+    return read_regular(file)
+
+
+def read_file(model: Model, files: ModelFiles | None = None) -> ModelFile:
+    """Read a model's file, as one of `files`; raise `SpecError`."""
+    try:
+        return (files or ModelFiles()).read(model)
+    except OSError as error:
+        raise model.error(f"the model's file cannot be read: {error.strerror}", "file") from None
+
+
+def format_of(file: Path) -> str:
+    """Name a model file's format, which follows from its name."""
+    return {".onnx": "onnx", ".skops": "skops"}.get(file.suffix.lower(), "pickle")

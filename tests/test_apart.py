@@ -1,0 +1,88 @@
+"""Work in a process of its own: its result, its steps, its mistakes, and what is said where it is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.apart import Lost, Tell, run_apart
+from engine.errors import EngineError, SpecError
+from engine.models import lost_at_models
+from engine.spec import load
+
+
+def double(number: int, tell: Tell) -> tuple[int, int]:
+    tell("m: doubling")
+    tell({"any": "content"})
+    return 2 * number, os.getpid()
+
+
+def refuse(tell: Tell) -> None:
+    tell("m: judging")
+    raise EngineError("it will not do")
+
+
+def fail(tell: Tell) -> None:
+    tell("m: computing")
+    raise ValueError("odd")
+
+
+def run_short(tell: Tell) -> None:
+    tell("m: computing")
+    raise MemoryError
+
+
+def test_the_result_and_the_steps_of_another_process() -> None:
+    heard: list[Any] = []
+    result, process = run_apart(double, 21, hear=heard.append)
+    assert (42, True) == (result, process != os.getpid())
+    assert ["m: doubling", {"any": "content"}] == heard
+
+
+def test_a_mistake_is_raised_as_it_is() -> None:
+    with pytest.raises(EngineError, match="it will not do"):
+        run_apart(refuse, hear=lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("work", "why"),
+    [(fail, "ValueError: odd"), (run_short, "it needs more than 2 GiB of memory; ENGINE_CHECK_MEMORY allows more")],
+)
+def test_a_failure_is_told_with_its_step(
+    work: Callable[[Tell], None], why: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """With a traceback where it is nobody's mistake that is known."""
+    monkeypatch.setenv("ENGINE_CHECK_MEMORY", "2 GiB")
+    with pytest.raises(Lost) as lost:
+        run_apart(work, hear=lambda _: None)
+    assert ("m: computing", why, False) == (lost.value.step, lost.value.why, lost.value.killed)
+    assert (work is fail) == ("Traceback" in capfd.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("step", "told"),
+    [
+        ("m: loading", "stopped while loading: too long"),
+        ("m: proving trees in C", "stopped while proving trees in C: too long; runtime: sklearn serves it uncompiled"),
+        ("starting", ""),
+        ("other: loading", ""),
+    ],
+)
+def test_what_is_lost_is_told_at_the_model_of_its_step(step: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "routes.yaml").write_text("routes: [{path: /, model: m}]")
+    (tmp_path / "m.pkl").write_bytes(b"")
+    (tmp_path / "models.yaml").write_text(json.dumps({"models": {"m": {"file": "m.pkl", "input": {"type": "string"}}}}))
+    spec = load(tmp_path / "routes.yaml")
+    with pytest.raises(SpecError if told else Lost) as refused, lost_at_models(spec):
+        raise Lost(step, "too long")
+    if told:
+        (found,) = refused.value.diagnostics
+        assert told == found.message
+        assert found.place.text[found.place.column - 1 :].startswith('"m.pkl"')
+    else:
+        assert f"{step}: too long" == str(refused.value)
