@@ -19,8 +19,8 @@ from granian.log import LogLevels
 from granian.server import MPServer
 
 from engine.server.listener import BACKLOG
-from engine.server.worker import CONNECTIONS
 
+CONNECTIONS = 512
 NAMES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
 SCHEMA = {"type": "object", "required": list(NAMES), "properties": {name: {"type": "number"} for name in NAMES}}
 SETTINGS: dict[str, Any] = {

@@ -104,13 +104,14 @@ class Lane:
     def _find(self, environ: Environ) -> Known | None:
         """Find the short way for a request, if it is plain."""
         known = self._ways.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
-        is_plain = (
-            known is not None
-            and "HTTP_TRANSFER_ENCODING" not in environ
-            and len(environ.get("QUERY_STRING", "")) <= self._query
-            and self._is_plain(environ.get("HTTP_HOST", ""))
-        )
-        return known if is_plain else None
+        if (
+            known is None
+            or "HTTP_TRANSFER_ENCODING" in environ
+            or len(environ.get("QUERY_STRING", "")) > self._query
+            or not self._is_plain(environ.get("HTTP_HOST", ""))
+        ):
+            return None
+        return known
 
     def _is_plain(self, host: str) -> bool:
         """Tell whether Flask certainly takes a Host header; it refuses a few, such as `a..b`."""

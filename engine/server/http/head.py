@@ -10,15 +10,22 @@ from engine.endpoints import Problem
 CLIENT = "engine.client"  # where an environ has the address and port of the connection
 
 _MAX_NAMES, _MAX_NAME = 1000, 64
+_UNREAD = "engine.unread"
+_VERSIONS = {"1.1": "HTTP/1.1"}
 _CLOSE = (("Connection", "close"),)
 
 Environ = dict[str, Any]
 
 
 class _Keys(dict[str, str]):
-    """Header names → keys of an environ."""
+    """Header names → keys of an environ; names with an underscore have one that nobody reads.
+
+    In an environ they would look like those with a hyphen, and could pass for what a proxy in front has written.
+    """
 
     def __missing__(self, name: str) -> str:
+        if "_" in name:
+            return _UNREAD
         key = name.upper().replace("-", "_")
         key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
         if len(self) < _MAX_NAMES and len(name) <= _MAX_NAME:
@@ -34,40 +41,36 @@ def read_head(scope: Any, limit: int) -> tuple[Environ, Problem | None]:
     headers = scope.headers
     sent = headers.items()
     environ: Environ = {_KEYS[name]: value for name, value in sent}
-    if not len(sent) == len(environ) == len(headers) or any("_" in name for name, _ in sent):
+    if not len(sent) == len(environ) == len(headers):
         environ = _joined(headers)
+    environ.pop(_UNREAD, None)
     client, path, version = scope.client, scope.path, scope.http_version
-    size = sum([len(name) + len(value) + 4 for name, value in sent])
     environ["REQUEST_METHOD"] = scope.method
     environ["PATH_INFO"] = path if path.isascii() else path.encode().decode("latin-1")
     environ["QUERY_STRING"] = scope.query_string
-    environ["SERVER_PROTOCOL"] = f"HTTP/{version}" if "." in version else f"HTTP/{version}.0"
+    environ["SERVER_PROTOCOL"] = _VERSIONS.get(version, "HTTP/1.0")
     environ["REMOTE_ADDR"] = client.rpartition(":")[0].strip("[]")
     environ[CLIENT] = client
+    size = sum([len(name) + len(value) for name, value in sent]) + 4 * len(sent)
     return environ, _problem(environ, size, limit)
 
 
 def _joined(headers: Any) -> Environ:
-    """Join headers that were sent several times, as Granian does for WSGI.
-
-    A name with an underscore is left out, since in an environ it would look like the one with a hyphen, and could
-    pass for what a proxy in front has written.
-    """
+    """Join headers that were sent several times, as Granian does for WSGI."""
     return {
         _KEYS[name]: (";" if name == "cookie" else ",").join(headers.get_all(name))
         for name in headers.keys()  # noqa: SIM118 - not a mapping
-        if "_" not in name
     }
 
 
 def _problem(environ: Environ, size: int, limit: int) -> Problem | None:
     """Give what is wrong with a head, as RFC 9112 has it (sections 3.2, 6.1 and 6.3)."""
-    if "HTTP_HOST" not in environ and environ["SERVER_PROTOCOL"] == "HTTP/1.1":
+    host, coding = environ.get("HTTP_HOST"), environ.get("HTTP_TRANSFER_ENCODING")
+    if host is None and environ["SERVER_PROTOCOL"] == "HTTP/1.1":
         return Problem(HTTPStatus.BAD_REQUEST, "the Host header is missing; HTTP/1.1 requires it")
-    if "," in environ.get("HTTP_HOST", ""):
+    if host is not None and "," in host:
         return Problem(HTTPStatus.BAD_REQUEST, "there is more than one Host header; send one", headers=_CLOSE)
-    if environ.get("HTTP_TRANSFER_ENCODING", "chunked").strip().lower() != "chunked":
-        coding = environ["HTTP_TRANSFER_ENCODING"]
+    if coding is not None and coding.strip().lower() != "chunked":
         detail = f'the transfer coding "{coding[:60]}" is not supported; send the body as it is, or chunked'
         return Problem(HTTPStatus.NOT_IMPLEMENTED, detail, headers=_CLOSE)
     if size > limit:
