@@ -13,10 +13,11 @@ from typing import Any
 
 from engine.endpoints.body import read_json
 from engine.endpoints.messages import Endpoint, Headers, Request, Response, encode_any_json
-from engine.endpoints.problems import violated
+from engine.endpoints.places import Places
+from engine.endpoints.problems import require_none
 from engine.spec import Parameter, Route, parse_template
 from engine.spec import Response as Declared
-from engine.validation import Validator
+from engine.validation import Budget, Validator
 
 Fill = Callable[[Mapping[str, Any]], bytes]
 
@@ -86,12 +87,15 @@ class CheckedEndpoint:
     endpoint: Endpoint
     validator: Validator
     strict: bool
+    places: Places
 
     def __call__(self, request: Request) -> Response:
         """Answer one request; raise `Problem` for a body that is no JSON or violates the schema."""
-        value = read_json(request, strict=self.strict)
-        if not self.validator.is_valid(value):
-            raise violated(self.validator.violations(value))
+        with self.places:
+            value, size = read_json(request, strict=self.strict), len(request.body)
+            if size > self.validator.safe_size or not self.validator.is_valid(value):
+                budget = Budget(size)
+                require_none(self.validator.violations(value, budget=budget), budget)
         return self.endpoint(request)
 
 
@@ -100,7 +104,8 @@ def build_fixed(route: Route, declared: Declared) -> Endpoint:
     endpoint = KINDS[declared.kind](declared, route.parameters)
     if route.input is None:
         return endpoint
-    return CheckedEndpoint(endpoint, Validator(route.input.document), route.strict_content_type)
+    places = Places(route.limits.concurrent)
+    return CheckedEndpoint(endpoint, Validator(route.input.document), route.strict_content_type, places)
 
 
 def content_type(declared: Declared) -> str:

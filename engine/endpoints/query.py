@@ -46,7 +46,8 @@ class QueryReader:
     def told(self, violations: Iterable[Violation], query: str) -> Iterator[Violation]:
         """Put the violations of an instance in the words of the query string that it was read from."""
         texts = _texts(query)
-        repeated = [name for name, found in texts.items() if len(found) > 1 and "array" not in self._types_of(name)]
+        several = (name for name, found in texts.items() if len(found) > 1 and "array" not in self._types_of(name))
+        repeated = dict.fromkeys(several)
         for name in repeated:
             verdict = f'"{clip(name)}" stands there {len(texts[name])} times; send it once'
             yield Violation((name,), verdict, "type", ())

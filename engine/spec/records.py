@@ -35,7 +35,7 @@ class Record:
 class Limits(Record):
     """The most that is taken: `body`, `url` and `headers` in bytes, `instances` in one request to a model.
 
-    `concurrent` is how many requests to a model's route a worker has in hand at once.
+    `concurrent` is how many requests to a route with a model or an input a worker has in hand at once.
     """
 
     body: int = 1024 * 1024
