@@ -17,7 +17,7 @@ from engine.endpoints.places import Places
 from engine.endpoints.problems import require_none
 from engine.spec import Parameter, Route, parse_template
 from engine.spec import Response as Declared
-from engine.validation import Budget, Validator
+from engine.validation import Validator
 
 Fill = Callable[[Mapping[str, Any]], bytes]
 
@@ -94,7 +94,7 @@ class CheckedEndpoint:
         with self.places:
             value, size = read_json(request, strict=self.strict), len(request.body)
             if size > self.validator.safe_size or not self.validator.is_valid(value):
-                budget = Budget(size)
+                budget = self.validator.budget(size)
                 require_none(self.validator.violations(value, budget=budget), budget)
         return self.endpoint(request)
 

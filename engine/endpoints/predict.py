@@ -19,7 +19,7 @@ from engine.endpoints.query import QueryReader
 from engine.errors import Overloaded, RefusedInstance
 from engine.models import Prediction, Predictor
 from engine.spec import Model, Route
-from engine.validation import Budget, Path, Validator, Violation, pointer
+from engine.validation import Path, Validator, Violation, pointer
 
 BATCH_KEY = "instances"
 NOT_FINITE = "the model's answer to this instance is not a finite number"
@@ -61,7 +61,7 @@ class PredictEndpoint:
 
         size = len(request.query if asked else request.body)
         if size > self._validator.safe_size or not all(map(self._validator.is_valid, instances)):
-            budget = Budget(size)
+            budget = self._validator.budget(size)
             found = chain.from_iterable(
                 self._validator.violations(instance, where(row), budget) for row, instance in enumerate(instances)
             )

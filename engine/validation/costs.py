@@ -1,8 +1,8 @@
 """What judging a value can cost, whatever the value is: an upper bound that follows from the schema alone.
 
 The unit is a nanosecond for every two bytes of a body, the least that a JSON value takes. The figures were measured
-with jsonschema-rs 0.60 (tests/faults/test_costs.py holds them to what it does now). It judges a schema that refers to
-itself once for every value, so that recursion adds up instead of multiplying.
+with jsonschema-rs 0.60. It judges a schema that refers to itself once for every value, so that recursion adds up
+instead of multiplying; of several that refer to each other, it judges some again and again.
 """
 
 from __future__ import annotations
@@ -16,14 +16,17 @@ from engine.jsonschemas import Place
 from engine.validation.parts import Part
 
 CHEAP = 1200.0  # up to here, the library may judge any value whatever its size
-SMALL = 300_000.0  # nanoseconds that may pass between two looks at the time
+SMALL = 1_000_000.0  # nanoseconds that may pass between two looks at the time
+_ATOMS = frozenset((bool, float, int, type(None)))
+_ATOM = 10.0  # bytes that a number is reckoned with
 _KEYWORD = 20.0
 _BOUND = 400.0  # a limit that is compared with a number beyond 64 bits
 _NUMBER = 1500.0  # a choice that is compared with a number: exactly, as fractions
 _MULTIPLE = 10_000.0
 _UNIQUE = 4000.0  # up to 15 items are compared each with each
 _ENTRY = 30.0
-_REFERENCE = 600.0
+_REFERENCE = 50.0
+_LOOP = 500.0
 _STATE = 20.0  # of a pattern's automaton, for two characters
 _INSIDE = ("allOf", "anyOf", "oneOf", "dependentSchemas")
 _INSIDE_ONE = ("not", "if", "then", "else")
@@ -45,6 +48,8 @@ def safe_size(part: Part, nanoseconds: float = SMALL) -> float:
 
 def is_small(value: Any, size: float) -> bool:
     """Tell whether a value has at most so many bytes of JSON, in no more time than a small one takes."""
+    if type(value) in _ATOMS:
+        return size >= _ATOM
     waiting, left = [value], size
     while waiting:
         value = waiting.pop()
@@ -57,25 +62,34 @@ def is_small(value: Any, size: float) -> bool:
                 value = value.values()
             waiting.extend(value)
         else:
-            left -= 2 + len(value) if isinstance(value, str) else 8
+            left -= 2 + len(value) if isinstance(value, str) else _ATOM
         if left < 0:
             return False
     return True
 
 
 def weight(part: Part) -> float:
-    """Bound what a part costs for every two bytes of the JSON that it judges."""
+    """Bound what a part costs for every two bytes of the JSON that it judges, in nanoseconds."""
     if part.weight is None:
-        part.weight = _weigh(part)
+        root = part.document.part(())
+        part.weight = _weigh(part) if part is root else min(_weigh(part), weight(root))
     return part.weight
+
+
+def price(part: Part, keyword: str) -> float:
+    """Bound what one keyword of a part costs for two bytes, without the schemas that it holds."""
+    if keyword not in part.prices:
+        part.prices[keyword] = keyword_cost(keyword, part.schema[keyword])
+    return part.prices[keyword]
 
 
 def _weigh(part: Part) -> float:
     scale = _Scale()
     levels = scale.levels(part)
-    loops = sum(count * max(scale.levels(target)) for target, count in scale.loops.items())
+    again = sum(max(scale.levels(target)) for target in scale.loops)
+    loops = _LOOP * (1 + sum(scale.loops.values()) / 4) * len(scale.loops) ** 5
     deep = float("inf") if scale.unique and scale.loops else scale.unique * _UNIQUE
-    return max(levels) + loops + deep
+    return max(levels) + (again + loops if scale.loops else 0.0) + deep
 
 
 class _Scale:
@@ -104,7 +118,7 @@ class _Scale:
         own = [sum(keyword_cost(keyword, schema[keyword]) for keyword in part.rules)]
         inside = [self.levels(sub) for keyword in _INSIDE for sub in part.subs(keyword)]
         inside += [self.levels(part.sub(keyword)) for keyword in _INSIDE_ONE if keyword in schema]
-        inside += [[_REFERENCE] if target is None else self.levels(target) for target in part.targets()]
+        inside += [self.levels(target) for target in part.candidates()]
         # What is evaluated is asked of every schema beside, and each of these judges once more.
         again = 3 if "unevaluatedItems" in schema or "unevaluatedProperties" in schema else 1
         children = _largest([self._of_items(part), self._of_properties(part)])

@@ -86,6 +86,7 @@ class Part:
         fields = self.schema if isinstance(self.schema, Mapping) else {}
         self.rules = sorted(_ORDER.keys() & fields.keys(), key=_ORDER.__getitem__)
         self.weight: float | None = None  # as `costs` finds it
+        self.prices: dict[str, float] = {}
         self._judges: dict[str, IsValid] = {}
 
     @cached_property
@@ -141,6 +142,12 @@ class Part:
                 name = self.schema[keyword].partition("#")[2]
                 several = keyword == "$dynamicRef" and len(references.dynamic.get(name, ())) > 1
                 yield None if place is None or several else self.document.part(place)
+
+    def candidates(self) -> list[Part]:
+        """Give every part that the part's references may lead to."""
+        name = str(self.schema.get("$dynamicRef", "")).partition("#")[2]
+        several = map(self.document.part, self.document.references.dynamic.get(name, ()))
+        return list(dict.fromkeys(part for part in (*self.targets(), *several) if part is not None))
 
 
 def _locate(schema: Any, place: Place) -> tuple[Any, tuple[str | int, ...], str]:

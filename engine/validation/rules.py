@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from engine.validation.budget import Exhausted
-from engine.validation.costs import is_cheap, is_small, keyword_cost, pattern_cost, safe_size
+from engine.validation.costs import is_cheap, is_small, pattern_cost, price, safe_size
 from engine.validation.parts import Part
 from engine.validation.violation import Violation
 from engine.validation.words import (
@@ -51,11 +51,10 @@ def _violation(part: Part, keyword: str, value: Any, at: Path, hint: Callable[[]
 
 def assertion(walk: Walk, part: Part, keyword: str, value: Any, at: Path) -> Violations:
     """Judge a keyword that needs no other."""
-    wanted = part.schema[keyword]
     length = len(value) if keyword == "pattern" and isinstance(value, str) else 2
-    walk.spend(at, keyword_cost(keyword, wanted) * length * 0.5e-9)
+    walk.spend(at, price(part, keyword) * length * 0.5e-9)
     if not part.judge(keyword)(value):
-        hint = partial(did_you_mean_option, value, wanted) if keyword == "enum" else str
+        hint = partial(did_you_mean_option, value, part.schema[keyword]) if keyword == "enum" else str
         yield _violation(part, keyword, value, at, hint)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
-from engine.validation.budget import Budget, Exhausted
+from engine.validation.budget import EXPLAINING_PER_BYTE, JUDGING_PER_BYTE, Budget, Exhausted
 from engine.validation.costs import is_small, safe_size
 from engine.validation.parts import Document, compile_schema
 from engine.validation.violation import Violation
@@ -43,6 +43,10 @@ class Validator:
         A larger one is judged by asking for its violations, within a budget.
         """
         return safe_size(self._document.part(()), SAFE_NANOSECONDS)
+
+    def budget(self, size: int) -> Budget:
+        """Make the budget for a body of so many bytes."""
+        return Budget(size, EXPLAINING_PER_BYTE if size <= self.safe_size else JUDGING_PER_BYTE)
 
     def violations(self, value: Any, at: Path = (), budget: Budget | None = None) -> Iterator[Violation]:
         """Give every violation once, in the order of the schema's keywords; `at` is where `value` stands in the whole.

@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
-from engine.errors import begin_alike, plural
+from engine.errors import plural
 
 TYPE_NAMES = {
     "array": "an array",
@@ -123,8 +123,17 @@ def closest(word: str, options: Iterable[str]) -> str:
 
 def _likeness(word: str, option: str) -> int:
     """Compare two words cheaply, to choose those that are worth a real comparison."""
-    ends = begin_alike(word, option) + begin_alike(word[::-1], option[::-1])
+    ends = _begin_alike(word, option) + _begin_alike(word[::-1], option[::-1])
     return ends + len({*word} & {*option}) - abs(len(word) - len(option))
+
+
+def _begin_alike(one: str, other: str) -> int:
+    """Count the characters with which two short texts begin alike, by halves."""
+    count = 0
+    for more in (32, 16, 8, 4, 2, 1):
+        if one.startswith(other[: count + more]) and count + more <= len(other):
+            count += more
+    return count
 
 
 def did_you_mean_option(word: Any, options: Iterable[Any]) -> str:
