@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from engine.validation.budget import Exhausted
-from engine.validation.costs import is_cheap, is_small, pattern_cost, price, safe_size
+from engine.validation.costs import is_cheap, is_small, pattern_cost, price
 from engine.validation.parts import Part
 from engine.validation.violation import Violation
 from engine.validation.words import (
@@ -234,14 +234,12 @@ def _nothing(walk: Walk, part: Part, keyword: str, value: Any, at: Path) -> Viol
     yield from ()
 
 
-def unevaluated(part: Part, value: Any, at: Path) -> Violations:
+def unevaluated(walk: Walk, part: Part, value: Any, at: Path) -> Violations:
     """Judge what no other keyword of a schema has evaluated, which only the library can tell."""
     keyword = "unevaluatedItems" if isinstance(value, list) else "unevaluatedProperties"
     if keyword not in part.rules or not isinstance(value, list | dict):
         return
-    if not is_cheap(part) and not is_small(value, safe_size(part)):
-        raise Exhausted(at)
-    if part.is_valid(value):
+    if walk.judge_whole(part, value, at):
         return
     names = part.unevaluated(value) if is_small(value, _MAX_COPIED) else []
     for name in names:

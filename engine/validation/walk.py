@@ -49,7 +49,7 @@ class Walk:
                         found = True
                         yield violation
                 if not found:
-                    yield from unevaluated(part, value, at)
+                    yield from unevaluated(self, part, value, at)
             finally:
                 self._open.discard(key)
 
@@ -80,7 +80,11 @@ class Walk:
             self._budget.take(at, seconds)
 
     def _in_the_deep(self, part: Part, value: Any, at: Path) -> Violations:
+        if not self.judge_whole(part, value, at):
+            yield Violation(at, _TOO_DEEP, "", ())
+
+    def judge_whole(self, part: Part, value: Any, at: Path) -> bool:
+        """Have the library judge; raise `Exhausted` where that may take longer than a budget allows."""
         if self._budget is not None and not is_cheap(part) and not is_small(value, safe_size(part)):
             raise Exhausted(at)
-        if not part.is_valid(value):
-            yield Violation(at, _TOO_DEEP, "", ())
+        return part.is_valid(value)
