@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import gc
-import io
 import json
 import random
 import re
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -16,21 +14,12 @@ from typing import Any
 import jsonschema
 import orjson
 import pytest
-from werkzeug.test import create_environ
+from costing import app_of, ask, hold_to_the_bound
 
-from engine import SpecError, create_app
-from engine.endpoints.problems import Problem, require_none
-from engine.endpoints.query import QueryReader
-from engine.server.worker import ENVIRON
-from engine.spec import load
-from engine.spec.paths import rule_shape
 from engine.validation import Validator
-from engine.web import Lane
 
-SECONDS, SECONDS_PER_BYTE = 0.010, 1e-6
 PEAK_MIB = 8
 PARSING_BYTES = 40
-TRIES = 3
 GENERATED = 25
 
 NAMES = [f"measured_feature_number_{number:04}" for number in range(1000)]
@@ -90,7 +79,7 @@ CASES: dict[str, tuple[Any, bytes]] = {
         {"items": {"$ref": "#"}, "uniqueItems": True},
         nested(300, orjson.dumps(list(range(100_000)))),
     ),
-    "a pattern that counts": ({"pattern": "a[ab]{500}c"}, orjson.dumps(abs_of(300_000))),
+    "a pattern that counts": ({"pattern": "^[ab]*a[ab]{300}c$"}, orjson.dumps(abs_of(300_000) + "c")),
     "many patterns of names": (
         {"patternProperties": {f".*x{number}": {"type": "null"} for number in range(100)}},
         orjson.dumps({f"k{number}x7": 1 for number in range(50_000)}),
@@ -112,36 +101,6 @@ CASES: dict[str, tuple[Any, bytes]] = {
         orjson.dumps({f"k{number}": 1 for number in range(50_000)}),
     ),
 }
-
-
-def app_of(schema: Any, folder: Path) -> Lane:
-    route = {"path": "/", "input": schema, "response": {"text": "valid"}, "limits": {"body": "4 MiB"}}
-    (folder / "routes.yaml").write_bytes(orjson.dumps({"routes": [route]}))
-    return Lane(create_app(folder / "routes.yaml"), ENVIRON)
-
-
-def ask(app: Lane, body: bytes, **more: str) -> tuple[int, bytes]:
-    own = {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body)), "CONTENT_TYPE": "application/json"}
-    environ = {**ENVIRON, **create_environ("/", method="POST"), **own, **more}
-    statuses: list[str] = []
-    answer = b"".join(app(environ, lambda status, _, *__: statuses.append(status)))
-    return int(statuses[0][:3]), answer
-
-
-def is_within(seconds: float, do: Callable[[], object]) -> bool:
-    """Tell whether something takes no more of the processor's time, in one of a few tries: others are at work here."""
-    return any(seconds_of(do) < seconds for _ in range(TRIES))
-
-
-def seconds_of(do: Callable[[], object]) -> float:
-    begin = time.process_time()
-    do()
-    return time.process_time() - begin
-
-
-def hold_to_the_bound(app: Lane, body: bytes) -> None:
-    parsing = seconds_of(lambda: orjson.loads(body))
-    assert is_within(parsing + SECONDS + SECONDS_PER_BYTE * len(body), lambda: ask(app, body))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -333,99 +292,3 @@ def test_what_takes_too_long_is_told_where(tmp_path: Path) -> None:
         == (problem["errors"][0]["detail"])
     )
     assert problem["errors"][0]["pointer"].startswith("#/items")
-
-
-SLOW_RULES = (
-    *("/p2/<path:a>/x/<path:b>/y", "/p3/<path:a>/x/<path:b>/x/<path:c>", "/<a>-<b>x", "/<a>-<b>.<c>", "/<a><b>"),
-    *("/<int:a><int:b>", "/<path:a>.<b>", "/<path:a>-<b>/z", "/<string(maxlength=200):a>-<b>x", "/<path:a><b>"),
-)
-QUICK_RULES = (
-    *("/p1/<path:a>/x", "/p2/<path:a>/x/<path:b>", "/<a>", "/<a>-<b>-<c>", "/<a>.json", "/<a>-<int:b>"),
-    *("/<int:y>-<int:m>-<int:d>.csv", "/<path:a>/<b>", "/<path:a>/<b>.<c>", "/<path:a>/x/<b>.json", "/<a>-<path:b>"),
-    *("/<path:a>.<any(json,csv):e>", "/<string(maxlength=20):a>-<b>x", "/<string(length=2):a><string(length=3):b>"),
-)
-
-
-@pytest.mark.parametrize("rule", SLOW_RULES)
-def test_a_rule_that_a_client_could_make_slow_is_refused(rule: str, tmp_path: Path) -> None:
-    routes = tmp_path / "routes.yaml"
-    routes.write_text(f'routes: [{{path: "{rule}", response: ok}}]')
-    with pytest.raises(SpecError) as refused:
-        load(routes)
-    assert f'routes.yaml:1:17: error: path "{rule}": a client could make this rule take seconds' in str(refused.value)
-
-
-def hard_urls(rule: str) -> Iterator[str]:
-    """URLs that match a rule nearly, in many ways."""
-    chance = random.Random(rule)
-    pieces = ["a", "1", "-", ".", "/", "x", "a/x/", "1-", "b/1/", "/x", *re.split("<.*?>", rule)]
-    for _ in range(30):
-        unit = "".join(chance.choices(pieces, k=chance.choice([1, 1, 2, 3]))) or "a"
-        text = (rule.partition("<")[0] + unit * (8000 // len(unit)))[:8000]
-        yield text + chance.choice(["", "!", "/", "x", "a/z", "\n"])
-
-
-@pytest.mark.parametrize("rule", QUICK_RULES)
-def test_no_url_takes_long_to_route(rule: str, tmp_path: Path) -> None:
-    assert rule_shape(rule)
-    routes = tmp_path / "routes.yaml"
-    routes.write_text(f'routes: [{{path: "{rule}", response: ok}}]')
-    app = Lane(create_app(routes), ENVIRON)
-    for url in hard_urls(rule):
-        path = url if url.startswith("/") else "/" + url
-        asked = partial(ask, app, b"", REQUEST_METHOD="GET", PATH_INFO=path)
-        assert is_within(SECONDS + SECONDS_PER_BYTE * len(path), asked), path[:40]
-
-
-QUERIES = (
-    "&".join(f"a{number}=1" for number in range(7000)),
-    "&".join(f"a{number}=1" for number in range(1999)),
-    "&".join(f"n{number % 30}=x" for number in range(1999)),
-    "a&" * 30_000,
-    "&" * 60_000,
-    "%41" * 20_000,
-    "n1=" + "9" * 60_000,
-)
-
-
-@pytest.mark.parametrize("number", range(len(QUERIES)))
-def test_no_query_string_takes_long_to_read(number: int) -> None:
-    names = [f"n{number}" for number in range(30)]
-    schema = {"type": "object", "required": names, "properties": dict.fromkeys(names, {"type": "number"})}
-    reader, validator, query = (
-        QueryReader(schema),
-        Validator({**schema, "additionalProperties": False}),
-        QUERIES[number],
-    )
-
-    def ask_in_the_query() -> None:
-        with pytest.raises(Problem) as refused:
-            budget = validator.budget(len(query))
-            require_none(reader.told(validator.violations(reader.read(query), (), budget), query), budget)
-        assert refused.value.status in (400, 422)
-
-    assert is_within(SECONDS + SECONDS_PER_BYTE * len(query), ask_in_the_query)
-
-
-HEADERS = ("ACCEPT", "IF_NONE_MATCH", "COOKIE", "X_REQUEST_ID", "TRACEPARENT", "ORIGIN", "AUTHORIZATION", "X_API_KEY")
-
-
-@pytest.mark.parametrize("name", [*HEADERS, "EXPECT", "HOST", "RANGE", "ACCEPT_ENCODING", "FORWARDED"])
-def test_no_header_takes_long_to_read(name: str, tmp_path: Path) -> None:
-    (tmp_path / "file.txt").write_text("x")
-    (tmp_path / "routes.yaml").write_text(
-        "service: {cors: {origins: ['https://a.example']}}\n"
-        "routes: [{path: /file, response: {file: file.txt}}, {path: /, methods: [GET, POST], response: ok}]"
-    )
-    app = Lane(create_app(tmp_path / "routes.yaml"), ENVIRON)
-    for unit in ("a/b;q=0.1,", 'W/"a",', '"', ";", "a=b; ", "*/*, ", 'a/b;c="x\\"', "127.", "\\"):
-        sent = {f"HTTP_{name}": unit * (60_000 // len(unit))}
-        for method, path in (("GET", "/file"), ("GET", "/nowhere"), ("OPTIONS", "/")):
-            asked = partial(ask, app, b"", REQUEST_METHOD=method, PATH_INFO=path, **sent)
-            assert is_within(SECONDS + SECONDS_PER_BYTE * 60_000, asked), (unit, path)
-
-
-def test_a_url_that_no_route_takes_is_not_looked_for(tmp_path: Path) -> None:
-    (tmp_path / "routes.yaml").write_text('routes: [{path: "/<path:a>/x", response: ok}]')
-    app = Lane(create_app(tmp_path / "routes.yaml"), ENVIRON)
-    assert 414 == ask(app, b"", REQUEST_METHOD="GET", PATH_INFO="/" + "a/x/" * 20_000)[0]
