@@ -13,8 +13,7 @@ from typing import Any
 from engine.endpoints.body import read_json
 from engine.endpoints.messages import Request, Response, encode_json
 from engine.endpoints.metrics import Meter
-from engine.endpoints.places import Places, overloaded
-from engine.endpoints.problems import Problem, require_none, violated
+from engine.endpoints.problems import FULL, Problem, overloaded, require_none, violated
 from engine.endpoints.query import QueryReader
 from engine.errors import Overloaded, RefusedInstance
 from engine.models import Prediction, Predictor
@@ -36,8 +35,9 @@ class PredictEndpoint:
         predictor.watch(meter.batches(model.name).add)
         self._strict = route.strict_content_type
         self._most = route.limits.instances
-        self._places = Places(route.limits.concurrent)
+        self._free = [None] * route.limits.concurrent
         self._validator = Validator(model.input.document)
+        self._safe_size = self._validator.safe_size
         properties = model.input.document.get("properties", {})
         self._takes_batches = BATCH_KEY not in properties
         self._query = QueryReader(model.input.document)
@@ -47,8 +47,14 @@ class PredictEndpoint:
 
         So too for one that the model refuses, or answers with a number that JSON does not have.
         """
-        with self._places:
+        try:
+            self._free.pop()
+        except IndexError:
+            raise overloaded(FULL) from None
+        try:
             return self._answer(request)
+        finally:
+            self._free.append(None)
 
     def _answer(self, request: Request) -> Response:
         asked = request.method in ("GET", "HEAD")
@@ -60,7 +66,7 @@ class PredictEndpoint:
             return (BATCH_KEY, row) if batch else ()
 
         size = len(request.query if asked else request.body)
-        if size > self._validator.safe_size or not all(map(self._validator.is_valid, instances)):
+        if size > self._safe_size or not all(map(self._validator.is_valid, instances)):
             budget = self._validator.budget(size)
             found = chain.from_iterable(
                 self._validator.violations(instance, where(row), budget) for row, instance in enumerate(instances)

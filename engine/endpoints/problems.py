@@ -8,11 +8,12 @@ from itertools import chain, islice
 from typing import Any
 
 from engine.endpoints.messages import Headers, Response, encode_json
-from engine.errors import EngineError, plural
+from engine.errors import EngineError, Overloaded, plural
 from engine.validation import Budget, Violation
 
 MEDIA_TYPE = "application/problem+json"
 MAX_VIOLATIONS = 100
+FULL = Overloaded("the service has more requests in hand than it takes at once")
 
 # RFC 9110's names, which Python's http.HTTPStatus has only from 3.13 on.
 _TITLES = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
@@ -70,6 +71,11 @@ def violated(violations: Iterable[Violation], budget: Budget | None = None, *, a
     if count > len(shown):
         detail += f", the first {MAX_VIOLATIONS} of them here"
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=shown)
+
+
+def overloaded(busy: Overloaded) -> Problem:
+    """Make the 503 for a request that may succeed a little later."""
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(busy), headers=(("Retry-After", "1"),))
 
 
 def require_none(violations: Iterator[Violation], budget: Budget) -> None:
