@@ -191,7 +191,7 @@ def bodies(chance: random.Random, size: int) -> bytes:
         [b"{}", b"[]", b"1e300", b"0.5", b'"ab"', b'{"a":1,"b":"x"}', b'{"a":{"b":[]}}', b"null", b"7"]
     )
     opening, closing = chance.choice([(b"[", b"]"), (b'{"a":', b"}"), (b'[{"b":', b"}]")])
-    depth = chance.choice([1, 5, 30, 300])
+    depth = chance.choice([1, 5, 30, 200])
     inner = opening * depth + unit + closing * depth
     wide = b"[" + b",".join([inner] * max(1, size // (len(inner) + 1))) + b"]"
     return chance.choice([wide, opening * depth + wide + closing * depth])
