@@ -3,12 +3,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-faults smoke lint lock bench bench-peers docs clean no-npm
+.PHONY: help serve test test-faults soak smoke lint lock bench bench-peers docs clean no-npm
 
 help:
 	@echo "make serve   install, train the sample model if there is none, serve on http://127.0.0.1:5000 (PORT=... for another)"
 	@echo "make test    install and run the tests"
 	@echo "make test-faults   only those that make things go wrong: about 14 minutes"
+	@echo "make soak    the long forms of some tests: minutes each"
 	@echo "make smoke   the README's commands with exactly the versions in requirements.lock, in a venv of their own"
 	@echo "make lint    ruff, mypy and import-linter"
 	@echo "make bench   every contestant side by side; writes docs/benchmarks.md (needs wrk)"
@@ -66,6 +67,9 @@ test: $(VENV)/dev build/model.pkl $(SUITE) $(if $(NPM),$(YAML_SERVER)/node_modul
 
 test-faults: $(VENV)/dev
 	$(BIN)/python -m pytest tests/faults
+
+soak: $(VENV)/dev
+	$(BIN)/python -m pytest -m soak
 
 # Nothing is installed here that requirements.lock does not name with its hash, the build backend included.
 build/smoke/installed: requirements.lock pyproject.toml

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
-from urllib.parse import unquote
+from urllib.parse import quote, unquote, urldefrag, urljoin
 
 # Where a keyword holds schemas: one, a list of them, or a mapping of names to them.
 HOLDS_ONE = frozenset(
@@ -14,8 +14,70 @@ HOLDS_ONE = frozenset(
 HOLDS_LIST = frozenset(("allOf", "anyOf", "oneOf", "prefixItems"))
 HOLDS_MAP = frozenset(("$defs", "definitions", "dependentSchemas", "patternProperties", "properties"))
 
+Place = tuple[str, ...]
+"""Where a schema stands in its document: the tokens of a JSON pointer."""
+
 JSON_TYPES = frozenset(("array", "boolean", "null", "number", "object", "string"))
 MAX_REFERENCES = 20
+_SAFE = "!$&'()*+,;=:@~"  # what a fragment may have as it is (RFC 3986, section 3.5)
+
+
+class References:
+    """The schemas of a document that references can lead to by name.
+
+    `dynamic` has the places of each `$dynamicAnchor`.
+    """
+
+    def __init__(self, document: Any) -> None:
+        self._places: dict[str, Place] = {"": ()}
+        self.dynamic: dict[str, list[Place]] = {}
+        self._note(document, (), "")
+
+    def target(self, base: str, reference: str) -> Place | None:
+        """Find the place that a reference leads to from a schema with this `base`; None outside of the document."""
+        address, name = urldefrag(reference)
+        home, name = urljoin(base, address) if address else base, unquote(name)
+        if name and not name.startswith("/"):
+            return self._places.get(f"{home}#{name}")
+        if home not in self._places:
+            return None
+        tokens = (token.replace("~1", "/").replace("~0", "~") for token in name.split("/")[1:])
+        return (*self._places[home], *tokens)
+
+    def _note(self, schema: Any, place: Place, base: str) -> None:
+        if not isinstance(schema, Mapping):
+            return
+        base = base_of(schema, base)
+        if "$id" in schema:
+            self._places[base] = place
+        for keyword in ("$anchor", "$dynamicAnchor"):
+            if keyword in schema:
+                self._places[f"{base}#{schema[keyword]}"] = place
+        if "$dynamicAnchor" in schema:
+            self.dynamic.setdefault(schema["$dynamicAnchor"], []).append(place)
+        for step, part in parts_of(schema):
+            self._note(part, (*place, *step), base)
+
+
+def base_of(schema: Any, base: str = "") -> str:
+    """Give the URI that a schema's references start from, itself in one that has this `base`."""
+    return urldefrag(urljoin(base, schema["$id"])).url if isinstance(schema, Mapping) and "$id" in schema else base
+
+
+def fragment(place: Place) -> str:
+    """Write a place as the end of a reference (RFC 6901, section 6)."""
+    return "".join("/" + quote(token.replace("~", "~0").replace("/", "~1"), safe=_SAFE) for token in place)
+
+
+def parts_of(schema: Mapping[str, Any]) -> Iterator[tuple[Place, Any]]:
+    """Give the schemas in a schema, and how each is reached."""
+    for keyword, value in schema.items():
+        if keyword in HOLDS_ONE:
+            yield (keyword,), value
+        elif keyword in HOLDS_LIST:
+            yield from (((keyword, str(number)), item) for number, item in enumerate(value))
+        elif keyword in HOLDS_MAP:
+            yield from (((keyword, name), item) for name, item in value.items())
 
 
 def types_of(schema: Any, document: Any, depth: int = 0) -> frozenset[str]:

@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from engine.endpoints.problems import violated
 from engine.validation import Validator
+from engine.validation.words import closest
+
+
+def nested(levels: int, inmost: object) -> object:
+    for _ in range(levels):
+        inmost = [inmost]
+    return inmost
 
 
 def test_what_is_too_deep_to_explain_is_judged_all_the_same() -> None:
-    value: object = 1
-    for _ in range(300):
-        value = [value]
-    validator = Validator({"type": "object", "properties": {"stars": {"type": "integer"}}})
-    assert not validator.is_valid({"stars": value})
-    (violation,) = validator.violations({"stars": value}, at=("instances", 3))
-    assert ("#/instances/3", "this violates the schema, and is nested too deeply to say where") == (
-        violation.pointer,
-        violation.detail,
-    )
+    lists = Validator({"type": "array", "items": {"$ref": "#"}})
+    assert lists.is_valid(nested(300, []))
+    (violation,) = lists.violations(nested(300, 1), at=("instances", 3))
+    assert 50 < len(violation.path) < 120
+    assert "this violates the schema, and is nested too deeply to say where" == violation.detail
+    (violation,) = lists.violations(nested(40, 1), at=("instances", 3))
+    assert (42, "1 is not an array") == (len(violation.path), violation.detail)
 
 
-def test_what_was_meant_is_only_looked_for_where_it_is_shown() -> None:
+def test_what_was_meant_is_only_looked_for_where_it_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     names = [f"the_measured_feature_number_{number:04}" for number in range(500)]
     asked: list[str] = []
 
-    class Watched(Validator):
-        def _misspelt(self, name, value, within, where):
-            asked.append(name)
-            return super()._misspelt(name, value, within, where)
+    def watched(name: str, options: Iterable[str]) -> str:
+        asked.append(name)
+        return closest(name, options)
 
-    validator = Watched({"type": "object", "required": names, "properties": dict.fromkeys(names, True)})
+    monkeypatch.setattr("engine.validation.rules.closest", watched)
+    validator = Validator({"type": "object", "required": names, "properties": dict.fromkeys(names, True)})
     problem = violated(validator.violations({name.replace("measured", "measurde"): 1 for name in names}))
     assert ("500 violations, the first 100 of them here", 100, 100) == (problem.detail, len(problem.errors), len(asked))
     assert '"the_measured_feature_number_0000" is required; did you mean it by' in problem.errors[0]["detail"]

@@ -208,3 +208,20 @@ def test_one_request_more_than_may_be_in_hand_gets_503_at_once(spec_folder: Path
     detail = "the service has more requests in hand than it takes at once"
     assert (503, "1", detail) == (status, retry_after, problem["detail"])
     assert 200 == ask()[0]
+
+
+def test_the_bound_on_concurrent_requests_covers_the_checking_of_bodies(spec_folder: Path) -> None:
+    """One request that is checked has the only place; another that comes meanwhile gets 503."""
+    limits = "limits: {concurrent: 1}"
+    (spec_folder / "routes.yaml").write_text(f"routes: [{{path: /, input: {{type: object}}, response: ok, {limits}}}]")
+    app = create_app(spec_folder / "routes.yaml")
+    meanwhile: list[int] = []
+
+    def judge(value: object) -> bool:
+        meanwhile.append(app.test_client().post("/", data="{}").status_code)
+        return isinstance(value, dict)
+
+    app.mounted[0].endpoint.validator.is_valid = judge
+    assert 200 == app.test_client().post("/", data="{}").status_code
+    assert [503] == meanwhile
+    assert 200 == app.test_client().post("/", data="{}").status_code

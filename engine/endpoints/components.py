@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from engine.endpoints.references import Place, References, base_of, fragment
-from engine.jsonschemas import types_of
+from engine.endpoints.references import moved
+from engine.jsonschemas import Place, References, base_of, fragment, types_of
 
 _HOME = "#/components/schemas/"
 _BOUNDS = {"minimum": -1, "maximum": 1}
@@ -55,9 +55,9 @@ class Components:
             return reference["$ref"] + fragment(place)
 
         for key, home in homes.items():
-            self.schemas[home.removeprefix(_HOME)] = references.moved(definitions[key], base_of(document), lead)
+            self.schemas[home.removeprefix(_HOME)] = moved(definitions[key], base_of(document), references, lead)
         rest = {key: value for key, value in document.items() if key != "$defs"}
-        self.schemas[name] = references.moved(rest, "", lead)
+        self.schemas[name] = moved(rest, "", references, lead)
         return reference
 
     def properties(self, reference: Mapping[str, str]) -> Mapping[str, Any]:

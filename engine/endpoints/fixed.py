@@ -13,7 +13,7 @@ from typing import Any
 
 from engine.endpoints.body import read_json
 from engine.endpoints.messages import Endpoint, Headers, Request, Response, encode_any_json
-from engine.endpoints.problems import violated
+from engine.endpoints.problems import FULL, overloaded, require_none
 from engine.spec import Parameter, Route, parse_template
 from engine.spec import Response as Declared
 from engine.validation import Validator
@@ -81,18 +81,33 @@ class FileEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class CheckedEndpoint:
-    """Lets a request through to another endpoint where its body is what the route's input says."""
+    """Lets a request through to another endpoint where its body is what the route's input says.
+
+    `free` has an entry for each request that may be checked now, beside those that are.
+    """
 
     endpoint: Endpoint
     validator: Validator
     strict: bool
+    free: list[None]
 
     def __call__(self, request: Request) -> Response:
         """Answer one request; raise `Problem` for a body that is no JSON or violates the schema."""
-        value = read_json(request, strict=self.strict)
-        if not self.validator.is_valid(value):
-            raise violated(self.validator.violations(value))
+        try:
+            self.free.pop()
+        except IndexError:
+            raise overloaded(FULL) from None
+        try:
+            self._check(request)
+        finally:
+            self.free.append(None)
         return self.endpoint(request)
+
+    def _check(self, request: Request) -> None:
+        value, size = read_json(request, strict=self.strict), len(request.body)
+        if size > self.validator.safe_size or not self.validator.is_valid(value):
+            budget = self.validator.budget(size)
+            require_none(self.validator.violations(value, budget=budget), budget)
 
 
 def build_fixed(route: Route, declared: Declared) -> Endpoint:
@@ -100,7 +115,8 @@ def build_fixed(route: Route, declared: Declared) -> Endpoint:
     endpoint = KINDS[declared.kind](declared, route.parameters)
     if route.input is None:
         return endpoint
-    return CheckedEndpoint(endpoint, Validator(route.input.document), route.strict_content_type)
+    free = [None] * route.limits.concurrent
+    return CheckedEndpoint(endpoint, Validator(route.input.document), route.strict_content_type, free)
 
 
 def content_type(declared: Declared) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from http import HTTPStatus
 from itertools import chain, repeat
@@ -13,7 +13,7 @@ from typing import Any
 from engine.endpoints.body import read_json
 from engine.endpoints.messages import Request, Response, encode_json
 from engine.endpoints.metrics import Meter
-from engine.endpoints.problems import Problem, violated
+from engine.endpoints.problems import FULL, Problem, overloaded, require_none, violated
 from engine.endpoints.query import QueryReader
 from engine.errors import Overloaded, RefusedInstance
 from engine.models import Prediction, Predictor
@@ -37,6 +37,7 @@ class PredictEndpoint:
         self._most = route.limits.instances
         self._free = [None] * route.limits.concurrent
         self._validator = Validator(model.input.document)
+        self._safe_size = self._validator.safe_size
         properties = model.input.document.get("properties", {})
         self._takes_batches = BATCH_KEY not in properties
         self._query = QueryReader(model.input.document)
@@ -51,6 +52,16 @@ class PredictEndpoint:
 
         So too for one that the model refuses, or answers with a number that JSON does not have.
         """
+        try:
+            self._free.pop()
+        except IndexError:
+            raise overloaded(FULL) from None
+        try:
+            return self._answer(request)
+        finally:
+            self._free.append(None)
+
+    def _answer(self, request: Request) -> Response:
         asked = request.method in ("GET", "HEAD")
         value = self._query.read(request.query) if asked else read_json(request, strict=self._strict)
         batch = not asked and self._takes_batches and isinstance(value, dict) and BATCH_KEY in value
@@ -59,13 +70,13 @@ class PredictEndpoint:
         def where(row: int) -> Path:
             return (BATCH_KEY, row) if batch else ()
 
-        if not all(map(self._validator.is_valid, instances)):
+        size = len(request.query if asked else request.body)
+        if size > self._safe_size or not all(map(self._validator.is_valid, instances)):
+            budget = self._validator.budget(size)
             found = chain.from_iterable(
-                self._validator.violations(instance, where(row)) for row, instance in enumerate(instances)
+                self._validator.violations(instance, where(row), budget) for row, instance in enumerate(instances)
             )
-            if asked:
-                raise violated(self._query.told(found, request.query))
-            raise violated(_with_hint(found, value) if self._takes_batches and isinstance(value, list) else found)
+            require_none(self._query.told(found, request.query) if asked else self._told(found, value), budget)
         try:
             prediction = self._ask(instances)
         except RefusedInstance as refused:
@@ -73,7 +84,7 @@ class PredictEndpoint:
             told = (Violation(where(one.row), one.reason, "", ()) for one in all_refused)
             raise violated(told, are_all=refused.are_all) from None
         except Overloaded as busy:
-            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(busy), headers=(("Retry-After", "1"),)) from None
+            raise overloaded(busy) from None
         answer: dict[str, Any] = {"result": prediction.result}
         if prediction.labels is not None:
             answer["labels"] = prediction.labels
@@ -84,25 +95,32 @@ class PredictEndpoint:
             raise violated(Violation(where(row), NOT_FINITE, "", ()) for row in odd)
         return Response(HTTPStatus.OK, _HEADERS, body)
 
+    def _told(self, violations: Iterator[Violation], value: Any) -> Iterator[Violation]:
+        """Say how several instances are sent, where an array is none or has arrays or objects in it."""
+        if not self._takes_batches or not isinstance(value, list):
+            return violations
+        nested = bool(value) and isinstance(value[0], list | dict)
+        return (
+            replace(found, hint=_how_to_batch)
+            if found.keyword == "type" and (not found.path or (nested and found.path == (0,)))
+            else found
+            for found in violations
+        )
+
     def _ask(self, instances: list[Any]) -> Prediction:
-        """Predict, as one of so many at once; raise `Overloaded` where there are more."""
-        try:
-            self._free.pop()
-        except IndexError:
-            raise Overloaded("the service has more requests in hand than it takes at once") from None
+        """Predict, and count the time."""
         begin = perf_counter()
         try:
             return self._predict(instances)
         finally:
             self._timed(perf_counter() - begin)
-            self._free.append(None)
 
     def _batch(self, value: dict[str, Any]) -> list[Any]:
         """Take the instances out of a batch; raise `Problem` where it is not one."""
         instances = value[BATCH_KEY]
-        beside = [name for name in value if name != BATCH_KEY]
-        if beside:
-            raise _refused(tuple(beside[:1]), 'a batch has nothing beside "instances"')
+        beside = next((name for name in value if name != BATCH_KEY), None)
+        if beside is not None:
+            raise _refused((beside,), 'a batch has nothing beside "instances"')
         if not isinstance(instances, list):
             raise _refused((BATCH_KEY,), '"instances" is not an array; send a single instance by itself')
         if not instances:
@@ -126,14 +144,8 @@ def _is_finite(value: Any) -> bool:
     return all(map(_is_finite, value)) if isinstance(value, list | tuple) else True
 
 
-def _with_hint(violations: Iterable[Violation], value: list[Any]) -> Iterator[Violation]:
-    """Say how several instances are sent, where an array is none or has arrays or objects in it."""
-    nested = bool(value) and isinstance(value[0], list | dict)
-    for found in violations:
-        if found.keyword == "type" and (not found.path or (nested and found.path == (0,))):
-            yield replace(found, hint=lambda: f'; several instances go in {{"{BATCH_KEY}": [...]}}')
-        else:
-            yield found
+def _how_to_batch() -> str:
+    return f'; several instances go in {{"{BATCH_KEY}": [...]}}'
 
 
 def _refused(path: Path, detail: str) -> Problem:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from http import HTTPStatus
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from engine.endpoints.messages import Headers, Response, encode_json
-from engine.errors import EngineError, plural
-from engine.validation import Violation
+from engine.errors import EngineError, Overloaded, plural
+from engine.validation import Budget, Violation
 
 MEDIA_TYPE = "application/problem+json"
 MAX_VIOLATIONS = 100
+FULL = Overloaded("the service has more requests in hand than it takes at once")
 
 # RFC 9110's names, which Python's http.HTTPStatus has only from 3.13 on.
 _TITLES = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
@@ -52,18 +53,36 @@ class Problem(EngineError):
         return Response(self.status, (("Content-Type", MEDIA_TYPE), *self.headers), encode_json(members))
 
 
-def violated(violations: Iterable[Violation], *, are_all: bool = True) -> Problem:
+def violated(violations: Iterable[Violation], budget: Budget | None = None, *, are_all: bool = True) -> Problem:
     """Make the 422 for a body that its schema does not allow: all violations, or the first 100 and the count.
 
-    Where the violations are not all that there are, the count says so.
+    Where the violations are not all that there are, or the budget for finding them is spent, the count says so.
+    Suggestions are made as long as the budget lasts.
     """
     rest = iter(violations)
-    shown = [{"pointer": found.pointer, "detail": found.detail} for found in islice(rest, MAX_VIOLATIONS)]
-    count = len(shown) + sum(1 for _ in rest)
+    first = list(islice(rest, MAX_VIOLATIONS))
+    count = len(first) + sum(1 for _ in rest)
+    shown = [
+        {"pointer": found.pointer, "detail": found.detail if budget is None or budget.left() > 0 else found.verdict}
+        for found in first
+    ]
+    are_all = are_all and not (budget is not None and budget.is_spent)
     detail = plural(count, "violation") if are_all else f"at least {plural(count, 'violation')}"
     if count > len(shown):
         detail += f", the first {MAX_VIOLATIONS} of them here"
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=shown)
+
+
+def overloaded(busy: Overloaded) -> Problem:
+    """Make the 503 for a request that may succeed a little later."""
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(busy), headers=(("Retry-After", "1"),))
+
+
+def require_none(violations: Iterator[Violation], budget: Budget) -> None:
+    """Raise the 422 for a body that has violations."""
+    first = next(violations, None)
+    if first is not None:
+        raise violated(chain((first,), violations), budget)
 
 
 def title(status: int) -> str:

@@ -14,6 +14,7 @@ from engine.endpoints.problems import Problem
 from engine.jsonschemas import JSON_TYPES, types_of
 from engine.validation import JSON_NUMBER, Violation, clip, mistyped, unquoted
 
+MAX_PARAMETERS = 2000
 _WORDS = {"true": True, "false": False}
 _NONE_WORDS = frozenset(("null", "none", "nan"))
 
@@ -31,7 +32,7 @@ class QueryReader:
         self._types = {name: types_of(declared, schema) for name, declared in properties.items()}
 
     def read(self, query: str) -> dict[str, Any]:
-        """Read a query string, percent-encoded UTF-8; raise `Problem` 400 for another encoding."""
+        """Read a query string, percent-encoded UTF-8; raise `Problem` 400 for another encoding, or too many of them."""
         instance: dict[str, Any] = {}
         for name, texts in _texts(query).items():
             types = self._types_of(name)
@@ -46,7 +47,8 @@ class QueryReader:
     def told(self, violations: Iterable[Violation], query: str) -> Iterator[Violation]:
         """Put the violations of an instance in the words of the query string that it was read from."""
         texts = _texts(query)
-        repeated = [name for name, found in texts.items() if len(found) > 1 and "array" not in self._types_of(name)]
+        several = (name for name, found in texts.items() if len(found) > 1 and "array" not in self._types_of(name))
+        repeated = dict.fromkeys(several)
         for name in repeated:
             verdict = f'"{clip(name)}" stands there {len(texts[name])} times; send it once'
             yield Violation((name,), verdict, "type", ())
@@ -77,6 +79,8 @@ class QueryReader:
 
 
 def _texts(query: str) -> dict[str, list[str]]:
+    if query.count("&") >= MAX_PARAMETERS:
+        raise Problem(HTTPStatus.BAD_REQUEST, f"the query string has more than {MAX_PARAMETERS:,} parameters")
     try:
         return parse_qs(query.encode("latin-1").decode(), keep_blank_values=True, errors="strict")
     except ValueError:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import zip_longest
 from typing import Any
 
 from werkzeug.routing import (
@@ -17,6 +18,7 @@ from werkzeug.routing import (
 )
 
 from engine.errors import did_you_mean
+from engine.spec.splits import check_splits
 
 
 class LazyRule(Rule):
@@ -121,6 +123,21 @@ def _check_parameters(path: str) -> None:
         bounds = (getattr(converter, bound, None) for bound in ("min", "max", "fixed_digits"))
         if any(isinstance(bound, str | bool) for bound in bounds):
             raise ValueError(f'the bounds of "{name}" are numbers, as in <int(min=1):{name}>')
+    for run in _runs(path, rule._converters):  # noqa: SLF001
+        check_splits(run)
+
+
+def _runs(path: str, converters: Mapping[str, BaseConverter]) -> Iterator[list[str | BaseConverter]]:
+    """Give what is matched as one, its texts and parameters: a segment, or all from the first path on."""
+    segments = path.split("/")
+    for number, segment in enumerate(segments):
+        takes_slashes = any(match["converter"] == "path" for match in _VARIABLE.finditer(segment))
+        whole = "/".join(segments[number:]) if takes_slashes else segment
+        texts = _VARIABLE.sub("\0", whole).split("\0")
+        parameters = [converters[match["name"]] for match in _VARIABLE.finditer(whole)]
+        yield [piece for pair in zip_longest(texts, parameters) for piece in pair if piece]
+        if takes_slashes:
+            return
 
 
 def _anonymous(variable: re.Match[str]) -> str:

@@ -35,9 +35,9 @@ class Record:
 class Limits(Record):
     """The most that is taken: `body`, `url` and `headers` in bytes, `instances` in one request to a model.
 
-    `concurrent` is how many requests to a model's route a worker has in hand at once. A body may take `body_time`
-    seconds and must arrive at `body_rate` bytes a second, an answer must be read at `response_rate`; one address may
-    have so many `connections`, any number where that is None.
+    `concurrent` is how many requests to a route with a model or an input a worker has in hand at once. A body may take
+    `body_time` seconds and must arrive at `body_rate` bytes a second, an answer must be read at `response_rate`; one
+    address may have so many `connections`, any number where that is None.
     """
 
     body: int = 1024 * 1024

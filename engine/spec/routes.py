@@ -151,8 +151,8 @@ def _idle_settings(route: Node) -> Iterator[Diagnostic]:
         message = "strict_content_type has no effect here: the route has no input and no model, and reads no body"
         yield route.key("strict_content_type").error(message, "warning")
     limits = route["limits"]
-    for name in ("instances", "concurrent"):
-        if name in limits and "model" not in route:
+    for name, users in (("instances", {"model"}), ("concurrent", {"input", "model"})):
+        if name in limits and not users & set(route.fields or ()):
             yield limits.key(name).error(f"{name} has no effect here: the route has no model", "warning")
 
 

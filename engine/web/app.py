@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import flask
-from werkzeug.routing import BaseConverter
+from werkzeug.exceptions import RequestURITooLarge
+from werkzeug.routing import BaseConverter, MapAdapter
 
 from engine.endpoints import (
     Endpoint,
@@ -31,7 +32,7 @@ from engine.web.counts import count_requests
 from engine.web.errors import answer_errors
 from engine.web.guarding import guard_requests
 from engine.web.identity import name_requests
-from engine.web.routing import FiniteFloatConverter, ReadableIntegerConverter
+from engine.web.routing import FiniteFloatConverter, ReadableIntegerConverter, WholePathConverter
 
 # By another name than its address, a page of the web could ask that has that name lead here (DNS rebinding).
 _PLAIN_HOST = re.compile(r"(|localhost|[0-9]{1,3}(\.[0-9]{1,3}){3}|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE)
@@ -57,9 +58,20 @@ class Service(flask.Flask):
         self.spec = spec
         self.mounted = mounted
         self.meter = meter
+        self._longest_url = max(limits.url for limits in (spec.service.limits, *(one.route.limits for one in mounted)))
         self.guards = Guards(spec.service, [mount.route for mount in mounted], meter)
-        numbers: Mapping[str, type[BaseConverter]] = {"int": ReadableIntegerConverter, "float": FiniteFloatConverter}
-        self.url_map.converters = {**self.url_map.converters, **numbers}
+        own: Mapping[str, type[BaseConverter]] = {
+            "int": ReadableIntegerConverter,
+            "float": FiniteFloatConverter,
+            "path": WholePathConverter,
+        }
+        self.url_map.converters = {**self.url_map.converters, **own}
+
+    def create_url_adapter(self, request: flask.Request | None) -> MapAdapter | None:
+        """Look for the route of a URL, unless it is longer than any route takes: looking takes time too."""
+        if request is not None and len(request.environ["PATH_INFO"]) > self._longest_url:
+            raise RequestURITooLarge
+        return super().create_url_adapter(request)
 
     def make_default_options_response(self) -> flask.Response:
         """Answer OPTIONS as Flask does, in an order that does not change from process to process."""

@@ -33,7 +33,7 @@ def hold_to_limits(app: flask.Flask, limits: Mapping[str, Limits], default: Limi
     def hold() -> None:
         request, endpoint = flask.request, flask.request.endpoint
         if ERROR in request.environ:
-            raise request.environ[ERROR]
+            raise request.environ.pop(ERROR)  # kept there, it would keep the request, and the request it
         if endpoint is None or endpoint in limits:
             limit = limits.get(endpoint or "", default)
             if len(request.environ["PATH_INFO"]) + len(request.environ.get("QUERY_STRING", "")) > limit.url:

@@ -7,7 +7,9 @@ from html import escape
 from http import HTTPStatus
 
 import flask
+from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.http import parse_accept_header
 from werkzeug.routing import RequestRedirect
 
 from engine.endpoints import Problem
@@ -15,6 +17,8 @@ from engine.endpoints.problems import title
 from engine.errors import printable
 from engine.validation import clip
 from engine.web.identity import request_id
+
+MAX_ACCEPT = 1000  # characters of an Accept header that are read; browsers send about 150
 
 logger = logging.getLogger("engine")
 
@@ -55,7 +59,7 @@ def answer_errors(app: flask.Flask, *, prefer_html: bool) -> None:
 
 
 def _wants_html(request: flask.Request, *, prefer_html: bool) -> bool:
-    accept = request.accept_mimetypes
+    accept = parse_accept_header(request.headers.get("Accept", "")[:MAX_ACCEPT], MIMEAccept)
     if not accept:
         return prefer_html
     as_html = accept["text/html"]

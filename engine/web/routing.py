@@ -1,10 +1,14 @@
-"""Werkzeug's converters for numbers: one in a URL that Python cannot read matches nothing, instead of failing."""
+"""Werkzeug's converters, without what a client could do with them.
+
+A number that Python cannot read matches nothing, instead of failing; and a path goes on behind a line break, for where
+it stopped, Werkzeug would try every other way to split the URL.
+"""
 
 from __future__ import annotations
 
 import math
 
-from werkzeug.routing import FloatConverter, IntegerConverter, ValidationError
+from werkzeug.routing import FloatConverter, IntegerConverter, PathConverter, ValidationError
 
 
 class ReadableIntegerConverter(IntegerConverter):
@@ -28,3 +32,10 @@ class FiniteFloatConverter(FloatConverter):
         if not math.isfinite(number):
             raise ValidationError
         return number
+
+
+class WholePathConverter(PathConverter):
+    """Werkzeug's `path`, in which a line break is a character like any other."""
+
+    part_isolating = False
+    regex = r"[^/](?s:.)*?"

@@ -23,6 +23,7 @@ CLIENTS = 4
 AT_ONCE = 50
 WARM_UP_SHARE = 0.2
 GROWTH_MIB = 24
+DEAR_SHARE = 0.005  # of the requests: bodies and URLs that would take long, were there no bounds
 SPEC = """routes:
   - path: /
     response: hello
@@ -33,6 +34,22 @@ SPEC = """routes:
   - path: /feedback
     input: {type: object, required: [stars], properties: {stars: {type: integer, minimum: 1, maximum: 5}}}
     response: {status: 201, json: {thanks: true}}
+  - path: /tree
+    input: {type: array, anyOf: [{items: {$ref: "#"}}, {items: {$ref: "#"}, minItems: 1}]}
+    response: ok
+  - path: /order
+    input:
+      type: object
+      additionalProperties: false
+      properties:
+        items:
+          type: array
+          uniqueItems: true
+          items: {type: object, required: [NAMES], properties: {price: {multipleOf: 0.01}}}
+        kinds: {type: array, items: {enum: [CHOICES]}}
+    response: ok
+  - path: /pages/<path:page>/edit
+    response: ok
   - path: /forest
     model: forest
   - path: /machine
@@ -42,6 +59,8 @@ MODELS = """models:
   forest: {file: forest.pkl, input: &four {type: array, items: {type: number}, minItems: 4, maxItems: 4}}
   machine: {file: machine.pkl, runtime: sklearn, input: *four}
 """
+CHOICES = [f"choice_number_{number:03}" for number in range(200)]
+SPEC = SPEC.replace("NAMES", ", ".join(f"name_{number}" for number in range(30))).replace("CHOICES", ", ".join(CHOICES))
 METHODS = (b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"DELETE", b"PATCH", b"BREW", b"get", b"")
 PATHS = (b"/", b"/hello/x", b"/number/7", b"/feedback", b"/forest", b"/machine", b"/livez", b"/-/status", b"//", b"*")
 ODD_PATHS = (b"/hello/%00", b"/hello/%ff", b"/number/" + b"9" * 400, b"/%2e%2e/etc", b"/hello/" + b"a" * 9000, b"/\xff")
@@ -49,6 +68,18 @@ BODIES = (
     *(b"", b"{}", b"[]", b"null", b"[1,2,3,4]", b"[1e308,1,1,1]", b"[1e39,-1e39,0,0]", b'{"stars": 3}', b"[" * 2000),
     *(b'{"instances": [[1,2,3,4],[5,6,7,8]]}', b'{"instances": []}', b'{"instances": 7}', b"NaN", b"[NaN,1,2,3]"),
     *(b'{"stars": 1e400}', b'{"stars": ' + b"9" * 5000 + b"}", b'"\\ud800"', b"\xff\xfe", b"[true,1,2,3]", b"{" * 50),
+)
+DEAR_PATHS = (b"/tree", b"/order", b"/forest", b"/pages/" + b"a/edit/" * 1000 + b"x")
+DEAR_BODIES = (
+    b"[" * 20 + b"1" + b"]" * 20,
+    b"[" * 900 + b"]" * 900,
+    b"[" + b",".join([b"[" * 15 + b"1" + b"]" * 15] * 1000) + b"]",
+    b'{"instances": [' + b",".join([b"{}"] * 9000) + b"]}",
+    b'{"items": [' + b",".join([b"{}"] * 15_000) + b"]}",
+    b'{"items": [' + b",".join([b'{"price": 1e300}'] * 2000) + b"]}",
+    json.dumps({"kinds": [choice.replace("number", "numbre") for choice in CHOICES] * 10}).encode(),
+    json.dumps(dict.fromkeys(CHOICES, 1)).encode(),
+    b'{"items": "' + b"9" * 300_000 + b'"}',
 )
 HEADERS = (
     *(b"Content-Type: application/json", b"Content-Type: \xff", b"Accept: text/html", b"Accept: ;;q=9", b"Host: a..b"),
@@ -69,6 +100,8 @@ def requests(chance: random.Random) -> Iterator[bytes]:
     while True:
         method, body = chance.choice(METHODS), chance.choice(BODIES)
         path = chance.choice(ODD_PATHS if chance.random() < 0.1 else PATHS)
+        if chance.random() < DEAR_SHARE:
+            method, path, body = b"POST", chance.choice(DEAR_PATHS), chance.choice(DEAR_BODIES)
         length = chance.choice((len(body), len(body), len(body), len(body) + 1, 0, -1, 10**12))
         lines = [method + b" " + path + b" HTTP/1.1", *chance.sample(HEADERS, chance.randrange(4))]
         if chance.random() < 0.9:

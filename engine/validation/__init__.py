@@ -1,0 +1,27 @@
+"""The one door to JSON Schema 2020-12: compile a schema, judge a value, put each violation in plain words.
+
+The schema alone decides what is valid; suggestions are added to its verdicts, never verdicts of their own.
+Nothing is ever fetched: a reference leads into the same document or to a published metaschema.
+"""
+
+from engine.validation.budget import Budget
+from engine.validation.parts import METASCHEMA, SchemaError
+from engine.validation.validator import Validator
+from engine.validation.violation import Violation
+from engine.validation.words import JSON_NUMBER, TYPE_NAMES, Path, clip, mistyped, pointer, show, unquoted
+
+__all__ = [
+    "JSON_NUMBER",
+    "METASCHEMA",
+    "TYPE_NAMES",
+    "Budget",
+    "Path",
+    "SchemaError",
+    "Validator",
+    "Violation",
+    "clip",
+    "mistyped",
+    "pointer",
+    "show",
+    "unquoted",
+]

@@ -1,0 +1,47 @@
+"""How much a client's bytes may cost: of the processor's time, by their number, and of violations."""
+
+from __future__ import annotations
+
+from time import thread_time
+
+MAX_COUNTED = 1000
+SECONDS = 0.004
+JUDGING_PER_BYTE = 0.7e-6
+EXPLAINING_PER_BYTE = 0.4e-6  # where the library has judged the whole before
+
+
+class Exhausted(Exception):
+    """A budget is spent; `at` is the path to the value that was looked at."""
+
+    def __init__(self, at: tuple[str | int, ...]) -> None:
+        self.at = at
+        super().__init__("the budget is spent")
+
+
+class Budget:
+    """What may be spent on so many bytes. Only this thread's own time counts, not how busy the machine is."""
+
+    def __init__(self, size: int, per_byte: float = EXPLAINING_PER_BYTE) -> None:
+        self._end = thread_time() + SECONDS + per_byte * size
+        self.counted = 0
+        self.at: tuple[str | int, ...] | None = None
+
+    @property
+    def is_spent(self) -> bool:
+        """Tell whether a walk has ended early, at `at`."""
+        return self.at is not None
+
+    def left(self) -> float:
+        """Give the seconds that are left."""
+        return self._end - thread_time()
+
+    def take(self, at: tuple[str | int, ...], seconds: float = 0.0) -> None:
+        """Ask for so many seconds; raise `Exhausted` where they are not left."""
+        if self.is_spent or seconds >= self.left():
+            raise Exhausted(at)
+
+    def count(self, at: tuple[str | int, ...]) -> None:
+        """Count a violation; raise `Exhausted` for the first that is too many."""
+        if self.counted >= MAX_COUNTED:
+            raise Exhausted(at)
+        self.counted += 1

@@ -1,0 +1,176 @@
+"""A schema as a tree of parts, each of which can judge a value by itself; the library's verdict is the only one.
+
+Parts are compiled when they are first asked, which takes a few microseconds, and are kept as long as the schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+import jsonschema_rs
+
+from engine.jsonschemas import Place, References, base_of, fragment, parts_of
+
+METASCHEMA = "https://json-schema.org/draft/2020-12/schema"
+_BASE = "document:///"
+
+SchemaError = jsonschema_rs.ValidationError
+IsValid = Callable[[Any], bool]
+
+# The keywords that judge, in the order in which violations are listed: the cheap ones first, as the library has them.
+_ORDER = {
+    keyword: number
+    for number, keyword in enumerate(
+        "type const enum minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength pattern "
+        "minItems maxItems uniqueItems minProperties maxProperties required dependentRequired properties "
+        "patternProperties additionalProperties items prefixItems propertyNames dependentSchemas contains allOf anyOf "
+        "oneOf not if $ref $dynamicRef unevaluatedItems unevaluatedProperties".split()
+    )
+}
+
+
+def compile_schema(schema: Any, **options: Any) -> jsonschema_rs.Draft202012Validator:
+    """Compile a schema; raise `SchemaError` where it is none, or refers to what is not at hand."""
+    return jsonschema_rs.Draft202012Validator(
+        schema, validate_formats=False, retriever=_refuse, pattern_options=jsonschema_rs.RegexOptions(), **options
+    )
+
+
+def _refuse(uri: str) -> Any:
+    raise LookupError(f"{uri} is not part of the document, and nothing is fetched")
+
+
+class Document:
+    """A whole schema, and the parts of it that were asked for."""
+
+    def __init__(self, schema: Any) -> None:
+        self.schema = schema
+        self.uri = base_of(schema, _BASE)
+        self._parts: dict[Place, Part] = {}
+
+    @cached_property
+    def references(self) -> References:
+        """The places that references lead to."""
+        return References(self.schema)
+
+    @cached_property
+    def registry(self) -> jsonschema_rs.Registry:
+        """The library's own index of the document, for parts that refer to others."""
+        return jsonschema_rs.Registry([(self.uri, self.schema)], retriever=_refuse)
+
+    @cached_property
+    def is_opaque(self) -> bool:
+        """Tell whether some reference depends on how a schema was reached, or leads out of the document.
+
+        A part alone would judge differently then.
+        """
+        return any(target is None for part in _all_parts(self.part(())) for target in part.targets())
+
+    def part(self, place: Place) -> Part:
+        """Give the part at a place."""
+        known = self._parts.get(place)
+        if known is None:
+            known = self._parts[place] = Part(self, place)
+        return known
+
+
+class Part:
+    """One schema of a document; `path` leads to it, and `rules` are its keywords that judge, in order."""
+
+    def __init__(self, document: Document, place: Place) -> None:
+        self.document = document
+        self.place = place
+        self.schema, self.path, self._base = _locate(document.schema, place)
+        fields = self.schema if isinstance(self.schema, Mapping) else {}
+        self.rules = sorted(_ORDER.keys() & fields.keys(), key=_ORDER.__getitem__)
+        self.weight: float | None = None  # as `costs` finds it
+        self.prices: dict[str, float] = {}
+        self._judges: dict[str, IsValid] = {}
+
+    @cached_property
+    def is_valid(self) -> IsValid:
+        """The library's verdict of this part."""
+        return self._compiled.is_valid
+
+    def unevaluated(self, value: Any) -> list[str]:
+        """Name the properties that nothing has evaluated, of an object that has no other fault."""
+        try:
+            self._compiled.validate(value)
+        except SchemaError as error:
+            if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.UnevaluatedProperties):
+                return error.kind.unexpected
+        return []
+
+    @cached_property
+    def _compiled(self) -> jsonschema_rs.Draft202012Validator:
+        if not self.place or not any(_refers(part.schema) for part in _all_parts(self)):
+            return compile_schema(self.schema)
+        reference = {"$ref": f"{self.document.uri}#{fragment(self.place)}"}
+        return compile_schema(reference, registry=self.document.registry)
+
+    def judge(self, keyword: str) -> IsValid:
+        """Give the library's verdict of one keyword that needs no other."""
+        known = self._judges.get(keyword)
+        if known is None:
+            known = self._judges[keyword] = compile_schema({keyword: self.schema[keyword]}).is_valid
+        return known
+
+    def matches(self, pattern: str) -> IsValid:
+        """Give the library's verdict of a pattern among `patternProperties`."""
+        known = self._judges.get(f"pattern {pattern}")
+        if known is None:
+            known = self._judges[f"pattern {pattern}"] = compile_schema({"pattern": pattern}).is_valid
+        return known
+
+    def sub(self, *steps: str) -> Part:
+        """Give a schema in this one."""
+        return self.document.part((*self.place, *steps))
+
+    def subs(self, keyword: str) -> list[Part]:
+        """Give the schemas that a keyword lists, or has by name."""
+        held = self.schema.get(keyword, ())
+        return [self.sub(keyword, str(step)) for step in (held if isinstance(held, Mapping) else range(len(held)))]
+
+    def targets(self, keywords: Iterable[str] = ("$ref", "$dynamicRef")) -> Iterator[Part | None]:
+        """Give what the part's references lead to; None where that cannot be told, or is not in the document."""
+        references = self.document.references
+        for keyword in keywords:
+            if keyword in self.schema:
+                place = references.target(self._base, self.schema[keyword])
+                name = self.schema[keyword].partition("#")[2]
+                several = keyword == "$dynamicRef" and len(references.dynamic.get(name, ())) > 1
+                yield None if place is None or several else self.document.part(place)
+
+    def candidates(self) -> list[Part]:
+        """Give every part that the part's references may lead to."""
+        name = str(self.schema.get("$dynamicRef", "")).partition("#")[2]
+        several = map(self.document.part, self.document.references.dynamic.get(name, ()))
+        return list(dict.fromkeys(part for part in (*self.targets(), *several) if part is not None))
+
+
+def _locate(schema: Any, place: Place) -> tuple[Any, tuple[str | int, ...], str]:
+    """Follow a place: give the schema there, its path with numbers for the places in lists, and its base URI."""
+    path: list[str | int] = []
+    base = base_of(schema)
+    for token in place:
+        step = int(token) if isinstance(schema, list) else token
+        schema = schema[step]
+        path.append(step)
+        base = base_of(schema, base)
+    return schema, tuple(path), base
+
+
+def _refers(schema: Any) -> bool:
+    return isinstance(schema, Mapping) and ("$ref" in schema or "$dynamicRef" in schema)
+
+
+def _all_parts(part: Part) -> Iterator[Part]:
+    """Give a part and every schema in it."""
+    waiting = [part]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part.schema, Mapping):
+            yield part
+            waiting += [part.sub(*step) for step, _ in parts_of(part.schema)]

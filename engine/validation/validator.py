@@ -1,0 +1,101 @@
+"""Compile a schema, judge values, and explain what is wrong with them, within a budget where a client sent them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+from engine.validation.budget import EXPLAINING_PER_BYTE, JUDGING_PER_BYTE, Budget, Exhausted
+from engine.validation.costs import is_small, safe_size
+from engine.validation.parts import Document, compile_schema
+from engine.validation.violation import Violation
+from engine.validation.walk import Walk
+from engine.validation.words import Path, describe
+
+SAFE_NANOSECONDS = 3e6
+_SHARED = ("$id", "$defs", "definitions")  # of a schema, what its parts may refer to
+_VIOLATES = "this violates the schema"
+_WHERE = "this violates the schema, and it takes too long to say where"
+_TOO_COSTLY = "this takes too long to check against the schema; send less at once, or nest it less"
+
+
+class Validator:
+    """A compiled schema. `is_valid(value)` is the quick verdict, `violations(value)` the whole story."""
+
+    def __init__(self, schema: Any) -> None:
+        """Compile `schema`; raise `SchemaError` where it is none, or refers to what is not at hand."""
+        compiled = compile_schema(schema)
+        self.is_valid: Callable[[Any], bool] = compiled.is_valid
+        self._iter_errors = compiled.iter_errors
+        self._document = Document(schema)
+
+    @classmethod
+    def of_part(cls, schema: Mapping[str, Any], part: Any) -> Validator:
+        """Compile a part of a schema, with the definitions of the whole, which it may refer to."""
+        return cls({**{key: schema[key] for key in _SHARED if key in schema}, "allOf": [part]})
+
+    @cached_property
+    def safe_size(self) -> float:
+        """Bound the bytes of a body that `is_valid` certainly judges in a few milliseconds, or in their time.
+
+        A larger one is judged by asking for its violations, within a budget.
+        """
+        return safe_size(self._document.part(()), SAFE_NANOSECONDS)
+
+    def budget(self, size: int) -> Budget:
+        """Make the budget for a body of so many bytes."""
+        return Budget(size, EXPLAINING_PER_BYTE if size <= self.safe_size else JUDGING_PER_BYTE)
+
+    def violations(self, value: Any, at: Path = (), budget: Budget | None = None) -> Iterator[Violation]:
+        """Give every violation once, in the order of the schema's keywords; `at` is where `value` stands in the whole.
+
+        With a budget, what is not found within it is left out, and the budget says that it is spent.
+        """
+        if budget is not None and budget.is_spent:
+            return
+        try:
+            yield from _once(self._all(value, at, budget), budget)
+        except Exhausted as exhausted:
+            if budget is not None:
+                if not budget.counted:
+                    reason = _WHERE if self.safe_size == math.inf else _TOO_COSTLY
+                    yield Violation(exhausted.at, reason, "", ())
+                budget.at = exhausted.at
+
+    def _all(self, value: Any, at: Path, budget: Budget | None) -> Iterator[Violation]:
+        if not self._document.is_opaque:
+            return Walk(budget).violations(self._document.part(()), value, at)
+        return self._told(value, at) if budget is None else self._judged(value, at, budget)
+
+    def _judged(self, value: Any, at: Path, budget: Budget) -> Iterator[Violation]:
+        """Judge a value by a schema whose parts cannot be asked one by one."""
+        if not is_small(value, self.safe_size):
+            raise Exhausted(at)
+        budget.take(at)
+        if not self.is_valid(value):
+            yield Violation(at, _VIOLATES, "", ())
+
+    def _told(self, value: Any, at: Path) -> Iterator[Violation]:
+        """Give the library's own list of violations, for a value that no client sent."""
+        try:
+            errors = iter(self._iter_errors(value))
+        except ValueError:  # the library explains to some depth, and judges to any
+            yield Violation(at, _VIOLATES, "", ())
+            return
+        for error in errors:
+            kind, where = error.kind, tuple(error.schema_path)
+            wanted = next((getattr(kind, name) for name in getattr(kind, "__match_args__", ())), None)
+            yield Violation((*at, *error.instance_path), describe(kind.name, error.instance, wanted), kind.name, where)
+
+
+def _once(violations: Iterator[Violation], budget: Budget | None) -> Iterator[Violation]:
+    """Leave out what was said before."""
+    seen = set()
+    for violation in violations:
+        if (violation.path, violation.verdict) not in seen:
+            seen.add((violation.path, violation.verdict))
+            if budget is not None:
+                budget.count(violation.path)
+            yield violation

@@ -1,0 +1,37 @@
+"""One failure of a value against its schema, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.validation.words import Path, pointer
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One failure of a value against its schema.
+
+    `path` leads to the value, `keyword` is the schema's keyword that failed, `schema_path` leads to that
+    keyword, `name` is the property a `required` or `additionalProperties` speaks of, and `types` are those
+    that the value should have been of, where that is all that is wrong. What was probably meant takes long
+    to find, so `hint` is asked only for a violation that is shown.
+    """
+
+    path: Path
+    verdict: str
+    keyword: str
+    schema_path: Path
+    name: str = ""
+    types: tuple[str, ...] = ()
+    hint: Callable[[], str] = str
+
+    @property
+    def detail(self) -> str:
+        """What is wrong, in words, and what was probably meant."""
+        return self.verdict + self.hint()
+
+    @property
+    def pointer(self) -> str:
+        """The path as a JSON pointer in URI fragment form (RFC 6901, section 6)."""
+        return pointer(self.path)
