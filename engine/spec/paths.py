@@ -123,7 +123,7 @@ def _check_parameters(path: str) -> None:
         bounds = (getattr(converter, bound, None) for bound in ("min", "max", "fixed_digits"))
         if any(isinstance(bound, str | bool) for bound in bounds):
             raise ValueError(f'the bounds of "{name}" are numbers, as in <int(min=1):{name}>')
-    for run in _runs(path, rule._converters):  # noqa: SLF001
+    for run in _runs(path, converters):
         check_splits(run)
 
 
