@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.counting import Tally
 from engine.endpoints.messages import Request, Response
-from engine.endpoints.metrics import ROWS, SECONDS, Numbers
+from engine.endpoints.metrics import RESTARTS, ROWS, SECONDS, Numbers
 from engine.endpoints.process import Status
 
 _REFUSED = {
@@ -86,19 +86,18 @@ class _Collected:
 
     def _events(self, core: Any) -> Iterator[Any]:
         """Give what happens now and then, also what has not happened yet."""
-        for event, (text, outcomes) in EVENTS.items():
-            family = core.CounterMetricFamily(
-                f"engine_{event}", text, labels=("outcome",) if outcomes != ("",) else None
-            )
-            for outcome in outcomes:
-                family.add_metric((outcome,) if outcome else (), self._numbers.events.get((event, outcome), 0))
+        for event, (text, label, values) in EVENTS.items():
+            family = core.CounterMetricFamily(f"engine_{event}", text, labels=(label,) if label else None)
+            for value in values:
+                family.add_metric((value,) if label else (), self._numbers.events.get((event, value), 0))
             yield family
 
 
-EVENTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "reloads": ("Changes of the files that were checked.", ("served", "refused")),
-    "worker_restarts": ("Workers that ended and were replaced.", ("",)),
-    "rate_limit_storage_failures": ("Requests whose rate could not be looked up.", ("",)),
+# What is counted, the name of its label, and the label's values.
+EVENTS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
+    "reloads": ("Changes of the files that were checked.", "outcome", ("served", "refused")),
+    "worker_restarts": ("Workers that were replaced.", "reason", RESTARTS),
+    "rate_limit_storage_failures": ("Requests whose rate could not be looked up.", "", ("",)),
 }
 
 

@@ -14,6 +14,8 @@ SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
 METHODS = frozenset(("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"))
 NO_ROUTE = "(none)"
+# Why a worker was replaced: it ended by itself, somebody killed it, or it did not respond.
+RESTARTS = ("ended", "killed", "hung")
 
 Key = tuple[str, str, int]
 
@@ -23,7 +25,7 @@ class Numbers:
     """What some processes have counted together.
 
     `requests` are seconds by route, method and status, `models` seconds and `batches` rows of each call by model,
-    `events` what happens now and then, by name and outcome.
+    `events` what happens now and then, by name and outcome or reason.
     """
 
     requests: Mapping[Key, Tally] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import EngineError
+from engine.server.signals import poll
 from engine.server.snapshot import Outcome, Progress, Source, Stamp, check
 
 SECONDS_FOR_EACH = 300.0
@@ -39,7 +40,7 @@ def check_apart(source: Source, progress: Progress) -> Outcome:
         raise LostCheck(f"{step}: the process cannot be started: {error}", stamps, killed=True) from None
     theirs.close()
     try:
-        while ours.poll(SECONDS_FOR_EACH):
+        while poll(ours, SECONDS_FOR_EACH):
             kind, content = ours.recv()
             if kind == "outcome":
                 outcome: Outcome = content

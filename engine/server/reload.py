@@ -11,8 +11,9 @@ from pathlib import Path
 from engine.endpoints import show_models
 from engine.errors import render
 from engine.server.apart import LostCheck, check_apart
+from engine.server.patience import Patience
 from engine.server.snapshot import Outcome, Source, Stamp, stamps
-from engine.server.supervisor import Patience, Supervisor
+from engine.server.supervisor import Supervisor
 
 logger = logging.getLogger("engine")
 

@@ -1,8 +1,8 @@
 """A worker: a process in which Granian answers requests with the newest generation that its supervisor has sent.
 
 The two ends of its channel speak in pairs of a word and a content. The worker hears `generation` (a number and a
-snapshot), `status`, `count`, `numbers`, `drain` and `stop`; it says `serves`, `failed`, `scrape` and `counted`. Where
-the channel ends, so does the worker.
+snapshot), `status`, `count`, `numbers`, `drain` and `stop`; it says `alive` again and again, `loads` before it takes a
+generation and `serves` or `failed` after it, `scrape` and `counted`. Where the channel ends, so does the worker.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from granian.http import HTTP1Settings
 
 from engine.endpoints import Meter, Numbers, Process, Status
 from engine.models import Predictor, restore_models
+from engine.server.heartbeat import beat
 from engine.server.listener import BACKLOG
 from engine.server.logs import Logs, RequestLog
 from engine.server.snapshot import Snapshot
@@ -187,6 +188,7 @@ class Follower:
 
         Gives the limit of headers in bytes, which holds for this process.
         """
+        threading.Thread(target=beat, args=(self._channel, self._say), name="heartbeat", daemon=True).start()
         while not self._number:
             self._hear()
         threading.Thread(target=self._listen, name="follower", daemon=True).start()
@@ -212,6 +214,7 @@ class Follower:
         number, snapshot = content
         if number <= self._number:
             return
+        self._say("loads")
         try:
             app, predictors = self._build(snapshot)
         except Exception as error:
@@ -235,7 +238,7 @@ class Follower:
         keyed = {(name, snapshot.prepared[name].key): predictor for name, predictor in predictors.items()}
         return app, keyed
 
-    def _say(self, word: str, content: Any) -> None:
+    def _say(self, word: str, content: Any = None) -> None:
         with self._speaking:
             self._channel.send((word, content))
 
