@@ -102,7 +102,7 @@ def serve(
             for note in first.notes:
                 click.echo(note)
         options = server.Options(host, port, count, reload, logs, hang_timeout)
-        server.serve(source, first, options, announce, signals)
+        server.serve(source, first, options, signals, announce)
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def first_check(source: Source, progress: Progress) -> tuple[Outcome, Spec]:
     return outcome, spec
 
 
-def serve(source: Source, first: Outcome, options: Options, announce: Callable[[str], None], signals: Signals) -> None:
+def serve(source: Source, first: Outcome, options: Options, signals: Signals, announce: Callable[[str], None]) -> None:
     """Serve what has been checked until SIGTERM or SIGINT; `announce` gets the URL once it answers.
 
     Raises `ServeError` where the address cannot be had, and `KeyboardInterrupt` after a stop by SIGINT.
