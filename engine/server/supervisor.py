@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,13 +18,14 @@ from typing import Any
 from engine.endpoints import RESTARTS, Numbers
 from engine.server.handle import Worker
 from engine.server.heartbeat import HANG_SECONDS, Monitor
-from engine.server.inbox import Event, Inbox
 from engine.server.listener import Listener
 from engine.server.logs import Logs
 from engine.server.notify import notify
 from engine.server.patience import Patience
 
 logger = logging.getLogger("engine")
+
+Event = Callable[[], None]
 
 # How long the numbers of a worker are waited for, which may be busy taking a generation.
 COUNT_SECONDS = 1.0
@@ -52,7 +54,7 @@ class Supervisor:
         self._listener = listener
         self._logs = logs
         self._ready: Event | None = ready
-        self._inbox = Inbox()
+        self._inbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._monitor = Monitor(hang_seconds)
         self._workers: dict[int, Worker] = {}
         self._patience = {number: Patience() for number in range(1, count + 1)}
@@ -82,22 +84,28 @@ class Supervisor:
         self._inbox.put(self._stop)
 
     def run(self) -> None:
-        """Start the workers, replace each that ends, and come back after a stop; only for the main thread."""
-        with self._inbox.woken_by_signals():
-            while not self._stopping:
-                try:
-                    self._start_due()
-                    self._next_event()()
-                    self._answer_scrapes()
-                    self._take_pulses()
-                except Exception:
-                    logger.exception("something went wrong in the supervisor; it goes on")
-            self._drain()
+        """Start the workers, replace each that ends, and come back after a stop."""
+        while not self._stopping:
+            try:
+                self._start_due()
+                self._next_event()()
+                self._answer_scrapes()
+                self._take_pulses()
+            except Exception:
+                logger.exception("something went wrong in the supervisor; it goes on")
+        self._drain()
 
     def _next_event(self) -> Event:
-        """Wait for something to do, or until something is due."""
+        """Wait for something to do, or until something is due.
+
+        No wait is longer than a beat: the kernel may deliver a signal to a thread other than this one, which runs
+        Python's handlers. That would not end the wait.
+        """
         times = [self._monitor.due, *self._due.values(), *(scrape.deadline for scrape in self._scrapes)]
-        return self._inbox.get(min(times) - time.monotonic()) or (lambda: None)
+        try:
+            return self._inbox.get(timeout=max(0.0, min(times) - time.monotonic()))
+        except queue.Empty:
+            return lambda: None
 
     def _take_pulses(self) -> None:
         """Have new connections come to no worker that is silent, and end one that is hung."""
@@ -260,13 +268,16 @@ class Supervisor:
             if not worker.ended.is_set():
                 logger.warning("worker %d does not end; it is killed", worker.number)
                 worker.process.kill()
-        self._inbox.wait_until(lambda: all(worker.ended.is_set() for worker in workers), STOP_SECONDS)
+        for worker in workers:
+            worker.ended.wait(STOP_SECONDS)
         self._listener.close()
         logger.info("stopped")
 
     def _wait_until(self, holds: Callable[[], bool], seconds: float) -> None:
         """Wait until something holds, for some seconds at most, and not after a second signal to stop."""
-        self._inbox.wait_until(lambda: self._is_hurried or holds(), seconds)
+        deadline = time.monotonic() + seconds
+        while not self._is_hurried and not holds() and time.monotonic() < deadline:
+            time.sleep(0.01)
 
 
 def _end(status: int | None) -> str:

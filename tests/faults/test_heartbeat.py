@@ -66,7 +66,9 @@ SLOW_MODELS = """models:
 def plain(tmp_path: Path, serve_here: Callable[..., Server]) -> Server:
     """Three workers that have little to do."""
     (tmp_path / "routes.yaml").write_text("routes: [{path: /, response: hello}]")
-    return serve_here("-w", "3", "--hang-timeout", f"{LIMIT}s")
+    running = serve_here("-w", "3", "--hang-timeout", f"{LIMIT}s")
+    running.wait_for_generation(1)
+    return running
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +80,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     (folder / "routes.yaml").write_text(SPEC)
     (folder / "models.yaml").write_text(MODELS)
     with serving(folder, "-w", "2", "--hang-timeout", f"{LIMIT}s") as running:
+        running.wait_for_generation(1)
         yield running
 
 
@@ -163,6 +166,7 @@ def test_new_connections_go_to_the_others_long_before_a_hung_worker_is_ended(
     """Nor to one that may be hung and may be not."""
     (tmp_path / "routes.yaml").write_text("routes: [{path: /, response: hello}]")
     server = serve_here("--hang-timeout", "0")
+    server.wait_for_generation(1)
     first, other = pids(server).values()
     os.kill(first, signal.SIGSTOP)
     try:
@@ -194,7 +198,9 @@ def slow_server(
     save_slow(SLOW)
     (tmp_path / "routes.yaml").write_text(SLOW_SPEC)
     (tmp_path / "models.yaml").write_text(SLOW_MODELS)
-    return serve_here("--hang-timeout", f"{LIMIT}s")
+    running = serve_here("--hang-timeout", f"{LIMIT}s")
+    running.wait_for_generation(1)
+    return running
 
 
 def save_again(server: Server, seconds: float) -> None:

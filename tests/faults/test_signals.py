@@ -21,6 +21,8 @@ from serving import Server, command, serving
 HUP, TERM, INT, STOP, CONT = (getattr(signal, f"SIG{name}") for name in ("HUP", "TERM", "INT", "STOP", "CONT"))
 STATUS = {TERM: 0, INT: 130}
 PATIENCE_SECONDS = 30.0
+# After this long, a stop that nothing hinders is taken for lost.
+LOST_SECONDS = 6.0
 
 
 def orders(stop: int) -> Iterator[list[int]]:
@@ -33,72 +35,81 @@ def orders(stop: int) -> Iterator[list[int]]:
 
 ORDERS = [*orders(TERM), *orders(INT)]
 
-# Starts one supervisor after another, without workers but with threads that wait, as those of a service do.
-SUPERVISORS = """
-import os, sys, threading
+# Starts one process after another that hears signals, with threads that wait as those of a service do.
+PROCESSES = """
+import multiprocessing, os, sys, threading
 from engine.server.listener import listen
 from engine.server.logs import Logs
-from engine.server.signals import Signals
+from engine.server.signals import Signals, poll
 from engine.server.supervisor import Supervisor
+
+def supervise():
+    with listen("127.0.0.1", 0, 1) as listener:
+        supervisor = Supervisor(listener, 0, Logs(), lambda: None)
+        Signals().hand_over(supervisor.stop, lambda: None)
+        print("pid", os.getpid(), flush=True)
+        supervisor.run()
+    os._exit({15: 0, 2: 130}[supervisor.stopped_by])
+
+def check():
+    ours, theirs = multiprocessing.Pipe()
+    Signals()
+    print("pid", os.getpid(), flush=True)
+    try:
+        poll(ours, 600)
+    except SystemExit:
+        os._exit(0)
+    except KeyboardInterrupt:
+        os._exit(130)
 
 for _ in sys.stdin:
     if pid := os.fork():
         print("ended", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
         continue
-    try:
-        for _ in range(8):
-            threading.Thread(target=threading.Event().wait, daemon=True).start()
-        with listen("127.0.0.1", 0, 1) as listener:
-            supervisor = Supervisor(listener, 0, Logs(), lambda: None)
-            Signals().hand_over(supervisor.stop, lambda: None)
-            print("pid", os.getpid(), flush=True)
-            supervisor.run()
-        os._exit({15: 0, 2: 130}[supervisor.stopped_by])
-    finally:
-        os._exit(1)
+    for _ in range(8):
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+    globals()[sys.argv[1]]()
 """
 
 
-@pytest.fixture
-def start_supervisor() -> Iterator[Callable[[], Callable[[], int | None]]]:
+def lost_orders(job: str, rounds: int) -> list[list[int]]:
+    """Send every order of signals to a process that does a job, at once or into its wait; give those that are lost."""
+    lost = []
     with subprocess.Popen(
-        [sys.executable, "-c", SUPERVISORS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+        [sys.executable, "-c", PROCESSES, job], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
     ) as process:
 
-        def read(word: bytes) -> int | None:
-            if not select.select([process.stdout], [], [], PATIENCE_SECONDS)[0]:
-                return None
-            found, number = process.stdout.readline().split()
-            assert word == found
-            return int(number)
+        def read(seconds: float) -> int | None:
+            return (
+                int(process.stdout.readline().split()[1])
+                if select.select([process.stdout], [], [], seconds)[0]
+                else None
+            )
 
-        def start() -> tuple[int, Callable[[], int | None]]:
+        for order in ORDERS * rounds:
             process.stdin.write(b"\n")
-            return read(b"pid"), lambda: read(b"ended")
-
-        yield start
+            pid = read(PATIENCE_SECONDS)
+            time.sleep(random.choice([0.0, 0.1]))
+            for signum in order:
+                os.kill(pid, signum)
+            status = read(LOST_SECONDS)
+            if status is None:
+                lost.append(order)
+                os.kill(pid, signal.SIGKILL)
+                read(PATIENCE_SECONDS)
+            else:
+                assert STATUS[TERM if TERM in order else INT] == status
         process.stdin.close()
+    return lost
 
 
+@pytest.mark.parametrize("job", ["supervise", "check"])
 @pytest.mark.parametrize(
     "rounds", [1, pytest.param(1 + 200 // len(ORDERS), marks=pytest.mark.soak)], ids=["once", "200 times"]
 )
-def test_no_stop_is_lost_in_any_order(rounds: int, start_supervisor: Callable[..., object]) -> None:
-    """Sent at once, before the loop has begun, or into its wait."""
-    lost = []
-    for order in ORDERS * rounds:
-        pid, ended = start_supervisor()
-        time.sleep(random.choice([0.0, 0.1]))
-        for signum in order:
-            os.kill(pid, signum)
-        status = ended()
-        if status is None:
-            lost.append(order)
-            os.kill(pid, signal.SIGKILL)
-            ended()
-        else:
-            assert STATUS[TERM if TERM in order else INT] == status
-    assert not lost
+def test_no_stop_is_lost_in_any_order(rounds: int, job: str) -> None:
+    """Neither by the loop of the supervisor nor by the wait for a check; before the loop has begun, and in it."""
+    assert [] == lost_orders(job, rounds)
 
 
 @pytest.mark.soak
@@ -173,7 +184,11 @@ def is_alive(pid: int) -> bool:
 def test_a_stop_during_the_first_check_ends_the_command_and_a_hang_up_does_not(stop: int, folder: Path) -> None:
     slow_down(folder)
     with subprocess.Popen(
-        command("serve", "-p", "0"), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command("serve", "-p", "0"),
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as process:
         try:
             deadline = time.monotonic() + PATIENCE_SECONDS
