@@ -211,12 +211,16 @@ def test_a_beat_waits_for_nobody_and_ends_with_its_channel(monkeypatch: pytest.M
     beating.start()
     while said[0] < 50 or not heartbeat_rests(said):
         pass
-    theirs.send(("serves", 1))  # there is room still
+    speaking = threading.Thread(target=theirs.send, args=[("serves", 1)])
+    speaking.start()
+    speaking.join(10)
+    has_room = not speaking.is_alive()
     stop.set()
     while ours.recv() != ("serves", 1):
         pass
     beating.join(30)
     assert not beating.is_alive()
+    assert has_room
     ours.close()
     theirs.close()
 

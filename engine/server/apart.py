@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from engine.errors import EngineError
-from engine.server.signals import poll
+from engine.server.signals import blocked, poll
 from engine.server.snapshot import Outcome, Progress, Source, Stamp, check
 
 SECONDS_FOR_EACH = 300.0
@@ -35,7 +36,8 @@ def check_apart(source: Source, progress: Progress) -> Outcome:
     try:
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, source), daemon=True)
-        process.start()
+        with blocked(signal.SIGINT, signal.SIGHUP):  # ^C is for this process, which ends that one
+            process.start()
     except OSError as error:
         raise LostCheck(f"{step}: the process cannot be started: {error}", stamps, killed=True) from None
     theirs.close()

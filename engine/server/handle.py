@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import multiprocessing
-import signal
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
-from multiprocessing import resource_tracker
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from engine.endpoints import Numbers
 from engine.server.heartbeat import Pulse
 from engine.server.listener import Listener
 from engine.server.logs import Logs
-from engine.server.signals import SIGNALS
+from engine.server.signals import SIGNALS, blocked
 from engine.server.worker import work
 
 
@@ -64,7 +61,7 @@ class Worker:
         self.process = multiprocessing.Process(
             target=work, args=(number, listener.of(number), theirs, logs), name=f"worker-{number}"
         )
-        with _blocked_signals():
+        with blocked(*SIGNALS):  # it ignores them once it has begun
             self.process.start()
         theirs.close()
         self.pulse = Pulse(self.process.pid or 0)
@@ -107,14 +104,3 @@ class Worker:
         self.ended.set()
         self._outbox.close()
         self._hear(self, "ended", self.process.exitcode)
-
-
-@contextmanager
-def _blocked_signals() -> Iterator[None]:
-    """Start a process deaf to the signals that its supervisor hears, which it ignores once it has begun."""
-    resource_tracker.ensure_running()  # started here, it would unblock them
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

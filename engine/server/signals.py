@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
@@ -43,6 +45,17 @@ class Signals:
     def _on_hang_up(self, *_: Any) -> None:
         self._is_asked = True
         self._reload()
+
+
+@contextmanager
+def blocked(*signals: signal.Signals) -> Iterator[None]:
+    """Have a process that is started meanwhile not hear these, which a terminal or systemd sends to all processes."""
+    resource_tracker.ensure_running()  # if it were started by that process, it would unblock them
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def poll(connection: Connection, seconds: float) -> bool:

@@ -37,6 +37,7 @@ MODELS = """models:
     runtime: sklearn
     timeout: 2
     input: {type: string}
+    batch: {max_size: 1}
 """
 HANGS = json.dumps("a" * 60 + "!")
 # A model that takes its time in a worker, without ever releasing the interpreter's lock.
@@ -255,7 +256,7 @@ def test_a_pause_of_all_processes_kills_nobody(plain: Server) -> None:
 
 def keep_busy(server: Server, threads: int, hogs: int, seconds: float) -> None:
     """Have many threads of each worker compute under the interpreter's lock, beside other processes that compute."""
-    text = json.dumps("a" * 24 + "!")
+    text = json.dumps("a" * 28 + "!")  # a tenth of a second
     others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(hogs)]
     deadline = time.monotonic() + seconds
     statuses: list[int] = []
@@ -279,7 +280,7 @@ def keep_busy(server: Server, threads: int, hogs: int, seconds: float) -> None:
 
 def test_a_worker_whose_threads_all_compute_is_not_killed(server: Server) -> None:
     before = pids(server)
-    keep_busy(server, threads=24, hogs=4, seconds=4 * LIMIT)
+    keep_busy(server, threads=32, hogs=4, seconds=4 * LIMIT)
     assert before == pids(server)
 
 

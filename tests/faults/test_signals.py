@@ -195,6 +195,9 @@ def test_a_stop_during_the_first_check_ends_the_command_and_a_hang_up_does_not(s
             while len(found := children(process.pid)) < 2 and time.monotonic() < deadline:
                 time.sleep(0.02)  # the check, and what multiprocessing starts beside it
             time.sleep(0.5)
+            if stop == INT:  # as ^C does
+                for pid in found:
+                    os.kill(pid, INT)
             for signum in (HUP, STOP, HUP, stop, CONT):
                 process.send_signal(signum)
             assert STATUS[stop] == process.wait(PATIENCE_SECONDS)
