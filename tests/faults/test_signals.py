@@ -53,9 +53,9 @@ def supervise():
 
 def check():
     ours, theirs = multiprocessing.Pipe()
-    Signals()
-    print("pid", os.getpid(), flush=True)
     try:
+        Signals()
+        print("pid", os.getpid(), flush=True)
         poll(ours, 600)
     except SystemExit:
         os._exit(0)
