@@ -9,9 +9,11 @@ import os
 import re
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -26,6 +28,8 @@ MOST_MEMORY = 16 * 1024**3
 SHARE_OF_MEMORY, LEAST_MEMORY = 0.8, 1024**3
 _UNITS = {"MiB": 1024**2, "GiB": 1024**3}
 _END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of linux/prctl.h
+
+_STEP_SECONDS = 0.25
 
 Result = TypeVar("Result")
 Tell = Callable[[Any], None]
@@ -106,12 +110,13 @@ def run_apart(work: Callable[..., Result], *arguments: Any, hear: Tell) -> Resul
     try:
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, limits.memory, work, arguments), daemon=True)
-        process.start()
+        with blocked(signal.SIGINT, signal.SIGHUP):  # ^C is for this process, which ends that one
+            process.start()
     except OSError as error:
         raise Lost(step, f"no process can be started: {error}", killed=True) from None
     theirs.close()
     try:
-        while ours.poll(patience):
+        while poll(ours, patience):
             kind, content = ours.recv()
             if kind == "returned":
                 result: Result = content
@@ -130,6 +135,29 @@ def run_apart(work: Callable[..., Result], *arguments: Any, hear: Tell) -> Resul
         process.kill()
         process.join()
         ours.close()
+
+
+@contextlib.contextmanager
+def blocked(*signals: signal.Signals) -> Iterator[None]:
+    """Have a process that is started meanwhile not hear these, which a terminal or systemd sends to all processes."""
+    resource_tracker.ensure_running()  # if it were started by that process, it would unblock them
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def poll(connection: Connection, seconds: float) -> bool:
+    """Wait until something can be received, and hear signals meanwhile; False if there is nothing in time.
+
+    The kernel may give a signal to another thread, which does not end a wait of the main thread. So it waits in steps,
+    between which Python runs the signal's handler.
+    """
+    deadline = time.monotonic() + seconds
+    while not (found := connection.poll(_STEP_SECONDS)) and time.monotonic() < deadline:
+        pass
+    return found
 
 
 def _no_memory(limits: Bounds) -> str:

@@ -300,6 +300,7 @@ def test_an_address_that_others_can_reach_is_said(
     host: str, reach: str, spec_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (spec_folder / "routes.yaml").write_text("routes: [{path: /, response: hi}]")
+    monkeypatch.setattr("engine.server.Signals", lambda: None)  # they would stay with this process
     monkeypatch.setattr("engine.server.serve", lambda *arguments: arguments[-1](f"http://{host}:5000"))
     done = CliRunner().invoke(cli, ["serve", "-H", host])
     expected = [
@@ -307,3 +308,30 @@ def test_an_address_that_others_can_reach_is_said(
         f"serving on http://{host}:5000{reach} (press ^C to stop)",
     ]
     assert expected == done.output.splitlines()[-2:]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("0", 0.0), ("1s", 1.0), ("1500ms", 1.5), ("2.5s", 2.5), ("2m", 120.0), ("1h", 3600.0)]
+)
+def test_a_duration_has_a_unit(text: str, seconds: float, spec_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (spec_folder / "routes.yaml").write_text("routes: [{path: /, response: hi}]")
+    seen: list[float] = []
+    monkeypatch.setattr("engine.server.Signals", lambda: None)  # they would stay with this process
+    monkeypatch.setattr("engine.server.serve", lambda *arguments: seen.append(arguments[2].hang_seconds))
+    assert 0 == CliRunner().invoke(cli, ["serve", "--hang-timeout", text]).exit_code
+    assert [seconds] == seen
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("10", '"10" is not a duration; write a number and its unit: 1500ms, 10s, 2m or 1h'),
+        ("-1s", '"-1s" is not a duration; write a number and its unit: 1500ms, 10s, 2m or 1h'),
+        ("soon", '"soon" is not a duration; write a number and its unit: 1500ms, 10s, 2m or 1h'),
+        ("0s", '"0s" is too short; write 1s or more, or 0 for never'),
+        ("999ms", '"999ms" is too short; write 1s or more, or 0 for never'),
+    ],
+)
+def test_what_is_no_duration_is_told(text: str, why: str) -> None:
+    done = CliRunner().invoke(cli, ["serve", "--hang-timeout", text])
+    assert (2, f"Error: Invalid value for '--hang-timeout': {why}") == (done.exit_code, done.output.splitlines()[-1])

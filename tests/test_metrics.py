@@ -19,7 +19,7 @@ from serving import Clients, Server, replace_file
 from werkzeug.test import Client
 
 from engine.counting import FOLD_AT, Histogram, Tally
-from engine.endpoints import Meter, Numbers
+from engine.endpoints import RESTARTS, Meter, Numbers
 from engine.web import Lane
 
 AppOf = Callable[..., flask.Flask]
@@ -180,7 +180,8 @@ def test_what_an_ended_worker_has_counted_stays(serve_here: Callable[..., Server
     )
     samples = scrape(server)
     assert (100, 100) == (before, value(samples, "requests_total", route="/", method="GET", status="200"))
-    assert 1 == value(samples, "worker_restarts_total")
+    restarts = {reason: value(samples, "worker_restarts_total", reason=reason) for reason in RESTARTS}
+    assert {"ended": 0, "killed": 1, "hung": 0} == restarts == server.status()["restarts"]
 
 
 def test_numbers_never_fall_while_generations_change(serve_here: Callable[..., Server], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import ROOT
@@ -56,6 +57,13 @@ def snapshot() -> bytes:
     return payload
 
 
+def hear(channel: Connection) -> tuple[str, Any]:
+    """What a worker says, but that it is alive."""
+    while (message := channel.recv()) == ("alive", None):
+        pass
+    return message
+
+
 def test_a_generation_takes_the_place_of_the_one_before(
     follower: tuple[Connection, Follower, Front], spec_folder: Path
 ) -> None:
@@ -65,20 +73,31 @@ def test_a_generation_takes_the_place_of_the_one_before(
     ours.send(("status", {"generation": 1}))
     ours.send(("generation", (1, first)))
     assert (64 + 3 * 8) * 1024 == follows.begin()
-    assert ("serves", 1) == ours.recv()
+    assert [("loads", None), ("serves", 1)] == [hear(ours), hear(ours)]
     assert b"one" == ask(front)[2]
     predictors = [*follows._predictors.values()]
     (spec_folder / "routes.yaml").write_text(ROUTES % "two")
     ours.send(("generation", (2, snapshot())))
-    assert ("serves", 2) == ours.recv()
+    assert [("loads", None), ("serves", 2)] == [hear(ours), hear(ours)]
     assert b"two" == ask(front)[2]
     assert [True] == [now is before for now, before in zip(follows._predictors.values(), predictors, strict=True)]
     ours.send(("generation", (1, first)))
     ours.send(("generation", (3, b"no snapshot")))
-    word, (number, why) = ours.recv()
+    assert ("loads", None) == hear(ours)
+    word, (number, why) = hear(ours)
     assert ("failed", 3, True) == (word, number, why.startswith("UnpicklingError: "))
     assert b"two" == ask(front)[2]
     assert {"generation": 1} == follows.status().document
+
+
+def test_a_worker_says_that_it_is_alive_from_a_thread_of_its_own(follower: tuple[Connection, Follower, Front]) -> None:
+    ours, follows, _ = follower
+    ours.send(("generation", (1, snapshot())))
+    follows.begin()
+    heard: list[str] = []
+    while heard.count("alive") < 3:
+        assert ours.poll(30)
+        heard.append(ours.recv()[0])
 
 
 def test_a_worker_drains_when_its_supervisor_says_so_or_is_gone(

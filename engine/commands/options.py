@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -11,6 +12,8 @@ from engine.errors import did_you_mean
 from engine.spec import Spec
 
 Command = TypeVar("Command", bound=Callable[..., object])
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def spec_options(command: Command) -> Command:
@@ -38,3 +41,16 @@ def named_models(spec: Spec, names: Iterable[str]) -> tuple[str, ...]:
 def json_option(command: Command) -> Command:
     """Add --json, for programs."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def read_duration(_context: click.Context, _option: click.Parameter, value: str) -> float:
+    """Read an option's time with its unit, such as 10s, in seconds; 0 for never. Nothing between 0 and 1 second."""
+    if value == "0":
+        return 0.0
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)", value)
+    if found is None:
+        raise click.BadParameter(f'"{value}" is not a duration; write a number and its unit: 1500ms, 10s, 2m or 1h')
+    seconds = float(found[1]) * _UNITS[found[2]]
+    if seconds < 1.0:
+        raise click.BadParameter(f'"{value}" is too short; write 1s or more, or 0 for never')
+    return seconds

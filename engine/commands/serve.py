@@ -12,7 +12,7 @@ from typing import Literal
 import click
 
 from engine.commands.check import print_models
-from engine.commands.options import spec_options
+from engine.commands.options import read_duration, spec_options
 from engine.commands.output import progress, report
 from engine.commands.routes import print_routes
 from engine.errors import EngineError, SpecError
@@ -30,6 +30,14 @@ logger = logging.getLogger("engine")
     "-w", "--workers", type=click.IntRange(1, 256), help="The worker processes.  [default: one for each core]"
 )
 @click.option("--no-reload", "reload", flag_value=False, default=True, help="Do not follow changes of the files.")
+@click.option(
+    "--hang-timeout",
+    callback=read_duration,
+    default="5s",
+    show_default=True,
+    metavar="TIME",
+    help="Replace a worker that has not responded for this long; 0 for never.",
+)
 @click.option("--locked", is_flag=True, help="Serve only models that are pinned in models.lock.")
 @click.option(
     "--log-format",
@@ -46,6 +54,7 @@ def serve(
     port: int,
     workers: int | None,
     reload: bool,
+    hang_timeout: float,
     locked: bool,
     log_format: Literal["text", "json"],
     log_requests: bool,
@@ -62,6 +71,8 @@ def serve(
     """  # noqa: D301
     from engine import server
     from engine.models import writable_cache
+
+    signals = server.Signals()
 
     def announce(url: str) -> None:
         reach = "" if server.is_loopback(host) else ", which other machines can reach"
@@ -90,7 +101,8 @@ def serve(
             print_models(first.facts)
             for note in first.notes:
                 click.echo(note)
-        server.serve(source, first, server.Options(host, port, count, reload, logs), announce)
+        options = server.Options(host, port, count, reload, logs, hang_timeout)
+        server.serve(source, first, options, signals, announce)
 
 
 @contextmanager

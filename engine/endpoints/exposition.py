@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.counting import Tally
 from engine.endpoints.messages import Request, Response
-from engine.endpoints.metrics import CLOSED, ROWS, SECONDS, Numbers
+from engine.endpoints.metrics import CLOSED, RESTARTS, ROWS, SECONDS, Numbers
 from engine.endpoints.process import Status
 
 _REFUSED = {
@@ -97,7 +97,7 @@ class _Collected:
 # What is counted, the name of its label, and the label's values.
 EVENTS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "reloads": ("Changes of the files that were checked.", "outcome", ("served", "refused")),
-    "worker_restarts": ("Workers that ended and were replaced.", "", ("",)),
+    "worker_restarts": ("Workers that were replaced.", "reason", RESTARTS),
     "rate_limit_storage_failures": ("Requests whose rate could not be looked up.", "", ("",)),
     "connections_closed": ("Connections that the service closed.", "reason", CLOSED),
 }

@@ -17,6 +17,8 @@ NO_ROUTE = "(none)"
 # Why a connection was closed: nothing was asked on it, its place was needed, its client did not read, its address had
 # too many.
 CLOSED = ("idle", "crowded", "not_reading", "per_address")
+# Why a worker was replaced: it ended by itself, somebody killed it, or it did not respond.
+RESTARTS = ("ended", "killed", "hung")
 
 Key = tuple[str, str, int]
 
@@ -26,7 +28,7 @@ class Numbers:
     """What some processes have counted together.
 
     `requests` are seconds by route, method and status, `models` seconds and `batches` rows of each call by model,
-    `events` what happens now and then, by name and outcome.
+    `events` what happens now and then, by name and outcome or reason.
     """
 
     requests: Mapping[Key, Tally] = field(default_factory=dict)

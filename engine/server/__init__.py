@@ -2,6 +2,7 @@
 
 from engine.server.logs import Logs
 from engine.server.serve import Options, first_check, is_loopback, serve
+from engine.server.signals import Signals
 from engine.server.snapshot import Source
 
-__all__ = ["Logs", "Options", "Source", "first_check", "is_loopback", "serve"]
+__all__ = ["Logs", "Options", "Signals", "Source", "first_check", "is_loopback", "serve"]

@@ -12,8 +12,9 @@ from engine.apart import Lost
 from engine.endpoints import show_models
 from engine.errors import render
 from engine.server.apart import check_apart
+from engine.server.patience import Patience
 from engine.server.snapshot import Outcome, Source, Stamp, stamps
-from engine.server.supervisor import Patience, Supervisor
+from engine.server.supervisor import Supervisor
 
 logger = logging.getLogger("engine")
 

@@ -9,16 +9,17 @@ import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from engine.endpoints import show_models
 from engine.errors import SpecError
 from engine.models import lost_at_models, needs_sklearn
 from engine.server.apart import check_apart
+from engine.server.heartbeat import HANG_SECONDS
 from engine.server.listener import listen
 from engine.server.logs import Logs
 from engine.server.notify import notify
 from engine.server.reload import Reloader
+from engine.server.signals import Signals
 from engine.server.snapshot import Outcome, Progress, Source, check, newcomers
 from engine.server.supervisor import Supervisor
 from engine.spec import Spec, load
@@ -26,13 +27,17 @@ from engine.spec import Spec, load
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a service runs: port 0 takes a free one; `watching` has it follow the files' changes."""
+    """How a service runs: port 0 takes a free one; `watching` has it follow the files' changes.
+
+    A worker that has not responded for `hang_seconds` is replaced; 0 turns that off.
+    """
 
     host: str
     port: int
     workers: int
     watching: bool
     logs: Logs
+    hang_seconds: float = HANG_SECONDS
 
 
 def first_check(source: Source, progress: Progress) -> tuple[Outcome, Spec]:
@@ -49,7 +54,7 @@ def first_check(source: Source, progress: Progress) -> tuple[Outcome, Spec]:
     return outcome, spec
 
 
-def serve(source: Source, first: Outcome, options: Options, announce: Callable[[str], None]) -> None:
+def serve(source: Source, first: Outcome, options: Options, signals: Signals, announce: Callable[[str], None]) -> None:
     """Serve what has been checked until SIGTERM or SIGINT; `announce` gets the URL once it answers.
 
     Raises `ServeError` where the address cannot be had, and `KeyboardInterrupt` after a stop by SIGINT.
@@ -65,9 +70,9 @@ def serve(source: Source, first: Outcome, options: Options, announce: Callable[[
             notify("READY=1")
             announce(url)
 
-        supervisor = Supervisor(listener, options.workers, options.logs, ready)
+        supervisor = Supervisor(listener, options.workers, options.logs, ready, options.hang_seconds)
         reloader = Reloader(source, supervisor, first, watching=options.watching)
-        _on_signals(supervisor, reloader)
+        signals.hand_over(supervisor.stop, reloader.reload)
         supervisor.publish(first.snapshot or b"", show_models(first.facts))
         first.snapshot = None  # it may be large, and the supervisor has it
         reloader.start()
@@ -83,14 +88,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(socket.gethostbyname(host) if ":" not in host else host).is_loopback
     except (OSError, ValueError):
         return False
-
-
-def _on_signals(supervisor: Supervisor, reloader: Reloader) -> None:
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, supervisor.stop)
-
-    def hang_up(*_: Any) -> None:
-        supervisor.tell(reloader.reload)
-
-    if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, hang_up)

@@ -6,104 +6,33 @@ Everything it does, it does in one thread, one event after another; other thread
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import queue
 import signal
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from engine.endpoints import Numbers
+from engine.endpoints import RESTARTS, Numbers
+from engine.server.handle import Worker
+from engine.server.heartbeat import HANG_SECONDS, Monitor
 from engine.server.listener import Listener
 from engine.server.logs import Logs
 from engine.server.notify import notify
-from engine.server.worker import work
+from engine.server.patience import Patience
 
 logger = logging.getLogger("engine")
 
-STEADY_SECONDS = 10.0
+Event = Callable[[], None]
+
 # How long the numbers of a worker are waited for, which may be busy taking a generation.
 COUNT_SECONDS = 1.0
-FIRST_DELAY = 0.05
-LONGEST_DELAY = 1.0
 # How a stop goes: those in the queue are accepted, answers close their connections, workers end, and are killed.
 QUEUE_SECONDS = 1.0
 CLOSING_SECONDS = 0.3
 STOP_SECONDS = 10.0
-
-Event = Callable[[], None]
-
-
-class Patience:
-    """How long to wait before a process is replaced: not at all, but longer each time that it dies young."""
-
-    def __init__(self, longest: float = LONGEST_DELAY) -> None:
-        self._longest = longest
-        self._delay = 0.0
-
-    def delay(self, age: float) -> float:
-        """Give the seconds to wait for a process that has lived `age` seconds."""
-        if age >= STEADY_SECONDS:
-            self._delay = 0.0
-        else:
-            self._delay = min(self._longest, max(FIRST_DELAY, 2 * self._delay))
-        return self._delay
-
-
-class Worker:
-    """A worker process, as its supervisor sees it; `hear` is called in a thread of its own with what it says."""
-
-    def __init__(
-        self, number: int, count: int, listener: Listener, logs: Logs, hear: Callable[[Worker, str, Any], None]
-    ) -> None:
-        self.number = number
-        self.generation = 0
-        self.failed = ""
-        self.numbers = Numbers()
-        self.birth = time.monotonic()
-        self.ended = threading.Event()
-        self._hear = hear
-        self._outbox: queue.SimpleQueue[tuple[str, Any] | None] = queue.SimpleQueue()
-        self._channel, theirs = multiprocessing.Pipe()
-        self.process = multiprocessing.Process(
-            target=work, args=(number, count, listener.of(number), theirs, logs), name=f"worker-{number}"
-        )
-        self.process.start()
-        theirs.close()
-        try:
-            for job in (self._speak, self._listen, self._watch):
-                threading.Thread(target=job, daemon=True).start()
-        except RuntimeError:  # there is no room for another thread
-            self.process.kill()
-            raise
-
-    def say(self, word: str, content: Any = None) -> None:
-        """Send a message, without waiting until it is read."""
-        self._outbox.put((word, content))
-
-    def _speak(self) -> None:
-        while (message := self._outbox.get()) is not None:
-            try:
-                self._channel.send(message)
-            except OSError:
-                return
-
-    def _listen(self) -> None:
-        try:
-            while True:
-                self._hear(self, *self._channel.recv())
-        except (EOFError, OSError):
-            return
-
-    def _watch(self) -> None:
-        self.process.join()
-        self.ended.set()
-        self._outbox.put(None)
-        self._hear(self, "ended", self.process.exitcode)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,11 +48,14 @@ class Scrape:
 class Supervisor:
     """Keeps a number of workers serving the newest generation, until it is told to stop."""
 
-    def __init__(self, listener: Listener, count: int, logs: Logs, ready: Event) -> None:
+    def __init__(
+        self, listener: Listener, count: int, logs: Logs, ready: Event, hang_seconds: float = HANG_SECONDS
+    ) -> None:
         self._listener = listener
         self._logs = logs
         self._ready: Event | None = ready
         self._inbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._monitor = Monitor(hang_seconds)
         self._workers: dict[int, Worker] = {}
         self._patience = {number: Patience() for number in range(1, count + 1)}
         self._due = dict.fromkeys(self._patience, 0.0)  # when each worker that is not there is to be started
@@ -134,12 +66,8 @@ class Supervisor:
         self._degraded: Sequence[str] = ()
         self._numbers = Numbers()  # of the workers that have ended, and of this process
         self._scrapes: list[Scrape] = []
-        self._stopping = False
+        self._stopping = self._is_hurried = False
         self.stopped_by: int | None = None
-
-    def tell(self, event: Event) -> None:
-        """Have something done by the supervisor's thread; safe in a signal handler and from any thread."""
-        self._inbox.put(event)
 
     def publish(self, snapshot: bytes, models: Sequence[Mapping[str, Any]]) -> None:
         """Have every worker serve another generation; `models` are what the status says of its models."""
@@ -149,11 +77,9 @@ class Supervisor:
         """Say why what is served is not what the files say."""
         self._inbox.put(partial(self._degrade, reasons))
 
-    def stop(self, signum: int, _frame: Any = None) -> None:
-        """Stop because of a signal; a second one does not wait for anybody."""
-        if self.stopped_by is not None:
-            for worker in list(self._workers.values()):
-                worker.process.kill()
+    def stop(self, signum: int) -> None:
+        """Stop because of a signal; a second one does not wait for anybody. Safe in a signal handler."""
+        self._is_hurried = self.stopped_by is not None
         self.stopped_by = signum
         self._inbox.put(self._stop)
 
@@ -164,18 +90,41 @@ class Supervisor:
                 self._start_due()
                 self._next_event()()
                 self._answer_scrapes()
+                self._take_pulses()
             except Exception:
                 logger.exception("something went wrong in the supervisor; it goes on")
         self._drain()
 
     def _next_event(self) -> Event:
-        """Wait for something to do, or until a worker is to be started."""
+        """Wait for something to do, or until something is due.
+
+        No wait is longer than a beat: the kernel may deliver a signal to a thread other than this one, which runs
+        Python's handlers. That would not end the wait.
+        """
+        times = [self._monitor.due, *self._due.values(), *(scrape.deadline for scrape in self._scrapes)]
         try:
-            times = [*self._due.values(), *(scrape.deadline for scrape in self._scrapes)]
-            wait = max(0.0, min(times) - time.monotonic()) if times else None
-            return self._inbox.get(timeout=wait)
+            return self._inbox.get(timeout=max(0.0, min(times) - time.monotonic()))
         except queue.Empty:
             return lambda: None
+
+    def _take_pulses(self) -> None:
+        """Have new connections come to no worker that is silent, and end one that is hung."""
+        if not self._monitor.is_due():
+            return
+        pulses = {number: worker.pulse for number, worker in self._workers.items() if not worker.is_hung}
+        silent = {number for number, pulse in pulses.items() if pulse.is_silent}
+        self._monitor.step(pulses.values())
+        hung = self._monitor.choose(pulses, is_complete=not self._lost)
+        if hung is not None:
+            self._end_hung(self._workers[hung])
+        if silent != {number for number, pulse in pulses.items() if pulse.is_silent} or hung is not None:
+            self._aim()
+            self._tell_status()
+
+    def _end_hung(self, worker: Worker) -> None:
+        logger.error("worker %d (process %d) does not respond; killing it", worker.number, worker.process.pid)
+        self._lost.add(worker.number)
+        worker.kill_hung()
 
     def _start_due(self) -> None:
         now = time.monotonic()
@@ -233,7 +182,7 @@ class Supervisor:
             return
         del self._workers[worker.number]
         self._numbers += replace(worker.numbers, in_flight=0)
-        self._note("worker_restarts")
+        self._note("worker_restarts", "hung" if worker.is_hung else "killed" if (status or 0) < 0 else "ended")
         self._miss(worker)
         self._start_later(worker.number, time.monotonic() - worker.birth)
         logger.error("worker %d %s; another one takes its place", worker.number, _end(status))
@@ -261,11 +210,12 @@ class Supervisor:
             if not scrape.waits_for or scrape.deadline <= now:
                 self._scrapes.remove(scrape)
                 counted = (one.numbers for one in self._workers.values())
-                scrape.asker.say("numbers", (scrape.ticket, sum(counted, self._numbers)))
+                scrape.asker.say("numbers", (scrape.ticket, sum(counted, self._numbers)), ("numbers", scrape.ticket))
 
     def _aim(self) -> None:
-        """Have new connections come to the workers that are there."""
-        self._listener.aim([number for number in self._patience if number not in self._lost])
+        """Have new connections come to the workers that are there and respond."""
+        silent = {number for number, worker in self._workers.items() if worker.pulse.is_silent}
+        self._listener.aim([number for number in self._patience if number not in self._lost | silent])
 
     def _start_later(self, number: int, age: float) -> None:
         self._lost.add(number)
@@ -280,9 +230,15 @@ class Supervisor:
             "degraded": [*self._degraded, *(worker.failed for worker in workers if worker.failed)],
             "supervisor": os.getpid(),
             "workers": [
-                {"number": worker.number, "pid": worker.process.pid, "generation": worker.generation}
+                {
+                    "number": worker.number,
+                    "pid": worker.process.pid,
+                    "generation": worker.generation,
+                    "responds": not worker.pulse.is_silent,
+                }
                 for worker in workers
             ],
+            "restarts": {reason: self._numbers.events.get(("worker_restarts", reason), 0) for reason in RESTARTS},
             "models": list(self._models),
         }
         for worker in workers:
@@ -303,20 +259,25 @@ class Supervisor:
         workers = list(self._workers.values())
         for worker in workers:
             worker.say("drain")
-        closed = time.monotonic() + CLOSING_SECONDS
-        deadline = time.monotonic() + QUEUE_SECONDS
-        while (now := time.monotonic()) < closed or (now < deadline and workers and self._listener.count_waiting()):
-            time.sleep(0.01)
+        self._wait_until(lambda: False, CLOSING_SECONDS)
+        self._wait_until(lambda: not workers or not self._listener.count_waiting(), QUEUE_SECONDS - CLOSING_SECONDS)
         for worker in workers:
             worker.say("stop")
-        deadline = time.monotonic() + STOP_SECONDS
+        self._wait_until(lambda: all(worker.ended.is_set() for worker in workers), STOP_SECONDS)
         for worker in workers:
-            if not worker.ended.wait(max(0.0, deadline - time.monotonic())):
+            if not worker.ended.is_set():
                 logger.warning("worker %d does not end; it is killed", worker.number)
                 worker.process.kill()
-                worker.ended.wait(STOP_SECONDS)
+        for worker in workers:
+            worker.ended.wait(STOP_SECONDS)
         self._listener.close()
         logger.info("stopped")
+
+    def _wait_until(self, holds: Callable[[], bool], seconds: float) -> None:
+        """Wait until something holds, for some seconds at most, and not after a second signal to stop."""
+        deadline = time.monotonic() + seconds
+        while not self._is_hurried and not holds() and time.monotonic() < deadline:
+            time.sleep(0.01)
 
 
 def _end(status: int | None) -> str:

@@ -1,8 +1,8 @@
 """A worker: a process in which Granian answers requests with the newest generation that its supervisor has sent.
 
 The two ends of its channel speak in pairs of a word and a content. The worker hears `generation` (a number and a
-snapshot), `status`, `count`, `numbers`, `drain` and `stop`; it says `serves`, `failed`, `scrape` and `counted`. Where
-the channel ends, so does the worker.
+snapshot), `status`, `count`, `numbers`, `drain` and `stop`; it says `alive` again and again, `loads` before it takes a
+generation and `serves` or `failed` after it, `scrape` and `counted`. Where the channel ends, so does the worker.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 
 from engine.endpoints import Meter, Numbers, Process, Status
 from engine.models import Predictor, restore_models
+from engine.server.heartbeat import beat
 from engine.server.http import (
     ENVIRON,
     Front,
@@ -78,6 +79,7 @@ class Follower:
 
         Returns the bytes that the head of a request may have, which holds for this process.
         """
+        threading.Thread(target=beat, args=(self._channel, self._say), name="heartbeat", daemon=True).start()
         while not self._number:
             self._hear()
         threading.Thread(target=self._listen, name="follower", daemon=True).start()
@@ -103,6 +105,7 @@ class Follower:
         number, snapshot = content
         if number <= self._number:
             return
+        self._say("loads")
         try:
             app, predictors = self._build(snapshot)
         except Exception as error:
@@ -130,7 +133,7 @@ class Follower:
         keyed = {(name, snapshot.prepared[name].key): predictor for name, predictor in predictors.items()}
         return app, keyed
 
-    def _say(self, word: str, content: Any) -> None:
+    def _say(self, word: str, content: Any = None) -> None:
         with self._speaking:
             self._channel.send((word, content))
 

@@ -138,7 +138,7 @@ def _alone(predictors: Mapping[str, Predictor]) -> Process:
 
     def status() -> Status:
         models = show_models(predictor.facts for predictor in predictors.values())
-        workers = [{"number": 1, "pid": os.getpid(), "generation": 1}]
+        workers = [{"number": 1, "pid": os.getpid(), "generation": 1, "responds": True}]
         return Status(ready=True, document={"generation": 1, "degraded": [], "workers": workers, "models": models})
 
     return Process(status, meter.numbers, meter)
