@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from serving import command, replace_file, serving
 from werkzeug.test import Client, TestResponse
 
-from engine.endpoints import rates
+from engine.endpoints import guards, rates
 from engine.endpoints.guards import client_address
 from engine.errors import SpecError
 from engine.spec import load
@@ -522,6 +522,15 @@ def test_the_address_is_what_trusted_proxies_have_written(
 ) -> None:
     environ = {"REMOTE_ADDR": remote, **({"HTTP_X_FORWARDED_FOR": forwarded} if forwarded else {})}
     assert address == client_address(environ, proxies)
+
+
+def test_what_clients_write_as_their_address_is_not_kept() -> None:
+    """Looked up addresses are remembered, but not texts of any length."""
+    before = guards._plain.cache_info().currsize
+    for number in range(100):
+        forwarded = f"{'6' * 60_000}{number}, {'7' * 60_000}{number}"
+        assert "9.9.9.9" == client_address({"REMOTE_ADDR": "9.9.9.9", "HTTP_X_FORWARDED_FOR": forwarded}, 1)
+    assert guards._plain.cache_info().currsize <= before + 1
 
 
 def test_rates_of_several_workers_in_memory_are_warned_of(spec_folder: Path) -> None:

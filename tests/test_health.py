@@ -52,30 +52,67 @@ def test_the_status_names_the_models(app_of: AppOf) -> None:
     assert (1, []) == (status["generation"], status["degraded"])
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"])
+REFUSED = (
+    "the status is shown only to the addresses under built_in: status: from, which connect directly, without a proxy, "
+    "and use an IP address or localhost as the host"
+)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
 def test_the_status_is_shown_to_this_machine(address: str, app_of: AppOf) -> None:
     client = app_of(ROUTES).test_client()
     assert 200 == client.get("/-/status", environ_base={"REMOTE_ADDR": address}).status_code
 
 
-@pytest.mark.parametrize("address", ["10.0.0.1", "8.8.8.8", "::2", "", "localhost"])
+@pytest.mark.parametrize("address", ["10.0.0.1", "127.8.9.1", "8.8.8.8", "::2", "", "localhost"])
 def test_the_status_is_shown_to_nobody_else(address: str, app_of: AppOf) -> None:
     client = app_of(ROUTES).test_client()
     answer = client.get("/-/status", environ_base={"REMOTE_ADDR": address})
-    expected = "the status is shown to this machine alone; ask from there, at 127.0.0.1 or localhost, without a proxy"
-    assert (403, expected) == (answer.status_code, answer.json["detail"])
+    assert (403, REFUSED) == (answer.status_code, answer.json["detail"])
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [("10.1.2.3", 200), ("::ffff:10.1.2.3", 200), ("fd00::7%eth0", 200), ("11.0.0.1", 403), ("127.0.0.1", 403)],
+)
+def test_the_spec_says_who_sees_the_status(address: str, status: int, app_of: AppOf) -> None:
+    allowed = 'service: {built_in: {status: {from: [10.0.0.0/8, "fd00::7"]}}}'
+    client = app_of(f"{allowed}\n{ROUTES}").test_client()
+    asked = client.get("/-/status", environ_base={"REMOTE_ADDR": address}, headers={"Host": "10.0.0.1:5000"})
+    assert status == asked.status_code
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:5000"])
 def test_a_page_whose_name_leads_here_is_shown_nothing(host: str, app_of: AppOf) -> None:
     client = app_of(f"service: {{cors: {{origins: ['*']}}}}\n{ROUTES}").test_client()
     assert 403 == client.get("/-/status", headers={"Host": host}).status_code
-    for own in ("localhost:5000", "127.0.0.1:5000", "[::1]:5000", "LOCALHOST"):
+    for own in ("localhost:5000", "127.0.0.1:5000", "[::1]:5000", "LOCALHOST", "192.0.2.1"):
         answer = client.get("/-/status", headers={"Host": own, "Origin": "https://evil.example"})
         assert (200, None) == (answer.status_code, answer.headers.get("Access-Control-Allow-Origin"))
 
 
-@pytest.mark.parametrize("header", ["Forwarded", "Via", "X-Forwarded-For", "X-Real-IP"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        *(
+            "Forwarded",
+            "Via",
+            "X-Forwarded-For",
+            "X-Forwarded-Server",
+            "X-Real-IP",
+            "CF-Connecting-IP",
+            "True-Client-IP",
+        ),
+        *(
+            "Fastly-Client-IP",
+            "X-Azure-ClientIP",
+            "X-Client-IP",
+            "X-Cluster-Client-IP",
+            "CDN-Loop",
+            "x-envoy-external-address",
+        ),
+    ],
+)
 def test_a_proxy_on_this_machine_asks_for_somebody_else(header: str, app_of: AppOf) -> None:
     client = app_of(ROUTES).test_client()
     assert 403 == client.get("/-/status", headers={header: "10.0.0.1"}).status_code

@@ -56,6 +56,15 @@ def test_connections_come_to_every_worker(host: str) -> None:
     assert min(found) >= 5  # of 64 for 3, fewer than 5 come to one in a run of 10 million
 
 
+def test_the_kernel_ends_connections_whose_clients_are_gone() -> None:
+    """Accepted sockets have the deadline of the one that listens (tcp(7), TCP_USER_TIMEOUT)."""
+    with listen("127.0.0.1", 0, 2) as listener, connected(listener.port, 16):
+        for number in (1, 2):
+            accepted, _ = listener.of(number).accept()
+            with accepted:
+                assert 60_000 == accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+
+
 @pytest.mark.parametrize("there", [[1], [3], [1, 3], [2, 3]])
 def test_connections_come_to_the_workers_that_are_there(there: list[int]) -> None:
     with listen("127.0.0.1", 0, 3) as listener:

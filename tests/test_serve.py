@@ -154,6 +154,47 @@ def test_a_body_that_ends_early_is_no_whole_one(server: Server) -> None:
     assert b"the body ended before its declared length" in answer
 
 
+PARTS = b'5\r\n{"sta\r\n7\r\nrs": 4}\r\n'
+POST = b"POST /feedback HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n" + PARTS
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "detail"),
+    [
+        (CHUNKED + b"0\r\n\r\n", 201, ""),
+        (CHUNKED, 400, "the chunked body is malformed, cut short, or has trailers, which are not supported"),
+        (CHUNKED + b"xyz\r\n", 400, "the chunked body is malformed"),
+        (CHUNKED + b"9\r\nshort\r\n0\r\n\r\n", 400, "the chunked body is malformed"),
+        (CHUNKED + b"0\r\nX-Trailer: a\r\n\r\n", 400, "the chunked body is malformed"),
+        (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n" + PARTS + b"0\r\n\r\n", 501, "the transfer coding"),
+        (POST + b'Content-Encoding: gzip\r\nContent-Length: 12\r\n\r\n{"stars": 4}', 415, "the content coding"),
+        (POST + b'Content-Encoding: identity\r\nContent-Length: 12\r\n\r\n{"stars": 4}', 201, ""),
+        (POST + b'TE: gzip\r\nContent-Length: 12\r\n\r\n{"stars": 4}', 201, ""),
+        (b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n", 400, "the Host header is missing"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\nConnection: close\r\n\r\n", 400, "there is more than one Host"),
+        (b"GET / HTTP/1.0\r\n\r\n", 200, ""),
+    ],
+)
+def test_http_is_taken_as_it_is_defined(server: Server, sent: bytes, status: int, detail: str) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(sent)
+        if sent == CHUNKED:
+            connection.shutdown(socket.SHUT_WR)
+        head, _, body = b"".join(iter(lambda: connection.recv(65_536), b"")).partition(b"\r\n\r\n")
+    assert f" {status} ".encode() in head.partition(b"\r\n")[0]
+    assert not detail or json.loads(body)["detail"].startswith(detail)
+
+
+@pytest.mark.parametrize(("more", "status"), [(0, 200), (1, 431)])
+def test_the_limit_of_headers_is_exact(server: Server, more: int, status: int) -> None:
+    lines = b"host: x\r\nconnection: close\r\nx-a: \r\n"
+    value = b"a" * (64 * 1024 - len(lines) + more)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n" + lines[:-2] + value + b"\r\n\r\n")
+        assert connection.recv(65_536).startswith(f"HTTP/1.1 {status} ".encode())
+
+
 def test_a_client_that_asks_first_is_told_its_413_at_once(server: Server) -> None:
     head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\nExpect: 100-continue\r\n\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:

@@ -29,6 +29,7 @@ _DROP_NEWCOMERS = (
 )
 _LOAD_RANDOM = (0x20, 0, 0, 0xFFFFF038)
 _MODULO, _IF_EQUAL = 0x94, 0x15
+_DEAD_MILLISECONDS = 60_000
 _TCP_INFO_SIZE = 32
 _WAITING_OFFSET = 24  # tcpi_unacked, which for a listening socket counts the connections in its queue
 
@@ -54,6 +55,16 @@ class Listener:
     def port(self) -> int:
         """The port that was had."""
         return int(self._sockets[0].getsockname()[1])
+
+    def drop_dead_clients(self) -> None:
+        """Have the kernel end a connection whose client takes nothing for a minute, if it is gone or does not read.
+
+        Accepted sockets inherit this (tcp(7)). Workers end most of them long before.
+        """
+        if sys.platform.startswith("linux"):
+            for one in self._sockets:
+                with contextlib.suppress(OSError):
+                    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_MILLISECONDS)
 
     def of(self, number: int) -> socket.socket:
         """Give the socket from which a worker accepts; they are numbered from 1."""
@@ -106,6 +117,7 @@ def listen(host: str, port: int, workers: int) -> Listener:
         except OSError as error:
             raise ServeError(_why_not(host, port, error)) from None
         opened.pop_all()
+    listener.drop_dead_clients()
     return listener
 
 
