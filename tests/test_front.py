@@ -161,6 +161,19 @@ def test_a_client_that_waits_to_be_asked_is_asked_only_where_its_body_is_wanted(
     assert 200 == ask(front, post(expect, ("Content-Length", "8")), BODY)[0]
 
 
+def test_a_client_that_waits_to_be_asked_is_counted_once(spec_folder: Path) -> None:
+    (spec_folder / "routes.yaml").write_text(
+        "service: {rate_limit: 100/day}\nroutes: [{path: /echo, input: {type: object}, response: hi}]"
+    )
+    made = Front()
+    made.serve(Lane(build_app(load("routes.yaml")), ENVIRON))
+    left = [
+        dict(ask(made, post(("Expect", "100-continue"), ("Content-Length", "8")), BODY)[1])["RateLimit"]
+        for _ in range(2)
+    ]
+    assert ['"default";r=99;t=86400', '"default";r=98'] == [left[0], left[1].rpartition(";")[0]]
+
+
 def test_answers_close_their_connections_once_it_drains(front: Front) -> None:
     front.draining = True
     assert ("Connection", "close") in ask(front)[1]

@@ -169,7 +169,7 @@ def _guarded(way: Way, guard: Guard) -> Way:
 
     def answer(environ: Environ, start_response: StartResponse) -> list[bytes] | None:
         try:
-            admission = environ[ADMISSION] = guard.admit(environ)
+            admission = environ[ADMISSION] = environ.get(ADMISSION) or guard.admit(environ)
         except Exception:  # noqa: BLE001 - the app asks the guard again, and tells its failure as it should be told
             return None
         if admission.problem is not None:

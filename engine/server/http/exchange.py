@@ -192,13 +192,13 @@ class Exchange:
         traffic, client = self._traffic, self._environ[CLIENT]
         if traffic.draining and _CLOSE not in headers:
             headers = [*headers, _CLOSE]
+        traffic.computing.discard(client)  # before the client can have the answer, and ask again
         if len(body) <= LARGE:
             self._protocol.response_bytes(status, headers, body)
         elif not self._write_large(status, headers, body):
             status, body = HTTPStatus.SERVICE_UNAVAILABLE, b""
         if self._reading is not None:
             self._reading.release()
-        traffic.computing.discard(client)
         if traffic.log is not None:
             traffic.log.write(self._environ, status, len(body), self._began, traffic.proxies)
 
