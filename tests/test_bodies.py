@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from granian_door import Protocol
 
-from engine.server.http.bodies import GRACE_SECONDS, SMALL, End, Held, Reading
+from engine.server.http import bodies
+from engine.server.http.bodies import GRACE_SECONDS, SMALL, Bounds, Clock, End, Held, Reading
 
 MOST, SECONDS, RATE = 100, 30.0, 4.0
 
@@ -24,8 +25,9 @@ class Ended:
 
 def reading(protocol: Protocol, held: Held | None = None, **bounds: Any) -> tuple[Reading, Ended]:
     ended = Ended()
+    kept = bounds.pop("kept", True)
     values = {"most": MOST, "seconds": SECONDS, "rate": RATE, **bounds}
-    return Reading(protocol, ended, held or Held(), **values), ended
+    return Reading(protocol, ended, held or Held(), 100.0, Bounds(**values), kept=kept), ended
 
 
 def read(pieces: list[bytes | None], declared: int | None = None, **bounds: Any) -> tuple[bytes, End]:
@@ -104,6 +106,13 @@ def test_a_body_is_held_to_a_least_speed() -> None:
     assert [] == ended.found
     made.check(now + GRACE_SECONDS + 0.1)
     assert [End.SLOW] == [end for _, end in ended.found]
+
+
+def test_a_pause_of_the_process_is_no_delay_of_its_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter((100.0, 101.0, 162.0, 163.0, 163.5))
+    monkeypatch.setattr(bodies.time, "monotonic", lambda: next(times))
+    clock = Clock()
+    assert [101.0, 103.0, 104.0, 104.5] == [clock.tick(2.0), clock.tick(2.0), clock.tick(2.0), clock.now()]
 
 
 def test_what_comes_after_the_end_is_ignored() -> None:

@@ -7,7 +7,6 @@ import logging
 import os
 import resource
 import socket
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ import pytest
 
 from engine.endpoints import Meter
 from engine.server.http import watch as watch_module
-from engine.server.http.bodies import GRACE_SECONDS, End
+from engine.server.http.bodies import GRACE_SECONDS, Clock, End
 from engine.server.http.sockets import Sockets
 from engine.server.http.watch import Watch
 
@@ -40,6 +39,7 @@ class Traffic:
     computing: set[str] = field(default_factory=set)
     reading: dict[str, Any] = field(default_factory=dict)
     writing: dict[str, tuple[int, float]] = field(default_factory=dict)
+    clock: Clock = field(default_factory=Clock)
     make_room: Callable[[], None] = lambda: None
 
 
@@ -218,7 +218,7 @@ def test_where_memory_is_short_who_has_stopped_reading_is_closed_at_once(
     (client, ours), (reader, theirs) = service.connect(), service.connect()
     fill(ours)
     clock = iter((1.0, 1.5, 1.0 + watch_module.STALL_SECONDS + 0.1))
-    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(service.traffic.clock, "now", lambda: next(clock))
     writing = service.traffic.writing = dict.fromkeys((name(client), name(reader), "127.0.0.1:1"), (1, 0.5))
     service.traffic.make_room()
     assert {name(client), name(reader)} == {*writing}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
@@ -41,10 +42,37 @@ class Held:
             return self._bytes <= self.most
 
 
-class Reading:
-    """One body that is being read; `done` is called once, with what was read and how that ended.
+class Clock:
+    """Seconds in which this process was running: a pause of it, or of the machine, is no delay of its clients."""
 
-    `most` is the size up to which it is read, `seconds` how long it may take, and `rate` the least bytes a second.
+    def __init__(self) -> None:
+        self._lost = 0.0
+        self._last = time.monotonic()
+
+    def now(self) -> float:
+        """Return the time."""
+        return time.monotonic() - self._lost
+
+    def tick(self, most: float) -> float:
+        """Return the time, `most` seconds after the tick before at the latest."""
+        real = time.monotonic()
+        self._lost += max(0.0, real - self._last - most)
+        self._last = real
+        return real - self._lost
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The size up to which a body is read, the seconds that it may take, and the least bytes a second."""
+
+    most: int
+    seconds: float
+    rate: float
+
+
+class Reading:
+    """One body that is being read since `began`; `done` is called once, with what was read and how that ended.
+
     Where it is not to be `kept`, it is read and dropped.
     """
 
@@ -63,28 +91,27 @@ class Reading:
         "began",
     )
 
-    def __init__(  # noqa: PLR0913 - one value for each bound
+    def __init__(
         self,
         protocol: Any,
         done: Callable[[bytes, End], None],
         held: Held,
-        most: int,
-        seconds: float,
-        rate: float,
+        began: float,
+        bounds: Bounds,
         *,
         kept: bool = True,
     ) -> None:
-        self.began = time.monotonic()
+        self.began = began
         self._protocol = protocol
         self._done = [done]
         self._held = held
-        self._left = most
-        self._seconds = seconds
-        self._rate = rate
+        self._left = bounds.most
+        self._seconds = bounds.seconds
+        self._rate = bounds.rate
         self._kept = kept
         self._pieces: list[bytes] = []
         self._size = 0
-        self._checked = (self.began, most)
+        self._checked = (began, bounds.most)
         self._waits_for: Any = None
 
     def start(self, declared: int | None, *, goes_on: bool = False) -> None:

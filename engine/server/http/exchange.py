@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import logging
 import sys
-import time
 from collections.abc import Iterable
 from http import HTTPStatus
 from time import perf_counter
@@ -13,7 +12,7 @@ from typing import Any
 
 from engine.endpoints import Problem
 from engine.server.http.answers import LARGE, PIECE
-from engine.server.http.bodies import End, Reading
+from engine.server.http.bodies import Bounds, End, Reading
 from engine.server.http.head import CLIENT, Environ, read_head
 from engine.server.http.traffic import Traffic
 from engine.web import ERROR, request_id
@@ -33,8 +32,7 @@ ENVIRON: Environ = {
     "wsgi.version": (1, 0),
 }
 # How much of a body that nobody takes is read, and for how long, so that a client who still sends can read its answer.
-DROPPED_BYTES = 16 * 1024 * 1024
-DROPPED_SECONDS = 5.0
+_DROPPED = Bounds(most=16 * 1024 * 1024, seconds=5.0, rate=0.0)
 
 _CLOSE = ("Connection", "close")
 _RETRY = (("Retry-After", "1"),)
@@ -97,9 +95,9 @@ class Exchange:
     def _read(self) -> None:
         limits, environ = self._traffic.limits, self._environ
         declared = environ.get("CONTENT_LENGTH") if "HTTP_TRANSFER_ENCODING" not in environ else None
-        reading = self._reading = Reading(
-            self._protocol, self._take, self._traffic.held, self._traffic.largest, limits.body_time, limits.body_rate
-        )
+        bounds = Bounds(self._traffic.largest, limits.body_time, limits.body_rate)
+        now = self._traffic.clock.now()
+        reading = self._reading = Reading(self._protocol, self._take, self._traffic.held, now, bounds)
         self._traffic.reading[environ[CLIENT]] = reading
         reading.start(None if declared is None else int(declared))
 
@@ -183,8 +181,8 @@ class Exchange:
             closing = [] if end is End.WHOLE or _CLOSE in start.headers else [_CLOSE]
             self._write(start.status, [*start.headers, *closing], whole)
 
-        held = self._traffic.held
-        rest = Reading(self._protocol, go_on, held, DROPPED_BYTES, DROPPED_SECONDS, 0, kept=False)
+        held, now = self._traffic.held, self._traffic.clock.now()
+        rest = Reading(self._protocol, go_on, held, now, _DROPPED, kept=False)
         self._traffic.reading[self._environ[CLIENT]] = rest
         rest.start(None, goes_on=self._reading is not None)
 
@@ -209,7 +207,7 @@ class Exchange:
         if not traffic.has_room(size):
             self._refuse("the service is sending too many other large answers")
             return False
-        traffic.writing[self._environ[CLIENT]] = (size, time.monotonic())
+        traffic.writing[self._environ[CLIENT]] = (size, traffic.clock.now())
         if path is None:
             self._protocol.response_bytes(status, headers, body)
         else:

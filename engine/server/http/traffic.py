@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engine.server.http.answers import MOST_BYTES, Stored
-from engine.server.http.bodies import Held, Reading
+from engine.server.http.bodies import Clock, Held, Reading
 from engine.server.http.threads import Threads
 from engine.server.logs import RequestLog
 from engine.spec import Limits
@@ -29,6 +29,7 @@ class Traffic:
         self.reading: dict[str, Reading] = {}
         self.writing: dict[str, tuple[int, float]] = {}
         self.held = Held()
+        self.clock = Clock()
         self.threads = threads or Threads()
         self.log = log
         self.stored = Stored()

@@ -18,6 +18,8 @@ from engine.server.http.traffic import Traffic
 logger = logging.getLogger("engine")
 
 CALM_SECONDS, BUSY_SECONDS = 1.0, 0.1
+# How late a look may be before the delay counts as a pause of this process, which no client is to blame for.
+LATE_SECONDS = 1.0
 TELL_SECONDS = 10.0
 # How long a connection may wait for its next request.
 IDLE_SECONDS = 30.0
@@ -55,7 +57,7 @@ class Watch:
     def make_room(self) -> None:
         """See which large answers are read by now, and close those that nobody reads; every now and then is enough."""
         with self._looking:
-            now = time.monotonic()
+            now = self._traffic.clock.now()
             if now - self._made_room >= BUSY_SECONDS:
                 self._made_room = now
                 self._close(_stalled(self._look(now), now), "not_reading")
@@ -63,9 +65,10 @@ class Watch:
     def _run(self) -> None:
         busy = False
         while True:
-            time.sleep(BUSY_SECONDS if busy else CALM_SECONDS)
+            seconds = BUSY_SECONDS if busy else CALM_SECONDS
+            time.sleep(seconds)
             try:
-                busy = self._tick(time.monotonic())
+                busy = self._tick(self._traffic.clock.tick(seconds + LATE_SECONDS))
             except Exception:
                 logger.exception("the connections could not be looked after; trying again")
 
