@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from engine.errors import SpecError
-from engine.models import compile_models
+from engine.models import compile_models, modelfile
 from engine.spec import load
 
 
@@ -143,7 +143,7 @@ def test_a_file_under_several_names_is_read_once(tmp_path: Path, monkeypatch: py
     (tmp_path / "models.yaml").write_text(json.dumps({"models": {"a": model, "b": model | {"file": "./x/../m.pkl"}}}))
     (tmp_path / "x").mkdir()
     read: list[Path] = []
-    original = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda self: read.append(self) or original(self))
+    original = modelfile.read_regular
+    monkeypatch.setattr(modelfile, "read_regular", lambda path, *most: read.append(path) or original(path, *most))
     assert {"a", "b"} == set(compile_models(load(tmp_path / "routes.yaml")))
     assert 1 == len([path for path in read if path.name == "m.pkl"])

@@ -205,6 +205,7 @@ def test_a_request_that_cannot_be_read_is_answered(front: Front, caplog: pytest.
         ("/echo", [b'{"a"', None], 400),
         ("/nowhere", [b"x"], 404),
         ("/locked", [b"x"], 401),
+        ("/nowhere", [b"x" * 200_000], 413),
     ],
 )
 def test_nothing_of_a_request_is_kept(front: Front, path: str, pieces: list[bytes | None], status: int) -> None:

@@ -195,6 +195,18 @@ def test_the_limit_of_headers_is_exact(server: Server, more: int, status: int) -
         assert connection.recv(65_536).startswith(f"HTTP/1.1 {status} ".encode())
 
 
+@pytest.mark.parametrize("start", [b"PUT /predict", b"POST /nowhere", b"POST /feedback"])
+@pytest.mark.parametrize("expect", [b"", b"Expect: 100-continue\r\n"])
+def test_a_connection_ends_with_a_body_that_nobody_takes(server: Server, start: bytes, expect: bytes) -> None:
+    """Also where the client has sent what it has, and waits for the end (half-closed)."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        connection.sendall(start + b" HTTP/1.1\r\nHost: x\r\n" + expect + b"Content-Length: 1000000000000\r\n\r\n{}")
+        if not expect:
+            connection.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
 def test_a_client_that_asks_first_is_told_its_413_at_once(server: Server) -> None:
     head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\nExpect: 100-continue\r\n\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:

@@ -30,7 +30,6 @@ def answer_errors(app: flask.Flask, *, prefer_html: bool) -> None:
     """
 
     def on_http_exception(error: HTTPException) -> flask.Response | HTTPException:
-        flask.request.routing_exception = None  # kept there, it would keep the request, and the request it
         if isinstance(error, RequestRedirect) or error.code is None or error.response is not None:
             return error
         if isinstance(error, MethodNotAllowed):
@@ -53,6 +52,11 @@ def answer_errors(app: flask.Flask, *, prefer_html: bool) -> None:
         detail = "the service failed; its log has the reason under this request id"
         return on_problem(Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail, request_id=name))
 
+    def forget(_: BaseException | None) -> None:
+        """Let the request be freed at once: its routing exception keeps the frames, and they keep the request."""
+        flask.request.routing_exception = None
+
+    app.teardown_request(forget)
     app.register_error_handler(HTTPException, on_http_exception)
     app.register_error_handler(Problem, on_problem)
     app.register_error_handler(Exception, on_failure)

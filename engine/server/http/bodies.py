@@ -146,9 +146,10 @@ class Reading:
         done(b"", why)
 
     def release(self) -> None:
-        """Count its bytes as gone, once its request is answered."""
+        """Count its bytes as gone, and let go of the connection, once its request is answered."""
         self._held.add(-self._size)
         self._size = 0
+        self._protocol = None
 
     def _wait(self, future: Any, then: Callable[[Any], None]) -> None:
         # A future keeps its callback, and with it this object, for as long as anybody keeps the future.

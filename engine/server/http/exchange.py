@@ -106,7 +106,8 @@ class Exchange:
         environ = self._environ
         self._traffic.reading.pop(environ[CLIENT], None)
         if end is End.CROWDED:
-            self._refuse("the service is receiving too many other bodies")
+            self._send_refusal("the service is receiving too many other bodies")
+            self._finish()
             return
         is_chunked = environ.pop("HTTP_TRANSFER_ENCODING", None) is not None
         environ["CONTENT_LENGTH"] = str(len(body))
@@ -163,7 +164,8 @@ class Exchange:
             self._read()
         except Exception:
             logger.exception("a request failed outside of its endpoint")
-            self._write(HTTPStatus.INTERNAL_SERVER_ERROR, [_CLOSE], b"")
+            if self._protocol is not None:
+                self._write(HTTPStatus.INTERNAL_SERVER_ERROR, [_CLOSE], b"")
 
     def _ask_app(self) -> None:
         start = _Start()
@@ -195,17 +197,22 @@ class Exchange:
             self._protocol.response_bytes(status, headers, body)
         elif not self._write_large(status, headers, body):
             status, body = HTTPStatus.SERVICE_UNAVAILABLE, b""
-        if self._reading is not None:
-            self._reading.release()
+        self._finish()
         if traffic.log is not None:
             traffic.log.write(self._environ, status, len(body), self._began, traffic.proxies)
+
+    def _finish(self) -> None:
+        """Let go of what is Granian's, which holds the connection open where the body was not read to its end."""
+        if self._reading is not None:
+            self._reading.release()
+        self._protocol = self._reading = None
 
     def _write_large(self, status: int, headers: list[tuple[str, str]], body: bytes) -> bool:
         """Write an answer that is in memory until its client has read it; refuse, and tell so, where too many are."""
         traffic, path = self._traffic, self._traffic.stored.path(body)
         size = len(body) if path is None else PIECE
         if not traffic.has_room(size):
-            self._refuse("the service is sending too many other large answers")
+            self._send_refusal("the service is sending too many other large answers")
             return False
         traffic.writing[self._environ[CLIENT]] = (size, traffic.clock.now())
         if path is None:
@@ -214,12 +221,10 @@ class Exchange:
             self._protocol.response_file(status, headers, path)
         return True
 
-    def _refuse(self, detail: str) -> None:
+    def _send_refusal(self, detail: str) -> None:
         """Refuse a request where there is too much of everything, and so without the app."""
         problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=(*_RETRY, _CLOSE)).response()
         self._protocol.response_bytes(problem.status, list(problem.headers), problem.body)
-        if self._reading is not None:
-            self._reading.release()
 
 
 def _joined(body: Iterable[bytes]) -> bytes:
