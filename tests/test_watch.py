@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 
 from engine.endpoints import Meter
+from engine.server.heartbeat import PAUSE_SECONDS
 from engine.server.http import watch as watch_module
 from engine.server.http.bodies import GRACE_SECONDS, End
-from engine.server.http.sockets import Sockets
+from engine.server.http.sockets import Sockets, _written
 from engine.server.http.watch import Watch
 
 PLACES = 16
@@ -50,6 +51,10 @@ class Body:
         self.began = began
         self.ended: list[End] = []
         self.checked = 0
+        self.forgiven: list[float] = []
+
+    def forgive(self, seconds: float) -> None:
+        self.forgiven.append(seconds)
 
     def check(self, _: float) -> None:
         self.checked += 1
@@ -144,6 +149,20 @@ def test_connections_of_ipv6_are_known_as_granian_writes_them() -> None:
         with ours:
             (found,) = Sockets(listener.getsockname()[1]).look(1.0)
             assert f"[::1]:{client.getsockname()[1]}" == found.client
+
+
+@pytest.mark.parametrize(
+    ("address", "written"),
+    [
+        (("127.0.0.1", 80), "127.0.0.1:80"),
+        (("::1", 80, 0, 0), "[::1]:80"),
+        (("fe80::1", 80, 0, 4), "[fe80::1%4]:80"),
+        (("fe80::1%eth0", 80, 0, 4), "[fe80::1%4]:80"),
+    ],
+)
+def test_addresses_are_written_as_granian_writes_them(address: tuple[Any, ...], written: str) -> None:
+    """Rust's SocketAddrV6 has the scope of a link-local address, as a number."""
+    assert written == _written(address)
 
 
 def test_who_has_done_nothing_for_longest_gives_up_a_place(service: Service) -> None:
@@ -272,6 +291,24 @@ def test_a_connection_without_a_request_is_closed_in_time(service: Service) -> N
     assert {} == service.closed()
     service.watch._tick(1.1 + watch_module.IDLE_SECONDS)
     assert (True, False, {"idle": 1}) == (is_closed(idle), is_closed(busy), service.closed())
+
+
+def test_who_was_not_read_while_the_process_was_stopped_is_not_closed(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, _ = service.connect()
+    body = Body(0.0)
+    service.traffic.reading = {"127.0.0.1:1": body}
+    now = time.monotonic()
+    clock = iter((now + 1.0, now + 62.0, now + 63.0))
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    service.watch._tick(now)
+    for _ in range(3):
+        service.watch._rest(1.0)
+    service.watch._tick(now + 63.0)
+    assert [60.0 - PAUSE_SECONDS] == pytest.approx(body.forgiven)
+    assert ({}, False) == (service.closed(), is_closed(client))
 
 
 def test_a_descriptor_in_reserve_is_given_up_where_no_other_is_free(service: Service) -> None:

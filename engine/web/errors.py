@@ -41,6 +41,7 @@ def answer_errors(app: flask.Flask, *, prefer_html: bool) -> None:
         return _send(Problem(error.code, _detail(error), headers=allow))
 
     def on_problem(problem: Problem) -> flask.Response:
+        flask.request.routing_exception = None  # of an unknown path that a guard or a limit has refused first
         if _wants_html(flask.request, prefer_html=prefer_html):
             return _page(problem)
         return _send(problem)

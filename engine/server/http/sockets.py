@@ -15,6 +15,7 @@ import struct
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 # Of struct tcp_info in linux/tcp.h: tcpi_unacked, tcpi_bytes_acked, tcpi_notsent_bytes.
 _INFO_SIZE = 148
@@ -45,6 +46,11 @@ class Connection:
     is_sending: bool = False
     is_closed: bool = False
 
+    def forgive(self, seconds: float) -> None:
+        """Do not count some time in which the process did not run."""
+        self.idle_since += seconds
+        self.judged += seconds
+
     def close(self, *, at_once: bool = False) -> None:
         """Close it; `at_once` drops what the client has not read, and the kernel's memory for it."""
         self.is_closed = True
@@ -70,6 +76,10 @@ class Sockets:
             found[inode] = self._known[inode]
         self._known = found
         return [one for one in found.values() if one is not None and not one.is_closed and _update(one, now)]
+
+    def known(self) -> list[Connection]:
+        """Give the connections that were there at the last look."""
+        return [one for one in self._known.values() if one is not None]
 
     def _meet(self, descriptor: int, inode: int, now: float) -> Connection | None:
         try:
@@ -126,10 +136,13 @@ def _descriptors() -> Iterable[int]:
         return range(_MOST_DESCRIPTORS)
 
 
-def _written(address: tuple[str, int]) -> str:
-    """Write an address and a port as Rust does."""
-    host = address[0].partition("%")[0]
-    return f"[{host}]:{address[1]}" if ":" in host else f"{host}:{address[1]}"
+def _written(address: tuple[Any, ...]) -> str:
+    """Write an address and a port as Rust does, with the number of an IPv6 scope."""
+    host, port, *more = address
+    if ":" not in host:
+        return f"{host}:{port}"
+    scope = more[1] if len(more) > 1 else 0
+    return f"[{host.partition('%')[0]}{f'%{scope}' if scope else ''}]:{port}"
 
 
 def _update(connection: Connection, now: float) -> bool:

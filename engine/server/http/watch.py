@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from engine.endpoints import Meter
+from engine.server.heartbeat import PAUSE_SECONDS
 from engine.server.http.bodies import GRACE_SECONDS, End
 from engine.server.http.sockets import Connection, Sockets
 from engine.server.http.traffic import Traffic
@@ -45,6 +46,7 @@ class Watch:
         self._closed: Counter[str] = Counter()
         self._told = -TELL_SECONDS
         self._made_room = -BUSY_SECONDS
+        self._rested = time.monotonic()
         self._looking = threading.Lock()
         traffic.make_room = self.make_room
 
@@ -63,11 +65,27 @@ class Watch:
     def _run(self) -> None:
         busy = False
         while True:
-            time.sleep(BUSY_SECONDS if busy else CALM_SECONDS)
+            self._rest(BUSY_SECONDS if busy else CALM_SECONDS)
             try:
                 busy = self._tick(time.monotonic())
             except Exception:
                 logger.exception("the connections could not be looked after; trying again")
+
+    def _rest(self, seconds: float) -> None:
+        """Wait for the next look.
+
+        Where that comes far too late, the process was stopped or got no processor: nobody could be answered, and what
+        clients have sent meanwhile waits to be read.
+        """
+        time.sleep(seconds)
+        now = time.monotonic()
+        lost, self._rested = now - self._rested - seconds - PAUSE_SECONDS, now
+        if lost > 0:
+            for reading in list(self._traffic.reading.values()):
+                reading.forgive(lost)
+            with self._looking:
+                for one in self._sockets.known():
+                    one.forgive(lost)
 
     def _tick(self, now: float) -> bool:
         """Look after all connections; tell whether there are so many that the next look is soon."""
