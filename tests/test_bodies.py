@@ -123,3 +123,37 @@ def test_what_comes_after_the_end_is_ignored() -> None:
     protocol.futures[0].finish(b"late")
     made.stop(End.SLOW)
     assert [(b"", End.CROWDED)] == ended.found
+
+
+def test_memory_is_given_back_where_a_body_is_stopped_while_a_piece_arrives() -> None:
+    """The watch stops a body, and its request is answered, while Granian's thread takes a piece of it."""
+    held = Held(most=100)
+    protocol = Protocol()
+    made, ended = reading(protocol, held)
+    made.start(None)
+
+    class Piece(bytes):
+        def __len__(self) -> int:
+            if not ended.found:
+                made.stop(End.CROWDED)
+                made.release()
+            return super().__len__()
+
+    protocol.futures[0].finish(Piece(b"x" * 60))
+    assert [End.CROWDED] == [end for _, end in ended.found]
+    assert held.add(100)
+
+
+@pytest.mark.parametrize("declared", [SMALL // 4, SMALL])
+def test_a_short_body_has_the_time_that_the_least_speed_gives_it(declared: int) -> None:
+    """Granian does not tell how far it is with a body that is asked for as a whole."""
+    rate = declared / (5 * GRACE_SECONDS)
+    protocol = Protocol()
+    made, ended = reading(protocol, most=declared, seconds=3600.0, rate=rate)
+    made.start(declared)
+    now = made.began
+    for _ in range(3):
+        protocol.futures.pop().finish(b"x" * (declared // 4))
+        now += GRACE_SECONDS + 0.1
+        made.check(now)
+    assert [] == ended.found

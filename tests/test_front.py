@@ -19,6 +19,7 @@ from engine.server.http import ENVIRON, Front
 from engine.server.http import traffic as traffic_module
 from engine.server.http.answers import LARGE
 from engine.server.http.bodies import End
+from engine.server.logs import RequestLog
 from engine.spec import load
 from engine.web import Lane, build_app
 
@@ -161,6 +162,14 @@ def test_a_client_that_waits_to_be_asked_is_asked_only_where_its_body_is_wanted(
     assert 200 == ask(front, post(expect, ("Content-Length", "8")), BODY)[0]
 
 
+def test_a_client_that_waits_to_be_asked_is_not_asked_where_its_request_is_wrong(front: Front) -> None:
+    protocol = Protocol()
+    scope = Scope("POST", "/echo", headers=[("Expect", "100-continue"), ("Content-Length", "8")])
+    front(Watcher(scope, protocol))
+    assert protocol.answered.wait(30)
+    assert (400, []) == (protocol.answers[0][0], protocol.futures)
+
+
 def test_a_client_that_waits_to_be_asked_is_counted_once(spec_folder: Path) -> None:
     (spec_folder / "routes.yaml").write_text(
         "service: {rate_limit: 100/day}\nroutes: [{path: /echo, input: {type: object}, response: hi}]"
@@ -189,6 +198,51 @@ def test_a_failure_is_answered_and_leaves_nothing_in_hand(front: Front, caplog: 
     assert ["a request failed outside of its endpoint"] == [record.message for record in caplog.records]
 
 
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, BaseException])
+def test_whatever_ends_an_answer_leaves_nothing_in_hand(front: Front, error: type[BaseException]) -> None:
+    """A panic in a library that is written in Rust is no `Exception`, for example."""
+
+    def fail(_: dict[str, Any]) -> Iterable[bytes]:
+        raise error
+
+    front.app = App(fail)
+    assert (500, [("Connection", "close")], b"") == ask(front)
+    assert not front.is_computing()
+
+
+def test_whatever_ends_a_quick_answer_has_an_answer(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(front.app, "quick", fail)
+    assert (500, [("Connection", "close")], b"") == ask(front, post(("Content-Length", "8")), BODY)
+
+
+def test_a_refusal_has_its_name_and_its_line_in_the_log(front: Front, caplog: pytest.LogCaptureFixture) -> None:
+    front.log = RequestLog()
+    protocol = Protocol()
+    with caplog.at_level(logging.INFO):
+        front(Watcher(post(("Content-Length", "10"), ("X-Request-ID", "mine")), protocol))
+        (reading,) = front.reading.values()
+        reading.stop(End.CROWDED)
+    ((status, headers, body),) = protocol.answers
+    assert (503, "mine") == (status, dict(headers)["X-Request-ID"])
+    (fields,) = [vars(record)["fields"] for record in caplog.records]
+    assert ("mine", 503, len(body)) == (fields["request_id"], fields["status"], fields["bytes"])
+
+
+def test_a_large_answer_that_is_refused_has_its_name_and_its_line_in_the_log(
+    front: Front, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    front.log = RequestLog()
+    monkeypatch.setattr(front, "has_room", lambda _: False)
+    with caplog.at_level(logging.INFO):
+        status, headers, body = ask(front, Scope(path="/large", headers=[("Host", "x"), ("X-Request-ID", "mine")]))
+    assert (503, "mine") == (status, dict(headers)["X-Request-ID"])
+    (fields,) = [vars(record)["fields"] for record in caplog.records]
+    assert ("mine", 503, len(body)) == (fields["request_id"], fields["status"], fields["bytes"])
+
+
 def test_a_request_that_cannot_be_read_is_answered(front: Front, caplog: pytest.LogCaptureFixture) -> None:
     scope = Scope()
     scope.client = None
@@ -205,7 +259,9 @@ def test_a_request_that_cannot_be_read_is_answered(front: Front, caplog: pytest.
         ("/echo", [b'{"a"', None], 400),
         ("/nowhere", [b"x"], 404),
         ("/locked", [b"x"], 401),
-        ("/nowhere", [b"x" * 200_000], 413),
+        ("/" + "x" * 9000, [b"x"], 414),
+        ("/nowhere", [b"x" * 102_401], 413),
+        ("/nowhere", [b"x", None], 400),
     ],
 )
 def test_nothing_of_a_request_is_kept(front: Front, path: str, pieces: list[bytes | None], status: int) -> None:

@@ -17,7 +17,7 @@ import pytest
 from engine.endpoints import Meter
 from engine.server.http import watch as watch_module
 from engine.server.http.bodies import GRACE_SECONDS, Clock, End
-from engine.server.http.sockets import Sockets
+from engine.server.http.sockets import Sockets, _written
 from engine.server.http.watch import Watch
 
 PLACES = 16
@@ -144,6 +144,20 @@ def test_connections_of_ipv6_are_known_as_granian_writes_them() -> None:
         with ours:
             (found,) = Sockets(listener.getsockname()[1]).look(1.0)
             assert f"[::1]:{client.getsockname()[1]}" == found.client
+
+
+@pytest.mark.parametrize(
+    ("address", "written"),
+    [
+        (("127.0.0.1", 80), "127.0.0.1:80"),
+        (("::1", 80, 0, 0), "[::1]:80"),
+        (("fe80::1", 80, 0, 4), "[fe80::1%4]:80"),
+        (("fe80::1%eth0", 80, 0, 4), "[fe80::1%4]:80"),
+    ],
+)
+def test_addresses_are_written_as_granian_writes_them(address: tuple[Any, ...], written: str) -> None:
+    """Rust's SocketAddrV6 has the scope of a link-local address, as a number."""
+    assert written == _written(address)
 
 
 def test_who_has_done_nothing_for_longest_gives_up_a_place(service: Service) -> None:

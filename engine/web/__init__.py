@@ -3,7 +3,7 @@
 from engine.web.app import Service, build_app, create_app
 from engine.web.body import ERROR
 from engine.web.guarding import ADMISSION
-from engine.web.identity import request_id, trace_id
+from engine.web.identity import names_of, request_id, trace_id
 from engine.web.lane import Lane
 
-__all__ = ["ADMISSION", "ERROR", "Lane", "Service", "build_app", "create_app", "request_id", "trace_id"]
+__all__ = ["ADMISSION", "ERROR", "Lane", "Service", "build_app", "create_app", "names_of", "request_id", "trace_id"]

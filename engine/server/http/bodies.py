@@ -80,8 +80,10 @@ class Reading:
         "_checked",
         "_done",
         "_held",
+        "_is_released",
         "_kept",
         "_left",
+        "_lock",
         "_pieces",
         "_protocol",
         "_rate",
@@ -111,6 +113,8 @@ class Reading:
         self._kept = kept
         self._pieces: list[bytes] = []
         self._size = 0
+        self._is_released = False
+        self._lock = threading.Lock()
         self._checked = (began, bounds.most)
         self._waits_for: Any = None
 
@@ -119,7 +123,7 @@ class Reading:
 
         `declared` is the Content-Length, None where that is not known or does not matter.
         """
-        if self._kept and declared is not None and declared <= SMALL:
+        if declared is not None and self._comes_at_once(declared):
             self._wait(self._protocol(), self._take_whole)
         else:
             if not goes_on:
@@ -146,10 +150,17 @@ class Reading:
         done(b"", why)
 
     def release(self) -> None:
-        """Count its bytes as gone, and let go of the connection, once its request is answered."""
-        self._held.add(-self._size)
-        self._size = 0
+        """Count its bytes as gone and let go of its connection, once it is answered; a piece may still arrive."""
+        with self._lock:
+            self._is_released = True
+            self._held.add(-self._size)
+            self._size = 0
         self._protocol = None
+
+    def _comes_at_once(self, declared: int) -> bool:
+        """Tell whether to ask for the whole body: it is short, and due before its speed, which is not seen, counts."""
+        in_time = not self._rate or declared <= self._rate * GRACE_SECONDS
+        return self._kept and declared <= SMALL and in_time
 
     def _wait(self, future: Any, then: Callable[[Any], None]) -> None:
         # A future keeps its callback, and with it this object, for as long as anybody keeps the future.
@@ -192,13 +203,16 @@ class Reading:
             self._end(self._joined(), End.LARGE)
         elif not has_room:
             self._end(b"", End.CROWDED)
-        else:
-            self._wait(self._protocol.__anext__(), self._take_piece)
+        elif (protocol := self._protocol) is not None:  # else it was stopped and answered meanwhile
+            self._wait(protocol.__anext__(), self._take_piece)
 
     def _keep(self, piece: bytes) -> bool:
-        self._pieces.append(piece)
-        self._size += len(piece)
-        return self._held.add(len(piece))
+        with self._lock:
+            if self._is_released:
+                return True
+            self._pieces.append(piece)
+            self._size += len(piece)
+            return self._held.add(len(piece))
 
     def _joined(self) -> bytes:
         pieces, self._pieces = self._pieces, []

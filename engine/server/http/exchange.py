@@ -15,7 +15,7 @@ from engine.server.http.answers import LARGE, PIECE
 from engine.server.http.bodies import Bounds, End, Reading
 from engine.server.http.head import CLIENT, Environ, read_head
 from engine.server.http.traffic import Traffic
-from engine.web import ERROR, request_id
+from engine.web import ERROR, names_of, request_id
 
 logger = logging.getLogger("engine")
 
@@ -82,12 +82,10 @@ class Exchange:
             request_id(environ)
         if "HTTP_TRANSFER_ENCODING" not in environ and environ.get("CONTENT_LENGTH") in _NO_BODY:
             self._answer()
-        elif ERROR in environ:
-            self._leave_body()
         elif "100-continue" in environ.get("HTTP_EXPECT", "").lower():
             environ["wsgi.input"] = _Unsent()
             self._answer_apart()
-        elif int(environ.get("CONTENT_LENGTH", 0)) > self._traffic.largest:
+        elif ERROR in environ or int(environ.get("CONTENT_LENGTH", 0)) > self._traffic.largest:
             self._leave_body()
         else:
             self._read()
@@ -107,7 +105,6 @@ class Exchange:
         self._traffic.reading.pop(environ[CLIENT], None)
         if end is End.CROWDED:
             self._send_refusal("the service is receiving too many other bodies")
-            self._finish()
             return
         is_chunked = environ.pop("HTTP_TRANSFER_ENCODING", None) is not None
         environ["CONTENT_LENGTH"] = str(len(body))
@@ -145,7 +142,11 @@ class Exchange:
             self._answer_apart()
             return
         start = _Start()
-        body = self._traffic.app.quick(self._environ, start)
+        try:
+            body = self._traffic.app.quick(self._environ, start)
+        except BaseException as error:  # noqa: BLE001 - a panic of Rust is no Exception, and nobody else would answer
+            self._fail(error)
+            return
         if body is None:
             self._answer_apart()
         else:
@@ -162,10 +163,13 @@ class Exchange:
         except BodyWanted:
             self._traffic.computing.discard(self._environ[CLIENT])
             self._read()
-        except Exception:
-            logger.exception("a request failed outside of its endpoint")
-            if self._protocol is not None:
-                self._write(HTTPStatus.INTERNAL_SERVER_ERROR, [_CLOSE], b"")
+        except BaseException as error:  # noqa: BLE001 - as above
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        logger.error("a request failed outside of its endpoint", exc_info=error)
+        if self._protocol is not None:
+            self._write(HTTPStatus.INTERNAL_SERVER_ERROR, [_CLOSE], b"")
 
     def _ask_app(self) -> None:
         start = _Start()
@@ -196,7 +200,8 @@ class Exchange:
         if len(body) <= LARGE:
             self._protocol.response_bytes(status, headers, body)
         elif not self._write_large(status, headers, body):
-            status, body = HTTPStatus.SERVICE_UNAVAILABLE, b""
+            self._send_refusal("the service is sending too many other large answers")
+            return
         self._finish()
         if traffic.log is not None:
             traffic.log.write(self._environ, status, len(body), self._began, traffic.proxies)
@@ -208,11 +213,10 @@ class Exchange:
         self._protocol = self._reading = None
 
     def _write_large(self, status: int, headers: list[tuple[str, str]], body: bytes) -> bool:
-        """Write an answer that is in memory until its client has read it; refuse, and tell so, where too many are."""
+        """Write an answer that is in memory until its client has read it; tell whether there is room for it."""
         traffic, path = self._traffic, self._traffic.stored.path(body)
         size = len(body) if path is None else PIECE
         if not traffic.has_room(size):
-            self._send_refusal("the service is sending too many other large answers")
             return False
         traffic.writing[self._environ[CLIENT]] = (size, traffic.clock.now())
         if path is None:
@@ -223,8 +227,9 @@ class Exchange:
 
     def _send_refusal(self, detail: str) -> None:
         """Refuse a request where there is too much of everything, and so without the app."""
-        problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=(*_RETRY, _CLOSE)).response()
-        self._protocol.response_bytes(problem.status, list(problem.headers), problem.body)
+        names = names_of(self._environ)
+        problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=(*_RETRY, _CLOSE, *names)).response()
+        self._write(problem.status, list(problem.headers), problem.body)
 
 
 def _joined(body: Iterable[bytes]) -> bytes:
