@@ -120,6 +120,7 @@ class Reading:
 
     def release(self) -> None:
         """Count its bytes as gone, once its request is answered."""
+        self._protocol = None
         self._held.add(-self._size)
         self._size = 0
 

@@ -172,6 +172,9 @@ class Exchange:
         whole = _joined(self._traffic.app(self._environ, start))
         if self._has_rest:
             self._drop_rest(start, whole)
+        elif isinstance(self._environ.get("wsgi.input"), _Unsent) and _CLOSE not in start.headers:
+            # Nothing tells whether the client's next bytes are this body or another request.
+            self._write(start.status, [*start.headers, _CLOSE], whole)
         else:
             self._write(start.status, start.headers, whole)
 
@@ -196,8 +199,7 @@ class Exchange:
             self._protocol.response_bytes(status, headers, body)
         elif not self._write_large(status, headers, body):
             status, body = HTTPStatus.SERVICE_UNAVAILABLE, b""
-        if self._reading is not None:
-            self._reading.release()
+        self._release()
         traffic.computing.discard(client)
         if traffic.log is not None:
             traffic.log.write(self._environ, status, len(body), self._began, traffic.proxies)
@@ -220,6 +222,14 @@ class Exchange:
         """Refuse a request where there is too much of everything, and so without the app."""
         problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=(*_RETRY, _CLOSE)).response()
         self._protocol.response_bytes(problem.status, list(problem.headers), problem.body)
+        self._release()
+
+    def _release(self) -> None:
+        """Let go of the body, also for Granian: its connection is of no use while anything may still read the body.
+
+        An exception that was raised on the way may keep this exchange until Python's collector comes.
+        """
+        self._protocol = None
         if self._reading is not None:
             self._reading.release()
 
