@@ -29,34 +29,53 @@ class References:
     """
 
     def __init__(self, document: Any) -> None:
-        self._places: dict[str, Place] = {"": ()}
+        self._document = document
+        self._places: dict[str, Place | None] = {"": ()}  # None where several schemas have one name
         self.dynamic: dict[str, list[Place]] = {}
         self._note(document, (), "")
 
     def target(self, base: str, reference: str) -> Place | None:
-        """Find the place that a reference leads to from a schema with this `base`; None outside of the document."""
+        """Find the place that a reference leads to from a schema with this `base`.
+
+        None outside of the document, and where it leads nowhere or could mean several schemas.
+        """
         address, name = urldefrag(reference)
         home, name = urljoin(base, address) if address else base, unquote(name)
         if name and not name.startswith("/"):
             return self._places.get(f"{home}#{name}")
-        if home not in self._places:
+        start = self._places.get(home)
+        if start is None:
             return None
-        tokens = (token.replace("~1", "/").replace("~0", "~") for token in name.split("/")[1:])
-        return (*self._places[home], *tokens)
+        place = (*start, *(token.replace("~1", "/").replace("~0", "~") for token in name.split("/")[1:]))
+        return place if _holds(self._document, place) else None
 
     def _note(self, schema: Any, place: Place, base: str) -> None:
         if not isinstance(schema, Mapping):
             return
         base = base_of(schema, base)
         if "$id" in schema:
-            self._places[base] = place
-        for keyword in ("$anchor", "$dynamicAnchor"):
-            if keyword in schema:
-                self._places[f"{base}#{schema[keyword]}"] = place
+            self._name(base, place)
+        for name in {schema[keyword] for keyword in ("$anchor", "$dynamicAnchor") if keyword in schema}:
+            self._name(f"{base}#{name}", place)
         if "$dynamicAnchor" in schema:
             self.dynamic.setdefault(schema["$dynamicAnchor"], []).append(place)
         for step, part in parts_of(schema):
             self._note(part, (*place, *step), base)
+
+    def _name(self, name: str, place: Place) -> None:
+        self._places[name] = place if self._places.get(name, place) == place else None
+
+
+def _holds(document: Any, place: Place) -> bool:
+    """Tell whether a document has anything at a place."""
+    for token in place:
+        if isinstance(document, Mapping) and token in document:
+            document = document[token]
+        elif isinstance(document, list) and token.isdecimal() and int(token) < len(document):
+            document = document[int(token)]
+        else:
+            return False
+    return True
 
 
 def base_of(schema: Any, base: str = "") -> str:

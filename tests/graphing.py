@@ -29,6 +29,14 @@ def graph(
     return made
 
 
+def ending(nodes: Sequence[onnx.NodeProto], *outputs: onnx.ValueInfoProto) -> onnx.ModelProto:
+    """A graph of one column with outputs of its own."""
+    made = graph(nodes)
+    del made.graph.output[:]
+    made.graph.output.extend(outputs)
+    return made
+
+
 def whole(name: str, values: Sequence[int]) -> onnx.TensorProto:
     return numpy_helper.from_array(np.array(values, dtype=np.int64), name)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from graphing import graph, lookup, of_values, reaching
+from graphing import ending, graph, lookup, of_values, reaching
 from modelling import OBJECT, Serve, X, message, y
 from skl2onnx import to_onnx
 from sklearn.ensemble import RandomForestClassifier
@@ -160,3 +160,68 @@ def test_a_graph_of_another_number_of_rows_is_told(serve: Serve) -> None:
     with pytest.raises(SpecError) as refused:
         serve(double, file="m.onnx", save=save, input=ONE)
     assert message(refused).startswith("the graph takes 3 rows at once, no fewer and no more; export it with")
+
+
+TENSOR, NODE = onnx.helper.make_tensor_value_info, onnx.helper.make_node
+FLOAT = onnx.TensorProto.FLOAT
+LISTS = onnx.helper.make_tensor_sequence_value_info("y", FLOAT, None)
+NO_RESULTS = {
+    "none": (ending([NODE("Identity", ["x"], ["y"])]), "the graph has no outputs; it needs one, the result"),
+    "a sequence": (
+        ending([NODE("SequenceConstruct", ["x"], ["y"])], LISTS),
+        'the output "y" is of type seq(tensor(float)); the result must be a tensor of numbers, texts or booleans',
+    ),
+    "numbers of 8 bits": (
+        ending([NODE("Cast", ["x"], ["y"], to=17)], TENSOR("y", onnx.TensorProto.FLOAT8E4M3FN, None)),
+        'the output "y" is of type tensor(float8e4m3fn); the result must be a tensor of numbers, texts or booleans',
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NO_RESULTS)
+def test_a_graph_without_results_is_told(name: str, serve: Serve) -> None:
+    model, told = NO_RESULTS[name]
+    with pytest.raises(SpecError) as refused:
+        serve(model, file="m.onnx", save=save, input=ONE)
+    assert told == message(refused)
+
+
+@pytest.mark.parametrize("keys", [{"response_method": "predict_proba"}, {"output": {"probabilities": True}}])
+def test_probabilities_in_dictionaries_are_told(keys: dict[str, Any], serve: Serve) -> None:
+    """What skl2onnx makes of a classifier unless it is told otherwise."""
+    estimator = LogisticRegression(max_iter=1000).fit(X, y)
+    by_default = to_onnx(estimator, X[:1].astype(np.float32))
+    with pytest.raises(SpecError) as refused:
+        serve(by_default, file="m.onnx", save=save, **keys)
+    told = (
+        'the output "output_probability" is of type seq(map(int64,tensor(float))); the probabilities must be a tensor '
+    )
+    assert message(refused) == told + 'of numbers: export the model with options={"zipmap": False}'
+    predictor = serve(by_default, file="m.onnx", save=save)
+    assert estimator.predict(X[::50]).tolist() == predictor(X[::50].tolist()).result
+
+
+UNEVEN = {
+    "a sum of all rows": (ending([NODE("ReduceSum", ["x"], ["y"])], TENSOR("y", FLOAT, None)), [1.0, 2.0, 4.0]),
+    "a single number": (
+        ending([NODE("ReduceSum", ["x"], ["y"], keepdims=0)], TENSOR("y", FLOAT, [])),
+        [1.0, 2.0, 4.0],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNEVEN)
+def test_every_instance_gets_a_result_of_its_own(name: str, serve: Serve) -> None:
+    """Where a graph gives fewer results than it has rows, it is given them one by one."""
+    model, expected = UNEVEN[name]
+    predictor = serve(model, file="m.onnx", save=save, input=ONE)
+    assert expected == predictor([[1], [2], [4]]).result
+    assert expected[:1] == predictor([[1]]).result
+
+
+def test_several_results_for_one_instance_are_no_answer(serve: Serve) -> None:
+    both = ending([NODE("Concat", ["x", "x"], ["y"], axis=0)], TENSOR("y", FLOAT, None))
+    predictor = serve(both, file="m.onnx", save=save, input=ONE)
+    for instances in ([[1]], [[1], [2]]):
+        with pytest.raises(RefusedInstance, match="the graph gives 2 results for one instance"):
+            predictor(instances)

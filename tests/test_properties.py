@@ -67,7 +67,7 @@ def mutated(draw: st.DrawFn, original: bytes) -> bytes:
     return bytes(text)
 
 
-def judge(folder: Path) -> None:
+def judge(folder: Path) -> str:
     """Either every mistake has its place, or the app works."""
     try:
         spec = load(folder / "routes.yaml")
@@ -80,10 +80,11 @@ def judge(folder: Path) -> None:
             assert 0 <= found.place.line <= lines + 1
             assert found.place.column <= len(found.place.text) + 1
         assert all("\n" not in f"{found}" for found in error.diagnostics)
-        return
+        return "refused"
     client = app.test_client()
     for path in ("/", "/hello", "/nowhere"):
         assert client.get(path).status_code != 500 or b"500" in (folder / "routes.yaml").read_bytes()
+    return "works"
 
 
 @SETTINGS

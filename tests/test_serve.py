@@ -212,3 +212,15 @@ def test_a_client_that_asks_first_is_told_its_413_at_once(server: Server) -> Non
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         connection.sendall(head)
         assert connection.recv(65_536).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize("body", [b"", b"{}"])
+def test_a_client_that_was_not_asked_for_its_body_is_cut_off(server: Server, body: bytes) -> None:
+    """It may send its body or its next request next, and nothing tells which."""
+    path = b"/" + b"a" * 9000
+    head = b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(head + body)
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert answer.startswith(b"HTTP/1.1 414 ")
+    assert b"\r\nconnection: close\r\n" in answer

@@ -71,3 +71,16 @@ def test_a_long_key_is_cut_in_a_pointer() -> None:
 def test_a_text_that_should_have_been_something_else_is_advised_on(text: str, schema: object, advice: str) -> None:
     (violation,) = Validator(schema).violations(text)
     assert (f" write it {advice}" if advice else "") == violation.detail.partition(";")[2]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$defs": {"a": {"$dynamicRef": "#/$defs/a"}, "b": {"$id": "#"}}, "const": None},
+        {"$defs": {"a": {"$ref": "#/$defs/a"}, "b": {"$id": ""}}, "const": None},
+    ],
+)
+def test_schemas_of_one_name_are_judged_without_going_into_them(schema: object) -> None:
+    validator = Validator(schema)
+    assert validator.is_valid(None)
+    assert len(list(validator.violations([], budget=validator.budget(2)))) == 1

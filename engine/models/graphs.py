@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.errors import plural
 from engine.models.predictor import Stopped
 from engine.models.trees import Array
 from engine.validation import clip
@@ -22,25 +23,36 @@ _REASON_LENGTH = 200
 
 
 class Graph:
-    """A whole graph with one input, of `dtype` numbers or of strings, and any number of outputs."""
+    """A whole graph with one input, of `dtype` numbers or of strings; its first `outputs` outputs are computed."""
 
-    def __init__(self, graph: Array, dtype: str) -> None:
+    def __init__(self, graph: Array, dtype: str, outputs: int = 2) -> None:
         self.graph = graph
         self.dtype = dtype
+        self.outputs = outputs
         session = open_session(graph.tobytes())
-        self._run = _runner(session)
+        self._run = _runner(session, outputs)
         self._takes_one_row = rows_at_once(session) == 1
 
     def __call__(self, rows: Any) -> list[Array]:
-        """Compute all outputs; raise `Stopped` for values on which an operator stops."""
+        """Compute the outputs, one entry for each row; raise `Stopped` for values on which an operator stops."""
         if self.dtype == "string":
             rows = np.array(rows, dtype=object).reshape(-1, 1)
         elif rows.dtype != self.dtype:
             rows = rows.astype(self.dtype)
-        if self._takes_one_row and len(rows) > 1:
-            alone = [self._run(rows[row : row + 1]) for row in range(len(rows))]
-            return [np.concatenate(parts) for parts in zip(*alone, strict=True)]
-        return self._run(rows)
+        if not self._takes_one_row or len(rows) == 1:
+            outputs = self._run(rows)
+            if all(output.shape[:1] == (len(rows),) for output in outputs):
+                return outputs
+        # The graph takes one row at a time, or combines the rows of a call, so each row needs a call of its own.
+        alone = [self._run_one(rows[row : row + 1]) for row in range(len(rows))]
+        return [np.concatenate(parts) for parts in zip(*alone, strict=True)]
+
+    def _run_one(self, row: Array) -> list[Array]:
+        outputs = [np.atleast_1d(output) for output in self._run(row)]
+        for output in outputs:
+            if len(output) != 1:
+                raise Stopped(f"the graph gives {plural(len(output), 'result')} for one instance")
+        return outputs
 
 
 class OnnxTrees:
@@ -48,7 +60,7 @@ class OnnxTrees:
 
     def __init__(self, graph: Array) -> None:
         self.graph = graph
-        self._run = _runner(open_session(graph.tobytes()))
+        self._run = _runner(open_session(graph.tobytes()), 1)
 
     def __call__(self, rows: Array) -> Array:
         """Sum the leaves of each row: float64 of shape (rows, outputs)."""
@@ -76,20 +88,21 @@ def rows_at_once(session: Any) -> int | None:
     return shape[0] if shape and isinstance(shape[0], int) else None
 
 
-def _runner(session: Any) -> Callable[[Array], list[Array]]:
-    """Give what computes all outputs of a graph with one input.
+def _runner(session: Any, outputs: int) -> Callable[[Array], list[Array]]:
+    """Give what computes the first outputs of a graph with one input.
 
     All rows have the same shape and type, so an operator that stops does so because of their values, unless memory
     is short.
     """
     run, name = session.run, session.get_inputs()[0].name
+    wanted = [output.name for output in session.get_outputs()[:outputs]]
 
     def compute(rows: Array) -> list[Array]:
         try:
-            outputs: list[Array] = run(None, {name: rows})
+            computed: list[Array] = run(wanted, {name: rows})
         except Exception as error:
             raise _memory_error(error) or Stopped(_why_stopped(str(error))) from error
-        return outputs
+        return computed
 
     return compute
 

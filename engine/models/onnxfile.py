@@ -18,6 +18,10 @@ from engine.validation import clip, show
 
 _DTYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(string)": "string"}
 _LABELS = ("tensor(int64)", "tensor(string)")
+_NUMBERS = frozenset(
+    f"tensor({name})" for name in "double float float16 int8 int16 int32 int64 uint8 uint16 uint32 uint64".split()
+)
+_RESULTS = _NUMBERS | {"tensor(string)", "tensor(bool)"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class GraphFile:
 
 def read_graph(model: Model, data: bytes) -> GraphFile:
     """Read a .onnx file; raise `SpecError` where it is none, or does not fit its spec."""
-    graph, dtype, session = _load(model, data)
+    dtype, session = _load(model, data)
     outputs = session.get_outputs()
     texts = dtype == "string"
     wanted = Wanted(count=_count(dtype, session))
@@ -44,12 +48,15 @@ def read_graph(model: Model, data: bytes) -> GraphFile:
     is_classifier = outputs[0].type in _LABELS
     classes = _classes(outputs) if is_classifier else None
     result = _result(model, len(outputs), is_classifier=is_classifier)
-    chances = (s.Pick(1),) if model.output.probabilities else None
-    if chances and classes is None:
+    chances = (s.Pick(1),) if model.output.probabilities and len(outputs) > 1 else None
+    _require_tensors(model, outputs, needs_probabilities=chances is not None)
+    if model.output.probabilities and classes is None:
         raise model.error("the graph has no probabilities of numbered classes", "output", "probabilities")
     labels = _labels(model, classes)
     keys = labels or tuple(map(key_of, classes or ()))
     check: tuple[s.Step, ...] = () if texts else (s.Check(missing=True, dtype=dtype),)
+    count = 1 if chances is None and model.response_method == "predict" else 2
+    graph = Graph(np.frombuffer(data, np.uint8), dtype, count)
     program = Program((*check, graph), result, chances)
     return GraphFile(
         wanted, fitting, Wording(classes, labels, keys), "classifier" if is_classifier else "regressor", program
@@ -58,7 +65,7 @@ def read_graph(model: Model, data: bytes) -> GraphFile:
 
 def outline_graph(model: Model, data: bytes) -> tuple[int | None, bool, tuple[Any, ...] | None]:
     """Give how many columns a graph takes, whether these are texts, and its classes; raise `SpecError`."""
-    _, dtype, session = _load(model, data)
+    dtype, session = _load(model, data)
     outputs = session.get_outputs()
     classes = _classes(outputs) if outputs[0].type in _LABELS else None
     return _count(dtype, session), dtype == "string", classes
@@ -70,7 +77,7 @@ def _count(dtype: str, session: Any) -> int | None:
     return shape[1] if len(shape) > 1 and isinstance(shape[1], int) and dtype != "string" else None
 
 
-def _load(model: Model, data: bytes) -> tuple[Graph, str, Any]:
+def _load(model: Model, data: bytes) -> tuple[str, Any]:
     import onnx  # noqa: PLC0415 - only where a model is one
 
     try:
@@ -94,6 +101,8 @@ def _load(model: Model, data: bytes) -> tuple[Graph, str, Any]:
     if len(inputs) != 1 or inputs[0].type not in _DTYPES:
         found = ", ".join(f"{one.name}: {one.type}" for one in inputs)
         raise model.error(f"the graph has the inputs {found}; it needs one, of float, double or string", "file")
+    if not session.get_outputs():
+        raise model.error("the graph has no outputs; it needs one, the result", "file")
     at_once = rows_at_once(session)
     if at_once is not None and at_once != 1:
         raise model.error(
@@ -101,8 +110,7 @@ def _load(model: Model, data: bytes) -> tuple[Graph, str, Any]:
             "free (dynamic_axes)",
             "file",
         )
-    dtype = _DTYPES[inputs[0].type]
-    return Graph(np.frombuffer(data, np.uint8), dtype), dtype, session
+    return _DTYPES[inputs[0].type], session
 
 
 def _data_elsewhere(read: Any) -> str | None:
@@ -135,6 +143,21 @@ def _result(model: Model, outputs: int, *, is_classifier: bool) -> tuple[s.Step,
     if model.response_method == "predict_proba" and outputs > 1:
         return (s.Pick(1),)
     raise model.error(f"the graph has no {model.response_method}; a graph has predict", "response_method")
+
+
+def _require_tensors(model: Model, outputs: Any, *, needs_probabilities: bool) -> None:
+    """Raise `SpecError` for an output that is to be part of an answer and is of a type that JSON cannot show."""
+    is_proba = model.response_method == "predict_proba"
+    if not is_proba and outputs[0].type not in _RESULTS:
+        must = "the result must be a tensor of numbers, texts or booleans"
+        raise model.error(f"{_typed(outputs[0])}; {must}", "file")
+    if (is_proba or needs_probabilities) and outputs[1].type not in _NUMBERS:
+        must = 'the probabilities must be a tensor of numbers: export the model with options={"zipmap": False}'
+        raise model.error(f"{_typed(outputs[1])}; {must}", "file")
+
+
+def _typed(output: Any) -> str:
+    return f"the output {show(output.name)} is of type {output.type}"
 
 
 def _labels(model: Model, classes: tuple[Any, ...] | None) -> tuple[str, ...] | None:

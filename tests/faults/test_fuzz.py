@@ -115,13 +115,18 @@ def requests(chance: random.Random) -> Iterator[bytes]:
         yield bytes(whole)
 
 
+def make_service(folder: Path) -> None:
+    """Write the spec of a service that has something of everything, and its models."""
+    rows, kinds = load_iris(return_X_y=True)
+    joblib.dump(RandomForestClassifier(20, random_state=0).fit(rows, kinds), folder / "forest.pkl")
+    joblib.dump(SVC().fit(rows, kinds), folder / "machine.pkl")
+    (folder / "routes.yaml").write_text(SPEC)
+    (folder / "models.yaml").write_text(MODELS)
+
+
 @pytest.fixture
 def server(tmp_path: Path, serve_here: Callable[..., Server]) -> Server:
-    rows, kinds = load_iris(return_X_y=True)
-    joblib.dump(RandomForestClassifier(20, random_state=0).fit(rows, kinds), tmp_path / "forest.pkl")
-    joblib.dump(SVC().fit(rows, kinds), tmp_path / "machine.pkl")
-    (tmp_path / "routes.yaml").write_text(SPEC)
-    (tmp_path / "models.yaml").write_text(MODELS)
+    make_service(tmp_path)
     return serve_here()
 
 
