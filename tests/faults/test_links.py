@@ -135,4 +135,4 @@ def test_links_that_are_swapped_all_the_time(folder: Path) -> None:
 
 @pytest.mark.soak
 def test_links_that_are_swapped_for_two_minutes(folder: Path) -> None:
-    load_for(1.0.0, folder)
+    load_for(120.0, folder)
