@@ -15,6 +15,7 @@ import struct
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 # Of struct tcp_info in linux/tcp.h: tcpi_unacked, tcpi_bytes_acked, tcpi_notsent_bytes.
 _INFO_SIZE = 148
@@ -126,10 +127,13 @@ def _descriptors() -> Iterable[int]:
         return range(_MOST_DESCRIPTORS)
 
 
-def _written(address: tuple[str, int]) -> str:
-    """Write an address and a port as Rust does."""
-    host = address[0].partition("%")[0]
-    return f"[{host}]:{address[1]}" if ":" in host else f"{host}:{address[1]}"
+def _written(address: tuple[Any, ...]) -> str:
+    """Write an address and a port as Rust does: the interface of a link-local address by its number."""
+    host, port, *more = address
+    if ":" not in host:
+        return f"{host}:{port}"
+    _, scope = more
+    return f"[{host.partition('%')[0]}{f'%{scope}' if scope else ''}]:{port}"
 
 
 def _update(connection: Connection, now: float) -> bool:
