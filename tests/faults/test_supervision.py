@@ -98,8 +98,13 @@ def test_workers_end_when_their_supervisor_is_killed(server: Server) -> None:
 
 def test_memory_that_runs_out_ends_a_worker_and_never_the_supervisor(server: Server) -> None:
     """The kernel sends SIGKILL to the process with the highest score; so does this test."""
-    for _ in range(3):
-        server.wait_until(lambda status: [1, 1] == [worker["generation"] for worker in status["workers"]])
+    for kills in range(3):
+        server.wait_until(
+            lambda status, kills=kills: (
+                (kills, [1, 1])
+                == (status["restarts"]["killed"], [worker["generation"] for worker in status["workers"]])
+            )
+        )
         workers = wait_for(server, 2)
         scores = {pid: score_of(pid) for pid in (server.process.pid, *workers)}
         assert min(scores[pid] for pid in workers) > scores[server.process.pid] + 30, scores
