@@ -29,6 +29,10 @@ SHARE_OF_MEMORY, LEAST_MEMORY = 0.8, 1024**3
 _UNITS = {"MiB": 1024**2, "GiB": 1024**3}
 _END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 
+# What a process of this kind counts as beyond its memory, in thousandths of the machine's, where memory runs out: that
+# a change cannot be checked harms nobody who is served.
+OOM_SCORE, MOST_OOM_SCORE = 300, 1000
+
 _STEP_SECONDS = 0.25
 
 Result = TypeVar("Result")
@@ -177,6 +181,7 @@ def _ended(process: BaseProcess, step: str, limits: Bounds) -> Lost:
 def _work(connection: Connection, memory: int, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C is sent to all; the process that waits for this one ends it
     _end_with_parent()
+    take_blame(OOM_SCORE)
     _limit_memory(memory)
     try:
         message = ("returned", work(*arguments, lambda content: connection.send(("told", content))))
@@ -195,6 +200,13 @@ def _end_with_parent() -> None:
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL)
+
+
+def take_blame(score: int) -> None:
+    """Have the kernel end this process before others if memory runs out (proc_pid_oom_score_adj(5))."""
+    with contextlib.suppress(OSError, ValueError):  # not Linux, or the service itself has such a score already
+        file = Path("/proc/self/oom_score_adj")
+        file.write_text(str(min(MOST_OOM_SCORE, int(file.read_text()) + score)))
 
 
 def _limit_memory(memory: int) -> None:

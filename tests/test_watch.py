@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from engine.endpoints import Meter
+from engine.server.http import sockets
 from engine.server.http import watch as watch_module
 from engine.server.http.bodies import GRACE_SECONDS, Clock, End
 from engine.server.http.sockets import Sockets, _written
@@ -318,3 +319,17 @@ def test_what_was_closed_is_said_now_and_then(service: Service, caplog: pytest.L
     said = [int(record.message.split()[1]) for record in caplog.records]
     assert 2 == len(said)
     assert sum(service.closed().values()) == sum(said)
+
+
+@pytest.mark.parametrize(
+    ("address", "written"),
+    [
+        (("127.0.0.1", 80), "127.0.0.1:80"),
+        (("::1", 80, 0, 0), "[::1]:80"),
+        (("fe80::1%lo", 80, 0, 1), "[fe80::1%1]:80"),
+        (("::ffff:127.0.0.1", 80, 0, 0), "[::ffff:127.0.0.1]:80"),
+    ],
+)
+def test_an_address_is_written_as_granian_does(address: tuple[str, int], written: str) -> None:
+    """Otherwise a client whose request is computed would pass for one that does nothing."""
+    assert written == sockets._written(address)

@@ -28,6 +28,7 @@ _LONGEST_ADDRESS = 128  # with brackets, a scope and a port
 _ASK = (("WWW-Authenticate", "Bearer"),)
 # An answer to somebody with a key is no answer for others, also in a cache.
 _KEYED = ("Vary", "Authorization, X-API-Key")
+_NOBODY = ("", bytes(hashlib.sha256().digest_size))
 _SENT_HEADERS = ("Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "traceparent")
 
 
@@ -68,13 +69,17 @@ class Keys:
         if len(set(sent)) > 1:
             detail = "Authorization and X-API-Key have different keys; send one"
             return "", Problem(HTTPStatus.UNAUTHORIZED, detail, headers=_ASK)
-        if len(sent[0]) <= MAX_KEY:
-            digest = hashlib.sha256(sent[0].encode("latin-1", "replace")).digest()
-            name, known = self._names.get(self._masked(digest), ("", b""))
-            if hmac.compare_digest(known, digest):
-                return name, None
+        name = self.find(sent[0]) if len(sent[0]) <= MAX_KEY else None
+        if name is not None:
+            return name, None
         wrong = (("WWW-Authenticate", 'Bearer error="invalid_token"'),)
         return "", Problem(HTTPStatus.UNAUTHORIZED, "this API key is not known here", headers=wrong)
+
+    def find(self, key: str) -> str | None:
+        """Return the name of a key, by the same steps for a right and a wrong one; None for a wrong one."""
+        digest = hashlib.sha256(key.encode("latin-1", "replace")).digest()
+        name, known = self._names.get(self._masked(digest), _NOBODY)
+        return name if hmac.compare_digest(known, digest) else None
 
     def _masked(self, digest: bytes) -> bytes:
         return hashlib.blake2b(digest, key=self._secret, digest_size=16).digest()

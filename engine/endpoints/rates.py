@@ -6,6 +6,7 @@ import logging
 import math
 import threading
 import time
+from collections import OrderedDict, defaultdict
 from http import HTTPStatus
 from typing import Any
 
@@ -16,37 +17,53 @@ from engine.spec import RateLimit, Rates
 
 logger = logging.getLogger("engine")
 
-LEAST_SWEEP, MOST_WINDOWS = 10_000, 200_000
-TIMEOUT_SECONDS = 0.5
+MOST_WINDOWS, ENDED_AT_ONCE = 200_000, 2
+# How long a storage may keep a request waiting for each of its answers, and for all of them.
+TIMEOUT_SECONDS, WHOLE_SECONDS = 0.5, 2.0
+# As many requests as a worker answers at once may wait for the storage.
+MOST_CONNECTIONS = 1024
 # How long a storage that has failed is not asked again, so that requests do not wait for it one after another.
 REST_SECONDS = 1.0
 
 
 class Memory:
-    """Counts in this process, by a clock that nobody sets; a window begins with its first request."""
+    """Counts in this process, by a clock that nobody sets; a window begins with its first request.
+
+    Windows of one length end in the order in which they began, so that the first to end is always at hand.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._windows: dict[str, tuple[float, int]] = {}
-        self._sweep_at = LEAST_SWEEP
+        self._windows: defaultdict[int, OrderedDict[str, tuple[float, int]]] = defaultdict(OrderedDict)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._windows.values()))
 
     def count(self, key: str, seconds: int) -> tuple[int, float]:
         """Count a request; give how many there were in this window, and the seconds that are left of it."""
         now = time.monotonic()
         with self._lock:
-            end, count = self._windows.get(key, (0.0, 0))
+            windows = self._windows[seconds]
+            end, count = windows.get(key, (0.0, 0))
             if end <= now:
+                windows.pop(key, None)
                 end, count = now + seconds, 0
-            self._windows[key] = (end, count + 1)
-            if len(self._windows) > self._sweep_at:
-                self._sweep(now)
+                self._make_room(now)
+            windows[key] = (end, count + 1)
         return count + 1, end - now
 
-    def _sweep(self, now: float) -> None:
-        """Forget the windows that have ended, and of too many those that end first, so that memory is bounded."""
-        left = sorted((window for window in self._windows.items() if window[1][0] > now), key=lambda item: item[1][0])
-        self._windows = dict(left[-MOST_WINDOWS // 2 :] if len(left) > MOST_WINDOWS else left)
-        self._sweep_at = max(LEAST_SWEEP, 2 * len(self._windows))
+    def _make_room(self, now: float) -> None:
+        """Forget windows that have ended, a few at a time, and of too many the one that ends first."""
+        for windows in self._windows.values():
+            for _ in range(ENDED_AT_ONCE):
+                if windows and _first_end(windows) <= now:
+                    windows.popitem(last=False)
+        if len(self) >= MOST_WINDOWS:
+            min(filter(None, self._windows.values()), key=_first_end).popitem(last=False)
+
+
+def _first_end(windows: OrderedDict[str, tuple[float, int]]) -> float:
+    return next(iter(windows.values()))[0]
 
 
 class Redis:
@@ -55,13 +72,28 @@ class Redis:
     def __init__(self, url: str) -> None:
         from limits.storage import storage_from_string  # noqa: PLC0415 - only where there is a Redis
 
-        timeouts: dict[str, Any] = {"socket_timeout": TIMEOUT_SECONDS, "socket_connect_timeout": TIMEOUT_SECONDS}
-        self._counters: Any = storage_from_string(url, wrap_exceptions=True, **timeouts)
+        from engine.endpoints.bounded_redis import ALLOWANCE, connection_class  # noqa: PLC0415
+
+        options: dict[str, Any] = {
+            "socket_timeout": TIMEOUT_SECONDS,
+            "socket_connect_timeout": TIMEOUT_SECONDS,
+            "connection_class": connection_class(url),
+            "max_connections": MOST_CONNECTIONS,
+        }
+        self._allowance = ALLOWANCE
+        self._counters: Any = storage_from_string(url, wrap_exceptions=True, **options)
 
     def count(self, key: str, seconds: int) -> tuple[int, float]:
-        """Count a request; give how many there were in this window, and the seconds that are left of it."""
+        """Count a request; give how many there were in this window, and the seconds that are left of it.
+
+        Raises anything where the server does not answer in time, or with what cannot be a count and a time.
+        """
+        self._allowance.begin(WHOLE_SECONDS)
         count = self._counters.incr(key, seconds)
-        return count, self._counters.get_expiry(key) - time.time()
+        left = self._counters.get_connection().ttl(self._counters.prefixed_key(key))
+        if count < 1 or not math.isfinite(left):
+            raise ValueError(f"the count is {count}, and the seconds that are left are {left}")
+        return count, float(left)
 
 
 class Storage:
@@ -108,7 +140,7 @@ class Storage:
             now = time.monotonic()
             resting = now < self._rests_until
             if not resting:
-                self._rests_until = now + TIMEOUT_SECONDS + REST_SECONDS
+                self._rests_until = now + WHOLE_SECONDS + TIMEOUT_SECONDS + REST_SECONDS
             return resting
 
     def _open(self) -> Memory | Redis:

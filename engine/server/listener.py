@@ -172,9 +172,16 @@ def _count_waiting(listener: socket.socket) -> int:
         return 0
 
 
+def in_url(host: str) -> str:
+    """Write a host as a URL has it; RFC 6874 is about the interface of a link-local address."""
+    return f"[{host.replace('%', '%25')}]" if ":" in host else host
+
+
 def _why_not(host: str, port: int, error: OSError) -> str:
     if isinstance(error, PermissionError):
         return f"port {port} needs more rights than this user has; choose one above 1023: -p 8080"
     if error.errno == errno.EADDRINUSE:
         return f"port {port} on {host} is taken; choose another with -p, or -p 0 for a free one"
-    return f"cannot listen on {host}:{port}: {error.strerror}"
+    if error.errno == errno.EINVAL and host.lower().startswith("fe80:") and "%" not in host:
+        return f"{host} is a link-local address, which needs the name of its interface: -H {host}%eth0"
+    return f"cannot listen on {in_url(host)}:{port}: {error.strerror}"

@@ -15,7 +15,7 @@ from engine.errors import SpecError
 from engine.models import lost_at_models, needs_sklearn
 from engine.server.apart import check_apart
 from engine.server.heartbeat import HANG_SECONDS
-from engine.server.listener import listen
+from engine.server.listener import in_url, listen
 from engine.server.logs import Logs
 from engine.server.notify import notify
 from engine.server.reload import Reloader
@@ -59,12 +59,11 @@ def serve(source: Source, first: Outcome, options: Options, signals: Signals, an
 
     Raises `ServeError` where the address cannot be had, and `KeyboardInterrupt` after a stop by SIGINT.
     """
-    host = options.host
+    host = options.host.removeprefix("[").removesuffix("]")  # as a URL has it
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
     multiprocessing.set_start_method("spawn", force=True)
     with listen(host, options.port, options.workers) as listener:
-        shown = f"[{host}]" if ":" in host else host
-        url = f"http://{shown}:{listener.port}"
+        url = f"http://{in_url(host)}:{listener.port}"
 
         def ready() -> None:
             notify("READY=1")
@@ -84,6 +83,7 @@ def serve(source: Source, first: Outcome, options: Options, signals: Signals, an
 
 def is_loopback(host: str) -> bool:
     """Tell whether only this machine can reach an address."""
+    host = host.removeprefix("[").removesuffix("]")
     try:
         return ipaddress.ip_address(socket.gethostbyname(host) if ":" not in host else host).is_loopback
     except (OSError, ValueError):

@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from typing import Any
 
+from engine.apart import take_blame
 from engine.endpoints import Meter, Numbers, Process, Status
 from engine.models import Predictor, restore_models
 from engine.server.heartbeat import beat
@@ -45,6 +46,9 @@ BODY_SECONDS = 3.0
 WRITE_SECONDS = 1.0
 # How long a scrape waits for the numbers of all workers.
 GATHER_SECONDS = 3.0
+# What a worker counts as beyond its memory, in thousandths of the machine's, where the kernel has to end a process: its
+# supervisor starts another one, but nobody starts another supervisor.
+OOM_SCORE = 100
 # What Granian may read of a connection beyond the head of its request.
 AHEAD_BYTES = 8 * 1024
 
@@ -191,6 +195,7 @@ def work(number: int, workers: int, listener: socket.socket, channel: Connection
     """Be one of so many workers, until the supervisor says stop or is gone."""
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # which may be sent to all; the supervisor hears them
         signal.signal(signum, signal.SIG_IGN)
+    take_blame(OOM_SCORE)
     logs.begin()
     logging.getLogger("_granian").setLevel(logging.ERROR)
     front = Front(Threads(most_threads(workers)), RequestLog() if logs.requests else None)

@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 from engine.errors import Diagnostic, SpecError, did_you_mean
 from engine.spec.builtin import built_in_shapes, check_built_in
 from engine.spec.compose import walk
-from engine.spec.files import MAX_BYTES, inside, read_regular
+from engine.spec.files import inside, read_inside
 from engine.spec.guards import allowed_names, check_guards, key_names, read_auth, read_cors, read_rate, read_rates
 from engine.spec.node import Node
 from engine.spec.paths import path_parameters, rule_shape
@@ -83,8 +83,8 @@ def read_routes(root: Node, folder: Path, service: Service) -> tuple[Route, ...]
         file = route["response"]["file"]
         if file.text and file.text not in files:
             try:
-                files[file.text] = read_regular(inside(folder, file.text), MAX_BYTES)
-            except (OSError, ValueError) as error:
+                files[file.text] = read_inside(folder, file.text)
+            except ValueError as error:
                 raise SpecError([file.error(f"the file cannot be served: {error}")]) from None
     return tuple(_route(node, service, files) for node in root["routes"].items)
 

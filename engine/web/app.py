@@ -35,7 +35,9 @@ from engine.web.identity import name_requests
 from engine.web.routing import FiniteFloatConverter, ReadableIntegerConverter, WholePathConverter
 
 # By another name than its address, a page of the web could ask that has that name lead here (DNS rebinding).
-_PLAIN_HOST = re.compile(r"(|localhost|[0-9]{1,3}(\.[0-9]{1,3}){3}|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE)
+_PLAIN_HOST = re.compile(
+    r"(|localhost|[0-9]{1,3}(\.[0-9]{1,3}){3}|\[[0-9a-f:.]+(%[0-9a-z._~%-]+)?\])(:[0-9]{1,5})?", re.IGNORECASE
+)
 # What proxies and content delivery networks add: behind the peer, there is another client.
 _PROXY_HEADERS = frozenset(
     "HTTP_" + name.upper().replace("-", "_")

@@ -208,12 +208,10 @@ def test_kept_and_some_altered_graphs(graphs: Graphs) -> None:
     for data in originals:
         graphs(data)
     fuzz(graphs, inputs(originals), 100)
-    print(graphs.apart.outcomes.most_common())
     assert not graphs.reached()
 
 
 @pytest.mark.soak
 def test_altered_graphs_for_a_long_time(graphs: Graphs) -> None:
     fuzz_for(graphs, inputs([*seeds().values(), *kept("graphs").values()]))
-    print(graphs.apart.outcomes.most_common())  # noqa: T201
     assert not graphs.reached()

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from serving import Clients, Server
 
+from engine.apart import OOM_SCORE, run_apart
+from engine.server import worker
 from engine.server.supervisor import Patience
 
 KILLS = 20
@@ -92,6 +94,37 @@ def test_workers_end_when_their_supervisor_is_killed(server: Server) -> None:
     while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+def test_memory_that_runs_out_ends_a_worker_and_never_the_supervisor(server: Server) -> None:
+    """The kernel sends SIGKILL to the process with the highest score; so does this test."""
+    for kills in range(3):
+        server.wait_until(
+            lambda status, kills=kills: (
+                (kills, [1, 1])
+                == (status["restarts"]["killed"], [worker["generation"] for worker in status["workers"]])
+            )
+        )
+        workers = wait_for(server, 2)
+        scores = {pid: score_of(pid) for pid in (server.process.pid, *workers)}
+        assert min(scores[pid] for pid in workers) > scores[server.process.pid] + 30, scores
+        kill([max(scores, key=scores.__getitem__)])
+        seconds_until_it_answers(server)
+    assert server.process.poll() is None
+
+
+def test_the_check_of_a_change_ends_before_a_worker_does() -> None:
+    own = score_of(os.getpid())
+    assert own + OOM_SCORE / 2 < run_apart(score_here, hear=lambda _: None) > own + worker.OOM_SCORE
+
+
+def score_here(_: object) -> int:
+    return score_of(os.getpid())
+
+
+def score_of(pid: int) -> int:
+    """How the kernel scores a process where memory runs out."""
+    return int(Path(f"/proc/{pid}/oom_score").read_text())
 
 
 def test_a_worker_that_dies_young_is_replaced_later_each_time_but_always_within_a_second() -> None:
