@@ -345,7 +345,9 @@ DEPENDS = "it depends on the route or the model"
 
 WITHOUT_DEFAULT = {
     "service.rate_limit": {"limit": NONE},
+    "service.limits": {"connections": NONE},
     "service.built_in.docs": {"path": DEPENDS, "auth": DEPENDS},
+    "service.built_in.status": {"path": DEPENDS, "auth": DEPENDS},
     "service.auth.api_keys.0": {"env": ONE_OF_THEM, "file": ONE_OF_THEM},
     "routes.0": {
         "methods": DEPENDS,
