@@ -98,6 +98,7 @@ def test_clients_that_stay_are_spread_over_the_workers(serve_here: Callable[...,
     """As a load balancer's connections do: opened at once, and kept."""
     (tmp_path / "routes.yaml").write_text("routes: [{path: /, response: hi}]")
     server = serve_here("--log-requests", "--log-format", "json")
+    server.wait_until(lambda status: all(one["generation"] and one["responds"] for one in status["workers"]))
     with connected(server.port) as clients:
         for client in clients:
             client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -105,7 +106,7 @@ def test_clients_that_stay_are_spread_over_the_workers(serve_here: Callable[...,
             assert client.recv(65536).startswith(b"HTTP/1.1 200")
     assert 0 == server.stop()
     events = [json.loads(line) for line in server.lines if '"method"' in line]
-    asked = Counter(event["pid"] for event in events)
+    asked = Counter(event["pid"] for event in events if event["path"] == "/")
     assert CONNECTIONS == asked.total()
     assert 2 == len(asked)
     assert min(asked.values()) >= 8  # of 64 for 2, fewer than 8 come to one in a run of 10 million
