@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -131,3 +132,16 @@ def test_who_waits_for_a_worker_that_dies_is_answered_by_the_next(
         with contextlib.suppress(ProcessLookupError):
             os.kill(stopped, signal.SIGKILL)
     assert 0 == server.stop()
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("fe80::1", "fe80::1 is a link-local address, which needs the name of its interface: -H fe80::1%eth0"),
+        ("fe80::1%nope", 'the host "fe80::1%nope" is not an address of this machine; try -H 127.0.0.1'),
+        ("2001:db8::5", "cannot listen on [2001:db8::5]:0: Cannot assign requested address"),
+    ],
+)
+def test_an_address_of_ipv6_that_cannot_be_had_is_said(host: str, said: str) -> None:
+    with pytest.raises(ServeError, match=f"^{re.escape(said)}$"):
+        listen(host, 0, 1)

