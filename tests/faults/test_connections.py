@@ -40,7 +40,7 @@ BEGUN = {
     "not reading": b"GET /file HTTP/1.1\r\nHost: x\r\n\r\n",
 }
 DRIBBLES = ("headers", "body", "chunks")
-FACTOR, FLOOR_SECONDS = 3.0, 0.030
+FACTOR, FLOOR_SECONDS = 3.0, 0.060
 ASKED = 400
 SETTLED_SECONDS = 2.0
 # Granian gives a connection 30 seconds for its next request, and the watch looks every second.
