@@ -141,10 +141,10 @@ class Apart:
             is_there = select([process.stdout], [], [], self._patience)[0]
             head = process.stdout.read(SIZE.size) if is_there else b""
         except BrokenPipeError:
-            head = b""
+            is_there, head = True, b""
         if head:
             return json.loads(process.stdout.read(*SIZE.unpack(head)))
-        if process.poll() is None:
+        if not is_there:
             process.kill()
         self._process = None
         process.stdout.close()

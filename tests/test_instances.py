@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from modelling import NAMES, OBJECT, Serve, X, message, place, y
+from modelling import NAMES, OBJECT, ROW, Serve, X, message, place, y
 from sklearn.compose import ColumnTransformer, make_column_transformer
 from sklearn.ensemble import BaggingClassifier, RandomForestClassifier
 from sklearn.impute import SimpleImputer
@@ -105,6 +105,8 @@ def test_texts_among_numbers_need_no_frame_where_there_are_no_names(serve: Serve
             "the model takes 4 features, and these are 1: a",
         ),
         (OBJECT, list(NAMES[:3]), f"the model takes 4 features, and these are 3: {', '.join(NAMES[:3])}"),
+        ({**ROW, "minItems": 1, "maxItems": 3}, None, "the model takes 4 features, and maxItems allows at most 3"),
+        ({**ROW, "minItems": 5, "maxItems": 9}, None, "the model takes 4 features, and minItems requires at least 5"),
         ({"type": "number"}, None, "the model takes 4 features, and an instance that is a number is one"),
         ({"type": "string"}, None, "the model takes 4 features, not texts; its input is an object or an array"),
         (

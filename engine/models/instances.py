@@ -59,6 +59,7 @@ def columns(model: Model, wanted: Wanted) -> Columns:
     if types == {"object"}:
         return _object_columns(model, wanted)
     if types == {"array"}:
+        _require_length(model, count)
         gaps = any("null" in types_of(part, model.input.document) for part in _array_parts(model))
         return Columns(_array_converter(model, count), None, count, gaps=gaps)
     if types == {"number"}:
@@ -198,6 +199,17 @@ def _array_parts(model: Model) -> list[Any]:
     """Give the schemas of an array's items."""
     item = model.input.document.get("items", True)
     return [*model.input.document.get("prefixItems", ()), *([item] if item is not False else [])]
+
+
+def _require_length(model: Model, count: int | None) -> None:
+    """Raise `SpecError` where no array that the schema allows has as many items as the model takes."""
+    document = model.input.document
+    if count is not None and document.get("maxItems", count) < count:
+        allowed = f"maxItems allows at most {document['maxItems']}"
+        raise model.error(f"the model takes {plural(count, 'feature')}, and {allowed}", "input", "maxItems")
+    if count is not None and document.get("minItems", count) > count:
+        required = f"minItems requires at least {document['minItems']}"
+        raise model.error(f"the model takes {plural(count, 'feature')}, and {required}", "input", "minItems")
 
 
 def _array_converter(model: Model, count: int | None) -> Convert:

@@ -113,9 +113,9 @@ def schemas(tmp_path: Path) -> Iterator[Apart]:
 def test_kept_and_some_generated_schemas(schemas: Apart) -> None:
     for name, data in kept("schemas").items():
         assert schemas(data), name
-    fuzz(schemas, INPUTS, 150)
+    fuzz(schemas, INPUTS, 60)
     assert schemas.outcomes["refused"]
-    assert schemas.outcomes["valid"] + schemas.outcomes["invalid"] > 20
+    assert schemas.outcomes["valid"] + schemas.outcomes["invalid"] > 5
 
 
 @pytest.mark.soak
