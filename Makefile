@@ -65,10 +65,10 @@ bench-peers: $(VENV)/dev build/model.pkl $(PEERS:%=build/peers/%)
 test: $(VENV)/dev build/model.pkl $(SUITE) $(if $(NPM),$(YAML_SERVER)/node_modules/.package-lock.json,no-npm)
 	$(BIN)/python -m pytest
 
-test-faults: $(VENV)/dev
+test-faults: $(VENV)/dev $(SUITE)
 	$(BIN)/python -m pytest tests/faults
 
-soak: $(VENV)/dev
+soak: $(VENV)/dev $(SUITE)
 	$(BIN)/python -m pytest -m soak
 
 # Nothing is installed here that requirements.lock does not name with its hash, the build backend included.

@@ -59,7 +59,8 @@ def columns(model: Model, wanted: Wanted) -> Columns:
     if types == {"object"}:
         return _object_columns(model, wanted)
     if types == {"array"}:
-        _require_length(model, count)
+        if not wanted.by_name:  # else an array is the mistake, of whatever length
+            _require_length(model, count)
         gaps = any("null" in types_of(part, model.input.document) for part in _array_parts(model))
         return Columns(_array_converter(model, count), None, count, gaps=gaps)
     if types == {"number"}:
