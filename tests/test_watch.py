@@ -291,7 +291,6 @@ def test_a_connection_without_a_request_is_closed_in_time(service: Service) -> N
 
 def test_a_descriptor_in_reserve_is_given_up_where_no_other_is_free(service: Service) -> None:
     spare = watch_module.Spare(service.listener)
-    assert not spare.is_short()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(int(file.name) for file in Path("/proc/self/fd").iterdir()), hard))
     taken: list[int] = []

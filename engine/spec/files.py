@@ -118,9 +118,13 @@ def inside(folder: Path, name: str) -> Path:
     except OSError as error:
         raise ValueError(f'file "{name}" cannot be read: {error.strerror}') from None
     _refuse_outside(path, home, name)
-    if not path.is_file():
+    try:
+        status = path.stat()
+    except OSError as error:  # it was there a moment ago
+        raise ValueError(f'file "{name}" cannot be read: {error.strerror}') from None
+    if not stat.S_ISREG(status.st_mode):
         raise ValueError(f'file "{name}" is a folder or a device, not a file')
-    if path.stat().st_size > MAX_BYTES:
+    if status.st_size > MAX_BYTES:
         raise ValueError(_too_large(name))
     if not os.access(path, os.R_OK):
         raise ValueError(f'file "{name}" cannot be read: permission denied')

@@ -1,4 +1,4 @@
-"""Two hundred thousand broken requests: no answer is 5xx, no worker dies, and memory stays where it is."""
+"""Two hundred thousand broken requests: no answer blames the server, no worker dies, and memory stays where it is."""
 
 from __future__ import annotations
 
@@ -167,7 +167,8 @@ def test_200_000_broken_requests(server: Server) -> None:
     round_of(1 - WARM_UP_SHARE, 1000)
     assert sent >= REQUESTS
     assert seen.total() > REQUESTS / 2
-    assert not [status for status in seen if status.startswith(b"5")], seen
+    # 501 is for a mutated name of a transfer coding (RFC 9112, section 6.1)
+    assert not [status for status in seen if status.startswith(b"5") and status != b"501"], seen
     assert {b"200", b"201", b"400", b"404", b"405", b"413", b"422"} <= {*seen}
     assert pids == server.workers()
     assert server.memory() - before < GROWTH_MIB

@@ -101,6 +101,12 @@ def test_what_changes_between_the_look_and_the_opening_is_refused(
     assert open_files == count_open_files()
 
 
+def test_a_file_that_goes_while_it_is_looked_at_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_refuse_outside", lambda *_: remove(folder))
+    with pytest.raises(ValueError, match='file "sub/page" cannot be read: No such file'):
+        files.inside(folder, "sub/page")
+
+
 def count_open_files() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 

@@ -168,6 +168,7 @@ class Spare:
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
         self._descriptor: int | None = None
+        self.is_short()  # from the start: before the first look, all others may be gone
 
     def is_short(self) -> bool:
         """Tell whether no descriptor is free, and give up the one in reserve if so."""
