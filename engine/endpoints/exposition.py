@@ -98,6 +98,7 @@ class _Collected:
 EVENTS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "reloads": ("Changes of the files that were checked.", "outcome", ("served", "refused")),
     "worker_restarts": ("Workers that were replaced.", "reason", RESTARTS),
+    "log_lines_dropped": ("Log lines that nobody read in time.", "", ("",)),
     "rate_limit_storage_failures": ("Requests whose rate could not be looked up.", "", ("",)),
     "connections_closed": ("Connections that the service closed.", "reason", CLOSED),
 }

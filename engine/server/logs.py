@@ -14,6 +14,7 @@ import orjson
 
 from engine.endpoints import client_address
 from engine.errors import printable
+from engine.server.stderr import log_handler
 from engine.web import ADMISSION, request_id, trace_id
 
 _COLOURS = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
@@ -27,11 +28,12 @@ class Logs:
     form: Literal["text", "json"] = "text"
     requests: bool = False
 
-    def begin(self) -> None:
-        """Have this process log so, on stderr."""
-        handler = logging.StreamHandler()
+    def begin(self) -> logging.Handler:
+        """Have this process log so, on stderr; give what writes the lines."""
+        handler = log_handler()
         handler.setFormatter(JsonFormatter() if self.form == "json" else TextFormatter(coloured=sys.stderr.isatty()))
         logging.basicConfig(handlers=[handler], level=logging.INFO)
+        return handler
 
 
 class JsonFormatter(logging.Formatter):

@@ -17,6 +17,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -36,6 +37,7 @@ from engine.server.http import (
 )
 from engine.server.logs import Logs, RequestLog
 from engine.server.snapshot import Snapshot
+from engine.server.stderr import Stderr
 from engine.web import Lane, Service, build_app
 
 logger = logging.getLogger("engine")
@@ -196,12 +198,14 @@ def work(number: int, workers: int, listener: socket.socket, channel: Connection
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # which may be sent to all; the supervisor hears them
         signal.signal(signum, signal.SIG_IGN)
     take_blame(OOM_SCORE)
-    logs.begin()
+    log = logs.begin()
     logging.getLogger("_granian").setLevel(logging.ERROR)
     front = Front(Threads(most_threads(workers)), RequestLog() if logs.requests else None)
     stopped, ended, places = stop_signal(), threading.Event(), most_connections()
     stopped.add_cb(ended.set)
     follower = Follower(channel, front, stopped.set)
+    if isinstance(log, Stderr):
+        log.count = partial(follower.meter.count, "log_lines_dropped")
     try:
         head = follower.begin()
     except EOFError:  # the service has stopped before it began
