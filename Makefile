@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 help:
 	@echo "make serve   install, train the sample model if there is none, serve on http://127.0.0.1:5000 (PORT=... for another)"
 	@echo "make test    install and run the tests"
-	@echo "make test-faults   only those that make things go wrong: about 14 minutes"
+	@echo "make test-faults   only those that make things go wrong"
 	@echo "make soak    the long forms of some tests: minutes each"
 	@echo "make smoke   the README's commands with exactly the versions in requirements.lock, in a venv of their own"
 	@echo "make lint    ruff, mypy and import-linter"
@@ -63,10 +63,12 @@ bench-peers: $(VENV)/dev build/model.pkl $(PEERS:%=build/peers/%)
 	$(BIN)/python benchmarks/run.py --peers
 
 test: $(VENV)/dev build/model.pkl $(SUITE) $(if $(NPM),$(YAML_SERVER)/node_modules/.package-lock.json,no-npm)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --dist worksteal -m 'not alone and not soak'
+	$(BIN)/python -m pytest -m 'alone and not soak'
 
 test-faults: $(VENV)/dev $(SUITE)
-	$(BIN)/python -m pytest tests/faults
+	$(BIN)/python -m pytest -n logical --dist worksteal -m 'not alone and not soak' tests/faults
+	$(BIN)/python -m pytest -m 'alone and not soak' tests/faults
 
 soak: $(VENV)/dev $(SUITE)
 	$(BIN)/python -m pytest -m soak

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import os
 import runpy
 import shutil
 import sys
@@ -27,9 +28,12 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture(scope="session", autouse=True)
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """One cache of compiled models for the whole run, of its own."""
+    """One cache of compiled models for the whole run, of its own, and for all processes that share the work."""
+    base = tmp_path_factory.getbasetemp()
+    cache = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+    cache.mkdir(mode=0o700, exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ENGINE_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("ENGINE_CACHE_DIR", str(cache))
         yield
 
 

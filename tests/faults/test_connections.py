@@ -22,6 +22,9 @@ from serving import Server
 
 from engine.server.http.answers import LARGE
 
+# It measures seconds or memory that others would take from it.
+pytestmark = pytest.mark.alone
+
 # The file that is not read is far larger than what the kernel keeps of a connection.
 LARGE_BYTES = 16 * 1024 * 1024
 SPEC = """service:

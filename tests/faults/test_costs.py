@@ -18,6 +18,9 @@ from costing import app_of, ask, hold_to_the_bound
 
 from engine.validation import Validator
 
+# It measures seconds or memory that others would take from it.
+pytestmark = pytest.mark.alone
+
 PEAK_MIB = 8
 PARSING_BYTES = 40
 GENERATED = 25

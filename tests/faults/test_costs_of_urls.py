@@ -21,6 +21,9 @@ from engine.spec.paths import rule_shape
 from engine.validation import Validator
 from engine.web import Lane
 
+# It measures seconds or memory that others would take from it.
+pytestmark = pytest.mark.alone
+
 SLOW_RULES = (
     *("/p2/<path:a>/x/<path:b>/y", "/p3/<path:a>/x/<path:b>/x/<path:c>", "/<a>-<b>x", "/<a>-<b>.<c>", "/<a><b>"),
     *("/<int:a><int:b>", "/<path:a>.<b>", "/<path:a>-<b>/z", "/<string(maxlength=200):a>-<b>x", "/<path:a><b>"),

@@ -50,6 +50,9 @@ import ctypes, multiprocessing
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 
+# It measures seconds or memory that others would take from it.
+pytestmark = pytest.mark.alone
+
 class Slow(RegressorMixin, BaseEstimator):
     def fit(self, X, y):
         self.n_features_in_ = 1
@@ -280,7 +283,8 @@ def keep_busy(server: Server, threads: int, hogs: int, seconds: float) -> None:
         for other in others:
             other.kill()
             other.wait()
-    assert {*statuses} <= {200}
+    assert 200 in statuses
+    assert {*statuses} <= {200, 503}  # bodies of more than 64 MiB at once
 
 
 def test_a_worker_whose_threads_all_compute_is_not_killed(server: Server) -> None:

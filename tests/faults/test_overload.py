@@ -23,6 +23,9 @@ import time
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 
+# It measures seconds or memory that others would take from it.
+pytestmark = pytest.mark.alone
+
 class Slow(RegressorMixin, BaseEstimator):
     def fit(self, X, y):
         self.n_features_in_ = 1

@@ -44,6 +44,9 @@ from engine.apart import poll
 from engine.server.signals import Signals
 from engine.server.supervisor import Supervisor
 
+# It measures seconds or memory that others would take from it.
+pytestmark = pytest.mark.alone
+
 def supervise():
     with listen("127.0.0.1", 0, 1) as listener:
         supervisor = Supervisor(listener, 0, Logs(), lambda: None)

@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 from serving import Server
 
+# It measures seconds or memory that others would take from it.
+pytestmark = pytest.mark.alone
+
 DRIBBLERS = 300
 ASKED = 2000
 # What a healthy client's 99th percentile may grow by, and a floor for it: two busy cores jitter by a few ms.

@@ -15,6 +15,9 @@ from serving import Clients, Server, replace_file, status_of
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 
+# It measures seconds or memory that others would take from it.
+pytestmark = pytest.mark.alone
+
 LONG_SECONDS = float(os.environ.get("ENGINE_SOAK_SECONDS", "300"))
 SHORT_SECONDS = 45.0
 WARM_UP_RELOADS = 6

@@ -16,6 +16,9 @@ from engine.apart import OOM_SCORE, run_apart
 from engine.server import worker
 from engine.server.supervisor import Patience
 
+# It measures seconds or memory that others would take from it.
+pytestmark = pytest.mark.alone
+
 KILLS = 20
 BACK_SECONDS = 2.0
 SPEC = """routes:

@@ -15,7 +15,12 @@ from math import sqrt
 from statistics import median
 from types import SimpleNamespace
 
+import pytest
+
 from engine.endpoints.guards import Keys
+
+# It measures seconds or memory that others would take from it.
+pytestmark = pytest.mark.alone
 
 ROUNDS, BATCH = 1000, 20
 # By chance once in 1.7 million runs.
