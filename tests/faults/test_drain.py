@@ -17,6 +17,9 @@ from serving import Server
 
 from engine.server.listener import Listener
 
+# It measures seconds or memory that others would take from it.
+pytestmark = pytest.mark.alone
+
 SLOW_SECONDS = 2.0
 SLOW, IDLE, ASKING = 6, 30, 4
 GRACE_SECONDS = 9.0
@@ -24,9 +27,6 @@ MODULE = f"""
 import time
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
-
-# It measures seconds or memory that others would take from it.
-pytestmark = pytest.mark.alone
 
 class Slow(RegressorMixin, BaseEstimator):
     def fit(self, X, y):

@@ -22,6 +22,9 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
+# It measures seconds or memory that others would take from it.
+pytestmark = pytest.mark.alone
+
 LIMIT = 1.0
 # Detection, the start of the successor on a machine that has more to do, and a generous rest.
 BACK_SECONDS = 20.0
@@ -49,9 +52,6 @@ SLOW = """
 import ctypes, multiprocessing
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
-
-# It measures seconds or memory that others would take from it.
-pytestmark = pytest.mark.alone
 
 class Slow(RegressorMixin, BaseEstimator):
     def fit(self, X, y):

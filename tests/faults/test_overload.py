@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from serving import Server
 
+# It measures seconds or memory that others would take from it.
+pytestmark = pytest.mark.alone
+
 SECONDS_A_CALL = 0.05
 CONCURRENT = 4
 CLIENTS = 2 * CONCURRENT * 10
@@ -22,9 +25,6 @@ MODULE = f"""
 import time
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
-
-# It measures seconds or memory that others would take from it.
-pytestmark = pytest.mark.alone
 
 class Slow(RegressorMixin, BaseEstimator):
     def fit(self, X, y):

@@ -18,6 +18,9 @@ from pathlib import Path
 import pytest
 from serving import Server, command, serving
 
+# It measures seconds or memory that others would take from it.
+pytestmark = pytest.mark.alone
+
 HUP, TERM, INT, STOP, CONT = (getattr(signal, f"SIG{name}") for name in ("HUP", "TERM", "INT", "STOP", "CONT"))
 STATUS = {TERM: 0, INT: 130}
 PATIENCE_SECONDS = 30.0
@@ -43,9 +46,6 @@ from engine.server.logs import Logs
 from engine.apart import poll
 from engine.server.signals import Signals
 from engine.server.supervisor import Supervisor
-
-# It measures seconds or memory that others would take from it.
-pytestmark = pytest.mark.alone
 
 def supervise():
     with listen("127.0.0.1", 0, 1) as listener:
