@@ -62,12 +62,15 @@ PEERS := bentoml fastapi litserve mlflow mlserver ray
 bench-peers: $(VENV)/dev build/model.pkl $(PEERS:%=build/peers/%)
 	$(BIN)/python benchmarks/run.py --peers
 
+# Processes that share the cores already have one thread each: those of OpenMP wait for each other in loops.
+SIDE_BY_SIDE := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist worksteal -m 'not alone and not soak'
+
 test: $(VENV)/dev build/model.pkl $(SUITE) $(if $(NPM),$(YAML_SERVER)/node_modules/.package-lock.json,no-npm)
-	$(BIN)/python -m pytest -n logical --dist worksteal -m 'not alone and not soak'
+	$(SIDE_BY_SIDE)
 	$(BIN)/python -m pytest -m 'alone and not soak'
 
 test-faults: $(VENV)/dev $(SUITE)
-	$(BIN)/python -m pytest -n logical --dist worksteal -m 'not alone and not soak' tests/faults
+	$(SIDE_BY_SIDE) tests/faults
 	$(BIN)/python -m pytest -m 'alone and not soak' tests/faults
 
 soak: $(VENV)/dev $(SUITE)
