@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import is_classifier, is_clusterer, is_outlier_detector, is_regressor
 from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
@@ -21,6 +19,7 @@ from engine.errors import SpecError, plural
 from engine.models.artifacts import RESPONSE_METHODS
 from engine.models.blame import blamed_column
 from engine.models.instances import Columns, Wanted, columns
+from engine.models.kinds import is_classifier, kind_of
 from engine.models.predictor import Answer, Refusal, Wording, key_of
 from engine.spec import Model
 from engine.validation import clip, show
@@ -100,7 +99,7 @@ def require_training(model: Model, estimator: Any) -> None:
     except NotFittedError:
         message = f"the {type(estimator).__name__} in the file is not trained; call fit before you save it"
         raise model.error(message, "file") from None
-    except TypeError:  # an object that is no scikit-learn estimator cannot be asked
+    except (AttributeError, TypeError):  # an object that is no scikit-learn estimator cannot be asked
         pass
 
 
@@ -243,16 +242,3 @@ def title_of(estimator: Any) -> str:
     inner += [estimator.best_estimator_] if hasattr(estimator, "best_estimator_") else []
     name = type(estimator).__name__
     return f"{name}({', '.join(map(title_of, inner))})" if inner else name
-
-
-_KINDS: Mapping[str, Any] = {
-    "classifier": is_classifier,
-    "regressor": is_regressor,
-    "clusterer": is_clusterer,
-    "outlier detector": is_outlier_detector,
-}
-
-
-def kind_of(estimator: Any) -> str:
-    """Name the kind of an estimator."""
-    return next((kind for kind, is_kind in _KINDS.items() if is_kind(estimator)), "transformer")

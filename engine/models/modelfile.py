@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.apart import bounds
-from engine.spec import Model, read_regular
+from engine.spec import Model, model_inside, read_regular
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,10 @@ def read_file(model: Model, files: ModelFiles | None = None) -> ModelFile:
     """Read a model's file, as one of `files`; raise `SpecError`."""
     try:
         return (files or ModelFiles()).read(model)
+    except IsADirectoryError:
+        named = model_inside(model.file)
+        it = f"the model in it: {model.file / named}" if named else "the file in it"
+        raise model.error(f"this is a folder; name {it}", "file") from None
     except OSError as error:
         raise model.error(f"the model's file cannot be read: {error.strerror}", "file") from None
 

@@ -184,7 +184,7 @@ class RowMaker:
 
         def instance(row: list[float]) -> Any:
             cells = [
-                None if cell != cell else int(cell) if kind and abs(cell) < 1e15 and cell.is_integer() else cell  # noqa: PLR0124, PLR2004
+                None if cell != cell else int(cell) if kind and abs(cell) < 1e15 and float(cell).is_integer() else cell  # noqa: PLR0124, PLR2004
                 for cell, kind in zip(row, whole, strict=True)
             ]
             if self._names is None:
