@@ -106,7 +106,7 @@ def _missing_module(name: str, data: bytes, trained_with: str | None) -> str:
         return _saved_by(version, f"this one has no module {name}")
     if library.startswith("_"):
         return f"another version of a library saved the model (there is no module {name} here); train the model again"
-    if library != name and find_spec(library) is not None:
+    if library != name and _is_here(library):
         known = "scikit-learn" if library == "sklearn" else library
         return f"another version of {known} saved the model (this one has no {name}); train the model again"
     if library in DISTRIBUTIONS:
@@ -115,6 +115,13 @@ def _missing_module(name: str, data: bytes, trained_with: str | None) -> str:
         f"the model needs the module {name}, which cannot be imported here; if it is yours, put it beside models.yaml, "
         "else install the library that the model was trained with"
     )
+
+
+def _is_here(library: str) -> bool:
+    try:
+        return find_spec(library) is not None
+    except ValueError:  # of what is no library, such as the script that runs
+        return False
 
 
 def _from_a_script(reason: str, data: bytes) -> str:

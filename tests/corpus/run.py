@@ -108,7 +108,7 @@ def all_judged(
     recipes: Mapping[str, list[dict[str, Any]]], jobs: int, *, again: bool
 ) -> Iterator[tuple[str, str, dict[str, str]]]:
     """Fit and judge, several models at a time; give library, model and verdict."""
-    code = digest((ROOT / "engine").rglob("*.[pcj]*"))
+    code = digest(file for kind in ("py", "c", "json") for file in (ROOT / "engine").rglob(f"*.{kind}"))
     with ThreadPoolExecutor(jobs) as pool:
         fitted = {library: pool.submit(fit, library, listed) for library, listed in recipes.items()}
         waiting = {
