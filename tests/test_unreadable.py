@@ -285,7 +285,7 @@ def test_what_is_named_to_be_installed_is_a_distribution_by_its_own_name() -> No
 
 
 def test_estimators_without_tags_have_no_kind() -> None:
-    from engine.models.kinds import is_classifier, kind_of
+    from engine.models.estimator import is_classifier, kind_of
 
-    assert (False, "transformer") == (is_classifier(Plain()), kind_of(Plain()))
+    assert (False, "estimator") == (is_classifier(Plain()), kind_of(Plain()))
     assert (True, "classifier") == (is_classifier(LogisticRegression()), kind_of(LogisticRegression()))

@@ -11,9 +11,8 @@ import numpy as np
 
 from engine.models import steps as s
 from engine.models.converting import estimator_program, trees_graph
-from engine.models.estimator import Inspected, SklearnRuntime, as_taken
+from engine.models.estimator import Inspected, SklearnRuntime, as_taken, is_classifier
 from engine.models.graphs import Graph, OnnxTrees
-from engine.models.kinds import is_classifier
 from engine.models.lowered import NotLowered
 from engine.models.lowering import lower
 from engine.models.native import NativeTrees, build_library, load_library

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import sparse
+from sklearn import base
 from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
@@ -19,7 +21,6 @@ from engine.errors import SpecError, plural
 from engine.models.artifacts import RESPONSE_METHODS
 from engine.models.blame import blamed_column
 from engine.models.instances import Columns, Wanted, columns
-from engine.models.kinds import is_classifier, kind_of
 from engine.models.predictor import Answer, Refusal, Wording, key_of
 from engine.spec import Model
 from engine.validation import clip, show
@@ -242,3 +243,28 @@ def title_of(estimator: Any) -> str:
     inner += [estimator.best_estimator_] if hasattr(estimator, "best_estimator_") else []
     name = type(estimator).__name__
     return f"{name}({', '.join(map(title_of, inner))})" if inner else name
+
+
+def is_classifier(estimator: Any) -> bool:
+    """Tell whether an estimator says that it is a classifier or, where it cannot say, has the attributes of one."""
+    try:
+        return bool(base.is_classifier(estimator))
+    except Exception:  # noqa: BLE001 - it has no tags, or wrong ones
+        return hasattr(estimator, "classes_")
+
+
+_KINDS: Mapping[str, Any] = {
+    "regressor": base.is_regressor,
+    "clusterer": base.is_clusterer,
+    "outlier detector": base.is_outlier_detector,
+}
+
+
+def kind_of(estimator: Any) -> str:
+    """Name the kind of an estimator."""
+    if is_classifier(estimator):
+        return "classifier"
+    try:
+        return next((kind for kind, is_kind in _KINDS.items() if is_kind(estimator)), "transformer")
+    except Exception:  # noqa: BLE001 - it has no tags, or wrong ones
+        return "estimator"
