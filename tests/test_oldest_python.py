@@ -28,7 +28,7 @@ def test_everything_names_the_same_oldest_python() -> None:
         settings["tool"]["ruff"]["target-version"],
     )
     assert (f">={oldest()}", oldest(), f"py{oldest().replace('.', '')}") == named
-    assert f"PYTHON=python{oldest()}\n" in (ROOT / ".ci" / "run").read_text()
+    assert f"export PYTHON=python{oldest()} " in (ROOT / ".ci" / "run").read_text()
     assert f"--python-version {oldest()} " in (ROOT / "Makefile").read_text()
 
 

@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import joblib
@@ -15,6 +14,7 @@ import sklearn
 from sklearn.exceptions import InconsistentVersionWarning
 
 from engine.errors import SpecError
+from engine.models.modelfile import format_of
 from engine.models.unreadable import is_estimator, save_instead, why_no_estimator, why_unreadable
 from engine.spec import Model
 
@@ -52,7 +52,7 @@ class Artifacts:
 
 
 def _open(model: Model, data: bytes) -> Artifact:
-    reader = _reader(model)
+    reader = READERS[format_of(model.file)]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -87,26 +87,6 @@ def blaming_version(trained_with: str | None) -> Iterator[None]:
         raise SpecError(found) from None
 
 
-def _reader(model: Model) -> Callable[[bytes, Model], Any]:
-    """Choose a reader by the file's name; raise `SpecError` where it names no format."""
-    endings = [ending.lower() for ending in model.file.suffixes]
-    if endings[-1:] and endings[-1] in _COMPRESSED:
-        reader = FORMATS.get(endings[-2]) if endings[-2:-1] else None
-        if reader is _read_joblib:
-            return reader
-    elif endings and endings[-1] in FORMATS:
-        return FORMATS[endings[-1]]
-    known = ", ".join((*FORMATS, ".onnx"))
-    found = f'unknown model format "{model.file.suffix}"' if endings else "the file's name has no ending"
-    raise model.error(
-        f"{found} (known: {known}); rename it to {_renamed(model.file)} if pickle or joblib wrote it", "file"
-    )
-
-
-def _renamed(file: Path) -> str:
-    return f"{file.stem}.pkl{file.suffix if file.suffix.lower() in _COMPRESSED else ''}"
-
-
 def _read_joblib(data: bytes, model: Model) -> Any:  # noqa: ARG001 - the shape of every reader
     """Read what joblib.dump or pickle.dump wrote, compressed or not; joblib reads both."""
     return joblib.load(io.BytesIO(data))
@@ -134,10 +114,4 @@ def untrusted_types(data: bytes, model: Model) -> list[str]:
     return sorted(set(skops.io.get_untrusted_types(data=data)) - set(model.trusted))
 
 
-FORMATS: Mapping[str, Callable[[bytes, Model], Any]] = {
-    ".pkl": _read_joblib,
-    ".pickle": _read_joblib,
-    ".joblib": _read_joblib,
-    ".skops": _read_skops,
-}
-_COMPRESSED = (".bz2", ".gz", ".lzma", ".xz", ".z")
+READERS: Mapping[str, Callable[[bytes, Model], Any]] = {"pickle": _read_joblib, "skops": _read_skops}
