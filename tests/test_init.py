@@ -446,7 +446,10 @@ NO_MODEL: dict[str, tuple[Callable[[], Any] | None, str, str]] = {
     "of no format": (
         lambda: LinearRegression().fit(X, y),
         "model.sav",
-        'unknown model format ".sav" (there are: .pkl, .pickle, .joblib, .skops, .onnx)',
+        (
+            'unknown model format ".sav" (known: .pkl, .pickle, .joblib, .skops, .onnx); rename it to model.pkl if '
+            "pickle or joblib wrote it"
+        ),
     ),
 }
 
@@ -563,6 +566,36 @@ def test_a_graph_tells_its_columns_and_classes() -> None:
     assert (unnamed(4), {"probabilities": True}) == (written["input"], written["output"])
     (example,) = written["examples"]
     assert example["result"] == forest.predict([list(example["input"].values())])[0]
+
+
+def test_a_graphs_probabilities_in_dictionaries_are_offered() -> None:
+    """By the classes that the graph's ZipMap names."""
+    forest = RandomForestClassifier(3, random_state=0).fit(X, np.array(["a", "b", "c"])[y])
+    Path("model.onnx").write_bytes(to_onnx(forest, X[:1].astype(np.float32)).SerializeToString())
+    assert 0 == run("model.onnx").exit_code
+    assert {"probabilities": True} == entry()["output"]
+
+
+def test_a_graph_of_pictures_is_refused() -> None:
+    picture = to_onnx(LinearRegression().fit(X, y), X[:1].astype(np.float32))
+    for length in (8, 8):
+        picture.graph.input[0].type.tensor_type.shape.dim.add().dim_value = length
+    Path("model.onnx").write_bytes(picture.SerializeToString())
+    assert "has 4 dimensions (any x 4 x 8 x 8); an instance is a row of numbers" in str(run("model.onnx").exception)
+
+
+def test_a_folder_of_mlflow_names_the_model_in_it() -> None:
+    Path("mine").mkdir()
+    for name in ("MLmodel", "model.pkl"):
+        Path("mine", name).touch()
+    said = "mine: error: this is a folder; name the model in it: mine/model.pkl\n1 error"
+    assert said == str(run("mine").exception)
+
+
+def test_a_compressed_file_gives_its_name_to_the_model() -> None:
+    joblib.dump(LinearRegression().fit(X, y), "houses.joblib.gz")
+    assert 0 == run("houses.joblib.gz").exit_code
+    assert ["houses"] == [*yaml.safe_load(Path("models.yaml").read_text())["models"]]
 
 
 def test_an_example_that_the_compiled_model_answers_otherwise_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,12 +5,14 @@ The apps by hand have no static folder, which Flask would serve under /static, a
 
 from __future__ import annotations
 
+import pickle
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import flask
-import joblib
 import numpy as np
 import pytest
 from conftest import ROOT
@@ -43,7 +45,7 @@ def methods() -> flask.Flask:
 
 def iris(file: Path) -> flask.Flask:
     app = flask.Flask("by hand", static_folder=None)
-    model = joblib.load(file)
+    model = pickle.loads(file.read_bytes())
 
     def predict() -> flask.Response:
         body = flask.request.get_json(force=True)
@@ -52,6 +54,19 @@ def iris(file: Path) -> flask.Flask:
 
     app.add_url_rule("/predict", view_func=predict, methods=["POST"])
     return app
+
+
+def test_the_sample_is_a_pickle_that_anybody_reads(iris_file: Path) -> None:
+    """As the tutorial's own server does it: in a process that knows nothing of the engine or of joblib."""
+    script = "import pickle, sys; print(pickle.load(open(sys.argv[1], 'rb')).predict([[5.9, 3.0, 5.1, 1.8]]).tolist())"
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(iris_file)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=iris_file.parent,
+    )
+    assert ("[2]\n", "", 0) == (done.stdout, done.stderr, done.returncode)
 
 
 def example(step: str, folder: Path) -> flask.Flask:

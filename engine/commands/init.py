@@ -230,7 +230,8 @@ def _curl(path: str, instance: Any) -> str:
 def _name(name: str | None, file: Path) -> str:
     """Give the model's name, made of its file's where none is given."""
     if name is None:
-        made = re.sub(r"[^A-Za-z0-9_.-]", "_", file.stem)
+        stem = re.sub(r"\.(?:pkl|pickle|joblib)$", "", file.stem)  # of a compressed file
+        made = re.sub(r"[^A-Za-z0-9_.-]", "_", stem)
         return made if _NAME.fullmatch(made) else f"model_{made}"
     if not _NAME.fullmatch(name):
         message = f'"{name}" is not a model name; use letters, digits, _ . and -, a letter first'

@@ -183,12 +183,14 @@ def _compile(model: Model, file: ModelFile, opened: Opened, progress: Progress) 
     progress(f"{model.name}: loading")
     if model.file.suffix.lower() == ".onnx":
         return _compile_graph(model, file)
-    from engine.models.candidates import choose  # noqa: PLC0415 - see Opened
+    from engine.models.artifacts import blaming_version  # noqa: PLC0415 - see Opened
+    from engine.models.candidates import choose  # noqa: PLC0415
     from engine.models.estimator import inspect  # noqa: PLC0415
 
     artifact = opened.open(model, file)
     inspected = inspect(model, artifact.estimator)
-    chosen = choose(model, inspected, lambda text: progress(f"{model.name}: {text}"))
+    with blaming_version(artifact.trained_with):
+        chosen = choose(model, inspected, lambda text: progress(f"{model.name}: {text}"))
     facts = {
         "bytes": artifact.bytes,
         "estimator": inspected.title,

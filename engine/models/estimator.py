@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import is_classifier, is_clusterer, is_outlier_detector, is_regressor
+from sklearn import base
 from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
@@ -100,7 +100,7 @@ def require_training(model: Model, estimator: Any) -> None:
     except NotFittedError:
         message = f"the {type(estimator).__name__} in the file is not trained; call fit before you save it"
         raise model.error(message, "file") from None
-    except TypeError:  # an object that is no scikit-learn estimator cannot be asked
+    except (AttributeError, TypeError):  # an object that is no scikit-learn estimator cannot be asked
         pass
 
 
@@ -245,14 +245,26 @@ def title_of(estimator: Any) -> str:
     return f"{name}({', '.join(map(title_of, inner))})" if inner else name
 
 
+def is_classifier(estimator: Any) -> bool:
+    """Tell whether an estimator says that it is a classifier or, where it cannot say, has the attributes of one."""
+    try:
+        return bool(base.is_classifier(estimator))
+    except Exception:  # noqa: BLE001 - it has no tags, or wrong ones
+        return hasattr(estimator, "classes_")
+
+
 _KINDS: Mapping[str, Any] = {
-    "classifier": is_classifier,
-    "regressor": is_regressor,
-    "clusterer": is_clusterer,
-    "outlier detector": is_outlier_detector,
+    "regressor": base.is_regressor,
+    "clusterer": base.is_clusterer,
+    "outlier detector": base.is_outlier_detector,
 }
 
 
 def kind_of(estimator: Any) -> str:
     """Name the kind of an estimator."""
-    return next((kind for kind, is_kind in _KINDS.items() if is_kind(estimator)), "transformer")
+    if is_classifier(estimator):
+        return "classifier"
+    try:
+        return next((kind for kind, is_kind in _KINDS.items() if is_kind(estimator)), "transformer")
+    except Exception:  # noqa: BLE001 - it has no tags, or wrong ones
+        return "estimator"

@@ -29,6 +29,7 @@ from engine.spec import Feature, Model, Outline, bare_model
 MAX_MADE_UP = 30
 MAX_CHOICES = 200
 MAX_RESULT = 500
+MAX_ASKED = 100
 _DIGITS = 9
 
 
@@ -239,11 +240,20 @@ def _asked(asked: _Asked, outline: Outline, seen: _Seen, sample: Sample | None) 
 
 
 def _refused_gaps(predict: Predictor, outline: Outline, instance: Mapping[str, Any]) -> set[str]:
-    """Name the features that the model does not do without, all the same."""
+    """Name the features that the model does not do without, all the same; also those that it was not asked about."""
     gaps = [feature.name for feature in outline.features if feature.gaps]
-    if _answer(predict, _without(instance, gaps)) is not None:
-        return set()
-    return {name for name in gaps if _answer(predict, _without(instance, [name])) is None} or set(gaps)
+    refused: set[str] = set()
+    waiting, asked = [gaps], 0
+    while waiting:
+        names = waiting.pop()
+        asked += 1
+        if asked <= MAX_ASKED and _answer(predict, _without(instance, names)) is not None:
+            continue
+        if len(names) == 1 or asked > MAX_ASKED:
+            refused.update(names)
+        else:
+            waiting += [names[: len(names) // 2], names[len(names) // 2 :]]
+    return refused if refused or asked == 1 else set(gaps)
 
 
 def _without(instance: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:

@@ -17,6 +17,7 @@ from engine.models import steps as s
 from engine.models.instances import Columns
 from engine.models.predictor import Refusal
 from engine.models.reference import reference_instances
+from engine.models.rows import rows_within
 from engine.models.trees import Array, TreeTable
 from engine.spec import Model
 from engine.validation import Validator
@@ -70,6 +71,7 @@ class RowMaker:
         properties = model.input.document.get("properties", {})
         item = model.input.document.get("items", {})
         width = columns.count or 0
+        self._nodes = rows_within(EDGE_NODES, width)
         self._ranges = [
             _range(properties.get(self._names[place], {}) if self._names else item, learnt.get(place))
             for place in range(width)
@@ -100,7 +102,7 @@ class RowMaker:
         low: Array = np.array([one.low for one in self._ranges])
         high: Array = np.array([one.high for one in self._ranges])
         span = np.maximum(high - low, 1e-9)
-        random, quarter = self._random, SPREAD_ROWS // 4
+        random, quarter = self._random, rows_within(SPREAD_ROWS, width) // 4
         inside = random.uniform(low, high, (2 * quarter, width))
         inside[::3] = np.round(inside[::3], 1)
         inside[1::6] = np.round(inside[1::6])
@@ -123,7 +125,8 @@ class RowMaker:
         table = walk.table
         width = table.width
         inner = np.flatnonzero(~table.is_leaf)
-        chosen = inner if len(inner) <= EDGE_NODES else np.sort(self._random.choice(inner, EDGE_NODES, replace=False))
+        most = self._nodes
+        chosen = inner if len(inner) <= most else np.sort(self._random.choice(inner, most, replace=False))
         lows, highs = boxes(table, chosen)
         outer_low, outer_high = self._tree_ranges(walk, width)
         low = np.clip(np.maximum(lows, np.minimum(outer_low, highs)), -HUGE, HUGE)
@@ -144,7 +147,7 @@ class RowMaker:
 
     def _neighbours(self, rows: Array) -> Iterator[Array]:
         """Step a little aside where a scaler in front may have rounded, and to whole numbers where these count."""
-        sample = rows[:: max(1, len(rows) // (2 * EDGE_NODES))]
+        sample = rows[:: max(1, len(rows) // (2 * self._nodes))]
         for towards in (-np.inf, np.inf):
             yield np.nextafter(sample, towards)
         if any(one.whole for one in self._ranges):
@@ -155,7 +158,8 @@ class RowMaker:
     def _tree_ranges(self, walk: Walk, width: int) -> tuple[Array, Array]:
         """Say between which values the trees' own inputs lie, as the spread rows show."""
         try:
-            seen = s.run(walk.before, self._spread()[: SPREAD_ROWS // 2])
+            spread = self._spread()
+            seen = s.run(walk.before, spread[: len(spread) // 2])
         except Refusal:
             return np.full(width, -1.0), np.full(width, 1.0)
         finite = np.where(np.isfinite(seen), seen, np.nan)
@@ -184,7 +188,7 @@ class RowMaker:
 
         def instance(row: list[float]) -> Any:
             cells = [
-                None if cell != cell else int(cell) if kind and abs(cell) < 1e15 and cell.is_integer() else cell  # noqa: PLR0124, PLR2004
+                None if cell != cell else int(cell) if kind and abs(cell) < 1e15 and float(cell).is_integer() else cell  # noqa: PLR0124, PLR2004
                 for cell, kind in zip(row, whole, strict=True)
             ]
             if self._names is None:
@@ -209,7 +213,7 @@ class RowMaker:
         properties = self._model.input.document.get("properties", {})
         required = set(self._model.input.document.get("required", ()))
         numbers = self._spread()
-        for row in numbers[: SPREAD_ROWS // 2].tolist():
+        for row in numbers[: len(numbers) // 2].tolist():
             record = {}
             for place, name in enumerate(self._names or ()):
                 if name in self._columns.texts:

@@ -7,6 +7,14 @@ from typing import Any
 
 import numpy as np
 
+MAX_CELLS = 400_000
+LEAST_ROWS = 100
+
+
+def rows_within(most: int, width: int) -> int:
+    """Say how many rows to make, fewer where they are wide: what is done for each cell has a bound in all."""
+    return min(most, max(LEAST_ROWS, MAX_CELLS // max(width, 1)))
+
 
 def count_rows(rows: Any) -> int:
     """Count the rows."""

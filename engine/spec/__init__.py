@@ -2,7 +2,7 @@
 
 from engine.spec.builtin import BUILT_IN, DOCS_FILES, below
 from engine.spec.drafts import Draft, draft_hello, draft_model, name_from, require_free, write_drafts
-from engine.spec.files import inside, read_regular, write_whole
+from engine.spec.files import inside, model_inside, read_regular, write_whole
 from engine.spec.grammar import GrammarName, grammar
 from engine.spec.guards import MAX_KEY
 from engine.spec.load import load
@@ -59,6 +59,7 @@ __all__ = [
     "inside",
     "load",
     "lock_of",
+    "model_inside",
     "name_from",
     "parameter_schemas",
     "parse_template",

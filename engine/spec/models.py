@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.errors import Diagnostic, did_you_mean
-from engine.spec.files import near_by
+from engine.spec.files import model_inside, near_by
 from engine.spec.node import Node
 from engine.spec.records import Batch, Example, Model, Output, Pin, Schema
 from engine.spec.schemas import check_schema
@@ -52,7 +52,9 @@ def _check_file(file: Node, folder: Path) -> Iterator[Diagnostic]:
     path = folder / file.text
     try:
         if path.is_dir():
-            yield file.error(f'file "{file.text}" is a folder; name the file in it')
+            named = model_inside(path)
+            it = f"the model in it: {file.text.rstrip('/')}/{named}" if named else "the file in it"
+            yield file.error(f'file "{file.text}" is a folder; name {it}')
         elif not path.exists():
             script = folder / "train.py"
             train = f"; train it first: python {script}" if script.is_file() else ""
