@@ -116,7 +116,7 @@ def build_fixed(route: Route, declared: Declared) -> Endpoint:
     if route.input is None:
         return endpoint
     free = [None] * route.limits.concurrent
-    return CheckedEndpoint(endpoint, Validator(route.input.document), route.strict_content_type, free)
+    return CheckedEndpoint(endpoint, route.input.validator(), route.strict_content_type, free)
 
 
 def content_type(declared: Declared) -> str:

@@ -18,7 +18,7 @@ from engine.endpoints.query import QueryReader
 from engine.errors import Overloaded, RefusedInstance
 from engine.models import Prediction, Predictor
 from engine.spec import Model, Route
-from engine.validation import Path, Validator, Violation, pointer
+from engine.validation import Path, Violation, pointer
 
 BATCH_KEY = "instances"
 NOT_FINITE = "the model's answer to this instance is not a finite number"
@@ -36,7 +36,7 @@ class PredictEndpoint:
         self._strict = route.strict_content_type
         self._most = route.limits.instances
         self._free = [None] * route.limits.concurrent
-        self._validator = Validator(model.input.document)
+        self._validator = model.input.validator()
         self._safe_size = self._validator.safe_size
         properties = model.input.document.get("properties", {})
         self._takes_batches = BATCH_KEY not in properties

@@ -54,15 +54,24 @@ def check_routes(root: Node, folder: Path, models_file: str | None, models: Node
                 yield path.error(f'path "{path.text}": {error}')
         yield from _check_limits(route["limits"])
         yield from _check_model(route, models_file, models)
-        yield from _check_input(route)
+        yield from _check_input(route, formats=checks_formats(root))
         yield from _idle_settings(route)
         yield from _check_response(route["response"], path_parameters(path.text or ""), folder)
+
+
+def checks_formats(root: Node | None) -> bool:
+    """Tell whether the service checks `format`, which it does unless it says otherwise."""
+    return root is None or root["service"]["formats"].plain != "annotate"
 
 
 def read_service(root: Node, folder: Path) -> Service:
     """Make the service's record."""
     node = root["service"]
-    chosen = {key: node[key].plain for key in ("title", "version", "description", "errors", "proxies") if key in node}
+    chosen = {
+        key: node[key].plain
+        for key in ("title", "version", "description", "errors", "formats", "proxies")
+        if key in node
+    }
     auth = read_auth(node["auth"], folder)
     return Service(
         node=node,
@@ -132,7 +141,7 @@ def _check_model(route: Node, models_file: str | None, models: Node | None) -> I
             )
 
 
-def _check_input(route: Node) -> Iterator[Diagnostic]:
+def _check_input(route: Node, *, formats: bool) -> Iterator[Diagnostic]:
     schema = route["input"]
     if not schema.present:
         return
@@ -142,7 +151,7 @@ def _check_input(route: Node) -> Iterator[Diagnostic]:
         if method.text == "GET":
             yield method.error("GET carries no body for the input to check; use POST, PUT, PATCH or DELETE")
     if schema.fields is not None:
-        yield from check_schema(schema)
+        yield from check_schema(schema, formats=formats)
 
 
 def _idle_settings(route: Node) -> Iterator[Diagnostic]:
@@ -237,7 +246,7 @@ def _route(node: Node, service: Service, files: Mapping[str, bytes]) -> Route:
         methods=_methods(node),
         response=_response(node["response"], files) if "response" in node else None,
         model=node["model"].plain,
-        input=Schema(node=node["input"], document=node["input"].plain) if "input" in node else None,
+        input=_input(node["input"], service) if "input" in node else None,
         summary=node["summary"].plain or "",
         description=node["description"].plain or "",
         tags=tuple(node["tags"].plain or ()),
@@ -247,6 +256,10 @@ def _route(node: Node, service: Service, files: Mapping[str, bytes]) -> Route:
         rate=read_rate(node["rate_limit"], service.rate),
         strict_content_type=bool(node["strict_content_type"].plain),
     )
+
+
+def _input(node: Node, service: Service) -> Schema:
+    return Schema(node=node, document=node.plain, formats=service.formats == "check")
 
 
 def _response(node: Node, files: Mapping[str, bytes]) -> Response:
