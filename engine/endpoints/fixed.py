@@ -106,7 +106,7 @@ class CheckedEndpoint:
     def _check(self, request: Request) -> None:
         value, size = read_json(request, strict=self.strict), len(request.body)
         if size > self.validator.safe_size or not self.validator.is_valid(value):
-            budget = self.validator.budget(size)
+            budget = self.validator.budget(request.paid(size))
             require_none(self.validator.violations(value, budget=budget), budget)
 
 

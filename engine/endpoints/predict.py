@@ -72,7 +72,7 @@ class PredictEndpoint:
 
         size = len(request.query if asked else request.body)
         if size > self._safe_size or not all(map(self._validator.is_valid, instances)):
-            budget = self._validator.budget(size)
+            budget = self._validator.budget(request.paid(size))
             found = chain.from_iterable(
                 self._validator.violations(instance, where(row), budget) for row, instance in enumerate(instances)
             )

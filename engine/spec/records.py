@@ -168,6 +168,11 @@ class Route(Record):
     sources: tuple[str, ...] = ()
     strict_content_type: bool = False
 
+    @property
+    def reads_body(self) -> bool:
+        """Tell whether what answers looks at a body."""
+        return self.model is not None or self.input is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output(Record):

@@ -189,7 +189,7 @@ def unevaluated(walk: Walk, part: Part, value: Any, at: Path) -> Violations:
     if walk.judge_whole(part, value, at):
         return
     names = part.unevaluated(value) if is_small(value, _MAX_COPIED) else []
-    for name in names:
+    for name in names if isinstance(value, dict) else ():
         yield from _unevaluated_property(walk, part, name, value[name], at)
     if not names:
         what = "items" if isinstance(value, list) else "properties"
