@@ -60,6 +60,12 @@ def path_parameters(path: str) -> tuple[str, ...]:
     return tuple(match["name"] for match in _VARIABLE.finditer(path))
 
 
+def text_parameters(path: str) -> tuple[str, ...]:
+    """Give the names of the path parameters that may hold any text."""
+    found = _VARIABLE.finditer(path)
+    return tuple(match["name"] for match in found if match["converter"] in (None, "default", "string", "path"))
+
+
 def path_template(path: str) -> str:
     """Write a rule as OpenAPI has it: `/users/{id}`."""
     return _VARIABLE.sub(lambda variable: f"{{{variable['name']}}}", path)

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any
 
 from engine.errors import Diagnostic, SpecError, did_you_mean
 from engine.spec.builtin import built_in_shapes, check_built_in
-from engine.spec.compose import walk
-from engine.spec.files import inside, read_inside
+from engine.spec.files import read_inside
 from engine.spec.guards import allowed_names, check_guards, key_names, read_auth, read_cors, read_rate, read_rates
 from engine.spec.node import Node
 from engine.spec.paths import path_parameters, rule_shape
-from engine.spec.records import Limits, Response, Route, Schema, Service
+from engine.spec.records import Limits, Route, Schema, Service
+from engine.spec.responses import check_response, read_response
 from engine.spec.schemas import check_schema
-from engine.spec.templates import TemplateError, parse_template
 from engine.validation import show
 
-_BODIES: tuple[Literal["text", "html", "json", "file"], ...] = ("text", "html", "json", "file")
+_CHOICES = ("title", "version", "description", "errors", "formats", "proxies")
 _UNITS = {"B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2, "GB": 1000**3, "GiB": 1024**3}
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_BODILESS = (204, 205, 304)
 _BOUNDS = {
     "body": (1, 1024**3),
     "url": (64, 60_000),
@@ -31,7 +29,6 @@ _BOUNDS = {
     "body_rate": (0, 1024**3),
     "response_rate": (0, 1024**3),
 }
-_OUR_HEADERS = ("connection", "content-length", "date", "keep-alive", "server", "transfer-encoding", "upgrade")
 
 
 def check_routes(root: Node, folder: Path, models_file: str | None, models: Node | None) -> Iterator[Diagnostic]:
@@ -56,7 +53,7 @@ def check_routes(root: Node, folder: Path, models_file: str | None, models: Node
         yield from _check_model(route, models_file, models)
         yield from _check_input(route, formats=checks_formats(root))
         yield from _idle_settings(route)
-        yield from _check_response(route["response"], path_parameters(path.text or ""), folder)
+        yield from check_response(route["response"], path.text or "", folder)
 
 
 def checks_formats(root: Node | None) -> bool:
@@ -67,11 +64,7 @@ def checks_formats(root: Node | None) -> bool:
 def read_service(root: Node, folder: Path) -> Service:
     """Make the service's record."""
     node = root["service"]
-    chosen = {
-        key: node[key].plain
-        for key in ("title", "version", "description", "errors", "formats", "proxies")
-        if key in node
-    }
+    chosen = {key: node[key].plain for key in _CHOICES if key in node}
     auth = read_auth(node["auth"], folder)
     return Service(
         node=node,
@@ -165,56 +158,6 @@ def _idle_settings(route: Node) -> Iterator[Diagnostic]:
             yield limits.key(name).error(f"{name} has no effect here: the route has no model", "warning")
 
 
-def _check_response(response: Node, parameters: Iterable[str], folder: Path) -> Iterator[Diagnostic]:
-    yield from _check_templates(response, parameters)
-    for body in ("text", "html", "json"):
-        yield from _check_templates(response[body], parameters)
-    yield from _check_headers(response["headers"])
-    status = response["status"].plain
-    kind = next((name for name in _BODIES if name in response), None)
-    if status in _BODILESS and kind:
-        yield response.key(kind).error(f"an answer with status {status} has no body; leave {kind} out")
-    file = response["file"]
-    if file.text:
-        try:
-            inside(folder, file.text)
-        except ValueError as error:
-            yield file.error(str(error))
-
-
-def _check_headers(headers: Node) -> Iterator[Diagnostic]:
-    named: dict[str, str] = {}
-    for name, key, value in headers.pairs():
-        if (same := named.setdefault(name.lower(), name)) != name:
-            yield key.error(f"{name} is the same header as {same}; to send it several times, give it a list")
-        if name.lower() in _OUR_HEADERS:
-            yield key.error(f"the server sets {name} itself; leave it out")
-        for item in value.items or (value,):
-            if isinstance(item.plain, str) and (reason := _not_a_header_value(item.plain)):
-                yield item.error(f"{name}: {reason}")
-            elif item.text is not None and "${path." in item.text:
-                yield item.error(f"{name}: headers are sent as they are; nothing is filled in here", "warning")
-
-
-def _check_templates(node: Node, parameters: Iterable[str]) -> Iterator[Diagnostic]:
-    for _, value in walk(node):
-        if value.text is not None and (value is node or node.text is None) and "${" in value.text:
-            try:
-                parse_template(value.text, parameters)
-            except TemplateError as error:
-                yield Diagnostic(value.place_of(error.fragment), value.hidden(str(error)))
-
-
-def _not_a_header_value(value: str) -> str:
-    if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):
-        return "a header's value has no line break and no other control character"
-    try:
-        value.encode("latin-1")
-    except UnicodeEncodeError:
-        return "a header's value has no character outside Latin-1"
-    return "a header's value has no space at its ends" if value != value.strip() else ""
-
-
 def _size(text: str) -> int | None:
     """Read a size such as `512 KiB` in bytes; what is none is the grammar's to report."""
     match = re.fullmatch(r"([1-9][0-9]{0,9}) ?([KMG]?i?B)", text)
@@ -244,7 +187,7 @@ def _route(node: Node, service: Service, files: Mapping[str, bytes]) -> Route:
         path=node["path"].plain,
         parameters=path_parameters(node["path"].plain),
         methods=_methods(node),
-        response=_response(node["response"], files) if "response" in node else None,
+        response=read_response(node["response"], files) if "response" in node else None,
         model=node["model"].plain,
         input=_input(node["input"], service) if "input" in node else None,
         summary=node["summary"].plain or "",
@@ -260,22 +203,3 @@ def _route(node: Node, service: Service, files: Mapping[str, bytes]) -> Route:
 
 def _input(node: Node, service: Service) -> Schema:
     return Schema(node=node, document=node.plain, formats=service.formats == "check")
-
-
-def _response(node: Node, files: Mapping[str, bytes]) -> Response:
-    if node.text is not None:
-        return Response(node=node, kind="html", content=node.text)
-    kind = next((name for name in _BODIES if name in node), "empty")
-    headers = [
-        (name, item.text if item.text is not None else item.written)
-        for name, _, value in node["headers"].pairs()
-        for item in value.items or (value,)
-    ]
-    return Response(
-        node=node,
-        status=int(node["status"].plain or 200),
-        headers=tuple(headers),
-        kind=cast("Any", kind),
-        content=node[kind].plain,
-        data=files.get(node["file"].text or "", b""),
-    )

@@ -189,8 +189,9 @@ def unevaluated(walk: Walk, part: Part, value: Any, at: Path) -> Violations:
     if walk.judge_whole(part, value, at):
         return
     names = part.unevaluated(value) if is_small(value, _MAX_COPIED) else []
-    for name in names if isinstance(value, dict) else ():
-        yield from _unevaluated_property(walk, part, name, value[name], at)
+    if isinstance(value, dict):
+        for name in names:
+            yield from _unevaluated_property(walk, part, name, value[name], at)
     if not names:
         what = "items" if isinstance(value, list) else "properties"
         yield Violation(at, f"{show(value)} has {what} that are not allowed", keyword, (*part.path, keyword))
