@@ -13,6 +13,7 @@ from typing import Any
 from engine.endpoints.body import read_json
 from engine.endpoints.messages import Request, Response, encode_json
 from engine.endpoints.metrics import Meter
+from engine.endpoints.pathfeatures import PathFeatures
 from engine.endpoints.problems import FULL, Problem, overloaded, require_none, violated
 from engine.endpoints.query import QueryReader
 from engine.errors import Overloaded, RefusedInstance
@@ -41,6 +42,7 @@ class PredictEndpoint:
         properties = model.input.document.get("properties", {})
         self._takes_batches = BATCH_KEY not in properties
         self._query = QueryReader(model.input.document)
+        self._path = PathFeatures(model.input.document, route.parameters) if route.parameters else None
 
     @property
     def seconds(self) -> float | None:
@@ -63,7 +65,7 @@ class PredictEndpoint:
 
     def _answer(self, request: Request) -> Response:
         asked = request.method in ("GET", "HEAD")
-        value = self._query.read(request.query) if asked else read_json(request, strict=self._strict)
+        value = self._query.read(request.query) if asked else self._body(request)
         batch = not asked and self._takes_batches and isinstance(value, dict) and BATCH_KEY in value
         instances = self._batch(value) if batch else [value]
 
@@ -71,6 +73,10 @@ class PredictEndpoint:
             return (BATCH_KEY, row) if batch else ()
 
         size = len(request.query if asked else request.body)
+        if self._path is not None:
+            features = self._path.read(request.path)
+            instances = [self._path.put(features, one, where(row)) for row, one in enumerate(instances)]
+            size += sum(len(str(feature)) for feature in features.values())
         if size > self._safe_size or not all(map(self._validator.is_valid, instances)):
             budget = self._validator.budget(request.paid(size))
             found = chain.from_iterable(
@@ -94,6 +100,12 @@ class PredictEndpoint:
         if _NULL in body and (odd := _not_finite(prediction)):  # NaN and infinity are written as null
             raise violated(Violation(where(row), NOT_FINITE, "", ()) for row in odd)
         return Response(HTTPStatus.OK, _HEADERS, body)
+
+    def _body(self, request: Request) -> Any:
+        """Read the body; it may be empty where features stand in the path."""
+        if self._path is not None and not request.body.strip():
+            return {}
+        return read_json(request, strict=self._strict)
 
     def _told(self, violations: Iterator[Violation], value: Any) -> Iterator[Violation]:
         """Say how several instances are sent, where an array is none or has arrays or objects in it."""

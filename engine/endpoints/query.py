@@ -39,7 +39,7 @@ class QueryReader:
             if len(texts) > 1:
                 instance[name] = texts
             elif texts[0] or "string" in types:
-                instance[name] = _value(texts[0], types)
+                instance[name] = read_text(texts[0], types)
             elif "null" in types:
                 instance[name] = None
         return instance
@@ -67,7 +67,7 @@ class QueryReader:
             return found
         text, wanted = texts[0], [name for name in found.types if name != "null"]
         verdict, advice = found.verdict, ""
-        if wanted and isinstance(_value(text, types), str):
+        if wanted and isinstance(read_text(text, types), str):
             verdict = mistyped(text, wanted)
             advice = "; write true or false" if wanted == ["boolean"] else unquoted(text, wanted)
         if "null" in types and text.lower() in _NONE_WORDS:
@@ -87,7 +87,8 @@ def _texts(query: str) -> dict[str, list[str]]:
         raise Problem(HTTPStatus.BAD_REQUEST, "the query string is not percent-encoded UTF-8") from None
 
 
-def _value(text: str, types: frozenset[str]) -> Any:
+def read_text(text: str, types: frozenset[str]) -> Any:
+    """Read a text as one of some JSON types; what fits none of them stays a text."""
     if "number" in types and JSON_NUMBER.fullmatch(text):
         try:
             return orjson.loads(text)

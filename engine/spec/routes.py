@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import Diagnostic, SpecError, did_you_mean
+from engine.jsonschemas import types_of
 from engine.spec.builtin import built_in_shapes, check_built_in
 from engine.spec.files import read_inside
 from engine.spec.guards import allowed_names, check_guards, key_names, read_auth, read_cors, read_rate, read_rates
 from engine.spec.node import Node
-from engine.spec.paths import path_parameters, rule_shape
+from engine.spec.paths import meant_rule, parameter_schemas, rule_shape, text_parameters
 from engine.spec.records import Limits, Route, Schema, Service
 from engine.spec.responses import check_response, read_response
 from engine.spec.schemas import check_schema
@@ -47,6 +48,8 @@ def check_routes(root: Node, folder: Path, models_file: str | None, models: Node
                 if shape in built_in:
                     yield path.error(f'path "{path.plain}" {built_in[shape]}')
                 yield from _conflicts(route, shape, taken)
+                yield from _foreign_parameters(path)
+                yield from _check_path_features(route, path.text, models)
             except ValueError as error:
                 yield path.error(f'path "{path.text}": {error}')
         yield from _check_limits(route["limits"])
@@ -102,6 +105,14 @@ def _conflicts(route: Node, shape: str, taken: dict[tuple[str, str], Node]) -> I
             )
 
 
+def _foreign_parameters(path: Node) -> Iterator[Diagnostic]:
+    """Warn of what is a path parameter in other frameworks, and a text here."""
+    if (meant := meant_rule(path.text or "")) is not None:
+        text, rule = meant
+        message = f'path "{path.plain}": "{text}" is no path parameter and matches only itself; did you mean "{rule}"?'
+        yield path.error(message, "warning")
+
+
 def _methods(route: Node) -> tuple[str, ...]:
     named = route["methods"]
     if named.present:
@@ -132,6 +143,35 @@ def _check_model(route: Node, models_file: str | None, models: Node | None) -> I
                 "GET takes the features of an object as query parameters, and the input of this model is of type "
                 f"{show(kind)}; use POST"
             )
+
+
+def _check_path_features(route: Node, path: str, models: Node | None) -> Iterator[Diagnostic]:
+    """Hold the path parameters of a model's route against the features of the model's instances."""
+    model = route["model"].text
+    if model is None or models is None or model not in models:
+        return
+    schema = models[model]["input"]
+    for name, parameter in parameter_schemas(path).items():
+        feature = schema["properties"][name]
+        if schema["type"].plain not in (None, "object"):
+            kind = show(schema["type"].plain)
+            message = f'path parameter "{name}" would be a property, and the input of this model is of type {kind}'
+            yield route["path"].error(message)
+        elif not feature.present:
+            known = did_you_mean(name, (one for one, _, _ in schema["properties"].pairs()), "its features are")
+            yield route["path"].error(f'path parameter "{name}" is not a feature of the model "{model}" {known}')
+        elif not _reads(name in text_parameters(path), parameter, types_of(feature.plain, schema.plain)):
+            message = (
+                f'path parameter "{name}" can never be of the type of the feature; write <{name}> or change the type'
+            )
+            yield route["path"].error(message)
+
+
+def _reads(is_text: bool, parameter: Mapping[str, Any], types: frozenset[str]) -> bool:
+    """Tell whether a path parameter can be of some JSON types; a text is read as any that fits in a URL."""
+    if is_text or "enum" in parameter:
+        return bool(types & {"boolean", "number", "string"})
+    return bool(types & types_of(parameter, parameter))
 
 
 def _check_input(route: Node, *, formats: bool) -> Iterator[Diagnostic]:

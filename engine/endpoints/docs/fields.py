@@ -95,14 +95,14 @@ def body_of(fields: tuple[Field, ...]) -> str | None:
     return f"{{{', '.join(f'{dump(field.name)}: {field.json}' for field in asked if field.json is not None)}}}"
 
 
-def path_fields(route: Route) -> tuple[Field, ...]:
-    """Make the fields of a route's path parameters."""
+def path_fields(route: Route, example: Mapping[str, Any]) -> tuple[Field, ...]:
+    """Make the fields of a route's path parameters, filled in as in an example where that has them."""
     fields = []
     for name, schema in parameter_schemas(route.path).items():
         plain = {key: value for key, value in schema.items() if key != "pattern"}
         text = plain == {"type": "string"}
         value = name if text else _NIL_UUID if plain.get("format") == "uuid" else sample(plain, plain)
-        fields.append(_shown(Field(role="path", name=name, value=value), plain, plain))
+        fields.append(_shown(Field(role="path", name=name, value=example.get(name, value)), plain, plain))
     return tuple(fields)
 
 
