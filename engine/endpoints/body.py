@@ -40,16 +40,16 @@ def _not_json(request: Request, error: orjson.JSONDecodeError) -> str:
     """Say what came instead of JSON, as far as that can be told, and what to send."""
     if "valid UTF-8" in error.msg:
         return "the body is not UTF-8"
+    is_bare = not request.body.lstrip().startswith((b"{", b"["))
+    media_type = _media_type(request.content_type)
+    if is_bare and media_type and not _is_json(media_type):
+        return f"the body is {clip(media_type)}, and this route takes JSON; {_SEND}"
     if (word := _WORD.match(error.doc, error.pos)) and word[0].lower() in _WORDS:
         sign = "-" if error.doc[: error.pos].endswith("-") else ""
         where = f"line {error.lineno}, column {error.colno - len(sign)}"
         return f"{sign}{word[0]} is not JSON; send {_WORDS[word[0].lower()]} ({where})"
-    if not request.body.lstrip().startswith((b"{", b"[")):
-        media_type = _media_type(request.content_type)
-        if media_type and not _is_json(media_type):
-            return f"the body is {clip(media_type)}, and this route takes JSON; {_SEND}"
-        if _FORM.match(request.body):
-            return f"the body looks like a form, and this route takes JSON; {_SEND}"
+    if is_bare and _FORM.match(request.body):
+        return f"the body looks like a form, and this route takes JSON; {_SEND}"
     return f"the body is not JSON: {error}"
 
 

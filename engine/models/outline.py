@@ -241,13 +241,9 @@ def _asked(asked: _Asked, outline: Outline, seen: _Seen, sample: Sample | None) 
 def _refused_gaps(predict: Predictor, outline: Outline, instance: Mapping[str, Any]) -> set[str]:
     """Name the features that the model does not do without, all the same."""
     gaps = [feature.name for feature in outline.features if feature.gaps]
-    if _answer(predict, _without(instance, gaps)) is not None:
+    if _answer(predict, {**instance, **dict.fromkeys(gaps)}) is not None:
         return set()
-    return {name for name in gaps if _answer(predict, _without(instance, [name])) is None} or set(gaps)
-
-
-def _without(instance: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:
-    return {name: value for name, value in instance.items() if name not in names}
+    return {name for name in gaps if _answer(predict, {**instance, name: None}) is None} or set(gaps)
 
 
 def _answer(predict: Predictor, instance: Any) -> list[Any] | None:

@@ -58,7 +58,7 @@ _VARIABLE = re.compile(r"<(?:(?P<converter>[a-zA-Z_]\w*)(?P<arguments>\(.*?\))?:
 # A parameter as Express (":id", "*"), Next.js ("[id]", "[...rest]") and others write it.
 _FOREIGN = re.compile(
     _VARIABLE.pattern.replace("?P<name>", "").replace("?P<converter>", "").replace("?P<arguments>", "")
-    + r"|(?P<foreign>(?<=/):(?P<id>[a-zA-Z_]\w*)\??|(?<=/)\[(?P<rest>\.\.\.)?(?P<box>[a-zA-Z_]\w*)\](?=/|$)"
+    + r"|(?P<foreign>(?<=/):(?P<id>[a-zA-Z_]\w*)|(?<=/)\[(?P<rest>\.\.\.)?(?P<box>[a-zA-Z_]\w*)\](?=/|$)"
     r"|(?P<star>\*+)(?P<starred>[a-zA-Z_]?\w*))"
 )
 

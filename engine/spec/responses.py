@@ -106,7 +106,7 @@ def _unescaped(response: Node, path: str) -> Iterator[Diagnostic]:
         return
     for part in parts:
         if isinstance(part, Parameter) and part.name in names:
-            message = f"text does not escape the value of ${{path.{part.name}}} for {media_type}; write it under {kind}"
+            message = f"text sends ${{path.{part.name}}} unescaped, which can break {media_type}; use {kind} instead"
             yield response.key("text").error(message, "warning")
             return
 

@@ -14,12 +14,13 @@ from engine.spec.builtin import built_in_shapes, check_built_in
 from engine.spec.files import read_inside
 from engine.spec.guards import allowed_names, check_guards, key_names, read_auth, read_cors, read_rate, read_rates
 from engine.spec.node import Node
-from engine.spec.paths import meant_rule, parameter_schemas, rule_shape, text_parameters
+from engine.spec.paths import meant_rule, parameter_schemas, path_parameters, rule_shape, text_parameters
 from engine.spec.records import Limits, Route, Schema, Service
 from engine.spec.responses import check_response, read_response
 from engine.spec.schemas import check_schema
-from engine.validation import show
+from engine.validation import TYPE_NAMES, show
 
+_IN_A_PATH = frozenset(("boolean", "number", "string"))
 _CHOICES = ("title", "version", "description", "errors", "formats", "proxies")
 _UNITS = {"B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2, "GB": 1000**3, "GiB": 1024**3}
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -155,22 +156,29 @@ def _check_path_features(route: Node, path: str, models: Node | None) -> Iterato
         feature = schema["properties"][name]
         if schema["type"].plain not in (None, "object"):
             kind = show(schema["type"].plain)
-            message = f'path parameter "{name}" would be a property, and the input of this model is of type {kind}'
+            message = f'path parameter "{name}" is no feature: the input of this model is of type {kind}, not an object'
             yield route["path"].error(message)
         elif not feature.present:
             known = did_you_mean(name, (one for one, _, _ in schema["properties"].pairs()), "its features are")
             yield route["path"].error(f'path parameter "{name}" is not a feature of the model "{model}" {known}')
-        elif not _reads(name in text_parameters(path), parameter, types_of(feature.plain, schema.plain)):
+        elif not (types := types_of(feature.plain, schema.plain)) & _IN_A_PATH:
             message = (
-                f'path parameter "{name}" can never be of the type of the feature; write <{name}> or change the type'
+                f'path parameter "{name}": the feature is {_either(types)}, which no path holds; leave it to the body'
             )
             yield route["path"].error(message)
+        elif not _reads(name in text_parameters(path), parameter, types):
+            message = f'path parameter "{name}": the feature is {_either(types)}, which its converter never gives'
+            yield route["path"].error(f"{message}; write <{name}>")
+
+
+def _either(types: frozenset[str]) -> str:
+    return " or ".join(TYPE_NAMES[name] for name in sorted(types))
 
 
 def _reads(is_text: bool, parameter: Mapping[str, Any], types: frozenset[str]) -> bool:
-    """Tell whether a path parameter can be of some JSON types; a text is read as any that fits in a URL."""
+    """Tell whether a path parameter can be of one of some JSON types; a text is read as any that fits in a path."""
     if is_text or "enum" in parameter:
-        return bool(types & {"boolean", "number", "string"})
+        return True
     return bool(types & types_of(parameter, parameter))
 
 

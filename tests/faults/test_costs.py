@@ -73,6 +73,17 @@ CASES: dict[str, tuple[Any, bytes]] = {
     "many nests of alternatives": (LISTS, b"[" + b",".join([nested(11, b"1")] * 40_000) + b"]"),
     "schemas that refer to each other": (MUTUAL, nested(600, b"1")),
     "fractions to choose from": (items({"enum": [0.5, 1.5, 2.5, 1e308]}), several(100_000, b"1e308")),
+    "short texts of a costly format": (items({"format": "idn-hostname"}), several(150_000, '"ü.ü"'.encode())),
+    "templates of URIs": (items({"format": "uri-template"}), several(150_000, b'"x{[::1]}"')),
+    "a long text of a costly format": (
+        items({"format": "idn-hostname"}),
+        several(1, b'"' + "é.".encode() * 300_000 + b'"'),
+    ),
+    "a long regular expression": (
+        items({"format": "regex"}),
+        several(1, b'"' + b"(" * 400_000 + b")" * 400_000 + b'"'),
+    ),
+    "email addresses": (items({"format": "idn-email"}), several(150_000, b'"a@b.c"')),
     "multiples of a fraction": (items({"multipleOf": 1e-9}), several(100_000, b"1e300")),
     "short lists of different numbers": (
         items({"uniqueItems": True}),

@@ -28,8 +28,8 @@ class Field:
     """One thing that a form asks for.
 
     Its value goes into the path, is a member of the body's object, an item of its array, or all of it. `value` is
-    what is filled in at first, `pointer` what an error calls it. Where it can be a text (`is_text`), a query string
-    cannot say null.
+    what is filled in at first, `pointer` what an error calls it. Where it can be an empty text (`is_text`), a query
+    string cannot say null.
     """
 
     role: Literal["path", "member", "item", "whole"]
@@ -157,7 +157,7 @@ def _shown(bare: Field, part: Any, document: Any) -> Field:
         label=str(schema.get("title", "")),
         about=" · ".join(filter(None, (str(schema.get("description", "")), limits))),
         nullable="null" in types,
-        is_text="string" in types,
+        is_text="string" in types and not schema.get("minLength") and ("" in choices or not choices),
         choices=tuple(choices) if kind == "choice" else (),
         attributes=_attributes(schema, types) if kind in ("number", "text") else {},
     )
