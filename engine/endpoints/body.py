@@ -40,6 +40,8 @@ def _not_json(request: Request, error: orjson.JSONDecodeError) -> str:
     """Say what came instead of JSON, as far as that can be told, and what to send."""
     if "valid UTF-8" in error.msg:
         return "the body is not UTF-8"
+    if "infinity" in error.msg:
+        return f"the number at line {error.lineno}, column {error.colno} is too large for a float64"
     is_bare = not request.body.lstrip().startswith((b"{", b"["))
     media_type = _media_type(request.content_type)
     if is_bare and media_type and not _is_json(media_type):

@@ -30,7 +30,7 @@ _MEANS = {
     404: "A path parameter is not of its type.",
     413: "The body is too large.",
     414: "The URL is too long.",
-    415: "The body is not declared as JSON.",
+    415: "The body is not declared as JSON, or has a content coding that is not supported.",
     422: "The input violates its schema; `errors` has every violation.",
     429: "There were too many requests; ask again after `Retry-After` seconds.",
     500: "The service failed; its log has the reason under `request_id`.",
@@ -135,7 +135,7 @@ class _Describer:
             operation["parameters"] = parameters
         if not takes_query and (body := self._body(route)) is not None:
             operation["requestBody"] = body
-        problems = {status: self._refused(status) for status in _problems(route)}
+        problems = {status: self._refused(status) for status in _problems(route, method)}
         operation["responses"] = joined_answers(self._answers(route, method), problems, self._responses)
         return operation
 
@@ -270,13 +270,15 @@ def without_features(instance: Any, route: Route) -> Any:
     return {name: value for name, value in instance.items() if name not in route.parameters}
 
 
-def _problems(route: Route) -> Iterable[str]:
+def _problems(route: Route, method: str) -> Iterable[str]:
     """Give the statuses of the errors that a route may answer."""
     yield from ("400", "413", "414")
     if route.parameters:
         yield "404"
     if route.reads_body:
-        yield from ("415", "422")
+        yield "422"
+        if method != "GET":
+            yield "415"
     if route.model is not None:
         yield "500"
     if route.model is not None or route.built_in == "ready":
