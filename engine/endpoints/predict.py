@@ -65,19 +65,22 @@ class PredictEndpoint:
 
     def _answer(self, request: Request) -> Response:
         asked = request.method in ("GET", "HEAD")
-        value = self._query.read(request.query) if asked else self._body(request)
+        if self._path is not None and not request.body.strip():
+            request = replace(request, body=b"{}", content_type="application/json")  # the path may have all features
+        value = self._query.read(request.query) if asked else read_json(request, strict=self._strict)
         batch = not asked and self._takes_batches and isinstance(value, dict) and BATCH_KEY in value
         instances = self._batch(value) if batch else [value]
 
         def where(row: int) -> Path:
             return (BATCH_KEY, row) if batch else ()
 
-        size = len(request.query if asked else request.body)
+        size, is_quick = len(request.query if asked else request.body), True
         if self._path is not None:
             features = self._path.read(request.path)
             instances = [self._path.put(features, one, where(row)) for row, one in enumerate(instances)]
-            size += sum(len(str(feature)) for feature in features.values())
-        if size > self._safe_size or not all(map(self._validator.is_valid, instances)):
+            length = sum(len(str(feature).encode()) for feature in features.values())
+            is_quick = self._validator.is_affordable(length * len(instances), request.paid(size))
+        if size > self._safe_size or not is_quick or not all(map(self._validator.is_valid, instances)):
             budget = self._validator.budget(request.paid(size))
             found = chain.from_iterable(
                 self._validator.violations(instance, where(row), budget) for row, instance in enumerate(instances)
@@ -100,12 +103,6 @@ class PredictEndpoint:
         if _NULL in body and (odd := _not_finite(prediction)):  # NaN and infinity are written as null
             raise violated(Violation(where(row), NOT_FINITE, "", ()) for row in odd)
         return Response(HTTPStatus.OK, _HEADERS, body)
-
-    def _body(self, request: Request) -> Any:
-        """Read the body; it may be empty where features stand in the path."""
-        if self._path is not None and not request.body.strip():
-            return {}
-        return read_json(request, strict=self._strict)
 
     def _told(self, violations: Iterator[Violation], value: Any) -> Iterator[Violation]:
         """Say how several instances are sent, where an array is none or has arrays or objects in it."""

@@ -38,8 +38,22 @@ def compile_schema(schema: Any, *, formats: bool = False, **options: Any) -> jso
     With `formats`, the keyword `format` judges; unknown formats are ignored.
     """
     return jsonschema_rs.Draft202012Validator(
-        schema, validate_formats=formats, retriever=_refuse, pattern_options=jsonschema_rs.RegexOptions(), **options
+        schema,
+        validate_formats=formats,
+        formats=_BOUNDED_FORMATS if formats else None,
+        retriever=_refuse,
+        pattern_options=jsonschema_rs.RegexOptions(),
+        **options,
     )
+
+
+def _bounded(name: str, most: int) -> IsValid:
+    """Judge a format of texts up to some length; for longer ones, the library takes more memory than a request may."""
+    judge = jsonschema_rs.Draft202012Validator({"format": name}, validate_formats=True).is_valid
+    return lambda text: len(text) <= most and judge(text)
+
+
+_BOUNDED_FORMATS = {"idn-hostname": _bounded("idn-hostname", 253), "regex": _bounded("regex", 10_000)}
 
 
 def _refuse(uri: str) -> Any:

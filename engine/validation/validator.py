@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
-from engine.validation.budget import EXPLAINING_PER_BYTE, JUDGING_PER_BYTE, Budget, Exhausted
-from engine.validation.costs import is_small, safe_size
+from engine.validation.budget import EXPLAINING_PER_BYTE, JUDGING_PER_BYTE, SECONDS, Budget, Exhausted
+from engine.validation.costs import is_small, safe_size, weight
 from engine.validation.parts import Document, SchemaError, compile_schema
 from engine.validation.violation import Violation
 from engine.validation.walk import Walk
@@ -47,6 +47,10 @@ class Validator:
         A larger one is judged by asking for its violations, within a budget.
         """
         return safe_size(self._document.part(()), SAFE_NANOSECONDS)
+
+    def is_affordable(self, size: int, sent: int) -> bool:
+        """Tell whether `is_valid` certainly judges so many bytes in the time that another number of bytes may cost."""
+        return weight(self._document.part(())) / 2 * size <= 1e9 * (SECONDS + JUDGING_PER_BYTE * sent)
 
     def budget(self, size: int) -> Budget:
         """Make the budget for a body of so many bytes."""
