@@ -142,7 +142,7 @@ def _type_of(value: Any) -> str:
 
 
 def without_properties(schema: Mapping[str, Any], names: Collection[str]) -> Mapping[str, Any]:
-    """Give an object's schema without some of its properties, which are then asked for elsewhere."""
+    """Return an object's schema without some of its properties."""
     if not names:
         return schema
     properties = {name: part for name, part in schema.get("properties", {}).items() if name not in names}

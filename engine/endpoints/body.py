@@ -13,7 +13,7 @@ from engine.endpoints.problems import Problem
 from engine.validation import clip
 
 _SEND = 'send application/json, such as {"name": "value"}'
-# How other languages write what JSON has, or lacks.
+# Words of other languages, with their JSON.
 _WORDS = {
     **dict.fromkeys(("inf", "infinity", "nan", "nil", "none", "undefined"), "null"),
     "true": "true",
@@ -37,7 +37,7 @@ def read_json(request: Request, *, strict: bool) -> Any:
 
 
 def _not_json(request: Request, error: orjson.JSONDecodeError) -> str:
-    """Say what came instead of JSON, as far as that can be told, and what to send."""
+    """Describe a body that is not JSON, and say how to correct it."""
     if "valid UTF-8" in error.msg:
         return "the body is not UTF-8"
     if "infinity" in error.msg:

@@ -21,7 +21,7 @@ from engine.validation import Validator
 
 Fill = Callable[[Mapping[str, Any]], bytes]
 Written = str | Callable[[Mapping[str, Any]], str]
-"""A text, or what makes it from the path parameters."""
+"""A text, or a function that makes it from the path parameters."""
 
 _OF_URIS = frozenset(("content-location", "link", "location", "refresh"))
 _VISIBLE = "".join(map(chr, range(0x20, 0x7F)))
@@ -217,7 +217,7 @@ def _headers(declared: Declared) -> Headers:
 
 
 def _header(name: str, text: str, parameters: tuple[str, ...]) -> Written:
-    """Make a header's value, or what makes it; what a header, or a URI in it, cannot have is percent-encoded."""
+    """Make a header's value; characters that are not allowed in a header, or in its URI, are percent-encoded."""
     safe = "/" if name.lower() in _OF_URIS else _VISIBLE
     return _written(text, parameters, lambda value: quote(str(value), safe=safe))
 

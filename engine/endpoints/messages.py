@@ -32,7 +32,7 @@ class Request:
     sent: int | None = None
 
     def paid(self, size: int) -> int:
-        """Give the bytes that may cost time: those of the body, as far as what was sent for them explains them."""
+        """Return how many bytes of a body count for its budget: a compressed body counts up to 20 times its size."""
         return size if self.sent is None else min(size, _USUAL_RATIO * self.sent)
 
 

@@ -151,7 +151,7 @@ class _Describer:
         return self._spec.models[route.model or ""]
 
     def _input(self, model: Model, in_path: tuple[str, ...] = ()) -> dict[str, str]:
-        """Give the reference to the schema of one instance, without the features that stand in the path."""
+        """Return the reference to the schema of one instance, without the features in the path."""
         key = (model.name, in_path)
         if key not in self._inputs:
             schema = bounded(without_properties(model.input.document, in_path), self._models[model.name].largest)
@@ -264,7 +264,7 @@ def tags_of(route: Route) -> tuple[str, ...]:
 
 
 def without_features(instance: Any, route: Route) -> Any:
-    """Give an instance without the features that stand in a route's path."""
+    """Return an instance without the features in a route's path."""
     if not isinstance(instance, Mapping) or not route.parameters:
         return instance
     return {name: value for name, value in instance.items() if name not in route.parameters}

@@ -1,4 +1,4 @@
-"""Features of an instance that stand in a URL's path, read as their schemas have them."""
+"""Path parameters of a model's route as features of the instance, read by the features' schemas."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from engine.validation import Path, pointer, show
 
 
 class PathFeatures:
-    """Puts the path parameters of a route into instances, as the features of the same names."""
+    """Adds the path parameters of a route to instances, as the features of the same names."""
 
     def __init__(self, schema: Any, names: tuple[str, ...]) -> None:
         properties = schema.get("properties", {})
         self._types = {name: types_of(properties.get(name, True), schema) for name in names}
 
     def read(self, path: Mapping[str, Any]) -> dict[str, Any]:
-        """Read the path parameters of a request; a text that its feature's type does not fit stays one."""
+        """Read the path parameters of a request; a text that does not fit its feature's type stays a text."""
         return {name: read_text(str(path[name]), types) for name, types in self._types.items()}
 
     def put(self, features: Mapping[str, Any], instance: Any, at: Path) -> Any:
-        """Give an instance with these features; raise `Problem` where it says something else of one of them.
+        """Return an instance with these features; raise `Problem` if it has another value for one of them.
 
-        `at` is where the instance stands in the body. What is no object stays as it is, for the schema to refuse.
+        `at` is the instance's place in the body. An instance that is not an object is returned unchanged, because the
+        schema refuses it.
         """
         if not isinstance(instance, dict):
             return instance

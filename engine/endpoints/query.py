@@ -30,7 +30,7 @@ class QueryReader:
     def __init__(self, schema: Any) -> None:
         properties = schema.get("properties", {}) if isinstance(schema, Mapping) else {}
         self._types = {name: types_of(declared, schema) for name, declared in properties.items()}
-        # An empty value is null there, though the type could be a text.
+        # Here an empty value means null, because the schema does not allow an empty text.
         self._never_empty = {
             name
             for name, types in self._types.items()
@@ -94,7 +94,7 @@ def _texts(query: str) -> dict[str, list[str]]:
 
 
 def read_text(text: str, types: frozenset[str]) -> Any:
-    """Read a text as one of some JSON types; what fits none of them stays a text."""
+    """Read a text as a value of one of these JSON types; a text that fits none of them stays a text."""
     if "number" in types and JSON_NUMBER.fullmatch(text):
         try:
             return orjson.loads(text)

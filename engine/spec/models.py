@@ -17,7 +17,7 @@ _CHOICES = ("description", "response_method", "runtime", "timeout", "allow_versi
 
 
 def check_models(root: Node, folder: Path, *, formats: bool = True) -> Iterator[Diagnostic]:
-    """Give every mistake of models.yaml that can be seen without opening a model; `formats` says they are checked."""
+    """Give every mistake of models.yaml that can be seen without opening a model; `formats` has formats checked."""
     for _, _, model in root["models"].pairs():
         yield from _check_file(model["file"], folder)
         yield from _check_file(model["reference"], folder)

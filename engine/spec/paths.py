@@ -69,13 +69,13 @@ def path_parameters(path: str) -> tuple[str, ...]:
 
 
 def text_parameters(path: str) -> tuple[str, ...]:
-    """Give the names of the path parameters that may hold any text."""
+    """Return the names of the path parameters that accept any text."""
     found = _VARIABLE.finditer(path)
     return tuple(match["name"] for match in found if match["converter"] in (None, "default", "string", "path"))
 
 
 def meant_rule(path: str) -> tuple[str, str] | None:
-    """Give a text in a path that other routers take for a parameter, and the rule that was probably meant."""
+    """Return a parameter in another framework's syntax, with the rule in ours; None if the path has none."""
     found = ""
 
     def translate(piece: re.Match[str]) -> str:

@@ -132,7 +132,7 @@ class Response(Record):
 class Schema(Record):
     """A JSON Schema 2020-12, checked: it compiles, and all its references resolve.
 
-    `formats` says whether a string must be what its `format` says.
+    With `formats`, the keyword `format` is checked.
     """
 
     document: Any
@@ -170,7 +170,7 @@ class Route(Record):
 
     @property
     def reads_body(self) -> bool:
-        """Tell whether what answers looks at a body."""
+        """Whether the route uses the request's body."""
         return self.model is not None or self.input is not None
 
 

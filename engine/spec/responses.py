@@ -1,4 +1,4 @@
-"""A fixed response in routes.yaml: what its values must mean together, and the record that it becomes."""
+"""A fixed response in routes.yaml: checks beyond the grammar, and its record."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NEEDED = {  # by the status of an answer (RFC 9110, sections 10, 11, 14 and 15)
 
 
 def check_response(response: Node, path: str, folder: Path) -> Iterator[Diagnostic]:
-    """Give every mistake in a response, at a route with this path."""
+    """Report every mistake in a response of a route with this path."""
     yield from _check_templates(response, path_parameters(path))
     yield from _check_headers(response["headers"])
     yield from _lacking_headers(response)
@@ -47,7 +47,7 @@ def check_response(response: Node, path: str, folder: Path) -> Iterator[Diagnost
 
 
 def read_response(node: Node, files: Mapping[str, bytes]) -> Response:
-    """Make a response's record from a document without mistakes; `files` are those that were read, by name."""
+    """Make a response's record from a document without mistakes; `files` has the files' bytes by name."""
     if node.text is not None:
         return Response(node=node, kind="html", content=node.text)
     kind = next((name for name in _BODIES if name in node), "empty")
@@ -81,12 +81,12 @@ def _check_headers(headers: Node) -> Iterator[Diagnostic]:
 
 
 def _values(header: Node) -> Sequence[Node]:
-    """Give each value that a header is sent with; an empty list sends none."""
+    """Return the values of a header; an empty list has none."""
     return header.items if isinstance(header.plain, list) else (header,)
 
 
 def _lacking_headers(response: Node) -> Iterator[Diagnostic]:
-    """Warn of a status without the header that HTTP requires with it."""
+    """Warn of a status without the header that HTTP requires for it."""
     status = response["status"]
     name, does = _NEEDED.get(status.plain if isinstance(status.plain, int) else 0, ("", ""))
     sent = {header.lower() for header, _, value in response["headers"].pairs() if value.plain != []}
@@ -95,14 +95,14 @@ def _lacking_headers(response: Node) -> Iterator[Diagnostic]:
 
 
 def _unescaped(response: Node, path: str) -> Iterator[Diagnostic]:
-    """Warn of values that a client chooses and that nobody escapes, in a text that is JSON or HTML."""
+    """Warn of unescaped values of the client in a text that is JSON or HTML."""
     text, names = response["text"].text or "", text_parameters(path)
     types = (value.text or "" for name, _, value in response["headers"].pairs() if name.lower() == "content-type")
     media_type = next(types, "").partition(";")[0].strip().lower()
     kind = "json" if media_type.endswith(("/json", "+json")) else "html" if media_type == "text/html" else ""
     try:
         parts = parse_template(text, path_parameters(path)) if kind and names else ()
-    except TemplateError:  # which is told elsewhere
+    except TemplateError:  # reported elsewhere
         return
     for part in parts:
         if isinstance(part, Parameter) and part.name in names:

@@ -61,7 +61,7 @@ def check_routes(root: Node, folder: Path, models_file: str | None, models: Node
 
 
 def checks_formats(root: Node | None) -> bool:
-    """Tell whether the service checks `format`, which it does unless it says otherwise."""
+    """Whether the service checks `format`; it does by default."""
     return root is None or root["service"]["formats"].plain != "annotate"
 
 
@@ -107,7 +107,7 @@ def _conflicts(route: Node, shape: str, taken: dict[tuple[str, str], Node]) -> I
 
 
 def _foreign_parameters(path: Node) -> Iterator[Diagnostic]:
-    """Warn of what is a path parameter in other frameworks, and a text here."""
+    """Warn of path parameters in another framework's syntax, which are plain text here."""
     if (meant := meant_rule(path.text or "")) is not None:
         text, rule = meant
         message = f'path "{path.plain}": "{text}" is no path parameter and matches only itself; did you mean "{rule}"?'
@@ -147,7 +147,7 @@ def _check_model(route: Node, models_file: str | None, models: Node | None) -> I
 
 
 def _check_path_features(route: Node, path: str, models: Node | None) -> Iterator[Diagnostic]:
-    """Hold the path parameters of a model's route against the features of the model's instances."""
+    """Report path parameters of a model's route that are not features of the model."""
     model = route["model"].text
     if model is None or models is None or model not in models:
         return
@@ -176,7 +176,7 @@ def _either(types: frozenset[str]) -> str:
 
 
 def _reads(is_text: bool, parameter: Mapping[str, Any], types: frozenset[str]) -> bool:
-    """Tell whether a path parameter can be of one of some JSON types; a text is read as any that fits in a path."""
+    """Whether a path parameter can have one of these JSON types; a text can have any that fits in a path."""
     if is_text or "enum" in parameter:
         return True
     return bool(types & types_of(parameter, parameter))

@@ -160,7 +160,7 @@ def _input(outline: Outline, reference: str | None) -> Iterator[str]:
 
 
 def _bounds(feature: Feature) -> str:
-    """Write the bounds of a feature's sample, with a margin of a tenth; what has one sign in the sample keeps it."""
+    """Write the bounds of a feature's sample with a margin of a tenth, without crossing zero."""
     low, high = feature.minimum or 0, feature.maximum or 0
     spread = high - low or abs(high) or 1
     if not _LEAST <= spread <= _MOST:

@@ -28,7 +28,7 @@ _metaschema = Validator({"$ref": METASCHEMA})
 
 
 def check_schema(root: Node, *, makes_columns: bool = False, formats: bool = True) -> Iterator[Diagnostic]:
-    """Give every mistake in a schema; an unknown keyword or, where `formats` are checked, format is only a warning.
+    """Give every mistake in a schema; unknown keywords and, with `formats`, unknown formats are only warnings.
 
     Where its properties are the columns of a model, it is a mistake to require anything else.
     """

@@ -1,4 +1,4 @@
-"""Why a value fits none of several alternatives: by the property that tells them apart, where there is one."""
+"""Why a value fits none of several alternatives; a discriminating property shows which one was meant."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def one_of(walk: Walk, part: Part, keyword: str, value: Any, at: Path) -> Violat
 
 
 def _no_branch(walk: Walk, part: Part, keyword: str, value: Any, at: Path) -> Violations:
-    """Explain the one alternative that is meant, where that can be told; else say what all of them say.
+    """Explain the alternative that was meant, if a property shows it, else all of them.
 
-    Where all of them only ask for a type, or for a constant, that is one question.
+    Alternatives that only name types, or only constants, are one question.
     """
     branches, where = part.subs(keyword), (*part.path, keyword)
     if isinstance(value, dict) and (name := _discriminator(branches, value)):
         found = _discriminated(walk, branches, where, name, value, at)
-        if (first := next(found, None)) is not None:  # there is none in a schema that refers to itself
+        if (first := next(found, None)) is not None:  # a schema that refers to itself has none
             yield first
             yield from found
             return
@@ -65,7 +65,7 @@ def _no_branch(walk: Walk, part: Part, keyword: str, value: Any, at: Path) -> Vi
 def _discriminated(
     walk: Walk, branches: list[Part], where: Path, name: str, value: Mapping[str, Any], at: Path
 ) -> Violations:
-    """Explain the alternative that a property chooses; its value is what is wrong where it chooses none."""
+    """Explain the alternative that a property selects, or the property's value if it selects none."""
     fields = list(_fields(branches, name))
     if name not in value:
         yield Violation(at, f'"{clip(name)}" is required', "required", where, name)
@@ -78,9 +78,9 @@ def _discriminated(
 
 
 def _discriminator(branches: list[Part], value: Mapping[str, Any]) -> str:
-    """Find the property for which every alternative asks for constants of its own; empty where there is none.
+    """Find a property for which every alternative has its own constants; empty if there is none.
 
-    Where the value lacks the property, every alternative must require it.
+    If the value lacks the property, every alternative must require it.
     """
     if not 1 < len(branches) <= _MAX_BRANCHES:
         return ""
@@ -100,7 +100,7 @@ def _requires(branch: Part, name: str) -> bool:
 
 
 def _fields(branches: list[Part], name: str) -> Iterator[tuple[Part, Part]]:
-    """Give the alternatives that declare a property, and its schema in each."""
+    """Give the alternatives that declare a property, each with the property's schema."""
     for branch in branches:
         owner = _owner(branch)
         if isinstance(owner.schema, Mapping) and name in owner.schema.get("properties", ()):
@@ -108,14 +108,14 @@ def _fields(branches: list[Part], name: str) -> Iterator[tuple[Part, Part]]:
 
 
 def _owner(branch: Part) -> Part:
-    """Follow an alternative that is nothing but a reference, to where its properties are."""
+    """Return the schema that has an alternative's properties, which may be one that it refers to."""
     if isinstance(branch.schema, Mapping) and "$ref" in branch.schema and "properties" not in branch.schema:
         return next(branch.targets(("$ref",)), None) or branch
     return branch
 
 
 def _constants(parts: list[Part]) -> list[Any]:
-    """List the constants that schemas ask for; nothing where one of them asks for anything else."""
+    """List the constants of these schemas; empty if one of them has other rules."""
     options: list[Any] = []
     for part in parts:
         if not {"const", "enum"} & set(part.rules) or not {"const", "enum", "type"} >= set(part.rules):

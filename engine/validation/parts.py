@@ -35,7 +35,7 @@ _ORDER = {
 def compile_schema(schema: Any, *, formats: bool = False, **options: Any) -> jsonschema_rs.Draft202012Validator:
     """Compile a schema; raise `SchemaError` where it is none, or refers to what is not at hand.
 
-    With `formats`, the keyword `format` judges; unknown formats are ignored.
+    With `formats`, the keyword `format` is checked; unknown formats are ignored.
     """
     return jsonschema_rs.Draft202012Validator(
         schema,
@@ -48,7 +48,7 @@ def compile_schema(schema: Any, *, formats: bool = False, **options: Any) -> jso
 
 
 def _bounded(name: str, most: int) -> IsValid:
-    """Judge a format of texts up to some length; for longer ones, the library takes more memory than a request may."""
+    """Judge a format up to a length; beyond it, the library needs more memory than a request may use."""
     judge = jsonschema_rs.Draft202012Validator({"format": name}, validate_formats=True).is_valid
     return lambda text: len(text) <= most and judge(text)
 
@@ -61,7 +61,7 @@ def _refuse(uri: str) -> Any:
 
 
 class Document:
-    """A whole schema, and the parts of it that were asked for; `formats` says whether `format` judges."""
+    """A whole schema, and the parts of it that were asked for; with `formats`, `format` is checked."""
 
     def __init__(self, schema: Any, *, formats: bool = False) -> None:
         self.schema = schema
@@ -156,7 +156,7 @@ class Part:
         return [self.sub(keyword, str(step)) for step in (held if isinstance(held, Mapping) else range(len(held)))]
 
     def beside(self, name: str) -> list[Part]:
-        """Give the schemas of a property in the schemas that judge the same object as this one."""
+        """Return the schemas of a property in all subschemas that apply to the same object."""
         return self._beside.get(name, [])
 
     @cached_property

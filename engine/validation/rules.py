@@ -198,7 +198,7 @@ def unevaluated(walk: Walk, part: Part, value: Any, at: Path) -> Violations:
 
 
 def _unevaluated_property(walk: Walk, part: Part, name: str, value: Any, at: Path) -> Violations:
-    """Explain a property that nothing has evaluated: an alternative that failed may declare it all the same."""
+    """Explain an unevaluated property; a subschema that did not apply may declare it all the same."""
     declared = part.beside(name)
     if not declared:
         yield _unknown(part, "unevaluatedProperties", name, at)

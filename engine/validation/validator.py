@@ -27,7 +27,7 @@ class Validator:
     def __init__(self, schema: Any, *, formats: bool = False) -> None:
         """Compile `schema`; raise `SchemaError` where it is none, or refers to what is not at hand.
 
-        With `formats`, a string must be what its `format` says; without, `format` is documentation.
+        With `formats`, the keyword `format` is checked; otherwise it is documentation.
         """
         compiled = compile_schema(schema, formats=formats)
         self.is_valid: Callable[[Any], bool] = compiled.is_valid
@@ -49,7 +49,7 @@ class Validator:
         return safe_size(self._document.part(()), SAFE_NANOSECONDS)
 
     def is_affordable(self, size: int, sent: int) -> bool:
-        """Tell whether `is_valid` certainly judges so many bytes in the time that another number of bytes may cost."""
+        """Whether `is_valid` judges `size` bytes within the budget of `sent` bytes, whatever they are."""
         return weight(self._document.part(())) / 2 * size <= 1e9 * (SECONDS + JUDGING_PER_BYTE * sent)
 
     def budget(self, size: int) -> Budget:
@@ -99,7 +99,7 @@ class Validator:
 
 
 def _without_consequences(errors: list[SchemaError]) -> Iterator[SchemaError]:
-    """Leave out what is unevaluated only because something else in the same value failed, of the library's errors."""
+    """Leave out errors about unevaluated parts of a value that has another error, which is their cause."""
     for error in errors:
         at = list(error.instance_path)
         others = (other for other in errors if not other.kind.name.startswith("unevaluated"))

@@ -122,7 +122,7 @@ def build_app(spec: Spec, predictors: Mapping[str, Predictor] | None = None, pro
 
 
 def _is_broken(path: str) -> bool:
-    """Tell whether a path (as PEP 3333 has it) was not UTF-8, which some servers replace by U+FFFD."""
+    """Whether a path (in the form of PEP 3333) was not UTF-8; some servers replace broken bytes by U+FFFD."""
     try:
         return "\N{REPLACEMENT CHARACTER}" in path.encode("latin-1").decode()
     except ValueError:

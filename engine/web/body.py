@@ -53,7 +53,7 @@ def hold_to_limits(
 
 
 def _decoded(decoder: Decoder, body: bytes, coding: str, limit: int) -> bytes:
-    """Decode a body, whose memory counts as held until the request is answered."""
+    """Decode a body; its memory counts as used until the request is answered."""
     decoded = decoder.decode(body, coding, limit)
 
     def release(response: flask.Response) -> flask.Response:

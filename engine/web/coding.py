@@ -13,14 +13,14 @@ from engine.errors import Overloaded
 TAKEN = ("Accept-Encoding", "gzip, deflate")
 # The most that all decoded bodies of this process may have in memory together.
 HELD_BYTES = 64 * 1024 * 1024
-_CHUNK = 4 * 1024  # where a member of a gzip file ends, zlib copies the rest of what it was given
+_CHUNK = 4 * 1024  # small, because zlib copies the rest of its input where a member of a gzip file ends
 _RATIO = 1100  # one byte of deflate becomes no more than 1,032
 _GZIP, _ZLIB, _BARE = 31, 15, -15  # zlib's names for the formats
 _FULL = Overloaded("the service is decoding too many other bodies")
 
 
 class Decoder:
-    """Decodes the bodies of one app, and counts the bytes of those that are still in use."""
+    """Decodes the bodies of one app and counts the bytes still in use."""
 
     def __init__(self, largest: int) -> None:
         self._most = max(HELD_BYTES, 2 * largest)
@@ -28,10 +28,10 @@ class Decoder:
         self._lock = threading.Lock()
 
     def decode(self, body: bytes, coding: str, limit: int) -> bytes:
-        """Decode a body of `limit` decoded bytes at most; whoever gets it gives `release` its size in the end.
+        """Decode a body to at most `limit` bytes; the caller passes its size to `release` after use.
 
-        Raises `Problem`: 413 for a larger one, 400 for a broken one, 415 for another coding, and 503 where others have
-        all the memory.
+        Raises `Problem`: 413 for a larger body, 400 for a broken one, 415 for another coding, and 503 if other bodies
+        use all the memory.
         """
         most = min(limit, _RATIO * len(body))
         self._hold(most)
@@ -44,7 +44,7 @@ class Decoder:
         return decoded
 
     def release(self, count: int) -> None:
-        """Count bytes as gone."""
+        """Count bytes as no longer used."""
         with self._lock:
             self._held -= count
 
@@ -67,7 +67,7 @@ def _decoded(body: bytes, coding: str, limit: int) -> bytes:
 
 
 def _format(body: bytes) -> int:
-    """Tell deflate with zlib's frame (RFC 1950), as HTTP has it, from bare deflate, which some clients send."""
+    """Detect zlib's frame (RFC 1950), which HTTP requires and some clients leave out."""
     has_frame = len(body) > 1 and body[0] & 0x0F == 8 and int.from_bytes(body[:2], "big") % 31 == 0  # noqa: PLR2004
     return _ZLIB if has_frame else _BARE
 
@@ -79,7 +79,7 @@ def _inflated(body: bytes, wbits: int, limit: int) -> bytes:
     while at < len(body):
         if inflater.eof:
             if wbits != _GZIP:
-                raise zlib.error("there is more behind the end")
+                raise zlib.error("data after the end")
             inflater = zlib.decompressobj(wbits)
         chunk = view[at : at + _CHUNK]
         piece = inflater.decompress(chunk, limit + 1 - size)

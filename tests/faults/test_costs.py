@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import gzip
 import json
 import random
 import re
@@ -139,6 +140,16 @@ def test_a_bad_body_costs_no_more_than_its_bytes(name: str, tmp_path: Path) -> N
     assert 1 <= len(problem["errors"]) <= 100
     assert len(answer) < 200_000
     hold_to_the_bound(app, body)
+
+
+def test_a_body_in_gzip_costs_by_what_was_sent_of_it(tmp_path: Path) -> None:
+    """Beyond decoding and parsing; a bomb of a kilobyte would buy half a second of judging."""
+    app = app_of(items({"multipleOf": 1e-9}), tmp_path)
+    body = several(100_000, b"1e300")
+    coded = gzip.compress(body)
+    assert 422 == ask(app, coded, HTTP_CONTENT_ENCODING="gzip")[0]
+    parsing = seconds_of(lambda: orjson.loads(gzip.decompress(coded)))
+    assert is_within(20 * len(coded), lambda: ask(app, coded, HTTP_CONTENT_ENCODING="gzip"), besides=parsing)
 
 
 def test_a_feature_in_the_path_costs_no_more_for_being_in_every_instance(iris_file: Path, tmp_path: Path) -> None:

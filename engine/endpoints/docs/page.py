@@ -146,7 +146,7 @@ def _shape(template: str) -> str:
 
 
 def _features(route: Route, spec: Spec) -> Mapping[str, Any]:
-    """Give what a model's first example has for its features, by their names."""
+    """Return the features of a model's first example, by name."""
     model = spec.models[route.model] if route.model is not None else None
     example = model.examples[0].input if model is not None and model.examples else {}
     return example if isinstance(example, Mapping) else {}
