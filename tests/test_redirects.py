@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import urljoin
+from urllib.parse import unquote, urljoin
 
 import flask
 import pytest
@@ -12,7 +12,6 @@ ROUTES = """
 routes:
   - {path: /about/, response: about}
   - {path: "/a/<name>/", response: {text: "${path.name}"}}
-  - {path: /x, response: x}
 """
 
 
@@ -26,21 +25,19 @@ routes:
         ("/a/%C3%A9", "/a/%C3%A9/"),
         ("/a/x:y", "/a/x:y/"),
         ("/a/..%20", "/a/..%20/"),
-        ("//x", "/x"),
     ],
 )
 def test_a_redirect_leads_to_the_route_behind_any_prefix(
     app_of: Callable[..., flask.Flask], prefix: str, asked: str, wanted: str
 ) -> None:
     """Python's `urljoin` is the client that knows nothing of this engine."""
-    answer = app_of(ROUTES).test_client().get(asked, headers={"Host": "evil.example", "X-Forwarded-Proto": "https"})
+    path, _, query = asked.partition("?")
+    environ = {"PATH_INFO": unquote(path, "latin-1"), "QUERY_STRING": query, "HTTP_HOST": "evil.example"}
+    answer = app_of(ROUTES).test_client().get("/", environ_overrides=environ)
     location = answer.headers["Location"]
     assert (308, False) == (answer.status_code, location.startswith("/"))
     assert "evil.example" not in location + answer.text
-    if asked != "//x" or not prefix:  # urljoin drops empty segments, which browsers keep
-        assert f"https://service.example{prefix}{wanted}" == urljoin(
-            f"https://service.example{prefix}{asked}", location
-        )
+    assert f"https://service.example{prefix}{wanted}" == urljoin(f"https://service.example{prefix}{asked}", location)
 
 
 @pytest.mark.parametrize(("asked", "wanted"), [("/a//b/", "/a/b/"), ("/a//b", "/a/b/"), ("/about//", "/about/")])
@@ -57,13 +54,13 @@ def test_an_app_below_a_path_leads_to_it(app_of: Callable[..., flask.Flask]) -> 
     answer = client.get("/a//b/", environ_overrides={"SCRIPT_NAME": "/below"})
     assert "/below/a/b/" == answer.headers["Location"]
     answer = client.get("/about", environ_overrides={"SCRIPT_NAME": "/below"})
-    assert "about/" == answer.headers["Location"]
+    assert "./about/" == answer.headers["Location"]
 
 
 def test_a_redirect_of_a_post_keeps_its_method(app_of: Callable[..., flask.Flask]) -> None:
     app = app_of("routes: [{path: /in/, input: {type: object}, response: {text: read}}]")
-    answer = app.test_client().post("/in", json={}, follow_redirects=True)
-    assert (200, "read") == (answer.status_code, answer.text)
+    answer = app.test_client().post("/in", json={})
+    assert (308, "./in/") == (answer.status_code, answer.headers["Location"])
 
 
 def test_options_has_no_type_of_a_body_that_is_not_there(app_of: Callable[..., flask.Flask]) -> None:
