@@ -350,7 +350,7 @@ CASES = {
         None,
         "sepal_width,petal_width\n1e9,0.50\n-2.0,1e99\n",
         comments=(
-            "sepal_width: {type: number} minimum: -110000000, maximum: 1110000000",
+            "sepal_width: {type: number} minimum: -200000000, maximum: 1200000000",
             "petal_width: {type: number} minimum: 0, maximum: 1.1e+99",
         ),
     ),
