@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, cast
 from urllib.parse import quote, unquote, urldefrag, urljoin
 
@@ -139,3 +139,13 @@ def _type_of(value: Any) -> str:
         if isinstance(value, cast("type", kind)):
             return name
     return "object"
+
+
+def without_properties(schema: Mapping[str, Any], names: Collection[str]) -> Mapping[str, Any]:
+    """Return an object's schema without some of its properties."""
+    if not names:
+        return schema
+    properties = {name: part for name, part in schema.get("properties", {}).items() if name not in names}
+    required = [name for name in schema.get("required", ()) if name not in names]
+    rest = {keyword: value for keyword, value in schema.items() if keyword != "required"}
+    return {**rest, **({"required": required} if required else {}), "properties": properties}

@@ -88,8 +88,8 @@ def test_a_model_is_described_whole(document: dict[str, Any]) -> None:
         "result"
     ]["items"]
     assert 10_000 == schemas["IrisInstances"]["properties"]["instances"]["maxItems"]
-    assert ["200", "400", "413", "414", "422", "500", "503"] == list(operation["responses"])
-    assert "415" in document["paths"]["/strict"]["post"]["responses"]
+    assert ["200", "400", "413", "414", "415", "422", "500", "503"] == list(operation["responses"])
+    assert "415" not in document["paths"]["/predict"]["get"]["responses"]
     assert "Only JSON." == document["paths"]["/strict"]["post"]["description"]
     assert "The species of an iris, from four measurements in cm." == operation["description"]
 
@@ -205,6 +205,28 @@ def test_by_get_the_features_are_parameters(document: dict[str, Any]) -> None:
     names = [(one["name"], one["in"], one["required"]) for one in operation["parameters"]]
     assert [(f"{part}_{size}", "query", True) for part in ("sepal", "petal") for size in ("length", "width")] == names
     assert "requestBody" not in operation
+
+
+def test_features_in_the_path_are_asked_for_there_and_nowhere_else(app_of: AppOf) -> None:
+    routes = "routes: [{path: '/p/<sepal_length>/<float:petal_width>', methods: [GET, POST], model: iris}]"
+    client = app_of(routes, IRIS).test_client()
+    document = client.get("/openapi.json").get_json()
+    validate(document)
+    item = document["paths"]["/p/{sepal_length}/{petal_width}"]
+    in_path = [("sepal_length", "path", True), ("petal_width", "path", True)]
+    in_query = [(name, "query", True) for name in ("sepal_width", "petal_length")]
+    named = {
+        method: [(one["name"], one["in"], one["required"]) for one in item[method]["parameters"]]
+        for method in ("get", "post")
+    }
+    assert {"get": in_path + in_query, "post": in_path} == named
+    assert ["number", "number"] == [one["schema"]["type"] for one in item["post"]["parameters"]]
+    content = item["post"]["requestBody"]["content"]["application/json"]
+    body = content["examples"]["example-1"]["value"]
+    assert {"sepal_width": 3.0, "petal_length": 5.1} == body
+    judge = Validator({**content["schema"], "components": document["components"]})
+    assert [True, False] == [judge.is_valid(one) for one in (body, {"sepal_width": 3.0})]
+    assert [2] == client.post("/p/5.9/1.8", json=body).get_json()["result"]
 
 
 def test_routes_that_openapi_cannot_tell_apart_are_one_operation(document: dict[str, Any]) -> None:

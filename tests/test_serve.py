@@ -168,7 +168,7 @@ CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n" + PARTS
         (CHUNKED + b"9\r\nshort\r\n0\r\n\r\n", 400, "the chunked body is malformed"),
         (CHUNKED + b"0\r\nX-Trailer: a\r\n\r\n", 400, "the chunked body is malformed"),
         (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n" + PARTS + b"0\r\n\r\n", 501, "the transfer coding"),
-        (POST + b'Content-Encoding: gzip\r\nContent-Length: 12\r\n\r\n{"stars": 4}', 415, "the content coding"),
+        (POST + b'Content-Encoding: br\r\nContent-Length: 12\r\n\r\n{"stars": 4}', 415, "the content coding"),
         (POST + b'Content-Encoding: identity\r\nContent-Length: 12\r\n\r\n{"stars": 4}', 201, ""),
         (POST + b'TE: gzip\r\nContent-Length: 12\r\n\r\n{"stars": 4}', 201, ""),
         (b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n", 400, "the Host header is missing"),

@@ -13,12 +13,13 @@ from typing import Any
 from engine.endpoints.body import read_json
 from engine.endpoints.messages import Request, Response, encode_json
 from engine.endpoints.metrics import Meter
+from engine.endpoints.pathfeatures import PathFeatures
 from engine.endpoints.problems import FULL, Problem, overloaded, require_none, violated
 from engine.endpoints.query import QueryReader
 from engine.errors import Overloaded, RefusedInstance
 from engine.models import Prediction, Predictor
 from engine.spec import Model, Route
-from engine.validation import Path, Validator, Violation, pointer
+from engine.validation import Path, Violation, pointer
 
 BATCH_KEY = "instances"
 NOT_FINITE = "the model's answer to this instance is not a finite number"
@@ -36,11 +37,12 @@ class PredictEndpoint:
         self._strict = route.strict_content_type
         self._most = route.limits.instances
         self._free = [None] * route.limits.concurrent
-        self._validator = Validator(model.input.document)
+        self._validator = model.input.validator()
         self._safe_size = self._validator.safe_size
         properties = model.input.document.get("properties", {})
         self._takes_batches = BATCH_KEY not in properties
         self._query = QueryReader(model.input.document)
+        self._path = PathFeatures(model.input.document, route.parameters) if route.parameters else None
 
     @property
     def seconds(self) -> float | None:
@@ -63,6 +65,8 @@ class PredictEndpoint:
 
     def _answer(self, request: Request) -> Response:
         asked = request.method in ("GET", "HEAD")
+        if self._path is not None and not request.body.strip():
+            request = replace(request, body=b"{}", content_type="application/json")  # the path may have all features
         value = self._query.read(request.query) if asked else read_json(request, strict=self._strict)
         batch = not asked and self._takes_batches and isinstance(value, dict) and BATCH_KEY in value
         instances = self._batch(value) if batch else [value]
@@ -70,9 +74,14 @@ class PredictEndpoint:
         def where(row: int) -> Path:
             return (BATCH_KEY, row) if batch else ()
 
-        size = len(request.query if asked else request.body)
-        if size > self._safe_size or not all(map(self._validator.is_valid, instances)):
-            budget = self._validator.budget(size)
+        size, is_quick = len(request.query if asked else request.body), True
+        if self._path is not None:
+            features = self._path.read(request.path)
+            instances = [self._path.put(features, one, where(row)) for row, one in enumerate(instances)]
+            length = sum(len(str(feature).encode()) for feature in features.values())
+            is_quick = self._validator.is_affordable(length * len(instances), request.paid(size))
+        if size > self._safe_size or not is_quick or not all(map(self._validator.is_valid, instances)):
+            budget = self._validator.budget(request.paid(size))
             found = chain.from_iterable(
                 self._validator.violations(instance, where(row), budget) for row, instance in enumerate(instances)
             )

@@ -247,17 +247,13 @@ def _refused_gaps(predict: Predictor, outline: Outline, instance: Mapping[str, A
     while waiting:
         names = waiting.pop()
         asked += 1
-        if asked <= MAX_ASKED and _answer(predict, _without(instance, names)) is not None:
+        if asked <= MAX_ASKED and _answer(predict, {**instance, **dict.fromkeys(names)}) is not None:
             continue
         if len(names) == 1 or asked > MAX_ASKED:
             refused.update(names)
         else:
             waiting += [names[: len(names) // 2], names[len(names) // 2 :]]
     return refused if refused or asked == 1 else set(gaps)
-
-
-def _without(instance: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:
-    return {name: value for name, value in instance.items() if name not in names}
 
 
 def _answer(predict: Predictor, instance: Any) -> list[Any] | None:

@@ -16,7 +16,6 @@ from engine.models.modelfile import ModelFile, format_of, read_file
 from engine.models.predictor import Predictor
 from engine.models.reference import reference_instances
 from engine.spec import Model, Spec, load, write_pins
-from engine.validation import Validator
 
 GOLDEN = 10
 
@@ -90,7 +89,7 @@ def _pin(model: Model, file: ModelFile, opened: Opened) -> dict[str, Any]:
 def _golden(model: Model, file: ModelFile, opened: Opened) -> list[dict[str, Any]]:
     """Ask the model, as its file has it, for its answers to its examples and to the first rows of its reference."""
     predict = uncompiled(model, file, opened)
-    valid = Validator(model.input.document).is_valid
+    valid = model.input.validator().is_valid
     instances = chain((example.input for example in model.examples), filter(valid, reference_instances(model)))
     asked = (_answer(predict, instance) for instance in islice(instances, GOLDEN))
     return [answer for answer in asked if answer is not None]

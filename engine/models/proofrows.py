@@ -20,7 +20,6 @@ from engine.models.reference import reference_instances
 from engine.models.rows import rows_within
 from engine.models.trees import Array, TreeTable
 from engine.spec import Model
-from engine.validation import Validator
 
 SEED = 1234
 SPREAD_ROWS = 4_000
@@ -76,7 +75,7 @@ class RowMaker:
             _range(properties.get(self._names[place], {}) if self._names else item, learnt.get(place))
             for place in range(width)
         ]
-        self._valid = Validator(model.input.document).is_valid
+        self._valid = model.input.validator().is_valid
 
     def rows(self, walk: Walk | None, texts: Sequence[str]) -> ProofRows:
         """Make all rows; `texts` are words and categories that the model knows."""

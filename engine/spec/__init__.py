@@ -8,7 +8,7 @@ from engine.spec.guards import MAX_KEY
 from engine.spec.load import load
 from engine.spec.lock import lock_of, write_pins
 from engine.spec.outline import Feature, Outline, bare_model
-from engine.spec.paths import LazyRule, parameter_schemas, path_template, rule_shape
+from engine.spec.paths import LazyRule, parameter_schemas, path_template, rule_shape, text_parameters
 from engine.spec.records import (
     BuiltIn,
     Cors,
@@ -67,6 +67,7 @@ __all__ = [
     "read_regular",
     "require_free",
     "rule_shape",
+    "text_parameters",
     "write_drafts",
     "write_pins",
     "write_whole",

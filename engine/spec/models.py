@@ -16,8 +16,8 @@ from engine.validation import Validator, show
 _CHOICES = ("description", "response_method", "runtime", "timeout", "allow_version_mismatch")
 
 
-def check_models(root: Node, folder: Path) -> Iterator[Diagnostic]:
-    """Give every mistake of models.yaml that can be seen without opening a model."""
+def check_models(root: Node, folder: Path, *, formats: bool = True) -> Iterator[Diagnostic]:
+    """Give every mistake of models.yaml that can be seen without opening a model; `formats` has formats checked."""
     for _, _, model in root["models"].pairs():
         yield from _check_file(model["file"], folder)
         yield from _check_file(model["reference"], folder)
@@ -28,17 +28,19 @@ def check_models(root: Node, folder: Path) -> Iterator[Diagnostic]:
         schema = model["input"]
         if schema.fields is None:
             continue
-        mistakes = list(check_schema(schema, makes_columns=True))
+        mistakes = list(check_schema(schema, makes_columns=True, formats=formats))
         yield from mistakes
         if all(mistake.severity == "warning" for mistake in mistakes):
-            yield from _check_examples(model)
-            yield from _check_defaults(schema)
+            yield from _check_examples(model, formats=formats)
+            yield from _check_defaults(schema, formats=formats)
 
 
-def read_models(root: Node, folder: Path, pins: Mapping[str, Pin], commands: Mapping[str, str]) -> Mapping[str, Model]:
+def read_models(
+    root: Node, folder: Path, pins: Mapping[str, Pin], commands: Mapping[str, str], *, formats: bool = True
+) -> Mapping[str, Model]:
     """Make the models' records from a document without mistakes; `commands` pin them."""
     return {
-        name: replace(_model(name, node, folder), pin=pins.get(name), lock_command=commands[name])
+        name: replace(_model(name, node, folder, formats=formats), pin=pins.get(name), lock_command=commands[name])
         for name, _, node in root["models"].pairs()
     }
 
@@ -76,30 +78,30 @@ def _check_features(model: Node) -> Iterator[Diagnostic]:
             yield feature.error(f'feature "{feature.text}" is not a property of the input {known}')
 
 
-def _check_examples(model: Node) -> Iterator[Diagnostic]:
+def _check_examples(model: Node, *, formats: bool) -> Iterator[Diagnostic]:
     examples = [example["input"] for example in model["examples"].items if "input" in example]
-    validator = Validator(model["input"].plain)
+    validator = Validator(model["input"].plain, formats=formats)
     for example in examples:
         for violation in validator.violations(example.plain):
             yield example.follow(violation.path).error(f"the example violates the model's input: {violation.detail}")
 
 
-def _check_defaults(schema: Node) -> Iterator[Diagnostic]:
+def _check_defaults(schema: Node, *, formats: bool) -> Iterator[Diagnostic]:
     """Hold each feature's default against the feature's own schema."""
     for _, _, feature in schema["properties"].pairs():
         if "default" in feature:
-            judge = Validator.of_part(schema.plain, feature.plain)
+            judge = Validator.of_part(schema.plain, feature.plain, formats=formats)
             for violation in judge.violations(feature["default"].plain):
                 yield feature["default"].error(f"the default violates its own schema: {violation.detail}")
 
 
-def _model(name: str, node: Node, folder: Path) -> Model:
+def _model(name: str, node: Node, folder: Path, *, formats: bool) -> Model:
     output, features, batch = node["output"], node["features"], node["batch"]
     return Model(
         node=node,
         name=name,
         file=folder / node["file"].plain,
-        input=Schema(node=node["input"], document=node["input"].plain),
+        input=Schema(node=node["input"], document=node["input"].plain, formats=formats),
         features=tuple(features.plain) if features.present else None,
         output=Output(
             node=output,

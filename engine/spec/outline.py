@@ -20,8 +20,8 @@ class Feature:
     """One column of what a model takes.
 
     `kind` is its JSON type, None where it may be any. `choices` are the categories that the model's encoder knows, and
-    `ignores_others` tells that it takes others for none of them; `gaps` tells that a value may be missing, and
-    `is_unused` that the model does not look at it.
+    `ignores_others` tells that it takes others for none of them; `minimum` and `maximum` are those of its sample;
+    `gaps` tells that a value may be missing, and `is_unused` that the model does not look at it.
     """
 
     name: str
@@ -40,10 +40,7 @@ class Feature:
             return {"enum": [*self.choices, *([None] if self.gaps else [])]}
         kinds = [self.kind] if self.kind is not None else ["number", "boolean", "string"]
         types = [*kinds, *(["null"] if self.gaps else [])]
-        schema: dict[str, Any] = {"type": types if len(types) > 1 else types[0]}
-        if self.minimum is not None and self.maximum is not None:
-            schema |= {"minimum": self.minimum, "maximum": self.maximum}
-        return schema
+        return {"type": types if len(types) > 1 else types[0]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +71,9 @@ class Outline:
         if self.form == "array":
             size = {} if self.count is None else {"minItems": self.count, "maxItems": self.count}
             return {"type": "array", **size, "items": {"type": "number"}}
-        required = [feature.name for feature in self.features if not feature.gaps]
+        required = [feature.name for feature in self.features if not feature.is_unused]
         properties = {feature.name: feature.schema for feature in self.features}
-        known = {"additionalProperties": False} if len(required) < len(properties) else {}
-        return {"type": "object", **({"required": required} if required else {}), **known, "properties": properties}
+        return {"type": "object", **({"required": required} if required else {}), "properties": properties}
 
 
 def bare_model(file: Path, trusted: tuple[str, ...] = (), outline: Outline | None = None) -> Model:

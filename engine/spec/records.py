@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from engine.errors import Diagnostic, Place, SpecError
 from engine.spec.node import Node
+from engine.validation import Validator
 
 BuiltIn = Literal["docs", "openapi", "metrics", "live", "ready", "status"]
 RATE_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
@@ -103,6 +104,7 @@ class Service(Record):
     version: str = "0.0.0"
     description: str = ""
     errors: Literal["problem", "html"] = "problem"
+    formats: Literal["check", "annotate"] = "check"
     limits: Limits
     auth: Auth | None = None
     allowed: tuple[str, ...] | None = None
@@ -128,9 +130,17 @@ class Response(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schema(Record):
-    """A JSON Schema 2020-12, checked: it compiles, and all its references resolve."""
+    """A JSON Schema 2020-12, checked: it compiles, and all its references resolve.
+
+    With `formats`, the keyword `format` is checked.
+    """
 
     document: Any
+    formats: bool = True
+
+    def validator(self) -> Validator:
+        """Compile the schema to judge values by."""
+        return Validator(self.document, formats=self.formats)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +167,11 @@ class Route(Record):
     rate: RateLimit | None = None
     sources: tuple[str, ...] = ()
     strict_content_type: bool = False
+
+    @property
+    def reads_body(self) -> bool:
+        """Whether the route uses the request's body."""
+        return self.model is not None or self.input is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

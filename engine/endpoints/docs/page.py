@@ -14,9 +14,10 @@ from urllib.parse import quote, urlencode
 import jinja2
 
 from engine.endpoints.docs.fields import ABSENT, Field, body_fields, body_of, dump, path_fields
-from engine.endpoints.openapi import ENGINE_TAG, KEY_HEADER, description_of, summary_of, tags_of
+from engine.endpoints.openapi import ENGINE_TAG, KEY_HEADER, description_of, summary_of, tags_of, without_features
 from engine.endpoints.predict import BATCH_KEY
 from engine.endpoints.problems import title
+from engine.jsonschemas import without_properties
 from engine.spec import Route, Spec, below, path_template
 
 _SAFE = "/!'()*~"  # what JavaScript's encodeURIComponent leaves as it is, and slashes
@@ -123,7 +124,7 @@ def _cards(spec: Spec, document: Mapping[str, Any]) -> Iterator[Card]:
         name = operations[0]["operationId"].replace("_", "-")
         name = f"{name}-{number}" if name in taken else name
         taken.add(name)
-        fields = (*path_fields(route), *_body_fields(route, spec))
+        fields = (*path_fields(route, _features(route, spec)), *_body_fields(route, spec))
         key = KEY_HEADER if route.allowed is not None else ""
         yield Card(
             id=name,
@@ -144,10 +145,18 @@ def _shape(template: str) -> str:
     return re.sub(r"\{[^}]*\}", "{}", template)
 
 
+def _features(route: Route, spec: Spec) -> Mapping[str, Any]:
+    """Return the features of a model's first example, by name."""
+    model = spec.models[route.model] if route.model is not None else None
+    example = model.examples[0].input if model is not None and model.examples else {}
+    return example if isinstance(example, Mapping) else {}
+
+
 def _body_fields(route: Route, spec: Spec) -> tuple[Field, ...]:
     if route.model is not None:
         model = spec.models[route.model]
-        return body_fields(model.input.document, model.examples[0].input if model.examples else ABSENT)
+        example = without_features(model.examples[0].input, route) if model.examples else ABSENT
+        return body_fields(without_properties(model.input.document, route.parameters), example)
     return () if route.input is None else body_fields(route.input.document)
 
 
