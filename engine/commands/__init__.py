@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import click
 
@@ -39,8 +40,23 @@ for command in (init, serve, check, compile_, lock, routes, call, openapi, schem
     cli.add_command(command)
 
 
+def leave_start_folder() -> None:
+    """Import nothing from the folder that Python puts first for a script or `-m`, as if by `python -P`.
+
+    Where a command is started says nothing about whose modules are there. The engine itself may be imported from
+    there; its other processes then find it last.
+    """
+    started = ("", str(Path.cwd()), str(Path(sys.argv[0]).absolute().parent))
+    if sys.flags.safe_path or not sys.path or sys.path[0] not in started:
+        return
+    first = sys.path.pop(0)
+    if not any(finder.find_spec("engine", None) for finder in sys.meta_path):
+        sys.path.append(first)
+
+
 def main() -> None:
     """Run a command. Exit status: 0 fine, 1 the spec or a model is wrong, 2 wrong usage, 130 interrupted."""
+    leave_start_folder()
     try:
         status = cli.main(prog_name="python -m engine", standalone_mode=False)
     except click.ClickException as error:

@@ -13,6 +13,7 @@ from engine.models.compile import (
 )
 from engine.models.pinning import Pinned, lock_models, pin
 from engine.models.predictor import Facts, Prediction, Predictor, ResultForm, key_of
+from engine.models.rehearsal import rehearse
 from engine.models.report import Report
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "open_apart",
     "pin",
     "prepare_models",
+    "rehearse",
     "restore_models",
     "writable_cache",
 ]

@@ -16,6 +16,7 @@ import sklearn
 from sklearn.exceptions import InconsistentVersionWarning
 
 from engine.errors import SpecError
+from engine.models.modules import Modules, Opens, hash_modules, require_pinned
 from engine.spec import Model
 from engine.validation import clip
 
@@ -24,25 +25,40 @@ RESPONSE_METHODS = ("predict", "predict_proba", "decision_function", "transform"
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """An estimator as its file has it; `trained_with` is a version of scikit-learn other than this one."""
+    """An estimator as its file has it, with the modules beside models.yaml that it needs.
+
+    `trained_with` is a version of scikit-learn other than this one.
+    """
 
     estimator: Any
     bytes: int
     trained_with: str | None
+    modules: Modules
 
 
 class Artifacts:
-    """Opens model files, each of them once."""
+    """Opens model files, each of them once; `opens` is told of the modules that are read for them."""
 
-    def __init__(self) -> None:
+    def __init__(self, opens: Opens = lambda _: None) -> None:
         self._opened: dict[tuple[str, str, tuple[str, ...]], Artifact] = {}
+        self._opens = opens
 
-    def open(self, model: Model, data: bytes, sha256: str) -> Artifact:
-        """Load a model from its file's bytes; raise `SpecError` at its key in the spec where that fails."""
+    def open(self, model: Model, data: bytes, sha256: str, files: Mapping[str, bytes] | None = None) -> Artifact:
+        """Load a model from its file's bytes; raise `SpecError` at its key in the spec where that fails.
+
+        `files` are the modules that it needs; without them, they are read from the folder of models.yaml.
+        """
         key = (sha256, model.file.suffix, model.trusted)
         if key not in self._opened:
-            self._opened[key] = _open(model, data)
+            modules = Modules(model, files, self._opens)
+            try:
+                with modules.active():
+                    self._opened[key] = _open(model, data, modules)
+            except SpecError:
+                modules.follow_missing()
+                raise
         artifact = self._opened[key]
+        require_pinned(model, hash_modules(artifact.modules.all_files()))
         if artifact.trained_with and not model.allow_version_mismatch:
             raise model.error(
                 f"the model was saved by scikit-learn {artifact.trained_with}, and this is {sklearn.__version__}; "
@@ -52,7 +68,7 @@ class Artifacts:
         return artifact
 
 
-def _open(model: Model, data: bytes) -> Artifact:
+def _open(model: Model, data: bytes, modules: Modules) -> Artifact:
     reader = FORMATS.get(model.file.suffix.lower())
     if reader is None:
         known = ", ".join((*FORMATS, ".onnx"))
@@ -70,7 +86,7 @@ def _open(model: Model, data: bytes) -> Artifact:
         what = f"the class {estimator.__name__}" if isinstance(estimator, type) else _a(type(estimator).__name__)
         raise model.error(f"the file holds {what}, not a trained estimator (an object with predict)", "file")
     trained_with = str(mismatches[0].original_sklearn_version) if mismatches else None
-    return Artifact(estimator, len(data), trained_with)
+    return Artifact(estimator, len(data), trained_with, modules)
 
 
 def _read_joblib(data: bytes, model: Model) -> Any:  # noqa: ARG001 - the shape of every reader

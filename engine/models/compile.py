@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -18,6 +18,7 @@ from engine.models.cache import Cache, Entry
 from engine.models.holding import hold, hold_golden
 from engine.models.instances import Wanted, columns
 from engine.models.modelfile import ModelFile, ModelFiles, format_of, read_file
+from engine.models.modules import Opens, hash_file, hash_modules, read_unchanged
 from engine.models.native import NativeTrees
 from engine.models.predictor import Answer, Facts, ModelPredictor, Predictor, ResultForm, Runtime, Wording
 from engine.models.program import Program, dump, load
@@ -35,30 +36,43 @@ Progress = Callable[[str], None]
 class Prepared:
     """All that a predictor is made of; of one name, two with the same `key` are the same.
 
-    `file` is the model's own; once compiled, it is needed no more.
+    `file` is the model's own, and `modules` the files beside models.yaml that it needs; once compiled, neither is
+    needed any more.
     """
 
     key: str
     entry: Entry
     file: ModelFile | None
+    modules: Mapping[str, bytes] = field(default_factory=dict)
 
     def without_file(self) -> Prepared:
-        """Leave the file out where nobody needs it."""
-        return replace(self, file=None) if self.entry.programs else self
+        """Leave the files out where nobody needs them."""
+        return replace(self, file=None, modules={}) if self.entry.programs else self
 
 
 class Opened:
-    """The estimators in model files, each unpickled once; imports scikit-learn with the first."""
+    """The estimators in model files, each unpickled once; imports scikit-learn with the first.
 
-    def __init__(self) -> None:
+    `opens` is told of the modules beside models.yaml that are read for them.
+    """
+
+    def __init__(self, opens: Opens = lambda _: None) -> None:
         self._artifacts: Any = None
+        self.opens = opens
 
-    def open(self, model: Model, file: ModelFile) -> Any:
-        """Give the model's `Artifact`; raise `SpecError`."""
+    def open(self, model: Model, file: ModelFile, modules: Mapping[str, bytes] | None = None) -> Any:
+        """Give the model's `Artifact`, which imports `modules` if given; raise `SpecError`."""
         from engine.models.artifacts import Artifacts  # noqa: PLC0415 - not where everything is compiled
 
-        self._artifacts = self._artifacts or Artifacts()
-        return self._artifacts.open(model, file.data, file.sha256)
+        self._artifacts = self._artifacts or Artifacts(self.opens)
+        return self._artifacts.open(model, file.data, file.sha256, modules)
+
+    def modules(self, model: Model, file: ModelFile) -> Mapping[str, bytes]:
+        """Return the files of the modules that a model which was opened needs."""
+        if format_of(model.file) == "onnx":
+            return {}
+        needed: Mapping[str, bytes] = self.open(model, file).modules.all_files()
+        return needed
 
 
 def compile_models(spec: Spec, progress: Progress = lambda _: None) -> Mapping[str, Predictor]:
@@ -108,10 +122,10 @@ def needs_sklearn(spec: Spec) -> bool:
     """Tell whether a model of the spec is not in the cache, or is served by scikit-learn."""
     cache, files = Cache(spec.folder), ModelFiles()
     try:
-        entries = [cache.read(cache.key(model, files.read(model).data)) for model in spec.models.values()]
-    except OSError:
+        found = [_cached(model, cache, cache.key(model, files.read(model).data)) for model in spec.models.values()]
+    except (OSError, SpecError):
         return True
-    return any(entry is None or not entry.programs for entry in entries)
+    return any(prepared is None or not prepared.entry.programs for prepared in found)
 
 
 def uncompiled(model: Model, file: ModelFile, opened: Opened) -> Predictor:
@@ -141,25 +155,42 @@ def _prepare(model: Model, cache: Cache, files: ModelFiles, opened: Opened, prog
         raise model.error(f"the file cannot be read: {error.strerror}", "reference") from None
     golden = model.pin.golden if model.pin is not None else ()
     known = {"golden": [(one.input, one.result) for one in golden]}
-    entry = cache.read(key)
+    cached = _cached(model, cache, key, opened.opens)
+    entry, modules = (cached.entry, cached.modules) if cached is not None else (None, {})
     if entry is None:
         entry = _compile(model, file, opened, progress)
         progress(f"{model.name}: asking for its answers to examples")
         predictor = _restore(model, Prepared(key, entry, file), opened)
         hold(model.examples, predictor)
+        modules = opened.modules(model, file)
+        entry = replace(entry, facts={**entry.facts, "modules": hash_modules(modules)})
         form = result_form(model, predictor.columns, predictor)
         entry = replace(entry, facts={**entry.facts, "result": form and asdict(form)})
         if entry.programs:  # others may be anybody's code, or slow, and are not called without need
             largest = largest_number(predictor.columns, predictor.runtime)
             entry = replace(entry, facts={**entry.facts, "largest": largest})
     elif entry.programs and json.dumps(known["golden"]) == json.dumps(entry.facts["golden"]):
-        return Prepared(key, entry, file)
+        return Prepared(_whole_key(key, modules), entry, file, modules)
     if golden:
         progress(f"{model.name}: asking for its golden answers")
-        hold_golden(model, golden, _restore(model, Prepared(key, entry, file), opened))
+        hold_golden(model, golden, _restore(model, Prepared(key, entry, file, modules), opened))
     entry = replace(entry, facts={**entry.facts, **known})
     cache.write(key, entry)
-    return Prepared(key, entry, file)
+    return Prepared(_whole_key(key, modules), entry, file, modules)
+
+
+def _cached(model: Model, cache: Cache, key: str, opens: Opens = lambda _: None) -> Prepared | None:
+    """Take a model from the cache, None where it is not there, or was made with modules that have changed."""
+    entry = cache.read(key)
+    modules = read_unchanged(model, entry.facts["modules"], opens) if entry is not None else None
+    if entry is None or modules is None:
+        return None
+    return Prepared(key, entry, None, modules)
+
+
+def _whole_key(key: str, modules: Mapping[str, bytes]) -> str:
+    """Add a model's modules to its key: which they are is known only after it was opened."""
+    return hash_file(json.dumps([key, hash_modules(modules)]).encode())
 
 
 def _compile_graph(model: Model, file: ModelFile) -> Entry:
@@ -236,7 +267,7 @@ def _runtime(
     if prepared.file is not None and "one" not in programs:
         from engine.models.estimator import SklearnRuntime  # noqa: PLC0415 - see Opened
 
-        estimator = opened.open(model, prepared.file).estimator
+        estimator = opened.open(model, prepared.file, prepared.modules).estimator
         alone = SklearnRuntime(estimator, model.response_method, probabilities=model.output.probabilities)
         return SharedRuntime(alone, model.batch.max_size, model.batch.max_wait_ms / 1000, model.timeout)
     one = programs["one"]

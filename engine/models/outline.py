@@ -43,14 +43,20 @@ class _Seen:
 
 
 def outline_model(
-    file: Path, reference: Path | None = None, *, trusted: Sequence[str] = (), allow_version_mismatch: bool = False
+    file: Path,
+    reference: Path | None = None,
+    *,
+    trusted: Sequence[str] = (),
+    allow_version_mismatch: bool = False,
+    folder: Path | None = None,
 ) -> Outline:
     """Outline the model in a file, which runs what is in it; `reference` is a CSV of instances.
 
+    `folder` has the modules that the file refers to: that of models.yaml, by default the file's own.
     Raises `SpecError` for a file that holds no model that can be served, or for a reference that does not fit it.
     """
     with _told_of(file):
-        model = bare_model(file, tuple(trusted))
+        model = replace(bare_model(file, tuple(trusted)), folder=folder or file.parent)
         read, opened = read_file(model), Opened()
         if file.suffix.lower() == ".onnx":
             seen = _seen_graph(model, read)
@@ -217,7 +223,8 @@ class _Asked:
     def predictor(self, outline: Outline) -> Predictor:
         """Make the predictor that an entry of this outline will have; raise `SpecError`."""
         bare = bare_model(self.model.file, self.model.trusted, outline)
-        return uncompiled(replace(bare, allow_version_mismatch=True), self.file, self.opened)
+        bare = replace(bare, folder=self.model.folder, allow_version_mismatch=True)
+        return uncompiled(bare, self.file, self.opened)
 
 
 def _asked(asked: _Asked, outline: Outline, seen: _Seen, sample: Sample | None) -> Outline:

@@ -70,7 +70,7 @@ class Reloader(threading.Thread):
             for said in (*outcome.notes, render(outcome.mistakes)):
                 if said:
                     logger.warning("%s", said)
-            self._supervisor.publish(outcome.snapshot, show_models(outcome.facts))
+            self._supervisor.publish(outcome.snapshot, show_models(outcome.facts), outcome.modules)
         else:
             text = render(outcome.mistakes)
             logger.error("the changed spec is refused, the one before it goes on:\n%s", text)

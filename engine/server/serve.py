@@ -72,7 +72,7 @@ def serve(source: Source, first: Outcome, options: Options, signals: Signals, an
         supervisor = Supervisor(listener, options.workers, options.logs, ready, options.hang_seconds)
         reloader = Reloader(source, supervisor, first, watching=options.watching)
         signals.hand_over(supervisor.stop, reloader.reload)
-        supervisor.publish(first.snapshot or b"", show_models(first.facts))
+        supervisor.publish(first.snapshot or b"", show_models(first.facts), first.modules)
         first.snapshot = None  # it may be large, and the supervisor has it
         reloader.start()
         supervisor.run()

@@ -96,6 +96,7 @@ def _model(name: str, node: Node, folder: Path) -> Model:
     return Model(
         node=node,
         name=name,
+        folder=folder,
         file=folder / node["file"].plain,
         input=Schema(node=node["input"], document=node["input"].plain),
         features=tuple(features.plain) if features.present else None,
