@@ -17,7 +17,8 @@ class Request:
     """One request to an endpoint: `path` has the path parameters, converted by the route's URL rule.
 
     `query` is the query string as it was sent, percent-encoded.
-    `client` is the address of whoever asks, empty where somebody else may stand behind it.
+    `client` is the address of whoever asks, empty where somebody else may stand behind it. `is_one_of_several` tells
+    whether the server has several processes that answer.
     """
 
     method: str
@@ -27,6 +28,7 @@ class Request:
     body: bytes = b""
     client: str = ""
     query: str = ""
+    is_one_of_several: bool = False
 
 
 @dataclass(frozen=True, slots=True)

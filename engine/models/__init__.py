@@ -3,8 +3,6 @@
 from engine.models.bounded import lost_at_models, open_apart
 from engine.models.cache import writable_cache
 from engine.models.compile import (
-    Opened,
-    Prepared,
     Progress,
     compile_models,
     needs_sklearn,
@@ -13,6 +11,7 @@ from engine.models.compile import (
 )
 from engine.models.pinning import Pinned, lock_models, pin
 from engine.models.predictor import Facts, Prediction, Predictor, ResultForm, key_of
+from engine.models.prepared import Opened, Prepared
 from engine.models.rehearsal import rehearse
 from engine.models.report import Report
 

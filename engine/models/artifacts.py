@@ -112,7 +112,7 @@ def untrusted_types(data: bytes, model: Model) -> list[str]:
     try:
         import skops.io  # noqa: PLC0415 - an optional extra
     except ImportError:
-        raise model.error('a .skops file needs skops: pip install "endpoint-engine[skops]"', "file") from None
+        raise model.error("a .skops file needs skops: pip install skops", "file") from None
     return sorted(set(skops.io.get_untrusted_types(data=data)) - set(model.trusted))
 
 

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import Any
 
 from engine.errors import Diagnostic, SpecError
 from engine.models.batching import SharedRuntime
-from engine.models.cache import Cache, Entry
+from engine.models.cache import Cache, Entry, mode_for
 from engine.models.holding import hold, hold_golden
 from engine.models.instances import Wanted, columns
 from engine.models.modelfile import ModelFile, ModelFiles, format_of, read_file
-from engine.models.modules import Opens, hash_file, hash_modules, read_unchanged
-from engine.models.native import NativeTrees
+from engine.models.modules import hash_modules
+from engine.models.native import NativeTrees, find_compiler
 from engine.models.predictor import Answer, Facts, ModelPredictor, Predictor, ResultForm, Runtime, Wording
+from engine.models.prepared import Opened, Prepared, take_cached, whole_key
 from engine.models.program import Program, dump, load
 from engine.models.reach import largest_number
 from engine.models.reference import require_reference
@@ -30,49 +31,6 @@ from engine.models.rows import count_rows
 from engine.spec import Model, Spec
 
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """All that a predictor is made of; of one name, two with the same `key` are the same.
-
-    `file` is the model's own, and `modules` the files beside models.yaml that it needs; once compiled, neither is
-    needed any more.
-    """
-
-    key: str
-    entry: Entry
-    file: ModelFile | None
-    modules: Mapping[str, bytes] = field(default_factory=dict)
-
-    def without_file(self) -> Prepared:
-        """Leave the files out where nobody needs them."""
-        return replace(self, file=None, modules={}) if self.entry.programs else self
-
-
-class Opened:
-    """The estimators in model files, each unpickled once; imports scikit-learn with the first.
-
-    `opens` is told of the modules beside models.yaml that are read for them.
-    """
-
-    def __init__(self, opens: Opens = lambda _: None) -> None:
-        self._artifacts: Any = None
-        self.opens = opens
-
-    def open(self, model: Model, file: ModelFile, modules: Mapping[str, bytes] | None = None) -> Any:
-        """Give the model's `Artifact`, which imports `modules` if given; raise `SpecError`."""
-        from engine.models.artifacts import Artifacts  # noqa: PLC0415 - not where everything is compiled
-
-        self._artifacts = self._artifacts or Artifacts(self.opens)
-        return self._artifacts.open(model, file.data, file.sha256, modules)
-
-    def modules(self, model: Model, file: ModelFile) -> Mapping[str, bytes]:
-        """Return the files of the modules that a model which was opened needs."""
-        if format_of(model.file) == "onnx":
-            return {}
-        needed: Mapping[str, bytes] = self.open(model, file).modules.all_files()
-        return needed
 
 
 def compile_models(spec: Spec, progress: Progress = lambda _: None) -> Mapping[str, Predictor]:
@@ -122,7 +80,8 @@ def needs_sklearn(spec: Spec) -> bool:
     """Tell whether a model of the spec is not in the cache, or is served by scikit-learn."""
     cache, files = Cache(spec.folder), ModelFiles()
     try:
-        found = [_cached(model, cache, cache.key(model, files.read(model).data)) for model in spec.models.values()]
+        read = [(model, files.read(model)) for model in spec.models.values()]
+        found = [take_cached(model, cache, cache.key(model, file.data), file) for model, file in read]
     except (OSError, SpecError):
         return True
     return any(prepared is None or not prepared.entry.programs for prepared in found)
@@ -131,7 +90,7 @@ def needs_sklearn(spec: Spec) -> bool:
 def uncompiled(model: Model, file: ModelFile, opened: Opened) -> Predictor:
     """Make the predictor of a model as its file has it, with no compiling and no proof; raise `SpecError`."""
     entry = _compile(replace(model, runtime="sklearn"), file, opened, lambda _: None)
-    return _restore(model, Prepared("", entry, file), opened)
+    return _restore(model, Prepared("", entry, file, file.sha256), opened)
 
 
 def _prepare(model: Model, cache: Cache, files: ModelFiles, opened: Opened, progress: Progress) -> Prepared:
@@ -155,42 +114,37 @@ def _prepare(model: Model, cache: Cache, files: ModelFiles, opened: Opened, prog
         raise model.error(f"the file cannot be read: {error.strerror}", "reference") from None
     golden = model.pin.golden if model.pin is not None else ()
     known = {"golden": [(one.input, one.result) for one in golden]}
-    cached = _cached(model, cache, key, opened.opens)
-    entry, modules = (cached.entry, cached.modules) if cached is not None else (None, {})
-    if entry is None:
-        entry = _compile(model, file, opened, progress)
-        progress(f"{model.name}: asking for its answers to examples")
-        predictor = _restore(model, Prepared(key, entry, file), opened)
-        hold(model.examples, predictor)
-        modules = opened.modules(model, file)
-        entry = replace(entry, facts={**entry.facts, "modules": hash_modules(modules)})
-        form = result_form(model, predictor.columns, predictor)
-        entry = replace(entry, facts={**entry.facts, "result": form and asdict(form)})
-        if entry.programs:  # others may be anybody's code, or slow, and are not called without need
-            largest = largest_number(predictor.columns, predictor.runtime)
-            entry = replace(entry, facts={**entry.facts, "largest": largest})
-    elif entry.programs and json.dumps(known["golden"]) == json.dumps(entry.facts["golden"]):
-        return Prepared(_whole_key(key, modules), entry, file, modules)
+    prepared = take_cached(model, cache, key, file, opened.opens)
+    if prepared is None:
+        prepared = _prepare_anew(model, key, file, opened, progress)
+        prepared = replace(prepared, note=cache.distrusted(key))
+    elif prepared.entry.programs and json.dumps(known["golden"]) == json.dumps(prepared.entry.facts["golden"]):
+        return prepared
     if golden:
         progress(f"{model.name}: asking for its golden answers")
-        hold_golden(model, golden, _restore(model, Prepared(key, entry, file, modules), opened))
-    entry = replace(entry, facts={**entry.facts, **known})
-    cache.write(key, entry)
-    return Prepared(_whole_key(key, modules), entry, file, modules)
+        hold_golden(model, golden, _restore(model, prepared, opened))
+    entry = replace(prepared.entry, facts={**prepared.entry.facts, **known})
+    cache.write(key, entry, mode_for(model.file))
+    return replace(prepared, entry=entry)
 
 
-def _cached(model: Model, cache: Cache, key: str, opens: Opens = lambda _: None) -> Prepared | None:
-    """Take a model from the cache, None where it is not there, or was made with modules that have changed."""
-    entry = cache.read(key)
-    modules = read_unchanged(model, entry.facts["modules"], opens) if entry is not None else None
-    if entry is None or modules is None:
-        return None
-    return Prepared(key, entry, None, modules)
-
-
-def _whole_key(key: str, modules: Mapping[str, bytes]) -> str:
-    """Add a model's modules to its key: which they are is known only after it was opened."""
-    return hash_file(json.dumps([key, hash_modules(modules)]).encode())
+def _prepare_anew(model: Model, key: str, file: ModelFile, opened: Opened, progress: Progress) -> Prepared:
+    """Compile a model, and hold it to its examples."""
+    entry = _compile(model, file, opened, progress)
+    progress(f"{model.name}: asking for its answers to examples")
+    predictor = _restore(model, Prepared(key, entry, file, file.sha256), opened)
+    hold(model.examples, predictor)
+    form = result_form(model, predictor.columns, predictor)
+    modules = opened.modules(model, file)  # now that all are imported that answers need
+    facts = {
+        **entry.facts,
+        "compiler": find_compiler() is not None,
+        "modules": hash_modules(modules),
+        "result": form and asdict(form),
+    }
+    if entry.programs:  # others may be anybody's code, or slow, and are not called without need
+        facts["largest"] = largest_number(predictor.columns, predictor.runtime)
+    return Prepared(whole_key(key, modules), replace(entry, facts=facts), file, file.sha256, modules)
 
 
 def _compile_graph(model: Model, file: ModelFile) -> Entry:
@@ -246,6 +200,7 @@ def _restore(model: Model, prepared: Prepared, opened: Opened) -> ModelPredictor
         name=model.name,
         file=str(model.file),
         bytes=facts["bytes"],
+        sha256=prepared.sha256,
         estimator=facts["estimator"],
         kind=facts["kind"],
         response_method=model.response_method,
@@ -257,6 +212,7 @@ def _restore(model: Model, prepared: Prepared, opened: Opened) -> ModelPredictor
         trained_with=facts["trained_with"],
         examples=len(model.examples),
         report=report,
+        note=prepared.note,
     )
     return ModelPredictor(fitting, _runtime(model, prepared, programs, report.batch_from, opened), wording, shown)
 

@@ -15,13 +15,14 @@ import sklearn
 from engine.errors import Diagnostic, Place, SpecError, did_you_mean, plural
 from engine.models.artifacts import RESPONSE_METHODS, untrusted_types
 from engine.models.candidates import find_walk
-from engine.models.compile import Opened, uncompiled
+from engine.models.compile import uncompiled
 from engine.models.estimator import answers_in_rows, classes_of, kind_of, require_training, title_of, wanted_by
 from engine.models.inputs import Known, known_inputs, takes_texts
 from engine.models.lowering import lower
 from engine.models.modelfile import ModelFile, read_file
 from engine.models.plausible import as_written, plausible_instance
 from engine.models.predictor import Predictor
+from engine.models.prepared import Opened
 from engine.models.ranges import known_texts, learnt_ranges
 from engine.models.sample import Column, Sample, read_sample
 from engine.spec import Feature, Model, Outline, bare_model

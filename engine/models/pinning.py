@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import Diagnostic, SpecError
-from engine.models.compile import Opened, Progress, uncompiled
+from engine.models.compile import Progress, uncompiled
 from engine.models.modelfile import ModelFile, format_of, read_file
 from engine.models.modules import hash_modules
 from engine.models.predictor import Predictor
+from engine.models.prepared import Opened
 from engine.models.reference import reference_instances
 from engine.spec import Model, Spec, load, write_pins
 from engine.validation import Validator

@@ -111,6 +111,7 @@ def check(
     outcome.facts = tuple(predictor.facts for predictor in predictors.values())
     served = [(facts.name, facts.report.instead) for facts in outcome.facts]
     outcome.notes += tuple(f"{name}: {instead}" for name, instead in served if instead)
+    outcome.notes += tuple(f"{facts.name}: {facts.note}" for facts in outcome.facts if facts.note)
     kept = {name: one.without_file() for name, one in prepared.items()}
     outcome.mistakes = tuple(sorted((*spec.warnings, *counting_apart(spec, source.workers))))
     outcome.modules = _identify_modules(kept)

@@ -110,6 +110,7 @@ class Service(Record):
     rate: RateLimit | None = None
     rates: Rates
     proxies: int = 0
+    model_header: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

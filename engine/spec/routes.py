@@ -62,7 +62,8 @@ def check_routes(root: Node, folder: Path, models_file: str | None, models: Node
 def read_service(root: Node, folder: Path) -> Service:
     """Make the service's record."""
     node = root["service"]
-    chosen = {key: node[key].plain for key in ("title", "version", "description", "errors", "proxies") if key in node}
+    named = ("title", "version", "description", "errors", "proxies", "model_header")
+    chosen = {key: node[key].plain for key in named if key in node}
     auth = read_auth(node["auth"], folder)
     return Service(
         node=node,
