@@ -82,21 +82,20 @@ def serve(
     from engine.models import writable_cache
 
     signals = server.Signals()
-
     port, port_source = _given_or_set(port, "PORT", 0, 65535)
     workers, workers_source = _given_or_set(workers, "WEB_CONCURRENCY", 1, 256)
 
     def announce(url: str) -> None:
         reach = "" if server.is_loopback(host) else ", which other machines can reach"
-        reach += port_source and f", the port that {port_source} names"
-        reach += workers_source and f", with {plural(count, 'worker')} as {workers_source} says"
+        chosen = [f"port from {port_source}"] * bool(port_source)
+        chosen += [f"{plural(count, 'worker')} from {workers_source}"] * bool(workers_source)
         if log_format == "json":
-            logger.info("serving on %s%s", url, reach)
+            logger.info("serving on %s%s%s", url, reach, f" ({', '.join(chosen)})" if chosen else "")
             return
         for route in spec.built_in:
             if route.built_in == "docs":
                 click.echo(f"explained at {url}{route.path}")
-        click.echo(f"serving on {url}{reach} (press ^C to stop)")
+        click.echo(f"serving on {url}{reach} ({', '.join([*chosen, 'press ^C to stop'])})")
 
     count, logs = workers or server.usable_cores(), server.Logs(log_format, log_requests)
     is_logged = log_format == "json" or not sys.stderr.isatty()  # where nobody sees the line of a terminal
