@@ -21,7 +21,7 @@ class Scale(RegressorMixin, BaseEstimator):
         return self
 
     def predict(self, rows):
-        return rows[:, 0] * {factor}
+        return rows[:, 0] * ({factor})
 """
 INPUT = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
 INSTANCE = "[1, 2]"
@@ -32,7 +32,7 @@ def write_spec(folder: Path, result: float | None = None, **keys: object) -> Non
     examples = [{"input": [1, 2], "result": result}] if result is not None else []
     models = {"m": {"file": "m.pkl", "input": INPUT, "examples": examples, **keys}}
     folder.mkdir(exist_ok=True)
-    (folder / "routes.yaml").write_text('{"routes": [{"path": "/m", "model": "m", "methods": ["GET", "POST"]}]}')
+    (folder / "routes.yaml").write_text('{"routes": [{"path": "/m", "model": "m"}]}')
     (folder / "models.yaml").write_text(json.dumps({"models": models}))
 
 

@@ -11,12 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from modules import INSTANCE, save_model, stand_in, write_module, write_spec
 from serving import command
 from sklearn.tree import DecisionTreeClassifier
 from test_worker import hear
 
 from engine import create_app, lock_models
+from engine.commands import cli
 from engine.errors import SpecError
 from engine.models import compile as compiling
 from engine.models import compile_models, needs_sklearn
@@ -25,10 +27,6 @@ from engine.server.http import Front
 from engine.server.snapshot import Snapshot, Source, check
 from engine.server.worker import Follower
 from engine.spec import load
-
-ASK = "import sys; from engine import create_app; client = create_app(sys.argv[1]).test_client(); "
-ASK += f"print(client.post('/m', data='{INSTANCE}').get_data(as_text=True), end='')"
-SCRIPT = str(Path(sys.executable).parent / "engine")
 
 
 @pytest.fixture
@@ -53,46 +51,49 @@ def refusal(folder: Path) -> str:
     return found.message
 
 
-@pytest.mark.parametrize(
-    ("line", "where"),
-    [
-        (command("call", "POST", "/m", "-d", INSTANCE), "in its folder"),
-        (command("call", "POST", "/m", "-d", INSTANCE), "elsewhere"),
-        ([SCRIPT, "call", "POST", "/m", "-d", INSTANCE], "elsewhere"),
-        ([sys.executable, "-c", ASK], "elsewhere"),
-    ],
-    ids=["python -m engine", "python -m engine -r", "engine -r", "create_app"],
-)
-def test_a_module_beside_the_spec_is_found_however_the_engine_is_started(
-    folder: Path, tmp_path: Path, line: list[str], where: str
-) -> None:
-    """Where it is started, there is another module of the same name."""
-    (tmp_path / "scale.py").write_text("raise RuntimeError('the wrong module')")
-    spec = str(folder / "routes.yaml")
-    options = [] if where == "in its folder" else [spec] if "-c" in line else ["-r", spec]
-    done = subprocess.run(
-        [*line, *options], cwd=folder if not options else tmp_path, capture_output=True, text=True, check=False
-    )
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, which Python searches first, as for `-m`, with other modules of the same names."""
+    for name in ("scale", "late"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('the wrong module')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
+def test_a_module_beside_the_spec_is_found_however_the_engine_is_started(folder: Path, elsewhere: Path) -> None:
+    """Also one that is imported when the model is asked."""
+    write_module(folder, "__import__('importlib').import_module('late').FACTOR")
+    (folder / "late.py").write_text("FACTOR = 3")
+    spec = str(folder.relative_to(elsewhere) / "routes.yaml")
+    script = str(Path(sys.executable).parent / "engine")
+    done = run(script, "call", "POST", "/m", "-d", INSTANCE, "-r", spec)
     assert ('{"result":[3.0]}\n', "") == (done.stdout, done.stderr)
+    assert [3] == create_app(spec).test_client().post("/m", data=INSTANCE).json["result"]
 
 
-@pytest.mark.parametrize("line", [command("check", "-r"), [sys.executable, "-c", ASK]], ids=["check", "create_app"])
-def test_a_module_is_not_taken_from_where_the_engine_is_started(folder: Path, tmp_path: Path, line: list[str]) -> None:
-    (folder / "scale.py").rename(tmp_path / "scale.py")
+def test_a_module_is_not_taken_from_where_the_engine_is_started(folder: Path, elsewhere: Path) -> None:
+    (folder / "scale.py").rename(elsewhere / "scale.py")
     spec = str(folder / "routes.yaml")
-    done = subprocess.run([*line, spec], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = run(*command("check", "-r", spec))
     assert done.returncode == 1
     assert "the model needs the module scale" in done.stderr
+    with pytest.raises(SpecError, match="the model needs the module scale"):
+        create_app(spec)
 
 
+@pytest.mark.usefixtures("in_place", "elsewhere")
 def test_init_finds_modules_beside_the_spec_that_it_writes(folder: Path, tmp_path: Path) -> None:
     (folder / "models.yaml").unlink()
     (folder / "routes.yaml").unlink()
     (folder / "m.pkl").rename(tmp_path / "m.pkl")
-    line = command("init", str(tmp_path / "m.pkl"), "-r", str(folder / "routes.yaml"))
-    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (0, "") == (done.returncode, done.stderr)
-    assert "wrote" in done.stdout
+    done = CliRunner().invoke(cli, ["init", str(tmp_path / "m.pkl"), "-r", str(folder / "routes.yaml")])
+    assert 0 == done.exit_code, done.output
+    assert (folder / "models.yaml").exists()
 
 
 def test_services_of_one_process_do_not_share_a_module_of_the_same_name(folder: Path, tmp_path: Path) -> None:
@@ -123,14 +124,6 @@ def test_a_service_without_a_module_does_not_take_that_of_another(folder: Path, 
     assert "the model needs the module scale" in refusal(other)
 
 
-def test_a_function_kept_in_the_model_file_finds_modules_beside_the_spec(folder: Path) -> None:
-    """Its imports happen when the model is asked, outside of any module that is beside the spec."""
-    (folder / "late.py").write_text("FACTOR = 4")
-    write_spec(folder)
-    write_module(folder, "__import__('importlib').import_module('late').FACTOR")
-    assert [4] == answer(folder)
-
-
 def test_modules_do_not_take_the_place_of_python_s_own(folder: Path) -> None:
     (folder / "random.py").write_text("raise RuntimeError")
     (folder / "engine").mkdir()
@@ -149,10 +142,10 @@ def test_a_changed_module_has_its_model_compiled_again(folder: Path, monkeypatch
     (folder / "late.py").write_text("FACTOR = 6 / 2")
     assert needs_sklearn(spec)
     assert [1, 0] == [compile_and_count(spec, monkeypatch) for _ in range(2)]
+    (folder / "models.lock").unlink()
     (folder / "late.py").write_text("FACTOR = 4")
     assert "the model answers 4.0, not 3" == refusal(folder)
     (folder / "late.py").write_text("FACTOR = 3.0")
-    (folder / "models.lock").unlink()
     keys.add(check(Source(str(folder / "routes.yaml"), None)).modules)
     assert "" not in keys
     assert 2 == len(keys)
@@ -253,9 +246,9 @@ def test_a_worker_runs_examples_and_golden_answers_before_it_serves(
     write_module(folder, "float(__import__('os').environ.get('FACTOR', 3))")
     source = Source(str(folder / "routes.yaml"), None)
     assert ("serves", 1) == follower(check(source).snapshot)
-    write_spec(folder, 3, timeout="29s")
+    write_spec(folder, 3, batch={"max_size": 7})
     second = check(source)
-    write_spec(folder, timeout="28s")
+    write_spec(folder, batch={"max_size": 8})
     third = check(source)
     monkeypatch.setenv("FACTOR", "7")
     for outcome in (second, third):  # by the example, and by the golden answer of its pin

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import version
-from pathlib import Path
 
 import click
 
@@ -19,6 +18,7 @@ from engine.commands.routes import routes
 from engine.commands.schema import schema
 from engine.commands.serve import serve
 from engine.errors import EngineError
+from engine.models import leave_start_folder
 
 EXIT_INTERRUPTED = 130
 
@@ -38,20 +38,6 @@ def cli() -> None:
 
 for command in (init, serve, check, compile_, lock, routes, call, openapi, schema):
     cli.add_command(command)
-
-
-def leave_start_folder() -> None:
-    """Import nothing from the folder that Python puts first for a script or `-m`, as if by `python -P`.
-
-    Where a command is started says nothing about whose modules are there. The engine itself may be imported from
-    there; its other processes then find it last.
-    """
-    started = ("", str(Path.cwd()), str(Path(sys.argv[0]).absolute().parent))
-    if sys.flags.safe_path or not sys.path or sys.path[0] not in started:
-        return
-    first = sys.path.pop(0)
-    if not any(finder.find_spec("engine", None) for finder in sys.meta_path):
-        sys.path.append(first)
 
 
 def main() -> None:

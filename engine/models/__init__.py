@@ -9,6 +9,7 @@ from engine.models.compile import (
     prepare_models,
     restore_models,
 )
+from engine.models.modules import leave_start_folder
 from engine.models.pinning import Pinned, lock_models, pin
 from engine.models.predictor import Facts, Prediction, Predictor, ResultForm, key_of
 from engine.models.prepared import Opened, Prepared
@@ -27,6 +28,7 @@ __all__ = [
     "ResultForm",
     "compile_models",
     "key_of",
+    "leave_start_folder",
     "lock_models",
     "lost_at_models",
     "needs_sklearn",

@@ -172,8 +172,9 @@ def _compile(model: Model, file: ModelFile, opened: Opened, progress: Progress) 
     from engine.models.estimator import inspect  # noqa: PLC0415
 
     artifact = opened.open(model, file)
-    inspected = inspect(model, artifact.estimator)
-    chosen = choose(model, inspected, lambda text: progress(f"{model.name}: {text}"))
+    with artifact.modules.found():
+        inspected = inspect(model, artifact.estimator)
+        chosen = choose(model, inspected, lambda text: progress(f"{model.name}: {text}"))
     facts = {
         "bytes": artifact.bytes,
         "estimator": inspected.title,
@@ -223,9 +224,14 @@ def _runtime(
     if prepared.file is not None and "one" not in programs:
         from engine.models.estimator import SklearnRuntime  # noqa: PLC0415 - see Opened
 
-        estimator = opened.open(model, prepared.file, prepared.modules).estimator
-        alone = SklearnRuntime(estimator, model.response_method, probabilities=model.output.probabilities)
-        return SharedRuntime(alone, model.batch.max_size, model.batch.max_wait_ms / 1000, model.timeout)
+        artifact = opened.open(model, prepared.file, prepared.modules)
+        alone = SklearnRuntime(artifact.estimator, model.response_method, probabilities=model.output.probabilities)
+
+        def finding(rows: Any) -> Answer:
+            with artifact.modules.found():
+                return alone(rows)
+
+        return SharedRuntime(finding, model.batch.max_size, model.batch.max_wait_ms / 1000, model.timeout)
     one = programs["one"]
     if "batch" not in programs:
         return one

@@ -6,12 +6,15 @@ it, and the old worker closes those that it has with their next answers, before 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, MutableMapping
 
 from engine.server.handle import Worker
 from engine.server.heartbeat import LOADING_SECONDS
 from engine.server.listener import Listener
+
+logger = logging.getLogger("engine")
 
 # How long a worker goes on closing its connections with its answers, before it closes the idle ones and ends.
 LEAVE_SECONDS = 2.0
@@ -63,6 +66,7 @@ class Rolling:
         workers[old.number], places[old.number] = successor, successor.place
         self.successor, self.leaving = None, old
         self._since, self._is_told = time.monotonic(), False
+        logger.info("worker %d is replaced: modules of its models have changed", old.number)
         old.say("leave")
 
     def note_end(self, worker: Worker, modules: str) -> None:
@@ -73,6 +77,7 @@ class Rolling:
             self.successor = None
             if worker.modules == modules:
                 self.failed = worker.failed or f"the successor of worker {worker.number} ended before it served"
+                logger.error("%s; the workers before go on", self.failed)
 
     def _see_off(self, worker: Worker) -> None:
         seconds = time.monotonic() - self._since

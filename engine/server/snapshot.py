@@ -121,8 +121,12 @@ def check(
 
 def _identify_modules(prepared: Mapping[str, Prepared]) -> str:
     """Identify the modules that the models need in a worker; empty where they need none."""
-    needed = {name: one.modules for name, one in sorted(prepared.items()) if one.modules}
-    return hashlib.sha256(pickle.dumps(needed)).hexdigest() if needed else ""
+    digest, needs_any = hashlib.sha256(), False
+    for name, one in sorted(prepared.items()):
+        for file, data in sorted(one.modules.items()):
+            needs_any = True
+            digest.update(f"{name} {file} {len(data)}\n".encode() + data)
+    return digest.hexdigest() if needs_any else ""
 
 
 def counting_apart(spec: Spec, workers: int) -> Iterator[Diagnostic]:

@@ -115,7 +115,7 @@ def test_check_tells_the_same_in_the_container_as_in_the_build(container: Contai
 
 def test_without_any_folder_to_write_to_a_change_is_compiled_and_served(container: Container, image: Path) -> None:
     """Though nothing of it can be kept."""
-    (image / "models.yaml").write_text(json.dumps({"models": {"m": {"file": "m.pkl", "input": ROW, "timeout": "9s"}}}))
+    (image / "models.yaml").write_text(json.dumps({"models": {"m": {"file": "m.pkl", "input": ROW, "timeout": 9}}}))
     with serving(image, "-w", "1", "--locked", under=container()) as server:
         assert b'{"result":[2]}\n' == server.request("POST", "/p", body=BODY)[2]
         assert any("INFO m: proving" in line for line in server.lines), server.lines

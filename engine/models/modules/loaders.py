@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.abc import Loader
 from importlib.machinery import ExtensionFileLoader, ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -67,7 +68,7 @@ class ExtensionLoader(ExtensionFileLoader):
         self._owner.begin(module)
 
 
-class FolderLoader:
+class FolderLoader(Loader):
     """Makes the module of a folder that has no __init__.py."""
 
     def __init__(self, owner: Owner) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 
 from engine.models.modules.files import Opens, hash_file, imported_names, require_pinned, with_parents
 from engine.models.modules.loaders import ExtensionLoader, FolderLoader, SourceLoader
+from engine.models.modules.start import without_start_folder
 from engine.spec import Model, read_regular
 
 # Names that never mean a file beside the spec: other modules import these too, and must get Python's own.
@@ -31,9 +32,10 @@ _ALL: weakref.WeakValueDictionary[int, Modules] = weakref.WeakValueDictionary()
 
 
 class _Here(threading.local):
-    """Whose modules this thread imports now."""
+    """Whose modules this thread finds now, and whether those of the same names are hidden meanwhile."""
 
     modules: Modules | None = None
+    is_active = False
 
 
 _HERE = _Here()
@@ -61,22 +63,31 @@ class Modules:
     @contextmanager
     def active(self) -> Iterator[None]:
         """Have this thread import these modules, and hide those of the same names that others have imported."""
-        if _HERE.modules is self:
+        if _HERE.modules is self and _HERE.is_active:
             yield
             return
-        with _LOCK, _without_script_folder():
-            before, _HERE.modules = _HERE.modules, self
+        with _LOCK, without_start_folder(), self.found():
+            was_active, _HERE.is_active = _HERE.is_active, True
             hidden = {name: sys.modules.pop(name) for name in self._in_the_way()}
             sys.modules.update(self._loaded)
             try:
                 yield
             finally:
-                _HERE.modules = before
+                _HERE.is_active = was_active
                 taken = {name.partition(".")[0] for name in hidden}
                 for name in [*self._loaded]:
                     if name.partition(".")[0] in taken:
                         sys.modules.pop(name, None)
                 sys.modules.update(hidden)
+
+    @contextmanager
+    def found(self) -> Iterator[None]:
+        """Have this thread find these modules first, where one is imported that nobody has imported yet."""
+        before, _HERE.modules = _HERE.modules, self
+        try:
+            yield
+        finally:
+            _HERE.modules = before
 
     def all_files(self) -> Mapping[str, bytes]:
         """Return the files of all modules that were imported, or that these import when they are called."""
@@ -239,18 +250,3 @@ def _install() -> None:
     if _First not in sys.meta_path:
         sys.meta_path.insert(0, _First)
         sys.meta_path.append(_Last)
-
-
-@contextmanager
-def _without_script_folder() -> Iterator[None]:
-    """Leave out the folder that Python puts first for a script or `-m`: where a command was started means nothing."""
-    first = sys.path[0] if sys.path else None
-    started = {"", str(Path.cwd()), str(Path(sys.argv[0] or ".").absolute().parent)}
-    is_left_out = first in started and not sys.flags.safe_path
-    if is_left_out:
-        sys.path.pop(0)
-    try:
-        yield
-    finally:
-        if is_left_out and first is not None:
-            sys.path.insert(0, first)
