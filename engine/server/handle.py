@@ -48,7 +48,8 @@ class Outbox:
 class Worker:
     """A worker process, started at once; `hear` is called in a thread of its own with what it says.
 
-    It accepts from the listener's socket at `place`. `modules` identifies the modules that it imports.
+    It accepts from the listener's socket at `place`. `modules` identifies the modules that it imports, which its first
+    generation decides.
     """
 
     def __init__(
@@ -56,13 +57,12 @@ class Worker:
         numbered: tuple[int, int],
         listener: Listener,
         place: int,
-        modules: str,
         logs: Logs,
         hear: Callable[[Worker, str, Any], None],
     ) -> None:
         self.number, count = numbered
         self.place = place
-        self.modules = modules
+        self.modules: str | None = None
         self.generation = 0
         self.failed = ""
         self.numbers = Numbers()

@@ -91,5 +91,6 @@ class Rolling:
 
 
 def find_outdated(workers: Mapping[int, Worker], modules: str) -> Worker | None:
-    """Find a worker that runs other modules."""
-    return next((worker for worker in workers.values() if worker.modules != modules), None)
+    """Find a worker that serves, with other modules; one that does not serve yet accepts nobody, but will."""
+    serving = (worker for worker in workers.values() if worker.generation)
+    return next((worker for worker in serving if worker.modules != modules), None)

@@ -141,10 +141,15 @@ class Supervisor:
     def _make(self, number: int, place: int) -> Worker:
         """Start a worker that serves the newest generation."""
         numbered = number, len(self._patience)
-        worker = Worker(numbered, self._listener, place, self._modules, self._logs, self._hear)
-        if self._generation:
-            worker.say("generation", (self._generation, self._snapshot))
+        worker = Worker(numbered, self._listener, place, self._logs, self._hear)
+        self._send_generation(worker)
         return worker
+
+    def _send_generation(self, worker: Worker) -> None:
+        """Have a worker serve the newest generation, if there is one and it has imported no other modules."""
+        if self._generation and worker.modules in (None, self._modules):
+            worker.modules = self._modules
+            worker.say("generation", (self._generation, self._snapshot))
 
     def _roll(self) -> None:
         """Replace a worker that runs the modules of an earlier generation, if nobody else is missing."""
@@ -159,9 +164,8 @@ class Supervisor:
         self._generation += 1
         self._snapshot, self._models, self._modules, self._degraded = snapshot, models, modules, ()
         self._rolling.failed = ""
-        for worker in [*self._workers.values(), *self._rolling.workers]:
-            if worker.modules == modules and worker is not self._rolling.leaving:
-                worker.say("generation", (self._generation, snapshot))
+        for worker in [*self._workers.values(), *filter(None, [self._rolling.successor])]:
+            self._send_generation(worker)
         if self._generation > 1:
             self._note("reloads", "served")
             logger.info("generation %d is served", self._generation)
