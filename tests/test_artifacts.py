@@ -67,7 +67,7 @@ def test_without_skops_its_files_ask_for_it(serve: Serve, monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "skops", None)
     with pytest.raises(SpecError) as refused:
         serve(b"", file="m.skops", save=lambda data, path: path.write_bytes(data))
-    assert 'a .skops file needs skops: pip install "endpoint-engine[skops]"' == message(refused)
+    assert "a .skops file needs skops: pip install skops" == message(refused)
 
 
 def test_another_version_of_scikit_learn_is_said_and_can_be_accepted(serve: Serve, tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ def test_the_size_of_a_batch_is_its_rows_whatever_their_form() -> None:
     """A table of many columns and one row is no batch."""
     asked: list[str] = []
     programs = {"one": lambda _: asked.append("one"), "batch": lambda _: asked.append("batch")}
-    runtime = compiling._runtime(None, compiling.Prepared("key", Entry({}, {}), None), programs, 3, None)
+    runtime = compiling._runtime(None, compiling.Prepared("key", Entry({}, {}), None, ""), programs, 3, None)
     for rows in (np.zeros((2, 9)), np.zeros((3, 9)), {name: np.zeros(2) for name in "abcd"}, {"a": np.zeros(3)}):
         runtime(rows)
     assert ["one", "batch", "one", "batch"] == asked

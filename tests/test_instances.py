@@ -85,7 +85,7 @@ def test_without_pandas_a_frame_is_asked_for_by_name(serve: Serve, monkeypatch: 
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(SpecError) as refused:
         serve(estimator, input=schema)
-    expected = 'the model selects its columns by name and needs pandas: pip install "endpoint-engine[pandas]"'
+    expected = "the model selects its columns by name and needs pandas: pip install pandas"
     assert expected == message(refused)
 
 

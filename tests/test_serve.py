@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -226,3 +227,43 @@ def test_a_client_that_was_not_asked_for_its_body_is_not_left_waiting(server: Se
             connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
         answer = connection.recv(65_536)
     assert (b"HTTP/1.1 200" if body else b"") == answer[:12]
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def test_port_and_workers_may_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first line says so; HOST, which shells export for other reasons, is not read."""
+    (tmp_path / "routes.yaml").write_text("routes: [{path: /, response: hi}]")
+    port = free_port()
+    for name, value in (("PORT", str(port)), ("WEB_CONCURRENCY", "3"), ("HOST", "no such host")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("serving.command", lambda *words: command(*(word for word in words if word not in ("-p", "0"))))
+    with serving(tmp_path) as server:
+        expected = (
+            f"serving on http://127.0.0.1:{port} (port from PORT, 3 workers from WEB_CONCURRENCY, press ^C to stop)"
+        )
+        assert expected in [line.strip() for line in server.lines]
+        assert 3 == len(server.status()["workers"])
+    with serving(tmp_path, "-p", str(free_port()), "-w", "1") as server:
+        assert 1 == len(server.status()["workers"])
+        assert any(line.endswith(" (press ^C to stop)\n") for line in server.lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "bounds"),
+    [("PORT", "http", "0 to 65535"), ("PORT", "99999", "0 to 65535"), ("WEB_CONCURRENCY", "0", "1 to 256")],
+)
+def test_a_value_of_the_environment_that_is_no_number_is_an_error(
+    tmp_path: Path, name: str, value: str, bounds: str
+) -> None:
+    (tmp_path / "routes.yaml").write_text("routes: [{path: /, response: hi}]")
+    environment = {**os.environ, name: value}
+    done = subprocess.run(
+        command("serve"), cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    said = f'Error: the environment variable {name} is "{value}"; it is a whole number from {bounds}\n'
+    assert (2, True) == (done.returncode, done.stderr.endswith(said)), done.stderr

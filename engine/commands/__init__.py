@@ -18,6 +18,7 @@ from engine.commands.routes import routes
 from engine.commands.schema import schema
 from engine.commands.serve import serve
 from engine.errors import EngineError
+from engine.models import leave_start_folder
 
 EXIT_INTERRUPTED = 130
 
@@ -41,6 +42,7 @@ for command in (init, serve, check, compile_, lock, routes, call, openapi, schem
 
 def main() -> None:
     """Run a command. Exit status: 0 fine, 1 the spec or a model is wrong, 2 wrong usage, 130 interrupted."""
+    leave_start_folder()
     try:
         status = cli.main(prog_name="python -m engine", standalone_mode=False)
     except click.ClickException as error:

@@ -46,6 +46,7 @@ def check(routes: str, models: str | None, as_json: bool) -> None:
         return
     report(spec.warnings)
     print_models(facts)
+    print_notes(facts)
     counts = [plural(len(spec.routes), "route")] + [plural(len(facts), "model")] * bool(facts)
     click.echo(f"{', '.join(counts)}: ok")
 
@@ -67,6 +68,7 @@ def print_models(models: Iterable[Facts]) -> None:
     rows = [
         (
             facts.name,
+            facts.hash,
             facts.estimator,
             facts.kind,
             _features(facts.features),
@@ -77,8 +79,15 @@ def print_models(models: Iterable[Facts]) -> None:
         for facts in models
     ]
     if rows:
-        print_table(("model", "estimator", "kind", "features", "classes", "runtime", "examples"), rows)
+        print_table(("model", "hash", "estimator", "kind", "features", "classes", "runtime", "examples"), rows)
         click.echo()
+
+
+def print_notes(models: Iterable[Facts]) -> None:
+    """Print, on stderr, why what was compiled before is not used."""
+    for facts in models:
+        if facts.note:
+            click.echo(f"{facts.name}: {facts.note}", err=True)
 
 
 def _runtime(report: Report) -> str:

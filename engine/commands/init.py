@@ -98,8 +98,8 @@ def init(
     file, rows = Path(model_file), Path(reference) if reference is not None else None
     chosen = _name(name, file)
     rule, is_new = require_free(target.routes, target.models, chosen, _rule(path), _DEFAULT_PATH)
-    outline = _outline(file, rows, trusted, allow_version_mismatch)
     folder = target.models.parent
+    outline = _outline(file, rows, trusted, allow_version_mismatch, folder)
     entry = Entry(
         name=chosen,
         file=name_from(folder, file),
@@ -168,24 +168,31 @@ def _check_planned(routes: Path, models: Path | None, planned: Mapping[Path, byt
     build_app(spec, compile_models(spec, progress))
 
 
-def _outline(file: Path, reference: Path | None, trusted: tuple[str, ...], allow_mismatch: bool) -> Outline:
+def _outline(
+    file: Path, reference: Path | None, trusted: tuple[str, ...], allow_mismatch: bool, folder: Path
+) -> Outline:
     """Outline a model in another process, which runs what is in its file; raise `SpecError`."""
     from engine.apart import Lost, run_apart
 
     try:
         with progress() as show:
-            return run_apart(_outline_here, file, reference, trusted, allow_mismatch, hear=show)
+            return run_apart(_outline_here, file, reference, trusted, allow_mismatch, folder, hear=show)
     except Lost as lost:
         raise SpecError([Diagnostic(Place(str(file)), f"stopped while {lost.step}: {lost.why}")]) from None
 
 
 def _outline_here(
-    file: Path, reference: Path | None, trusted: tuple[str, ...], allow_mismatch: bool, progress: Progress
+    file: Path,
+    reference: Path | None,
+    trusted: tuple[str, ...],
+    allow_mismatch: bool,
+    folder: Path,
+    progress: Progress,
 ) -> Outline:
     from engine.models.outline import outline_model
 
     progress(f"asking {file.name} what it takes")
-    return outline_model(file, reference, trusted=trusted, allow_version_mismatch=allow_mismatch)
+    return outline_model(file, reference, trusted=trusted, allow_version_mismatch=allow_mismatch, folder=folder)
 
 
 def _write(drafts: Sequence[Draft], *, yes: bool) -> None:

@@ -18,8 +18,9 @@ class Request:
     """One request to an endpoint: `path` has the path parameters, converted by the route's URL rule.
 
     `query` is the query string as it was sent, percent-encoded.
-    `client` is the address of whoever asks, empty where somebody else may stand behind it. `sent` is the number of
-    bytes that a client sent for a body that had to be decoded.
+    `client` is the address of whoever asks, empty where somebody else may stand behind it. `is_one_of_several` tells
+    whether the server has several processes that answer. `sent` is the number of bytes that a client sent for a body
+    that had to be decoded.
     """
 
     method: str
@@ -29,6 +30,7 @@ class Request:
     body: bytes = b""
     client: str = ""
     query: str = ""
+    is_one_of_several: bool = False
     sent: int | None = None
 
     def paid(self, size: int) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from engine.endpoints.answers import example_of, fixed_answers, prediction_schema
 from engine.endpoints.components import Components, bounded, pascal
 from engine.endpoints.joining import joined, joined_answers
-from engine.endpoints.predict import BATCH_KEY
+from engine.endpoints.predict import BATCH_KEY, MODEL_HEADER
 from engine.endpoints.problems import MEDIA_TYPE, title
 from engine.jsonschemas import without_properties
 from engine.models import Facts
@@ -219,7 +219,14 @@ class _Describer:
             return {**answers, **kept}
         if route.model is not None:
             content = {"application/json": {"schema": self._prediction(route), **example_of(self._model(route))}}
-            return {"200": {"description": "The predictions, in the order of the instances.", "content": content}}
+            answer: dict[str, Any] = {
+                "description": "The predictions, in the order of the instances.",
+                "content": content,
+            }
+            if self._spec.service.model_header:
+                says = "The model and the first digits of the SHA-256 of the file that answers."
+                answer["headers"] = {MODEL_HEADER: {"description": says, "schema": {"type": "string"}}}
+            return {"200": answer}
         return fixed_answers(route, method)
 
     def _prediction(self, route: Route) -> dict[str, str]:

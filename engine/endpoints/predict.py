@@ -17,21 +17,29 @@ from engine.endpoints.pathfeatures import PathFeatures
 from engine.endpoints.problems import FULL, Problem, overloaded, require_none, violated
 from engine.endpoints.query import QueryReader
 from engine.errors import Overloaded, RefusedInstance
-from engine.models import Prediction, Predictor
+from engine.models import Facts, Prediction, Predictor
 from engine.spec import Model, Route
 from engine.validation import Path, Violation, pointer
 
 BATCH_KEY = "instances"
+# Names the model file that has answered, where the service says so (`model_header`).
+MODEL_HEADER = "X-Model"
 NOT_FINITE = "the model's answer to this instance is not a finite number"
 _NULL = b"null"
 _HEADERS = (("Content-Type", "application/json"),)
 
 
+def name_model(facts: Facts) -> str:
+    """Name a model and the file that answers, as `iris@0123456789ab`."""
+    return f"{facts.name}@{facts.hash}"
+
+
 class PredictEndpoint:
     """Answers with predictions for one instance, or for `{"instances": [...]}`; by GET for one in the query string."""
 
-    def __init__(self, route: Route, model: Model, predictor: Predictor, meter: Meter) -> None:
+    def __init__(self, route: Route, model: Model, predictor: Predictor, meter: Meter, *, named: bool = False) -> None:
         self._predict = predictor
+        self._headers = (*_HEADERS, (MODEL_HEADER, name_model(predictor.facts))) if named else _HEADERS
         self._timed = meter.model(model.name).add
         predictor.watch(meter.batches(model.name).add)
         self._strict = route.strict_content_type
@@ -102,7 +110,7 @@ class PredictEndpoint:
         body = encode_json(answer)
         if _NULL in body and (odd := _not_finite(prediction)):  # NaN and infinity are written as null
             raise violated(Violation(where(row), NOT_FINITE, "", ()) for row in odd)
-        return Response(HTTPStatus.OK, _HEADERS, body)
+        return Response(HTTPStatus.OK, self._headers, body)
 
     def _told(self, violations: Iterator[Violation], value: Any) -> Iterator[Violation]:
         """Say how several instances are sent, where an array is none or has arrays or objects in it."""

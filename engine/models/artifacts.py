@@ -15,6 +15,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 from engine.errors import SpecError
 from engine.models.modelfile import format_of
+from engine.models.modules import Modules, Opens, hash_modules, require_pinned
 from engine.models.unreadable import is_estimator, save_instead, why_no_estimator, why_unreadable
 from engine.spec import Model
 
@@ -23,25 +24,40 @@ RESPONSE_METHODS = ("predict", "predict_proba", "decision_function", "transform"
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """An estimator as its file has it; `trained_with` is a version of scikit-learn other than this one."""
+    """An estimator as its file has it, with the modules beside models.yaml that it needs.
+
+    `trained_with` is a version of scikit-learn other than this one.
+    """
 
     estimator: Any
     bytes: int
     trained_with: str | None
+    modules: Modules
 
 
 class Artifacts:
-    """Opens model files, each of them once."""
+    """Opens model files, each of them once; `opens` is told of the modules that are read for them."""
 
-    def __init__(self) -> None:
+    def __init__(self, opens: Opens = lambda _: None) -> None:
         self._opened: dict[tuple[str, str, tuple[str, ...]], Artifact] = {}
+        self._opens = opens
 
-    def open(self, model: Model, data: bytes, sha256: str) -> Artifact:
-        """Load a model from its file's bytes; raise `SpecError` at its key in the spec where that fails."""
+    def open(self, model: Model, data: bytes, sha256: str, files: Mapping[str, bytes] | None = None) -> Artifact:
+        """Load a model from its file's bytes; raise `SpecError` at its key in the spec where that fails.
+
+        `files` are the modules that it needs; without them, they are read from the folder of models.yaml.
+        """
         key = (sha256, model.file.suffix, model.trusted)
         if key not in self._opened:
-            self._opened[key] = _open(model, data)
+            modules = Modules(model, files, self._opens)
+            try:
+                with modules.active():
+                    self._opened[key] = _open(model, data, modules)
+            except SpecError:
+                modules.follow_missing()
+                raise
         artifact = self._opened[key]
+        require_pinned(model, hash_modules(artifact.modules.all_files()))
         if artifact.trained_with and not model.allow_version_mismatch:
             raise model.error(
                 f"the model was saved by scikit-learn {artifact.trained_with}, and this is {sklearn.__version__}; "
@@ -51,7 +67,7 @@ class Artifacts:
         return artifact
 
 
-def _open(model: Model, data: bytes) -> Artifact:
+def _open(model: Model, data: bytes, modules: Modules) -> Artifact:
     reader = READERS[format_of(model.file)]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -65,7 +81,7 @@ def _open(model: Model, data: bytes) -> Artifact:
         raise model.error(why_no_estimator(estimator), "file")
     if (instead := save_instead(estimator)) is not None:
         raise model.error(instead, "file")
-    return Artifact(estimator, len(data), _trained_with(caught))
+    return Artifact(estimator, len(data), _trained_with(caught), modules)
 
 
 def _trained_with(caught: list[warnings.WarningMessage]) -> str | None:
@@ -110,7 +126,7 @@ def untrusted_types(data: bytes, model: Model) -> list[str]:
     try:
         import skops.io  # noqa: PLC0415 - an optional extra
     except ImportError:
-        raise model.error('a .skops file needs skops: pip install "endpoint-engine[skops]"', "file") from None
+        raise model.error("a .skops file needs skops: pip install skops", "file") from None
     return sorted(set(skops.io.get_untrusted_types(data=data)) - set(model.trusted))
 
 

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import Any
 
 from engine.errors import Diagnostic, SpecError
 from engine.models.batching import SharedRuntime
-from engine.models.cache import Cache, Entry
+from engine.models.cache import Cache, Entry, mode_for
 from engine.models.holding import hold, hold_golden
 from engine.models.instances import Wanted, columns
 from engine.models.modelfile import ModelFile, ModelFiles, format_of, read_file
-from engine.models.native import NativeTrees
+from engine.models.modules import hash_modules
+from engine.models.native import NativeTrees, find_compiler
 from engine.models.predictor import Answer, Facts, ModelPredictor, Predictor, ResultForm, Runtime, Wording
+from engine.models.prepared import Opened, Prepared, take_cached, whole_key
 from engine.models.program import Program, dump, load
 from engine.models.reach import largest_number
 from engine.models.reference import require_reference
@@ -29,36 +31,6 @@ from engine.models.rows import count_rows
 from engine.spec import Model, Spec
 
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """All that a predictor is made of; of one name, two with the same `key` are the same.
-
-    `file` is the model's own; once compiled, it is needed no more.
-    """
-
-    key: str
-    entry: Entry
-    file: ModelFile | None
-
-    def without_file(self) -> Prepared:
-        """Leave the file out where nobody needs it."""
-        return replace(self, file=None) if self.entry.programs else self
-
-
-class Opened:
-    """The estimators in model files, each unpickled once; imports scikit-learn with the first."""
-
-    def __init__(self) -> None:
-        self._artifacts: Any = None
-
-    def open(self, model: Model, file: ModelFile) -> Any:
-        """Give the model's `Artifact`; raise `SpecError`."""
-        from engine.models.artifacts import Artifacts  # noqa: PLC0415 - not where everything is compiled
-
-        self._artifacts = self._artifacts or Artifacts()
-        return self._artifacts.open(model, file.data, file.sha256)
 
 
 def compile_models(spec: Spec, progress: Progress = lambda _: None) -> Mapping[str, Predictor]:
@@ -108,16 +80,17 @@ def needs_sklearn(spec: Spec) -> bool:
     """Tell whether a model of the spec is not in the cache, or is served by scikit-learn."""
     cache, files = Cache(spec.folder), ModelFiles()
     try:
-        entries = [cache.read(cache.key(model, files.read(model).data)) for model in spec.models.values()]
-    except OSError:
+        read = [(model, files.read(model)) for model in spec.models.values()]
+        found = [take_cached(model, cache, cache.key(model, file.data), file) for model, file in read]
+    except (OSError, SpecError):
         return True
-    return any(entry is None or not entry.programs for entry in entries)
+    return any(prepared is None or not prepared.entry.programs for prepared in found)
 
 
 def uncompiled(model: Model, file: ModelFile, opened: Opened) -> Predictor:
     """Make the predictor of a model as its file has it, with no compiling and no proof; raise `SpecError`."""
     entry = _compile(replace(model, runtime="sklearn"), file, opened, lambda _: None)
-    return _restore(model, Prepared("", entry, file), opened)
+    return _restore(model, Prepared("", entry, file, file.sha256), opened)
 
 
 def _prepare(model: Model, cache: Cache, files: ModelFiles, opened: Opened, progress: Progress) -> Prepared:
@@ -141,25 +114,37 @@ def _prepare(model: Model, cache: Cache, files: ModelFiles, opened: Opened, prog
         raise model.error(f"the file cannot be read: {error.strerror}", "reference") from None
     golden = model.pin.golden if model.pin is not None else ()
     known = {"golden": [(one.input, one.result) for one in golden]}
-    entry = cache.read(key)
-    if entry is None:
-        entry = _compile(model, file, opened, progress)
-        progress(f"{model.name}: asking for its answers to examples")
-        predictor = _restore(model, Prepared(key, entry, file), opened)
-        hold(model.examples, predictor)
-        form = result_form(model, predictor.columns, predictor)
-        entry = replace(entry, facts={**entry.facts, "result": form and asdict(form)})
-        if entry.programs:  # others may be anybody's code, or slow, and are not called without need
-            largest = largest_number(predictor.columns, predictor.runtime)
-            entry = replace(entry, facts={**entry.facts, "largest": largest})
-    elif entry.programs and json.dumps(known["golden"]) == json.dumps(entry.facts["golden"]):
-        return Prepared(key, entry, file)
+    prepared = take_cached(model, cache, key, file, opened.opens)
+    if prepared is None:
+        prepared = _prepare_anew(model, key, file, opened, progress)
+        prepared = replace(prepared, note=cache.distrusted(key))
+    elif prepared.entry.programs and json.dumps(known["golden"]) == json.dumps(prepared.entry.facts["golden"]):
+        return prepared
     if golden:
         progress(f"{model.name}: asking for its golden answers")
-        hold_golden(model, golden, _restore(model, Prepared(key, entry, file), opened))
-    entry = replace(entry, facts={**entry.facts, **known})
-    cache.write(key, entry)
-    return Prepared(key, entry, file)
+        hold_golden(model, golden, _restore(model, prepared, opened))
+    entry = replace(prepared.entry, facts={**prepared.entry.facts, **known})
+    cache.write(key, entry, mode_for(model.file))
+    return replace(prepared, entry=entry)
+
+
+def _prepare_anew(model: Model, key: str, file: ModelFile, opened: Opened, progress: Progress) -> Prepared:
+    """Compile a model, and hold it to its examples."""
+    entry = _compile(model, file, opened, progress)
+    progress(f"{model.name}: asking for its answers to examples")
+    predictor = _restore(model, Prepared(key, entry, file, file.sha256), opened)
+    hold(model.examples, predictor)
+    form = result_form(model, predictor.columns, predictor)
+    modules = opened.modules(model, file)  # now that all are imported that answers need
+    facts = {
+        **entry.facts,
+        "compiler": find_compiler() is not None,
+        "modules": hash_modules(modules),
+        "result": form and asdict(form),
+    }
+    if entry.programs:  # others may be anybody's code, or slow, and are not called without need
+        facts["largest"] = largest_number(predictor.columns, predictor.runtime)
+    return Prepared(whole_key(key, modules), replace(entry, facts=facts), file, file.sha256, modules)
 
 
 def _compile_graph(model: Model, file: ModelFile) -> Entry:
@@ -188,9 +173,10 @@ def _compile(model: Model, file: ModelFile, opened: Opened, progress: Progress) 
     from engine.models.estimator import inspect  # noqa: PLC0415
 
     artifact = opened.open(model, file)
-    inspected = inspect(model, artifact.estimator)
-    with blaming_version(artifact.trained_with):
-        chosen = choose(model, inspected, lambda text: progress(f"{model.name}: {text}"))
+    with artifact.modules.found():
+        inspected = inspect(model, artifact.estimator)
+        with blaming_version(artifact.trained_with):
+            chosen = choose(model, inspected, lambda text: progress(f"{model.name}: {text}"))
     facts = {
         "bytes": artifact.bytes,
         "estimator": inspected.title,
@@ -217,6 +203,7 @@ def _restore(model: Model, prepared: Prepared, opened: Opened) -> ModelPredictor
         name=model.name,
         file=str(model.file),
         bytes=facts["bytes"],
+        sha256=prepared.sha256,
         estimator=facts["estimator"],
         kind=facts["kind"],
         response_method=model.response_method,
@@ -228,6 +215,7 @@ def _restore(model: Model, prepared: Prepared, opened: Opened) -> ModelPredictor
         trained_with=facts["trained_with"],
         examples=len(model.examples),
         report=report,
+        note=prepared.note,
     )
     return ModelPredictor(fitting, _runtime(model, prepared, programs, report.batch_from, opened), wording, shown)
 
@@ -238,9 +226,14 @@ def _runtime(
     if prepared.file is not None and "one" not in programs:
         from engine.models.estimator import SklearnRuntime  # noqa: PLC0415 - see Opened
 
-        estimator = opened.open(model, prepared.file).estimator
-        alone = SklearnRuntime(estimator, model.response_method, probabilities=model.output.probabilities)
-        return SharedRuntime(alone, model.batch.max_size, model.batch.max_wait_ms / 1000, model.timeout)
+        artifact = opened.open(model, prepared.file, prepared.modules)
+        alone = SklearnRuntime(artifact.estimator, model.response_method, probabilities=model.output.probabilities)
+
+        def finding(rows: Any) -> Answer:
+            with artifact.modules.found():
+                return alone(rows)
+
+        return SharedRuntime(finding, model.batch.max_size, model.batch.max_wait_ms / 1000, model.timeout)
     one = programs["one"]
     if "batch" not in programs:
         return one

@@ -81,9 +81,7 @@ def inspect(model: Model, estimator: Any) -> Inspected:
     fitting = columns(model, wanted)
     _require_fitting_form(model, estimator, wanted, fitting)
     if fitting.form == "table" and importlib.util.find_spec("pandas") is None:
-        raise model.error(
-            'the model selects its columns by name and needs pandas: pip install "endpoint-engine[pandas]"', "file"
-        )
+        raise model.error("the model selects its columns by name and needs pandas: pip install pandas", "file")
     classes = None if answers_in_rows(estimator, wanted) else classes_of(model, estimator)
     _require_method(model, estimator)
     labels = _labels(model, estimator, classes)

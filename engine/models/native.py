@@ -93,9 +93,14 @@ class _Ensemble(ctypes.Structure):
     )
 
 
+def find_compiler() -> str | None:
+    """Name the C compiler, None where there is none."""
+    return os.environ.get("CC") or next(filter(shutil.which, ("cc", "gcc", "clang")), None)
+
+
 def build_library() -> Array:
     """Compile trees.c, as bytes in an array; raise `RuntimeError` where that cannot be done."""
-    compiler = os.environ.get("CC") or next(filter(shutil.which, ("cc", "gcc", "clang")), None)
+    compiler = find_compiler()
     if compiler is None:
         raise RuntimeError("there is no C compiler")
     source = files(__package__).joinpath("trees.c")

@@ -15,13 +15,14 @@ import sklearn
 from engine.errors import Diagnostic, Place, SpecError, did_you_mean, plural
 from engine.models.artifacts import RESPONSE_METHODS, untrusted_types
 from engine.models.candidates import find_walk
-from engine.models.compile import Opened, uncompiled
+from engine.models.compile import uncompiled
 from engine.models.estimator import answers_in_rows, classes_of, kind_of, require_training, title_of, wanted_by
 from engine.models.inputs import Known, known_inputs, takes_texts
 from engine.models.lowering import lower
 from engine.models.modelfile import ModelFile, read_file
 from engine.models.plausible import as_written, plausible_instance
 from engine.models.predictor import Predictor
+from engine.models.prepared import Opened
 from engine.models.ranges import known_texts, learnt_ranges
 from engine.models.sample import Column, Sample, read_sample
 from engine.spec import Feature, Model, Outline, bare_model
@@ -44,14 +45,20 @@ class _Seen:
 
 
 def outline_model(
-    file: Path, reference: Path | None = None, *, trusted: Sequence[str] = (), allow_version_mismatch: bool = False
+    file: Path,
+    reference: Path | None = None,
+    *,
+    trusted: Sequence[str] = (),
+    allow_version_mismatch: bool = False,
+    folder: Path | None = None,
 ) -> Outline:
     """Outline the model in a file, which runs what is in it; `reference` is a CSV of instances.
 
+    `folder` has the modules that the file refers to: that of models.yaml, by default the file's own.
     Raises `SpecError` for a file that holds no model that can be served, or for a reference that does not fit it.
     """
     with _told_of(file):
-        model = bare_model(file, tuple(trusted))
+        model = replace(bare_model(file, tuple(trusted)), folder=folder or file.parent)
         read, opened = read_file(model), Opened()
         if file.suffix.lower() == ".onnx":
             seen = _seen_graph(model, read)
@@ -218,7 +225,8 @@ class _Asked:
     def predictor(self, outline: Outline) -> Predictor:
         """Make the predictor that an entry of this outline will have; raise `SpecError`."""
         bare = bare_model(self.model.file, self.model.trusted, outline)
-        return uncompiled(replace(bare, allow_version_mismatch=True), self.file, self.opened)
+        bare = replace(bare, folder=self.model.folder, allow_version_mismatch=True)
+        return uncompiled(bare, self.file, self.opened)
 
 
 def _asked(asked: _Asked, outline: Outline, seen: _Seen, sample: Sample | None) -> Outline:

@@ -15,6 +15,7 @@ from engine.models.report import Report
 from engine.validation import show
 
 MAX_NAMED = 10
+SHOWN_DIGITS = 12
 MAX_REFUSED = 100
 LOOKING_SECONDS = 0.25
 _LAST_COLUMN = re.compile(r"(.*)\bin column \d+", re.DOTALL)
@@ -40,12 +41,13 @@ class Facts:
     number where they have none; `classes` are those of a classifier, and `keys` what its probabilities are called;
     `result` is the form of one result, None where that is not known; `largest` is the largest number that is taken
     in a column, None where that is not known; `trained_with` is the version of scikit-learn that saved the model;
-    `report` is how its runtime was chosen.
+    `report` is how its runtime was chosen; `note` says why what was compiled before is not used.
     """
 
     name: str
     file: str
     bytes: int
+    sha256: str
     estimator: str
     kind: str
     response_method: str
@@ -57,6 +59,12 @@ class Facts:
     trained_with: str
     examples: int
     report: Report
+    note: str
+
+    @property
+    def hash(self) -> str:
+        """The beginning of the file's SHA-256, by which people and answers name it."""
+        return self.sha256[:SHOWN_DIGITS]
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,7 @@ def _model(name: str, node: Node, folder: Path, *, formats: bool) -> Model:
     return Model(
         node=node,
         name=name,
+        folder=folder,
         file=folder / node["file"].plain,
         input=Schema(node=node["input"], document=node["input"].plain, formats=formats),
         features=tuple(features.plain) if features.present else None,

@@ -82,6 +82,7 @@ def bare_model(file: Path, trusted: tuple[str, ...] = (), outline: Outline | Non
     return Model(
         node=nowhere,
         name=file.stem,
+        folder=file.parent,
         file=file,
         input=Schema(node=nowhere, document=outline.schema if outline is not None else {}),
         output=Output(node=nowhere),

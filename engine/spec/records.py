@@ -112,6 +112,7 @@ class Service(Record):
     rate: RateLimit | None = None
     rates: Rates
     proxies: int = 0
+    model_header: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,19 +201,27 @@ class Example(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pin(Record):
-    """What a model's file was when somebody trusted it, and what the model answered."""
+    """What a model's file was when somebody trusted it, and what the model answered.
+
+    `modules` are the SHA-256 of the modules beside models.yaml that the file refers to, by their paths.
+    """
 
     sha256: str
     format: str
     libraries: Mapping[str, str]
     golden: tuple[Example, ...]
+    modules: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model(Record):
-    """A model file and the instances it takes; `lock_command` is what pins the file as it is."""
+    """A model file and the instances it takes; `lock_command` is what pins the file as it is.
+
+    `folder` is where models.yaml stands, with the modules that the file refers to.
+    """
 
     name: str
+    folder: Path
     file: Path
     description: str = ""
     input: Schema

@@ -21,7 +21,7 @@ from engine.spec.schemas import check_schema
 from engine.validation import TYPE_NAMES, show
 
 _IN_A_PATH = frozenset(("boolean", "number", "string"))
-_CHOICES = ("title", "version", "description", "errors", "formats", "proxies")
+_CHOICES = ("title", "version", "description", "errors", "formats", "model_header", "proxies")
 _UNITS = {"B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2, "GB": 1000**3, "GiB": 1024**3}
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _BOUNDS = {

@@ -135,11 +135,11 @@ def _view(endpoint: Endpoint) -> Callable[..., flask.Response]:
         content_type, if_none_match = headers.get("Content-Type", ""), headers.get("If-None-Match", "")
         client = _peer(request.environ)
         query = request.environ.get("QUERY_STRING", "")
-        return to_flask(
-            endpoint(
-                Request(request.method, path, content_type, if_none_match, flask.g.body, client, query, flask.g.sent)
-            )
+        several = bool(request.environ.get("wsgi.multiprocess"))
+        asked = Request(
+            request.method, path, content_type, if_none_match, flask.g.body, client, query, several, flask.g.sent
         )
+        return to_flask(endpoint(asked))
 
     return view
 
@@ -161,7 +161,7 @@ def _alone(predictors: Mapping[str, Predictor]) -> Process:
         workers = [{"number": 1, "pid": os.getpid(), "generation": 1, "responds": True}]
         return Status(ready=True, document={"generation": 1, "degraded": [], "workers": workers, "models": models})
 
-    return Process(status, meter.numbers, meter)
+    return Process(status, meter.numbers, meter, is_whole=False)
 
 
 def to_flask(response: Response) -> flask.Response:
