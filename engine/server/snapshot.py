@@ -104,7 +104,8 @@ def check(
     served = [(facts.name, facts.report.instead) for facts in outcome.facts]
     outcome.notes += tuple(f"{name}: {instead}" for name, instead in served if instead)
     kept = {name: one.without_file() for name, one in prepared.items()}
-    outcome.mistakes = tuple(sorted((*spec.warnings, *counting_apart(spec, source.workers))))
+    of_models = (warning for facts in outcome.facts for warning in facts.warnings)
+    outcome.mistakes = tuple(sorted((*spec.warnings, *of_models, *counting_apart(spec, source.workers))))
     outcome.snapshot = Snapshot(spec, kept).dump()
     return outcome
 
