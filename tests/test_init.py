@@ -23,12 +23,14 @@ from modelling import FRAME, X, unnamed, y
 from serving import command
 from skl2onnx import to_onnx
 from sklearn.cluster import DBSCAN
+from sklearn.compose import make_column_transformer
 from sklearn.ensemble import (
     RandomForestClassifier,
 )
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from engine import create_app
@@ -402,6 +404,43 @@ def test_a_reference_lacks_what_the_model_takes() -> None:
         f'rows.csv: error: there is no column "petal_width" {known[1]}, which the model takes',
     ]
     assert lines == [*map(str, run("model.pkl", "--reference", "rows.csv").exception.diagnostics)]
+
+
+def dates_in_numbers() -> str:
+    frame = FRAME.assign(sepal_width="2024-01-01")
+    frame.to_csv("rows.csv", index=False)
+    return 'column "sepal_width" has "2024-01-01", which is not a number; leave the cell empty where there is no value'
+
+
+@pytest.mark.parametrize(
+    "before", [SimpleImputer(), SimpleImputer(strategy="most_frequent"), StandardScaler()], ids=str
+)
+def test_dates_in_a_column_of_numbers_are_told(before: Any, folder: Path) -> None:
+    """Imputers and scalers that have seen numbers take nothing else."""
+    columns = make_column_transformer((before, list(FRAME.columns)))
+    save(make_pipeline(columns, LinearRegression()).fit(FRAME, y))
+    expected = dates_in_numbers()
+    before = contents(folder)
+    done = run("model.pkl", "--reference", "rows.csv")
+    assert [f"rows.csv: error: line 2: {expected}"] == [*map(str, done.exception.diagnostics)]
+    assert before == contents(folder)
+
+
+def twice(frame: Any) -> Any:
+    return frame * 2.5
+
+
+def test_a_model_that_answers_no_row_of_the_reference_is_not_written(folder: Path) -> None:
+    """What takes only numbers need not say so; the first row that it fails on is shown."""
+    save(make_pipeline(FunctionTransformer(twice), LinearRegression()).fit(FRAME, y))
+    dates_in_numbers()
+    before = contents(folder)
+    done = run("model.pkl", "--reference", "rows.csv")
+    (found,) = done.exception.diagnostics
+    assert "the model answers none of the " in found.message
+    assert "raised TypeError: can't multiply sequence by non-int of type" in found.message
+    assert "with what init would write, the spec has mistakes, so nothing was written:" in done.stderr
+    assert before == contents(folder)
 
 
 def test_an_example_that_would_not_pass_check_is_left_out_and_this_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

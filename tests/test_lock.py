@@ -103,6 +103,22 @@ def named(names: str) -> dict[str, Any]:
     return {"type": "object", "required": list(names), "properties": properties}
 
 
+def test_a_file_whose_examples_fail_is_not_pinned(folder: Path) -> None:
+    """Nor is any other; what was pinned stays as it is."""
+    first = run("lock")
+    before = (folder / "models.lock").read_bytes()
+    train(folder / "n.pkl")
+    joblib.dump(DecisionTreeClassifier(random_state=0).fit(X, (y + 1) % 3), folder / "m.pkl")
+    examples = [{"input": X[place].tolist(), "result": int(y[place])} for place in (0, -1)]
+    write_models(folder, m={"file": "m.pkl", "input": ROW, "examples": examples}, n={"file": "n.pkl", "input": ROW})
+    refused = run("lock")
+    assert (0, 1, "") == (first.returncode, refused.returncode, refused.stdout)
+    assert 2 == refused.stderr.count("error: the model answers ")
+    assert "models.yaml:" in refused.stderr
+    assert "error: the model answers 1, not 0" in refused.stderr
+    assert before == (folder / "models.lock").read_bytes()
+
+
 def test_a_file_that_differs_from_its_pin_is_not_opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lock_models()
     pinned = pins(folder)["m"]["sha256"]

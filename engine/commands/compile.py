@@ -61,7 +61,8 @@ def _only(spec: Spec, names: Iterable[str]) -> Spec:
 def _rows(facts: Facts) -> Iterable[tuple[str, ...]]:
     report = facts.report
     uncompiled = report.runtime == "sklearn"
-    note = f"serves: {report.why}" if uncompiled else ""
+    batches = f"serves batches from {report.batch_from} rows" if report.batch_runtime == "sklearn" else ""
+    note = f"serves: {report.why}" if uncompiled else batches
     yield facts.name, "scikit-learn", "sklearn", "", _shown(report.one_row), _shown(report.many_rows), note
     for trial in report.trials:
         serves = trial.candidate == report.why and not uncompiled

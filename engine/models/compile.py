@@ -10,10 +10,10 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import Diagnostic, SpecError
-from engine.models.batching import SharedRuntime
+from engine.models.batching import OneByOne, SharedRuntime
 from engine.models.cache import Cache, Entry, mode_for
 from engine.models.holding import hold, hold_golden
 from engine.models.instances import Wanted, columns
@@ -29,6 +29,9 @@ from engine.models.report import Report, Trial
 from engine.models.results import result_form
 from engine.models.rows import count_rows
 from engine.spec import Model, Spec
+
+if TYPE_CHECKING:
+    from engine.models.trying import Tried
 
 Progress = Callable[[str], None]
 
@@ -84,12 +87,12 @@ def needs_sklearn(spec: Spec) -> bool:
         found = [take_cached(model, cache, cache.key(model, file.data), file) for model, file in read]
     except (OSError, SpecError):
         return True
-    return any(prepared is None or not prepared.entry.programs for prepared in found)
+    return any(prepared is None or prepared.needs_file for prepared in found)
 
 
 def uncompiled(model: Model, file: ModelFile, opened: Opened) -> Predictor:
     """Make the predictor of a model as its file has it, with no compiling and no proof; raise `SpecError`."""
-    entry = _compile(replace(model, runtime="sklearn"), file, opened, lambda _: None)
+    entry, _ = _compile(replace(model, runtime="sklearn"), file, opened, lambda _: None, is_tried=False)
     return _restore(model, Prepared("", entry, file, file.sha256), opened)
 
 
@@ -130,14 +133,16 @@ def _prepare(model: Model, cache: Cache, files: ModelFiles, opened: Opened, prog
 
 def _prepare_anew(model: Model, key: str, file: ModelFile, opened: Opened, progress: Progress) -> Prepared:
     """Compile a model, and hold it to its examples."""
-    entry = _compile(model, file, opened, progress)
+    entry, tried = _compile(model, file, opened, progress)
     progress(f"{model.name}: asking for its answers to examples")
     predictor = _restore(model, Prepared(key, entry, file, file.sha256), opened)
     hold(model.examples, predictor)
+    tried.require_answer(model)
+    facts = {**entry.facts, "good": tried.good, "warnings": list(tried.warnings())}
     form = result_form(model, predictor.columns, predictor)
     modules = opened.modules(model, file)  # now that all are imported that answers need
     facts = {
-        **entry.facts,
+        **facts,
         "compiler": find_compiler() is not None,
         "modules": hash_modules(modules),
         "result": form and asdict(form),
@@ -147,10 +152,16 @@ def _prepare_anew(model: Model, key: str, file: ModelFile, opened: Opened, progr
     return Prepared(whole_key(key, modules), replace(entry, facts=facts), file, file.sha256, modules)
 
 
-def _compile_graph(model: Model, file: ModelFile) -> Entry:
+def _compile_graph(model: Model, file: ModelFile, *, is_tried: bool) -> tuple[Entry, Tried]:
     from engine.models.onnxfile import read_graph  # noqa: PLC0415 - few models are graphs
+    from engine.models.proofrows import RowMaker  # noqa: PLC0415 - not where everything is compiled
+    from engine.models.trying import Tried, try_out  # noqa: PLC0415
 
     graph = read_graph(model, file.data)
+    tried = Tried()
+    if is_tried:
+        tried = try_out(graph.program, RowMaker(model, columns(model, graph.wanted), {}).rows(None, ()))
+    report = Report("onnx", verdict="not proven", why="the file is a graph already", one_by_one=tried.depends)
     facts = {
         "bytes": len(file.data),
         "estimator": "ONNX graph",
@@ -158,25 +169,31 @@ def _compile_graph(model: Model, file: ModelFile) -> Entry:
         "trained_with": "",
         "wanted": asdict(graph.wanted),
         "wording": asdict(graph.wording),
-        "report": asdict(Report("onnx", verdict="not proven", why="the file is a graph already")),
+        "report": asdict(report),
     }
-    return Entry(facts, {"one": dump(graph.program)})
+    return Entry(facts, {"one": dump(graph.program)}), tried
 
 
-def _compile(model: Model, file: ModelFile, opened: Opened, progress: Progress) -> Entry:
+def _compile(
+    model: Model, file: ModelFile, opened: Opened, progress: Progress, *, is_tried: bool = True
+) -> tuple[Entry, Tried]:
+    """Make an entry; unless `is_tried`, the model is not asked anything, and stays as its file has it."""
     require_reference(model)
     progress(f"{model.name}: loading")
     if model.file.suffix.lower() == ".onnx":
-        return _compile_graph(model, file)
+        return _compile_graph(model, file, is_tried=is_tried)
     from engine.models.artifacts import blaming_version  # noqa: PLC0415 - see Opened
     from engine.models.candidates import choose  # noqa: PLC0415
+    from engine.models.choosing import Chosen  # noqa: PLC0415
     from engine.models.estimator import inspect  # noqa: PLC0415
 
     artifact = opened.open(model, file)
+    chosen = Chosen(None, None, Report("sklearn"))
     with artifact.modules.found():
         inspected = inspect(model, artifact.estimator)
-        with blaming_version(artifact.trained_with):
-            chosen = choose(model, inspected, lambda text: progress(f"{model.name}: {text}"))
+        if is_tried:
+            with blaming_version(artifact.trained_with):
+                chosen = choose(model, inspected, lambda text: progress(f"{model.name}: {text}"))
     facts = {
         "bytes": artifact.bytes,
         "estimator": inspected.title,
@@ -187,7 +204,8 @@ def _compile(model: Model, file: ModelFile, opened: Opened, progress: Progress) 
         "report": asdict(chosen.report),
     }
     programs = {"one": chosen.program, "batch": chosen.batch_program}
-    return Entry(facts, {name: dump(program) for name, program in programs.items() if program is not None})
+    made = {name: dump(program) for name, program in programs.items() if program is not None}
+    return Entry(facts, made), chosen.tried
 
 
 def _restore(model: Model, prepared: Prepared, opened: Opened) -> ModelPredictor:
@@ -216,33 +234,48 @@ def _restore(model: Model, prepared: Prepared, opened: Opened) -> ModelPredictor
         examples=len(model.examples),
         report=report,
         note=prepared.note,
+        warnings=tuple(
+            Diagnostic(model.place(key), model.node.hidden(text), "warning") for key, text in facts.get("warnings", ())
+        ),
     )
-    return ModelPredictor(fitting, _runtime(model, prepared, programs, report.batch_from, opened), wording, shown)
+    runtime = _runtime(model, prepared, programs, report, opened)
+    return ModelPredictor(fitting, runtime, wording, shown, facts.get("good"))
 
 
 def _runtime(
-    model: Model, prepared: Prepared, programs: Mapping[str, Program], batch_from: int, opened: Opened
+    model: Model, prepared: Prepared, programs: Mapping[str, Program], report: Report, opened: Opened
 ) -> Runtime:
-    if prepared.file is not None and "one" not in programs:
-        from engine.models.estimator import SklearnRuntime  # noqa: PLC0415 - see Opened
-
-        artifact = opened.open(model, prepared.file, prepared.modules)
-        alone = SklearnRuntime(artifact.estimator, model.response_method, probabilities=model.output.probabilities)
-
-        def finding(rows: Any) -> Answer:
-            with artifact.modules.found():
-                return alone(rows)
-
-        return SharedRuntime(finding, model.batch.max_size, model.batch.max_wait_ms / 1000, model.timeout)
-    one = programs["one"]
-    if "batch" not in programs:
+    if "one" not in programs:
+        return _shared(model, prepared, opened, one_by_one=bool(report.one_by_one))
+    one: Runtime = programs["one"]
+    if report.one_by_one:
+        return OneByOne(one)
+    if report.batch_runtime is None:
         return one
-    batch = programs["batch"]
+    batch = programs["batch"] if "batch" in programs else _shared(model, prepared, opened)
 
     def by_size(rows: Any) -> Answer:
-        return (batch if count_rows(rows) >= batch_from else one)(rows)
+        return (batch if count_rows(rows) >= report.batch_from else one)(rows)
 
     return by_size
+
+
+def _shared(model: Model, prepared: Prepared, opened: Opened, *, one_by_one: bool = False) -> Runtime:
+    """Have scikit-learn answer, in calls that requests share unless the rows are computed one by one."""
+    from engine.models.estimator import SklearnRuntime  # noqa: PLC0415 - see Opened
+
+    if prepared.file is None:
+        raise ValueError(f"the file of {model.name} is needed and was left out")
+    artifact = opened.open(model, prepared.file, prepared.modules)
+    alone = SklearnRuntime(artifact.estimator, model.response_method, probabilities=model.output.probabilities)
+
+    def finding(rows: Any) -> Answer:
+        with artifact.modules.found():
+            return alone(rows)
+
+    if one_by_one:
+        return SharedRuntime(OneByOne(finding), 1, 0.0, model.timeout)
+    return SharedRuntime(finding, model.batch.max_size, model.batch.max_wait_ms / 1000, model.timeout)
 
 
 def _as_loaded(report: Report, programs: Iterable[Program]) -> Report:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn import base
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -26,6 +26,7 @@ from engine.spec import Model
 from engine.validation import clip, show
 
 MAX_PARTS = 50
+_OF_TARGETS = ("transformer", "transformer_")
 _NUMERICAL_LIBRARIES = ("joblib", "numpy", "pandas", "scipy")
 
 
@@ -138,7 +139,7 @@ def wanted_by(estimator: Any) -> Wanted:
 
 
 def parts_of(estimator: Any) -> list[Any]:
-    """Give an estimator and those inside it, whatever holds them: steps, transformers, what a search wraps."""
+    """Give an estimator and those inside it that see its columns: steps, transformers, what a search wraps."""
     found: list[Any] = []
     waiting = [estimator]
     while waiting:
@@ -147,7 +148,8 @@ def parts_of(estimator: Any) -> list[Any]:
             waiting += list(part)[:MAX_PARTS]
         elif hasattr(part, "__dict__") and _is_part(part) and not any(part is known for known in found):
             found.append(part)
-            waiting += vars(part).values()
+            of_targets = _OF_TARGETS if isinstance(part, TransformedTargetRegressor) else ()
+            waiting += [value for name, value in vars(part).items() if name not in of_targets]
     return found
 
 

@@ -162,9 +162,10 @@ def _look_at_encoder(part: Any, flow: _Flow) -> _Flow:
 
 
 def _look_at_imputer(part: Any, flow: _Flow) -> _Flow:
-    for column in flow.columns:
-        column.gaps = True
     usual = getattr(part, "statistics_", None)
+    is_number = usual is None or np.asarray(usual).dtype.kind in "biuf"
+    for column in flow.columns:
+        column.gaps, column.is_number = True, column.is_number or is_number
     if flow.whole and usual is not None and len(usual) == len(flow.columns):
         for column, value in zip(flow.columns, np.asarray(usual).tolist(), strict=True):
             column.is_usually(value)
@@ -172,6 +173,8 @@ def _look_at_imputer(part: Any, flow: _Flow) -> _Flow:
 
 
 def _look_at_scaler(part: Any, flow: _Flow) -> _Flow:
+    for column in flow.columns:
+        column.is_number = True
     middle = next((getattr(part, name) for name in ("mean_", "center_") if getattr(part, name, None) is not None), None)
     if middle is None and hasattr(part, "data_min_"):
         middle = (part.data_min_ + part.data_max_) / 2

@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.errors import Diagnostic, SpecError
 from engine.models.compile import Progress, uncompiled
+from engine.models.holding import hold
 from engine.models.modelfile import ModelFile, format_of, read_file
 from engine.models.modules import hash_modules
 from engine.models.predictor import Predictor
@@ -92,8 +93,12 @@ def _pin(model: Model, file: ModelFile, opened: Opened) -> dict[str, Any]:
 
 
 def _golden(model: Model, file: ModelFile, opened: Opened) -> list[dict[str, Any]]:
-    """Ask the model, as its file has it, for its answers to its examples and to the first rows of its reference."""
+    """Ask the model, as its file has it, for its answers to its examples and to the first rows of its reference.
+
+    Raises `SpecError` for an example that it answers otherwise.
+    """
     predict = uncompiled(model, file, opened)
+    hold(model.examples, predict)
     valid = model.input.validator().is_valid
     instances = chain((example.input for example in model.examples), filter(valid, reference_instances(model)))
     asked = (_answer(predict, instance) for instance in islice(instances, GOLDEN))

@@ -19,7 +19,7 @@ class Prepared:
     """All that a predictor is made of; of one name, two with the same `key` are the same.
 
     `file` is the model's own, and `modules` the files beside models.yaml that it needs; once compiled, neither is
-    needed any more. `note` says why what was compiled before is not used.
+    needed any more, unless scikit-learn computes batches. `note` says why what was compiled before is not used.
     """
 
     key: str
@@ -31,7 +31,12 @@ class Prepared:
 
     def without_file(self) -> Prepared:
         """Leave the files out where nobody needs them."""
-        return replace(self, file=None, modules={}) if self.entry.programs else self
+        return self if self.needs_file else replace(self, file=None, modules={})
+
+    @property
+    def needs_file(self) -> bool:
+        """Whether scikit-learn answers some requests, so that the model's own file must be opened."""
+        return not self.entry.programs or self.entry.facts["report"]["batch_runtime"] == "sklearn"
 
 
 class Opened:
@@ -47,7 +52,9 @@ class Opened:
     def open(self, model: Model, file: ModelFile, modules: Mapping[str, bytes] | None = None) -> Any:
         """Give the model's `Artifact`, which imports `modules` if given; raise `SpecError`."""
         from engine.models.artifacts import Artifacts  # noqa: PLC0415 - not where everything is compiled
+        from engine.models.quieting import show_warnings_once  # noqa: PLC0415
 
+        show_warnings_once()
         self._artifacts = self._artifacts or Artifacts(self.opens)
         return self._artifacts.open(model, file.data, file.sha256, modules)
 

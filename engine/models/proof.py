@@ -17,6 +17,7 @@ from engine.models.trees import Array
 
 CHUNK = 1_000
 SECONDS = 20.0
+HALVING_SECONDS = 3.0  # for finding the rows of a refused part that are not refused
 SINGLES = 40
 MANY = 1_000
 PROBABILITY_TOLERANCE = 1e-5
@@ -78,12 +79,15 @@ def examine(baseline: Runtime, margin: Callable[[Any], Array] | None, rows: Proo
         _ask(examination, baseline, part)
     for index in range(min(SINGLES, count_rows(rows.plain))):
         _ask(examination, baseline, slice_rows(rows.plain, index, index + 1))
+    left = HALVING_SECONDS
     for begin in range(0, count_rows(rows.plain), CHUNK):
         if time.monotonic() > deadline:
             break
         part = slice_rows(rows.plain, begin, begin + CHUNK)
-        if not _ask(examination, baseline, part):
-            _ask_halves(examination, baseline, part, deadline)
+        if not _ask(examination, baseline, part) and left > 0:
+            started = time.monotonic()
+            _ask_halves(examination, baseline, part, min(deadline, started + left))
+            left -= time.monotonic() - started
     results = [q.answer.result for q in examination.questions if q.answer is not None]
     examination.spread = _spread(results)
     return examination

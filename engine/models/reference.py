@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 from engine.errors import SpecError, did_you_mean
 from engine.jsonschemas import types_of
-from engine.models.csvfile import CsvFile, Wrong, read_cell, read_csv
+from engine.models.csvfile import CsvFile, Row, Wrong, read_cell, read_csv
 from engine.spec import Model
 from engine.validation import Validator
 
@@ -16,30 +16,83 @@ MAX_MISTAKES = 10
 _NUMBERS = frozenset(("null", "number"))
 
 
-def reference_instances(model: Model) -> Iterator[Mapping[str, Any]]:
+def reference_instances(model: Model) -> Iterator[Any]:
     """Read the rows of the CSV that a model names as its reference, each cell as its feature's schema wants it.
 
-    A column that is no feature is left out. Raises `SpecError` for what is no CSV.
+    Of an object, a column that is no feature is left out; an array has the cells in their order, and a number or a text
+    is the first cell. Raises `SpecError` for what is no CSV.
     """
+    for _, instance in _read(model):
+        yield instance
+
+
+def _read(model: Model) -> Iterator[tuple[Row, Any]]:
+    """Give each row with its instance."""
     if model.reference is None:
         return
-    document = model.input.document
-    properties = document.get("properties", {})
-    takes = {name: Validator.of_part(document, part).is_valid for name, part in properties.items()}
-    for row in read_csv(model.reference, _wrong(model), properties).rows:
-        cells = {name: _cell(row.cells[name], taken) for name, taken in takes.items() if row.cells.get(name)}
-        yield {name: cell for name, cell in cells.items() if cell is not None}
+    file = read_csv(model.reference, _wrong(model), model.input.document.get("properties", {}))
+    read = _reader(model.input.document, file.names)
+    for row in file.rows:
+        yield row, read(row)
+
+
+def _reader(document: Any, names: Sequence[str]) -> Callable[[Row], Any]:
+    types = types_of(document, document)
+    if types == {"array"}:
+        prefix, item = document.get("prefixItems", ()), document.get("items", True)
+        parts = [*prefix, *[item] * len(names)][: len(names)]
+        items = [Validator.of_part(document, part).is_valid for part in parts]
+        return lambda row: [_cell(row.cells[name], take) for name, take in zip(names, items, strict=True)]
+    if types in ({"number"}, {"string"}):
+        take = Validator(document).is_valid
+        return lambda row: _cell(row.cells[names[0]], take)
+    takes = {name: Validator.of_part(document, part).is_valid for name, part in document.get("properties", {}).items()}
+    nulls = {name for name in document.get("required", ()) if name in takes and takes[name](None)}
+
+    def read(row: Row) -> Any:
+        texts = {name: row.cells.get(name) for name in takes}
+        cells = {name: _cell(text, takes[name]) if text else None for name, text in texts.items()}
+        return {name: cell for name, cell in cells.items() if cell is not None or name in nulls}
+
+    return read
 
 
 def require_reference(model: Model) -> None:
-    """Raise `SpecError` for a reference without a feature that is required, or with a text for a number."""
-    properties = model.input.document.get("properties")
-    if model.reference is None or properties is None:
+    """Raise `SpecError` for a reference of which no row is an instance.
+
+    So too for one without a feature that is required, or with a text for a number.
+    """
+    if model.reference is None:
         return
-    wrong = _wrong(model)
-    mistakes = islice(_mistakes(model, read_csv(model.reference, wrong, properties)), MAX_MISTAKES)
-    if found := [diagnostic for mistake in mistakes for diagnostic in wrong(mistake).diagnostics]:
+    wrong, properties = _wrong(model), model.input.document.get("properties")
+    mistakes: Iterator[str] = iter(())
+    if properties is not None:
+        mistakes = _mistakes(model, read_csv(model.reference, wrong, properties))
+    said = list(islice(mistakes, MAX_MISTAKES)) or list(islice(_unusable(model), MAX_MISTAKES))
+    if found := [diagnostic for mistake in said for diagnostic in wrong(mistake).diagnostics]:
         raise SpecError(found)
+
+
+def _unusable(model: Model) -> Iterator[str]:
+    """Say what is wrong with the first row, if none is an instance of the input."""
+    validator = Validator(model.input.document)
+    count, first = 0, None
+    for row, instance in _read(model):
+        if validator.is_valid(instance):
+            return
+        first = first or (row, instance)
+        count += 1
+    if first is None:
+        yield "there is no row below the names of the columns"
+        return
+    row, instance = first
+    for violation in validator.violations(instance):
+        name = next((one for one in (*violation.path, violation.name) if one != ""), None)
+        if isinstance(name, int):
+            name = list(row.cells)[name] if name < len(row.cells) else None
+        where = f'column "{name}": ' if name is not None else ""
+        rows = f"none of its {count:,} rows fits the input" if count > 1 else "its only row does not fit the input"
+        yield f"{rows}; line {row.line}: {where}{violation.detail}"
 
 
 def _mistakes(model: Model, file: CsvFile) -> Iterator[str]:

@@ -113,7 +113,8 @@ def check(
     outcome.notes += tuple(f"{name}: {instead}" for name, instead in served if instead)
     outcome.notes += tuple(f"{facts.name}: {facts.note}" for facts in outcome.facts if facts.note)
     kept = {name: one.without_file() for name, one in prepared.items()}
-    outcome.mistakes = tuple(sorted((*spec.warnings, *counting_apart(spec, source.workers))))
+    of_models = (warning for facts in outcome.facts for warning in facts.warnings)
+    outcome.mistakes = tuple(sorted((*spec.warnings, *of_models, *counting_apart(spec, source.workers))))
     outcome.modules = _identify_modules(kept)
     outcome.snapshot = Snapshot(spec, kept).dump()
     return outcome
