@@ -29,7 +29,7 @@ import numpy as np
 from engine.spec import Model, read_regular, write_whole
 
 VARIABLE = "ENGINE_CACHE_DIR"
-_LIBRARIES = ("endpoint-engine", "numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx")
+_LIBRARIES = ("endpoint-engine", "numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "skl2onnx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +128,9 @@ def _set_variable(value: str | None) -> None:
 def _surroundings() -> list[str]:
     """Name the code, the libraries, the Python and the machine that a compiled model is for."""
     code = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.glob("*.[pc]*")):
-        code.update(source.read_bytes() if source.is_file() else b"")
+    folder = Path(__file__).parent
+    for source in sorted([*folder.rglob("*.py"), *folder.glob("*.c")]):
+        code.update(source.read_bytes())
     compiler = "a C compiler" if os.environ.get("CC") or any(map(shutil.which, ("cc", "gcc", "clang"))) else "none"
     here = [platform.python_version(), platform.system(), platform.machine(), compiler]
     return [code.hexdigest(), *map(_version, _LIBRARIES), *here]

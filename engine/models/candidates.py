@@ -8,11 +8,11 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
 
 from engine.models import steps as s
 from engine.models.converting import estimator_program, trees_graph
-from engine.models.estimator import Inspected, SklearnRuntime, as_taken
+from engine.models.dtypes import as_taken
+from engine.models.estimator import Inspected, SklearnRuntime, is_classifier
 from engine.models.graphs import Graph, OnnxTrees
 from engine.models.lowered import NotLowered
 from engine.models.lowering import lower

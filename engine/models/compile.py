@@ -185,9 +185,11 @@ def _compile(model: Model, file: ModelFile, opened: Opened, progress: Progress) 
         return _compile_graph(model, file)
     from engine.models.candidates import choose  # noqa: PLC0415 - see Opened
     from engine.models.estimator import inspect  # noqa: PLC0415
+    from engine.models.independent import require_trained_dtypes  # noqa: PLC0415
 
     artifact = opened.open(model, file)
     inspected = inspect(model, artifact.estimator)
+    require_trained_dtypes(model, inspected)
     chosen = choose(model, inspected, lambda text: progress(f"{model.name}: {text}"))
     facts = {
         "bytes": artifact.bytes,
@@ -205,8 +207,7 @@ def _compile(model: Model, file: ModelFile, opened: Opened, progress: Progress) 
 def _restore(model: Model, prepared: Prepared, opened: Opened) -> ModelPredictor:
     """Make the predictor that an entry describes."""
     facts = prepared.entry.facts
-    wanted = facts["wanted"]
-    fitting = columns(model, Wanted(**{**wanted, "names": _tuple(wanted["names"])}))
+    fitting = columns(model, Wanted.restored(facts["wanted"]))
     wording = Wording(*(_tuple(facts["wording"][name]) for name in ("classes", "labels", "keys")))
     trials = tuple(Trial(**trial) for trial in facts["report"]["trials"])
     programs = {name: load(data) for name, data in prepared.entry.programs.items()}

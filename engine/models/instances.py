@@ -1,26 +1,35 @@
-"""JSON instances → rows: an array, a table of named columns where some are texts, or a list of texts."""
+"""JSON instances → rows: an array, a table of columns with their dtypes, objects as they are, or a list of texts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import Any, Literal
 
 import numpy as np
 
 from engine.errors import RefusedInstance, did_you_mean, plural
-from engine.jsonschemas import MAX_REFERENCES, lookup, types_of
+from engine.jsonschemas import MAX_REFERENCES, is_whole, lookup, types_of
+from engine.models.dtypes import (
+    Dtype,
+    Feature,
+    Table,
+    fits,
+    float_rows,
+    from_schema,
+    maker,
+    named_values,
+    whole_rows,
+)
 from engine.spec import Model
 
 _NUMERIC = frozenset(("boolean", "number", "null"))
+_PLAIN = ("bool", "float", "int", "object")  # what an array can hold
 _NAN = float("nan")
 
 Convert = Callable[[Sequence[Any]], Any]
-
-
-Table = Mapping[str, Any]
-"""Columns by name: float64 arrays, and arrays of objects where a column has texts."""
+Form = Literal["array", "table", "mappings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,28 +37,45 @@ class Wanted:
     """What an estimator was trained on: its `n_features_in_` and `feature_names_in_`, None where it has none.
 
     `by_name` says that it selects columns by their names, `none` that it knows a missing text as None, not NaN.
+    `casts` says that it turns whatever numbers it gets into floats, and `single` that it was trained on float32. `rows`
+    is the form of rows that it has been found to take, None for the usual one. `dtypes` are those that are known of its
+    columns, by name, and `unused` are the columns that no part of it ever looks at.
     """
 
     count: int | None = None
     names: tuple[str, ...] | None = None
     by_name: bool = False
     none: bool = False
+    casts: bool = True
+    single: bool = False
+    rows: Form | None = None
+    dtypes: Mapping[str, Dtype] = field(default_factory=dict)
+    unused: tuple[str, ...] = ()
+
+    @classmethod
+    def restored(cls, facts: Mapping[str, Any]) -> Wanted:
+        """Make the record that JSON kept."""
+        dtypes = {name: Dtype.restored(dtype) for name, dtype in facts["dtypes"].items()}
+        names = None if facts["names"] is None else tuple(facts["names"])
+        return cls(**{**facts, "names": names, "dtypes": dtypes, "unused": tuple(facts["unused"])})
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
     """How instances become rows: `convert` does it, `names` are the columns where they have names.
 
-    `count` is their number, None where that is unknown; `form` tells an array from a table and from a list of
-    texts; `texts` are the columns of a table that are not numbers; `gaps` tells whether a value may be missing.
+    `count` is their number, None where that is unknown; `form` tells an array from a table, from objects as they are
+    and from a list of texts; `texts` are the columns of a table that are not numbers, and `dtypes` those of its
+    columns; `gaps` tells whether a value may be missing.
     """
 
     convert: Convert
     names: tuple[str, ...] | None
     count: int | None
-    form: Literal["array", "table", "texts"] = "array"
+    form: Literal["array", "table", "mappings", "texts"] = "array"
     texts: frozenset[str] = frozenset()
     gaps: bool = True
+    dtypes: Mapping[str, Dtype] = field(default_factory=dict)
 
 
 def columns(model: Model, wanted: Wanted) -> Columns:
@@ -58,15 +84,17 @@ def columns(model: Model, wanted: Wanted) -> Columns:
     types = types_of(model.input.document, model.input.document)
     if types == {"object"}:
         return _object_columns(model, wanted)
+    if model.rows in ("table", "mappings"):
+        raise model.error(f"rows: {model.rows} is for instances that are objects", "rows")
     if types == {"array"}:
         if not wanted.by_name:  # else an array is the mistake, of whatever length
             _require_length(model, count)
         gaps = any("null" in types_of(part, model.input.document) for part in _array_parts(model))
-        return Columns(_array_converter(model, count), None, count, gaps=gaps)
+        return Columns(_array_converter(model, wanted), None, count, gaps=gaps)
     if types == {"number"}:
         if count not in (None, 1):
             raise model.error(f"the model takes {count} features, and an instance that is a number is one", "input")
-        return Columns(_to_column, None, 1, gaps=False)
+        return Columns(_number_converter(model, wanted), None, 1, gaps=False)
     if types == {"string"}:
         if count is not None:
             what = f"the model takes {plural(count, 'feature')}, not texts; its input is an object or an array"
@@ -79,32 +107,132 @@ def columns(model: Model, wanted: Wanted) -> Columns:
 
 def _object_columns(model: Model, wanted: Wanted) -> Columns:
     properties = model.input.document.get("properties", {})
-    order = _column_order(model, tuple(properties), wanted.count, wanted.names)
-    required = set(model.input.document.get("required", ()))
-    types = {name: _feature_types(model, name) for name in order}
-    defaults = {name: _default(model, name, properties[name]) for name in order}
-    numeric = {name for name in order if types[name] <= _NUMERIC}
-    if wanted.by_name or (wanted.names and len(numeric) < len(order)):
-        texts = frozenset(name for name in order if name not in numeric or types[name] == {"boolean", "null"})
-        missing = {name: _none(defaults[name]) if wanted.none and name in texts else defaults[name] for name in order}
-        kinds = {
-            name: bool if types[name] == {"boolean"} else object if name in texts else np.float64 for name in order
+    rows = model.rows if model.rows != "auto" else wanted.rows
+    defaults = {name: _default(model, name, part) for name, part in properties.items()}
+    if rows == "mappings":
+        return _mappings(model, defaults)
+    order = column_order(model, wanted)
+    features = {name: _feature(model, name, defaults[name]) for name in order if name not in wanted.unused}
+    dtypes = {
+        name: _dtype(model, wanted, name, features[name]) if name in features else Dtype("object") for name in order
+    }
+    numeric = all(feature.types <= _NUMERIC for feature in features.values())
+    is_table = wanted.by_name or any(name in model.dtypes and dtypes[name].kind not in _PLAIN for name in order)
+    if wanted.names and not is_table:
+        is_table = not numeric or (not wanted.casts and _array_kind(dtypes, features) is None)
+    if rows == "table" or (rows is None and is_table):
+        return _table(model, wanted, dtypes, features, defaults)
+    return _array(wanted, dtypes, features, defaults)
+
+
+def _mappings(model: Model, defaults: Mapping[str, Any]) -> Columns:
+    """Let objects be as they are, but for absent features that have a default."""
+    filled = {name: default for name, default in defaults.items() if default is not _NAN}
+
+    def convert(instances: Sequence[Any]) -> Any:
+        return [{**filled, **instance} for instance in instances]
+
+    return Columns(convert, tuple(defaults), len(defaults), "mappings", _texts(model, defaults))
+
+
+def _texts(model: Model, names: Iterable[str]) -> frozenset[str]:
+    """Name the columns that are not numbers, or booleans that may be missing."""
+    document = model.input.document
+    types = {name: types_of(document["properties"][name], document) for name in names}
+    return frozenset(name for name, found in types.items() if not found <= _NUMERIC or found <= {"boolean", "null"})
+
+
+def _table(
+    model: Model,
+    wanted: Wanted,
+    dtypes: Mapping[str, Dtype],
+    features: Mapping[str, Feature],
+    defaults: Mapping[str, Any],
+) -> Columns:
+    order = tuple(dtypes)
+    objects = frozenset(name for name in order if dtypes[name].kind in ("object", "string"))
+    missing = {name: _none(defaults[name]) if wanted.none and name in objects else defaults[name] for name in order}
+    makers = [(name, missing[name], maker(name, dtypes[name])) for name in features]
+    unused = [name for name in order if name not in features]
+
+    def convert(instances: Sequence[Any]) -> Table:
+        made = {
+            name: make([gap if (cell := instance.get(name)) is None else cell for instance in instances])
+            for name, gap, make in makers
         }
-        if any(name not in required for name in order):
-            kinds = {name: np.float64 if kind is bool else kind for name, kind in kinds.items()}
-        return Columns(_table_converter(order, kinds, missing), order, len(order), "table", texts)
-    if len(numeric) < len(order):
-        missing = {name: defaults[name] if name in numeric else _none(defaults[name]) for name in order}
-        return Columns(_cells_converter(order, missing, object), order, len(order))
-    if all(name in required and "null" not in types[name] for name in order):
-        return Columns(_required_converter(order), order, len(order), gaps=False)
-    return Columns(_cells_converter(order, defaults, np.float64), order, len(order))
+        if unused:
+            nothing = np.full(len(instances), None, object)
+            made = {name: made.get(name, nothing) for name in order}
+        return Table(made, dtypes)
+
+    return Columns(convert, order, len(order), "table", _texts(model, order), dtypes=dtypes)
 
 
-def _column_order(
-    model: Model, properties: tuple[str, ...], count: int | None, names: tuple[str, ...] | None
-) -> tuple[str, ...]:
-    """Decide the order of the columns: the model's own where it knows it, else the spec's."""
+def _array(
+    wanted: Wanted, dtypes: Mapping[str, Dtype], features: Mapping[str, Feature], defaults: Mapping[str, Any]
+) -> Columns:
+    order = tuple(dtypes)
+    if any(not feature.types <= _NUMERIC for feature in features.values()):
+        missing = {
+            name: defaults[name] if name in features and features[name].types <= _NUMERIC else _none(defaults[name])
+            for name in order
+        }
+        return Columns(_cells_converter(order, missing, set(features)), order, len(order), dtypes=dtypes)
+    kind = "float" if wanted.casts else _array_kind(dtypes, features) or "float"
+    gaps = len(features) < len(order) or any(feature.gaps for feature in features.values())
+    make = _rows_maker(order, kind, wanted, gaps=gaps)
+    is_whole_row = not gaps and all(defaults[name] is _NAN for name in order)
+    convert = _required_converter(order, make) if is_whole_row else _filled_converter(order, defaults, make, features)
+    return Columns(convert, order, len(order), gaps=gaps, dtypes=dtypes)
+
+
+def _array_kind(dtypes: Mapping[str, Dtype], features: Mapping[str, Feature]) -> str | None:
+    """Give the one kind that all columns have, None where they have several: numpy would make floats of them."""
+    kinds = {"float" if dtypes[name].kind == "object" else dtypes[name].kind for name in features}
+    return kinds.pop() if len(kinds) == 1 else None
+
+
+def _rows_maker(names: Sequence[str], kind: str, wanted: Wanted, *, gaps: bool) -> Callable[[list[Any]], Any]:
+    """Give what makes an array of one kind from lists of cells."""
+    if kind == "int":
+        return lambda rows: whole_rows(rows, names)
+    if kind == "bool":
+        return lambda rows: np.array(rows, np.bool_)
+    dtype = np.float32 if wanted.single else np.float64
+    return lambda rows: float_rows(rows, names, dtype, gaps=gaps)
+
+
+def _dtype(model: Model, wanted: Wanted, name: str, feature: Feature) -> Dtype:
+    """Decide the dtype of a column: the declared one, else what is known of the model, else what the schema says."""
+    known = wanted.dtypes.get(name) or from_schema(feature)
+    declared = model.dtypes.get(name)
+    if declared is not None:
+        kind, _, zone = declared.rstrip("]").partition("[")
+        known = replace(known, kind=kind, zone=zone or known.zone, ordered=False)  # type: ignore[arg-type]
+    if known.kind == "category":
+        known = replace(known, values=_categories(model, name, feature, wanted.dtypes.get(name)))
+        if declared is not None and not known.values:
+            message = f'the categories of "{name}" are not known; list them in its enum, or name a reference'
+            raise model.error(message, "dtypes", name)
+    if declared is not None or fits(known, feature):
+        return known
+    return replace(from_schema(feature), values=known.values)
+
+
+def _categories(model: Model, name: str, feature: Feature, known: Dtype | None) -> tuple[Any, ...]:
+    """Give a column's categories: those that the model keeps or its reference has, and those that its schema lists."""
+    if feature.types - {"null"} == {"boolean"}:
+        return (False, True)
+    document = model.input.document
+    listed = named_values(document["properties"][name], document)
+    if known is None or known.kind != "category":
+        return listed or (known.values if known is not None else ())
+    return tuple(dict.fromkeys((*known.values, *listed)))
+
+
+def column_order(model: Model, wanted: Wanted) -> tuple[str, ...]:
+    """Decide the order of the columns: the model's own where it knows it, else the spec's; raise `SpecError`."""
+    properties, count, names = tuple(model.input.document.get("properties", {})), wanted.count, wanted.names
     where = ("features",) if model.features is not None else ("input", "properties")
     declared = model.features or properties
     if names is not None:
@@ -131,15 +259,19 @@ def _column_order(
     return declared
 
 
-def _feature_types(model: Model, name: str) -> frozenset[str]:
-    types = types_of(model.input.document["properties"][name], model.input.document)
+def _feature(model: Model, name: str, default: Any) -> Feature:
+    document = model.input.document
+    required = name in document.get("required", ())
+    types = types_of(document["properties"][name], document)
     if types & {"array", "object"}:
         raise model.error(
             f'the feature "{name}" may be an array or an object, which is no column; '
             "give it a type: number, integer, boolean or string",
             *("input", "properties", name),
         )
-    return types
+    gaps = default is _NAN and (not required or "null" in types)
+    whole = is_whole(document["properties"][name], document) and (default is _NAN or not isinstance(default, float))
+    return Feature(types, whole, gaps)
 
 
 def _default(model: Model, name: str, schema: Any) -> Any:
@@ -165,33 +297,40 @@ def _none(default: Any) -> Any:
     return None if default is _NAN else default
 
 
-def _required_converter(order: tuple[str, ...]) -> Convert:
+def _required_converter(order: tuple[str, ...], make: Callable[[list[Any]], Any]) -> Convert:
     cells = itemgetter(*order) if len(order) > 1 else lambda instance: (instance[order[0]],)
 
     def convert(instances: Sequence[Any]) -> Any:
-        return np.array([cells(instance) for instance in instances], dtype=np.float64)
+        return make([cells(instance) for instance in instances])
 
     return convert
 
 
-def _cells_converter(order: tuple[str, ...], missing: Mapping[str, Any], dtype: Any) -> Convert:
+def _filled_converter(
+    order: tuple[str, ...], missing: Mapping[str, Any], make: Callable[[list[Any]], Any], used: Mapping[str, Any]
+) -> Convert:
+    """Fill gaps; columns that are not `used` are nothing but gaps."""
+    places = [(name, missing[name]) for name in order]
+    if len(used) == len(order):
+        return lambda instances: make(
+            [[gap if (cell := instance.get(name)) is None else cell for name, gap in places] for instance in instances]
+        )
+    return lambda instances: make(
+        [
+            [gap if name not in used or (cell := instance.get(name)) is None else cell for name, gap in places]
+            for instance in instances
+        ]
+    )
+
+
+def _cells_converter(order: tuple[str, ...], missing: Mapping[str, Any], used: set[str]) -> Convert:
     def convert(instances: Sequence[Any]) -> Any:
-        rows = np.empty((len(instances), len(order)), dtype=dtype)
+        rows = np.empty((len(instances), len(order)), dtype=object)
         for row, instance in zip(rows, instances, strict=True):
-            row[:] = [missing[name] if (cell := instance.get(name)) is None else cell for name in order]
+            row[:] = [
+                missing[name] if name not in used or (cell := instance.get(name)) is None else cell for name in order
+            ]
         return rows
-
-    return convert
-
-
-def _table_converter(order: tuple[str, ...], kinds: Mapping[str, Any], missing: Mapping[str, Any]) -> Convert:
-    def convert(instances: Sequence[Any]) -> Table:
-        return {
-            name: np.array(
-                [missing[name] if (cell := instance.get(name)) is None else cell for instance in instances], kinds[name]
-            )
-            for name in order
-        }
 
     return convert
 
@@ -213,21 +352,29 @@ def _require_length(model: Model, count: int | None) -> None:
         raise model.error(f"the model takes {plural(count, 'feature')}, and {required}", "input", "minItems")
 
 
-def _array_converter(model: Model, count: int | None) -> Convert:
-    if any(not types_of(part, model.input.document) <= _NUMERIC for part in _array_parts(model)):
+def _array_converter(model: Model, wanted: Wanted) -> Convert:
+    document, count = model.input.document, wanted.count
+    parts = _array_parts(model)
+    if any(not types_of(part, document) <= _NUMERIC for part in parts):
         raise model.error(
             "an instance that is an array is a row of numbers; say items: {type: number}", "input", "items"
         )
+    kinds = {from_schema(Feature.of(part, document, gaps="null" in types_of(part, document))).kind for part in parts}
+    kind = kinds.pop() if len(kinds) == 1 and not wanted.casts else "float"
 
     def convert(instances: Sequence[Any]) -> Any:
         width = count if count is not None else len(instances[0])
         for row, instance in enumerate(instances):
             if len(instance) != width:
                 raise RefusedInstance(row, f"{plural(len(instance), 'feature')}, and the model takes {width}")
-        return np.array([[_NAN if cell is None else cell for cell in instance] for instance in instances], np.float64)
+        make = _rows_maker([f"item {place}" for place in range(width)], kind, wanted, gaps=True)
+        return make([[_NAN if cell is None else cell for cell in instance] for instance in instances])
 
     return convert
 
 
-def _to_column(instances: Sequence[Any]) -> Any:
-    return np.array(instances, dtype=np.float64).reshape(-1, 1)
+def _number_converter(model: Model, wanted: Wanted) -> Convert:
+    document = model.input.document
+    kind = "int" if is_whole(document, document) and not wanted.casts else "float"
+    make = _rows_maker(("the number",), kind, wanted, gaps=False)
+    return lambda instances: make([(cell,) for cell in instances])

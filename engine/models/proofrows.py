@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from engine.errors import RefusedInstance
+from engine.jsonschemas import types_of
 from engine.models import steps as s
 from engine.models.instances import Columns
 from engine.models.predictor import Refusal
@@ -30,6 +32,7 @@ HUGE = 1e300
 WIDEST = 1e307  # the numbers between three times this and its negative can be drawn: their span is a float
 REACH_SECONDS = 5.0
 FLOAT32_MAX = float(np.finfo(np.float32).max)
+_TIMES = ("2024-01-01T00:00:00Z", "1999-12-31T23:59:59Z", "2024-02-29T12:30:15.123456Z", "2030-07-01T06:00:00Z")
 _MAGNITUDES = (FLOAT32_MAX, 3.4028235677973366e38, 1e39, -1e39, 1e300, -1.7976931348623157e308, 5e-324, 0.0, -0.0)
 
 
@@ -79,13 +82,13 @@ class RowMaker:
     def rows(self, walk: Walk | None, texts: Sequence[str]) -> ProofRows:
         """Make all rows; `texts` are words and categories that the model knows."""
         real = filter(self._valid, reference_instances(self._model))
-        declared = [*(example.input for example in self._model.examples), *real]
+        declared = self._taken([*(example.input for example in self._model.examples), *real])
         if self._columns.form == "texts":
             return ProofRows([*declared, *self._texts(texts)], [])
         if self._columns.count is None:
             return ProofRows(self._columns.convert(declared) if declared else [], [])
-        if self._columns.form == "table":
-            return ProofRows(self._columns.convert([*declared, *self._records(texts)]), [])
+        if self._columns.form in ("table", "mappings"):
+            return ProofRows(self._columns.convert([*declared, *self._taken([*self._records(texts)])]), [])
         spread = self._spread()
         parts = [self._columns.convert(declared)] * bool(declared) + [spread]
         if walk is not None:
@@ -93,6 +96,18 @@ class RowMaker:
         plain = self._permitted(np.vstack(parts))
         typical = plain[0].copy() if len(plain) else spread[0]
         return ProofRows(plain, [row.reshape(1, -1) for row in self._permitted(self._hard(typical))])
+
+    def _taken(self, instances: list[Any]) -> list[Any]:
+        """Leave out the instances that columns of their dtypes cannot hold."""
+
+        def is_taken(instance: Any) -> bool:
+            try:
+                self._columns.convert([instance])
+            except RefusedInstance:
+                return False
+            return True
+
+        return [instance for instance in instances if is_taken(instance)]
 
     def _spread(self) -> Array:
         """Draw rows inside the ranges, beyond them, rounded, and of every magnitude."""
@@ -212,8 +227,7 @@ class RowMaker:
         for row in numbers[: SPREAD_ROWS // 2].tolist():
             record = {}
             for place, name in enumerate(self._names or ()):
-                if name in self._columns.texts:
-                    choices = [*(properties[name].get("enum") or [*categories, "zzz"])]
+                if choices := self._choices(name, properties[name], categories):
                     record[name] = choices[self._random.integers(len(choices))]
                 else:
                     record[name] = (
@@ -224,6 +238,18 @@ class RowMaker:
                     del record[name]
             if self._valid(record):
                 yield record
+
+    def _choices(self, name: str, schema: Any, categories: Sequence[str]) -> list[Any]:
+        """Give the values that a column is given: those that its schema lists, or the model knows, and others."""
+        dtype = self._columns.dtypes.get(name)
+        named = [*(schema.get("enum") or ())] if isinstance(schema, Mapping) else []
+        if named or (dtype is not None and dtype.kind == "datetime"):
+            return named or [*_TIMES]
+        known = [*dtype.values] if dtype is not None else []
+        if name in self._columns.texts:
+            types = types_of(schema, self._model.input.document)
+            return [True, False] if types <= {"boolean", "null"} else [*(known or categories), "zzz"]
+        return [*known, 0] if known else []
 
 
 def boxes(table: TreeTable, chosen: Array) -> tuple[Array, Array]:
