@@ -88,7 +88,12 @@ TRAINED = {
     "an index": (FunctionTransformer(looked_up), BITS, {"n": INTEGER, "x": NUMBER}, {}),
     "times": (FunctionTransformer(hour), TIMES, {"ts": TEXT}, {"ts": "datetime"}),
     "flags": (FunctionTransformer(flip), FLAGS, {"b": BOOLEAN, "x": NUMBER}, {}),
-    "categories": (FunctionTransformer(codes), PLANS, {"plan": {"enum": ["pro", "free", "basic"]}}, {"plan": "category"}),
+    "categories": (
+        FunctionTransformer(codes),
+        PLANS,
+        {"plan": {"enum": ["pro", "free", "basic"]}},
+        {"plan": "category"},
+    ),
 }
 
 
@@ -385,9 +390,10 @@ def test_what_takes_mappings_gets_the_objects_as_they_are(serve: Serve) -> None:
     predictor = serve(estimator, input=instance_of("n", c=C, n=NUMBER))
     assert Y == predictor(DICTS).result
     expected = estimator.predict_proba([{"c": "b"}]).tolist()
-    assert expected == serve(estimator, input=instance_of("n", c=C, n=NUMBER), response_method="predict_proba")(
-        [{"c": "b"}]
-    ).result
+    assert (
+        expected
+        == serve(estimator, input=instance_of("n", c=C, n=NUMBER), response_method="predict_proba")([{"c": "b"}]).result
+    )
 
 
 class ReadsMappings:

@@ -227,6 +227,7 @@ def _restore(model: Model, prepared: Prepared, opened: Opened) -> ModelPredictor
         trained_with=facts["trained_with"],
         examples=len(model.examples),
         report=report,
+        dtypes={name: dtype.declared for name, dtype in fitting.dtypes.items()} if fitting.form == "table" else {},
     )
     return ModelPredictor(fitting, _runtime(model, prepared, programs, report.batch_from, opened), wording, shown)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Protocol
 
@@ -37,7 +37,7 @@ class Facts:
     """What `check` and the start-up lines say about a model.
 
     `estimator` names the class, a pipeline's steps in brackets; `features` are the columns' names, or their
-    number where they have none; `classes` are those of a classifier, and `keys` what its probabilities are called;
+    number where they have none, and `dtypes` those of a table's columns; `classes` are those of a classifier, and `keys` what its probabilities are called;
     `result` is the form of one result, None where that is not known; `largest` is the largest number that is taken
     in a column, None where that is not known; `trained_with` is the version of scikit-learn that saved the model;
     `report` is how its runtime was chosen.
@@ -57,6 +57,7 @@ class Facts:
     trained_with: str
     examples: int
     report: Report
+    dtypes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
