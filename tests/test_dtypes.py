@@ -1,4 +1,4 @@
-"""Columns have the dtypes that a model was trained with: what is served is what the estimator answers to its own frame."""
+"""Columns have the dtypes that a model was trained with, so that it answers as it does to a frame of its own."""
 
 from __future__ import annotations
 
@@ -78,6 +78,7 @@ def encoder() -> Any:
     return OneHotEncoder(handle_unknown="ignore")
 
 
+CATEGORY = {"plan": "category"}
 TRAINED = {
     "text": (make_pipeline(FunctionTransformer(as_text), encoder()), ZIPS, {"zip": {"enum": [1001, 8004]}}, {}),
     "text of a whole number": (make_pipeline(FunctionTransformer(as_text), encoder()), ZIPS, {"zip": INTEGER}, {}),
@@ -205,7 +206,7 @@ def test_an_integer_that_no_float_is_is_refused(bad: int, estimator: Any, serve:
     predictor = serve(estimator, input=OBJECT)
     good = dict(zip(NAMES, X[0].tolist(), strict=True))
     predictor([good | {"sepal_width": 9007199254740994}])
-    predictor([good | {"sepal_width": 1e300 if estimator is None else 9007199254740993.0}])
+    predictor([good | {"sepal_width": 9007199254740993.0}])
     for instances in ([good | {"sepal_width": bad}], [good, good | {"sepal_width": bad}]):
         with pytest.raises(RefusedInstance) as refused:
             predictor(instances)
@@ -490,7 +491,6 @@ def test_a_column_that_the_model_drops_may_be_anything(value: Any, serve: Serve)
 )
 def test_a_model_of_float32_gets_float32(estimator: Any, method: str, serve: Serve) -> None:
     rows = X.astype(np.float32)
-    getattr(estimator, "set_params")()
     estimator.fit(rows)
     predictor = serve(estimator, input={"type": "array", "items": NUMBER}, response_method=method)
     np.testing.assert_allclose(predictor(X.tolist()).result, getattr(estimator, method)(rows), rtol=1e-5)

@@ -125,13 +125,17 @@ def _pair(
 
 
 def _recorded(frame: Any, dtypes: Mapping[str, Dtype], model: Model) -> Any:
-    """Make categories of the columns of which the model itself says that they were."""
+    """Make categories and times of the columns of which the model itself says that they were."""
     import pandas as pd  # noqa: PLC0415 - an optional extra
 
     for name, dtype in dtypes.items():
-        if dtype.kind == "category" and name in frame.columns and name not in model.dtypes:
+        if name not in frame.columns or name in model.dtypes:
+            continue
+        if dtype.kind == "category":
             known = pd.CategoricalDtype([*dtype.values]) if dtype.values else "category"  # noqa: PD011
             frame[name] = frame[name].astype(known)
+        elif dtype.kind == "datetime":
+            frame[name] = pd.to_datetime(frame[name], errors="coerce")
     return frame
 
 

@@ -12,7 +12,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from engine.models.dtypes import Dtype
-from engine.models.parts import booster_dtypes, dtypes_of_values, parts_of
+from engine.models.parts import booster_dtypes, dtype_of_values, parts_of
 from engine.models.selections import selections
 
 _SCALERS = ("MaxAbsScaler", "MinMaxScaler", "RobustScaler", "StandardScaler")
@@ -170,7 +170,7 @@ def _look_at_histogram(part: Any, flow: _Flow) -> _Flow:
 def _look_at_encoder(part: Any, flow: _Flow) -> _Flow:
     if flow.whole and len(part.categories_) == len(flow.columns):
         for column, categories in zip(flow.columns, part.categories_, strict=True):
-            column.dtype = dtypes_of_values(categories)
+            column.dtype = dtype_of_values(categories)
             listed = np.asarray(categories).tolist()
             values = tuple(value for value in listed if not _is_gap(value))
             column.gaps |= len(values) < len(listed)

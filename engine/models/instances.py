@@ -66,7 +66,7 @@ class Columns:
 
     `count` is their number, None where that is unknown; `form` tells an array from a table, from objects as they are
     and from a list of texts; `texts` are the columns of a table that are not numbers, and `dtypes` those of its
-    columns; `gaps` tells whether a value may be missing.
+    columns; `array` is the dtype of an array of numbers; `gaps` tells whether a value may be missing.
     """
 
     convert: Convert
@@ -76,6 +76,7 @@ class Columns:
     texts: frozenset[str] = frozenset()
     gaps: bool = True
     dtypes: Mapping[str, Dtype] = field(default_factory=dict)
+    array: str = "float64"
 
 
 def columns(model: Model, wanted: Wanted) -> Columns:
@@ -90,11 +91,17 @@ def columns(model: Model, wanted: Wanted) -> Columns:
         if not wanted.by_name:  # else an array is the mistake, of whatever length
             _require_length(model, count)
         gaps = any("null" in types_of(part, model.input.document) for part in _array_parts(model))
-        return Columns(_array_converter(model, wanted), None, count, gaps=gaps)
+        kind = _kind_of_items(model, wanted)
+        array = _array_dtype(kind, wanted)
+        return Columns(_array_converter(model, wanted, kind), None, count, gaps=gaps, array=array)
     if types == {"number"}:
         if count not in (None, 1):
             raise model.error(f"the model takes {count} features, and an instance that is a number is one", "input")
-        return Columns(_number_converter(model, wanted), None, 1, gaps=False)
+        document = model.input.document
+        kind = "int" if is_whole(document, document) and not wanted.casts else "float"
+        make = _rows_maker(("the number",), kind, wanted, gaps=False)
+        convert = lambda instances: make([(cell,) for cell in instances])  # noqa: E731
+        return Columns(convert, None, 1, gaps=False, array=_array_dtype(kind, wanted))
     if types == {"string"}:
         if count is not None:
             what = f"the model takes {plural(count, 'feature')}, not texts; its input is an object or an array"
@@ -181,9 +188,17 @@ def _array(
     kind = "float" if wanted.casts else _array_kind(dtypes, features) or "float"
     gaps = len(features) < len(order) or any(feature.gaps for feature in features.values())
     make = _rows_maker(order, kind, wanted, gaps=gaps)
+    if kind != "float":
+        defaults = {name: defaults[name] if name in features else 0 for name in order}
     is_whole_row = not gaps and all(defaults[name] is _NAN for name in order)
     convert = _required_converter(order, make) if is_whole_row else _filled_converter(order, defaults, make, features)
-    return Columns(convert, order, len(order), gaps=gaps, dtypes=dtypes)
+    return Columns(convert, order, len(order), gaps=gaps, dtypes=dtypes, array=_array_dtype(kind, wanted))
+
+
+def _array_dtype(kind: str, wanted: Wanted) -> str:
+    if kind == "float":
+        return "float32" if wanted.single else "float64"
+    return {"int": "int64", "bool": "bool"}[kind]
 
 
 def _array_kind(dtypes: Mapping[str, Dtype], features: Mapping[str, Feature]) -> str | None:
@@ -198,7 +213,7 @@ def _rows_maker(names: Sequence[str], kind: str, wanted: Wanted, *, gaps: bool) 
         return lambda rows: whole_rows(rows, names)
     if kind == "bool":
         return lambda rows: np.array(rows, np.bool_)
-    dtype = np.float32 if wanted.single else np.float64
+    dtype = np.dtype(_array_dtype(kind, wanted))
     return lambda rows: float_rows(rows, names, dtype, gaps=gaps)
 
 
@@ -352,29 +367,32 @@ def _require_length(model: Model, count: int | None) -> None:
         raise model.error(f"the model takes {plural(count, 'feature')}, and {required}", "input", "minItems")
 
 
-def _array_converter(model: Model, wanted: Wanted) -> Convert:
-    document, count = model.input.document, wanted.count
-    parts = _array_parts(model)
-    if any(not types_of(part, document) <= _NUMERIC for part in parts):
+def _kind_of_items(model: Model, wanted: Wanted) -> str:
+    """Give the one kind of an array's items, raise `SpecError` for texts; several are floats."""
+    document = model.input.document
+    parts = [(part, types_of(part, document)) for part in _array_parts(model)]
+    if any(not types <= _NUMERIC for _, types in parts):
         raise model.error(
             "an instance that is an array is a row of numbers; say items: {type: number}", "input", "items"
         )
-    kinds = {from_schema(Feature.of(part, document, gaps="null" in types_of(part, document))).kind for part in parts}
+    kinds = {from_schema(Feature.of(part, document, gaps="null" in types)).kind for part, types in parts}
     kind = kinds.pop() if len(kinds) == 1 and not wanted.casts else "float"
+    return kind if kind in ("int", "bool") else "float"
+
+
+def _array_converter(model: Model, wanted: Wanted, kind: str) -> Convert:
+    count = wanted.count
+    gaps = any("null" in types_of(part, model.input.document) for part in _array_parts(model))
 
     def convert(instances: Sequence[Any]) -> Any:
         width = count if count is not None else len(instances[0])
         for row, instance in enumerate(instances):
             if len(instance) != width:
                 raise RefusedInstance(row, f"{plural(len(instance), 'feature')}, and the model takes {width}")
-        make = _rows_maker([f"item {place}" for place in range(width)], kind, wanted, gaps=True)
-        return make([[_NAN if cell is None else cell for cell in instance] for instance in instances])
+        if gaps:
+            instances = [[_NAN if cell is None else cell for cell in instance] for instance in instances]
+        return make(list(instances))
 
+    names = [f"item {place}" for place in range(count or 0)]
+    make = _rows_maker(names, kind, wanted, gaps=gaps or not count)
     return convert
-
-
-def _number_converter(model: Model, wanted: Wanted) -> Convert:
-    document = model.input.document
-    kind = "int" if is_whole(document, document) and not wanted.casts else "float"
-    make = _rows_maker(("the number",), kind, wanted, gaps=False)
-    return lambda instances: make([(cell,) for cell in instances])

@@ -10,13 +10,15 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from engine.models.dtypes import Dtype
+from engine.models.dtypes import Dtype, Kind
 
 MAX_PARTS = 50
 MAX_VALUES = 400
 _COUNTED = re.compile(r"(?:Column_|f|x)?(\d+)")
 _MAPPING_READERS = ("DictVectorizer", "FeatureHasher")
 # Where arrays show what a model was trained on: estimators that keep them refuse another dtype on every row.
+_KINDS: Mapping[str, Kind] = {"i": "int", "u": "int", "f": "float", "b": "bool", "U": "string", "T": "string"}
+_XGBOOST_KINDS: Mapping[str, Kind] = {"int": "int", "i": "bool", "float": "float", "q": "float"}
 _OWN_ARRAYS = ("cluster_centers_", "components_")
 
 
@@ -116,16 +118,23 @@ def _are_counted(names: tuple[str, ...]) -> bool:
     return all(one is not None and int(one[1]) == place for place, one in enumerate(found))
 
 
-def dtypes_of_values(values: Any) -> Dtype:
+def dtype_of_values(values: Any) -> Dtype:
     """Give the dtype of a column from the values that an encoder has learnt of it."""
     array = np.asarray(values)
     listed = array.tolist()
-    kept = tuple(value for value in listed if value is not None and value == value)[:MAX_VALUES]  # noqa: PLR0124
-    kinds: Mapping[str, Any] = {"i": "int", "u": "int", "f": "float", "b": "bool", "U": "string", "T": "string"}
-    if array.dtype.kind in kinds:
-        return Dtype(kinds[array.dtype.kind], kept)
+    kept = plain_values(listed)[:MAX_VALUES]
+    if array.dtype.kind == "M":
+        return Dtype("datetime")
+    if array.dtype.kind in _KINDS:
+        return Dtype(_KINDS[array.dtype.kind], kept)
     is_text = bool(kept) and all(isinstance(value, str) for value in kept)
     return Dtype("string" if is_text and None not in listed else "object", kept)
+
+
+def plain_values(values: Iterable[Any]) -> tuple[Any, ...]:
+    """Give the values that JSON has, without NaN."""
+    plain = [value.item() if isinstance(value, np.generic) else value for value in values]
+    return tuple(value for value in plain if isinstance(value, str | int | float) and value == value)  # noqa: PLR0124
 
 
 def booster_dtypes(part: Any, count: int) -> Iterator[Dtype | None]:
@@ -156,7 +165,7 @@ def _lightgbm(part: Any, count: int) -> list[Dtype | None] | None:
         return None
     found: list[Dtype | None] = [None] * count
     for place, values in zip(places, known, strict=True):
-        found[place] = Dtype("category", tuple(values))
+        found[place] = Dtype("category", plain_values(values))
     return found
 
 
@@ -166,16 +175,15 @@ def _xgboost(part: Any, count: int) -> list[Dtype | None] | None:
     types = booster.feature_types if booster is not None else None
     if booster is None or not types or len(types) != count:
         return None
-    kinds: Mapping[str, Any] = {"int": "int", "i": "bool", "float": "float", "q": "float"}
     values = _xgboost_values(booster) if "c" in types else {}
-    names = booster.feature_names or []
+    names = booster.feature_names or range(count)
     return [
-        Dtype("category", tuple(values.get(names[place] if names else place, ())))
+        Dtype("category", plain_values(values.get(name, ())))
         if kind == "c"
-        else Dtype(kinds[kind])
-        if kind in kinds
+        else Dtype(_XGBOOST_KINDS[kind])
+        if kind in _XGBOOST_KINDS
         else None
-        for place, kind in enumerate(types)
+        for name, kind in zip(names, types, strict=True)
     ]
 
 

@@ -37,10 +37,10 @@ class Facts:
     """What `check` and the start-up lines say about a model.
 
     `estimator` names the class, a pipeline's steps in brackets; `features` are the columns' names, or their
-    number where they have none, and `dtypes` those of a table's columns; `classes` are those of a classifier, and `keys` what its probabilities are called;
-    `result` is the form of one result, None where that is not known; `largest` is the largest number that is taken
-    in a column, None where that is not known; `trained_with` is the version of scikit-learn that saved the model;
-    `report` is how its runtime was chosen.
+    number where they have none, and `dtypes` those of a table's columns; `classes` are those of a classifier, and
+    `keys` what its probabilities are called; `result` is the form of one result, None where that is not known;
+    `largest` is the largest number that is taken in a column, None where that is not known; `trained_with` is the
+    version of scikit-learn that saved the model; `report` is how its runtime was chosen.
     """
 
     name: str

@@ -93,9 +93,10 @@ class RowMaker:
         parts = [self._columns.convert(declared)] * bool(declared) + [spread]
         if walk is not None:
             parts.append(self._edges(walk))
-        plain = self._permitted(np.vstack(parts))
+        plain = self._as_fed(self._permitted(np.vstack(parts)))
         typical = plain[0].copy() if len(plain) else spread[0]
-        return ProofRows(plain, [row.reshape(1, -1) for row in self._permitted(self._hard(typical))])
+        hard = self._as_fed(self._permitted(self._hard(typical.astype(np.float64))))
+        return ProofRows(plain, [row.reshape(1, -1) for row in hard])
 
     def _taken(self, instances: list[Any]) -> list[Any]:
         """Leave out the instances that columns of their dtypes cannot hold."""
@@ -108,6 +109,15 @@ class RowMaker:
             return True
 
         return [instance for instance in instances if is_taken(instance)]
+
+    def _as_fed(self, rows: Array) -> Array:
+        """Give rows the dtype of the model's arrays; leave out those that have none in it."""
+        dtype = np.dtype(self._columns.array)
+        if dtype.kind == "f":
+            return rows.astype(dtype)
+        least, most = (0, 1) if dtype.kind == "b" else (-(2**53), 2**53)
+        kept = ((rows >= least) & (rows <= most) & (rows == np.rint(rows))).all(axis=1)
+        return rows[kept].astype(dtype)
 
     def _spread(self) -> Array:
         """Draw rows inside the ranges, beyond them, rounded, and of every magnitude."""

@@ -10,6 +10,7 @@ from typing import Any
 from engine.jsonschemas import types_of
 from engine.models.dtypes import Dtype, named_values
 from engine.spec import Model
+from engine.validation import clip
 
 _KINDS: Mapping[str, Any] = {"b": "bool", "f": "float", "i": "int", "u": "int"}
 
@@ -57,17 +58,27 @@ def declared_frame(frame: Any, model: Model) -> Any:
     for name, declared in model.dtypes.items():
         if name not in frame.columns:
             continue
-        kind, _, zone = declared.rstrip("]").partition("[")
-        if kind == "datetime":
-            times = pd.to_datetime(frame[name], format="ISO8601", utc=bool(zone))
-            frame[name] = times.dt.tz_convert(zone) if zone else times
-        elif kind == "category":
-            frame[name] = frame[name].astype(pd.CategoricalDtype(_categories(frame[name], model, name)))
-        elif kind == "string":
-            frame[name] = frame[name].astype("str")
-        else:
-            frame[name] = frame[name].astype({"float": "float64", "int": "int64"}.get(kind, kind))
+        try:
+            frame[name] = _declared(pd, frame[name], model, name)
+        except (TypeError, ValueError) as error:
+            reason = clip(str(error).strip().partition("\n")[0], 200)
+            message = f'the rows that are known cannot be read with "{name}" as {declared}: {reason}'
+            raise model.error(message, "dtypes", name) from None
     return frame
+
+
+def _declared(pandas: Any, column: Any, model: Model, name: str) -> Any:
+    kind, _, zone = model.dtypes[name].rstrip("]").partition("[")
+    match kind:
+        case "datetime":
+            times = pandas.to_datetime(column, format="ISO8601", utc=bool(zone))
+            return times.dt.tz_convert(zone) if zone else times
+        case "category":
+            return column.astype(pandas.CategoricalDtype(_categories(column, model, name)))
+        case "string":
+            return column if dtype_of(column).kind == "string" else column.astype("str")
+        case _:
+            return column.astype({"float": "float64", "int": "int64"}.get(kind, kind))
 
 
 def _categories(column: Any, model: Model, name: str) -> list[Any]:

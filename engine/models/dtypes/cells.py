@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -35,15 +36,18 @@ def maker(name: str, dtype: Dtype) -> Make:
             return _objects
 
 
-def float_rows(rows: list[Any], names: Sequence[str], dtype: Any = np.float64, *, gaps: bool = True) -> Array:
-    """Make an array of rows of numbers, NaN among them if `gaps`; raise `RefusedInstance` for what no float is."""
+def float_rows(rows: list[Any], names: Sequence[str], dtype: Any, *, gaps: bool) -> Array:
+    """Make an array of rows of numbers, NaN among them if `gaps`; raise `RefusedInstance` for what no float is.
+
+    Columns without `names` are numbered.
+    """
     if len(rows) == 1 and not gaps:  # the usual request, where numpy's own maximum would take the longest
         if max(rows[0]) > EXACT or min(rows[0]) < -EXACT:
             _require_exact(rows, names)
         made = np.array(rows, np.float64)
     else:
         made = _float_array(rows, lambda: _require_exact(rows, names))
-    return made if dtype is np.float64 else made.astype(dtype)
+    return made if dtype == np.float64 else made.astype(dtype)
 
 
 def whole_rows(rows: list[Any], names: Sequence[str]) -> Array:
@@ -51,8 +55,8 @@ def whole_rows(rows: list[Any], names: Sequence[str]) -> Array:
     made = np.array(rows)
     if made.dtype == np.int64:
         return made
-    columns = [_whole([row[place] for row in rows], name) for place, name in enumerate(names)]
-    return np.column_stack(columns)
+    named = names or [f"item {place}" for place in range(len(rows[0]))]
+    return np.column_stack([_whole([row[place] for row in rows], name) for place, name in enumerate(named)])
 
 
 def _floats(cells: Sequence[Any], name: str) -> Array:
@@ -72,7 +76,7 @@ def _float_array(cells: Sequence[Any], require_exact: Callable[[], None]) -> Arr
 
 def _require_exact(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> None:
     for row, cells in enumerate(rows):
-        for name, cell in zip(names, cells, strict=True):
+        for name, cell in zip(names or map("item {}".format, count()), cells, strict=False):
             if isinstance(cell, int) and abs(cell) > EXACT and not _is_exact(cell):
                 reason = f"{name} is a float for the model, and no float is exactly {show(cell)}"
                 raise RefusedInstance(row, reason)
