@@ -41,7 +41,9 @@ NUMBER = {"type": "number"}
 def row(**properties: Any) -> dict[str, Any]:
     """The input of an object whose features are all required, but for those that may be null: then it has no others."""
     may_be_null = {
-        name for name, one in properties.items() if "null" in one.get("type", ()) or None in one.get("enum", ())
+        name
+        for name, one in properties.items()
+        if not one or "null" in one.get("type", ()) or None in one.get("enum", ())
     }
     required = [name for name in properties if name not in may_be_null]
     known = {"additionalProperties": False} if may_be_null else {}

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import RefusedInstance, SpecError
+from engine.jsonschemas import types_of
 from engine.models.askable import asked_instances
 from engine.models.dtypes import Dtype, as_taken
 from engine.models.estimator import Inspected
@@ -73,7 +74,7 @@ def _pairs(model: Model, inspected: Inspected) -> Iterator[_Pair | None]:
 def _pair_of_reference(model: Model, inspected: Inspected) -> _Pair | None:
     if model.reference is None:
         return None
-    frame = reference_frame(model, inspected.columns.names or ())
+    frame = reference_frame(model, inspected.columns.names or (), inspected.wanted.dtypes)
     instances = list(islice(reference_instances(model), len(frame) + 1)) if frame is not None else []
     if frame is None or len(frame) != len(instances):
         return None
@@ -125,7 +126,7 @@ def _pair(
 
 
 def _recorded(frame: Any, dtypes: Mapping[str, Dtype], model: Model) -> Any:
-    """Make categories and times of the columns of which the model itself says that they were."""
+    """Give columns the dtypes that the model itself has recorded."""
     import pandas as pd  # noqa: PLC0415 - an optional extra
 
     for name, dtype in dtypes.items():
@@ -136,6 +137,8 @@ def _recorded(frame: Any, dtypes: Mapping[str, Dtype], model: Model) -> Any:
             frame[name] = frame[name].astype(known)
         elif dtype.kind == "datetime":
             frame[name] = pd.to_datetime(frame[name], errors="coerce")
+        elif dtype.kind == "float" and frame[name].dtype.kind == "i":
+            frame[name] = frame[name].astype("float64")
     return frame
 
 
@@ -196,7 +199,7 @@ def _require_answer(model: Model, inspected: Inspected, respond: Callable[[Any],
             return
     if failure is None:
         return
-    for dtypes in _others(inspected, instances):
+    for dtypes in _others(model, inspected, instances):
         changed = replace(model, dtypes={**model.dtypes, **dtypes})
         if _answers_with(changed, inspected):
             named = list(dtypes)
@@ -217,21 +220,28 @@ def _answers_with(model: Model, inspected: Inspected) -> bool:
     return answers(model, inspected.estimator, wanted)
 
 
-def _others(inspected: Inspected, instances: Sequence[Any]) -> Iterator[dict[str, str]]:
+def _others(model: Model, inspected: Inspected, instances: Sequence[Any]) -> Iterator[dict[str, str]]:
     """Give other dtypes that the columns may have had: times, categories, numbers that are floats."""
     dtypes = inspected.columns.dtypes
     texts = [name for name, dtype in dtypes.items() if dtype.kind == "string"]
     times = [name for name in texts if _are_times(instance.get(name) for instance in instances)]
     words = [name for name in texts if name not in times]
     whole = [name for name, dtype in dtypes.items() if dtype.kind == "int"]
+    flags = [name for name, dtype in dtypes.items() if dtype.kind == "object" and _is_flag(model, name)]
     options = (
         dict.fromkeys(times, "datetime"),
         dict.fromkeys(words, "category"),
         dict.fromkeys(times, "datetime") | dict.fromkeys(words, "category"),
         dict.fromkeys(whole, "category"),
         dict.fromkeys(whole, "float"),
+        dict.fromkeys(flags, "float"),
     )
     yield from (option for option in options if option)
+
+
+def _is_flag(model: Model, name: str) -> bool:
+    document = model.input.document
+    return types_of(document["properties"][name], document) <= {"boolean", "null"}
 
 
 def _are_times(cells: Iterator[Any]) -> bool:

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from operator import itemgetter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
 from engine.errors import RefusedInstance, did_you_mean, plural
-from engine.jsonschemas import MAX_REFERENCES, is_whole, lookup, types_of
-from engine.models.dtypes import (
-    Dtype,
-    Feature,
-    Table,
-    fits,
-    float_rows,
-    from_schema,
-    maker,
-    named_values,
-    whole_rows,
+from engine.jsonschemas import is_whole, types_of
+from engine.models.arrays import (
+    Convert,
+    array_dtype,
+    array_kind,
+    cells_converter,
+    filled_converter,
+    required_converter,
+    rows_maker,
 )
+from engine.models.dtypes import NAN, Dtype, Feature, Table, from_schema, maker
+from engine.models.features import default_of, dtype_of_column, feature_of
 from engine.spec import Model
 
 _NUMERIC = frozenset(("boolean", "number", "null"))
 _PLAIN = ("bool", "float", "int", "object")  # what an array can hold
-_NAN = float("nan")
 
-Convert = Callable[[Sequence[Any]], Any]
 Form = Literal["array", "table", "mappings"]
 
 
@@ -92,16 +89,16 @@ def columns(model: Model, wanted: Wanted) -> Columns:
             _require_length(model, count)
         gaps = any("null" in types_of(part, model.input.document) for part in _array_parts(model))
         kind = _kind_of_items(model, wanted)
-        array = _array_dtype(kind, wanted)
+        array = array_dtype(kind, single=wanted.single)
         return Columns(_array_converter(model, wanted, kind), None, count, gaps=gaps, array=array)
     if types == {"number"}:
         if count not in (None, 1):
             raise model.error(f"the model takes {count} features, and an instance that is a number is one", "input")
         document = model.input.document
         kind = "int" if is_whole(document, document) and not wanted.casts else "float"
-        make = _rows_maker(("the number",), kind, wanted, gaps=False)
+        make = rows_maker(("the number",), kind, single=wanted.single, gaps=False)
         convert = lambda instances: make([(cell,) for cell in instances])  # noqa: E731
-        return Columns(convert, None, 1, gaps=False, array=_array_dtype(kind, wanted))
+        return Columns(convert, None, 1, gaps=False, array=array_dtype(kind, single=wanted.single))
     if types == {"string"}:
         if count is not None:
             what = f"the model takes {plural(count, 'feature')}, not texts; its input is an object or an array"
@@ -115,18 +112,18 @@ def columns(model: Model, wanted: Wanted) -> Columns:
 def _object_columns(model: Model, wanted: Wanted) -> Columns:
     properties = model.input.document.get("properties", {})
     rows = model.rows if model.rows != "auto" else wanted.rows
-    defaults = {name: _default(model, name, part) for name, part in properties.items()}
+    defaults = {name: default_of(model, name, part) for name, part in properties.items()}
     if rows == "mappings":
         return _mappings(model, defaults)
     order = column_order(model, wanted)
-    features = {name: _feature(model, name, defaults[name]) for name in order if name not in wanted.unused}
-    dtypes = {
-        name: _dtype(model, wanted, name, features[name]) if name in features else Dtype("object") for name in order
+    features = {name: feature_of(model, name, defaults[name]) for name in order if name not in wanted.unused}
+    dtypes = dict.fromkeys(order, Dtype("object")) | {
+        name: dtype_of_column(model, wanted.dtypes.get(name), name, feature) for name, feature in features.items()
     }
     numeric = all(feature.types <= _NUMERIC for feature in features.values())
     is_table = wanted.by_name or any(name in model.dtypes and dtypes[name].kind not in _PLAIN for name in order)
     if wanted.names and not is_table:
-        is_table = not numeric or (not wanted.casts and _array_kind(dtypes, features) is None)
+        is_table = not numeric or (not wanted.casts and array_kind(dtypes, features) is None)
     if rows == "table" or (rows is None and is_table):
         return _table(model, wanted, dtypes, features, defaults)
     return _array(wanted, dtypes, features, defaults)
@@ -134,7 +131,7 @@ def _object_columns(model: Model, wanted: Wanted) -> Columns:
 
 def _mappings(model: Model, defaults: Mapping[str, Any]) -> Columns:
     """Let objects be as they are, but for absent features that have a default."""
-    filled = {name: default for name, default in defaults.items() if default is not _NAN}
+    filled = {name: default for name, default in defaults.items() if default is not NAN}
 
     def convert(instances: Sequence[Any]) -> Any:
         return [{**filled, **instance} for instance in instances]
@@ -184,65 +181,15 @@ def _array(
             name: defaults[name] if name in features and features[name].types <= _NUMERIC else _none(defaults[name])
             for name in order
         }
-        return Columns(_cells_converter(order, missing, set(features)), order, len(order), dtypes=dtypes)
-    kind = "float" if wanted.casts else _array_kind(dtypes, features) or "float"
+        return Columns(cells_converter(order, missing, set(features)), order, len(order), dtypes=dtypes)
+    kind = "float" if wanted.casts else array_kind(dtypes, features) or "float"
     gaps = len(features) < len(order) or any(feature.gaps for feature in features.values())
-    make = _rows_maker(order, kind, wanted, gaps=gaps)
+    make = rows_maker(order, kind, single=wanted.single, gaps=gaps)
     if kind != "float":
         defaults = {name: defaults[name] if name in features else 0 for name in order}
-    is_whole_row = not gaps and all(defaults[name] is _NAN for name in order)
-    convert = _required_converter(order, make) if is_whole_row else _filled_converter(order, defaults, make, features)
-    return Columns(convert, order, len(order), gaps=gaps, dtypes=dtypes, array=_array_dtype(kind, wanted))
-
-
-def _array_dtype(kind: str, wanted: Wanted) -> str:
-    if kind == "float":
-        return "float32" if wanted.single else "float64"
-    return {"int": "int64", "bool": "bool"}[kind]
-
-
-def _array_kind(dtypes: Mapping[str, Dtype], features: Mapping[str, Feature]) -> str | None:
-    """Give the one kind that all columns have, None where they have several: numpy would make floats of them."""
-    kinds = {"float" if dtypes[name].kind == "object" else dtypes[name].kind for name in features}
-    return kinds.pop() if len(kinds) == 1 else None
-
-
-def _rows_maker(names: Sequence[str], kind: str, wanted: Wanted, *, gaps: bool) -> Callable[[list[Any]], Any]:
-    """Give what makes an array of one kind from lists of cells."""
-    if kind == "int":
-        return lambda rows: whole_rows(rows, names)
-    if kind == "bool":
-        return lambda rows: np.array(rows, np.bool_)
-    dtype = np.dtype(_array_dtype(kind, wanted))
-    return lambda rows: float_rows(rows, names, dtype, gaps=gaps)
-
-
-def _dtype(model: Model, wanted: Wanted, name: str, feature: Feature) -> Dtype:
-    """Decide the dtype of a column: the declared one, else what is known of the model, else what the schema says."""
-    known = wanted.dtypes.get(name) or from_schema(feature)
-    declared = model.dtypes.get(name)
-    if declared is not None:
-        kind, _, zone = declared.rstrip("]").partition("[")
-        known = replace(known, kind=kind, zone=zone or known.zone, ordered=False)  # type: ignore[arg-type]
-    if known.kind == "category":
-        known = replace(known, values=_categories(model, name, feature, wanted.dtypes.get(name)))
-        if declared is not None and not known.values:
-            message = f'the categories of "{name}" are not known; list them in its enum, or name a reference'
-            raise model.error(message, "dtypes", name)
-    if declared is not None or fits(known, feature):
-        return known
-    return replace(from_schema(feature), values=known.values)
-
-
-def _categories(model: Model, name: str, feature: Feature, known: Dtype | None) -> tuple[Any, ...]:
-    """Give a column's categories: those that the model keeps or its reference has, and those that its schema lists."""
-    if feature.types - {"null"} == {"boolean"}:
-        return (False, True)
-    document = model.input.document
-    listed = named_values(document["properties"][name], document)
-    if known is None or known.kind != "category":
-        return listed or (known.values if known is not None else ())
-    return tuple(dict.fromkeys((*known.values, *listed)))
+    is_whole_row = not gaps and all(defaults[name] is NAN for name in order)
+    convert = required_converter(order, make) if is_whole_row else filled_converter(order, defaults, make, features)
+    return Columns(convert, order, len(order), gaps=gaps, dtypes=dtypes, array=array_dtype(kind, single=wanted.single))
 
 
 def column_order(model: Model, wanted: Wanted) -> tuple[str, ...]:
@@ -274,80 +221,9 @@ def column_order(model: Model, wanted: Wanted) -> tuple[str, ...]:
     return declared
 
 
-def _feature(model: Model, name: str, default: Any) -> Feature:
-    document = model.input.document
-    required = name in document.get("required", ())
-    types = types_of(document["properties"][name], document)
-    if types & {"array", "object"}:
-        raise model.error(
-            f'the feature "{name}" may be an array or an object, which is no column; '
-            "give it a type: number, integer, boolean or string",
-            *("input", "properties", name),
-        )
-    gaps = default is _NAN and (not required or "null" in types)
-    whole = is_whole(document["properties"][name], document) and (default is _NAN or not isinstance(default, float))
-    return Feature(types, whole, gaps)
-
-
-def _default(model: Model, name: str, schema: Any) -> Any:
-    """Give a feature's default, or its missing value: NaN."""
-    for _ in range(MAX_REFERENCES):
-        reference = schema.get("$ref") if isinstance(schema, Mapping) and "default" not in schema else None
-        if not isinstance(reference, str) or not reference.startswith("#/"):
-            break
-        schema = lookup(model.input.document, reference)
-    default = schema.get("default") if isinstance(schema, Mapping) else None
-    if default is None:
-        return _NAN
-    where = ("input", "properties", name, "default")
-    if isinstance(default, list | dict):
-        raise model.error("a default that is an array or an object cannot become a column", *where)
-    if isinstance(default, int) and abs(default) > 2**1023:
-        raise model.error("this default is too large for a column", *where)
-    return default
-
-
 def _none(default: Any) -> Any:
     """Give the missing value of a column of texts in an array, which is None."""
-    return None if default is _NAN else default
-
-
-def _required_converter(order: tuple[str, ...], make: Callable[[list[Any]], Any]) -> Convert:
-    cells = itemgetter(*order) if len(order) > 1 else lambda instance: (instance[order[0]],)
-
-    def convert(instances: Sequence[Any]) -> Any:
-        return make([cells(instance) for instance in instances])
-
-    return convert
-
-
-def _filled_converter(
-    order: tuple[str, ...], missing: Mapping[str, Any], make: Callable[[list[Any]], Any], used: Mapping[str, Any]
-) -> Convert:
-    """Fill gaps; columns that are not `used` are nothing but gaps."""
-    places = [(name, missing[name]) for name in order]
-    if len(used) == len(order):
-        return lambda instances: make(
-            [[gap if (cell := instance.get(name)) is None else cell for name, gap in places] for instance in instances]
-        )
-    return lambda instances: make(
-        [
-            [gap if name not in used or (cell := instance.get(name)) is None else cell for name, gap in places]
-            for instance in instances
-        ]
-    )
-
-
-def _cells_converter(order: tuple[str, ...], missing: Mapping[str, Any], used: set[str]) -> Convert:
-    def convert(instances: Sequence[Any]) -> Any:
-        rows = np.empty((len(instances), len(order)), dtype=object)
-        for row, instance in zip(rows, instances, strict=True):
-            row[:] = [
-                missing[name] if name not in used or (cell := instance.get(name)) is None else cell for name in order
-            ]
-        return rows
-
-    return convert
+    return None if default is NAN else default
 
 
 def _array_parts(model: Model) -> list[Any]:
@@ -390,9 +266,9 @@ def _array_converter(model: Model, wanted: Wanted, kind: str) -> Convert:
             if len(instance) != width:
                 raise RefusedInstance(row, f"{plural(len(instance), 'feature')}, and the model takes {width}")
         if gaps:
-            instances = [[_NAN if cell is None else cell for cell in instance] for instance in instances]
+            instances = [[NAN if cell is None else cell for cell in instance] for instance in instances]
         return make(list(instances))
 
     names = [f"item {place}" for place in range(count or 0)]
-    make = _rows_maker(names, kind, wanted, gaps=gaps or not count)
+    make = rows_maker(names, kind, single=wanted.single, gaps=gaps or not count)
     return convert

@@ -16,9 +16,9 @@ MAX_PARTS = 50
 MAX_VALUES = 400
 _COUNTED = re.compile(r"(?:Column_|f|x)?(\d+)")
 _MAPPING_READERS = ("DictVectorizer", "FeatureHasher")
-# Where arrays show what a model was trained on: estimators that keep them refuse another dtype on every row.
 _KINDS: Mapping[str, Kind] = {"i": "int", "u": "int", "f": "float", "b": "bool", "U": "string", "T": "string"}
 _XGBOOST_KINDS: Mapping[str, Kind] = {"int": "int", "i": "bool", "float": "float", "q": "float"}
+# Estimators that keep these in float32 refuse float64 on every row.
 _OWN_ARRAYS = ("cluster_centers_", "components_")
 
 
@@ -50,9 +50,9 @@ def is_foreign(part: Any) -> bool:
 
 
 def first_of(estimator: Any) -> Any:
-    """Give the part that gets the rows: a pipeline's first step."""
-    while isinstance(estimator, Pipeline):
-        estimator = estimator.steps[0][1]
+    """Give the part that gets the rows: a pipeline's first step, in what a search has found."""
+    while isinstance(estimator, Pipeline) or hasattr(estimator, "best_estimator_"):
+        estimator = estimator.steps[0][1] if isinstance(estimator, Pipeline) else estimator.best_estimator_
     return estimator
 
 

@@ -15,30 +15,25 @@ from engine.validation import clip
 _KINDS: Mapping[str, Any] = {"b": "bool", "f": "float", "i": "int", "u": "int"}
 
 
-def reference_dtypes(model: Model, order: Sequence[str]) -> dict[str, Dtype]:
+def reference_dtypes(model: Model, order: Sequence[str], recorded: Mapping[str, Dtype]) -> dict[str, Dtype]:
     """Give the dtypes that pandas finds in a reference; those declared have their categories and zones."""
-    frame = reference_frame(model, order)
+    frame = reference_frame(model, order, recorded)
     if frame is None:
         return {}
     return {str(name): dtype_of(frame[name]) for name in frame.columns}
 
 
-def reference_frame(model: Model, order: Sequence[str]) -> Any:
+def reference_frame(model: Model, order: Sequence[str], recorded: Mapping[str, Dtype]) -> Any:
     """Read the reference as a training script would; None where there is none, or no pandas.
 
-    Columns have the dtypes that pandas infers, or those that the spec declares.
+    Columns have the dtypes that pandas infers, or those that the spec declares. Those that the spec or the model says
+    to be texts are read as texts.
     """
     if model.reference is None or importlib.util.find_spec("pandas") is None:
         return None
     import pandas as pd  # noqa: PLC0415 - an optional extra
 
-    document = model.input.document
-    properties = document.get("properties", {})
-    texts = {
-        name: str
-        for name in model.dtypes
-        if types_of(properties.get(name, True), document) <= {"string", "null"}  # 08004 is not 8004
-    }
+    texts = {name: str for name in order if _is_text(model, name, recorded.get(name))}  # 08004 is not 8004
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -49,6 +44,13 @@ def reference_frame(model: Model, order: Sequence[str]) -> Any:
             return declared_frame(frame, model)
     except (ValueError, OSError, UnicodeDecodeError):  # told where the reference is read for its rows
         return None
+
+
+def _is_text(model: Model, name: str, recorded: Dtype | None) -> bool:
+    document = model.input.document
+    if name in model.dtypes:
+        return types_of(document["properties"][name], document) <= {"string", "null"}
+    return recorded is not None and recorded.kind == "string"
 
 
 def declared_frame(frame: Any, model: Model) -> Any:

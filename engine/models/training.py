@@ -38,7 +38,8 @@ def trained_on(model: Model, estimator: Any, wanted: Wanted) -> Wanted:
         wanted = _with_count(model, estimator, wanted)
     order = column_order(model, wanted) if model.rows != "mappings" else ()
     known = known_inputs(estimator, len(order))
-    dtypes = reference_dtypes(model, order) | _recorded(order, known)
+    recorded = _recorded(order, known)
+    dtypes = reference_dtypes(model, order, recorded) | recorded
     unused = tuple(name for name, one in zip(order, known, strict=True) if one.is_unused)
     wanted = replace(wanted, dtypes=dtypes, unused=unused)
     return _with_rows(model, estimator, _with_width(model, estimator, wanted))
@@ -69,7 +70,7 @@ def _with_width(model: Model, estimator: Any, wanted: Wanted) -> Wanted:
 
 def _with_rows(model: Model, estimator: Any, wanted: Wanted) -> Wanted:
     """Find the form of rows that an estimator takes, where its own parts do not tell."""
-    if model.rows != "auto" or wanted.by_name or wanted.casts:
+    if model.rows != "auto" or wanted.by_name or (wanted.casts and wanted.count is not None):
         return wanted
     forms: tuple[Form | None, ...] = (None, "table", "mappings")
     found = next((form for form in forms if answers(model, estimator, replace(wanted, rows=form))), None)
