@@ -220,7 +220,7 @@ def test_an_integer_beyond_64_bits_is_refused(bad: Any, serve: Serve) -> None:
     with pytest.raises(RefusedInstance) as refused:
         predictor([{"id": 1}, {"id": bad}])
     assert 1 == refused.value.row
-    assert f"id is a 64-bit integer for the model, which cannot hold {bad}" == refused.value.reason.replace("e+", "e")
+    assert f"id is a 64-bit integer for the model, which cannot hold {bad}" == refused.value.reason
 
 
 @pytest.mark.parametrize(
@@ -313,7 +313,7 @@ def test_a_dtype_that_only_the_user_knows_is_asked_for(serve: Serve) -> None:
         'values), and answers with another dtype of "ts"; if it was trained with that, declare dtypes: {ts: datetime}'
     )
     assert expected == message(refused)
-    assert place(refused).startswith('"ts"') or "date-time" in place(refused)
+    assert "{" == place(refused)
 
 
 def test_what_a_reference_and_the_input_say_differently_is_asked_for(serve: Serve, tmp_path: Path) -> None:

@@ -106,10 +106,9 @@ def _require_fitting_form(model: Model, estimator: Any, wanted: Wanted, fitting:
         message = f"the model begins with a {type(first).__name__}, which takes texts; its input is of type string"
         raise model.error(message, "input", "type")
     if wanted.by_name and fitting.form == "array":
-        what, where = (
-            ("rows: table", ("rows",)) if fitting.names else ("its input is of type object", ("input", "type"))
-        )
-        raise model.error(f"the model selects its columns by name; {what}", *where)
+        if fitting.names:
+            raise model.error("the model selects its columns by name, which an array does not have", "rows")
+        raise model.error("the model selects its columns by name; its input is of type object", "input", "type")
 
 
 def answers_in_rows(estimator: Any, wanted: Wanted) -> bool:
@@ -191,8 +190,8 @@ def _labels(model: Model, estimator: Any, classes: tuple[Any, ...] | None) -> tu
 
 def _listed(answer: Any, *, flat: bool) -> list[Any]:
     """Turn an estimator's answer into JSON values, one for each instance; a single column is one value if `flat`."""
-    if isinstance(answer, list):  # a multi-output classifier gives one array for each output
-        return [list(entry) for entry in zip(*(output.tolist() for output in answer), strict=True)]
+    if isinstance(answer, list) and all(np.ndim(output) for output in answer):  # an array for each output
+        return [list(entry) for entry in zip(*(np.asarray(output).tolist() for output in answer), strict=True)]
     if sparse.issparse(answer):
         answer = answer.toarray()
     array = np.asarray(answer)
@@ -227,11 +226,12 @@ def title_of(estimator: Any) -> str:
 
 
 def is_classifier(estimator: Any) -> bool:
-    """Tell whether an estimator says that it is a classifier or, where it cannot say, has the attributes of one."""
+    """Tell whether an estimator is a classifier, by what it says or, if it is not scikit-learn's, by its classes."""
     try:
-        return bool(base.is_classifier(estimator))
+        is_one = bool(base.is_classifier(estimator))
     except Exception:  # noqa: BLE001 - it has no tags, or wrong ones
-        return hasattr(estimator, "classes_")
+        is_one = False
+    return is_one or (is_foreign(estimator) and has_flat_classes(estimator) and hasattr(estimator, "predict"))
 
 
 def has_flat_classes(estimator: Any) -> bool:

@@ -57,11 +57,13 @@ def require_trained_dtypes(model: Model, inspected: Inspected) -> None:
     if inspected.columns.names is None:
         return
     respond = getattr(inspected.estimator, model.response_method)
-    pairs = [pair for pair in _pairs(model, inspected) if pair is not None]
-    for pair in pairs:
-        _require_equal(model, respond, pair)
-    if not inspected.wanted.casts and not any(_answers(respond, pair.ours) for pair in pairs):
-        _require_answer(model, inspected, respond)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        pairs = [pair for pair in _pairs(model, inspected) if pair is not None]
+        for pair in pairs:
+            _require_equal(model, respond, pair)
+        if not inspected.wanted.casts and not any(_answers(respond, pair.ours) for pair in pairs):
+            _require_answer(model, inspected, respond)
 
 
 def _pairs(model: Model, inspected: Inspected) -> Iterator[_Pair | None]:
@@ -272,10 +274,8 @@ def _answers(respond: Callable[[Any], Any], rows: Any) -> dict[int, Any]:
 
 
 def _respond(respond: Callable[[Any], Any], rows: Any) -> list[Any]:
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        answer = respond(rows)
-    if isinstance(answer, list):  # one array for each output
+    answer = respond(rows)
+    if isinstance(answer, list) and all(np.ndim(output) for output in answer):  # an array for each output
         return [list(entry) for entry in zip(*(np.asarray(one).tolist() for one in answer), strict=True)]
     listed: list[Any] = (answer.toarray() if hasattr(answer, "toarray") else np.asarray(answer)).tolist()
     return listed

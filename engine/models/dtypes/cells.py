@@ -42,7 +42,7 @@ def float_rows(rows: list[Any], names: Sequence[str], dtype: Any, *, gaps: bool)
     Columns without `names` are numbered.
     """
     if len(rows) == 1 and not gaps:  # the usual request, where numpy's own maximum would take the longest
-        if max(rows[0]) > EXACT or min(rows[0]) < -EXACT:
+        if max(rows[0]) >= EXACT or min(rows[0]) <= -EXACT:
             _require_exact(rows, names)
         made = np.array(rows, np.float64)
     else:
@@ -69,7 +69,7 @@ def _float_array(cells: Sequence[Any], require_exact: Callable[[], None]) -> Arr
     except OverflowError:  # an integer beyond every float
         require_exact()
         raise
-    if np.fmax.reduce(np.abs(made), axis=None, initial=0.0) > EXACT:
+    if np.fmax.reduce(np.abs(made), axis=None, initial=0.0) >= EXACT:  # 2**53 + 1 becomes 2**53
         require_exact()
     return made
 

@@ -24,7 +24,8 @@ def _series(pandas: Any, cells: Any, dtype: Dtype) -> Any:
         case "string":
             return pandas.Series(cells, dtype=text_dtype())
         case "category":
-            return pandas.Series(pandas.Categorical(cells, categories=list(dtype.values), ordered=dtype.ordered))
+            known = pandas.CategoricalDtype([*dtype.values], dtype.ordered)  # noqa: PD011 - no column, a record
+            return pandas.Series(pandas.Categorical.from_codes(known.categories.get_indexer_for(cells), dtype=known))
         case "datetime":
             times = pandas.Series(cells.astype(f"datetime64[{time_unit()}]"))
             return times.dt.tz_localize("UTC").dt.tz_convert(dtype.zone) if dtype.zone else times
