@@ -20,8 +20,9 @@ from engine.errors import RefusedInstance, SpecError
 from engine.jsonschemas import types_of
 from engine.models.askable import asked_instances
 from engine.models.dtypes import Dtype, as_taken
-from engine.models.estimator import Inspected
+from engine.models.estimator import Inspected, SklearnRuntime
 from engine.models.instances import columns
+from engine.models.predictor import Refusal
 from engine.models.readings import declared_frame, dtype_of, reference_frame
 from engine.models.reference import reference_instances
 from engine.models.training import answers, trained_on
@@ -63,7 +64,7 @@ def require_trained_dtypes(model: Model, inspected: Inspected) -> None:
         for pair in pairs:
             _require_equal(model, respond, pair)
         if not inspected.wanted.casts and not any(_answers(respond, pair.ours) for pair in pairs):
-            _require_answer(model, inspected, respond)
+            _require_answer(model, inspected)
 
 
 def _pairs(model: Model, inspected: Inspected) -> Iterator[_Pair | None]:
@@ -186,14 +187,15 @@ def _culprits(respond: Callable[[Any], Any], pair: _Pair, theirs: Mapping[int, A
     return differing
 
 
-def _require_answer(model: Model, inspected: Inspected, respond: Callable[[Any], Any]) -> None:
+def _require_answer(model: Model, inspected: Inspected) -> None:
     """Ask for dtypes where the model fails on every row, and answers with others."""
-    instances = asked_instances(model, MAX_SINGLES)
+    instances = asked_instances(model, MAX_SINGLES, inspected.columns.dtypes)
+    runtime = SklearnRuntime(inspected.estimator, model.response_method, probabilities=False)
     failure: Exception | None = None
     for instance in instances:
         try:
-            _respond(respond, as_taken(inspected.columns.convert([instance])))
-        except RefusedInstance:
+            runtime(inspected.columns.convert([instance]))
+        except (Refusal, RefusedInstance):  # it may be right to refuse what is made up
             continue
         except Exception as error:  # noqa: BLE001 - an estimator may raise anything
             failure = failure or error

@@ -63,7 +63,7 @@ class Columns:
 
     `count` is their number, None where that is unknown; `form` tells an array from a table, from objects as they are
     and from a list of texts; `texts` are the columns of a table that are not numbers, and `dtypes` those of its
-    columns; `array` is the dtype of an array of numbers; `gaps` tells whether a value may be missing.
+    columns; `array` is the dtype of an array; `gaps` tells whether a value may be missing.
     """
 
     convert: Convert
@@ -181,7 +181,7 @@ def _array(
             name: defaults[name] if name in features and features[name].types <= _NUMERIC else _none(defaults[name])
             for name in order
         }
-        return Columns(cells_converter(order, missing, set(features)), order, len(order), dtypes=dtypes)
+        return Columns(cells_converter(order, missing, set(features)), order, len(order), dtypes=dtypes, array="object")
     kind = "float" if wanted.casts else array_kind(dtypes, features) or "float"
     gaps = len(features) < len(order) or any(feature.gaps for feature in features.values())
     make = rows_maker(order, kind, single=wanted.single, gaps=gaps)

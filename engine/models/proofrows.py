@@ -95,7 +95,8 @@ class RowMaker:
             parts.append(self._edges(walk))
         plain = self._as_fed(self._permitted(np.vstack(parts)))
         typical = plain[0].copy() if len(plain) else spread[0]
-        hard = self._as_fed(self._permitted(self._hard(typical.astype(np.float64))))
+        typical = typical.astype(np.float64) if typical.dtype.kind != "O" else typical
+        hard = self._as_fed(self._permitted(self._hard(typical)))
         return ProofRows(plain, [row.reshape(1, -1) for row in hard])
 
     def _taken(self, instances: list[Any]) -> list[Any]:
@@ -113,7 +114,7 @@ class RowMaker:
     def _as_fed(self, rows: Array) -> Array:
         """Give rows the dtype of the model's arrays; leave out those that have none in it."""
         dtype = np.dtype(self._columns.array)
-        if dtype.kind == "f":
+        if dtype.kind in "fO":
             return rows.astype(dtype)
         least, most = (0, 1) if dtype.kind == "b" else (-(2**53), 2**53)
         kept = ((rows >= least) & (rows <= most) & (rows == np.rint(rows))).all(axis=1)

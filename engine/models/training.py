@@ -83,7 +83,7 @@ def answers(model: Model, estimator: Any, wanted: Wanted) -> bool:
         convert = columns(model, wanted).convert
     except SpecError:
         return False
-    for instance in asked_instances(model, ASKED):
+    for instance in asked_instances(model, ASKED, wanted.dtypes):
         try:
             rows = as_taken(convert([instance]))
         except (RefusedInstance, ImportError, ValueError, TypeError):
