@@ -30,7 +30,7 @@ from engine.spec import Model, read_regular, write_whole
 VARIABLE = "ENGINE_CACHE_DIR"
 # Tells the processes of a service where it keeps what it cannot keep in its cache; see `writable_cache`.
 _SPARE_VARIABLE = "ENGINE_SPARE_CACHE_DIR"
-_LIBRARIES = ("endpoint-engine", "numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx")
+_LIBRARIES = ("endpoint-engine", "numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "skl2onnx")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ import numpy as np
 from engine.models import steps as s
 from engine.models.choosing import Chosen, choose_best, with_faster_batches
 from engine.models.converting import estimator_program, trees_graph
-from engine.models.estimator import Inspected, SklearnRuntime, as_taken, is_classifier
+from engine.models.dtypes import as_taken
+from engine.models.estimator import Inspected, SklearnRuntime, is_classifier
 from engine.models.graphs import Graph, OnnxTrees
 from engine.models.inputs import known_inputs
 from engine.models.lowered import NotLowered

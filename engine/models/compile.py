@@ -186,11 +186,13 @@ def _compile(
     from engine.models.candidates import choose  # noqa: PLC0415
     from engine.models.choosing import Chosen  # noqa: PLC0415
     from engine.models.estimator import inspect  # noqa: PLC0415
+    from engine.models.independent import require_trained_dtypes  # noqa: PLC0415
 
     artifact = opened.open(model, file)
     chosen = Chosen(None, None, Report("sklearn"))
     with artifact.modules.found():
         inspected = inspect(model, artifact.estimator)
+        require_trained_dtypes(model, inspected)
         if is_tried:
             with blaming_version(artifact.trained_with):
                 chosen = choose(model, inspected, lambda text: progress(f"{model.name}: {text}"))
@@ -211,8 +213,7 @@ def _compile(
 def _restore(model: Model, prepared: Prepared, opened: Opened) -> ModelPredictor:
     """Make the predictor that an entry describes."""
     facts = prepared.entry.facts
-    wanted = facts["wanted"]
-    fitting = columns(model, Wanted(**{**wanted, "names": _tuple(wanted["names"])}))
+    fitting = columns(model, Wanted.restored(facts["wanted"]))
     wording = Wording(*(_tuple(facts["wording"][name]) for name in ("classes", "labels", "keys")))
     trials = tuple(Trial(**trial) for trial in facts["report"]["trials"])
     programs = {name: load(data) for name, data in prepared.entry.programs.items()}
@@ -237,6 +238,7 @@ def _restore(model: Model, prepared: Prepared, opened: Opened) -> ModelPredictor
         warnings=tuple(
             Diagnostic(model.place(key), model.node.hidden(text), "warning") for key, text in facts.get("warnings", ())
         ),
+        dtypes={name: dtype.declared for name, dtype in fitting.dtypes.items()} if fitting.form == "table" else {},
     )
     runtime = _runtime(model, prepared, programs, report, opened)
     return ModelPredictor(fitting, runtime, wording, shown, facts.get("good"))

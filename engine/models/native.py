@@ -62,7 +62,7 @@ class NativeTrees:
         """Sum the leaves of each row: float64 of shape (rows, outputs); raise `Refusal`."""
         if self.unloaded:
             return self.table.sum_leaves(self._checked(rows))
-        rows = np.ascontiguousarray(rows)
+        rows = np.ascontiguousarray(rows, np.float64)  # C reads nothing else
         sums = np.zeros((len(rows), self._outputs))
         count = len(rows)
         walk = self._walk if count < FEW_ROWS else self._walk_freely

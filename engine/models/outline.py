@@ -17,9 +17,11 @@ from engine.models.artifacts import RESPONSE_METHODS, untrusted_types
 from engine.models.candidates import find_walk
 from engine.models.compile import uncompiled
 from engine.models.estimator import answers_in_rows, classes_of, kind_of, require_training, title_of, wanted_by
-from engine.models.inputs import Known, known_inputs, takes_texts
+from engine.models.independent import DtypesNeeded
+from engine.models.inputs import Known, known_inputs, known_of_mappings, takes_texts
 from engine.models.lowering import lower
 from engine.models.modelfile import ModelFile, read_file
+from engine.models.parts import as_declared, first_of, takes_mappings
 from engine.models.plausible import as_written, plausible_instance
 from engine.models.predictor import Predictor
 from engine.models.prepared import Opened
@@ -67,7 +69,8 @@ def outline_model(
     sample = read_sample(reference, seen.names or ()) if reference is not None else None
     outline = _with_features(seen, sample, reference)
     with _told_of(file):
-        return _asked(_Asked(model, read, opened), outline, seen, sample)
+        asked = _Asked(model, read, opened, reference if outline.form != "text" else None)
+        return _asked(asked, _with_dtypes(asked, outline), seen, sample)
 
 
 @contextmanager
@@ -117,6 +120,9 @@ def _seen_estimator(model: Model, file: ModelFile, opened: Opened, *, allow_vers
         classes=classes,
         probabilities=classes is not None and hasattr(estimator, "predict_proba"),
     )
+    if takes_mappings(estimator):
+        known = known_of_mappings(first_of(estimator))
+        return _Seen(replace(outline, count=len(known) or None), tuple(known) or None, list(known.values()))
     _, walk = find_walk(lambda trees: lower(estimator, method, trees, probabilities=False))
     columns = known_inputs(estimator, wanted.count or 0)
     for place, (low, high) in learnt_ranges(estimator, None if wanted.by_name else walk).items():
@@ -142,6 +148,8 @@ def _with_features(seen: _Seen, sample: Sample | None, reference: Path | None) -
     outline, names, named_by = seen.outline, seen.names, "model"
     if outline.form == "text":
         return outline
+    if names is not None and sample is not None:
+        names = as_declared(names, sample.columns)
     if names is None and sample is not None:
         names, named_by = tuple(sample.columns), "reference"
     if names is None:
@@ -203,7 +211,9 @@ def _feature(name: str, known: Known, column: Column | None) -> Feature:
             return Feature(name=name, kind="boolean", gaps=gaps)
         if len(choices) <= MAX_CHOICES:
             return Feature(name=name, choices=choices, ignores_others=known.ignores_others, gaps=gaps)
-        kind = "string" if any(isinstance(choice, str) for choice in choices) else "number"
+        kind = "string" if any(isinstance(choice, str) for choice in choices) else "integer"
+        if any(isinstance(choice, float) for choice in choices):
+            kind = "number"
         return Feature(name=name, kind=cast("Any", kind), gaps=gaps)
     if known.is_text:
         return Feature(name=name, kind="string", gaps=gaps)
@@ -221,12 +231,24 @@ class _Asked:
     model: Model
     file: ModelFile
     opened: Opened
+    reference: Path | None
 
     def predictor(self, outline: Outline) -> Predictor:
         """Make the predictor that an entry of this outline will have; raise `SpecError`."""
-        bare = bare_model(self.model.file, self.model.trusted, outline)
+        bare = bare_model(self.model.file, self.model.trusted, outline, self.reference)
         bare = replace(bare, folder=self.model.folder, allow_version_mismatch=True)
         return uncompiled(bare, self.file, self.opened)
+
+
+def _with_dtypes(asked: _Asked, outline: Outline) -> Outline:
+    """Declare the dtypes that the model needs and that cannot be found out."""
+    try:
+        asked.predictor(outline)
+    except DtypesNeeded as needed:
+        return replace(outline, dtypes=needed.dtypes)
+    except SpecError:  # told where it is asked
+        return outline
+    return outline
 
 
 def _asked(asked: _Asked, outline: Outline, seen: _Seen, sample: Sample | None) -> Outline:

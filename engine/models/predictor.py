@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice, takewhile
 from typing import Any, Protocol, cast
 
@@ -40,11 +40,11 @@ class Facts:
     """What `check` and the start-up lines say about a model.
 
     `estimator` names the class, a pipeline's steps in brackets; `features` are the columns' names, or their
-    number where they have none; `classes` are those of a classifier, and `keys` what its probabilities are called;
-    `result` is the form of one result, None where that is not known; `largest` is the largest number that is taken
-    in a column, None where that is not known; `trained_with` is the version of scikit-learn that saved the model;
-    `report` is how its runtime was chosen, `warnings` are what people should know of the model, and `note` says why
-    what was compiled before is not used.
+    number where they have none, and `dtypes` those of a table's columns; `classes` are those of a classifier, and
+    `keys` what its probabilities are called; `result` is the form of one result, None where that is not known;
+    `largest` is the largest number that is taken in a column, None where that is not known; `trained_with` is the
+    version of scikit-learn that saved the model; `report` is how its runtime was chosen, `warnings` are what people
+    should know of the model, and `note` says why what was compiled before is not used.
     """
 
     name: str
@@ -63,13 +63,13 @@ class Facts:
     examples: int
     report: Report
     note: str
+    warnings: tuple[Diagnostic, ...] = ()
+    dtypes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def hash(self) -> str:
         """The beginning of the file's SHA-256, by which people and answers name it."""
         return self.sha256[:SHOWN_DIGITS]
-
-    warnings: tuple[Diagnostic, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ SPREAD_ROWS = 4_000
 TEXTS = 1_000
 HARD_FEATURES = 12
 FLOAT32_MAX = float(np.finfo(np.float32).max)
+_TIMES = ("2024-01-01T00:00:00Z", "1999-12-31T23:59:59Z", "2024-02-29T12:30:15.123456Z", "2030-07-01T06:00:00Z")
 _MAGNITUDES = (FLOAT32_MAX, 3.4028235677973366e38, 1e39, -1e39, 1e300, -1.7976931348623157e308, 5e-324, 0.0, -0.0)
 
 
@@ -64,7 +65,9 @@ class RowMaker:
         self._ranges = ranges_of(document, columns.names, width, learnt)
         self._write = [one.writer() for one in self._ranges]
         self._required = frozenset(document.get("required", ()))
-        self._categories = categories or {}
+        self._dtypes = [columns.dtypes.get(name) for name in columns.names or ()]
+        recorded = {place: one.values for place, one in enumerate(self._dtypes) if one is not None and one.values}
+        self._categories: Mapping[int, Sequence[Any]] = {**recorded, **(categories or {})}
         self._numbers_known = {
             place: [float(one) for one in known if isinstance(one, int | float) and one == one]  # noqa: PLR0124 - NaN
             for place, known in self._categories.items()
@@ -82,12 +85,20 @@ class RowMaker:
             made_up = [*self._records(texts)]
         else:
             made_up, hard = self._numbers(walk)
-        instances = [*declared, *made_up]
+        instances = [*declared, *self._taken(made_up)]
         plain = self._columns.convert(instances) if instances else []
-        return ProofRows(plain, [self._columns.convert([one]) for one in hard], instances, len(declared))
+        return ProofRows(plain, [self._columns.convert([one]) for one in self._taken(hard)], instances, len(declared))
+
+    def _taken(self, instances: list[Any]) -> list[Any]:
+        """Leave out the instances that columns of their dtypes cannot hold."""
+        try:
+            self._columns.convert(instances)
+        except RefusedInstance:
+            return [*filter(self._is_taken, instances)]
+        return instances
 
     def _is_taken(self, instance: Any) -> bool:
-        """Tell whether a declared instance becomes a row; one that does not is told where it is run."""
+        """Tell whether an instance becomes a row; a declared one that does not is told where it is run."""
         try:
             return count_rows(self._columns.convert([instance])) == 1
         except RefusedInstance:
@@ -208,6 +219,10 @@ class RowMaker:
 
     def _text(self, place: int, words: Sequence[str], *, is_tame: bool) -> Any:
         known = self._ranges[place].choices or tuple(self._categories.get(place, ()))
+        dtype = self._dtypes[place] if self._dtypes else None
+        if dtype is not None and dtype.kind == "datetime":
+            known = self._ranges[place].choices or _TIMES
+            return known[self._random.integers(len(known))]
         choices = known if known and (is_tame or self._ranges[place].choices) else (*known, *words, "zzz")
         return choices[self._random.integers(len(choices))]
 

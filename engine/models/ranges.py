@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.models.estimator import parts_of
+from engine.models.parts import parts_of
 from engine.models.thresholds import Walk
 from engine.models.trees import Array
 

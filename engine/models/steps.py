@@ -30,6 +30,14 @@ def _require_finite(rows: Array, missing: bool) -> None:
         raise Refusal(TOO_LARGE.format(rows.dtype))
 
 
+def _as_floats(rows: Array) -> Array:
+    """Make floats of integers, booleans or objects, as scikit-learn's own check of its input does."""
+    try:
+        return rows.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise Refusal(str(error)) from None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Check:
     """Refuse what scikit-learn's input validation refuses: missing values, unless `missing`; infinity."""
@@ -38,7 +46,9 @@ class Check:
     dtype: str = "float64"
 
     def __call__(self, rows: Array) -> Array:
-        """Give the rows as they are; raise `Refusal`."""
+        """Give the rows as floats; raise `Refusal`."""
+        if rows.dtype.kind != "f":
+            rows = _as_floats(rows)
         _require_finite(rows if self.dtype == "float64" else rows.astype(self.dtype), self.missing)
         return rows
 
@@ -104,15 +114,20 @@ class Impute:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Select:
-    """Take some columns, in an order, of an array or of a table (columns by name, here by number)."""
+    """Take some columns, in an order, of an array or of a table (columns by name, here by number).
+
+    `apart` keeps the columns of a table from becoming one array, which would make floats of integers.
+    """
 
     columns: Array
+    apart: bool = False
 
-    def __call__(self, rows: Any) -> Array:
+    def __call__(self, rows: Any) -> Any:
         """Compute."""
         if isinstance(rows, dict):
             cells = list(rows.values())
-            return np.column_stack([cells[column] for column in self.columns])
+            chosen = [cells[column] for column in self.columns]
+            return chosen if self.apart else np.column_stack(chosen)
         return rows[:, self.columns]
 
 
@@ -151,11 +166,11 @@ class OneHot:
     dropped: tuple[int, ...]
     ignore: bool
 
-    def __call__(self, rows: Array) -> Array:
+    def __call__(self, rows: Array | list[Array]) -> Array:
         """Compute; raise `Refusal` for an unknown category."""
         blocks = []
         for column, (known, dropped) in enumerate(zip(self.categories, self.dropped, strict=True)):
-            found = _positions(rows[:, column], known)
+            found = _positions(rows[column] if isinstance(rows, list) else rows[:, column], known)
             if not self.ignore and (found < 0).any():
                 raise Refusal(f"Found unknown categories in column {column} during transform", column)
             block = (found[:, None] == np.arange(len(known))).astype(np.float64)

@@ -11,6 +11,7 @@ import numpy as np
 from engine.models import steps as s
 from engine.models.allowed import Range
 from engine.models.predictor import Refusal
+from engine.models.rows import rows_within
 from engine.models.trees import Array, TreeTable
 
 NODES = 4_000
@@ -30,7 +31,8 @@ def threshold_rows(walk: Walk, ranges: Sequence[Range], spread: Array, random: n
     """Give such rows for nodes of every tree; `spread` are allowed rows, which show where the other features lie."""
     table = walk.table
     inner = np.flatnonzero(~table.is_leaf)
-    chosen = inner if len(inner) <= NODES else np.sort(random.choice(inner, NODES, replace=False))
+    most = rows_within(NODES, table.width)
+    chosen = inner if len(inner) <= most else np.sort(random.choice(inner, most, replace=False))
     lows, highs = boxes(table, chosen)
     outer_low, outer_high = _seen_by_trees(walk, spread)
     low = np.clip(np.maximum(lows, np.minimum(outer_low, highs)), -HUGE, HUGE)
@@ -52,7 +54,7 @@ def threshold_rows(walk: Walk, ranges: Sequence[Range], spread: Array, random: n
 
 def _neighbours(rows: Array, ranges: Sequence[Range]) -> Iterator[Array]:
     """Step a little aside where a scaler in front may have rounded, and to allowed values where these are few."""
-    sample = rows[:: max(1, len(rows) // (2 * NODES))]
+    sample = rows[:: max(1, len(rows) // (2 * rows_within(NODES, rows.shape[1])))]
     for towards in (-np.inf, np.inf):
         yield np.nextafter(sample, towards)
     if any(one.is_discrete for one in ranges):

@@ -129,7 +129,7 @@ def _column_transformer(step: Any) -> Steps:
         if (isinstance(part, str) and part == "drop") or not len(columns):
             continue
         inner = () if isinstance(part, str) else transformer(part)
-        branches.append((s.Select(columns), *inner))
+        branches.append((s.Select(columns, apart=isinstance(next(iter(inner), None), s.OneHot)), *inner))
     if not branches:
         raise NotLowered("ColumnTransformer that keeps no column")
     return (s.Concatenate(tuple(branches)),)

@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.errors import Diagnostic, did_you_mean
+from engine.spec.dtypes import check_dtypes
 from engine.spec.files import model_inside, near_by
 from engine.spec.node import Node
 from engine.spec.records import Batch, Example, Model, Output, Pin, Schema
 from engine.spec.schemas import check_schema
 from engine.validation import Validator, show
 
-_CHOICES = ("description", "response_method", "runtime", "timeout", "allow_version_mismatch")
+_CHOICES = ("description", "response_method", "rows", "runtime", "timeout", "allow_version_mismatch")
 
 
 def check_models(root: Node, folder: Path, *, formats: bool = True) -> Iterator[Diagnostic]:
@@ -22,6 +23,7 @@ def check_models(root: Node, folder: Path, *, formats: bool = True) -> Iterator[
         yield from _check_file(model["file"], folder)
         yield from _check_file(model["reference"], folder)
         yield from _check_features(model)
+        yield from check_dtypes(model)
         if "trusted" in model and model["file"].text and not model["file"].text.endswith(".skops"):
             message = "trusted has no effect here: it lists what a .skops file may contain"
             yield model.key("trusted").error(message, "warning")
@@ -104,6 +106,7 @@ def _model(name: str, node: Node, folder: Path, *, formats: bool) -> Model:
         file=folder / node["file"].plain,
         input=Schema(node=node["input"], document=node["input"].plain, formats=formats),
         features=tuple(features.plain) if features.present else None,
+        dtypes=dict(node["dtypes"].plain or {}),
         output=Output(
             node=output,
             labels=tuple(output["labels"].plain) if "labels" in output else None,

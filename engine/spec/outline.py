@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,7 +36,9 @@ class Feature:
 
     @property
     def schema(self) -> dict[str, Any]:
-        """The JSON Schema of the feature."""
+        """The JSON Schema of the feature; what nobody looks at may be anything."""
+        if self.is_unused:
+            return {}
         if self.choices:
             return {"enum": [*self.choices, *([None] if self.gaps else [])]}
         kinds = [self.kind] if self.kind is not None else ["number", "boolean", "string"]
@@ -49,7 +52,8 @@ class Outline:
 
     An instance is an object of `features`, an array of `count` numbers (any number where that is None), or a text.
     `named_by` says who knows the features' names: the model, its reference, or nobody. `classes` are those of a
-    classifier that answers with one of them. `example` is an instance and the model's own result for it.
+    classifier that answers with one of them. `dtypes` are those that the model needs to be declared. `example` is an
+    instance and the model's own result for it.
     """
 
     title: str
@@ -61,6 +65,7 @@ class Outline:
     is_outlier_detector: bool = False
     classes: tuple[Any, ...] | None = None
     probabilities: bool = False
+    dtypes: Mapping[str, str] = field(default_factory=dict)
     example: tuple[Any, Any] | None = None
 
     @property
@@ -76,7 +81,9 @@ class Outline:
         return {"type": "object", **({"required": required} if required else {}), "properties": properties}
 
 
-def bare_model(file: Path, trusted: tuple[str, ...] = (), outline: Outline | None = None) -> Model:
+def bare_model(
+    file: Path, trusted: tuple[str, ...] = (), outline: Outline | None = None, reference: Path | None = None
+) -> Model:
     """Make the record of a model that stands in no spec: its mistakes have no place but the file's name."""
     nowhere = Node(Source(str(file), ""), 0, 0, {})
     return Model(
@@ -89,4 +96,6 @@ def bare_model(file: Path, trusted: tuple[str, ...] = (), outline: Outline | Non
         batch=Batch(node=nowhere),
         response_method=outline.response_method if outline is not None else "predict",
         trusted=trusted,
+        dtypes=outline.dtypes if outline is not None else {},
+        reference=reference,
     )

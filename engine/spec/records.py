@@ -226,6 +226,8 @@ class Model(Record):
     description: str = ""
     input: Schema
     features: tuple[str, ...] | None = None
+    dtypes: Mapping[str, str] = field(default_factory=dict)
+    rows: Literal["auto", "array", "table", "mappings"] = "auto"
     output: Output
     examples: tuple[Example, ...] = ()
     response_method: ResponseMethod = "predict"

@@ -71,6 +71,9 @@ class Entry:
         if self.allow_version_mismatch:
             yield from field("allow_version_mismatch", True, 2)
         yield from _input(outline, self.reference)
+        if outline.dtypes:
+            yield from _comment("With these dtypes the model answers; are they those that it was trained with?", 2)
+            yield from field("dtypes", dict(outline.dtypes), 2)
         if outline.response_method != "predict":
             yield from field("response_method", outline.response_method, 2)
         yield from _output(outline)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -20,6 +20,7 @@ from engine.endpoints.problems import title
 from engine.jsonschemas import without_properties
 from engine.spec import Route, Spec, below, path_template
 
+_TIME = "a date or time, such as 2024-01-31 or 2024-01-31T12:00:00Z"
 _SAFE = "/!'()*~"  # what JavaScript's encodeURIComponent leaves as it is, and slashes
 
 
@@ -156,8 +157,15 @@ def _body_fields(route: Route, spec: Spec) -> tuple[Field, ...]:
     if route.model is not None:
         model = spec.models[route.model]
         example = without_features(model.examples[0].input, route) if model.examples else ABSENT
-        return body_fields(without_properties(model.input.document, route.parameters), example)
+        fields = body_fields(without_properties(model.input.document, route.parameters), example)
+        times = {name for name, dtype in model.dtypes.items() if dtype.startswith("datetime")}
+        return tuple(_as_time(one) if one.name in times else one for one in fields)
     return () if route.input is None else body_fields(route.input.document)
+
+
+def _as_time(field: Field) -> Field:
+    """Say how a time is written, which a schema of type string does not tell."""
+    return replace(field, about=" · ".join(filter(None, (field.about, _TIME))))
 
 
 def _answers(operations: list[dict[str, Any]], document: Mapping[str, Any]) -> Iterator[Answer]:
