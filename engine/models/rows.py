@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-MAX_CELLS = 400_000
-LEAST_ROWS = 100
+MAX_CELLS = 200_000
+LEAST_ROWS = 50
 
 
 def rows_within(most: int, width: int) -> int:
