@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from modelling import Serve
+from sklearn.linear_model import LinearRegression
 
 from engine.models.outline import MAX_ASKED, _refused_gaps
 from engine.spec import Feature, Outline
@@ -41,3 +43,12 @@ def test_which_gaps_a_model_refuses_is_found_by_halves(needed: list[str], most: 
     asked = Asked(needed)
     assert set(needed) == _refused_gaps(asked, outline, dict.fromkeys(NAMES, 1))
     assert asked.times <= most
+
+
+def test_a_wide_model_is_proven_on_fewer_rows(serve: Serve) -> None:
+    """What is done for each cell of its proof has a bound."""
+    rows = np.random.default_rng(0).normal(size=(10, COUNT))
+    schema = {"type": "array", "items": {"type": "number"}, "minItems": COUNT, "maxItems": COUNT}
+    report = serve(LinearRegression().fit(rows, rows[:, 0]), input=schema).facts.report
+    assert "exact" == report.verdict
+    assert 50 <= report.rows <= 500

@@ -9,8 +9,8 @@ import numpy as np
 
 from engine.models.dtypes import Table
 
-MAX_CELLS = 400_000
-LEAST_ROWS = 100
+MAX_CELLS = 200_000
+LEAST_ROWS = 50
 
 
 def rows_within(most: int, width: int) -> int:
