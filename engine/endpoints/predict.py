@@ -82,13 +82,14 @@ class PredictEndpoint:
         def where(row: int) -> Path:
             return (BATCH_KEY, row) if batch else ()
 
-        size, is_quick = len(request.query if asked else request.body), True
+        size = len(request.query if asked else request.body)
+        is_costly = size > self._safe_size
         if self._path is not None:
             features = self._path.read(request.path)
             instances = [self._path.put(features, one, where(row)) for row, one in enumerate(instances)]
             length = sum(len(str(feature).encode()) for feature in features.values())
-            is_quick = self._validator.is_affordable(length * len(instances), request.paid(size))
-        if size > self._safe_size or not is_quick or not all(map(self._validator.is_valid, instances)):
+            is_costly |= not self._validator.is_affordable(length * len(instances), request.paid(size))
+        if is_costly or not all(map(self._validator.is_valid, instances)):
             budget = self._validator.budget(request.paid(size))
             found = chain.from_iterable(
                 self._validator.violations(instance, where(row), budget) for row, instance in enumerate(instances)

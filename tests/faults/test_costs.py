@@ -160,9 +160,9 @@ def test_a_feature_in_the_path_costs_no_more_for_being_in_every_instance(iris_fi
     (tmp_path / "routes.yaml").write_text("routes: [{path: '/<name>', model: m}]")
     app = Lane(create_app(tmp_path / "routes.yaml"), ENVIRON)
     body = orjson.dumps({"instances": [dict.fromkeys(NAMES_OF_IRIS, 1)] * 10_000})
-    path = "/" + "ab" * 3000
+    path = "/" + "a" * 6000
     status, answer = ask(app, body, PATH_INFO=path)
-    assert (422, True) == (status, b"this takes too long to check" in answer)
+    assert (422, True) == (status, b"takes too long" in answer), answer[:300]
     parsing = seconds_of(lambda: orjson.loads(body))
     assert is_within(len(body) + len(path), lambda: ask(app, body, PATH_INFO=path), besides=parsing)
 
