@@ -312,6 +312,19 @@ def test_feature_types_of_a_booster_are_dtypes(uncompiled: Serve) -> None:
     assert ["category int64 float64 bool"] == predictor([{"c": "a", "n": 1, "x": 1, "b": True}]).result
 
 
+def test_categories_that_nobody_names_are_asked_for(uncompiled: Serve, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"c": ["a"], "n": [1], "x": [0.5], "b": [True]})
+    estimator, schema = Xgb().fit(frame, None), instance_of(c=TEXT, n=INTEGER, x=INTEGER, b=BOOLEAN)
+    with pytest.raises(SpecError) as refused:
+        uncompiled(estimator, input=schema)
+    expected = 'the categories of "c" are not known; list them in its enum, or name a reference'
+    assert expected == message(refused)
+    (tmp_path / "rows.csv").write_text("c,n,x,b\nz,1,2,True\na,3,4,False\n")
+    predictor = uncompiled(estimator, input=schema, reference="rows.csv")
+    assert ("a", "z") == predictor.columns.dtypes["c"].values
+    assert ["category int64 float64 bool"] == predictor([{"c": "a", "n": 1, "x": 1, "b": True}]).result
+
+
 def test_a_dtype_that_only_the_user_knows_is_asked_for(uncompiled: Serve) -> None:
     estimator = make_pipeline(FunctionTransformer(hour), LogisticRegression()).fit(TIMES, Y)
     with pytest.raises(SpecError) as refused:
