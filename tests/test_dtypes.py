@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,8 +105,15 @@ def as_sent(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return texts.to_dict("records")
 
 
-@pytest.mark.parametrize("runtime", ["sklearn", "auto"])
-@pytest.mark.parametrize("name", TRAINED)
+@pytest.fixture
+def uncompiled(serve: Serve) -> Serve:
+    """Serve by the estimator itself, which is what most of these tests are about."""
+    return partial(serve, runtime="sklearn")
+
+
+@pytest.mark.parametrize(
+    ("name", "runtime"), [*((name, "sklearn") for name in TRAINED), ("large ids", "auto"), ("large ids alone", "auto")]
+)
 def test_a_model_gets_the_dtypes_of_its_training(name: str, runtime: str, serve: Serve) -> None:
     before, frame, properties, dtypes = TRAINED[name]
     estimator = make_pipeline(before, LogisticRegression(C=1e6)).fit(frame, Y)
@@ -161,19 +169,19 @@ DTYPES = {
 
 
 @pytest.mark.parametrize("name", DTYPES)
-def test_a_dtype_is_fixed_when_the_spec_is_read(name: str, serve: Serve) -> None:
+def test_a_dtype_is_fixed_when_the_spec_is_read(name: str, uncompiled: Serve) -> None:
     """It is the same for every value, and for several rows."""
     schema, dtypes, value, expected = DTYPES[name]
     estimator = Plain().fit(pd.DataFrame({"f": [0]}))
-    predictor = serve(estimator, input=instance_of(f=schema), **({"dtypes": dtypes} if dtypes else {}))
+    predictor = uncompiled(estimator, input=instance_of(f=schema), **({"dtypes": dtypes} if dtypes else {}))
     assert [expected] == predictor([{"f": value}]).result
     assert [expected] * 3 == predictor([{"f": value}] * 3).result
 
 
-def test_an_optional_boolean_beside_numbers_leaves_the_others_alone(serve: Serve) -> None:
+def test_an_optional_boolean_beside_numbers_leaves_the_others_alone(uncompiled: Serve) -> None:
     estimator = Plain().fit(pd.DataFrame({"a": [0], "b": [0], "n": [0]}))
     schema = instance_of("b", a=BOOLEAN, b=BOOLEAN, n=INTEGER)
-    assert ["bool object int64"] == serve(estimator, input=schema)([{"a": True, "n": 1}]).result
+    assert ["bool object int64"] == uncompiled(estimator, input=schema)([{"a": True, "n": 1}]).result
 
 
 @pytest.mark.parametrize(
@@ -182,11 +190,11 @@ def test_an_optional_boolean_beside_numbers_leaves_the_others_alone(serve: Serve
     ids=repr,
 )
 def test_a_reference_tells_the_dtype_as_pandas_reads_it(
-    values: str, expected: str, serve: Serve, tmp_path: Path
+    values: str, expected: str, uncompiled: Serve, tmp_path: Path
 ) -> None:
     (tmp_path / "rows.csv").write_text("f,other\n" + values)
     estimator = Plain().fit(pd.DataFrame({"f": [0]}))
-    predictor = serve(estimator, input=instance_of(f=INTEGER), reference="rows.csv")
+    predictor = uncompiled(estimator, input=instance_of(f=INTEGER), reference="rows.csv")
     assert [expected] == predictor([{"f": 1}]).result
 
 
@@ -215,8 +223,8 @@ def test_an_integer_that_no_float_is_is_refused(bad: int, estimator: Any, serve:
 
 
 @pytest.mark.parametrize("bad", [2**63, -(2**63) - 1, 1e300])
-def test_an_integer_beyond_64_bits_is_refused(bad: Any, serve: Serve) -> None:
-    predictor = serve(Plain().fit(IDS), input=instance_of(id=INTEGER))
+def test_an_integer_beyond_64_bits_is_refused(bad: Any, uncompiled: Serve) -> None:
+    predictor = uncompiled(Plain().fit(IDS), input=instance_of(id=INTEGER))
     with pytest.raises(RefusedInstance) as refused:
         predictor([{"id": 1}, {"id": bad}])
     assert 1 == refused.value.row
@@ -239,8 +247,8 @@ def test_an_integer_beyond_64_bits_is_refused(bad: Any, serve: Serve) -> None:
         ),
     ],
 )
-def test_a_text_that_is_no_such_time_is_refused(dtype: str, value: str, expected: str, serve: Serve) -> None:
-    predictor = serve(Plain().fit(TIMES), input=instance_of(ts=TEXT), dtypes={"ts": dtype})
+def test_a_text_that_is_no_such_time_is_refused(dtype: str, value: str, expected: str, uncompiled: Serve) -> None:
+    predictor = uncompiled(Plain().fit(TIMES), input=instance_of(ts=TEXT), dtypes={"ts": dtype})
     with pytest.raises(RefusedInstance) as refused:
         predictor([{"ts": value}])
     assert expected == refused.value.reason
@@ -271,10 +279,10 @@ class Boosted(BaseEstimator):
         return frame["c"].cat.codes + 10 * frame["d"].cat.codes
 
 
-def test_categories_are_those_that_a_booster_has_recorded(serve: Serve) -> None:
+def test_categories_are_those_that_a_booster_has_recorded(uncompiled: Serve) -> None:
     frame = pd.DataFrame({"x": [0.5], "c": ["a"], "none": [0.0], "d": [3]})
     schema = instance_of(x=NUMBER, c={"enum": ["b", "a"]}, none=NUMBER, d=INTEGER)
-    predictor = serve(Boosted().fit(frame, None), input=schema)
+    predictor = uncompiled(Boosted().fit(frame, None), input=schema)
     rest = {"x": 1, "none": 0}
     assert [10, 1] == predictor([{"c": "a", "d": 5, **rest}, {"c": "b", "d": 3, **rest}]).result
 
@@ -297,17 +305,30 @@ class Xgb(BaseEstimator):
         return np.array([" ".join(frame.dtypes.astype(str))] * len(frame))
 
 
-def test_feature_types_of_a_booster_are_dtypes(serve: Serve) -> None:
+def test_feature_types_of_a_booster_are_dtypes(uncompiled: Serve) -> None:
     frame = pd.DataFrame({"c": ["a"], "n": [1], "x": [0.5], "b": [True]})
     schema = instance_of(c={"enum": ["b", "a"]}, n=INTEGER, x=INTEGER, b=BOOLEAN)
-    predictor = serve(Xgb().fit(frame, None), input=schema)
+    predictor = uncompiled(Xgb().fit(frame, None), input=schema)
     assert ["category int64 float64 bool"] == predictor([{"c": "a", "n": 1, "x": 1, "b": True}]).result
 
 
-def test_a_dtype_that_only_the_user_knows_is_asked_for(serve: Serve) -> None:
+def test_categories_that_nobody_names_are_asked_for(uncompiled: Serve, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"c": ["a"], "n": [1], "x": [0.5], "b": [True]})
+    estimator, schema = Xgb().fit(frame, None), instance_of(c=TEXT, n=INTEGER, x=INTEGER, b=BOOLEAN)
+    with pytest.raises(SpecError) as refused:
+        uncompiled(estimator, input=schema)
+    expected = 'the categories of "c" are not known; list them in its enum, or name a reference'
+    assert expected == message(refused)
+    (tmp_path / "rows.csv").write_text("c,n,x,b\nz,1,2,True\na,3,4,False\n")
+    predictor = uncompiled(estimator, input=schema, reference="rows.csv")
+    assert ("a", "z") == predictor.columns.dtypes["c"].values
+    assert ["category int64 float64 bool"] == predictor([{"c": "a", "n": 1, "x": 1, "b": True}]).result
+
+
+def test_a_dtype_that_only_the_user_knows_is_asked_for(uncompiled: Serve) -> None:
     estimator = make_pipeline(FunctionTransformer(hour), LogisticRegression()).fit(TIMES, Y)
     with pytest.raises(SpecError) as refused:
-        serve(estimator, input=instance_of(ts={"type": "string", "format": "date-time"}))
+        uncompiled(estimator, input=instance_of(ts={"type": "string", "format": "date-time"}))
     expected = (
         "the model fails on every row that was tried (AttributeError: Can only use .dt accessor with datetimelike "
         'values), and answers with another dtype of "ts"; if it was trained with that, declare dtypes: {ts: datetime}'
@@ -316,30 +337,30 @@ def test_a_dtype_that_only_the_user_knows_is_asked_for(serve: Serve) -> None:
     assert "{" == place(refused)
 
 
-def test_what_a_reference_and_the_input_say_differently_is_asked_for(serve: Serve, tmp_path: Path) -> None:
+def test_what_a_reference_and_the_input_say_differently_is_asked_for(uncompiled: Serve, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("zip\n1001\n8004\n")
     estimator = make_pipeline(FunctionTransformer(as_text), encoder(), LogisticRegression(C=1e6)).fit(ZIPS, Y)
     with pytest.raises(SpecError) as refused:
-        serve(estimator, input=instance_of(zip=NUMBER), reference="rows.csv")
+        uncompiled(estimator, input=instance_of(zip=NUMBER), reference="rows.csv")
     expected = (
         'the model\'s answers depend on the dtype of "zip": to row 2 of rows.csv it answers 1 with {zip: int}, as '
         "pandas reads it, and answers 0 with {zip: float}, as the input has it; declare what it was trained with, "
         "such as dtypes: {zip: int}"
     )
     assert expected == message(refused)
-    declared = serve(estimator, input=instance_of(zip=INTEGER), dtypes={"zip": "int"}, reference="rows.csv")
+    declared = uncompiled(estimator, input=instance_of(zip=INTEGER), dtypes={"zip": "int"}, reference="rows.csv")
     assert [0, 1] == declared([{"zip": 1001}, {"zip": 8004}]).result
     floats = pd.DataFrame({"zip": [1001.0, 8004.0] * 50})
     estimator.fit(floats, Y)
-    declared = serve(estimator, input=instance_of(zip=NUMBER), dtypes={"zip": "float"}, reference="rows.csv")
+    declared = uncompiled(estimator, input=instance_of(zip=NUMBER), dtypes={"zip": "float"}, reference="rows.csv")
     assert [0, 1] == declared([{"zip": 1001}, {"zip": 8004}]).result
 
 
-def test_an_example_is_held_against_a_frame_of_its_own(serve: Serve) -> None:
+def test_an_example_is_held_against_a_frame_of_its_own(uncompiled: Serve) -> None:
     """Were it held against what is served alone, a wrong answer would pass as an example."""
     estimator = make_pipeline(FunctionTransformer(as_text), encoder(), LogisticRegression(C=1e6)).fit(ZIPS, Y)
     with pytest.raises(SpecError) as refused:
-        serve(estimator, input=instance_of(zip=NUMBER), examples=[{"input": {"zip": 8004}, "result": 0}])
+        uncompiled(estimator, input=instance_of(zip=NUMBER), examples=[{"input": {"zip": 8004}, "result": 0}])
     assert "to row 1 of the examples it answers 1 with {zip: int}" in message(refused)
 
 
@@ -357,10 +378,10 @@ class WithColumn(TransformerMixin, BaseEstimator):
 AB = pd.DataFrame({"a": [1, 2] * 50, "b": [3, 5] * 50})
 
 
-def test_a_table_is_tried_where_an_array_fails(serve: Serve) -> None:
+def test_a_table_is_tried_where_an_array_fails(uncompiled: Serve) -> None:
     estimator = make_pipeline(WithColumn(), LogisticRegression(C=1e6)).fit(AB, Y)
     for keys in ({}, {"rows": "table"}):
-        predictor = serve(estimator, input=instance_of(a=INTEGER, b=INTEGER), **keys)
+        predictor = uncompiled(estimator, input=instance_of(a=INTEGER, b=INTEGER), **keys)
         assert Y == predictor(AB.to_dict("records")).result
         assert "table" == predictor.columns.form
 
@@ -375,10 +396,10 @@ def test_a_table_is_tried_where_an_array_fails(serve: Serve) -> None:
         ),
     ],
 )
-def test_rows_in_a_form_that_cannot_be_are_refused(keys: dict[str, Any], expected: str, serve: Serve) -> None:
+def test_rows_in_a_form_that_cannot_be_are_refused(keys: dict[str, Any], expected: str, uncompiled: Serve) -> None:
     estimator = make_pipeline(FunctionTransformer(low_bit), LogisticRegression()).fit(BITS, Y)
     with pytest.raises(SpecError) as refused:
-        serve(estimator, **{"input": instance_of(n=INTEGER, x=NUMBER), **keys})
+        uncompiled(estimator, **{"input": instance_of(n=INTEGER, x=NUMBER), **keys})
     assert expected == message(refused)
 
 
@@ -386,15 +407,13 @@ DICTS = [{"c": "a", "n": 1}, {"c": "b", "n": 2}] * 50
 C = {"enum": ["a", "b"]}
 
 
-def test_what_takes_mappings_gets_the_objects_as_they_are(serve: Serve) -> None:
+def test_what_takes_mappings_gets_the_objects_as_they_are(uncompiled: Serve) -> None:
     estimator = make_pipeline(DictVectorizer(), LogisticRegression(C=1e6)).fit(DICTS, Y)
-    predictor = serve(estimator, input=instance_of("n", c=C, n=NUMBER))
+    predictor = uncompiled(estimator, input=instance_of("n", c=C, n=NUMBER))
     assert Y == predictor(DICTS).result
     expected = estimator.predict_proba([{"c": "b"}]).tolist()
-    assert (
-        expected
-        == serve(estimator, input=instance_of("n", c=C, n=NUMBER), response_method="predict_proba")([{"c": "b"}]).result
-    )
+    chances = uncompiled(estimator, input=instance_of("n", c=C, n=NUMBER), response_method="predict_proba")
+    assert expected == chances([{"c": "b"}]).result
 
 
 class ReadsMappings:
@@ -404,9 +423,9 @@ class ReadsMappings:
         return [row["n"] + len(row) for row in rows]
 
 
-def test_mappings_are_tried_last_and_can_be_declared(serve: Serve) -> None:
+def test_mappings_are_tried_last_and_can_be_declared(uncompiled: Serve) -> None:
     for keys in ({}, {"rows": "mappings"}):
-        predictor = serve(ReadsMappings(), input=instance_of("m", n=INTEGER, m=INTEGER), **keys)
+        predictor = uncompiled(ReadsMappings(), input=instance_of("m", n=INTEGER, m=INTEGER), **keys)
         assert [5, 4] == predictor([{"n": 3, "m": 1}, {"n": 3}]).result
 
 
@@ -417,11 +436,11 @@ class OnlyPredicts:
         return np.asarray(rows).sum(axis=1)
 
 
-def test_a_plain_class_with_predict_is_served(serve: Serve) -> None:
-    predictor = serve(OnlyPredicts(), input=instance_of(a=NUMBER, b=NUMBER))
+def test_a_plain_class_with_predict_is_served(uncompiled: Serve) -> None:
+    predictor = uncompiled(OnlyPredicts(), input=instance_of(a=NUMBER, b=NUMBER))
     assert [3.5] == predictor([{"a": 1, "b": 2.5}]).result
     assert "estimator" == predictor.facts.kind
-    assert [6.0] == serve(OnlyPredicts(), input={"type": "array", "items": NUMBER})([[1, 2, 3]]).result
+    assert [6.0] == uncompiled(OnlyPredicts(), input={"type": "array", "items": NUMBER})([[1, 2, 3]]).result
 
 
 class OneColumn(BaseEstimator):
@@ -441,10 +460,10 @@ class OneColumn(BaseEstimator):
         return np.column_stack([1 - chance, chance])
 
 
-def test_an_answer_of_one_column_is_a_label(serve: Serve) -> None:
+def test_an_answer_of_one_column_is_a_label(uncompiled: Serve) -> None:
     estimator = OneColumn().fit(AB, None)
     output = {"labels": ["nope", "yep"], "probabilities": True}
-    predictor = serve(estimator, input=instance_of(a=NUMBER, b=NUMBER), output=output)
+    predictor = uncompiled(estimator, input=instance_of(a=NUMBER, b=NUMBER), output=output)
     prediction = predictor([{"a": 1, "b": 2}, {"a": -1, "b": 2}])
     assert (["yes", "no"], ["yep", "nope"]) == (prediction.result, prediction.labels)
     assert {"nope": 0.0, "yep": 1.0} == prediction.probabilities[0]
@@ -464,8 +483,8 @@ class Wrong(OneColumn):
         return super().predict(rows)
 
 
-def test_what_an_estimator_says_of_itself_is_held_against_asking_it(serve: Serve) -> None:
-    predictor = serve(Wrong().fit(AB, None), input=instance_of(a=NUMBER, b=NUMBER))
+def test_what_an_estimator_says_of_itself_is_held_against_asking_it(uncompiled: Serve) -> None:
+    predictor = uncompiled(Wrong().fit(AB, None), input=instance_of(a=NUMBER, b=NUMBER))
     assert ["yes"] == predictor([{"a": 1, "b": 2}]).result
 
 
@@ -474,7 +493,8 @@ def test_a_column_that_the_model_drops_may_be_anything(value: Any, serve: Serve)
     frame = pd.DataFrame({"customer": [1.0, 2.0] * 50, "size": [0.5, 2.5] * 50})
     columns = make_column_transformer(("drop", ["customer"]), (StandardScaler(), ["size"]))
     estimator = make_pipeline(columns, LogisticRegression(C=1e6)).fit(frame, Y)
-    predictor = serve(estimator, input=instance_of("customer", customer={}, size=NUMBER))
+    runtime = "auto" if value == "K-17" else "sklearn"
+    predictor = serve(estimator, input=instance_of("customer", customer={}, size=NUMBER), runtime=runtime)
     assert Y == predictor([{"customer": value, "size": size} for size in frame["size"].tolist()]).result
 
 
@@ -513,17 +533,17 @@ def test_categories_of_integers_among_fractions_stay_exact(serve: Serve) -> None
         assert Y == predictor(frame.to_dict("records")).result
 
 
-def test_init_declares_what_the_model_needs(serve: Serve, tmp_path: Path) -> None:
+def test_init_declares_what_the_model_needs(uncompiled: Serve, tmp_path: Path) -> None:
     estimator = make_pipeline(FunctionTransformer(hour), LogisticRegression(C=1e6)).fit(TIMES, Y)
-    serve(estimator, input=instance_of(ts=TEXT), dtypes={"ts": "datetime"})
+    uncompiled(estimator, input=instance_of(ts=TEXT), dtypes={"ts": "datetime"})
     (tmp_path / "rows.csv").write_text("ts\n2024-01-01 03:00:00\n2024-01-01 15:00:00\n")
     outline = outline_model(tmp_path / "model.pkl", tmp_path / "rows.csv")
     assert {"ts": "datetime"} == outline.dtypes
     assert ({"ts": "2024-01-01 03:00:00"}, 0) == outline.example
 
 
-def test_init_reads_the_keys_of_mappings(serve: Serve, tmp_path: Path) -> None:
+def test_init_reads_the_keys_of_mappings(uncompiled: Serve, tmp_path: Path) -> None:
     estimator = make_pipeline(DictVectorizer(), LogisticRegression(C=1e6)).fit(DICTS, Y)
-    serve(estimator, input=instance_of("n", c=C, n=NUMBER))
+    uncompiled(estimator, input=instance_of("n", c=C, n=NUMBER))
     outline = outline_model(tmp_path / "model.pkl")
     assert {"c": {"enum": ["a", "b", None]}, "n": {"type": ["number", "null"]}} == outline.schema["properties"]

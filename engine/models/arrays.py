@@ -32,7 +32,7 @@ def rows_maker(names: Sequence[str], kind: str, *, single: bool, gaps: bool) -> 
         return lambda rows: whole_rows(rows, names)
     if kind == "bool":
         return lambda rows: np.array(rows, np.bool_)
-    dtype = np.dtype(array_dtype(kind, single=single))
+    dtype = np.float32 if single else None
     return lambda rows: float_rows(rows, names, dtype, gaps=gaps)
 
 

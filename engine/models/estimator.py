@@ -235,7 +235,7 @@ def is_classifier(estimator: Any) -> bool:
 def has_flat_classes(estimator: Any) -> bool:
     """Tell whether an estimator has the classes of a single output."""
     classes = getattr(estimator, "classes_", None)
-    return classes is not None and not isinstance(classes, list) and np.ndim(classes) == 1
+    return classes is not None and not isinstance(classes, list) and np.ndim(classes) == 1 and len(classes) > 0
 
 
 _KINDS: Mapping[str, Any] = {

@@ -20,9 +20,10 @@ def dtype_of_column(model: Model, recorded: Dtype | None, name: str, feature: Fe
         known = replace(known, kind=kind, zone=zone or known.zone, ordered=False)  # type: ignore[arg-type]
     if known.kind == "category":
         known = replace(known, values=_categories(model, name, feature, recorded))
-        if declared is not None and not known.values:
+        if not known.values:
             message = f'the categories of "{name}" are not known; list them in its enum, or name a reference'
-            raise model.error(message, "dtypes", name)
+            where = ("dtypes", name) if declared is not None else ("input", "properties", name)
+            raise model.error(message, *where)
     if declared is not None or fits(known, feature):
         return known
     return replace(from_schema(feature), values=known.values)

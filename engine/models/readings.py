@@ -41,7 +41,11 @@ def reference_frame(model: Model, order: Sequence[str], recorded: Mapping[str, D
             blank = pd.read_csv(model.reference, dtype=str, keep_default_na=False).eq("").all(axis=1)
             frame = frame[~blank]
             frame = frame[[name for name in order if name in frame.columns]].reset_index(drop=True)
-            return declared_frame(frame, model)
+            frame = declared_frame(frame, model)
+            for name in frame.columns:
+                if name in recorded and recorded[name].is_open and name not in model.dtypes:
+                    frame[name] = frame[name].astype(pd.CategoricalDtype(_categories(frame[name], model, name)))
+            return frame
     except (ValueError, OSError, UnicodeDecodeError):  # told where the reference is read for its rows
         return None
 

@@ -39,7 +39,8 @@ def trained_on(model: Model, estimator: Any, wanted: Wanted) -> Wanted:
     order = column_order(model, wanted) if model.rows != "mappings" else ()
     known = known_inputs(estimator, len(order))
     recorded = _recorded(order, known)
-    dtypes = reference_dtypes(model, order, recorded) | recorded
+    found = reference_dtypes(model, order, recorded)
+    dtypes = found | {name: dtype for name, dtype in recorded.items() if not (dtype.is_open and name in found)}
     unused = tuple(name for name, one in zip(order, known, strict=True) if one.is_unused)
     wanted = replace(wanted, dtypes=dtypes, unused=unused)
     return _with_rows(model, estimator, _with_width(model, estimator, wanted))

@@ -49,13 +49,13 @@ def _mistake(name: str, declared: str, document: Any) -> str:
         return f'there is no time zone "{zone}"; name one such as UTC or Europe/Berlin'
     if kind not in _TAKES:
         return ""
-    can_lack = not is_filled and ("null" in types or name not in document.get("required", ()))
-    if can_lack and kind in ("int", "bool"):
-        instead = "float" if kind == "int" else "no dtype, and pandas makes it an object column"
-        return f'"{name}" may be missing, and {kind} has no missing values; require it or declare {instead}'
-    if extra := sorted(types - _TAKES[kind] - ({"null"} if is_filled else set())):
+    if extra := sorted(types - _TAKES[kind] - {"null"}):
         wanted = f"type: {_TYPES.get(kind, 'string')}"
         return f'a column of {kind} holds no {extra[0]}, and the input allows one; say {wanted} for "{name}"'
+    can_lack = not is_filled and ("null" in types or name not in document.get("required", ()))
+    if can_lack and kind in ("int", "bool"):
+        instead = "float" if kind == "int" else "no dtype: pandas makes it an object column"
+        return f'"{name}" may be missing, and {kind} has no missing values; require it or declare {instead}'
     if kind == "int" and not is_whole(feature, document):
         return f'a column of int holds no fractions, and the input allows them; say type: integer for "{name}"'
     return ""
@@ -64,6 +64,6 @@ def _mistake(name: str, declared: str, document: Any) -> str:
 def _is_zone(zone: str) -> bool:
     try:
         zoneinfo.ZoneInfo(zone)
-    except (ValueError, OSError):
+    except (KeyError, OSError, ValueError):
         return zone == "UTC"
     return True

@@ -39,7 +39,7 @@ def maker(name: str, dtype: Dtype) -> Make:
 def float_rows(rows: list[Any], names: Sequence[str], dtype: Any, *, gaps: bool) -> Array:
     """Make an array of rows of numbers, NaN among them if `gaps`; raise `RefusedInstance` for what no float is.
 
-    Columns without `names` are numbered.
+    Columns without `names` are numbered; without a `dtype` it is float64.
     """
     if len(rows) == 1 and not gaps:  # the usual request, where numpy's own maximum would take the longest
         if max(rows[0]) >= EXACT or min(rows[0]) <= -EXACT:
@@ -47,7 +47,7 @@ def float_rows(rows: list[Any], names: Sequence[str], dtype: Any, *, gaps: bool)
         made = np.array(rows, np.float64)
     else:
         made = _float_array(rows, lambda: _require_exact(rows, names))
-    return made if dtype == np.float64 else made.astype(dtype)
+    return made if dtype is None else made.astype(dtype)
 
 
 def whole_rows(rows: list[Any], names: Sequence[str]) -> Array:

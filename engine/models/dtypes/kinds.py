@@ -28,6 +28,11 @@ class Dtype:
         return cls(**{**facts, "values": tuple(facts["values"])})
 
     @property
+    def is_open(self) -> bool:
+        """Whether it is a category, and which ones there are is not known."""
+        return self.kind == "category" and not self.values
+
+    @property
     def declared(self) -> str:
         """Write it as a spec declares it."""
         return f"datetime[{self.zone}]" if self.zone else self.kind
