@@ -25,18 +25,26 @@ NOBODY = 65534
 COMPILES = (": loading", ": proving", ": trying", "asking for")
 
 
-@pytest.fixture
-def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A spec with a forest that C walks, pinned and compiled by this user while a compiler was there."""
-    monkeypatch.delenv(VARIABLE)
-    home = tmp_path / "image"
+    home = tmp_path_factory.mktemp("built") / "image"
     home.mkdir()
     joblib.dump(RandomForestClassifier(5, random_state=0).fit(X, y), home / "m.pkl")
     (home / "routes.yaml").write_text("routes: [{path: /p, model: m}]")
     (home / "models.yaml").write_text(json.dumps({"models": {"m": {"file": "m.pkl", "input": ROW}}}))
     lock_models(home / "routes.yaml")
-    assert 0 == run(home, "compile").returncode
+    environment = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    subprocess.run(command("compile"), cwd=home, env=environment, check=True, capture_output=True)
     return home
+
+
+@pytest.fixture
+def image(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, with no cache but its own."""
+    monkeypatch.delenv(VARIABLE)
+    shutil.copytree(built, tmp_path / "image")
+    return tmp_path / "image"
 
 
 def run(folder: Path, *arguments: str, under: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
