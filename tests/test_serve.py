@@ -241,7 +241,7 @@ def test_port_and_workers_may_come_from_the_environment(tmp_path: Path, monkeypa
     port = free_port()
     for name, value in (("PORT", str(port)), ("WEB_CONCURRENCY", "3"), ("HOST", "no such host")):
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("serving.command", lambda *words: command(*(word for word in words if word not in ("-p", "0"))))
+    monkeypatch.setattr("serving.command", lambda name, _option, _port, *words: command(name, *words))
     with serving(tmp_path) as server:
         expected = (
             f"serving on http://127.0.0.1:{port} (port from PORT, 3 workers from WEB_CONCURRENCY, press ^C to stop)"

@@ -77,7 +77,7 @@ class Cache:
         data = hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload
         for folder in reversed(self._folders):
             try:
-                _make_folder(folder)
+                _make_folder(folder, self._mode(folder))
                 write_whole(folder / _name(key), data, mode)
             except OSError:
                 continue
@@ -87,10 +87,14 @@ class Cache:
     def is_writable(self) -> bool:
         """Tell whether entries can be kept in the folder itself."""
         try:
-            _make_folder(self.folder)
+            _make_folder(self.folder, self._mode(self.folder))
         except OSError:
             return False
         return os.access(self.folder, os.W_OK)
+
+    def _mode(self, folder: Path) -> int:
+        """Give the mode of a new folder: other users may read the cache itself, as far as they may read its entries."""
+        return 0o755 if folder == self._stated else 0o700
 
     @property
     def _folders(self) -> tuple[Path, ...]:
@@ -172,9 +176,9 @@ def _distrusted(path: Path) -> str:
     return "" if readable else f"{path} cannot be read: {os.strerror(errno.EACCES)}"
 
 
-def _make_folder(folder: Path) -> None:
+def _make_folder(folder: Path, mode: int) -> None:
     """Make a folder where there is none; raise `OSError` for one that is somebody else's."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o755)
+    folder.mkdir(parents=True, exist_ok=True, mode=mode)
     if not is_trusted(folder):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 

@@ -25,18 +25,26 @@ NOBODY = 65534
 COMPILES = (": loading", ": proving", ": trying", "asking for")
 
 
-@pytest.fixture
-def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A spec with a forest that C walks, pinned and compiled by this user while a compiler was there."""
-    monkeypatch.delenv(VARIABLE)
-    home = tmp_path / "image"
+    home = tmp_path_factory.mktemp("built") / "image"
     home.mkdir()
     joblib.dump(RandomForestClassifier(5, random_state=0).fit(X, y), home / "m.pkl")
     (home / "routes.yaml").write_text("routes: [{path: /p, model: m}]")
     (home / "models.yaml").write_text(json.dumps({"models": {"m": {"file": "m.pkl", "input": ROW}}}))
     lock_models(home / "routes.yaml")
-    assert 0 == run(home, "compile").returncode
+    environment = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    subprocess.run(command("compile"), cwd=home, env=environment, check=True, capture_output=True)
     return home
+
+
+@pytest.fixture
+def image(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, with no cache but its own."""
+    monkeypatch.delenv(VARIABLE)
+    shutil.copytree(built, tmp_path / "image")
+    return tmp_path / "image"
 
 
 def run(folder: Path, *arguments: str, under: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
@@ -62,12 +70,24 @@ def container(image: Path) -> Container:
         opened = [word for parent in reversed(inner) for word in ("--perms", "0755", "--dir", str(parent))]
         python = [*("--tmpfs", str(closed[-1])), *opened, *("--ro-bind", str(base), str(base))] if closed else []
         return (
-            *("bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--remount-ro", "/dev"),
+            *(
+                "bwrap",
+                "--die-with-parent",
+                "--ro-bind",
+                "/",
+                "/",
+                "--dev",
+                "/dev",
+                "--proc",
+                "/proc",
+                "--remount-ro",
+                "/dev",
+            ),
             *(*python, "--ro-bind", str(image), "/srv"),
             *(tmp or ("--tmpfs", "/tmp", "--remount-ro", "/tmp")),
             *("--chdir", "/srv", "--setenv", "PATH", path, "--unsetenv", VARIABLE),
             *("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--"),
-            *("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"),
+            *(str(shutil.which("setpriv")), f"--reuid={user}", f"--regid={user}", "--clear-groups"),
         )
 
     if os.geteuid() != 0 or shutil.which("bwrap") is None or shutil.which("setpriv") is None:
@@ -85,9 +105,7 @@ PATHS = {"a compiler": os.environ["PATH"], "no compiler": "/nowhere"}
 @pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
 def test_what_was_compiled_is_served(container: Container, image: Path, user: int, path: str) -> None:
     """Nothing is loaded or proven, nothing is written, and the runtime is the one that was chosen."""
-    setpriv, bwrap = shutil.which("setpriv"), shutil.which("bwrap")
-    under = tuple({"setpriv": setpriv, "bwrap": bwrap}.get(word, word) for word in container(user=user, path=path))
-    with serving(image, "-w", "1", "--locked", under=under) as server:
+    with serving(image, "-w", "1", "--locked", under=container(user=user, path=path)) as server:
         status, _, body = server.request("POST", "/p", body=BODY)
         assert (200, {"result": [2]}) == (status, json.loads(body))
         (model,) = server.status()["models"]
