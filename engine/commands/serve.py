@@ -13,7 +13,7 @@ import click
 
 from engine.commands.check import print_models
 from engine.commands.options import read_duration, spec_options
-from engine.commands.output import progress, report
+from engine.commands.output import print_without_waiting, progress, report
 from engine.commands.routes import print_routes
 from engine.errors import EngineError, SpecError
 
@@ -79,10 +79,8 @@ def serve(
         if log_format == "json":
             logger.info("serving on %s%s", url, reach)
             return
-        for route in spec.built_in:
-            if route.built_in == "docs":
-                click.echo(f"explained at {url}{route.path}")
-        click.echo(f"serving on {url}{reach} (press ^C to stop)")
+        docs = [f"explained at {url}{route.path}" for route in spec.built_in if route.built_in == "docs"]
+        print_without_waiting("\n".join([*docs, f"serving on {url}{reach} (press ^C to stop)"]))
 
     count, logs = workers or _cores(), server.Logs(log_format, log_requests)
     source = server.Source(routes, models, locked, count)

@@ -122,7 +122,8 @@ class Supervisor:
             self._tell_status()
 
     def _end_hung(self, worker: Worker) -> None:
-        logger.error("worker %d (process %d) does not respond; killing it", worker.number, worker.process.pid)
+        reason = "worker %d (process %d) has not responded for the time of --hang-timeout; killing it"
+        logger.error(reason, worker.number, worker.process.pid)
         self._lost.add(worker.number)
         worker.kill_hung()
 
@@ -165,7 +166,9 @@ class Supervisor:
 
     def _serves(self, worker: Worker, number: int) -> None:
         worker.generation, worker.failed = number, ""
-        self._lost.discard(worker.number)
+        if worker.number in self._lost:
+            self._lost.discard(worker.number)
+            logger.info("worker %d serves again, as process %d", worker.number, worker.process.pid)
         self._aim()
         if self._ready is not None:
             ready, self._ready = self._ready, None
@@ -185,7 +188,8 @@ class Supervisor:
         self._note("worker_restarts", "hung" if worker.is_hung else "killed" if (status or 0) < 0 else "ended")
         self._miss(worker)
         self._start_later(worker.number, time.monotonic() - worker.birth)
-        logger.error("worker %d %s; another one takes its place", worker.number, _end(status))
+        how = "was hung, and is gone" if worker.is_hung else _end(status)
+        logger.error("worker %d %s; another one takes its place", worker.number, how)
         self._tell_status()
 
     def _scrape(self, worker: Worker, ticket: int) -> None:
@@ -234,7 +238,7 @@ class Supervisor:
                     "number": worker.number,
                     "pid": worker.process.pid,
                     "generation": worker.generation,
-                    "responds": not worker.pulse.is_silent,
+                    "responds": worker.generation > 0 and not worker.pulse.is_silent,
                 }
                 for worker in workers
             ],
