@@ -1,43 +1,45 @@
-"""Log lines that nobody reads: they stop nothing, and are counted."""
+"""Log lines and other output that nobody reads: they stop nothing, and lines are counted."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import os
 import re
+import select
 import socket
+import subprocess
 import sys
-import threading
+import time
+import tty
+from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
-from serving import serving
+from serving import START_SECONDS, Server, command, serving
 
+from engine.server import stderr
 from engine.server.stderr import Stderr, log_handler
 
 
-def drain(descriptor: int) -> str:
-    """Everything that waits to be read."""
-    os.set_blocking(descriptor, False)
-    text = b""
-    while True:
-        try:
-            data = os.read(descriptor, 1 << 20)
-        except BlockingIOError:
-            return text.decode()
-        assert data
-        text += data
+def read_some(descriptor: int) -> str:
+    """What can be read at once, or within a while."""
+    assert select.select([descriptor], [], [], 30)[0]
+    return os.read(descriptor, 1 << 20).decode()
 
 
-def fill(write: Callable[[str], None], dropped: list[int]) -> int:
-    """Write lines until one is dropped; give how many were written."""
-    for number in range(100_000):
-        write(f"line {number}")
-        if dropped:
-            return number
-    raise AssertionError
+def log_to(descriptor: int) -> tuple[Stderr, Callable[[str], None], list[int]]:
+    """A handler, what writes a line by it, and the lines that were dropped."""
+    log, dropped = Stderr(descriptor), []
+    log.count = lambda: dropped.append(1)
+
+    def write(text: str) -> None:
+        log.handle(logging.LogRecord("engine", logging.INFO, __file__, 0, text, None, None))
+
+    return log, write, dropped
 
 
 def new_pipe() -> tuple[int, int]:
@@ -62,65 +64,88 @@ def ends(request: pytest.FixtureRequest) -> Iterator[tuple[int, int]]:
     os.close(writer)
 
 
-def test_what_nobody_reads_is_dropped_counted_and_told(ends: tuple[int, int]) -> None:
+def test_what_nobody_reads_is_dropped_counted_and_reported(
+    ends: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stderr, "MOST_BYTES", 100_000)
     reader, writer = ends
-    log, dropped = Stderr(writer), []
-    log.count = lambda: dropped.append(1)
-
-    def write(text: str) -> None:
-        log.handle(logging.LogRecord("engine", logging.INFO, __file__, 0, text, None, None))
-
-    written = fill(write, dropped)
-    for _ in range(1000):
+    _, write, dropped = log_to(writer)
+    written = 0
+    while not dropped:
+        write(f"line {written}")
+        written += 1
+    while len(dropped) < 1000:
         write("nobody reads this")
-    assert 1001 == len(dropped)
-    assert os.get_blocking(writer)  # others have it open as well
-    before = drain(reader).splitlines()
+    text = ""
+    while f"line {written - 2}\n" not in text.replace("\r", ""):
+        text += read_some(reader)
     write("this is read")
-    after = drain(reader).splitlines()
-    assert [f"line {number}" for number in range(written)] == before[:written]
-    assert ["1001 log lines were dropped, as nobody was reading them", "this is read"] == after[-2:]
-    write("and so is this")
-    assert ["and so is this"] == drain(reader).splitlines()
-    log.close()
+    while "this is read" not in text:
+        text += read_some(reader)
+    lines = text.splitlines()
+    assert [f"line {number}" for number in range(written - 1)] == lines[: written - 1]
+    notice, last = lines[-2:]
+    assert f"{len(dropped)} log lines were dropped because they could not be written in time" == notice
+    assert "this is read" == last
 
 
-def test_a_line_that_was_cut_short_does_not_swallow_the_next() -> None:
+def test_a_reader_who_is_slow_holds_up_nobody_and_loses_nothing() -> None:
     reader, writer = os.pipe()
-    log = Stderr(writer)
-    log.handle(logging.LogRecord("engine", logging.INFO, __file__, 0, "x" * 1_000_000, None, None))
-    assert set("x") == set(drain(reader))
-    log.handle(logging.LogRecord("engine", logging.INFO, __file__, 0, "the next", None, None))
-    assert ["", "1 log lines were dropped, as nobody was reading them", "the next"] == drain(reader).splitlines()
-    log.close()
-
-
-def test_a_reader_who_is_slow_loses_nothing() -> None:
-    reader, writer = os.pipe()
-    log, read = Stderr(writer), []
-
-    def read_all() -> None:
-        with os.fdopen(reader) as file:
-            read.append(file.read())
-
-    thread = threading.Thread(target=read_all)
-    thread.start()
-    for number in range(20_000):
-        log.handle(logging.LogRecord("engine", logging.INFO, __file__, 0, f"line {number} {'é' * 100}", None, None))
-    log.close()
+    log, write, dropped = log_to(writer)
+    for number in range(10_000):
+        write(f"line {number} {'é' * 100}")
+    text = ""
+    while "line 9999 " not in text:
+        text += os.read(reader, 4096).decode(errors="replace")
+    log.flush()
+    assert ([], 10_000) == (dropped, text.count("\n"))
+    os.close(reader)
     os.close(writer)
-    thread.join()
-    assert 20_000 == read[0].count("\n")
 
 
 def test_a_reader_who_is_gone_stops_nothing() -> None:
     reader, writer = os.pipe()
-    log, dropped = Stderr(writer), []
-    log.count = lambda: dropped.append(1)
+    log, write, dropped = log_to(writer)
     os.close(reader)
-    log.handle(logging.LogRecord("engine", logging.INFO, __file__, 0, "nobody", None, None))
+    write("nobody")
+    log.flush()
     assert [1] == dropped
-    log.close()
+    os.close(writer)
+
+
+LINES = """
+import logging, sys
+from engine.server import stderr
+from engine.server import stderr
+stderr.FLUSH_SECONDS = 60
+log = stderr.Stderr(2)
+for number in range(500):
+    text = sys.argv[1] * (60 if number % 2 else int(sys.argv[2]))
+    log.handle(logging.LogRecord("engine", logging.INFO, "", 0, text, None, None))
+log.flush()
+"""
+
+
+@pytest.mark.parametrize(("kind", "longest"), [("file", 20_000), ("pipe", 4000), ("terminal", 4000)])
+def test_lines_of_two_processes_are_not_mixed(kind: str, longest: int, tmp_path: Path) -> None:
+    """In a file that is appended to, whatever their length; elsewhere up to the length that a pipe takes at once."""
+    reader, writer = os.openpty() if kind == "terminal" else os.pipe()
+    if kind == "terminal":
+        tty.setraw(writer)
+    if kind == "file":
+        os.close(writer)
+        writer = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    processes = [
+        subprocess.Popen([sys.executable, "-c", LINES, letter, str(longest)], stderr=writer) for letter in "ab"
+    ]
+    text = ""
+    while kind != "file" and text.count("\n") < 1000:
+        text += read_some(reader)
+    assert [0, 0] == [process.wait(60) for process in processes]
+    lines = ((tmp_path / "log").read_text() if kind == "file" else text).splitlines()
+    expected = {letter * length: 250 for letter in "ab" for length in (60, longest)}
+    assert expected == Counter(lines)
+    os.close(reader)
     os.close(writer)
 
 
@@ -128,9 +153,7 @@ def test_a_stand_in_for_stderr_is_written_to(monkeypatch: pytest.MonkeyPatch, ca
     log_handler().handle(logging.LogRecord("engine", logging.INFO, __file__, 0, "hello", None, None))
     assert "hello\n" == capsys.readouterr().err
     monkeypatch.setattr(sys, "stderr", sys.__stderr__)
-    log = log_handler()
-    assert isinstance(log, Stderr)
-    log.close()
+    assert isinstance(log_handler(), Stderr)
 
 
 def test_a_service_whose_lines_nobody_reads_answers_and_stops(tmp_path: Path) -> None:
@@ -140,11 +163,48 @@ def test_a_service_whose_lines_nobody_reads_answers_and_stops(tmp_path: Path) ->
     elsewhere = ["sh", "-c", 'exec "$0" "$@" 2>stderr']
     with serving(tmp_path, "-w", "2", "--log-requests", under=elsewhere) as server:
         with contextlib.closing(server.connect()) as connection:
-            for _ in range(3000):
-                connection.request("GET", "/")
-                assert b"hi" == connection.getresponse().read()
+            for _ in range(2000):
+                connection.request("GET", f"/{'a' * 7000}")
+                answer = connection.getresponse()
+                answer.read()
+                assert 404 == answer.status
         metrics = server.request("GET", "/metrics")[2].decode()
         assert 0 == server.stop()
-    assert float(re.search(r"^engine_log_lines_dropped_total (\S+)", metrics, re.MULTILINE)[1]) > 1000
-    assert " GET / 200 2 B " in drain(reader)
+    assert float(re.search(r"^engine_log_lines_dropped_total (\S+)", metrics, re.MULTILINE)[1]) > 100
+    assert " GET /aaa" in read_some(reader)
+    os.close(reader)
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_the_null_device(closed: str, tmp_path: Path) -> None:
+    """Else the next file that is opened would be standard error, and get what libraries write there."""
+    (tmp_path / "routes.yaml").write_text("routes: [{path: /, response: hi}]")
+    for words, expected in ((("check",), 0), (("check", "-r", "nowhere.yaml"), 1)):
+        line = ["sh", "-c", f'exec "$0" "$@" {closed}', *command(*words)]
+        assert (
+            expected
+            == subprocess.run(line, cwd=tmp_path, check=False, timeout=60, stdout=subprocess.DEVNULL).returncode
+        )
+
+
+def test_a_service_whose_output_nobody_reads_starts_and_stops(tmp_path: Path) -> None:
+    (tmp_path / "routes.yaml").write_text("routes: [{path: /, response: hi}]")
+    with serving(tmp_path, "-w", "1") as server:
+        before = sum(len(line.encode()) for line in takewhile(lambda line: "explained" not in line, server.lines))
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(writer, b"x" * (4096 - before - 10))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen(command("serve", "-p", str(port), "-w", "1"), cwd=tmp_path, stdout=writer)
+    os.close(writer)
+    server = Server(tmp_path, process, port, [])
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        with contextlib.suppress(OSError):
+            assert b"hi" == server.request("GET", "/")[2]
+            break
+        assert time.monotonic() < deadline
+    assert 0 == server.stop()
+    assert b"serving on" not in os.read(reader, 8192)
     os.close(reader)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import version
 
@@ -40,8 +41,20 @@ for command in (init, serve, check, compile_, lock, routes, call, openapi, schem
     cli.add_command(command)
 
 
+def _open_standard_streams() -> None:
+    """Put the null device in the place of standard streams that are closed, which the next open file would take."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(descriptor, "w" if descriptor else "r", closefd=False))  # noqa: SIM115
+
+
 def main() -> None:
     """Run a command. Exit status: 0 fine, 1 the spec or a model is wrong, 2 wrong usage, 130 interrupted."""
+    _open_standard_streams()
     leave_start_folder()
     try:
         status = cli.main(prog_name="python -m engine", standalone_mode=False)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
@@ -53,6 +56,24 @@ def progress() -> Iterator[Callable[[str], None]]:
     finally:
         if shown:
             click.echo(_CLEAR_LINE, err=True, nl=False)
+
+
+def print_without_waiting(text: str) -> None:
+    """Print a text while others work: standard output may be a pipe that nobody reads.
+
+    A thread writes past Python's own buffer, whose lock it would else hold at the end of the process.
+    """
+    try:
+        descriptor = sys.stdout.fileno()
+    except (AttributeError, io.UnsupportedOperation):
+        click.echo(text)
+        return
+
+    def write() -> None:
+        with suppress(OSError):
+            os.write(descriptor, f"{text}\n".encode())
+
+    threading.Thread(target=write, name="print", daemon=True).start()
 
 
 def report(diagnostics: Sequence[Diagnostic]) -> None:

@@ -14,7 +14,7 @@ import click
 
 from engine.commands.check import print_models
 from engine.commands.options import read_duration, spec_options
-from engine.commands.output import progress, report
+from engine.commands.output import print_without_waiting, progress, report
 from engine.commands.routes import print_routes
 from engine.errors import EngineError, SpecError, plural
 
@@ -92,10 +92,9 @@ def serve(
         if log_format == "json":
             logger.info("serving on %s%s%s", url, reach, f" ({', '.join(chosen)})" if chosen else "")
             return
-        for route in spec.built_in:
-            if route.built_in == "docs":
-                click.echo(f"explained at {url}{route.path}")
-        click.echo(f"serving on {url}{reach} ({', '.join([*chosen, 'press ^C to stop'])})")
+        docs = [f"explained at {url}{route.path}" for route in spec.built_in if route.built_in == "docs"]
+        start = f"serving on {url}{reach} ({', '.join([*chosen, 'press ^C to stop'])})"
+        print_without_waiting("\n".join([*docs, start]))
 
     count, logs = workers or server.usable_cores(), server.Logs(log_format, log_requests)
     is_logged = log_format == "json" or not sys.stderr.isatty()  # where nobody sees the line of a terminal

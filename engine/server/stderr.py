@@ -1,4 +1,7 @@
-"""Where log lines go: standard error, whose reader may stop reading without stopping the service."""
+"""Where log lines go: standard error, whose reader may be slow or stop reading without holding up the service.
+
+A thread of its own writes them, since a write can wait for ever. The lines that wait for it are bounded.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,21 @@ import contextlib
 import io
 import logging
 import os
-import select
-import socket
-import stat
 import sys
+import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
-# How long the first line waits for a reader that has stopped; those after it do not wait.
-PATIENCE_SECONDS = 0.1
+MOST_BYTES = 4 * 1024 * 1024
+# How long a process that ends waits until its last lines are written.
+FLUSH_SECONDS = 1.0
+# A pipe takes so many bytes in one piece, whoever else writes into it (POSIX: at least 512; Linux: 4,096).
+_PIECE = 4096 if sys.platform == "linux" else 512
 
 
 class Stderr(logging.Handler):
-    """Writes lines without waiting for whoever reads them; what is not taken is dropped, counted and told.
+    """Writes lines in another thread; what its reader does not take in time is dropped, counted and reported.
 
     `count` is called for each line that is dropped.
     """
@@ -26,90 +31,85 @@ class Stderr(logging.Handler):
     def __init__(self, descriptor: int, encoding: str = "utf-8") -> None:
         super().__init__()
         self._descriptor, self._encoding = descriptor, encoding
-        self._send, self._close = _open(descriptor)
+        self._lines: deque[bytes] = deque()
+        self._bytes = 0  # of the lines that are not written yet, the one in work among them
         self._dropped = 0
-        self._is_within_a_line = False
+        self._changed = threading.Condition()
         self.count: Callable[[], None] = lambda: None
+        threading.Thread(target=self._run, name="log", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a line, after one that says how many were dropped before it, if any were."""
+        """Have a line written, after one that says how many were dropped before it, if any were."""
         try:
-            lines = self.format(record)
-            if self._dropped:
-                lines = f"{self.format(_notice(self._dropped))}\n{lines}"
+            line = self._line(record)
         except Exception:  # noqa: BLE001 - whatever a message cannot be made of; logging's own way to tell
             self.handleError(record)
             return
-        data = f"{lines}\n".encode(self._encoding, "backslashreplace")
-        if self._write(b"\n" + data if self._is_within_a_line else data, 0.0 if self._dropped else PATIENCE_SECONDS):
-            self._dropped = 0
-        else:
-            self._dropped += 1
-            self.count()
+        with self._changed:
+            if self._bytes + len(line) > MOST_BYTES:
+                self._drop()
+                return
+            if self._dropped:
+                self._append(self._line(_notice(self._dropped)))
+                self._dropped = 0
+            self._append(line)
+            self._changed.notify_all()
 
-    def close(self) -> None:
-        """Write no more; the descriptor itself stays open."""
-        super().close()
-        self._close()
+    def flush(self) -> None:
+        """Wait until the lines are written, but not for long."""
+        deadline = time.monotonic() + FLUSH_SECONDS
+        with self._changed:
+            self._changed.wait_for(lambda: not self._bytes, deadline - time.monotonic())
 
-    def _write(self, data: bytes, patience: float) -> bool:
-        """Write all of it, or as much as is taken in time; tell whether it was all."""
-        deadline = time.monotonic() + patience
-        left = memoryview(data)
-        while left:
+    def _line(self, record: logging.LogRecord) -> bytes:
+        return f"{self.format(record)}\n".encode(self._encoding, "backslashreplace")
+
+    def _append(self, line: bytes) -> None:
+        self._lines.append(line)
+        self._bytes += len(line)
+
+    def _drop(self) -> None:
+        self._dropped += 1
+        self.count()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: bool(self._lines))
+                data = self._take()
             try:
-                sent = self._send(left[: select.PIPE_BUF])
-            except BlockingIOError:
-                seconds = deadline - time.monotonic()
-                if seconds <= 0 or not _is_writable(self._descriptor, seconds):
-                    return False
-                continue
-            except OSError:  # nobody can read it any more
-                return False
-            left = left[sent:]
-            self._is_within_a_line = bool(left)
-        return True
+                _write_whole(self._descriptor, data)
+                is_written = True
+            except OSError:  # nobody can read it any more, or a disk is full
+                is_written = False
+            with self._changed:
+                self._bytes -= len(data)
+                for _ in range(0 if is_written else data.count(b"\n")):
+                    self._drop()
+                self._changed.notify_all()
+
+    def _take(self) -> bytes:
+        """Take as many lines as are written in one piece, or the first one."""
+        data = self._lines.popleft()
+        while self._lines and len(data) + len(self._lines[0]) <= _PIECE:
+            data += self._lines.popleft()
+        return data
 
 
 def log_handler() -> logging.Handler:
-    """Give what writes to `sys.stderr`: `logging`'s own for a stand-in, or where there is no poll(2)."""
-    try:
-        descriptor = sys.stderr.fileno()
-    except (AttributeError, io.UnsupportedOperation):
-        return logging.StreamHandler()
-    return Stderr(descriptor, sys.stderr.encoding) if hasattr(select, "poll") else logging.StreamHandler()
+    """Return a handler that writes to `sys.stderr`: `logging`'s own if that is a stand-in without a descriptor."""
+    with contextlib.suppress(AttributeError, io.UnsupportedOperation):
+        return Stderr(sys.stderr.fileno(), sys.stderr.encoding)
+    return logging.StreamHandler()
 
 
 def _notice(count: int) -> logging.LogRecord:
-    message = f"{count} log lines were dropped, as nobody was reading them"
+    message = f"{count} log lines were dropped because they could not be written in time"
     return logging.LogRecord("engine", logging.WARNING, __file__, 0, message, None, None)
 
 
-def _open(descriptor: int) -> tuple[Callable[[memoryview], int], Callable[[], None]]:
-    """Give what writes bytes without waiting, and what closes it.
-
-    The flag O_NONBLOCK belongs to an open file, which others may share: a shell, or all workers. So a pipe or a
-    terminal is opened a second time, and a socket told for each call. Where that is not possible, poll(2) is asked,
-    which may be wrong where others write as well.
-    """
-    kind = os.fstat(descriptor).st_mode
-    if stat.S_ISSOCK(kind):
-        connection = socket.socket(fileno=os.dup(descriptor))
-        return lambda data: connection.send(data, socket.MSG_DONTWAIT), connection.close
-    if stat.S_ISFIFO(kind) or os.isatty(descriptor):
-        with contextlib.suppress(OSError):  # it is another user's, or this is not Linux
-            own = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-            return lambda data: os.write(own, data), lambda: os.close(own)
-
-    def write(data: memoryview) -> int:
-        if not _is_writable(descriptor, 0.0):
-            raise BlockingIOError
-        return os.write(descriptor, data)
-
-    return write, lambda: None
-
-
-def _is_writable(descriptor: int, seconds: float) -> bool:
-    poll = select.poll()
-    poll.register(descriptor, select.POLLOUT)
-    return bool(poll.poll(seconds * 1000))
+def _write_whole(descriptor: int, data: bytes) -> None:
+    """Write all of it: a file takes it in one piece, and so do a pipe and a terminal if it is short."""
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]

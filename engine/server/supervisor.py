@@ -119,7 +119,8 @@ class Supervisor:
             self._tell_status()
 
     def _end_hung(self, worker: Worker) -> None:
-        logger.error("worker %d (process %d) does not respond; killing it", worker.number, worker.process.pid)
+        reason = "worker %d (process %d) has not responded for the time of --hang-timeout; killing it"
+        logger.error(reason, worker.number, worker.process.pid)
         self._lost.add(worker.number)
         worker.kill_hung()
 
@@ -185,8 +186,9 @@ class Supervisor:
         worker.generation, worker.failed = number, ""
         if worker is self._rolling.successor:
             self._rolling.promote(self._workers, self._places)
-        if self._workers.get(worker.number) is worker:
+        if self._workers.get(worker.number) is worker and worker.number in self._lost:
             self._lost.discard(worker.number)
+            logger.info("worker %d serves again, as process %d", worker.number, worker.process.pid)
         self._aim()
         if self._ready is not None:
             ready, self._ready = self._ready, None
@@ -209,7 +211,8 @@ class Supervisor:
         del self._workers[worker.number]
         self._note("worker_restarts", "hung" if worker.is_hung else "killed" if (status or 0) < 0 else "ended")
         self._start_later(worker.number, time.monotonic() - worker.birth)
-        logger.error("worker %d %s; another one takes its place", worker.number, _end(status))
+        how = "was hung, and is gone" if worker.is_hung else _end(status)
+        logger.error("worker %d %s; another one takes its place", worker.number, how)
         self._tell_status()
 
     def _scrape(self, worker: Worker, ticket: int) -> None:
@@ -245,7 +248,7 @@ class Supervisor:
                     "number": worker.number,
                     "pid": worker.process.pid,
                     "generation": worker.generation,
-                    "responds": not worker.pulse.is_silent,
+                    "responds": worker.generation > 0 and not worker.pulse.is_silent,
                 }
                 for worker in workers
             ],

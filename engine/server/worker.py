@@ -199,6 +199,7 @@ class Follower:
             time.sleep(0.05)
             now = time.monotonic()
             busy = now if self._front.is_computing() else busy
+        logging.shutdown()  # with os._exit, nobody else writes the last lines
         os._exit(0)
 
 
@@ -225,3 +226,4 @@ def work(number: int, workers: int, listener: socket.socket, channel: Connection
     Watch(front, listener, places, follower.meter).start()
     start_granian(number, listener, front, stopped, places, head + AHEAD_BYTES)
     ended.wait()
+    logging.shutdown()  # multiprocessing does not
