@@ -40,6 +40,8 @@ class Range:
 
     def fit(self, values: Array, rounding: Any = np.round) -> Array:
         """Move values to allowed ones near by, missing values excepted; `rounding` says in which direction."""
+        if self.is_text:
+            return values
         if self.choices:
             known = np.sort([float(choice) for choice in self.choices])
             if rounding is np.round:
@@ -55,7 +57,7 @@ class Range:
 
     def writer(self) -> Callable[[float], Any]:
         """Make what writes a number as JSON has it in this column, and None for a missing one."""
-        known = {float(choice): choice for choice in self.choices}
+        known = {} if self.is_text else {float(choice): choice for choice in self.choices}
         whole = self.whole
 
         def write(value: float) -> Any:

@@ -91,8 +91,10 @@ def _unusable(model: Model) -> Iterator[str]:
         if isinstance(name, int):
             name = list(row.cells)[name] if name < len(row.cells) else None
         where = f'column "{name}": ' if name is not None else ""
-        rows = f"none of its {count:,} rows fits the input" if count > 1 else "its only row does not fit the input"
-        yield f"{rows}; line {row.line}: {where}{violation.detail}"
+        rows = f"none of its {count:,} rows matches the input" if count > 1 else "its only row does not match the input"
+        is_empty = violation.keyword == "required"
+        detail = "the cell is empty, and the input requires a value" if is_empty else violation.detail
+        yield f"{rows}; line {row.line}: {where}{detail}"
 
 
 def _mistakes(model: Model, file: CsvFile) -> Iterator[str]:
