@@ -10,7 +10,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urljoin
 
 import flask
 import numpy as np
@@ -75,9 +77,17 @@ def example(step: str, folder: Path) -> flask.Flask:
 
 
 def seen(answer: TestResponse, *, whole: bool) -> dict[str, object]:
-    """What a client can tell apart; of an error that is ours by design only the status and Allow."""
+    """What a client can tell apart; of an error that is ours by design only the status and Allow.
+
+    Flask's own redirects are absolute, and have a page that says where they lead; and its answers to OPTIONS have the
+    content type of a body that is not there.
+    """
     found: dict[str, object] = {"status": answer.status_code, "allow": set(answer.allow)}
-    if whole or answer.status_code < 400:
+    if answer.location is not None:
+        found |= {"to": urljoin(answer.request.url, answer.location)}
+    elif answer.request.method == "OPTIONS" and answer.status_code == HTTPStatus.OK:
+        found |= {"body": answer.data}
+    elif whole or answer.status_code < 400:
         found |= {"body": answer.data, "content type": answer.content_type, "length": answer.content_length}
     return found
 
