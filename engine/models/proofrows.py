@@ -92,7 +92,8 @@ class RowMaker:
     def _taken(self, instances: list[Any]) -> list[Any]:
         """Leave out the instances that columns of their dtypes cannot hold."""
         try:
-            self._columns.convert(instances)
+            if instances:
+                self._columns.convert(instances)
         except RefusedInstance:
             return [*filter(self._is_taken, instances)]
         return instances
