@@ -63,8 +63,10 @@ PEERS := bentoml fastapi litserve mlflow mlserver ray
 bench-peers: $(VENV)/dev build/model.pkl $(PEERS:%=build/peers/%)
 	$(BIN)/python benchmarks/run.py --peers
 
-# Processes that share the cores already have one thread each: those of OpenMP wait for each other in loops.
-SIDE_BY_SIDE := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist worksteal -m 'not alone and not soak'
+# Many tests wait for something, so there are three processes for two cores; with OpenMP's threads, which wait for each
+# other in loops, there would be more than the cores can run.
+PROCESSES := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2)))
+SIDE_BY_SIDE := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m 'not alone and not soak'
 
 test: $(VENV)/dev build/model.pkl $(SUITE) $(if $(NPM),$(YAML_SERVER)/node_modules/.package-lock.json,no-npm)
 	$(SIDE_BY_SIDE)

@@ -119,7 +119,7 @@ from engine.server import stderr
 from engine.server import stderr
 stderr.FLUSH_SECONDS = 60
 log = stderr.Stderr(2)
-for number in range(500):
+for number in range(200):
     text = sys.argv[1] * (60 if number % 2 else int(sys.argv[2]))
     log.handle(logging.LogRecord("engine", logging.INFO, "", 0, text, None, None))
 log.flush()
@@ -139,11 +139,11 @@ def test_lines_of_two_processes_are_not_mixed(kind: str, longest: int, tmp_path:
         subprocess.Popen([sys.executable, "-c", LINES, letter, str(longest)], stderr=writer) for letter in "ab"
     ]
     text = ""
-    while kind != "file" and text.count("\n") < 1000:
+    while kind != "file" and text.count("\n") < 400:
         text += read_some(reader)
     assert [0, 0] == [process.wait(60) for process in processes]
     lines = ((tmp_path / "log").read_text() if kind == "file" else text).splitlines()
-    expected = {letter * length: 250 for letter in "ab" for length in (60, longest)}
+    expected = {letter * length: 100 for letter in "ab" for length in (60, longest)}
     assert expected == Counter(lines)
     os.close(reader)
     os.close(writer)

@@ -90,9 +90,25 @@ def test_a_generation_takes_the_place_of_the_one_before(
     assert {"generation": 1} == follows.status().document
 
 
+def test_a_worker_begins_once_it_knows_the_status_that_it_may_be_asked_for(
+    follower: tuple[Connection, Follower, Front],
+) -> None:
+    ours, follows, _ = follower
+    ours.send(("generation", (1, snapshot())))
+    begins = threading.Thread(target=follows.begin)
+    begins.start()
+    assert [("loads", None), ("serves", 1)] == [hear(ours), hear(ours)]
+    begins.join(0.2)
+    assert begins.is_alive()
+    ours.send(("status", {"generation": 1}))
+    begins.join(30)
+    assert {"generation": 1} == follows.status().document
+
+
 def test_a_worker_says_that_it_is_alive_from_a_thread_of_its_own(follower: tuple[Connection, Follower, Front]) -> None:
     ours, follows, _ = follower
     ours.send(("generation", (1, snapshot())))
+    ours.send(("status", {"generation": 1}))
     follows.begin()
     heard: list[str] = []
     while heard.count("alive") < 3:
@@ -106,6 +122,7 @@ def test_a_worker_drains_when_its_supervisor_says_so_or_is_gone(
     ours, follows, front = follower
     assert spec_folder.exists()
     ours.send(("generation", (1, snapshot())))
+    ours.send(("status", {"generation": 1}))
     follows.begin()
     assert follows.status().ready
     ours.send(("drain", None))

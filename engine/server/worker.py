@@ -90,7 +90,7 @@ class Follower:
         Returns the bytes that the head of a request may have, which holds for this process.
         """
         threading.Thread(target=beat, args=(self._channel, self._say), name="heartbeat", daemon=True).start()
-        while not self._number:
+        while not (self._number and self._status):  # which whoever asks next may want to see
             self._hear()
         threading.Thread(target=self._listen, name="follower", daemon=True).start()
         return self._headers
