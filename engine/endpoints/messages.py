@@ -29,7 +29,7 @@ class Request:
     query: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Response:
     """A whole answer; the server adds Content-Length and Date."""
 
