@@ -63,8 +63,8 @@ PEERS := bentoml fastapi litserve mlflow mlserver ray
 bench-peers: $(VENV)/dev build/model.pkl $(PEERS:%=build/peers/%)
 	$(BIN)/python benchmarks/run.py --peers
 
-# Many tests wait for something, so there are three processes for two cores; with OpenMP's threads, which wait for each
-# other in loops, there would be more than the cores can run.
+# Many tests wait, so two cores run three processes. OpenMP gets one thread in each, because its threads spin while they
+# wait for each other.
 PROCESSES := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2)))
 SIDE_BY_SIDE := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m 'not alone and not soak'
 

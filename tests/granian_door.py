@@ -48,20 +48,20 @@ class Future:
     """A future of Granian's: it calls back at once where it is done, or when `finish` says what came."""
 
     def __init__(self) -> None:
-        self._callback: Callable[[Future], None] | None = None
+        self._callback: Callable[..., None] | None = None
         self._value: Any = None
         self.is_done = False
         self.is_cancelled = False
 
-    def add_done_callback(self, callback: Callable[[Future], None]) -> None:
+    def add_done_callback(self, callback: Callable[..., None]) -> None:
         self._callback = callback
         if self.is_done:
-            callback(self)
+            callback(self, context=None)
 
     def finish(self, value: Any) -> None:
         self._value, self.is_done = value, True
         if self._callback is not None:
-            self._callback(self)
+            self._callback(self, context=None)
 
     def cancel(self) -> None:
         self.is_cancelled = True

@@ -58,7 +58,7 @@ class Server:
         """The processes that a thread has started, but for multiprocessing's own resource tracker."""
         try:
             children = (thread / "children").read_text().split()
-        except FileNotFoundError:  # the thread has just ended
+        except (FileNotFoundError, ProcessLookupError):  # the thread has just ended
             return []
         return [int(child) for child in children if "spawn_main" in command_line(child)]
 
@@ -151,7 +151,7 @@ def command_line(pid: str) -> str:
     """How a process was started; empty once it has ended."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # gone before it was opened, or before it was read
         return ""
 
 

@@ -8,7 +8,7 @@ import pytest
 from granian_door import Protocol
 
 from engine.server.http import bodies
-from engine.server.http.bodies import GRACE_SECONDS, SMALL, Bounds, Clock, End, Held, Reading
+from engine.server.http.bodies import GRACE_SECONDS, SMALL, Bounds, Clock, End, Held, Reading, ShortReading
 
 MOST, SECONDS, RATE = 100, 30.0, 4.0
 
@@ -30,21 +30,49 @@ def reading(protocol: Protocol, held: Held | None = None, **bounds: Any) -> tupl
     return Reading(protocol, ended, held or Held(), 100.0, Bounds(**values), kept=kept), ended
 
 
-def read(pieces: list[bytes | None], declared: int | None = None, **bounds: Any) -> tuple[bytes, End]:
+def read(pieces: list[bytes | None], **bounds: Any) -> tuple[bytes, End]:
     made, ended = reading(Protocol(pieces), **bounds)
-    made.start(declared)
+    made.start()
     (found,) = ended.found
     return found
 
 
-@pytest.mark.parametrize("declared", [None, 4, SMALL + 1])
-def test_a_whole_body(declared: int | None) -> None:
-    assert (b"body", End.WHOLE) == read([b"bo", b"dy"], declared)
+def read_short(protocol: Protocol) -> tuple[ShortReading, Ended]:
+    ended = Ended()
+    made = ShortReading(ended, 100.0, Bounds(MOST, SECONDS, RATE))
+    made.start(protocol)
+    return made, ended
 
 
-@pytest.mark.parametrize("declared", [None, 4, SMALL + 1])
-def test_a_body_that_breaks(declared: int | None) -> None:
-    assert End.BROKEN == read([b"bo", None], declared)[1]
+def test_a_whole_body() -> None:
+    assert (b"body", End.WHOLE) == read([b"bo", b"dy"])
+    assert [(b"body", End.WHOLE)] == read_short(Protocol([b"bo", b"dy"]))[1].found
+
+
+def test_a_body_that_breaks() -> None:
+    assert End.BROKEN == read([b"bo", None])[1]
+    assert [(b"", End.BROKEN)] == read_short(Protocol([b"bo", None]))[1].found
+
+
+def test_a_short_body_has_its_time_and_ends_once() -> None:
+    protocol = Protocol()
+    made, ended = read_short(protocol)
+    made.check(made.began + SECONDS - 0.01)
+    assert [] == ended.found
+    made.check(made.began + SECONDS + 0.01)
+    made.stop(End.CROWDED)
+    protocol.futures[0].finish(b"late")
+    assert [(b"", End.SLOW)] == ended.found
+    assert protocol.futures[0].is_cancelled
+
+
+def test_a_short_body_may_be_stopped_before_it_begins() -> None:
+    """The watch sees it from then on."""
+    ended = Ended()
+    made = ShortReading(ended, 100.0, Bounds(MOST, SECONDS, RATE))
+    made.stop(End.CROWDED)
+    made.start(Protocol([b"body"]))
+    assert [(b"", End.CROWDED)] == ended.found
 
 
 def test_the_largest_body_and_one_byte_more() -> None:
@@ -61,7 +89,7 @@ def test_bodies_that_are_dropped_are_not_kept() -> None:
 def test_all_bodies_together_have_a_bound() -> None:
     held = Held(most=100)
     first, ended = reading(Protocol([b"x" * 60]), held)
-    first.start(None)
+    first.start()
     assert (b"", End.CROWDED) == read([b"x" * 60], held=held)
     assert [End.WHOLE] == [end for _, end in ended.found]
     first.release()
@@ -70,7 +98,7 @@ def test_all_bodies_together_have_a_bound() -> None:
 def test_memory_is_given_back_once() -> None:
     held = Held(most=100)
     first, _ = reading(Protocol([b"x" * 60]), held)
-    first.start(None)
+    first.start()
     first.release()
     first.release()
     assert not held.add(101)
@@ -81,7 +109,7 @@ def test_a_body_has_its_time() -> None:
     """Also one that arrives at a good pace."""
     protocol = Protocol()
     made, ended = reading(protocol, seconds=SECONDS, rate=0)
-    made.start(None)
+    made.start()
     made.check(made.began + SECONDS - 0.01)
     assert [] == ended.found
     made.check(made.began + SECONDS + 0.01)
@@ -94,7 +122,7 @@ def test_a_body_is_held_to_a_least_speed() -> None:
     """It is measured over each ten seconds, and not on the average since the beginning."""
     protocol = Protocol()
     made, ended = reading(protocol, most=1000, seconds=3600.0)
-    made.start(None)
+    made.start()
     now = made.began
     for piece in (b"x" * 500, b"x" * 45):
         protocol.futures.pop().finish(piece)
@@ -118,7 +146,7 @@ def test_a_pause_of_the_process_is_no_delay_of_its_clients(monkeypatch: pytest.M
 def test_what_comes_after_the_end_is_ignored() -> None:
     protocol = Protocol()
     made, ended = reading(protocol)
-    made.start(None)
+    made.start()
     made.stop(End.CROWDED)
     protocol.futures[0].finish(b"late")
     made.stop(End.SLOW)
@@ -130,7 +158,7 @@ def test_memory_is_given_back_where_a_body_is_stopped_while_a_piece_arrives() ->
     held = Held(most=100)
     protocol = Protocol()
     made, ended = reading(protocol, held)
-    made.start(None)
+    made.start()
 
     class Piece(bytes):
         def __len__(self) -> int:
@@ -144,16 +172,9 @@ def test_memory_is_given_back_where_a_body_is_stopped_while_a_piece_arrives() ->
     assert held.add(100)
 
 
-@pytest.mark.parametrize("declared", [SMALL // 4, SMALL])
-def test_a_short_body_has_the_time_that_the_least_speed_gives_it(declared: int) -> None:
+@pytest.mark.parametrize(
+    ("rate", "short"), [(0, SMALL), (SMALL, SMALL), (SMALL / 20, SMALL // 2), (SMALL / GRACE_SECONDS, SMALL)]
+)
+def test_a_body_is_short_where_its_speed_would_not_count(rate: float, short: int) -> None:
     """Granian does not tell how far it is with a body that is asked for as a whole."""
-    rate = declared / (5 * GRACE_SECONDS)
-    protocol = Protocol()
-    made, ended = reading(protocol, most=declared, seconds=3600.0, rate=rate)
-    made.start(declared)
-    now = made.began
-    for _ in range(3):
-        protocol.futures.pop().finish(b"x" * (declared // 4))
-        now += GRACE_SECONDS + 0.1
-        made.check(now)
-    assert [] == ended.found
+    assert short == Bounds(MOST, SECONDS, rate).short()

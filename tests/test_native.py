@@ -11,7 +11,7 @@ import pytest
 from modelling import X, y
 from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingClassifier, RandomForestClassifier
 
-from engine.models import native
+from engine.models import native, treetables
 from engine.models.lowering import lower
 from engine.models.native import NativeTrees, build_library, load_library
 from engine.models.predictor import Refusal
@@ -75,6 +75,25 @@ def answer(trees: NativeTrees, rows: Any) -> Any:
         return trees(rows).tobytes()
     except Refusal as refusal:
         return str(refusal)
+
+
+def test_rows_that_may_not_be_written_are_walked_alike() -> None:
+    trees = NativeTrees(table_of(ESTIMATORS["a forest of classes"]), build_library())
+    for count in (0, 1, 2, len(X)):
+        rows = X[:count].copy()
+        expected = trees(rows).tobytes()
+        rows.flags.writeable = False
+        assert expected == trees(rows).tobytes()
+
+
+def test_leaves_of_the_same_value_share_it() -> None:
+    """Pure leaves are most of a forest's; their values would push everything else out of a processor's cache."""
+    table = table_of(ESTIMATORS["a forest of classes"])
+    assert len(table.values) < 40 < table.is_leaf.sum()
+    assert len(table.values) == len({row.tobytes() for row in table.values})
+    with_zeros = np.array([[0.0], [-0.0], [0.0]])
+    distinct, row = treetables._distinct(with_zeros)
+    assert with_zeros.tobytes() == distinct[row].tobytes()
 
 
 def test_rows_beyond_what_is_walked_at_a_time_are_summed_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,8 +33,8 @@ def read_some(descriptor: int) -> str:
 
 def log_to(descriptor: int) -> tuple[Stderr, Callable[[str], None], list[int]]:
     """A handler, what writes a line by it, and the lines that were dropped."""
-    log, dropped = Stderr(descriptor), []
-    log.count = lambda: dropped.append(1)
+    dropped: list[int] = []
+    log = Stderr(descriptor, "utf-8", lambda: dropped.append(1))
 
     def write(text: str) -> None:
         log.handle(logging.LogRecord("engine", logging.INFO, __file__, 0, text, None, None))
@@ -116,9 +116,8 @@ def test_a_reader_who_is_gone_stops_nothing() -> None:
 LINES = """
 import logging, sys
 from engine.server import stderr
-from engine.server import stderr
 stderr.FLUSH_SECONDS = 60
-log = stderr.Stderr(2)
+log = stderr.Stderr(2, "utf-8", lambda: None)
 for number in range(200):
     text = sys.argv[1] * (60 if number % 2 else int(sys.argv[2]))
     log.handle(logging.LogRecord("engine", logging.INFO, "", 0, text, None, None))
@@ -150,10 +149,10 @@ def test_lines_of_two_processes_are_not_mixed(kind: str, longest: int, tmp_path:
 
 
 def test_a_stand_in_for_stderr_is_written_to(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
-    log_handler().handle(logging.LogRecord("engine", logging.INFO, __file__, 0, "hello", None, None))
+    log_handler(lambda: None).handle(logging.LogRecord("engine", logging.INFO, __file__, 0, "hello", None, None))
     assert "hello\n" == capsys.readouterr().err
     monkeypatch.setattr(sys, "stderr", sys.__stderr__)
-    assert isinstance(log_handler(), Stderr)
+    assert isinstance(log_handler(lambda: None), Stderr)
 
 
 def test_a_service_whose_lines_nobody_reads_answers_and_stops(tmp_path: Path) -> None:
@@ -181,10 +180,8 @@ def test_closed_streams_are_the_null_device(closed: str, tmp_path: Path) -> None
     (tmp_path / "routes.yaml").write_text("routes: [{path: /, response: hi}]")
     for words, expected in ((("check",), 0), (("check", "-r", "nowhere.yaml"), 1)):
         line = ["sh", "-c", f'exec "$0" "$@" {closed}', *command(*words)]
-        assert (
-            expected
-            == subprocess.run(line, cwd=tmp_path, check=False, timeout=60, stdout=subprocess.DEVNULL).returncode
-        )
+        done = subprocess.run(line, cwd=tmp_path, check=False, timeout=60, stdout=subprocess.DEVNULL)
+        assert expected == done.returncode
 
 
 def test_a_service_whose_output_nobody_reads_starts_and_stops(tmp_path: Path) -> None:

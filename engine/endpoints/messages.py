@@ -38,7 +38,7 @@ class Request:
         return size if self.sent is None else min(size, _USUAL_RATIO * self.sent)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Response:
     """A whole answer; the server adds Content-Length and Date."""
 

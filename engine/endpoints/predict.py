@@ -26,6 +26,7 @@ BATCH_KEY = "instances"
 MODEL_HEADER = "X-Model"
 NOT_FINITE = "the model's answer to this instance is not a finite number"
 _NULL = b"null"
+_OK = int(HTTPStatus.OK)  # a member of an enumeration takes longer to look up
 _HEADERS = (("Content-Type", "application/json"),)
 
 
@@ -111,7 +112,7 @@ class PredictEndpoint:
         body = encode_json(answer)
         if _NULL in body and (odd := _not_finite(prediction)):  # NaN and infinity are written as null
             raise violated(Violation(where(row), NOT_FINITE, "", ()) for row in odd)
-        return Response(HTTPStatus.OK, self._headers, body)
+        return Response(_OK, self._headers, body)
 
     def _told(self, violations: Iterator[Violation], value: Any) -> Iterator[Violation]:
         """Say how several instances are sent, where an array is none or has arrays or objects in it."""

@@ -145,14 +145,22 @@ def _table(trees: Iterable[_Tree], width: int) -> TreeTable:
         roots.append(first)
         first += len(order)
         first_leaf += int(leaf.sum())
+    distinct, row = _distinct(np.ascontiguousarray(np.concatenate(values), dtype=np.float64))
     return TreeTable(
         nodes=np.concatenate(nodes),
         missing_right=np.concatenate(missing),
         roots=np.array(roots, np.int32),
-        leaves=np.concatenate(leaves),
-        values=np.ascontiguousarray(np.concatenate(values), dtype=np.float64),
+        leaves=row[np.concatenate(leaves)].astype(np.int32),
+        values=distinct,
         width=int(width),
     )
+
+
+def _distinct(values: Array) -> tuple[Array, Array]:
+    """Give each row once, by its bits, and the place of every row among them: fewer fit into a processor's cache."""
+    bits = values.view(np.int64 if values.shape[1] == 1 else np.dtype((np.void, values.strides[0]))).ravel()
+    _, first, row = np.unique(bits, return_index=True, return_inverse=True)
+    return values[first], row
 
 
 def _children_side_by_side(tree: _Tree) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -30,12 +31,11 @@ class Logs:
     form: Literal["text", "json"] = "text"
     requests: bool = False
 
-    def begin(self) -> logging.Handler:
-        """Have this process log so, on stderr; give what writes the lines."""
-        handler = log_handler()
+    def begin(self, count: Callable[[], None] = lambda: None) -> None:
+        """Have this process log so, on stderr; `count` is called for each line that is dropped."""
+        handler = log_handler(count)
         handler.setFormatter(JsonFormatter() if self.form == "json" else TextFormatter(coloured=sys.stderr.isatty()))
         logging.basicConfig(handlers=[handler], level=logging.INFO)
-        return handler
 
 
 def log_step(step: str) -> None:

@@ -11,7 +11,6 @@ import logging
 import os
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 
@@ -28,14 +27,13 @@ class Stderr(logging.Handler):
     `count` is called for each line that is dropped.
     """
 
-    def __init__(self, descriptor: int, encoding: str = "utf-8") -> None:
+    def __init__(self, descriptor: int, encoding: str, count: Callable[[], None]) -> None:
         super().__init__()
-        self._descriptor, self._encoding = descriptor, encoding
+        self._descriptor, self._encoding, self._count = descriptor, encoding, count
         self._lines: deque[bytes] = deque()
         self._bytes = 0  # of the lines that are not written yet, the one in work among them
         self._dropped = 0
         self._changed = threading.Condition()
-        self.count: Callable[[], None] = lambda: None
         threading.Thread(target=self._run, name="log", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -57,9 +55,8 @@ class Stderr(logging.Handler):
 
     def flush(self) -> None:
         """Wait until the lines are written, but not for long."""
-        deadline = time.monotonic() + FLUSH_SECONDS
         with self._changed:
-            self._changed.wait_for(lambda: not self._bytes, deadline - time.monotonic())
+            self._changed.wait_for(lambda: not self._bytes, FLUSH_SECONDS)
 
     def _line(self, record: logging.LogRecord) -> bytes:
         return f"{self.format(record)}\n".encode(self._encoding, "backslashreplace")
@@ -70,7 +67,7 @@ class Stderr(logging.Handler):
 
     def _drop(self) -> None:
         self._dropped += 1
-        self.count()
+        self._count()
 
     def _run(self) -> None:
         while True:
@@ -96,10 +93,13 @@ class Stderr(logging.Handler):
         return data
 
 
-def log_handler() -> logging.Handler:
-    """Return a handler that writes to `sys.stderr`: `logging`'s own if that is a stand-in without a descriptor."""
+def log_handler(count: Callable[[], None]) -> logging.Handler:
+    """Return a handler that writes to `sys.stderr`: `logging`'s own if that is a stand-in without a descriptor.
+
+    `count` is called for each line that is dropped.
+    """
     with contextlib.suppress(AttributeError, io.UnsupportedOperation):
-        return Stderr(sys.stderr.fileno(), sys.stderr.encoding)
+        return Stderr(sys.stderr.fileno(), sys.stderr.encoding, count)
     return logging.StreamHandler()
 
 

@@ -211,7 +211,7 @@ class Supervisor:
         del self._workers[worker.number]
         self._note("worker_restarts", "hung" if worker.is_hung else "killed" if (status or 0) < 0 else "ended")
         self._start_later(worker.number, time.monotonic() - worker.birth)
-        how = "was hung, and is gone" if worker.is_hung else _end(status)
+        how = "hung and was killed" if worker.is_hung else _end(status)
         logger.error("worker %d %s; another one takes its place", worker.number, how)
         self._tell_status()
 

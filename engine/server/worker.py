@@ -39,7 +39,6 @@ from engine.server.http import (
 )
 from engine.server.logs import Logs, RequestLog
 from engine.server.snapshot import Snapshot
-from engine.server.stderr import Stderr
 from engine.web import Lane, Service, build_app
 
 logger = logging.getLogger("engine")
@@ -208,14 +207,12 @@ def work(number: int, workers: int, listener: socket.socket, channel: Connection
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # which may be sent to all; the supervisor hears them
         signal.signal(signum, signal.SIG_IGN)
     take_blame(OOM_SCORE)
-    log = logs.begin()
-    logging.getLogger("_granian").setLevel(logging.ERROR)
     front = Front(Threads(most_threads(workers)), RequestLog() if logs.requests else None)
     stopped, ended, places = stop_signal(), threading.Event(), most_connections()
     stopped.add_cb(ended.set)
     follower = Follower(channel, front, stopped.set)
-    if isinstance(log, Stderr):
-        log.count = partial(follower.meter.count, "log_lines_dropped")
+    logs.begin(partial(follower.meter.count, "log_lines_dropped"))
+    logging.getLogger("_granian").setLevel(logging.ERROR)
     try:
         head = follower.begin()
     except EOFError:  # the service has stopped before it began

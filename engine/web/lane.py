@@ -235,15 +235,14 @@ def _computed(endpoint: Endpoint, method: str, limit: int) -> Way:
 
     def answer(environ: Environ, start_response: StartResponse) -> list[bytes] | None:
         length = environ.get("CONTENT_LENGTH") or ""
-        if "HTTP_CONTENT_ENCODING" in environ or not (
-            length.isdecimal() and length.isascii() and 0 < int(length) <= limit
-        ):
+        size = int(length) if length.isdecimal() and length.isascii() else 0
+        if "HTTP_CONTENT_ENCODING" in environ or not 0 < size <= limit:
             return None
         try:
-            body = environ["wsgi.input"].read(int(length))
+            body = environ["wsgi.input"].read(size)
         except OSError:
             body = b""
-        if len(body) < int(length):
+        if len(body) < size:
             environ["wsgi.input"] = io.BytesIO(body)
             return None
         try:

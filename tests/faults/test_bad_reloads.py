@@ -124,7 +124,7 @@ def damages(folder: Path, truncations: int) -> Iterator[tuple[str, Callable[[Pat
 
 @pytest.mark.parametrize("truncations", [12, pytest.param(64, marks=pytest.mark.soak)])
 def test_a_damaged_model_file_is_never_served(server: Server, truncations: int) -> None:
-    """Truncated, flipped, replaced, deleted: the old model answers, also in a worker that starts anew."""
+    """Truncated, flipped, replaced, deleted: the previous model keeps answering, also in a restarted worker."""
     instance = json.dumps([5.9, 3.0, 5.1, 1.8])
     file = server.folder / "model.pkl"
     data = file.read_bytes()

@@ -82,8 +82,8 @@ def outside(trace: Path, folder: Path, around: Surroundings, own: tuple[str, ...
 def _is_own(path: Path, folder: Path, around: Surroundings, own: tuple[str, ...]) -> bool:
     if path.is_relative_to(around.temporary) or path.is_relative_to(folder / ".engine"):
         return True
-    # that the process which opens models is to be killed first where memory is short; standard error by another name
-    if path in (Path("/proc/self/oom_score_adj"), Path("/proc/self/fd/2")):
+    # tells the kernel to kill the process that opens models first when memory runs out
+    if path == Path("/proc/self/oom_score_adj"):
         return True
     # multiprocessing's and joblib's semaphores, and the bytecode that Python keeps beside the modules it imports
     if str(path).startswith(("/dev/null", "/dev/tty", "/dev/shm/sem.")) or "__pycache__" in path.parts:

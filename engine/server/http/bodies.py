@@ -69,6 +69,53 @@ class Bounds:
     seconds: float
     rate: float
 
+    def short(self) -> int:
+        """Give the size of a body that may be asked for as a whole: it is due before its speed counts."""
+        return SMALL if not self.rate else min(SMALL, int(self.rate * GRACE_SECONDS))
+
+
+class ShortReading:
+    """A short body that is asked for as a whole; what most requests have, and so with as few steps as can be."""
+
+    __slots__ = ("_done", "_future", "_seconds", "began")
+
+    def __init__(self, done: Callable[[bytes, End], None], began: float, bounds: Bounds) -> None:
+        self.began = began
+        self._done = [done]
+        self._seconds = bounds.seconds
+        self._future: Any = None
+
+    def start(self, protocol: Any) -> None:
+        """Begin to read."""
+        # A future keeps its callback, and with it this object, for as long as anybody keeps the future.
+        self._future = future = protocol()
+        future.add_done_callback(self._take)
+
+    def check(self, now: float) -> None:
+        """End it where it takes too long."""
+        if now - self.began > self._seconds:
+            self.stop(End.SLOW)
+
+    def stop(self, why: End) -> None:
+        """End it now; any thread may call this."""
+        if (done := _taken(self._done)) is None:
+            return
+        if (future := self._future) is not None:
+            self._future = None
+            future.cancel()
+        done(b"", why)
+
+    def _take(self, future: Any, context: Any = None) -> None:  # noqa: ARG002 - as asyncio calls it
+        self._future = None
+        if (done := _taken(self._done)) is None:  # it was stopped, and the future cancelled
+            return
+        try:
+            body = future.result()
+        except Exception:  # noqa: BLE001 - Granian has errors of its own
+            done(b"", End.BROKEN)
+            return
+        done(body, End.WHOLE)
+
 
 class Reading:
     """One body that is being read since `began`; `done` is called once, with what was read and how that ended.
@@ -118,17 +165,11 @@ class Reading:
         self._checked = (began, bounds.most)
         self._waits_for: Any = None
 
-    def start(self, declared: int | None, *, goes_on: bool = False) -> None:
-        """Begin to read, or go on where another has stopped.
-
-        `declared` is the Content-Length, None where that is not known or does not matter.
-        """
-        if declared is not None and self._comes_at_once(declared):
-            self._wait(self._protocol(), self._take_whole)
-        else:
-            if not goes_on:
-                self._protocol.__aiter__()
-            self._wait(self._protocol.__anext__(), self._take_piece)
+    def start(self, *, goes_on: bool = False) -> None:
+        """Begin to read, or go on where another has stopped."""
+        if not goes_on:
+            self._protocol.__aiter__()
+        self._wait(self._protocol.__anext__())
 
     def check(self, now: float) -> None:
         """End it where it takes too long, or was too slow since it was last found fast enough."""
@@ -142,7 +183,7 @@ class Reading:
 
     def stop(self, why: End) -> None:
         """End it now; any thread may call this."""
-        if (done := self._take_done()) is None:
+        if (done := _taken(self._done)) is None:
             return
         if (future := self._waits_for) is not None:
             self._waits_for = None
@@ -157,39 +198,15 @@ class Reading:
             self._size = 0
         self._protocol = None
 
-    def _comes_at_once(self, declared: int) -> bool:
-        """Tell whether to ask for the whole body: it is short, and due before its speed, which is not seen, counts."""
-        in_time = not self._rate or declared <= self._rate * GRACE_SECONDS
-        return self._kept and declared <= SMALL and in_time
-
-    def _wait(self, future: Any, then: Callable[[Any], None]) -> None:
-        # A future keeps its callback, and with it this object, for as long as anybody keeps the future.
+    def _wait(self, future: Any) -> None:
         self._waits_for = future
-        future.add_done_callback(then)
-
-    def _take_done(self) -> Callable[[bytes, End], None] | None:
-        """Return what is to be called at the end, to the first who asks."""
-        try:
-            return self._done.pop()
-        except IndexError:
-            return None
+        future.add_done_callback(self._take)
 
     def _end(self, body: bytes, how: End) -> None:
-        if done := self._take_done():
+        if (done := _taken(self._done)) is not None:
             done(body, how)
 
-    def _take_whole(self, future: Any) -> None:
-        self._waits_for = None
-        if not self._done:  # it was stopped, and the future cancelled
-            return
-        try:
-            body = future.result()
-        except Exception:  # noqa: BLE001 - Granian has errors of its own
-            self._end(b"", End.BROKEN)
-            return
-        self._end(body, End.WHOLE)
-
-    def _take_piece(self, future: Any) -> None:
+    def _take(self, future: Any, context: Any = None) -> None:  # noqa: ARG002 - as asyncio calls it
         self._waits_for = None
         if not self._done:
             return
@@ -204,7 +221,7 @@ class Reading:
         elif not has_room:
             self._end(b"", End.CROWDED)
         elif (protocol := self._protocol) is not None:  # else it was stopped and answered meanwhile
-            self._wait(protocol.__anext__(), self._take_piece)
+            self._wait(protocol.__anext__())
 
     def _keep(self, piece: bytes) -> bool:
         with self._lock:
@@ -225,3 +242,11 @@ class Reading:
         except StopAsyncIteration:
             return True
         return False
+
+
+def _taken(done: list[Callable[[bytes, End], None]]) -> Callable[[bytes, End], None] | None:
+    """Give what is to be called at the end to the first who asks, in whatever thread."""
+    try:
+        return done.pop()
+    except IndexError:
+        return None

@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.endpoints import Problem
 from engine.server.http.answers import LARGE, PIECE
-from engine.server.http.bodies import Bounds, End, Reading
+from engine.server.http.bodies import Bounds, End, Reading, ShortReading
 from engine.server.http.head import CLIENT, Environ, read_head
 from engine.server.http.traffic import Traffic
 from engine.web import ERROR, names_of, request_id
@@ -37,6 +37,7 @@ _DROPPED = Bounds(most=16 * 1024 * 1024, seconds=5.0, rate=0.0)
 _CLOSE = ("Connection", "close")
 _RETRY = (("Retry-After", "1"),)
 _NO_BODY = (None, "", "0")
+_WHOLE = End.WHOLE  # a member of an enumeration takes longer to look up
 
 
 class BodyWanted(BaseException):
@@ -91,27 +92,31 @@ class Exchange:
             self._read()
 
     def _read(self) -> None:
-        limits, environ = self._traffic.limits, self._environ
-        declared = environ.get("CONTENT_LENGTH") if "HTTP_TRANSFER_ENCODING" not in environ else None
-        bounds = Bounds(self._traffic.largest, limits.body_time, limits.body_rate)
-        now = self._traffic.clock.now()
-        reading = self._reading = Reading(self._protocol, self._take, self._traffic.held, now, bounds)
-        self._traffic.reading[environ[CLIENT]] = reading
-        reading.start(None if declared is None else int(declared))
+        traffic, environ = self._traffic, self._environ
+        now, bounds = traffic.clock.now(), traffic.bounds
+        # Entered before it begins, since it may end at once.
+        if "HTTP_TRANSFER_ENCODING" not in environ and int(environ["CONTENT_LENGTH"]) <= traffic.short:
+            short = traffic.reading[environ[CLIENT]] = ShortReading(self._take, now, bounds)
+            short.start(self._protocol)
+        else:
+            reading = self._reading = Reading(self._protocol, self._take, traffic.held, now, bounds)
+            traffic.reading[environ[CLIENT]] = reading
+            reading.start()
 
     def _take(self, body: bytes, end: End) -> None:
         """Go on with what has been read of the body."""
         environ = self._environ
         self._traffic.reading.pop(environ[CLIENT], None)
-        if end is End.CROWDED:
-            self._send_refusal("the service is receiving too many other bodies")
-            return
-        is_chunked = environ.pop("HTTP_TRANSFER_ENCODING", None) is not None
-        environ["CONTENT_LENGTH"] = str(len(body))
         environ["wsgi.input"] = io.BytesIO(body)
-        self._has_rest = end is End.LARGE
-        if (problem := self._problem(end, is_chunked=is_chunked)) is not None:
-            environ[ERROR] = problem
+        if end is not _WHOLE or "HTTP_TRANSFER_ENCODING" in environ:
+            if end is End.CROWDED:
+                self._send_refusal("the service is receiving too many other bodies")
+                return
+            is_chunked = environ.pop("HTTP_TRANSFER_ENCODING", None) is not None
+            environ["CONTENT_LENGTH"] = str(len(body))
+            self._has_rest = end is End.LARGE
+            if (problem := self._problem(end, is_chunked=is_chunked)) is not None:
+                environ[ERROR] = problem
         self._answer()
 
     def _problem(self, end: End, *, is_chunked: bool) -> Problem | None:
@@ -190,7 +195,7 @@ class Exchange:
         held, now = self._traffic.held, self._traffic.clock.now()
         rest = Reading(self._protocol, go_on, held, now, _DROPPED, kept=False)
         self._traffic.reading[self._environ[CLIENT]] = rest
-        rest.start(None, goes_on=self._reading is not None)
+        rest.start(goes_on=self._reading is not None)
 
     def _write(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         traffic, client = self._traffic, self._environ[CLIENT]

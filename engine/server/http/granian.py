@@ -8,6 +8,7 @@ asyncio loop there; `_Loop` takes its place, and runs each callback at once in G
 
 from __future__ import annotations
 
+import operator
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -28,13 +29,12 @@ _IDLE_SECONDS = 30
 
 
 class _Loop:
-    """What Granian asks of an asyncio event loop: it runs each callback of a future at once, where it is."""
+    """What Granian asks of an asyncio event loop: it runs each callback of a future at once, where it is.
 
-    def call_soon(self, callback: Callable[[Any], None], future: Any, context: Any = None) -> None:  # noqa: ARG002
-        """Run a future's callback."""
-        callback(future)
+    A callback is called with its future, and with `context`.
+    """
 
-    call_soon_threadsafe = call_soon
+    call_soon = call_soon_threadsafe = operator.call
 
 
 def stop_signal() -> Any:

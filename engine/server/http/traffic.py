@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engine.server.http.answers import MOST_BYTES, Stored
-from engine.server.http.bodies import Clock, Held, Reading
+from engine.server.http.bodies import Bounds, Clock, Held, Reading, ShortReading
 from engine.server.http.threads import Threads
 from engine.server.logs import RequestLog
 from engine.spec import Limits
@@ -23,10 +23,12 @@ class Traffic:
         self.app: Lane
         self.limits: Limits
         self.largest = 0  # the size of the largest body that any route takes
+        self.bounds: Bounds  # of every body
+        self.short = 0  # the size of a body that may be asked for as a whole
         self.proxies = 0
         self.draining = False
         self.computing: set[str] = set()
-        self.reading: dict[str, Reading] = {}
+        self.reading: dict[str, Reading | ShortReading] = {}
         self.writing: dict[str, tuple[int, float]] = {}
         self.held = Held()
         self.clock = Clock()
@@ -42,6 +44,8 @@ class Traffic:
         bounds = [service.limits, *(mounted.route.limits for mounted in app.service.mounted)]
         self.limits, self.proxies = service.limits, service.proxies
         self.largest = max(limits.body for limits in bounds)
+        self.bounds = Bounds(self.largest, self.limits.body_time, self.limits.body_rate)
+        self.short = self.bounds.short()
         self.held.most = max(self.held.most, 2 * self.largest)
         # Answers that Granian is about to open still need the files of the last app, but not those of the one before.
         self._stored_before.close()
