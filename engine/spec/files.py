@@ -135,7 +135,8 @@ def inside(folder: Path, name: str) -> Path:
     if status.st_size > MAX_BYTES:
         raise ValueError(_too_large(name))
     if not os.access(path, os.R_OK):
-        raise ValueError(f'file "{name}" cannot be read: permission denied')
+        reason = "permission denied" if path.exists() else os.strerror(errno.ENOENT)
+        raise ValueError(f'file "{name}" cannot be read: {reason}')
     return path
 
 

@@ -12,7 +12,7 @@ from engine.spec.files import model_inside, near_by
 from engine.spec.node import Node
 from engine.spec.records import Batch, Example, Model, Output, Pin, Schema
 from engine.spec.schemas import check_schema
-from engine.validation import Validator, show
+from engine.validation import show
 
 _CHOICES = ("description", "response_method", "rows", "runtime", "timeout", "allow_version_mismatch")
 
@@ -33,8 +33,9 @@ def check_models(root: Node, folder: Path, *, formats: bool = True) -> Iterator[
         mistakes = list(check_schema(schema, makes_columns=True, formats=formats))
         yield from mistakes
         if all(mistake.severity == "warning" for mistake in mistakes):
-            yield from _check_examples(model, formats=formats)
-            yield from _check_defaults(schema, formats=formats)
+            judged = _schema(model, formats=formats)
+            yield from _check_examples(model, judged)
+            yield from _check_defaults(schema, judged)
 
 
 def read_models(
@@ -80,9 +81,14 @@ def _check_features(model: Node) -> Iterator[Diagnostic]:
             yield feature.error(f'feature "{feature.text}" is not a property of the input {known}')
 
 
-def _check_examples(model: Node, *, formats: bool) -> Iterator[Diagnostic]:
+def _schema(model: Node, *, formats: bool) -> Schema:
+    times = frozenset(name for name, _, dtype in model["dtypes"].pairs() if dtype.plain == "datetime")
+    return Schema(node=model["input"], document=model["input"].plain, formats=formats, times=times)
+
+
+def _check_examples(model: Node, schema: Schema) -> Iterator[Diagnostic]:
     examples = [example["input"] for example in model["examples"].items if "input" in example]
-    validator = Validator(model["input"].plain, formats=formats)
+    validator = schema.validator()
     for example in examples:
         if validator.is_valid(example.plain):  # which is much faster than to look for violations
             continue
@@ -90,12 +96,11 @@ def _check_examples(model: Node, *, formats: bool) -> Iterator[Diagnostic]:
             yield example.follow(violation.path).error(f"the example violates the model's input: {violation.detail}")
 
 
-def _check_defaults(schema: Node, *, formats: bool) -> Iterator[Diagnostic]:
+def _check_defaults(node: Node, schema: Schema) -> Iterator[Diagnostic]:
     """Hold each feature's default against the feature's own schema."""
-    for _, _, feature in schema["properties"].pairs():
+    for name, _, feature in node["properties"].pairs():
         if "default" in feature:
-            judge = Validator.of_part(schema.plain, feature.plain, formats=formats)
-            for violation in judge.violations(feature["default"].plain):
+            for violation in schema.of_property(name).violations(feature["default"].plain):
                 yield feature["default"].error(f"the default violates its own schema: {violation.detail}")
 
 
@@ -106,7 +111,7 @@ def _model(name: str, node: Node, folder: Path, *, formats: bool) -> Model:
         name=name,
         folder=folder,
         file=folder / node["file"].plain,
-        input=Schema(node=node["input"], document=node["input"].plain, formats=formats),
+        input=_schema(node, formats=formats),
         features=tuple(features.plain) if features.present else None,
         dtypes=dict(node["dtypes"].plain or {}),
         output=Output(

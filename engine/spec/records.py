@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from engine.errors import Diagnostic, Place, SpecError
 from engine.spec.node import Node
-from engine.validation import Validator
+from engine.validation import LOCAL_TIME, Validator
 
 BuiltIn = Literal["docs", "openapi", "metrics", "live", "ready", "status"]
 RATE_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
@@ -133,15 +133,31 @@ class Response(Record):
 class Schema(Record):
     """A JSON Schema 2020-12, checked: it compiles, and all its references resolve.
 
-    With `formats`, the keyword `format` is checked.
+    With `formats`, the keyword `format` is checked. Of the properties `times`, a date-time may leave out its offset:
+    they are columns of times, which may have been trained without one.
     """
 
     document: Any
     formats: bool = True
+    times: frozenset[str] = frozenset()
 
     def validator(self) -> Validator:
         """Compile the schema to judge values by."""
-        return Validator(self.document, formats=self.formats)
+        return Validator(self._with_local_times(), formats=self.formats)
+
+    def of_property(self, name: str) -> Validator:
+        """Compile the schema of one property, with all that it may refer to."""
+        document = self._with_local_times()
+        return Validator.of_part(document, document["properties"][name], formats=self.formats)
+
+    def _with_local_times(self) -> Any:
+        properties = self.document.get("properties", {}) if self.times else {}
+        local = {
+            name: {**schema, "format": LOCAL_TIME}
+            for name, schema in properties.items()
+            if name in self.times and isinstance(schema, Mapping) and schema.get("format") == "date-time"
+        }
+        return {**self.document, "properties": {**properties, **local}} if local else self.document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

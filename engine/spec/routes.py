@@ -37,6 +37,9 @@ def check_routes(root: Node, folder: Path, models_file: str | None, models: Node
     """Give every mistake of routes.yaml; `models` are those of the models' file, None where it is broken."""
     service = root["service"]
     yield from _check_limits(service["limits"])
+    if "connections" in service["limits"] and service["proxies"].plain:
+        message = "connections has no effect beside proxies: all clients of a proxy have its address"
+        yield service["limits"].key("connections").error(message, "warning")
     yield from check_built_in(service)
     yield from check_guards(root, folder)
     built_in = built_in_shapes(service)

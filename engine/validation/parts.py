@@ -40,7 +40,7 @@ def compile_schema(schema: Any, *, formats: bool = False, **options: Any) -> jso
     return jsonschema_rs.Draft202012Validator(
         schema,
         validate_formats=formats,
-        formats=_BOUNDED_FORMATS if formats else None,
+        formats=_OWN_FORMATS if formats else None,
         retriever=_refuse,
         pattern_options=jsonschema_rs.RegexOptions(),
         **options,
@@ -53,7 +53,19 @@ def _bounded(name: str, most: int) -> IsValid:
     return lambda text: len(text) <= most and judge(text)
 
 
-_BOUNDED_FORMATS = {"idn-hostname": _bounded("idn-hostname", 253), "regex": _bounded("regex", 10_000)}
+def _local(name: str) -> IsValid:
+    """Judge a format whose offset from UTC may be left out."""
+    judge = jsonschema_rs.Draft202012Validator({"format": name}, validate_formats=True).is_valid
+    return lambda text: judge(text) or judge(f"{text}Z")
+
+
+# What stands for `date-time` where a time needs no offset: JSON Schema has no such format.
+LOCAL_TIME = "local-date-time"
+_OWN_FORMATS = {
+    "idn-hostname": _bounded("idn-hostname", 253),
+    "regex": _bounded("regex", 10_000),
+    LOCAL_TIME: _local("date-time"),
+}
 
 
 def _refuse(uri: str) -> Any:

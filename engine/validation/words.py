@@ -31,6 +31,7 @@ JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 FORMATS: Mapping[str, str] = {  # the formats that the library checks, in words
     "date": "a date, such as 2026-11-26",
     "date-time": "a date and time, such as 2026-11-26T09:30:00Z",
+    "local-date-time": "a date and time, such as 2026-11-26T09:30:00",
     "time": "a time, such as 09:30:00Z",
     "duration": "a duration, such as P3DT12H",
     "email": "an email address",

@@ -23,7 +23,8 @@ class End(Enum):
     WHOLE = auto()
     BROKEN = auto()  # cut short, or chunked in a way that is none
     LARGE = auto()  # larger than anything takes; there is more
-    SLOW = auto()
+    LATE = auto()  # it took too long
+    SLOW = auto()  # fewer bytes a second than it must have
     CROWDED = auto()  # other bodies have all the memory
 
 
@@ -94,7 +95,7 @@ class ShortReading:
     def check(self, now: float) -> None:
         """End it where it takes too long."""
         if now - self.began > self._seconds:
-            self.stop(End.SLOW)
+            self.stop(End.LATE)
 
     def stop(self, why: End) -> None:
         """End it now; any thread may call this."""
@@ -175,7 +176,7 @@ class Reading:
         """End it where it takes too long, or was too slow since it was last found fast enough."""
         since, left = self._checked
         if now - self.began > self._seconds:
-            self.stop(End.SLOW)
+            self.stop(End.LATE)
         elif now - since > GRACE_SECONDS:
             if left - self._left < self._rate * (now - since):
                 self.stop(End.SLOW)
