@@ -6,7 +6,7 @@ numbers and arrays, which `program` saves and reads.
 
 from typing import Any
 
-from engine.models.steps.checks import Check, Narrow
+from engine.models.steps.checks import Cast, Check, Narrow
 from engine.models.steps.columns import (
     Arithmetic,
     Clip,
@@ -23,26 +23,31 @@ from engine.models.steps.columns import (
     Select,
     Squeeze,
 )
-from engine.models.steps.encoding import OneHot
-from engine.models.steps.machines import Kernel, OneVsOne
+from engine.models.steps.encoding import Bins, OneHot, Ordinal, Pieces
+from engine.models.steps.machines import AxisDistances, Distances, Kernel, OneVsOne
 from engine.models.steps.running import Append, Concatenate, Step, run
 from engine.models.steps.scores import (
     Average,
     Choose,
     ChooseEach,
     CountVotes,
+    Interpolate,
     Logistic,
+    LogSum,
     Normalize,
+    Shares,
     Softmax,
     Stack,
     Take,
     WeightedMedian,
 )
+from engine.models.steps.texts import Weigh, Words
 
 ARRAY_STEPS: tuple[type[Any], ...] = (
-    *(Append, Arithmetic, Average, Check, Choose, ChooseEach, Clip, Column, Concatenate, CountVotes, Dot, Elementwise),
-    *(FillTexts, Impute, Kernel, LastColumn, Logistic, Narrow, Normalize, OneHot, OneVsOne, Pick, Products, Ravel),
-    *(RowSums, Select, Softmax, Squeeze, Stack, Take, WeightedMedian),
+    *(Append, Arithmetic, Average, AxisDistances, Bins, Cast, Check, Choose, ChooseEach, Clip, Column),
+    *(Concatenate, CountVotes, Distances, Dot, Elementwise, FillTexts, Impute, Interpolate, Kernel, LastColumn),
+    *(LogSum, Logistic, Narrow, Normalize, OneHot, OneVsOne, Ordinal, Pick, Pieces, Products, Ravel, RowSums),
+    *(Select, Shares, Softmax, Squeeze, Stack, Take, WeightedMedian, Weigh, Words),
 )
 
 __all__ = [
@@ -50,6 +55,9 @@ __all__ = [
     "Append",
     "Arithmetic",
     "Average",
+    "AxisDistances",
+    "Bins",
+    "Cast",
     "Check",
     "Choose",
     "ChooseEach",
@@ -57,27 +65,35 @@ __all__ = [
     "Column",
     "Concatenate",
     "CountVotes",
+    "Distances",
     "Dot",
     "Elementwise",
     "FillTexts",
     "Impute",
+    "Interpolate",
     "Kernel",
     "LastColumn",
+    "LogSum",
     "Logistic",
     "Narrow",
     "Normalize",
     "OneHot",
     "OneVsOne",
+    "Ordinal",
     "Pick",
+    "Pieces",
     "Products",
     "Ravel",
     "RowSums",
     "Select",
+    "Shares",
     "Softmax",
     "Squeeze",
     "Stack",
     "Step",
     "Take",
+    "Weigh",
     "WeightedMedian",
+    "Words",
     "run",
 ]

@@ -43,6 +43,15 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Cast:
+    """Make floats of whatever comes, and refuse no float."""
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute; raise `Refusal` for what is no number."""
+        return rows if rows.dtype.kind == "f" else _as_floats(rows)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Narrow:
     """Round to float32, as trees do, and check; the values go on as float64."""
 

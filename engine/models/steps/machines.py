@@ -1,4 +1,4 @@
-"""Steps of kernel machines."""
+"""Steps of kernel machines and of mixtures."""
 
 from __future__ import annotations
 
@@ -66,3 +66,38 @@ class OneVsOne:
             sums[:, one] += column
             sums[:, other] -= column
         return votes + sums / (3 * (np.abs(sums) + 1)) if self.confident else votes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Distances:
+    """Square the distance of each row from each component of a mixture, in that component's own directions.
+
+    `factors` has a matrix for each component, and `centres` the place of its mean behind that: (components, features).
+    """
+
+    factors: tuple[Array, ...]
+    centres: Array
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute: of shape (rows, components)."""
+        found = np.empty((len(rows), len(self.factors)))
+        for place, (factor, centre) in enumerate(zip(self.factors, self.centres, strict=True)):
+            found[:, place] = np.square(rows @ factor - centre).sum(axis=1)
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AxisDistances:
+    """Square the distance of each row from each component of a mixture, along the axes.
+
+    The square of the difference is multiplied out: `constants` has a number for each component, `products` and
+    `squares` one for each feature and component.
+    """
+
+    constants: Array
+    products: Array
+    squares: Array
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute: of shape (rows, components)."""
+        return self.constants - 2.0 * (rows @ self.products) + rows**2 @ self.squares

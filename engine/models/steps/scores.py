@@ -8,6 +8,8 @@ import numpy as np
 
 from engine.models.trees import Array
 
+ROUNDING = 1e-5  # by as much may a calibrated probability be above 1
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Softmax:
@@ -45,6 +47,41 @@ class Normalize:
     def __call__(self, rows: Array) -> Array:
         """Compute."""
         return rows / rows.sum(axis=1).reshape(-1, 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Interpolate:
+    """Read each column off a line through points, level before the first point and after the last one."""
+
+    places: tuple[Array, ...]
+    values: tuple[Array, ...]
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute."""
+        columns = zip(rows.T, self.places, self.values, strict=True)
+        return np.column_stack([np.interp(column, places, values) for column, places, values in columns])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shares:
+    """Divide each row by its sum as calibration does: zeros alone get equal shares."""
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute."""
+        sums = rows.sum(axis=1).reshape(-1, 1)
+        shares = np.divide(rows, sums, out=np.full_like(rows, 1 / rows.shape[1]), where=sums != 0)
+        return np.where((shares > 1.0) & (shares <= 1.0 + ROUNDING), 1.0, shares)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LogSum:
+    """Give the logarithm of the sum of the exponentials of each row."""
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute, without overflow."""
+        highest = rows.max(axis=1)
+        shift = np.where(np.isfinite(highest), highest, 0.0)
+        return np.log(np.exp(rows - shift.reshape(-1, 1)).sum(axis=1)) + shift
 
 
 @dataclass(frozen=True, slots=True, eq=False)
