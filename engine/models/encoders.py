@@ -45,8 +45,10 @@ def _bins(step: Any) -> Steps:
 
 
 def _splines(step: Any) -> Steps:
-    if step.extrapolation == "error" or getattr(step, "handle_missing", "error") != "error" or not step.degree:
-        raise NotLowered("SplineTransformer with extrapolation or handle_missing of its own, or of degree 0")
+    # scikit-learn moves the bounds of all columns but the first where it extrapolates lines by lines.
+    is_uncertain = step.degree == 0 or (step.degree == 1 and step.extrapolation == "linear")
+    if is_uncertain or step.extrapolation == "error" or getattr(step, "handle_missing", "error") != "error":
+        raise NotLowered("SplineTransformer with this extrapolation, degree or handle_missing")
     pieces = [_pieces(spline, step.extrapolation) for spline in step.bsplines_]
     edges, origins, coefficients = (np.array(arrays) for arrays in zip(*pieces, strict=True))
     kept = slice(None) if step.include_bias else slice(-1)
