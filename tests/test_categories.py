@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -21,6 +22,9 @@ from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
 from engine.errors import RefusedInstance
+from engine.models.candidates import find_walk
+from engine.models.lowering import lower
+from engine.models.ranges import learnt_ranges
 
 
 @pytest.fixture(autouse=True)
@@ -125,6 +129,16 @@ def test_boosting_that_splits_on_numbers_as_categories_is_compiled_and_right(ser
     answered = predictor([[None if cell != cell else cell for cell in one] for one in rows.tolist()]).result  # noqa: PLR0124
     assert estimator.predict(rows).tolist() == answered
     assert ("native", "exact") == (predictor.facts.report.runtime, predictor.facts.report.verdict)
+
+
+def test_ranges_are_learnt_from_trees_behind_encoders() -> None:
+    estimator = encoded(ordinal(), TREE).fit(FRAME, SPENT.round())
+    _, walk = find_walk(partial(lower, estimator, "predict", probabilities=False))
+    ranges = learnt_ranges(estimator, walk)
+    assert {2, 3} == {*ranges}
+    low, high = ranges[3]
+    assert -50 < low < 30
+    assert 60 < high < 150
 
 
 def test_an_unknown_category_is_refused_with_its_feature(serve: Serve) -> None:
