@@ -25,7 +25,7 @@ from engine.models.proof import MANY, Examination, examine, judge, seconds_for
 from engine.models.proofrows import ProofRows, RowMaker
 from engine.models.ranges import known_texts, learnt_ranges
 from engine.models.report import Report, RuntimeName, Trial
-from engine.models.rows import count_rows, repeat_rows, slice_rows
+from engine.models.rows import count_rows, join_rows, repeat_rows, slice_rows
 from engine.models.thresholds import Walk, nodes_reached
 from engine.models.trees import TreeTable
 from engine.models.trying import try_out
@@ -53,7 +53,14 @@ class Subject:
 
     def lowered(self, trees: Callable[[TreeTable], s.Step]) -> Program:
         """Make its program with one kind of trees."""
-        return lower(self.estimator, self.model.response_method, trees, probabilities=self.model.output.probabilities)
+        fitting = self.inspected.columns
+        return lower(
+            self.estimator,
+            self.model.response_method,
+            trees,
+            probabilities=self.model.output.probabilities,
+            columns=fitting.count if fitting.form == "table" else None,
+        )
 
 
 def _native(subject: Subject) -> Program:
@@ -162,7 +169,7 @@ def _try_all(subject: Subject, baseline: Runtime, rows: ProofRows, walk: Walk | 
         runtime="sklearn",
         rows=examination.rows,
         refused=examination.refused,
-        nodes_reached=nodes_reached(walk, np.vstack(accepted)) if walk is not None else None,
+        nodes_reached=nodes_reached(walk, join_rows(accepted)) if walk is not None else None,
         trials=tuple(trial for trial, _ in trials),
         one_row=seconds_for(baseline, one),
         many_rows=seconds_for(baseline, many),
@@ -227,7 +234,7 @@ def _runtime_of(program: Program, runtime: RuntimeName) -> RuntimeName:
 
 def _walk(subject: Subject) -> Walk | None:
     subject.tables, walk = find_walk(subject.lowered)
-    return walk if subject.inspected.columns.form == "array" else None
+    return walk if subject.inspected.columns.form in ("array", "table") else None
 
 
 def find_walk(

@@ -22,7 +22,7 @@ from engine.models.artifacts import RESPONSE_METHODS
 from engine.models.blame import blamed_column
 from engine.models.dtypes import as_taken
 from engine.models.instances import Columns, Wanted, columns
-from engine.models.parts import count_of, is_foreign, names_of, parts_of
+from engine.models.parts import count_of, first_of, is_foreign, names_of, numpy_function, parts_of
 from engine.models.predictor import Answer, Refusal, Wording, key_of
 from engine.models.training import trained_on
 from engine.spec import Model
@@ -97,9 +97,7 @@ def require_training(model: Model, estimator: Any) -> None:
 
 
 def _require_fitting_form(model: Model, estimator: Any, wanted: Wanted, fitting: Columns) -> None:
-    first = estimator
-    while isinstance(first, Pipeline):
-        first = first.steps[0][1]
+    first = first_of(estimator)
     if hasattr(first, "build_analyzer") and fitting.form != "texts":
         message = f"the model begins with a {type(first).__name__}, which takes texts; its input is of type string"
         raise model.error(message, "input", "type")
@@ -134,7 +132,9 @@ def wanted_by(estimator: Any) -> Wanted:
 
 
 def _selects_by_name(part: Any) -> bool:
-    return is_foreign(part) or isinstance(part, ColumnTransformer | FunctionTransformer)
+    if isinstance(part, FunctionTransformer):
+        return part.func is not None and numpy_function(part.func) is None
+    return is_foreign(part) or isinstance(part, ColumnTransformer)
 
 
 def classes_of(model: Model, estimator: Any) -> tuple[Any, ...] | None:

@@ -12,7 +12,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from engine.models.dtypes import Dtype
-from engine.models.parts import booster_dtypes, dtype_of_values, parts_of
+from engine.models.parts import booster_dtypes, dtype_of_values, parts_of, steps_of
 from engine.models.selections import selections
 
 _SCALERS = ("MaxAbsScaler", "MinMaxScaler", "RobustScaler", "StandardScaler")
@@ -85,7 +85,7 @@ def known_of_mappings(part: Any) -> dict[str, Known]:
 def takes_texts(part: Any) -> bool:
     """Tell whether an estimator begins with what splits texts into words."""
     if isinstance(part, Pipeline):
-        return takes_texts(part.steps[0][1])
+        return takes_texts(steps_of(part)[0])
     if isinstance(part, FeatureUnion):
         return any(takes_texts(step) for _, step in part.transformer_list)
     inner = [getattr(part, name) for name in (*_INSIDE, "estimator") if hasattr(part, name)]
@@ -131,7 +131,7 @@ def _may_take_texts(part: Any) -> bool:
 
 
 def _look_at_pipeline(part: Any, flow: _Flow) -> _Flow:
-    for _, step in part.steps:
+    for step in steps_of(part):
         flow = _look(step, flow)
     return flow
 

@@ -22,8 +22,9 @@ _XGBOOST_KINDS: Mapping[str, Kind] = {"int": "int", "i": "bool", "float": "float
 # What a TransformedTargetRegressor does to y.
 _OF_TARGETS = ("transformer", "transformer_")
 # Estimators that keep these in float32 refuse float64 on every row.
-
 _OWN_ARRAYS = ("cluster_centers_", "components_")
+# The Pipeline of imblearn is scikit-learn's, but for the samplers in it.
+_OWN_MODULES = ("sklearn.", "imblearn.pipeline")
 
 
 def parts_of(estimator: Any) -> list[Any]:
@@ -34,6 +35,8 @@ def parts_of(estimator: Any) -> list[Any]:
         part = waiting.pop(0)
         if isinstance(part, list | tuple | np.ndarray):
             waiting += list(part)[:MAX_PARTS]
+        elif is_sampler(part):
+            continue
         elif hasattr(part, "__dict__") and (part is estimator or _is_part(part)) and not _is_among(part, found):
             found.append(part)
             of_targets = _OF_TARGETS if isinstance(part, TransformedTargetRegressor) else ()
@@ -51,13 +54,30 @@ def _is_part(value: Any) -> bool:
 
 def is_foreign(part: Any) -> bool:
     """Tell whether a part is not scikit-learn's own."""
-    return not type(part).__module__.startswith("sklearn.")
+    return not type(part).__module__.startswith(_OWN_MODULES)
+
+
+def is_sampler(part: Any) -> bool:
+    """Tell whether a part only chooses rows to train on, as imblearn's samplers do."""
+    return hasattr(part, "fit_resample") and not hasattr(part, "transform") and not hasattr(part, "predict")
+
+
+def steps_of(pipeline: Any) -> list[Any]:
+    """Give the steps that rows go through."""
+    return [step for _, step in pipeline.steps if not is_sampler(step)]
+
+
+def numpy_function(function: Any) -> str | None:
+    """Name a function of numpy's that makes one number of one number, None where it is another one."""
+    name = getattr(function, "__name__", "")
+    is_one = isinstance(function, np.ufunc) and (function.nin, function.nout) == (1, 1)
+    return name if is_one and getattr(np, name, None) is function else None
 
 
 def first_of(estimator: Any) -> Any:
     """Give the part that gets the rows: a pipeline's first step, in what a search has found."""
     while isinstance(estimator, Pipeline) or hasattr(estimator, "best_estimator_"):
-        estimator = estimator.steps[0][1] if isinstance(estimator, Pipeline) else estimator.best_estimator_
+        estimator = steps_of(estimator)[0] if isinstance(estimator, Pipeline) else estimator.best_estimator_
     return estimator
 
 
