@@ -10,7 +10,7 @@ import pytest
 from modelling import Serve
 from sklearn.linear_model import LinearRegression
 
-from engine.models.outline import MAX_ASKED, _refused_gaps
+from engine.models.interview import MAX_ASKED, refused_gaps
 from engine.spec import Feature, Outline
 
 COUNT = 1_000
@@ -41,7 +41,7 @@ NAMES = [f"c{place}" for place in range(COUNT)]
 def test_which_gaps_a_model_refuses_is_found_by_halves(needed: list[str], most: int) -> None:
     outline = Outline(title="", features=tuple(Feature(name=name, gaps=True) for name in NAMES))
     asked = Asked(needed)
-    assert set(needed) == _refused_gaps(asked, outline, dict.fromkeys(NAMES, 1))
+    assert set(needed) == refused_gaps(asked, outline, dict.fromkeys(NAMES, 1))
     assert asked.times <= most
 
 

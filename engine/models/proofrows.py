@@ -6,6 +6,7 @@ rows that reach a node with its feature on the threshold and next to it, the oth
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -63,7 +64,7 @@ class RowMaker:
         document = model.input.document
         width = columns.count or (document.get("minItems", 0) if document.get("type") == "array" else 0)
         self._ranges = ranges_of(document, columns.names, width, learnt)
-        self._write = [one.writer() for one in self._ranges]
+        self._writers = [(place, one.writer()) for place, one in enumerate(self._ranges) if one.is_discrete]
         self._required = frozenset(document.get("required", ()))
         self._dtypes = [columns.dtypes.get(name) for name in columns.names or ()]
         recorded = {place: one.values for place, one in enumerate(self._dtypes) if one is not None and one.values}
@@ -77,7 +78,7 @@ class RowMaker:
     def rows(self, walk: Walk | None, texts: Sequence[str]) -> ProofRows:
         """Make all rows; `texts` are words and categories that the model knows."""
         examples = [example.input for example in self._model.examples]
-        declared = [*filter(self._is_taken, [*examples, *filter(self._valid, reference_instances(self._model))])]
+        declared = self._taken([*examples, *filter(self._valid, reference_instances(self._model))])
         hard: list[Any] = []
         if self._columns.form == "texts":
             made_up: list[Any] = [*self._texts(texts)]
@@ -92,11 +93,10 @@ class RowMaker:
     def _taken(self, instances: list[Any]) -> list[Any]:
         """Leave out the instances that columns of their dtypes cannot hold."""
         try:
-            if instances:
-                self._columns.convert(instances)
+            are_taken = not instances or count_rows(self._columns.convert(instances)) == len(instances)
         except RefusedInstance:
-            return [*filter(self._is_taken, instances)]
-        return instances
+            are_taken = False
+        return instances if are_taken else [*filter(self._is_taken, instances)]
 
     def _is_taken(self, instance: Any) -> bool:
         """Tell whether an instance becomes a row; a declared one that does not is told where it is run."""
@@ -183,8 +183,14 @@ class RowMaker:
         return filter(self._valid, map(self._instance, rows.tolist()))
 
     def _instance(self, row: Sequence[float]) -> Any:
-        cells = [write(cell) for write, cell in zip(self._write, row, strict=True)]
+        cells: list[Any] = [*row]
+        for place, write in self._writers:
+            cells[place] = write(cells[place])
         names = self._columns.names
+        if math.isnan(sum(row)):
+            cells = [None if cell != cell else cell for cell in cells]  # noqa: PLR0124 - NaN
+        elif names is not None:
+            return dict(zip(names, cells, strict=True))
         if names is None:
             return cells if self._model.input.document.get("type") == "array" else cells[0]
         pairs = zip(names, cells, strict=True)
@@ -219,13 +225,16 @@ class RowMaker:
                 yield instance
 
     def _text(self, place: int, words: Sequence[str], *, is_tame: bool) -> Any:
-        known = self._ranges[place].choices or tuple(self._categories.get(place, ()))
+        known = self._ranges[place].choices or self._categories.get(place, ())
         dtype = self._dtypes[place] if self._dtypes else None
         if dtype is not None and dtype.kind == "datetime":
             known = self._ranges[place].choices or _TIMES
             return known[self._random.integers(len(known))]
-        choices = known if known and (is_tame or self._ranges[place].choices) else (*known, *words, "zzz")
-        return choices[self._random.integers(len(choices))]
+        is_known = bool(known) and (is_tame or bool(self._ranges[place].choices))
+        number = int(self._random.integers(len(known) if is_known else len(known) + len(words) + 1))
+        if number < len(known):
+            return known[number]
+        return words[number - len(known)] if number < len(known) + len(words) else "zzz"
 
 
 def _ends(one: Range) -> list[float]:

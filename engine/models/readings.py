@@ -38,8 +38,9 @@ def reference_frame(model: Model, order: Sequence[str], recorded: Mapping[str, D
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             frame = pd.read_csv(model.reference, dtype=texts, low_memory=False)
-            blank = pd.read_csv(model.reference, dtype=str, keep_default_na=False).eq("").all(axis=1)
-            frame = frame[~blank]
+            if frame.isna().all(axis=1).any():  # a row of NA and the like is one, and a blank one is none
+                blank = pd.read_csv(model.reference, dtype=str, keep_default_na=False).eq("").all(axis=1)
+                frame = frame[~blank]
             frame = frame[[name for name in order if name in frame.columns]].reset_index(drop=True)
             frame = declared_frame(frame, model)
             for name in frame.columns:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -14,6 +15,7 @@ from engine.validation import Validator
 
 MAX_MISTAKES = 10
 _NUMBERS = frozenset(("null", "number"))
+_OTHERS = frozenset((bool, str))  # what is read in place of a number
 
 
 def reference_instances(model: Model) -> Iterator[Any]:
@@ -37,24 +39,54 @@ def _read(model: Model) -> Iterator[tuple[Row, Any]]:
 
 
 def _reader(document: Any, names: Sequence[str]) -> Callable[[Row], Any]:
-    types = types_of(document, document)
-    if types == {"array"}:
-        prefix, item = document.get("prefixItems", ()), document.get("items", True)
-        parts = [*prefix, *[item] * len(names)][: len(names)]
-        items = [Validator.of_part(document, part).is_valid for part in parts]
-        return lambda row: [_cell(row.cells[name], take) for name, take in zip(names, items, strict=True)]
+    """Give what makes an instance of a row: judged as a whole, else cell by cell, which takes much longer."""
+    types, is_valid = types_of(document, document), Validator(document).is_valid
     if types in ({"number"}, {"string"}):
-        take = Validator(document).is_valid
-        return lambda row: _cell(row.cells[names[0]], take)
-    takes = {name: Validator.of_part(document, part).is_valid for name, part in document.get("properties", {}).items()}
-    nulls = {name for name in document.get("required", ()) if name in takes and takes[name](None)}
+        return lambda row: _cell(row.texts[0], is_valid)
+    as_read, cell_by_cell = _array_readers(document) if types == {"array"} else _object_readers(document, names)
 
     def read(row: Row) -> Any:
-        texts = {name: row.cells.get(name) for name in takes}
-        cells = {name: _cell(text, takes[name]) if text else None for name, text in texts.items()}
-        return {name: cell for name, cell in cells.items() if cell is not None or name in nulls}
+        instance = as_read(row)
+        return instance if instance is not None and is_valid(instance) else cell_by_cell(row)
 
     return read
+
+
+def _array_readers(document: Any) -> tuple[Callable[[Row], Any], Callable[[Row], Any]]:
+    prefix, item = document.get("prefixItems", ()), document.get("items", True)
+    take = cache(lambda place: Validator.of_part(document, prefix[place] if place < len(prefix) else item).is_valid)
+
+    def cell_by_cell(row: Row) -> Any:
+        return [_cell(text, take(min(place, len(prefix)))) for place, text in enumerate(row.texts)]
+
+    return Row.values, cell_by_cell
+
+
+def _object_readers(document: Any, names: Sequence[str]) -> tuple[Callable[[Row], Any], Callable[[Row], Any]]:
+    properties, columns = document.get("properties", {}), {name: place for place, name in enumerate(names)}
+    types = {name: types_of(part, document) for name, part in properties.items()}
+    take = cache(lambda name: Validator.of_part(document, properties[name]).is_valid)
+    nulls = {name for name in document.get("required", ()) if "null" in types.get(name, ()) and take(name)(None)}
+    places = [(name, columns[name]) for name in properties if name in columns]
+    texts = [place for name, place in places if "string" in types[name]]
+    read = [name for name, _ in places]
+    absent = dict.fromkeys(nulls - columns.keys())
+
+    def as_read(row: Row) -> Any:
+        values = row.values()
+        if any(values[place] is None and row.texts[place] for place in texts):  # what says NA may be a text
+            return None
+        return instance(values[place] for _, place in places)
+
+    def cell_by_cell(row: Row) -> Any:
+        cells = ((name, row.texts[place]) for name, place in places)
+        return instance(_cell(text, take(name)) if text else None for name, text in cells)
+
+    def instance(cells: Iterable[Any]) -> Any:
+        found = zip(read, cells, strict=True)
+        return {**{name: cell for name, cell in found if cell is not None or name in nulls}, **absent}
+
+    return as_read, cell_by_cell
 
 
 def require_reference(model: Model) -> None:
@@ -104,12 +136,14 @@ def _mistakes(model: Model, file: CsvFile) -> Iterator[str]:
         if name in properties and name not in file.names:
             known = did_you_mean(name, file.names, "there are")
             yield f'there is no column "{name}" {known}, which the input requires'
-    numbers = [name for name in file.names if name in properties and types_of(properties[name], document) <= _NUMBERS]
+    numbers = [name in properties and types_of(properties[name], document) <= _NUMBERS for name in file.names]
     row = None
     for row in file.rows:
-        for name in numbers:
-            if isinstance(read_cell(row.cells[name]), str | bool):
-                yield f"line {row.line}: {row.not_a_number(name)}"
+        values = row.values()
+        if {*map(type, values)} & _OTHERS:
+            for name, value, is_number in zip(file.names, values, numbers, strict=True):
+                if is_number and type(value) in _OTHERS:
+                    yield f"line {row.line}: {row.not_a_number(name)}"
     if row is None:
         yield "there is no row below the names of the columns"
 
