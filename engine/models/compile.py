@@ -172,10 +172,11 @@ def _compile(
     from engine.models.choosing import Chosen  # noqa: PLC0415
     from engine.models.estimator import inspect  # noqa: PLC0415
     from engine.models.independent import require_trained_dtypes  # noqa: PLC0415
+    from engine.models.readings import reading_once  # noqa: PLC0415
 
     artifact = opened.open(model, file)
     chosen = Chosen(None, None, Report("sklearn"))
-    with artifact.modules.found():
+    with artifact.modules.found(), reading_once():
         inspected = inspect(model, artifact.estimator)
         require_trained_dtypes(model, inspected)
         if is_tried:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -22,7 +22,7 @@ from engine.models.estimator import Inspected
 from engine.models.instances import Columns
 from engine.models.otherdtypes import require_answer
 from engine.models.readings import declared_frame, dtype_of, reference_frame
-from engine.models.reference import reference_instances
+from engine.models.reference import count_reference, reference_instances
 from engine.spec import Model
 from engine.validation import Validator, clip, show
 
@@ -67,10 +67,10 @@ def _pair_of_reference(model: Model, inspected: Inspected) -> _Pair | None:
     if model.reference is None:
         return None
     frame = reference_frame(model, inspected.columns.names or (), inspected.wanted.dtypes)
-    instances = list(islice(reference_instances(model), len(frame) + 1)) if frame is not None else []
-    if frame is None or len(frame) != len(instances):
+    if frame is None or len(frame) != count_reference(model):  # else a row of one is another one of the other
         return None
-    places = list(islice(_taken(model, inspected, instances), MAX_ROWS))
+    instances: list[Any] = []
+    places = list(islice(_taken(model, inspected, reference_instances(model), instances), MAX_ROWS))
     return _pair(model, inspected, frame, instances, places, model.reference.name)
 
 
@@ -84,23 +84,26 @@ def _pair_of_examples(model: Model, inspected: Inspected) -> _Pair | None:
         frame = declared_frame(pd.DataFrame(instances), model)
     except (ValueError, TypeError, OverflowError):  # what pandas cannot read proves nothing
         return None
-    return _pair(model, inspected, frame, instances, list(_taken(model, inspected, instances)), "the examples")
+    return _pair(model, inspected, frame, instances, list(_taken(model, inspected, instances, [])), "the examples")
 
 
-def _taken(model: Model, inspected: Inspected, instances: Sequence[Any]) -> Iterator[int]:
-    """Give the places of the instances that are valid and that the columns can hold."""
-    is_valid = Validator(model.input.document).is_valid
-    valid = (place for place, instance in enumerate(instances) if is_valid(instance))
-    while chunk := list(islice(valid, MAX_ROWS)):
-        if _hold(inspected.columns, [instances[place] for place in chunk]):
-            yield from chunk
+def _taken(model: Model, inspected: Inspected, instances: Iterable[Any], read: list[Any]) -> Iterator[int]:
+    """Give the places of the instances that are valid and that the columns can hold; those read go to `read`."""
+    is_valid, waiting = Validator(model.input.document).is_valid, iter(instances)
+    while chunk := list(islice(waiting, MAX_ROWS)):
+        begin = len(read)
+        read += chunk
+        places = [begin + number for number, instance in enumerate(chunk) if is_valid(instance)]
+        if _hold(inspected.columns, [read[place] for place in places]):
+            yield from places
         else:
-            yield from (place for place in chunk if _hold(inspected.columns, [instances[place]]))
+            yield from (place for place in places if _hold(inspected.columns, [read[place]]))
 
 
 def _hold(columns: Columns, instances: Sequence[Any]) -> bool:
     try:
-        columns.convert(instances)
+        if instances:
+            columns.convert(instances)
     except RefusedInstance:
         return False
     return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import islice
 from typing import Any
@@ -26,6 +26,13 @@ def reference_instances(model: Model) -> Iterator[Any]:
     """
     for _, instance in _read(model):
         yield instance
+
+
+def count_reference(model: Model) -> int:
+    """Count the rows of a reference, without reading their cells."""
+    if model.reference is None:
+        return 0
+    return sum(1 for _ in read_csv(model.reference, _wrong(model), model.input.document.get("properties", {})).rows)
 
 
 def _read(model: Model) -> Iterator[tuple[Row, Any]]:
@@ -69,22 +76,25 @@ def _object_readers(document: Any, names: Sequence[str]) -> tuple[Callable[[Row]
     nulls = {name for name in document.get("required", ()) if "null" in types.get(name, ()) and take(name)(None)}
     places = [(name, columns[name]) for name in properties if name in columns]
     texts = [place for name, place in places if "string" in types[name]]
-    read = [name for name, _ in places]
+    read, order = [name for name, _ in places], [place for _, place in places]
+    is_in_order = order == [*range(len(names))]
     absent = dict.fromkeys(nulls - columns.keys())
 
     def as_read(row: Row) -> Any:
         values = row.values()
         if any(values[place] is None and row.texts[place] for place in texts):  # what says NA may be a text
             return None
-        return instance(values[place] for _, place in places)
+        return instance(values if is_in_order else [values[place] for place in order])
 
     def cell_by_cell(row: Row) -> Any:
         cells = ((name, row.texts[place]) for name, place in places)
-        return instance(_cell(text, take(name)) if text else None for name, text in cells)
+        return instance([_cell(text, take(name)) if text else None for name, text in cells])
 
-    def instance(cells: Iterable[Any]) -> Any:
-        found = zip(read, cells, strict=True)
-        return {**{name: cell for name, cell in found if cell is not None or name in nulls}, **absent}
+    def instance(cells: Sequence[Any]) -> Any:
+        found = dict(zip(read, cells, strict=True))
+        if None in cells:
+            found = {name: cell for name, cell in found.items() if cell is not None or name in nulls}
+        return {**found, **absent}
 
     return as_read, cell_by_cell
 
