@@ -13,7 +13,9 @@ NUMBERS = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
     st.from_regex(r"[-+ ]?[0-9]{0,20}\.?[0-9]{0,20}([eE][-+]?[0-9]{1,3})?", fullmatch=True),
 )
-WORDS = st.sampled_from(["", " ", "NA", "null", "true", "False", "NaN", "Infinity", "1,2", "[1", "2]", '"a', 'b"', "{}"])
+WORDS = st.sampled_from(
+    ["", " ", "NA", "null", "true", "False", "NaN", "Infinity", "1,2", "[1", "2]", '"a', 'b"', "{}"]
+)
 TEXTS = st.one_of(NUMBERS, WORDS, st.text(alphabet='0123456789.,-+eE[]{}":nul tru\\', max_size=6))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from engine.errors import RefusedInstance
 from engine.models.allowed import Range, ranges_of
 from engine.models.instances import Columns
-from engine.models.reference import reference_instances
+from engine.models.reference import allowed_instances
 from engine.models.rows import count_rows, rows_within
 from engine.models.thresholds import Walk, fit_rows, threshold_rows
 from engine.models.trees import Array
@@ -26,6 +27,7 @@ SEED = 1234
 SPREAD_ROWS = 4_000
 TEXTS = 1_000
 HARD_FEATURES = 12
+MAX_REFERENCE_CELLS = 500_000
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 _TIMES = ("2024-01-01T00:00:00Z", "1999-12-31T23:59:59Z", "2024-02-29T12:30:15.123456Z", "2030-07-01T06:00:00Z")
 _MAGNITUDES = (FLOAT32_MAX, 3.4028235677973366e38, 1e39, -1e39, 1e300, -1.7976931348623157e308, 5e-324, 0.0, -0.0)
@@ -78,7 +80,8 @@ class RowMaker:
     def rows(self, walk: Walk | None, texts: Sequence[str]) -> ProofRows:
         """Make all rows; `texts` are words and categories that the model knows."""
         examples = [example.input for example in self._model.examples]
-        declared = self._taken([*examples, *filter(self._valid, reference_instances(self._model))])
+        most = MAX_REFERENCE_CELLS // max(len(self._ranges), 1) + 1
+        declared = self._taken([*examples, *islice(allowed_instances(self._model), most)])
         hard: list[Any] = []
         if self._columns.form == "texts":
             made_up: list[Any] = [*self._texts(texts)]

@@ -24,8 +24,16 @@ def reference_instances(model: Model) -> Iterator[Any]:
     Of an object, a column that is no feature is left out; an array has the cells in their order, and a number or a text
     is the first cell. Raises `SpecError` for what is no CSV.
     """
-    for _, instance in _read(model):
+    for _, instance, _ in _read(model):
         yield instance
+
+
+def allowed_instances(model: Model) -> Iterator[Any]:
+    """Give the rows of a reference that are instances of the model's input, formats included."""
+    is_valid = model.input.validator().is_valid
+    for _, instance, is_known in _read(model):
+        if is_known or is_valid(instance):
+            yield instance
 
 
 def count_reference(model: Model) -> int:
@@ -35,26 +43,29 @@ def count_reference(model: Model) -> int:
     return sum(1 for _ in read_csv(model.reference, _wrong(model), model.input.document.get("properties", {})).rows)
 
 
-def _read(model: Model) -> Iterator[tuple[Row, Any]]:
-    """Give each row with its instance."""
+def _read(model: Model) -> Iterator[tuple[Row, Any, bool]]:
+    """Give each row with its instance, and whether that is known to be valid."""
     if model.reference is None:
         return
     file = read_csv(model.reference, _wrong(model), model.input.document.get("properties", {}))
-    read = _reader(model.input.document, file.names)
+    read = _reader(model, file.names)
     for row in file.rows:
-        yield row, read(row)
+        yield row, *read(row)
 
 
-def _reader(document: Any, names: Sequence[str]) -> Callable[[Row], Any]:
+def _reader(model: Model, names: Sequence[str]) -> Callable[[Row], tuple[Any, bool]]:
     """Give what makes an instance of a row: judged as a whole, else cell by cell, which takes much longer."""
-    types, is_valid = types_of(document, document), Validator(document).is_valid
+    document, is_valid = model.input.document, model.input.validator().is_valid
+    types = types_of(document, document)
     if types in ({"number"}, {"string"}):
-        return lambda row: _cell(row.texts[0], is_valid)
+        takes = Validator(document).is_valid
+        return lambda row: (_cell(row.texts[0], takes), False)
     as_read, cell_by_cell = _array_readers(document) if types == {"array"} else _object_readers(document, names)
 
-    def read(row: Row) -> Any:
+    def read(row: Row) -> tuple[Any, bool]:
         instance = as_read(row)
-        return instance if instance is not None and is_valid(instance) else cell_by_cell(row)
+        is_known = instance is not None and is_valid(instance)
+        return (instance, True) if is_known else (cell_by_cell(row), False)
 
     return read
 
@@ -119,7 +130,7 @@ def _unusable(model: Model) -> Iterator[str]:
     """Say what is wrong with the first row, if none is an instance of the input."""
     validator = Validator(model.input.document)
     count, first = 0, None
-    for row, instance in _read(model):
+    for row, instance, _ in _read(model):
         if validator.is_valid(instance):
             return
         first = first or (row, instance)
