@@ -131,5 +131,7 @@ def dtype_of(column: Any) -> Dtype:
         return Dtype("datetime", zone=str(getattr(dtype, "tz", "") or ""))
     if dtype.kind in _KINDS:
         return Dtype(_KINDS[dtype.kind])
+    if str(dtype) == "str":  # texts and gaps, as pandas 3 infers them
+        return Dtype("string")
     is_text = column.map(lambda cell: isinstance(cell, str) or cell != cell).all()  # noqa: PLR0124
     return Dtype("string" if is_text else "object")
