@@ -24,6 +24,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from engine import create_app
 from engine.errors import RefusedInstance, SpecError
+from engine.models.dtypes import NAN, float_rows
 from engine.models.outline import outline_model
 
 Y = [0, 1] * 50
@@ -570,3 +571,13 @@ def test_init_reads_the_keys_of_mappings(uncompiled: Serve, tmp_path: Path) -> N
     uncompiled(estimator, input=instance_of("n", c=C, n=NUMBER))
     outline = outline_model(tmp_path / "model.pkl")
     assert {"c": {"enum": ["a", "b", None]}, "n": {"type": "number"}} == outline.schema["properties"]
+
+
+@pytest.mark.parametrize("row", [[2**53 + 1, 0.5], [NAN, -(2**53) - 1], [NAN, 10**400], [1, -(10**400)]])
+def test_an_integer_that_no_float_is_is_found_in_one_row_as_in_many(row: list[Any]) -> None:
+    make = float_rows(["a", "b"], None)
+    for rows in ([row], [[1, 2], row]):
+        with pytest.raises(RefusedInstance, match="no float is exactly"):
+            make(rows)
+    assert np.array_equal([[2**53, NAN]], make([[2**53, NAN]]), equal_nan=True)
+    assert [[-(2.0**53), 1e300]] == make([[-(2**53), 1e300]]).tolist()

@@ -7,7 +7,6 @@ from engine.models.compile import (
     compile_models,
     needs_sklearn,
     prepare_models,
-    restore_models,
 )
 from engine.models.modules import leave_start_folder
 from engine.models.pinning import Pinned, lock_models, pin
@@ -15,6 +14,7 @@ from engine.models.predictor import Facts, Prediction, Predictor, ResultForm, ke
 from engine.models.prepared import Opened, Prepared
 from engine.models.rehearsal import rehearse
 from engine.models.report import Report
+from engine.models.restoring import restore_models
 
 __all__ = [
     "Facts",

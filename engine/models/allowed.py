@@ -38,6 +38,11 @@ class Range:
         """Whether the values between two others may be forbidden."""
         return self.whole or bool(self.step or self.choices)
 
+    @property
+    def is_free(self) -> bool:
+        """Whether every number is allowed, or the values are no numbers."""
+        return self.is_text or not (self.is_discrete or np.isfinite(self.least) or np.isfinite(self.most))
+
     def fit(self, values: Array, rounding: Any = np.round) -> Array:
         """Move values to allowed ones near by, missing values excepted; `rounding` says in which direction."""
         if self.is_text:

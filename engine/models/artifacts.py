@@ -19,8 +19,6 @@ from engine.models.modules import Modules, Opens, hash_modules, require_pinned
 from engine.models.unreadable import is_estimator, save_instead, why_no_estimator, why_unreadable
 from engine.spec import Model
 
-RESPONSE_METHODS = ("predict", "predict_proba", "decision_function", "transform", "score_samples")
-
 
 @dataclass(frozen=True, slots=True)
 class Artifact:

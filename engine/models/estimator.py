@@ -18,14 +18,13 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
 from engine.errors import SpecError, plural
-from engine.models.artifacts import RESPONSE_METHODS
 from engine.models.blame import blamed_column
 from engine.models.dtypes import as_taken
 from engine.models.instances import Columns, Wanted, columns
 from engine.models.parts import count_of, first_of, is_foreign, names_of, numpy_function, parts_of
 from engine.models.predictor import Answer, Refusal, Wording, key_of
 from engine.models.training import trained_on
-from engine.spec import Model
+from engine.spec import RESPONSE_METHODS, Model
 from engine.validation import clip, show
 
 _NUMERICAL_LIBRARIES = ("joblib", "numpy", "pandas", "scipy")

@@ -40,10 +40,9 @@ def _categories(model: Model, name: str, feature: Feature, known: Dtype | None) 
     return tuple(dict.fromkeys((*known.values, *listed)))
 
 
-def feature_of(model: Model, name: str, default: Any) -> Feature:
+def feature_of(model: Model, name: str, default: Any, *, required: bool) -> Feature:
     """Say what a feature may be; raise `SpecError` for one that is no column."""
     document = model.input.document
-    required = name in document.get("required", ())
     types = types_of(document["properties"][name], document)
     if types & {"array", "object"}:
         raise model.error(

@@ -7,40 +7,29 @@ has no part in it. Where the two get different answers, only the user knows whic
 from __future__ import annotations
 
 import importlib.util
+import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from engine.errors import RefusedInstance, SpecError
-from engine.jsonschemas import types_of
-from engine.models.askable import asked_instances
-from engine.models.dtypes import Dtype, as_taken
-from engine.models.estimator import Inspected, SklearnRuntime
-from engine.models.instances import columns
-from engine.models.predictor import Refusal
+from engine.errors import RefusedInstance
+from engine.models.dtypes import Dtype, DtypesNeeded, as_taken, listed, shown_dtypes
+from engine.models.estimator import Inspected
+from engine.models.instances import Columns
+from engine.models.otherdtypes import require_answer
 from engine.models.readings import declared_frame, dtype_of, reference_frame
-from engine.models.reference import reference_instances
-from engine.models.training import answers, trained_on
+from engine.models.reference import count_reference, reference_instances
 from engine.spec import Model
 from engine.validation import Validator, clip, show
 
 MAX_ROWS = 200
 MAX_SINGLES = 20
+SECONDS = 5.0  # for finding the one column that makes the difference
 TOLERANCE = 1e-5
-MAX_NAMED = 5
-
-
-class DtypesNeeded(SpecError):
-    """The dtypes of some columns must be declared; `dtypes` are those that may well be meant."""
-
-    def __init__(self, error: SpecError, dtypes: Mapping[str, str]) -> None:
-        self.dtypes = dtypes
-        super().__init__(error.diagnostics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +53,7 @@ def require_trained_dtypes(model: Model, inspected: Inspected) -> None:
         for pair in pairs:
             _require_equal(model, respond, pair)
         if not inspected.wanted.casts and not any(_answers(respond, pair.ours) for pair in pairs):
-            _require_answer(model, inspected)
+            require_answer(model, inspected)
 
 
 def _pairs(model: Model, inspected: Inspected) -> Iterator[_Pair | None]:
@@ -78,10 +67,10 @@ def _pair_of_reference(model: Model, inspected: Inspected) -> _Pair | None:
     if model.reference is None:
         return None
     frame = reference_frame(model, inspected.columns.names or (), inspected.wanted.dtypes)
-    instances = list(islice(reference_instances(model), len(frame) + 1)) if frame is not None else []
-    if frame is None or len(frame) != len(instances):
+    if frame is None or len(frame) != count_reference(model):  # else a row of one is another one of the other
         return None
-    places = list(islice(_taken(model, inspected, instances), MAX_ROWS))
+    instances: list[Any] = []
+    places = list(islice(_taken(model, inspected, reference_instances(model), instances), MAX_ROWS))
     return _pair(model, inspected, frame, instances, places, model.reference.name)
 
 
@@ -95,20 +84,29 @@ def _pair_of_examples(model: Model, inspected: Inspected) -> _Pair | None:
         frame = declared_frame(pd.DataFrame(instances), model)
     except (ValueError, TypeError, OverflowError):  # what pandas cannot read proves nothing
         return None
-    return _pair(model, inspected, frame, instances, list(_taken(model, inspected, instances)), "the examples")
+    return _pair(model, inspected, frame, instances, list(_taken(model, inspected, instances, [])), "the examples")
 
 
-def _taken(model: Model, inspected: Inspected, instances: Sequence[Any]) -> Iterator[int]:
-    """Give the places of the instances that are valid and that the columns can hold."""
-    is_valid = Validator(model.input.document).is_valid
-    for place, instance in enumerate(instances):
-        if not is_valid(instance):
-            continue
-        try:
-            inspected.columns.convert([instance])
-        except RefusedInstance:
-            continue
-        yield place
+def _taken(model: Model, inspected: Inspected, instances: Iterable[Any], read: list[Any]) -> Iterator[int]:
+    """Give the places of the instances that are valid and that the columns can hold; those read go to `read`."""
+    is_valid, waiting = Validator(model.input.document).is_valid, iter(instances)
+    while chunk := list(islice(waiting, MAX_ROWS)):
+        begin = len(read)
+        read += chunk
+        places = [begin + number for number, instance in enumerate(chunk) if is_valid(instance)]
+        if _hold(inspected.columns, [read[place] for place in places]):
+            yield from places
+        else:
+            yield from (place for place in places if _hold(inspected.columns, [read[place]]))
+
+
+def _hold(columns: Columns, instances: Sequence[Any]) -> bool:
+    try:
+        if instances:
+            columns.convert(instances)
+    except RefusedInstance:
+        return False
+    return True
 
 
 def _pair(
@@ -159,10 +157,11 @@ def _require_equal(model: Model, respond: Callable[[Any], Any], pair: _Pair) -> 
     read = {name: dtype_of(pair.frame[name]).declared for name in named}
     said = {name: dtype_of(_column(pair, name)).declared for name in named}
     found = f"answers {_shown(ours[place])}" if place in ours else "fails"
+    needed = shown_dtypes(read)
     message = (
-        f"the model's answers depend on the dtype of {_listed(named)}: to row {place + 1} of {pair.source} it "
-        f"answers {_shown(theirs[place])} with {_dtypes(read)}, as pandas reads it, and {found} with {_dtypes(said)}, "
-        f"as the input has it; declare what it was trained with, such as dtypes: {_dtypes(read)}"
+        f"the model's answers depend on the dtype of {listed(named)}: to row {place + 1} of {pair.source} it "
+        f"answers {_shown(theirs[place])} with {needed}, as pandas reads it, and {found} with "
+        f"{shown_dtypes(said)}, as the input has it; declare what it was trained with, such as dtypes: {needed}"
     )
     raise DtypesNeeded(model.error(message, "input", "properties", named[0]), read)
 
@@ -180,80 +179,14 @@ def _culprits(respond: Callable[[Any], Any], pair: _Pair, theirs: Mapping[int, A
     """Name the columns that make the difference: one if its dtype alone does, else all of another dtype."""
     ours = {name: _column(pair, name) for name in pair.frame.columns}
     differing = [name for name in ours if str(ours[name].dtype) != str(pair.frame[name].dtype)]
+    deadline = time.monotonic() + SECONDS
     for name in differing if pair.theirs is pair.frame else ():
+        if time.monotonic() > deadline:
+            break
         mixed = pair.frame.assign(**{name: ours[name]})
         if not _same(_answers(respond, mixed).get(place), theirs[place]):
             return [name]
     return differing
-
-
-def _require_answer(model: Model, inspected: Inspected) -> None:
-    """Ask for dtypes where the model fails on every row, and answers with others."""
-    instances = asked_instances(model, MAX_SINGLES, inspected.columns.dtypes)
-    runtime = SklearnRuntime(inspected.estimator, model.response_method, probabilities=False)
-    failure: Exception | None = None
-    for instance in instances:
-        try:
-            runtime(inspected.columns.convert([instance]))
-        except (Refusal, RefusedInstance):  # it may be right to refuse what is made up
-            continue
-        except Exception as error:  # noqa: BLE001 - an estimator may raise anything
-            failure = failure or error
-        else:
-            return
-    if failure is None:
-        return
-    for dtypes in _others(model, inspected, instances):
-        changed = replace(model, dtypes={**model.dtypes, **dtypes})
-        if _answers_with(changed, inspected):
-            named = list(dtypes)
-            reason = clip(f"{type(failure).__name__}: {str(failure).strip().partition(chr(10))[0]}", 200)
-            message = (
-                f"the model fails on every row that was tried ({reason}), and answers with another dtype of "
-                f"{_listed(named)}; if it was trained with that, declare dtypes: {_dtypes(dtypes)}"
-            )
-            raise DtypesNeeded(model.error(message, "input", "properties", named[0]), dtypes)
-
-
-def _answers_with(model: Model, inspected: Inspected) -> bool:
-    try:
-        wanted = trained_on(model, inspected.estimator, replace(inspected.wanted, rows=None))
-        columns(model, wanted)
-    except SpecError:
-        return False
-    return answers(model, inspected.estimator, wanted)
-
-
-def _others(model: Model, inspected: Inspected, instances: Sequence[Any]) -> Iterator[dict[str, str]]:
-    """Give other dtypes that the columns may have had: times, categories, numbers that are floats."""
-    dtypes = inspected.columns.dtypes
-    texts = [name for name, dtype in dtypes.items() if dtype.kind == "string"]
-    times = [name for name in texts if _are_times(instance.get(name) for instance in instances)]
-    words = [name for name in texts if name not in times]
-    whole = [name for name, dtype in dtypes.items() if dtype.kind == "int"]
-    flags = [name for name, dtype in dtypes.items() if dtype.kind == "object" and _is_flag(model, name)]
-    options = (
-        dict.fromkeys(times, "datetime"),
-        dict.fromkeys(words, "category"),
-        dict.fromkeys(times, "datetime") | dict.fromkeys(words, "category"),
-        dict.fromkeys(whole, "category"),
-        dict.fromkeys(whole, "float"),
-        dict.fromkeys(flags, "float"),
-    )
-    yield from (option for option in options if option)
-
-
-def _is_flag(model: Model, name: str) -> bool:
-    document = model.input.document
-    return types_of(document["properties"][name], document) <= {"boolean", "null"}
-
-
-def _are_times(cells: Iterator[Any]) -> bool:
-    found = [cell for cell in cells if cell is not None]
-    try:
-        return bool(found) and all(datetime.fromisoformat(cell) for cell in found)
-    except (TypeError, ValueError):
-        return False
 
 
 def _answers(respond: Callable[[Any], Any], rows: Any) -> dict[int, Any]:
@@ -279,8 +212,8 @@ def _respond(respond: Callable[[Any], Any], rows: Any) -> list[Any]:
     answer = respond(rows)
     if isinstance(answer, list) and all(np.ndim(output) for output in answer):  # an array for each output
         return [list(entry) for entry in zip(*(np.asarray(one).tolist() for one in answer), strict=True)]
-    listed: list[Any] = (answer.toarray() if hasattr(answer, "toarray") else np.asarray(answer)).tolist()
-    return listed
+    values: list[Any] = (answer.toarray() if hasattr(answer, "toarray") else np.asarray(answer)).tolist()
+    return values
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -293,13 +226,3 @@ def _same(one: Any, other: Any) -> bool:
 
 def _shown(answer: Any) -> str:
     return clip(show(answer), 60)
-
-
-def _listed(names: Sequence[str]) -> str:
-    rest = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(f'"{name}"' for name in names[:MAX_NAMED]) + rest
-
-
-def _dtypes(dtypes: Mapping[str, str]) -> str:
-    shown = [f"{name}: {kind}" for name, kind in islice(dtypes.items(), MAX_NAMED)]
-    return "{" + ", ".join(shown) + (", ..." if len(dtypes) > MAX_NAMED else "") + "}"

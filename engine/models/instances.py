@@ -16,10 +16,11 @@ from engine.models.arrays import (
     array_kind,
     cells_converter,
     filled_converter,
+    filled_rows,
     required_converter,
     rows_maker,
 )
-from engine.models.dtypes import NAN, Dtype, Feature, Table, from_schema, maker
+from engine.models.dtypes import NAN, Dtype, Feature, Table, from_schema, makers
 from engine.models.features import default_of, dtype_of_column, feature_of
 from engine.spec import Model
 
@@ -96,7 +97,7 @@ def columns(model: Model, wanted: Wanted) -> Columns:
             raise model.error(f"the model takes {count} features, and an instance that is a number is one", "input")
         document = model.input.document
         kind = "int" if is_whole(document, document) and not wanted.casts else "float"
-        make = rows_maker(("the number",), kind, single=wanted.single, gaps=False)
+        make = rows_maker(("the number",), kind, single=wanted.single)
         convert = lambda instances: make([(cell,) for cell in instances])  # noqa: E731
         return Columns(convert, None, 1, gaps=False, array=array_dtype(kind, single=wanted.single))
     if types == {"string"}:
@@ -116,7 +117,10 @@ def _object_columns(model: Model, wanted: Wanted) -> Columns:
     if rows == "mappings":
         return _mappings(model, defaults)
     order = column_order(model, wanted)
-    features = {name: feature_of(model, name, defaults[name]) for name in order if name not in wanted.unused}
+    required, unused = frozenset(model.input.document.get("required", ())), frozenset(wanted.unused)
+    features = {
+        name: feature_of(model, name, defaults[name], required=name in required) for name in order if name not in unused
+    }
     dtypes = dict.fromkeys(order, Dtype("object")) | {
         name: dtype_of_column(model, wanted.dtypes.get(name), name, feature) for name, feature in features.items()
     }
@@ -156,18 +160,18 @@ def _table(
     order = tuple(dtypes)
     objects = frozenset(name for name in order if dtypes[name].kind in ("object", "string"))
     missing = {name: _none(defaults[name]) if wanted.none and name in objects else defaults[name] for name in order}
-    makers = [(name, missing[name], maker(name, dtypes[name])) for name in features]
-    unused = [name for name in order if name not in features]
+    groups = [
+        (names, filled_rows({name: missing[name] for name in names}), make)
+        for names, make in makers({name: dtypes[name] for name in features})
+    ]
+    has_unused = len(features) < len(order)
 
     def convert(instances: Sequence[Any]) -> Table:
-        made = {
-            name: make([gap if (cell := instance.get(name)) is None else cell for instance in instances])
-            for name, gap, make in makers
-        }
-        if unused:
-            nothing = np.full(len(instances), None, object)
-            made = {name: made.get(name, nothing) for name in order}
-        return Table(made, dtypes)
+        made: dict[str, Any] = {}
+        for names, read, make in groups:
+            made.update(zip(names, make(read(instances)), strict=True))
+        nothing = np.full(len(instances), None, object) if has_unused else None
+        return Table({name: made.get(name, nothing) for name in order}, dtypes)
 
     return Columns(convert, order, len(order), "table", _texts(model, order), dtypes=dtypes)
 
@@ -184,7 +188,7 @@ def _array(
         return Columns(cells_converter(order, missing, set(features)), order, len(order), dtypes=dtypes, array="object")
     kind = "float" if wanted.casts else array_kind(dtypes, features) or "float"
     gaps = len(features) < len(order) or any(feature.gaps for feature in features.values())
-    make = rows_maker(order, kind, single=wanted.single, gaps=gaps)
+    make = rows_maker(order, kind, single=wanted.single)
     if kind != "float":
         defaults = {name: defaults[name] if name in features else 0 for name in order}
     is_whole_row = not gaps and all(defaults[name] is NAN for name in order)
@@ -198,11 +202,12 @@ def column_order(model: Model, wanted: Wanted) -> tuple[str, ...]:
     where = ("features",) if model.features is not None else ("input", "properties")
     declared = model.features or properties
     if names is not None:
+        known = frozenset(declared)
         for name in names:
-            if name not in declared:
-                known = did_you_mean(name, declared, "there are")
+            if name not in known:
+                hint = did_you_mean(name, declared, "there are")
                 raise model.error(
-                    f'the model was trained with a feature "{name}", which is not among them {known}', *where
+                    f'the model was trained with a feature "{name}", which is not among them {hint}', *where
                 )
         if model.features is not None and len(declared) > len(names):
             extra = next(name for name in declared if name not in names)
@@ -270,5 +275,5 @@ def _array_converter(model: Model, wanted: Wanted, kind: str) -> Convert:
         return make(list(instances))
 
     names = [f"item {place}" for place in range(count or 0)]
-    make = rows_maker(names, kind, single=wanted.single, gaps=gaps or not count)
+    make = rows_maker(names, kind, single=wanted.single)
     return convert

@@ -6,8 +6,10 @@ rows that reach a node with its feature on the threshold and next to it, the oth
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ import numpy as np
 from engine.errors import RefusedInstance
 from engine.models.allowed import Range, ranges_of
 from engine.models.instances import Columns
-from engine.models.reference import reference_instances
+from engine.models.reference import allowed_instances
 from engine.models.rows import count_rows, rows_within
 from engine.models.thresholds import Walk, fit_rows, threshold_rows
 from engine.models.trees import Array
@@ -25,6 +27,7 @@ SEED = 1234
 SPREAD_ROWS = 4_000
 TEXTS = 1_000
 HARD_FEATURES = 12
+MAX_REFERENCE_CELLS = 500_000
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 _TIMES = ("2024-01-01T00:00:00Z", "1999-12-31T23:59:59Z", "2024-02-29T12:30:15.123456Z", "2030-07-01T06:00:00Z")
 _MAGNITUDES = (FLOAT32_MAX, 3.4028235677973366e38, 1e39, -1e39, 1e300, -1.7976931348623157e308, 5e-324, 0.0, -0.0)
@@ -63,7 +66,7 @@ class RowMaker:
         document = model.input.document
         width = columns.count or (document.get("minItems", 0) if document.get("type") == "array" else 0)
         self._ranges = ranges_of(document, columns.names, width, learnt)
-        self._write = [one.writer() for one in self._ranges]
+        self._writers = [(place, one.writer()) for place, one in enumerate(self._ranges) if one.is_discrete]
         self._required = frozenset(document.get("required", ()))
         self._dtypes = [columns.dtypes.get(name) for name in columns.names or ()]
         recorded = {place: one.values for place, one in enumerate(self._dtypes) if one is not None and one.values}
@@ -77,7 +80,8 @@ class RowMaker:
     def rows(self, walk: Walk | None, texts: Sequence[str]) -> ProofRows:
         """Make all rows; `texts` are words and categories that the model knows."""
         examples = [example.input for example in self._model.examples]
-        declared = [*filter(self._is_taken, [*examples, *filter(self._valid, reference_instances(self._model))])]
+        most = MAX_REFERENCE_CELLS // max(len(self._ranges), 1) + 1
+        declared = self._taken([*examples, *islice(allowed_instances(self._model), most)])
         hard: list[Any] = []
         if self._columns.form == "texts":
             made_up: list[Any] = [*self._texts(texts)]
@@ -92,11 +96,10 @@ class RowMaker:
     def _taken(self, instances: list[Any]) -> list[Any]:
         """Leave out the instances that columns of their dtypes cannot hold."""
         try:
-            if instances:
-                self._columns.convert(instances)
+            are_taken = not instances or count_rows(self._columns.convert(instances)) == len(instances)
         except RefusedInstance:
-            return [*filter(self._is_taken, instances)]
-        return instances
+            are_taken = False
+        return instances if are_taken else [*filter(self._is_taken, instances)]
 
     def _is_taken(self, instance: Any) -> bool:
         """Tell whether an instance becomes a row; a declared one that does not is told where it is run."""
@@ -183,8 +186,14 @@ class RowMaker:
         return filter(self._valid, map(self._instance, rows.tolist()))
 
     def _instance(self, row: Sequence[float]) -> Any:
-        cells = [write(cell) for write, cell in zip(self._write, row, strict=True)]
+        cells: list[Any] = [*row]
+        for place, write in self._writers:
+            cells[place] = write(cells[place])
         names = self._columns.names
+        if math.isnan(sum(row)):
+            cells = [None if cell != cell else cell for cell in cells]  # noqa: PLR0124 - NaN
+        elif names is not None:
+            return dict(zip(names, cells, strict=True))
         if names is None:
             return cells if self._model.input.document.get("type") == "array" else cells[0]
         pairs = zip(names, cells, strict=True)
@@ -219,13 +228,16 @@ class RowMaker:
                 yield instance
 
     def _text(self, place: int, words: Sequence[str], *, is_tame: bool) -> Any:
-        known = self._ranges[place].choices or tuple(self._categories.get(place, ()))
+        known = self._ranges[place].choices or self._categories.get(place, ())
         dtype = self._dtypes[place] if self._dtypes else None
         if dtype is not None and dtype.kind == "datetime":
             known = self._ranges[place].choices or _TIMES
             return known[self._random.integers(len(known))]
-        choices = known if known and (is_tame or self._ranges[place].choices) else (*known, *words, "zzz")
-        return choices[self._random.integers(len(choices))]
+        is_known = bool(known) and (is_tame or bool(self._ranges[place].choices))
+        number = int(self._random.integers(len(known) if is_known else len(known) + len(words) + 1))
+        if number < len(known):
+            return known[number]
+        return words[number - len(known)] if number < len(known) + len(words) else "zzz"
 
 
 def _ends(one: Range) -> list[float]:

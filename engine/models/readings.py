@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from engine.jsonschemas import types_of
@@ -20,7 +23,10 @@ def reference_dtypes(model: Model, order: Sequence[str], recorded: Mapping[str, 
     frame = reference_frame(model, order, recorded)
     if frame is None:
         return {}
-    return {str(name): dtype_of(frame[name]) for name in frame.columns}
+    return {
+        str(name): Dtype(_KINDS[dtype.kind]) if dtype.kind in _KINDS else dtype_of(frame[name])
+        for name, dtype in frame.dtypes.items()
+    }
 
 
 def reference_frame(model: Model, order: Sequence[str], recorded: Mapping[str, Dtype]) -> Any:
@@ -33,13 +39,11 @@ def reference_frame(model: Model, order: Sequence[str], recorded: Mapping[str, D
         return None
     import pandas as pd  # noqa: PLC0415 - an optional extra
 
-    texts = {name: str for name in order if _is_text(model, name, recorded.get(name))}  # 08004 is not 8004
+    texts = [name for name in order if _is_text(model, name, recorded.get(name))]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            frame = pd.read_csv(model.reference, dtype=texts, low_memory=False)
-            blank = pd.read_csv(model.reference, dtype=str, keep_default_na=False).eq("").all(axis=1)
-            frame = frame[~blank]
+            frame = _read_frame(model.reference, tuple(texts))
             frame = frame[[name for name in order if name in frame.columns]].reset_index(drop=True)
             frame = declared_frame(frame, model)
             for name in frame.columns:
@@ -48,6 +52,27 @@ def reference_frame(model: Model, order: Sequence[str], recorded: Mapping[str, D
             return frame
     except (ValueError, OSError, UnicodeDecodeError):  # told where the reference is read for its rows
         return None
+
+
+@contextmanager
+def reading_once() -> Iterator[None]:
+    """Have pandas read a reference only once meanwhile."""
+    try:
+        yield
+    finally:
+        _read_frame.cache_clear()
+
+
+@lru_cache(maxsize=1)
+def _read_frame(file: Path, texts: tuple[str, ...]) -> Any:
+    """Read the rows that are not blank; nobody may change the frame."""
+    import pandas as pd  # noqa: PLC0415 - an optional extra
+
+    frame = pd.read_csv(file, dtype=dict.fromkeys(texts, str), low_memory=False)  # 08004 is not 8004
+    if frame.isna().all(axis=1).any():  # a row of NA and the like is one, and a blank one is none
+        blank = pd.read_csv(file, dtype=str, keep_default_na=False).eq("").all(axis=1)
+        frame = frame[~blank]
+    return frame
 
 
 def _is_text(model: Model, name: str, recorded: Dtype | None) -> bool:
@@ -106,5 +131,7 @@ def dtype_of(column: Any) -> Dtype:
         return Dtype("datetime", zone=str(getattr(dtype, "tz", "") or ""))
     if dtype.kind in _KINDS:
         return Dtype(_KINDS[dtype.kind])
+    if str(dtype) == "str":  # texts and gaps, as pandas 3 infers them
+        return Dtype("string")
     is_text = column.map(lambda cell: isinstance(cell, str) or cell != cell).all()  # noqa: PLR0124
     return Dtype("string" if is_text else "object")

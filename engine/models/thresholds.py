@@ -64,8 +64,11 @@ def _neighbours(rows: Array, ranges: Sequence[Range]) -> Iterator[Array]:
 
 def fit_rows(rows: Array, ranges: Sequence[Range], rounding: Callable[[Array], Array] = np.round) -> Array:
     """Move each value to one that its column allows."""
-    columns = [one.fit(rows[:, place], rounding) for place, one in enumerate(ranges)]
-    return np.column_stack(columns) if columns else rows
+    fitted = rows.copy()
+    for place, one in enumerate(ranges):
+        if not one.is_free:
+            fitted[:, place] = one.fit(rows[:, place], rounding)
+    return fitted
 
 
 def _seen_by_trees(walk: Walk, spread: Array) -> tuple[Array, Array]:

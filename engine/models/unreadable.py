@@ -12,6 +12,7 @@ from typing import Any
 
 import sklearn
 
+from engine.spec import RESPONSE_METHODS
 from engine.validation import clip, show
 
 MAX_MEMBERS = 5
@@ -92,8 +93,7 @@ def save_instead(found: Any) -> str | None:
 
 def is_estimator(found: Any) -> bool:
     """Tell whether an object can be trained or asked; a class cannot."""
-    methods = ("fit", "predict", "predict_proba", "decision_function", "transform", "score_samples")
-    return not isinstance(found, type) and any(hasattr(found, method) for method in methods)
+    return not isinstance(found, type) and any(hasattr(found, method) for method in ("fit", *RESPONSE_METHODS))
 
 
 def _missing_module(name: str, data: bytes, trained_with: str | None) -> str:

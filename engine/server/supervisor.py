@@ -20,19 +20,14 @@ from engine.server.handle import Worker
 from engine.server.heartbeat import HANG_SECONDS, Monitor
 from engine.server.listener import Listener
 from engine.server.logs import Logs
-from engine.server.notify import notify
 from engine.server.patience import Patience
 from engine.server.rolling import Rolling
 from engine.server.scrapes import Scrapes
+from engine.server.stopping import answer_and_end
 
 logger = logging.getLogger("engine")
 
 Event = Callable[[], None]
-
-# How a stop goes: those in the queue are accepted, answers close their connections, workers end, and are killed.
-QUEUE_SECONDS = 1.0
-CLOSING_SECONDS = 0.3
-STOP_SECONDS = 10.0
 
 
 class Supervisor:
@@ -90,7 +85,7 @@ class Supervisor:
                 self._take_pulses()
             except Exception:
                 logger.exception("something went wrong in the supervisor; it goes on")
-        self._drain()
+        answer_and_end(self._listener, self._everybody(), lambda: self._is_hurried)
 
     def _next_event(self) -> Event:
         """Wait for something to do, or until something is due.
@@ -264,34 +259,6 @@ class Supervisor:
 
     def _stop(self) -> None:
         self._stopping = True
-
-    def _drain(self) -> None:
-        """Answer everything that was accepted, then end; whoever connects from now on finds the port closed."""
-        notify("STOPPING=1")
-        logger.info("stopping; what was accepted is answered first")
-        self._listener.turn_away_newcomers()
-        workers = self._everybody()
-        for worker in workers:
-            worker.say("drain")
-        self._wait_until(lambda: False, CLOSING_SECONDS)
-        self._wait_until(lambda: not workers or not self._listener.count_waiting(), QUEUE_SECONDS - CLOSING_SECONDS)
-        for worker in workers:
-            worker.say("stop")
-        self._wait_until(lambda: all(worker.ended.is_set() for worker in workers), STOP_SECONDS)
-        for worker in workers:
-            if not worker.ended.is_set():
-                logger.warning("worker %d does not end; it is killed", worker.number)
-                worker.process.kill()
-        for worker in workers:
-            worker.ended.wait(STOP_SECONDS)
-        self._listener.close()
-        logger.info("stopped")
-
-    def _wait_until(self, holds: Callable[[], bool], seconds: float) -> None:
-        """Wait until something holds, for some seconds at most, and not after a second signal to stop."""
-        deadline = time.monotonic() + seconds
-        while not self._is_hurried and not holds() and time.monotonic() < deadline:
-            time.sleep(0.01)
 
 
 def _end(status: int | None) -> str:

@@ -10,6 +10,7 @@ from engine.spec.lock import lock_of, write_pins
 from engine.spec.outline import Feature, Outline, bare_model
 from engine.spec.paths import LazyRule, parameter_schemas, path_template, rule_shape, text_parameters
 from engine.spec.records import (
+    RESPONSE_METHODS,
     BuiltIn,
     Cors,
     Example,
@@ -31,6 +32,7 @@ __all__ = [
     "BUILT_IN",
     "DOCS_FILES",
     "MAX_KEY",
+    "RESPONSE_METHODS",
     "BuiltIn",
     "Cors",
     "Draft",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from engine.errors import Diagnostic, Place, SpecError
 from engine.spec.node import Node
@@ -14,6 +14,7 @@ from engine.validation import LOCAL_TIME, Validator
 BuiltIn = Literal["docs", "openapi", "metrics", "live", "ready", "status"]
 RATE_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 ResponseMethod = Literal["predict", "predict_proba", "decision_function", "transform", "score_samples"]
+RESPONSE_METHODS: tuple[ResponseMethod, ...] = get_args(ResponseMethod)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,7 +76,7 @@ def _subschemas(root: Node) -> Iterator[Node]:
 
 def _undeclared_names(node: Node) -> Iterator[Diagnostic]:
     """Warn of a required name that is nearly, but not quite, one of the properties."""
-    properties = [name for name, _, _ in node["properties"].pairs()]
+    properties = {name: None for name, _, _ in node["properties"].pairs()}
     for item in node["required"].items:
         if item.text is not None and properties and item.text not in properties:
             meant = did_you_mean(item.text, properties, "")
@@ -86,7 +86,7 @@ def _undeclared_names(node: Node) -> Iterator[Diagnostic]:
 
 def _missing_columns(node: Node) -> Iterator[Diagnostic]:
     """Give every required name of which the model would see nothing, for it is none of the properties."""
-    properties = [name for name, _, _ in node["properties"].pairs()]
+    properties = {name: None for name, _, _ in node["properties"].pairs()}
     for item in node["required"].items:
         if item.text is not None and properties and item.text not in properties and not _is_matched(item.text, node):
             meant = did_you_mean(item.text, properties, "they are")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import count
+from math import hypot
 from typing import Any
 
 import numpy as np
@@ -16,38 +17,53 @@ from engine.validation import show
 
 EXACT = 2**53  # float64 holds every integer up to here
 NAN = float("nan")
+_OBJECTS = ("category", "object", "string")  # columns of cells as they are
 
-Make = Callable[[Sequence[Any]], Array]
-"""Cells, one for each row, to a column; raises `RefusedInstance`. A missing cell is NaN or None."""
+Make = Callable[[list[list[Any]]], Iterable[Array]]
+"""Rows of cells to their columns; raises `RefusedInstance`. A missing cell is NaN or None."""
 
 
-def maker(name: str, dtype: Dtype) -> Make:
-    """Give what makes a column of this dtype."""
+def makers(dtypes: Mapping[str, Dtype]) -> Iterator[tuple[list[str], Make]]:
+    """Give what makes columns of their dtypes, with the names of those that it makes at once."""
+    floats = [name for name, dtype in dtypes.items() if dtype.kind == "float"]
+    objects = [name for name, dtype in dtypes.items() if dtype.kind in _OBJECTS]
+    if floats:
+        make = float_rows(floats, None)
+        yield floats, lambda rows: np.asfortranarray(make(rows).reshape(len(rows), len(floats))).T
+    if objects:
+        yield objects, lambda rows: np.array(rows, object, order="F").reshape(len(rows), len(objects), order="A").T
+    yield from (([name], _maker(name, dtype)) for name, dtype in dtypes.items() if name not in {*floats, *objects})
+
+
+def _maker(name: str, dtype: Dtype) -> Make:
     match dtype.kind:
-        case "float":
-            return lambda cells: _floats(cells, name)
         case "int":
-            return lambda cells: _whole(cells, name)
+            return lambda rows: [_whole([cell for (cell,) in rows], name)]
         case "bool":
-            return lambda cells: np.array(cells, np.bool_)
-        case "datetime":
-            return lambda cells: _times(cells, name, dtype.zone)
+            return lambda rows: np.array(rows, np.bool_).T
         case _:
-            return _objects
+            return lambda rows: [_times([cell for (cell,) in rows], name, dtype.zone)]
 
 
-def float_rows(rows: list[Any], names: Sequence[str], dtype: Any, *, gaps: bool) -> Array:
-    """Make an array of rows of numbers, NaN among them if `gaps`; raise `RefusedInstance` for what no float is.
+def float_rows(names: Sequence[str], dtype: Any) -> Callable[[list[Any]], Array]:
+    """Give what makes an array of rows of numbers, or raises `RefusedInstance` for an integer that is no float.
 
-    Columns without `names` are numbered; without a `dtype` it is float64.
+    Columns without `names` are numbered; without a `dtype` it is float64. A missing cell is NaN.
     """
-    if len(rows) == 1 and not gaps:  # the usual request, where numpy's own maximum would take the longest
-        if max(rows[0]) >= EXACT or min(rows[0]) <= -EXACT:
-            _require_exact(rows, names)
-        made = np.array(rows, np.float64)
-    else:
-        made = _float_array(rows, lambda: _require_exact(rows, names))
-    return made if dtype is None else made.astype(dtype)
+
+    def make(rows: list[Any]) -> Array:
+        try:  # no cell is larger than the norm of all, which for one row is found faster than numpy's maximum
+            is_small = len(rows) == 1 and (hypot(*rows[0]) < EXACT or hypot(*_known(rows[0])) < EXACT)
+        except OverflowError:  # an integer beyond every float
+            is_small = False
+        made = np.array(rows, np.float64) if is_small else _float_array(rows, lambda: _require_exact(rows, names))
+        return made if dtype is None else made.astype(dtype)
+
+    return make
+
+
+def _known(row: Sequence[Any]) -> list[Any]:
+    return [cell for cell in row if cell == cell]  # noqa: PLR0124 - NaN
 
 
 def whole_rows(rows: list[Any], names: Sequence[str]) -> Array:
@@ -57,10 +73,6 @@ def whole_rows(rows: list[Any], names: Sequence[str]) -> Array:
         return made
     named = names or [f"item {place}" for place in range(len(rows[0]))]
     return np.column_stack([_whole([row[place] for row in rows], name) for place, name in enumerate(named)])
-
-
-def _floats(cells: Sequence[Any], name: str) -> Array:
-    return _float_array(cells, lambda: _require_exact([(cell,) for cell in cells], (name,)))
 
 
 def _float_array(cells: Sequence[Any], require_exact: Callable[[], None]) -> Array:
@@ -128,7 +140,3 @@ def _time(cell: str, row: int, name: str, zone: str) -> datetime:
         reason = f"{name} must be in UTC or have no time zone: the model was trained on times without one"
         raise RefusedInstance(row, reason)
     return time.astimezone(UTC).replace(tzinfo=None)
-
-
-def _objects(cells: Sequence[Any]) -> Array:
-    return np.array(cells, object)
