@@ -31,7 +31,6 @@ JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 FORMATS: Mapping[str, str] = {  # the formats that the library checks, in words
     "date": "a date, such as 2026-11-26",
     "date-time": "a date and time, such as 2026-11-26T09:30:00Z",
-    "local-date-time": "a date and time, such as 2026-11-26T09:30:00",
     "time": "a time, such as 09:30:00Z",
     "duration": "a duration, such as P3DT12H",
     "email": "an email address",
@@ -50,6 +49,8 @@ FORMATS: Mapping[str, str] = {  # the formats that the library checks, in words
     "relative-json-pointer": "a relative JSON pointer, such as 1/a",
     "regex": "a regular expression",
 }
+# With one of ours, which stands for a known one and which nobody can write.
+_FORMATS = {**FORMATS, "local-date-time": "a date and time, such as 2026-11-26T09:30:00"}
 SHOWN_LENGTH = 60
 KEY_LENGTH = 200
 SHOWN_CHOICES = 12
@@ -227,7 +228,7 @@ _SENTENCES: Mapping[str, Callable[[Any, Any], str]] = {
     "minLength": lambda value, wanted: f"{show(value)} is shorter than {plural(int(wanted), 'character')}",
     "maxLength": lambda value, wanted: f"{show(value)} is longer than {plural(int(wanted), 'character')}",
     "pattern": lambda value, wanted: f"{show(value)} does not match the pattern {clip(wanted)}",
-    "format": lambda value, wanted: f"{show(value)} is not {FORMATS.get(wanted, f'of the format {clip(wanted)}')}",
+    "format": lambda value, wanted: f"{show(value)} is not {_FORMATS.get(wanted, f'of the format {clip(wanted)}')}",
     "minItems": _count("item", "items", "least"),
     "maxItems": _count("item", "items", "most"),
     "minProperties": _count("property", "properties", "least"),
