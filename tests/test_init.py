@@ -490,7 +490,7 @@ NO_MODEL: dict[str, tuple[Callable[[], Any] | None, str, str]] = {
         lambda: LinearRegression().fit(X, y),
         "model.sav",
         (
-            'unknown model format ".sav" (known: .pkl, .pickle, .joblib, .skops, .onnx); rename it to model.pkl if '
+            'unknown model format ".sav" (known: .pkl, .pickle, .joblib, .skops, .onnx); rename it to "model.pkl" if '
             "pickle or joblib wrote it"
         ),
     ),

@@ -75,4 +75,5 @@ def _require_format(model: Model) -> None:
     found = f'unknown model format "{ending}"' if ending else "the file's name has no ending"
     renamed = f"{model.file.stem}.pkl{ending if ending.lower() in _COMPRESSED else ''}"
     known = ", ".join(_FORMATS)
-    raise model.error(f"{found} (known: {known}); rename it to {renamed} if pickle or joblib wrote it", "file")
+    hint = f'rename it to "{renamed}" if pickle or joblib wrote it'
+    raise model.error(f"{found} (known: {known}); {hint}", "file")
