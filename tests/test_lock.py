@@ -208,7 +208,7 @@ def test_only_what_is_pinned_is_served_with_locked(folder: Path) -> None:
         "if you trust its file, pin it: python -m engine lock m"
     )
     done = run("serve", "--locked", "-p", "0")
-    assert (1, expected) == (done.returncode, done.stderr.splitlines()[0])
+    assert (1, expected) == (done.returncode, done.stderr.splitlines()[1])
     assert not (folder / "models.lock").exists()
 
 
@@ -306,8 +306,8 @@ def test_the_same_bytes_under_another_format_are_not_opened(folder: Path) -> Non
 def test_what_json_cannot_hold_is_no_golden_answer(folder: Path) -> None:
     """A model that answers -inf for some rows can be pinned and served."""
     joblib.dump(LogOfFirst().fit(X, y), folder / "m.pkl")
-    examples = [{"input": [0, 0, 0, 0], "result": 0}, {"input": [1, 0, 0, 0], "result": 0}]
-    write_models(folder, m={"file": "m.pkl", "input": ROW, "examples": examples})
+    (folder / "rows.csv").write_text("a,b,c,d\n0,0,0,0\n1,0,0,0\n")
+    write_models(folder, m={"file": "m.pkl", "input": ROW, "reference": "rows.csv"})
     lock_models()
     assert [{"input": [1, 0, 0, 0], "result": 0.0}] == pins(folder)["m"]["golden"]
 

@@ -11,6 +11,8 @@ import numpy as np
 from engine.models.predictor import Refusal
 from engine.models.trees import Array
 
+_MOST_SHOWN = 10  # unknown categories in one message
+
 
 @dataclass(slots=True, eq=False)
 class OneHot:
@@ -111,7 +113,9 @@ def _found(rows: Array | list[Array], column: int, places: Mapping[Any, int], *,
     cells = rows[column] if isinstance(rows, list) else rows[:, column]
     found = np.array([places.get(_key(cell), -1) for cell in cells.tolist()], np.intp)
     if refuse and (found < 0).any():
-        raise Refusal(f"Found unknown categories in column {column} during transform", column)
+        unknown = dict.fromkeys(cell for cell, place in zip(cells.tolist(), found, strict=True) if place < 0)
+        shown = [*unknown][:_MOST_SHOWN]
+        raise Refusal(f"Found unknown categories {shown} in column {column} during transform", column)
     return found
 
 
