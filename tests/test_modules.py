@@ -231,6 +231,7 @@ def follower(folder: Path) -> Callable[[], tuple[str, object]]:
 
     def take(payload: bytes) -> tuple[str, object]:
         ours.send(("generation", (number := next(numbers), payload)))
+        ours.send(("status", {"generation": number}))
         if number == 1:
             follows.begin()
         assert ("loads", None) == hear(ours)

@@ -73,6 +73,7 @@ def container(image: Path) -> Container:
             *(
                 "bwrap",
                 "--die-with-parent",
+                "--unshare-pid",  # what changes its user is no longer ended with its parent, but with its namespace
                 "--ro-bind",
                 "/",
                 "/",
