@@ -243,7 +243,7 @@ def test_one_operation_has_the_inputs_and_the_answers_of_both(app_of: AppOf) -> 
     models = f"models: {{m: {{file: build/model.pkl, input: {json.dumps(OBJECT)}}}}}"
     schemas = {name: json.dumps({"type": "object", "required": [name]}) for name in "ab"}
     routes = f"""routes:
-  - {{path: '/m/<int:id>', model: m, methods: [GET, POST]}}
+  - {{path: '/m/<float:sepal_length>', model: m, methods: [GET, POST]}}
   - path: '/m/<name>'
     methods: [GET, POST]
     response: {{json: {{name: '${{path.name}}'}}}}
@@ -257,8 +257,9 @@ def test_one_operation_has_the_inputs_and_the_answers_of_both(app_of: AppOf) -> 
 """
     document = json.loads(app_of(routes, models).test_client().get("/openapi.json").data)
     validate(document)
-    by_get, by_post = (document["paths"]["/m/{id}"][method] for method in ("get", "post"))
-    assert {"id": True, **dict.fromkeys(NAMES, False)} == {one["name"]: one["required"] for one in by_get["parameters"]}
+    by_get, by_post = (document["paths"]["/m/{sepal_length}"][method] for method in ("get", "post"))
+    required = {name: name == "sepal_length" for name in NAMES}
+    assert required == {one["name"]: one["required"] for one in by_get["parameters"]}
     assert by_post["requestBody"]["required"] is False
     answers = by_get["responses"]["200"]["content"]["application/json"]["schema"]["anyOf"]
     assert ["#/components/schemas/MPrediction", ["name"]] == [answers[0]["$ref"], answers[1]["required"]]
