@@ -15,7 +15,7 @@ from pathlib import Path
 from contest import Contestant, Measured, load, running
 from contestants import contestants, prepare
 
-PAIRS, SECONDS = 12, 2
+PAIRS, SECONDS = 8, 2
 # One server, the other, the workload, what is compared, and the bar.
 DUELS = (
     ("engine", "limit", "one-16", "rate", "one instance, 16 connections, engine / limit", "≥ 0.80"),
