@@ -78,6 +78,8 @@ def contestants(folder: Path) -> list[Contestant]:
 
 def prepare(folder: Path) -> None:
     """Check and pin the specs, so that every start has a warm cache; convert the limit's model."""
+    if shutil.which("wrk") is None:
+        raise SystemExit("wrk is missing: apt-get install wrk")
     subprocess.run([sys.executable, "-c", "import limit; limit.convert()"], check=True, cwd=ROOT / "benchmarks")
     for spec in folder.glob("*-spec/routes.yaml"):
         for command in ("check", "lock"):

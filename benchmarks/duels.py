@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import statistics
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from contest import Contestant, Measured, load, running
@@ -26,7 +27,7 @@ DUELS = (
 
 
 def duel(one: Contestant, other: Contestant, key: str, what: str, folder: Path) -> float:
-    """Give the median of the ratios of all pairs of bursts, each of which is begun by the one and the other in turn."""
+    """Return the median ratio of the two servers over pairs of bursts; they take turns in going first."""
     found = []
     with running(one, folder) as port, running(other, folder) as other_port:
         sides = ((one, port), (other, other_port))
@@ -41,9 +42,10 @@ def duel(one: Contestant, other: Contestant, key: str, what: str, folder: Path) 
 
 
 def duels(found: dict[str, Contestant], folder: Path) -> list[tuple[str, float, str]]:
-    """Give each ratio with its name and its bar."""
+    """Return each ratio with its name and its bar; what the servers have measured so far stays as it is."""
     return [
-        (name, duel(found[one], found[other], key, what, folder), bar) for one, other, key, what, name, bar in DUELS
+        (name, duel(replace(found[one]), replace(found[other]), key, what, folder), bar)
+        for one, other, key, what, name, bar in DUELS
     ]
 
 
