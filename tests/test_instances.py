@@ -193,8 +193,11 @@ def test_what_scikit_learn_refuses_names_its_row(serve: Serve) -> None:
 
 @pytest.mark.parametrize("runtime", ["sklearn", "auto"])
 @pytest.mark.parametrize("bad", [[0], [3, 77, 78, 149], list(range(150))])
-def test_every_row_that_is_refused_is_named(bad: list[int], runtime: str, serve: Serve) -> None:
-    """Up to 100 of them."""
+def test_every_row_that_is_refused_is_named(
+    bad: list[int], runtime: str, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Up to 100 of them, given the time."""
+    monkeypatch.setattr("engine.models.predictor.LOOKING_SECONDS", 60.0)
     predictor = serve(RandomForestClassifier(2).fit(X, y), runtime=runtime)
     rows = X.tolist()
     for row in bad:
