@@ -90,7 +90,8 @@ def running(contestant: Contestant, folder: Path) -> Iterator[int]:
     port = free_port()
     command = [part.replace("{port}", str(port)) for part in contestant.command]
     begin = time.monotonic()
-    with (folder / "server.log").open("w") as log:
+    output = folder / f"{port}.log"
+    with output.open("w") as log:
         process = subprocess.Popen(
             command,
             stdout=log,
@@ -103,7 +104,7 @@ def running(contestant: Contestant, folder: Path) -> Iterator[int]:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
                 break
             if process.poll() is not None or time.monotonic() - begin > START_SECONDS:
-                raise SystemExit(f"{contestant.name} did not start:\n{(folder / 'server.log').read_text()[-2000:]}")
+                raise SystemExit(f"{contestant.name} did not start:\n{output.read_text()[-2000:]}")
             time.sleep(0.01)
         contestant.start = time.monotonic() - begin
         yield port

@@ -77,6 +77,16 @@ def contestants(folder: Path) -> list[Contestant]:
     ]
 
 
+def prepare(folder: Path) -> None:
+    """Check and pin the specs, so that every start has a warm cache; convert the limit's model."""
+    if shutil.which("wrk") is None:
+        raise SystemExit("wrk is missing: apt-get install wrk")
+    subprocess.run([sys.executable, "-c", "import limit; limit.convert()"], check=True, cwd=ROOT / "benchmarks")
+    for spec in folder.glob("*-spec/routes.yaml"):
+        for command in ("check", "lock"):
+            subprocess.run([sys.executable, "-m", "engine", command, "-r", str(spec)], check=True, capture_output=True)
+
+
 def peers(folder: Path) -> list[Contestant]:
     """Name the other servers, each in its own environment under build/peers, with batching where they have it."""
     home, environments = ROOT / "benchmarks" / "peers", ROOT / "build" / "peers"

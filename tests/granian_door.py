@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from asyncio import CancelledError
 from collections.abc import Callable
 from typing import Any
 
@@ -65,8 +66,12 @@ class Future:
 
     def cancel(self) -> None:
         self.is_cancelled = True
+        if self._callback is not None:
+            self._callback(self, context=None)
 
     def result(self) -> Any:
+        if self.is_cancelled:
+            raise CancelledError
         if isinstance(self._value, Exception):
             raise self._value
         return self._value

@@ -39,7 +39,7 @@ def read(pieces: list[bytes | None], **bounds: Any) -> tuple[bytes, End]:
 
 def read_short(protocol: Protocol) -> tuple[ShortReading, Ended]:
     ended = Ended()
-    made = ShortReading(ended, 100.0, Bounds(MOST, SECONDS, RATE))
+    made = ShortReading(ended, 100.0, SECONDS)
     made.start(protocol)
     return made, ended
 
@@ -69,7 +69,7 @@ def test_a_short_body_has_its_time_and_ends_once() -> None:
 def test_a_short_body_may_be_stopped_before_it_begins() -> None:
     """The watch sees it from then on."""
     ended = Ended()
-    made = ShortReading(ended, 100.0, Bounds(MOST, SECONDS, RATE))
+    made = ShortReading(ended, 100.0, SECONDS)
     made.stop(End.CROWDED)
     made.start(Protocol([b"body"]))
     assert [(b"", End.CROWDED)] == ended.found

@@ -9,6 +9,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from granian_door import Headers, Protocol, Scope, Watcher, ask
 from engine.server.http import ENVIRON, Front
 from engine.server.http import traffic as traffic_module
 from engine.server.http.answers import LARGE
-from engine.server.http.bodies import End
+from engine.server.http.bodies import End, Reading, ShortReading
 from engine.server.logs import RequestLog
 from engine.spec import load
 from engine.web import Lane, build_app
@@ -152,6 +153,22 @@ def test_a_body_that_does_not_come_is_given_up(front: Front, why: End, status: i
     assert (status, detail) == problem(protocol.answers[0])
     assert protocol.futures[0].is_cancelled
     assert 0 == front.in_flight()
+
+
+@pytest.mark.parametrize(
+    ("declared", "kind"), [("1000", ShortReading), ("1001", Reading), (None, Reading)], ids=["short", "long", "chunked"]
+)
+def test_a_body_is_read_as_a_whole_only_where_its_speed_would_not_count(
+    front: Front, declared: str | None, kind: type
+) -> None:
+    """Granian does not say how much of such a body has come; here, 1,000 bytes have ten seconds."""
+    service = front.app.service.spec.service
+    slow = replace(service, limits=replace(service.limits, body_rate=100))
+    front.app.service.spec = replace(front.app.service.spec, service=slow)
+    front.serve(front.app)
+    front(Watcher(post(CHUNKED if declared is None else ("Content-Length", declared)), Protocol()))
+    (reading,) = front.reading.values()
+    assert isinstance(reading, kind)
 
 
 def test_a_client_that_waits_to_be_asked_is_asked_only_where_its_body_is_wanted(front: Front) -> None:

@@ -232,7 +232,10 @@ def _table(trees: Iterable[_Tree], width: int) -> TreeTable:
 
 
 def _distinct(values: Array) -> tuple[Array, Array]:
-    """Give each row once, by its bits, and the place of every row among them: fewer fit into a processor's cache."""
+    """Return the distinct rows, compared by their bits, and the place of each row among them.
+
+    Most leaves of a forest are pure, and a small table of values fits into a processor's cache.
+    """
     bits = values.view(np.int64 if values.shape[1] == 1 else np.dtype((np.void, values.strides[0]))).ravel()
     _, first, row = np.unique(bits, return_index=True, return_inverse=True)
     return values[first], row

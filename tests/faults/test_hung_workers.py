@@ -273,7 +273,8 @@ def keep_busy(server: Server, threads: int, hogs: int, seconds: float) -> None:
 
     def ask() -> None:
         while time.monotonic() < deadline:
-            with contextlib.suppress(TimeoutError):  # the machine has more to do than it can
+            # the machine has more to do than it can; or a body is refused, and its connection closed, while it is sent
+            with contextlib.suppress(TimeoutError, BrokenPipeError, ConnectionResetError):
                 statuses.append(server.request("POST", "/long", body=numbers)[0])
 
     asking = [threading.Thread(target=ask) for _ in range(threads)]

@@ -71,62 +71,84 @@ class Bounds:
     rate: float
 
     def short(self) -> int:
-        """Give the size of a body that may be asked for as a whole: it is due before its speed counts."""
+        """Return the largest size of a body that is read as a whole: its time is up before its speed would count."""
         return SMALL if not self.rate else min(SMALL, int(self.rate * GRACE_SECONDS))
 
 
-class ShortReading:
-    """A short body that is asked for as a whole; what most requests have, and so with as few steps as can be."""
+class _Body:
+    """One body that is being read since `began`; `done` is called once, with what was read and how that ended."""
 
-    __slots__ = ("_done", "_future", "_seconds", "began")
+    __slots__ = ("_done", "_seconds", "_waits_for", "began")
 
-    def __init__(self, done: Callable[[bytes, End], None], began: float, bounds: Bounds) -> None:
+    def __init__(self, done: Callable[[bytes, End], None], began: float, seconds: float) -> None:
         self.began = began
         self._done = [done]
-        self._seconds = bounds.seconds
-        self._future: Any = None
-
-    def start(self, protocol: Any) -> None:
-        """Begin to read."""
-        # A future keeps its callback, and with it this object, for as long as anybody keeps the future.
-        self._future = future = protocol()
-        future.add_done_callback(self._take)
+        self._seconds = seconds
+        self._waits_for: Any = None
 
     def check(self, now: float) -> None:
-        """End it where it takes too long."""
+        """End it if it takes too long."""
         if now - self.began > self._seconds:
             self.stop(End.LATE)
 
     def stop(self, why: End) -> None:
         """End it now; any thread may call this."""
-        if (done := _taken(self._done)) is None:
+        if (done := self._take_done()) is None:
             return
-        if (future := self._future) is not None:
-            self._future = None
+        if (future := self._waits_for) is not None:
+            self._waits_for = None
             future.cancel()
         done(b"", why)
 
-    def _take(self, future: Any, context: Any = None) -> None:  # noqa: ARG002 - as asyncio calls it
-        self._future = None
-        if (done := _taken(self._done)) is None:  # it was stopped, and the future cancelled
-            return
+    def _wait(self, future: Any) -> None:
+        # A future keeps its callback, and with it this object, for as long as anybody keeps the future.
+        self._waits_for = future
+        future.add_done_callback(self._come)
+
+    def _come(self, future: Any, context: Any = None) -> None:  # noqa: ARG002 - as asyncio calls it
+        self._waits_for = None
+        if self._done:  # else it was stopped, and the future cancelled
+            self._take(future)
+
+    def _take(self, future: Any) -> None:
+        """Take what has come."""
+        raise NotImplementedError
+
+    def _end(self, body: bytes, how: End) -> None:
+        if (done := self._take_done()) is not None:
+            done(body, how)
+
+    def _take_done(self) -> Callable[[bytes, End], None] | None:
+        """Return what is to be called at the end, to whichever thread asks first; None to the others."""
+        try:
+            return self._done.pop()
+        except IndexError:
+            return None
+
+
+class ShortReading(_Body):
+    """A short body, which is read as a whole. Most requests have one, so it takes as few steps as possible."""
+
+    __slots__ = ()
+
+    def start(self, protocol: Any) -> None:
+        """Begin to read."""
+        self._wait(protocol())
+
+    def _take(self, future: Any) -> None:
         try:
             body = future.result()
         except Exception:  # noqa: BLE001 - Granian has errors of its own
-            done(b"", End.BROKEN)
+            self._end(b"", End.BROKEN)
             return
-        done(body, End.WHOLE)
+        self._end(body, End.WHOLE)
 
 
-class Reading:
-    """One body that is being read since `began`; `done` is called once, with what was read and how that ended.
-
-    Where it is not to be `kept`, it is read and dropped.
-    """
+class Reading(_Body):
+    """A body that is read piece by piece. Where it is not to be `kept`, it is read and dropped."""
 
     __slots__ = (
         "_checked",
-        "_done",
         "_held",
         "_is_released",
         "_kept",
@@ -135,10 +157,7 @@ class Reading:
         "_pieces",
         "_protocol",
         "_rate",
-        "_seconds",
         "_size",
-        "_waits_for",
-        "began",
     )
 
     def __init__(
@@ -151,12 +170,10 @@ class Reading:
         *,
         kept: bool = True,
     ) -> None:
-        self.began = began
+        super().__init__(done, began, bounds.seconds)
         self._protocol = protocol
-        self._done = [done]
         self._held = held
         self._left = bounds.most
-        self._seconds = bounds.seconds
         self._rate = bounds.rate
         self._kept = kept
         self._pieces: list[bytes] = []
@@ -164,7 +181,6 @@ class Reading:
         self._is_released = False
         self._lock = threading.Lock()
         self._checked = (began, bounds.most)
-        self._waits_for: Any = None
 
     def start(self, *, goes_on: bool = False) -> None:
         """Begin to read, or go on where another has stopped."""
@@ -173,23 +189,13 @@ class Reading:
         self._wait(self._protocol.__anext__())
 
     def check(self, now: float) -> None:
-        """End it where it takes too long, or was too slow since it was last found fast enough."""
+        """End it if it takes too long, or was too slow since it was last found fast enough."""
+        super().check(now)
         since, left = self._checked
-        if now - self.began > self._seconds:
-            self.stop(End.LATE)
-        elif now - since > GRACE_SECONDS:
+        if now - since > GRACE_SECONDS:
             if left - self._left < self._rate * (now - since):
                 self.stop(End.SLOW)
             self._checked = (now, self._left)
-
-    def stop(self, why: End) -> None:
-        """End it now; any thread may call this."""
-        if (done := _taken(self._done)) is None:
-            return
-        if (future := self._waits_for) is not None:
-            self._waits_for = None
-            future.cancel()
-        done(b"", why)
 
     def release(self) -> None:
         """Count its bytes as gone and let go of its connection, once it is answered; a piece may still arrive."""
@@ -199,18 +205,7 @@ class Reading:
             self._size = 0
         self._protocol = None
 
-    def _wait(self, future: Any) -> None:
-        self._waits_for = future
-        future.add_done_callback(self._take)
-
-    def _end(self, body: bytes, how: End) -> None:
-        if (done := _taken(self._done)) is not None:
-            done(body, how)
-
-    def _take(self, future: Any, context: Any = None) -> None:  # noqa: ARG002 - as asyncio calls it
-        self._waits_for = None
-        if not self._done:
-            return
+    def _take(self, future: Any) -> None:
         piece: bytes = future.result()
         if not piece:
             self._end(self._joined(), End.WHOLE if self._is_exhausted() else End.BROKEN)
@@ -243,11 +238,3 @@ class Reading:
         except StopAsyncIteration:
             return True
         return False
-
-
-def _taken(done: list[Callable[[bytes, End], None]]) -> Callable[[bytes, End], None] | None:
-    """Give what is to be called at the end to the first who asks, in whatever thread."""
-    try:
-        return done.pop()
-    except IndexError:
-        return None

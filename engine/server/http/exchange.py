@@ -96,7 +96,7 @@ class Exchange:
         now, bounds = traffic.clock.now(), traffic.bounds
         # Entered before it begins, since it may end at once.
         if "HTTP_TRANSFER_ENCODING" not in environ and int(environ["CONTENT_LENGTH"]) <= traffic.short:
-            short = traffic.reading[environ[CLIENT]] = ShortReading(self._take, now, bounds)
+            short = traffic.reading[environ[CLIENT]] = ShortReading(self._take, now, bounds.seconds)
             short.start(self._protocol)
         else:
             reading = self._reading = Reading(self._protocol, self._take, traffic.held, now, bounds)
