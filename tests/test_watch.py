@@ -308,6 +308,24 @@ def test_a_descriptor_in_reserve_is_given_up_where_no_other_is_free(service: Ser
     assert not spare.is_short()
 
 
+def test_what_was_short_is_said_although_it_is_over_and_something_was_said_just_before(
+    service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.traffic.limits.connections = 1
+    service.connect(), service.connect()
+    expected = "no file descriptor is free for another connection; raise the limit of open files (ulimit -n)"
+    with caplog.at_level(logging.WARNING):
+        service.watch._tick(1.0)
+        with monkeypatch.context() as patch:
+            patch.setattr(watch_module.Spare, "is_short", lambda _: True)
+            service.watch._tick(2.0)
+        service.watch._tick(3.0)
+        assert expected not in caplog.messages
+        service.watch._tick(1.0 + watch_module.TELL_SECONDS)
+        service.watch._tick(1.0 + 2 * watch_module.TELL_SECONDS)
+    assert 1 == caplog.messages.count(expected)
+
+
 def test_what_was_closed_is_said_now_and_then(service: Service, caplog: pytest.LogCaptureFixture) -> None:
     service.traffic.limits.connections = 1
     with caplog.at_level(logging.WARNING):

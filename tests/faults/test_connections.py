@@ -228,11 +228,14 @@ def test_without_any_descriptor_a_worker_burns_no_core(serve: Callable[..., Serv
     """Those who wait are accepted one by one, as the ones before them have done nothing for a while."""
     server = serve("-w", "1")
     (worker,) = server.workers()
-    leave_no_descriptor(server)
+    free = leave_no_descriptor(server)
     with contextlib.ExitStack() as stack:
-        for _ in range(5):
+        for _ in range(free + 5):
             stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=10))
         deadline = time.monotonic() + 30
+        while not any("no file descriptor is free" in line for line in server.lines):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
         used = 1.0
         while used > 0.1:
             assert time.monotonic() < deadline, f"{used} of a core"
@@ -247,16 +250,17 @@ def test_without_any_descriptor_a_worker_burns_no_core(serve: Callable[..., Serv
             assert 200 == server.request("GET", "/livez")[0]
             break
         assert time.monotonic() < deadline
-    assert any("no file descriptor is free" in line for line in server.lines)
 
 
-def leave_no_descriptor(server: Server) -> None:
-    """Limit a worker that answers to the descriptors that it has."""
+def leave_no_descriptor(server: Server) -> int:
+    """Limit a worker that answers to the descriptors that it has; return how many below the highest are free."""
     assert 200 == server.request("GET", "/livez")[0]
     (pid,) = server.workers()
-    most = 1 + max(int(file.name) for file in Path(f"/proc/{pid}/fd").iterdir())
+    descriptors = {int(file.name) for file in Path(f"/proc/{pid}/fd").iterdir()}
+    most = 1 + max(descriptors)
     _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, hard))
+    return most - len(descriptors)
 
 
 def cpu_seconds(pid: int) -> float:

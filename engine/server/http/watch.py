@@ -28,6 +28,7 @@ RESERVE = 8
 # How long a client may have read nothing, where places or memory are short.
 STALL_SECONDS = 1.0
 
+# The reasons that are told, and not only counted.
 _WHY = {
     "crowded": "did nothing, and their places were needed",
     "not_reading": "read their answers too slowly or not at all (limits.response_rate)",
@@ -44,7 +45,8 @@ class Watch:
         self._meter = meter
         self._sockets = Sockets(listener.getsockname()[1])
         self._spare = Spare(listener)
-        self._closed: Counter[str] = Counter()
+        self._closed: Counter[str] = Counter()  # since it was last told, as is the next
+        self._was_short = False
         self._told = -TELL_SECONDS
         self._made_room = -BUSY_SECONDS
         self._looking = threading.Lock()
@@ -83,7 +85,8 @@ class Watch:
             self._close([one for one in connections if now - one.idle_since > IDLE_SECONDS], "idle")
             is_short = self._spare.is_short()
             self._keep_places(connections, now, len(connections) if is_short else self._places)
-        self._tell(now, is_short=is_short)
+        self._was_short |= is_short
+        self._tell(now)
         return is_short or len(connections) > self._places // 2
 
     def _look(self, now: float) -> list[Connection]:
@@ -142,20 +145,22 @@ class Watch:
         for one in connections:
             one.close(at_once=one.is_sending)
             self._meter.count("connections_closed", reason)
-            self._closed[reason] += 1
+            if reason in _WHY:
+                self._closed[reason] += 1
 
-    def _tell(self, now: float, *, is_short: bool) -> None:
-        """Say what is short and what was closed, but not too often."""
-        if not (self._closed or is_short) or now - self._told < TELL_SECONDS:
+    def _tell(self, now: float) -> None:
+        """Say what was short and what was closed since the last time, but not too often."""
+        if not (self._closed or self._was_short) or now - self._told < TELL_SECONDS:
             return
-        closed, self._closed, self._told = self._closed, Counter(), now
-        if is_short:
+        closed, self._closed = self._closed, Counter()
+        was_short, self._was_short = self._was_short, False
+        self._told = now
+        if was_short:
             logger.warning(
                 "no file descriptor is free for another connection; raise the limit of open files (ulimit -n)"
             )
-        for reason, why in _WHY.items():
-            if closed[reason]:
-                logger.warning("closed %d connections that %s", closed[reason], why)
+        for reason, number in closed.items():
+            logger.warning("closed %d connections that %s", number, _WHY[reason])
 
 
 class Spare:
