@@ -66,15 +66,16 @@ bench-peers: $(VENV)/dev build/model.pkl $(PEERS:%=build/peers/%)
 # Many tests wait, so two cores run three processes. OpenMP gets one thread in each, because its threads spin while they
 # wait for each other.
 PROCESSES := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2)))
-SIDE_BY_SIDE := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m 'not alone and not soak'
+PYTEST := $(BIN)/python -m pytest --reruns 1 -raR
+SIDE_BY_SIDE := OMP_NUM_THREADS=1 $(PYTEST) -n $(PROCESSES) --dist worksteal -m 'not alone and not soak'
 
 test: $(VENV)/dev build/model.pkl $(SUITE) $(if $(NPM),$(YAML_SERVER)/node_modules/.package-lock.json,no-npm)
 	$(SIDE_BY_SIDE)
-	$(BIN)/python -m pytest -m 'alone and not soak'
+	$(PYTEST) -m 'alone and not soak'
 
 test-faults: $(VENV)/dev $(SUITE)
 	$(SIDE_BY_SIDE) tests/faults
-	$(BIN)/python -m pytest -m 'alone and not soak' tests/faults
+	$(PYTEST) -m 'alone and not soak' tests/faults
 
 soak: $(VENV)/dev $(SUITE)
 	$(BIN)/python -m pytest -m soak

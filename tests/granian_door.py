@@ -35,12 +35,18 @@ class SentHeaders:
 class Scope:
     """The head of a request."""
 
-    http_version = "1.1"
-
-    def __init__(self, method: str = "GET", path: str = "/", query: str = "", headers: Headers | None = None) -> None:
+    def __init__(
+        self,
+        method: str = "GET",
+        path: str = "/",
+        query: str = "",
+        headers: Headers | None = None,
+        http_version: str = "1.1",
+    ) -> None:
         self.method = method
         self.path = path
         self.query_string = query
+        self.http_version = http_version
         self.client = "127.0.0.1:40000"
         self.headers = SentHeaders([("Host", "x")] if headers is None else headers)
 

@@ -17,6 +17,7 @@ import pytest
 from granian_door import Headers, Protocol, Scope, Watcher, ask
 
 from engine.server.http import ENVIRON, Front
+from engine.server.http import front as front_module
 from engine.server.http import traffic as traffic_module
 from engine.server.http.answers import LARGE
 from engine.server.http.bodies import End, Reading, ShortReading
@@ -31,6 +32,7 @@ service:
 routes:
   - {path: /, response: hello}
   - {path: /echo, input: {type: object}, response: {json: {ok: true}}}
+  - {path: /logo, response: {file: logo.svg}}
   - {path: /large, response: {file: large.txt}}
   - {path: /locked, input: {type: object}, response: secret, auth: true}
 """
@@ -41,10 +43,24 @@ BODY: list[bytes | None] = [b'{"a"', b": 1}"]
 def front(spec_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Front:
     monkeypatch.setenv("A_KEY", "a" * 32)
     (spec_folder / "routes.yaml").write_text(SPEC)
+    (spec_folder / "logo.svg").write_text("<svg/>")
     (spec_folder / "large.txt").write_bytes(b"x" * (LARGE + 1))
     made = Front()
     made.serve(Lane(build_app(load("routes.yaml")), ENVIRON))
     return made
+
+
+OTHER = 299
+
+
+class Other:
+    """An exchange that says that it was made."""
+
+    def __init__(self, _: Front, protocol: Protocol, __: Scope) -> None:
+        self._protocol = protocol
+
+    def begin(self) -> None:
+        self._protocol.response_empty(OTHER, [])
 
 
 class App:
@@ -54,7 +70,7 @@ class App:
         self.environ: dict[str, Any] = {}
         self._answer = answer
 
-    def quick(self, environ: dict[str, Any], start_response: Any) -> None:
+    def quick(self, environ: dict[str, Any]) -> None:
         """Leave every request to another thread."""
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -92,6 +108,76 @@ def test_what_is_quick_is_answered_by_granians_own_thread(front: Front) -> None:
     protocol = Protocol([])
     front(Watcher(Scope(), protocol))
     assert [b"hello"] == [body for _, _, body in protocol.answers]
+
+
+HOST = ("Host", "x")
+PLAIN = [
+    Scope(),
+    Scope(headers=[HOST, ("Accept", "text/html"), ("X-Other", "a"), ("X_Request_ID", "a"), ("Range", "bytes=0-1")]),
+    Scope(path="/logo"),
+]
+TELLING = [
+    Scope("HEAD"),
+    Scope("DELETE"),
+    Scope(query="a=b"),
+    Scope(query="a" * 20_000),
+    Scope(path="/large"),
+    Scope(path="/locked"),
+    Scope(path="/nowhere"),
+    Scope(http_version="1.0"),
+    Scope(headers=[]),
+    Scope(headers=[("Host", "")]),
+    Scope(headers=[("Host", "a..b")]),
+    Scope(headers=[HOST, HOST]),
+    Scope(headers=[HOST, ("Accept", "a"), ("Accept", "b")]),
+    Scope(headers=[HOST, ("X-Request-ID", "mine")]),
+    Scope(headers=[HOST, ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")]),
+    Scope(headers=[HOST, ("X-Long", "a" * 70_000)]),
+    Scope(headers=[HOST, ("Transfer-Encoding", "gzip")]),
+    Scope(headers=[HOST, ("Content-Length", "4")]),
+    Scope(headers=[HOST, ("Expect", "100-continue"), ("Content-Length", "4")]),
+    Scope(path="/logo", headers=[HOST, ("If-None-Match", "*")]),
+]
+
+
+@pytest.mark.parametrize("scope", [*PLAIN, *TELLING], ids=range(len(PLAIN) + len(TELLING)))
+def test_what_is_answered_at_once_is_answered_alike_without(front: Front, scope: Scope) -> None:
+    paths, front.at_once = front.at_once, {}
+    expected = ask(front, scope, [b"body"])
+    ask(front, Scope())
+    front.at_once = paths
+    assert "x" in front.hosts
+    assert expected == ask(front, scope, [b"body"])
+
+
+@pytest.mark.parametrize(("scopes", "at_once"), [(PLAIN, True), (TELLING, False)])
+def test_only_what_is_plain_is_answered_at_once(
+    front: Front, scopes: list[Scope], at_once: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(front, Scope())
+    monkeypatch.setattr(front_module, "Exchange", Other)
+    for scope in scopes:
+        protocol = Protocol([])
+        front(Watcher(scope, protocol))
+        assert [] == [status for status, _, _ in protocol.answers if (status == OTHER) == at_once]
+
+
+def test_what_is_answered_at_once_is_counted(front: Front) -> None:
+    count = front.app.service.meter.requests("/", "GET", 200)
+    for number in range(1, 4):
+        ask(front, Scope())
+        assert number == sum(count.tally().counts)
+
+
+def test_what_is_logged_or_drained_takes_the_whole_way(front: Front, caplog: pytest.LogCaptureFixture) -> None:
+    ask(front, Scope())
+    front.draining = True
+    assert ("Connection", "close") in ask(front, Scope())[1]
+    front.draining = False
+    front.log = RequestLog()
+    with caplog.at_level(logging.INFO):
+        ask(front, Scope())
+    assert 1 == len(caplog.records)
 
 
 def test_an_environ_has_nothing_of_the_process(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import thread_time
 
 MAX_COUNTED = 1000
-SECONDS = 0.007
+SECONDS = 0.005
 JUDGING_PER_BYTE = 0.7e-6
 EXPLAINING_PER_BYTE = 0.4e-6  # where the library has judged the whole before
 

@@ -152,6 +152,8 @@ def _likeness(word: str, option: str) -> int:
 
 def _begin_alike(one: str, other: str) -> int:
     """Count the characters with which two short texts begin alike, by halves."""
+    if one[:1] != other[:1]:
+        return 0
     count = 0
     for more in (32, 16, 8, 4, 2, 1):
         if one.startswith(other[: count + more]) and count + more <= len(other):

@@ -11,9 +11,12 @@ import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from time import perf_counter
 from typing import Any
+
+import flask
 
 from engine.endpoints import Endpoint, Guard, Request, Response
 from engine.endpoints.fixed import CheckedEndpoint, FileEndpoint, FixedEndpoint, HeadedEndpoint
@@ -27,7 +30,10 @@ from engine.web.identity import REQUEST_ID, names_of
 
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
-Way = Callable[[Environ, StartResponse], list[bytes] | None]
+Headers = list[tuple[str, str]]
+Answer = tuple[int, Headers, bytes]
+"""The status, headers and body of an answer."""
+Way = Callable[[Environ], Answer | None]
 """Answers a request, or leaves it to the app, with what it has learnt of it in its environ."""
 
 MAX_HOSTS = 100
@@ -66,7 +72,7 @@ class Lane:
             for method in mounted.route.methods
             for way, status in _ways(mounted.endpoint, method, mounted.route.limits.body)
         }
-        self._hosts: set[str] = set()
+        self.hosts: set[str] = set()  # those that were found to be plain
         self._query = min(
             (mounted.route.limits.url - len(mounted.route.path.encode()) for mounted in app.mounted), default=0
         )
@@ -75,25 +81,37 @@ class Lane:
         """Answer a request (PEP 3333)."""
         begin = environ.setdefault(BEGIN, perf_counter())
         known = None if TRIED in environ or ERROR in environ else self._find(environ)
-        body = None if known is None else _go(known, environ, start_response, begin)
-        if body is not None:
-            return body
+        answer = None if known is None else _go(known, environ, begin)
+        if answer is not None:
+            status, headers, body = answer
+            start_response(_status_line(status), headers)
+            return [body]
         environ.update(self._environ)
         try:
             return self.service(environ, start_response)  # type: ignore[arg-type]
         finally:
             _forget_failures(environ)
 
-    def quick(self, environ: Environ, start_response: StartResponse) -> list[bytes] | None:
+    def quick(self, environ: Environ) -> Answer | None:
         """Answer a request if that takes microseconds; None leaves it to `__call__`."""
         begin = perf_counter()
         known = self._find(environ)
         if known is not None and known.is_quick and len(environ.get("CONTENT_LENGTH", "")) <= _QUICK_DIGITS:
             environ[TRIED] = True
-            if (body := _go(known, environ, start_response, begin)) is not None:
-                return body
+            if (answer := _go(known, environ, begin)) is not None:
+                return answer
         environ[BEGIN] = begin
         return None
+
+    def at_once(self) -> Iterator[tuple[str, Answer, Callable[[float], None]]]:
+        """Give each path whose GET has one answer, whoever asks, with that answer and what counts it."""
+        for mounted, guard in zip(self.service.mounted, self.service.guards.routes, strict=True):
+            route, endpoint = mounted.route, mounted.endpoint
+            if not isinstance(endpoint, FixedEndpoint | FileEndpoint) or guard.stands:
+                continue
+            if "GET" in route.methods and not route.parameters and self._query >= 0:
+                answer = _written(endpoint.response, "GET")
+                yield route.path, answer, self.service.meter.requests(route.path, "GET", answer[0]).add
 
     def fixed_bodies(self) -> Iterator[bytes]:
         """Give the bodies that are sent as they are, again and again."""
@@ -107,23 +125,17 @@ class Lane:
     def _find(self, environ: Environ) -> Known | None:
         """Find the short way for a request, if it is plain."""
         known = self._ways.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
-        if (
-            known is None
-            or "HTTP_TRANSFER_ENCODING" in environ
-            or len(environ.get("QUERY_STRING", "")) > self._query
-            or not self._is_plain(environ.get("HTTP_HOST", ""))
-        ):
+        if known is None or "HTTP_TRANSFER_ENCODING" in environ or len(environ.get("QUERY_STRING", "")) > self._query:
             return None
-        return known
+        host = environ.get("HTTP_HOST", "")
+        return known if host in self.hosts or self._is_plain(host) else None
 
     def _is_plain(self, host: str) -> bool:
         """Tell whether Flask certainly takes a Host header; it refuses a few, such as `a..b`."""
-        if host in self._hosts:
-            return True
         if not _PLAIN_HOST.fullmatch(host):
             return False
-        if len(self._hosts) < MAX_HOSTS:
-            self._hosts.add(host)
+        if len(self.hosts) < MAX_HOSTS:
+            self.hosts.add(host)
         return True
 
 
@@ -138,12 +150,25 @@ def _forget_failures(environ: Environ) -> None:
         admission.problem.__traceback__ = None
 
 
-def _go(known: Known, environ: Environ, start_response: StartResponse, begin: float) -> list[bytes] | None:
-    named = "HTTP_X_REQUEST_ID" in environ or "HTTP_TRACEPARENT" in environ or REQUEST_ID in environ
-    body = known.way(environ, _marking(start_response, names_of(environ)) if named else start_response)
-    if body is not None:
+def _go(known: Known, environ: Environ, begin: float) -> Answer | None:
+    answer = known.way(environ)
+    if answer is not None:
         known.count(perf_counter() - begin)
-    return body
+        if "HTTP_X_REQUEST_ID" in environ or "HTTP_TRACEPARENT" in environ or REQUEST_ID in environ:
+            return _marked(answer, names_of(environ))
+    return answer
+
+
+def _marked(answer: Answer, marks: Iterable[tuple[str, str]]) -> Answer:
+    """Add headers to an answer."""
+    status, headers, body = answer
+    return status, [*headers, *marks], body
+
+
+@cache
+def _status_line(status: int) -> str:
+    """Write a status as Flask does."""
+    return flask.Response(status=status).status
 
 
 def _is_quick(endpoint: Endpoint) -> bool:
@@ -170,44 +195,29 @@ def _ways(endpoint: Endpoint, method: str, limit: int) -> Iterator[tuple[Way, in
 def _guarded(way: Way, guard: Guard) -> Way:
     """Ask the guard first; whom it refuses, the app answers."""
 
-    def answer(environ: Environ, start_response: StartResponse) -> list[bytes] | None:
+    def ask(environ: Environ) -> Answer | None:
         try:
             admission = environ[ADMISSION] = environ.get(ADMISSION) or guard.admit(environ)
         except Exception:  # noqa: BLE001 - the app asks the guard again, and tells its failure as it should be told
             return None
         if admission.problem is not None:
             return None
-        return way(environ, _marking(start_response, admission.headers) if admission.headers else start_response)
+        answer = way(environ)
+        return answer if answer is None or not admission.headers else _marked(answer, admission.headers)
 
-    return answer
-
-
-def _marking(start_response: StartResponse, marks: Iterable[tuple[str, str]]) -> StartResponse:
-    """Add headers to an answer."""
-
-    def start(status: str, headers: list[tuple[str, str]]) -> Any:
-        return start_response(status, [*headers, *marks])
-
-    return start
+    return ask
 
 
 def _fixed(response: Response, method: str) -> Way:
-    status, headers, body = _written(response, method)
-
-    def answer(environ: Environ, start_response: StartResponse) -> list[bytes] | None:
-        if environ.get("CONTENT_LENGTH") not in _NO_BODY:
-            return None
-        start_response(status, headers)
-        return body
-
-    return answer
+    answer = _written(response, method)
+    return lambda environ: answer if environ.get("CONTENT_LENGTH") in _NO_BODY else None
 
 
 def _file(endpoint: FileEndpoint, method: str) -> Way:
     fixed = _fixed(endpoint.response, method)
 
-    def answer(environ: Environ, start_response: StartResponse) -> list[bytes] | None:
-        return None if "HTTP_IF_NONE_MATCH" in environ else fixed(environ, start_response)
+    def answer(environ: Environ) -> Answer | None:
+        return None if "HTTP_IF_NONE_MATCH" in environ else fixed(environ)
 
     return answer
 
@@ -216,7 +226,7 @@ def _queried(endpoint: Endpoint, method: str) -> Way:
     """Answer what an endpoint makes of a query string."""
     write = _writer(method)
 
-    def answer(environ: Environ, start_response: StartResponse) -> list[bytes] | None:
+    def answer(environ: Environ) -> Answer | None:
         if environ.get("CONTENT_LENGTH") not in _NO_BODY:
             return None
         try:
@@ -224,7 +234,7 @@ def _queried(endpoint: Endpoint, method: str) -> Way:
         except Exception as error:  # noqa: BLE001 - the app tells it as it should be told
             environ[ERROR] = error
             return None
-        return write(response, start_response)
+        return write(response)
 
     return answer
 
@@ -233,7 +243,7 @@ def _computed(endpoint: Endpoint, method: str, limit: int) -> Way:
     """Answer what an endpoint makes of a whole body."""
     write = _writer(method)
 
-    def answer(environ: Environ, start_response: StartResponse) -> list[bytes] | None:
+    def answer(environ: Environ) -> Answer | None:
         length = environ.get("CONTENT_LENGTH") or ""
         size = int(length) if length.isdecimal() and length.isascii() else 0
         if "HTTP_CONTENT_ENCODING" in environ or not 0 < size <= limit:
@@ -250,33 +260,32 @@ def _computed(endpoint: Endpoint, method: str, limit: int) -> Way:
         except Exception as error:  # noqa: BLE001 - the app tells it as it should be told
             environ[ERROR], environ["wsgi.input"] = error, io.BytesIO(body)
             return None
-        return write(response, start_response)
+        return write(response)
 
     return answer
 
 
-def _written(response: Response, method: str) -> tuple[str, list[tuple[str, str]], list[bytes]]:
+def _written(response: Response, method: str) -> Answer:
     """Write a response as Flask does."""
     environ = {"REQUEST_METHOD": method, "SERVER_NAME": "", "SERVER_PORT": "80", "wsgi.url_scheme": "http"}
-    body, status, headers = to_flask(response).get_wsgi_response(environ)
-    return status, list(headers), [b"".join(body)]
+    body, _, headers = to_flask(response).get_wsgi_response(environ)
+    return response.status, list(headers), b"".join(body)
 
 
-def _writer(method: str) -> Callable[[Response, StartResponse], list[bytes]]:
+def _writer(method: str) -> Callable[[Response], Answer]:
     """Write responses that differ only in their body like the last one that Flask wrote."""
-    known: tuple[Any, str, list[tuple[str, str]], int] = ((), "", [], -1)
+    known: tuple[Any, Headers, int] = ((), [], -1)
 
-    def write(response: Response, start_response: StartResponse) -> list[bytes]:
+    def write(response: Response) -> Answer:
         nonlocal known
-        kind, status, headers, place = known
+        kind, headers, place = known
         if kind != (response.status, response.headers):
-            status, headers, _ = _written(response, method)
+            _, headers, _ = _written(response, method)
             place = next((index for index, (name, _) in enumerate(headers) if name == "Content-Length"), -1)
-            known = ((response.status, response.headers), status, headers, place)
+            known = ((response.status, response.headers), headers, place)
         if place >= 0:
             headers = headers.copy()
             headers[place] = ("Content-Length", str(len(response.body)))
-        start_response(status, headers)
-        return [response.body]
+        return response.status, headers, response.body
 
     return write

@@ -146,16 +146,15 @@ class Exchange:
         if ERROR in self._environ:
             self._answer_apart()
             return
-        start = _Start()
         try:
-            body = self._traffic.app.quick(self._environ, start)
+            answer = self._traffic.app.quick(self._environ)
         except BaseException as error:  # noqa: BLE001 - a panic of Rust is no Exception, and nobody else would answer
             self._fail(error)
             return
-        if body is None:
+        if answer is None:
             self._answer_apart()
         else:
-            self._write(start.status, start.headers, body[0] if len(body) == 1 else b"".join(body))
+            self._write(*answer)
 
     def _answer_apart(self) -> None:
         self._traffic.computing.add(self._environ[CLIENT])
@@ -207,15 +206,12 @@ class Exchange:
         elif not self._write_large(status, headers, body):
             self._send_refusal("the service is sending too many other large answers")
             return
-        self._finish()
-        if traffic.log is not None:
-            traffic.log.write(self._environ, status, len(body), self._began, traffic.proxies)
-
-    def _finish(self) -> None:
-        """Let go of what is Granian's, which holds the connection open where the body was not read to its end."""
+        # Granian holds the connection open for what is kept of it where the body was not read to its end.
         if self._reading is not None:
             self._reading.release()
         self._protocol = self._reading = None
+        if traffic.log is not None:
+            traffic.log.write(self._environ, status, len(body), self._began, traffic.proxies)
 
     def _write_large(self, status: int, headers: list[tuple[str, str]], body: bytes) -> bool:
         """Write an answer that is in memory until its client has read it; tell whether there is room for it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from http import HTTPStatus
 from typing import Any
 
@@ -13,6 +14,8 @@ _MAX_NAMES, _MAX_NAME = 1000, 64
 _UNREAD = "engine.unread"
 _VERSIONS = {"1.1": "HTTP/1.1"}
 _CLOSE = (("Connection", "close"),)
+# Headers that can change what a GET is answered; all others leave it as it is.
+_TELLING = frozenset(("content-length", "if-none-match", "traceparent", "transfer-encoding", "x-request-id"))
 
 Environ = dict[str, Any]
 
@@ -40,7 +43,11 @@ def read_head(scope: Any, limit: int) -> tuple[Environ, Problem | None]:
     """Make the environ of a request, and the problem with its head; its headers may have `limit` bytes."""
     headers = scope.headers
     sent = headers.items()
-    environ: Environ = {_KEYS[name]: value for name, value in sent}
+    environ: Environ = {}
+    size = 4 * len(sent)
+    for name, value in sent:
+        environ[_KEYS[name]] = value
+        size += len(name) + len(value)
     if not len(sent) == len(environ) == len(headers):
         environ = _joined(headers)
     environ.pop(_UNREAD, None)
@@ -51,8 +58,26 @@ def read_head(scope: Any, limit: int) -> tuple[Environ, Problem | None]:
     environ["SERVER_PROTOCOL"] = _VERSIONS.get(version, "HTTP/1.0")
     environ["REMOTE_ADDR"] = client.rpartition(":")[0].strip("[]")
     environ[CLIENT] = client
-    size = sum([len(name) + len(value) for name, value in sent]) + 4 * len(sent)
-    return environ, _problem(environ, size, limit)
+    host = environ.get("HTTP_HOST")
+    if host is None or "," in host or size > limit or "HTTP_TRANSFER_ENCODING" in environ:
+        return environ, _problem(environ, size, limit)
+    return environ, None
+
+
+def is_plain(scope: Any, limit: int, hosts: Collection[str]) -> bool:
+    """Tell whether a request is a GET for one of the hosts, with nothing that can change the answer of its path."""
+    headers = scope.headers
+    sent = headers.items()
+    if scope.method != "GET" or scope.query_string or scope.http_version != "1.1" or len(sent) != len(headers):
+        return False
+    host, size = None, 4 * len(sent)
+    for name, value in sent:
+        if name in _TELLING:
+            return False
+        if name == "host":
+            host = value
+        size += len(name) + len(value)
+    return size <= limit and host in hosts
 
 
 def _joined(headers: Any) -> Environ:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
-from engine.server.http.answers import MOST_BYTES, Stored
+from engine.server.http.answers import LARGE, MOST_BYTES, Stored
 from engine.server.http.bodies import Bounds, Clock, Held, Reading, ShortReading
 from engine.server.http.threads import Threads
 from engine.server.logs import RequestLog
 from engine.spec import Limits
-from engine.web import Lane
+from engine.web import Answer, Lane
 
 
 class Traffic:
     """The app of a worker and the requests that it answers.
 
     `computing` has the clients whose requests are being answered, `reading` those whose bodies arrive, and `writing`
-    those that were sent a large answer, with the bytes that it has in memory and the time.
+    those that were sent a large answer, with the bytes that it has in memory and the time. `at_once` has the paths
+    whose GET has one answer, whoever asks, unless that is large.
     """
 
     def __init__(self, threads: Threads | None = None, log: RequestLog | None = None) -> None:
         self.app: Lane
+        self.at_once: dict[str, tuple[Answer, Callable[[float], None]]] = {}
+        self.hosts: Collection[str] = ()  # Host headers that the app was found to take
         self.limits: Limits
         self.largest = 0  # the size of the largest body that any route takes
         self.bounds: Bounds  # of every body
@@ -50,6 +53,8 @@ class Traffic:
         # Answers that Granian is about to open still need the files of the last app, but not those of the one before.
         self._stored_before.close()
         self._stored_before, self.stored = self.stored, Stored(app.fixed_bodies())
+        self.at_once = {path: (answer, count) for path, answer, count in app.at_once() if len(answer[2]) <= LARGE}
+        self.hosts = app.hosts
         self.app = app
 
     def in_flight(self) -> int:
