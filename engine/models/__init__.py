@@ -7,6 +7,7 @@ from engine.models.compile import (
     compile_models,
     needs_sklearn,
     prepare_models,
+    restore_alone,
     restore_models,
 )
 from engine.models.modules import leave_start_folder
@@ -15,6 +16,7 @@ from engine.models.predictor import Facts, Prediction, Predictor, ResultForm, ke
 from engine.models.prepared import Opened, Prepared
 from engine.models.rehearsal import rehearse
 from engine.models.report import Report
+from engine.models.snapshot import Snapshot
 
 __all__ = [
     "Facts",
@@ -26,6 +28,7 @@ __all__ = [
     "Progress",
     "Report",
     "ResultForm",
+    "Snapshot",
     "compile_models",
     "key_of",
     "leave_start_folder",
@@ -36,6 +39,7 @@ __all__ = [
     "pin",
     "prepare_models",
     "rehearse",
+    "restore_alone",
     "restore_models",
     "writable_cache",
 ]

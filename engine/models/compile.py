@@ -13,21 +13,20 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import Diagnostic, SpecError
-from engine.models.batching import OneByOne, SharedRuntime
 from engine.models.cache import Cache, Entry, mode_for
 from engine.models.holding import hold, hold_golden
 from engine.models.instances import Wanted, columns
 from engine.models.modelfile import ModelFile, ModelFiles, format_of, read_file
 from engine.models.modules import hash_modules
 from engine.models.native import NativeTrees, find_compiler
-from engine.models.predictor import Answer, Facts, ModelPredictor, Predictor, ResultForm, Runtime, Wording
+from engine.models.predictor import Facts, ModelPredictor, Predictor, ResultForm, Wording
 from engine.models.prepared import Opened, Prepared, take_cached, whole_key
 from engine.models.program import Program, dump, load
 from engine.models.reach import largest_number
 from engine.models.reference import require_reference
 from engine.models.report import Report, Trial
 from engine.models.results import result_form
-from engine.models.rows import count_rows
+from engine.models.runtimes import open_runtime
 from engine.spec import Model, Spec
 
 if TYPE_CHECKING:
@@ -77,6 +76,11 @@ def restore_models(
     return {
         name: known.get((name, one.key)) or _restore(spec.models[name], one, opened) for name, one in prepared.items()
     }
+
+
+def restore_alone(model: Model, prepared: Prepared) -> ModelPredictor:
+    """Make the predictor of a model for a single caller, who waits for each call however long it takes."""
+    return _restore(model, prepared, Opened(), is_shared=False)
 
 
 def needs_sklearn(spec: Spec) -> bool:
@@ -210,7 +214,7 @@ def _compile(
     return Entry(facts, made), chosen.tried
 
 
-def _restore(model: Model, prepared: Prepared, opened: Opened) -> ModelPredictor:
+def _restore(model: Model, prepared: Prepared, opened: Opened, *, is_shared: bool = True) -> ModelPredictor:
     """Make the predictor that an entry describes."""
     facts = prepared.entry.facts
     fitting = columns(model, Wanted.restored(facts["wanted"]))
@@ -240,44 +244,8 @@ def _restore(model: Model, prepared: Prepared, opened: Opened) -> ModelPredictor
         ),
         dtypes={name: dtype.declared for name, dtype in fitting.dtypes.items()} if fitting.form == "table" else {},
     )
-    runtime = _runtime(model, prepared, programs, report, opened)
+    runtime = open_runtime(model, prepared, programs, report, opened, is_shared=is_shared)
     return ModelPredictor(fitting, runtime, wording, shown, facts.get("good"))
-
-
-def _runtime(
-    model: Model, prepared: Prepared, programs: Mapping[str, Program], report: Report, opened: Opened
-) -> Runtime:
-    if "one" not in programs:
-        return _shared(model, prepared, opened, one_by_one=bool(report.one_by_one))
-    one: Runtime = programs["one"]
-    if report.one_by_one:
-        return OneByOne(one)
-    if report.batch_runtime is None:
-        return one
-    batch = programs["batch"] if "batch" in programs else _shared(model, prepared, opened)
-
-    def by_size(rows: Any) -> Answer:
-        return (batch if count_rows(rows) >= report.batch_from else one)(rows)
-
-    return by_size
-
-
-def _shared(model: Model, prepared: Prepared, opened: Opened, *, one_by_one: bool = False) -> Runtime:
-    """Have scikit-learn answer, in calls that requests share unless the rows are computed one by one."""
-    from engine.models.estimator import SklearnRuntime  # noqa: PLC0415 - see Opened
-
-    if prepared.file is None:
-        raise ValueError(f"the file of {model.name} is needed and was left out")
-    artifact = opened.open(model, prepared.file, prepared.modules)
-    alone = SklearnRuntime(artifact.estimator, model.response_method, probabilities=model.output.probabilities)
-
-    def finding(rows: Any) -> Answer:
-        with artifact.modules.found():
-            return alone(rows)
-
-    if one_by_one:
-        return SharedRuntime(OneByOne(finding), 1, 0.0, model.timeout)
-    return SharedRuntime(finding, model.batch.max_size, model.batch.max_wait_ms / 1000, model.timeout)
 
 
 def _as_loaded(report: Report, programs: Iterable[Program]) -> Report:
