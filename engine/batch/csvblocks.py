@@ -69,7 +69,8 @@ class CsvLayout:
         try:
             rows = list(reader)
         except csv.Error as error:
-            raise Unreadable(line + reader.line_num - 1, f"this is not a CSV: {error}") from None
+            why = "a carriage return stands in the middle" if "new-line" in str(error) else str(error)
+            raise Unreadable(line + reader.line_num - 1, f"this is not a CSV: {why}") from None
         if [] not in rows:
             return rows, texts, range(line, line + len(rows))
         kept = [place for place, row in enumerate(rows) if row]

@@ -120,9 +120,10 @@ def _require_header(row: Sequence[str], expected: Expected, name: str) -> None:
     values = [read_cell(cell) for cell in row if cell]
     is_row = bool(values) and all(not isinstance(value, str) for value in values)
     if is_row and not {*row} & {*expected.features}:
+        shown = ", ".join(map(show, row[:_SHOWN])) + (", …" if len(row) > _SHOWN else "")
         raise BatchError(
-            f"{name}:1: the first line is a row of values ({', '.join(map(show, row[:_SHOWN]))}"
-            f"{', …' if len(row) > _SHOWN else ''}), and {_WANTED}; use --no-header if the file has no such line"
+            f"{name}:1: the first line is a row of values ({shown}), and must name the columns; use --no-header if the "
+            "file has no such line"
         )
 
 
@@ -159,7 +160,8 @@ def _require_columns(names: Collection[str], expected: Expected, name: str) -> N
             f"{name}:1: no column is a feature of the model; the columns are {found}, and the features are {wanted}"
         )
     if missing:
-        hints = {one: did_you_mean(one, names, "there are") for one in missing[:10]}
+        others = [one for one in names if one not in expected.features]
+        hints = {one: did_you_mean(one, others, "other columns") for one in missing[:10]}
         said = "\n".join(
             f'{name}:1: there is no column "{clip(one)}", which the model requires {hint}'
             for one, hint in hints.items()

@@ -52,11 +52,13 @@ class Whole:
             raise BatchError(f"{file} is a folder; for a single input, name the file to write")
         try:
             self._stream: IO[bytes] = self.part.open("r+b" if self.part.exists() else "x+b")
-            _lock(self._stream)
-        except BlockingIOError:
-            raise BatchError(f"{file} is being written by another run") from None
         except OSError as error:
             raise _failed(file, error) from None
+        try:
+            _lock(self._stream)
+        except BlockingIOError:
+            self._stream.close()
+            raise BatchError(f"{file} is being written by another run") from None
 
     def begin(self, size: int) -> None:
         """Keep the first bytes of what an interrupted run has written."""
@@ -108,6 +110,27 @@ class Stdout:
         """Write some bytes."""
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
+
+
+class Report:
+    """The bad rows of a run that writes to standard output, in a file if there is one."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._whole = Whole(file) if file is not None else None
+
+    def __enter__(self) -> Self:
+        if self._whole is not None:
+            self._whole.begin(0)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._whole is not None:
+            (self._whole.finish if kind is None else self._whole.drop)()
+
+    def write(self, data: bytes) -> None:
+        """Write some bytes; raise `BatchError`."""
+        if self._whole is not None:
+            self._whole.write(data)
 
 
 class Files:

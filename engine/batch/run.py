@@ -15,7 +15,7 @@ from engine.batch.csvwriting import CsvWriter
 from engine.batch.errors import BatchError, Unreadable, taken
 from engine.batch.inputs import STDIN, FormatName, Input, Stream, format_of, is_compressed
 from engine.batch.jsonlines import JsonLayout, JsonWriter, json_blocks
-from engine.batch.output import Files, State, Stdout
+from engine.batch.output import Files, Report, State, Stdout
 from engine.batch.parsed import Block, Layout, Writer
 from engine.batch.pool import Pool
 from engine.batch.predictions import PredictionColumns
@@ -66,9 +66,7 @@ class BadRows(BatchError):
         lines = [printable(f"{name}:{problem}") for problem in problems[:MOST_SHOWN]]
         count = plural(bad, "bad row") if is_whole else f"{plural(bad, 'bad row')} so far"
         then = "the output ends before it" if written else "nothing was written"
-        lines.append(
-            f"{count}; {then}. Use --errors FILE to report bad rows and continue, or --skip-errors to continue"
-        )
+        lines.append(f"{count}; {then}. To continue with empty predictions, use --errors FILE or --skip-errors")
         super().__init__("\n".join(lines))
 
 
@@ -100,7 +98,7 @@ class Runner:
         try:
             opened = self._open(source, stream, target)
             if target.predictions is None:
-                return self._to_stdout(opened, tell)
+                return self._to_stdout(opened, target.errors, tell)
             return self._to_file(source, opened, target, tell)
         except Unreadable as error:
             raise BatchError(f"{source.shown}:{error.line}: {error.reason}") from None
@@ -181,13 +179,16 @@ class Runner:
                 raise BatchError(f'{name}:1: --columns: there is no column "{column}" {known}')
         return columns
 
-    def _to_stdout(self, opened: _Opened, tell: Tell) -> Total:
+    def _to_stdout(self, opened: _Opened, errors: Path | None, tell: Tell) -> Total:
         output, total = Stdout(), Total(notes=opened.notes)
         output.write(opened.job.writer.head())
-        for done in self._done(opened, tell, total):
-            output.write(done.output)
-            if done.bad and opened.job.stops:
-                raise BadRows(opened.name, [*done.problems[:1]], 1, is_whole=False, written=True)
+        with Report(errors) as report:
+            for done in self._done(opened, tell, total):
+                output.write(done.output)
+                report.write(done.report)
+                if done.bad and opened.job.stops:
+                    first = [one for one in done.problems if one.line == done.problems[0].line]
+                    raise BadRows(opened.name, first, 1, is_whole=False, written=True)
         return total
 
     def _to_file(self, source: Input, opened: _Opened, target: Target, tell: Tell) -> Total:

@@ -149,11 +149,11 @@ def _targets(sources: list[Any], output: str, errors: str | None, *, resumes: bo
     if len(sources) > 1 and not is_folder:
         raise click.UsageError(f"there are {len(sources)} inputs; name a folder for their outputs: -o FOLDER/")
     if output == "-":
-        if reports is not None or resumes:
-            option = "--errors" if reports is not None else "--resume"
-            raise click.UsageError(f"{option} needs an output file: -o FILE")
-        return [batch.Target(None)]
+        if resumes:
+            raise click.UsageError("--resume needs an output file: -o FILE")
+        return [batch.Target(None, reports)]
     if not is_folder:
+        _require_apart(Path(output), [*sources, *([batch.Input(str(reports))] if reports is not None else [])])
         return [batch.Target(Path(output), reports)]
     return _in_folder(sources, Path(output), reports)
 
@@ -171,10 +171,16 @@ def _in_folder(sources: list[Any], folder: Path, reports: Path | None) -> list[A
         names[name] = source.name
         if source.name == "-":
             raise click.UsageError("stdin has no name for a file in a folder; use -o FILE")
-        if (folder / name).resolve() == Path(source.name).resolve():
-            raise click.UsageError(f"{source.name} would be overwritten; choose another folder")
+        _require_apart(folder / name, [source])
     folder.mkdir(parents=True, exist_ok=True)
     return [batch.Target(folder / name, None if reports is None else reports / f"{name}.jsonl") for name in names]
+
+
+def _require_apart(output: Path, others: list[Any]) -> None:
+    """Raise `UsageError` where an output would take the place of another file of the run."""
+    for other in others:
+        if output.resolve() == Path(other.name).resolve():
+            raise click.UsageError(f"{other.name} would be overwritten; write to another file")
 
 
 def _columns(text: str | None, *, only_predictions: bool) -> tuple[str, ...] | None:
