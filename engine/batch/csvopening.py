@@ -9,13 +9,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.batch.csvblocks import MOST_RECORD_BYTES, CsvLayout
-from engine.batch.errors import BatchError
+from engine.batch.errors import BatchError, Misfit
 from engine.batch.layout import form_of
 from engine.batch.parsed import Readable
 from engine.batch.records import Key
 from engine.errors import did_you_mean, plural
 from engine.models.csvfile import read_cell
-from engine.models.instances import Columns
 from engine.spec import Model
 from engine.validation import clip, show
 
@@ -23,6 +22,7 @@ SEPARATORS: Mapping[str, str] = {",": "commas", ";": '";"', "\t": "tabs", "|": '
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _SHOWN = 6
+_NO_HEADER = "use --no-header if the file has no such line"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +35,17 @@ class Expected:
     count: int | None
 
     @classmethod
-    def of(cls, model: Model, columns: Columns) -> Expected:
-        """Read a model's input."""
+    def of(cls, model: Model, count: int | None, known: Collection[str] = ()) -> Expected:
+        """Read a model's input, of which `count` is the number of columns, and the `known` features are not needed."""
         document = model.input.document
         form = form_of(document)
         features = tuple(document.get("properties", {})) if form == "object" else ()
-        required = frozenset(document.get("required", ())) if form == "object" else frozenset[str]()
-        return cls(form, features, required, columns.count if form == "array" else None)
+        required = frozenset(document.get("required", ())) - {*known} if form == "object" else frozenset[str]()
+        return cls(form, features, required, count if form == "array" else None)
 
 
 def open_csv(
-    stream: Readable, name: str, expected: Expected, separator: str | None, *, has_header: bool
+    stream: Readable, name: str, expected: Expected, separator: str | None = None, *, has_header: bool = True
 ) -> tuple[CsvLayout, int, int, bytes]:
     """Read the first line of a CSV.
 
@@ -106,7 +106,7 @@ def _separator(text: str, expected: Expected) -> str:
 def _nameless(row: Sequence[str], expected: Expected, name: str) -> tuple[str, ...]:
     """Name the columns of a file without a header: the features in the order of the input."""
     if expected.form == "object" and len(row) != len(expected.features):
-        raise BatchError(
+        raise Misfit(
             f"{name}:1: the row has {plural(len(row), 'cell')}, and the model's input has "
             f"{plural(len(expected.features), 'feature')}: {', '.join(expected.features)}"
         )
@@ -121,10 +121,7 @@ def _require_header(row: Sequence[str], expected: Expected, name: str) -> None:
     is_row = bool(values) and all(not isinstance(value, str) for value in values)
     if is_row and not {*row} & {*expected.features}:
         shown = ", ".join(map(show, row[:_SHOWN])) + (", …" if len(row) > _SHOWN else "")
-        raise BatchError(
-            f"{name}:1: the first line is a row of values ({shown}), and must name the columns; use --no-header if the "
-            "file has no such line"
-        )
+        raise Misfit(f"{name}:1: the first line is a row of values ({shown}), and must name the columns", _NO_HEADER)
 
 
 def _with_keys(layout: CsvLayout, expected: Expected, name: str) -> CsvLayout:
@@ -135,7 +132,7 @@ def _with_keys(layout: CsvLayout, expected: Expected, name: str) -> CsvLayout:
         keys = {0: names[0]}
     elif expected.form == "array":
         if expected.count not in (None, len(names)):
-            raise BatchError(
+            raise Misfit(
                 f"{name}:1: the model takes {plural(expected.count or 0, 'feature')} by their order, and the file has "
                 f"{plural(len(names), 'column')}: {', '.join(map(show, names[:_SHOWN]))}"
             )
@@ -145,9 +142,7 @@ def _with_keys(layout: CsvLayout, expected: Expected, name: str) -> CsvLayout:
         _require_columns(names, expected, name)
     twice = [one for one, count in Counter(names).items() if count > 1 and (one in keys.values() or not keys)]
     if twice:
-        raise BatchError(
-            f"{name}:1: {plural(Counter(names)[twice[0]], 'column')} are named {show(twice[0])}; rename them"
-        )
+        raise Misfit(f"{name}:1: {plural(Counter(names)[twice[0]], 'column')} are named {show(twice[0])}; rename them")
     return CsvLayout(names, layout.separator, layout.ending, layout.mark, keys)
 
 
@@ -156,7 +151,7 @@ def _require_columns(names: Collection[str], expected: Expected, name: str) -> N
     if not any(feature in names for feature in expected.features):
         found = ", ".join(show(one) for one in [*names][:_SHOWN])
         wanted = ", ".join(expected.features[:_SHOWN]) + (", …" if len(expected.features) > _SHOWN else "")
-        raise BatchError(
+        raise Misfit(
             f"{name}:1: no column is a feature of the model; the columns are {found}, and the features are {wanted}"
         )
     if missing:
@@ -167,7 +162,7 @@ def _require_columns(names: Collection[str], expected: Expected, name: str) -> N
             for one, hint in hints.items()
         )
         rest = f"\nand {len(missing) - 10} more" if len(missing) > 10 else ""  # noqa: PLR2004
-        raise BatchError(said + rest)
+        raise Misfit(said + rest)
 
 
 def absent(layout: CsvLayout, expected: Expected) -> list[str]:

@@ -9,6 +9,14 @@ class BatchError(EngineError):
     """A file cannot be read, does not fit the model, or cannot be written; the message says where and what to do."""
 
 
+class Misfit(BatchError):
+    """The columns of a file are not the model's; `advice` is what to do on a command line."""
+
+    def __init__(self, reason: str, advice: str = "") -> None:
+        self.reason = reason
+        super().__init__(f"{reason}; {advice}" if advice else reason)
+
+
 class Unreadable(Exception):
     """A block of a file cannot be read; `line` is where."""
 

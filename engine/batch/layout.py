@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from engine.batch.cells import Field
 from engine.batch.records import ABSENT, Key, RecordBatch
 from engine.jsonschemas import types_of
-from engine.models.instances import Columns
 from engine.spec import Model
 
 _NOTES = frozenset(("$comment", "$defs", "$schema", "default", "definitions", "description", "examples", "title"))
@@ -58,11 +57,10 @@ def form_of(document: Any) -> Form:
     return "object" if types == {"object"} else "array" if types == {"array"} else "value"
 
 
-def layout_of(model: Model, columns: Columns, width: int | None = None) -> Layout:
-    """Lay out a model's instances; `width` is how many columns there are, for an array whose length is open."""
+def layout_of(model: Model, count: int | None, floats: Collection[Key] = ()) -> Layout:
+    """Lay out a model's instances; `count` is how many items an array has, and columns in `floats` become floats."""
     document, validator = model.input.document, model.input.validator()
     form = form_of(document)
-    floats = columns.bulk.floats if columns.bulk is not None else frozenset()
 
     def field(key: Key, part: Any, place: tuple[str, ...] | None, *, required: bool = True) -> Field:
         takes = validator.part(*place) if place is not None else lambda _: True
@@ -71,7 +69,7 @@ def layout_of(model: Model, columns: Columns, width: int | None = None) -> Layou
     if form == "value" or (form == "object" and not document.get("properties")):
         return Layout("value", {0: field(0, document, ())}, is_separable=True)
     if form == "array":
-        count = columns.count if columns.count is not None else width or 0
+        count = count or 0
         places = _places_of_items(document, count)
         fields: dict[Key, Field] = {key: field(key, part, place) for key, (part, place) in enumerate(places)}
         fits = document.get("minItems", 0) <= count <= document.get("maxItems", count)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.batch.records import Scored
-from engine.models import Prepared
 from engine.spec import Model
 
 
@@ -20,11 +19,14 @@ class PredictionColumns:
     probabilities: tuple[str, ...]
 
     @classmethod
-    def of(cls, model: Model, prepared: Prepared, prefix: str = "") -> PredictionColumns:
-        """Name the columns of a model's predictions, each with a prefix."""
-        count = prepared.lengths[0] if len(prepared.lengths) == 1 else None
+    def of(cls, model: Model, keys: Sequence[str], lengths: Sequence[int], prefix: str = "") -> PredictionColumns:
+        """Name the columns of a model's predictions, each with a prefix.
+
+        `keys` are what probabilities are called, and `lengths` those of the lists that a result is.
+        """
+        count = lengths[0] if len(lengths) == 1 else None
         results = [f"prediction_{number}" for number in range(1, count + 1)] if count else ["prediction"]
-        chances = [f"probability_{key}" for key in prepared.keys] if model.output.probabilities else []
+        chances = [f"probability_{key}" for key in keys] if model.output.probabilities else []
         return cls(
             tuple(prefix + name for name in results),
             f"{prefix}label" if model.output.labels is not None else None,
@@ -49,7 +51,7 @@ class PredictionColumns:
         if self.label is not None:
             columns.append(scored.labels or [])
         if self.probabilities:
-            chances = scored.probabilities.T.tolist()
+            chances = [*map(list, zip(*_listed(scored.probabilities), strict=True))]
             columns += (
                 [
                     [None if row in scored.bad_rows else chance for row, chance in enumerate(column)]
@@ -59,3 +61,7 @@ class PredictionColumns:
                 else chances
             )
         return columns
+
+
+def _listed(rows: Any) -> list[list[float]]:
+    return rows if isinstance(rows, list) else rows.tolist()

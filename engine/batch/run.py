@@ -87,8 +87,8 @@ class Runner:
         self._model = model
         self._pool = pool
         self._options = options
-        self._predictions = PredictionColumns.of(model, prepared, options.prefix)
-        self._expected = Expected.of(model, prepared.columns(model))
+        self._predictions = PredictionColumns.of(model, prepared.keys, prepared.lengths, options.prefix)
+        self._expected = Expected.of(model, prepared.columns(model).count)
         self._key = f"{prepared.key} {prepared.sha256}"
         self.can_resume = False
 

@@ -6,7 +6,6 @@ request is: instance by instance, by the validator and the model.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -16,13 +15,13 @@ import numpy as np
 from engine.batch.layout import Layout, layout_of
 from engine.batch.records import ABSENT, BadRow, Key, RecordBatch, Scored
 from engine.errors import RefusedInstance
+from engine.models import NOT_FINITE, is_finite
 from engine.models.predictor import ModelPredictor
 from engine.models.rows import slice_rows
 from engine.models.trees import Array
 from engine.spec import Model
 from engine.validation import Violation
 
-NOT_FINITE = "the model's answer to this instance is not a finite number"
 EMPTY = "the cell is empty, and the input requires a value"
 CALL_ROWS = 4096
 _MOST_VIOLATIONS = 10
@@ -33,7 +32,9 @@ class Scorer:
 
     def __init__(self, model: Model, predictor: ModelPredictor, width: int | None = None) -> None:
         """Prepare for batches whose instances, where they are arrays of any length, have `width` items."""
-        self.layout: Layout = layout_of(model, predictor.columns, width)
+        columns = predictor.columns
+        floats = columns.bulk.floats if columns.bulk is not None else ()
+        self.layout: Layout = layout_of(model, columns.count if columns.count is not None else width, floats)
         self._predictor = predictor
         self._runtime = predictor.runtime
         self._arrays = getattr(predictor.runtime, "arrays", None)
@@ -203,15 +204,6 @@ class _Answers:
         if isinstance(first, float | list):
             odd |= [not is_finite(self.result[row]) for row in rows.tolist()]
         return iter(rows[odd].tolist())
-
-
-def is_finite(value: Any) -> bool:
-    """Whether a JSON value has no number in it that JSON does not have."""
-    if isinstance(value, float):
-        return math.isfinite(value)
-    if isinstance(value, dict):
-        return all(map(is_finite, value.values()))
-    return all(map(is_finite, value)) if isinstance(value, list | tuple) else True
 
 
 def score_batches(scorer: Scorer, batches: Iterable[RecordBatch]) -> Iterator[Scored]:

@@ -68,12 +68,14 @@ def predict(
       python -m engine predict iris 'data/*.csv' -o scored/
       zcat rows.jsonl.gz | python -m engine predict iris - --format jsonl | head
     """  # noqa: D301
-    from engine import batch
+    from engine.batch.inputs import expand
+    from engine.batch.pool import Pool
+    from engine.batch.run import Options, Runner
     from engine.models import Snapshot, open_apart
     from engine.server import usable_cores
     from engine.spec import load
 
-    options = batch.Options(
+    options = Options(
         format=input_format,
         output_format=output_format,
         only_predictions=only_predictions,
@@ -86,7 +88,7 @@ def predict(
     )
     spec = load(routes, models)
     named_models(spec, (model,))
-    sources = batch.expand(inputs)
+    sources = expand(inputs)
     targets = _targets(sources, output, errors, resumes=resume)
     with progress() as show:
         payload = open_apart(_only(spec, model), _prepare, routes, models, model, progress=show)
@@ -94,8 +96,8 @@ def predict(
     prepared = snapshot.prepared[model]
     if prepared.needs_file:
         options = replace(options, block_bytes=_SLOW_BLOCK)
-    with batch.Pool(payload, jobs or usable_cores(), is_compiled=not prepared.needs_file) as pool:
-        runner = batch.Runner(snapshot.spec.models[model], prepared, pool, options)
+    with Pool(payload, jobs or usable_cores(), is_compiled=not prepared.needs_file) as pool:
+        runner = Runner(snapshot.spec.models[model], prepared, pool, options)
         for source, target in zip(sources, targets, strict=True):
             _score(runner, source, target, errors)
 
@@ -142,7 +144,8 @@ def _only(spec: Spec, name: str) -> Spec:
 
 def _targets(sources: list[Any], output: str, errors: str | None, *, resumes: bool) -> list[Any]:
     """Decide where the predictions for each input go; raise `UsageError`."""
-    from engine import batch
+    from engine.batch.inputs import Input
+    from engine.batch.run import Target
 
     reports = Path(errors) if errors is not None else None
     is_folder = output != "-" and (output.endswith(("/", os.sep)) or Path(output).is_dir())
@@ -151,15 +154,15 @@ def _targets(sources: list[Any], output: str, errors: str | None, *, resumes: bo
     if output == "-":
         if resumes:
             raise click.UsageError("--resume needs an output file: -o FILE")
-        return [batch.Target(None, reports)]
+        return [Target(None, reports)]
     if not is_folder:
-        _require_apart(Path(output), [*sources, *([batch.Input(str(reports))] if reports is not None else [])])
-        return [batch.Target(Path(output), reports)]
+        _require_apart(Path(output), [*sources, *([Input(str(reports))] if reports is not None else [])])
+        return [Target(Path(output), reports)]
     return _in_folder(sources, Path(output), reports)
 
 
 def _in_folder(sources: list[Any], folder: Path, reports: Path | None) -> list[Any]:
-    from engine import batch
+    from engine.batch.run import Target
 
     if reports is not None and len(sources) > 1:
         reports.mkdir(parents=True, exist_ok=True)
@@ -173,7 +176,7 @@ def _in_folder(sources: list[Any], folder: Path, reports: Path | None) -> list[A
             raise click.UsageError("stdin has no name for a file in a folder; use -o FILE")
         _require_apart(folder / name, [source])
     folder.mkdir(parents=True, exist_ok=True)
-    return [batch.Target(folder / name, None if reports is None else reports / f"{name}.jsonl") for name in names]
+    return [Target(folder / name, None if reports is None else reports / f"{name}.jsonl") for name in names]
 
 
 def _require_apart(output: Path, others: list[Any]) -> None:
@@ -190,7 +193,7 @@ def _columns(text: str | None, *, only_predictions: bool) -> tuple[str, ...] | N
 
 
 def _separator(text: str | None) -> str | None:
-    from engine.batch import read_separator
+    from engine.batch.csvopening import read_separator
 
     try:
         return None if text is None else read_separator(text)

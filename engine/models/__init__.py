@@ -16,9 +16,11 @@ from engine.models.predictor import Facts, Prediction, Predictor, ResultForm, ke
 from engine.models.prepared import Opened, Prepared
 from engine.models.rehearsal import rehearse
 from engine.models.report import Report
+from engine.models.results import NOT_FINITE, is_finite
 from engine.models.snapshot import Snapshot
 
 __all__ = [
+    "NOT_FINITE",
     "Facts",
     "Opened",
     "Pinned",
@@ -30,6 +32,7 @@ __all__ = [
     "ResultForm",
     "Snapshot",
     "compile_models",
+    "is_finite",
     "key_of",
     "leave_start_folder",
     "lock_models",
