@@ -15,13 +15,11 @@ from typing import IO, Literal, cast
 
 from engine.batch.errors import BatchError
 
-FormatName = Literal["csv", "jsonl", "parquet"]
+FormatName = Literal["csv", "jsonl"]
 _ENDINGS: dict[str, FormatName] = {
     ".csv": "csv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
-    ".parquet": "parquet",
-    ".pq": "parquet",
     ".tsv": "csv",
     ".txt": "csv",
 }

@@ -17,9 +17,9 @@ from engine.models import Prepared, Progress
 from engine.spec import Spec
 
 _SLOW_BLOCK = 64 * 1024
-_FORMATS = click.Choice(("csv", "jsonl", "parquet"))
+_FORMATS = click.Choice(("csv", "jsonl"))
 
-FormatName = Literal["csv", "jsonl", "parquet"]
+FormatName = Literal["csv", "jsonl"]
 
 
 @click.command(short_help="Score files of rows with a model.")
