@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -79,6 +81,10 @@ class Work:
 
     def __call__(self, job: Job, block: Block) -> Done:
         """Score a block."""
+        with _uncollected():
+            return self._score(job, block)
+
+    def _score(self, job: Job, block: Block) -> Done:
         line = block.line + block.data.count(b"\n")
         try:
             parsed = job.layout.parse(block)
@@ -103,6 +109,18 @@ class Work:
         if width not in self._scorers:
             self._scorers[width] = Scorer(self._model, self._predictor, width)
         return self._scorers[width]
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Do without the collector of cycles, which looks at every list again and again, and finds none."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _problem(parsed: Parsed, bad: BadRow) -> Problem:

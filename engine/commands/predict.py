@@ -94,7 +94,7 @@ def predict(
         payload = open_apart(_only(spec, model), _prepare, routes, models, model, progress=show)
     snapshot = Snapshot.load(payload)
     prepared = snapshot.prepared[model]
-    if prepared.needs_file:
+    if not prepared.entry.programs:
         options = replace(options, block_bytes=_SLOW_BLOCK)
     with Pool(payload, jobs or usable_cores(), is_compiled=not prepared.needs_file) as pool:
         runner = Runner(snapshot.spec.models[model], prepared, pool, options)

@@ -206,7 +206,10 @@ class _Describer:
             inputs = [without_features(one.input, route) for one in model.examples]
             shown = {f"example-{number}": {"value": one} for number, one in enumerate(inputs, 1)}
             content["examples"] = shown
-        return {"required": True, "content": {"application/json": content, **rows_in(model, route)}}
+        return {
+            "required": True,
+            "content": {"application/json": content, **rows_in(model, route, self._input(model, route.parameters))},
+        }
 
     def _answers(self, route: Route, method: str) -> dict[str, Any]:
         """Describe what a request that is right gets."""

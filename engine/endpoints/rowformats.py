@@ -1,4 +1,4 @@
-"""CSV and JSON Lines, as an OpenAPI document describes them: a text, since no schema holds for their rows."""
+"""CSV and JSON Lines, as an OpenAPI document describes them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.endpoints.rows import CSV, NDJSON
+from engine.jsonschemas import types_of
 from engine.models import Facts
 from engine.spec import Model, Route
 
@@ -20,17 +21,21 @@ _PREDICTIONS = {
 }
 
 
-def rows_in(model: Model, route: Route) -> dict[str, Any]:
-    """Describe bodies of rows."""
+def rows_in(model: Model, route: Route, instance: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe bodies of rows, as arrays of instances."""
     examples = [_without(one.input, route) for one in model.examples]
-    content = {media_type: _text(said) for media_type, said in _ROWS.items()}
-    if not examples:
-        return content
-    content[NDJSON]["example"] = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in examples)
-    if all(isinstance(one, Mapping) for one in examples):
-        names = list(dict.fromkeys(name for one in examples for name in one))
-        rows = [",".join(_cell(one.get(name)) for name in names) for one in examples]
-        content[CSV]["example"] = "\n".join([",".join(map(_cell, names)), *rows, ""])
+    rows = {"type": "array", "minItems": 1, "maxItems": route.limits.instances, "items": instance}
+    content: dict[str, Any] = {NDJSON: {"schema": {**rows, "description": _ROWS[NDJSON]}}}
+    if examples:
+        content[NDJSON]["example"] = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in examples)
+    if types_of(model.input.document, model.input.document) == {"object"}:
+        content[CSV] = {"schema": {**rows, "description": _ROWS[CSV]}}
+        if examples:
+            names = list(dict.fromkeys(name for one in examples for name in one))
+            written = [",".join(_cell(one.get(name)) for name in names) for one in examples]
+            content[CSV]["example"] = "\n".join([",".join(map(_cell, names)), *written, ""])
+    else:
+        content[CSV] = _text(_ROWS[CSV])
     return content
 
 

@@ -39,15 +39,15 @@ def array_bulk(
     """Make an array of numbers; None for booleans, whose columns are rare."""
     if kind == "bool":
         return None
-    dtype = np.int64 if kind == "int" else np.float32 if single else np.float64
+    dtype = np.float32 if single else np.float64
 
     def make(columns: Mapping[Key, Any], count: int) -> Array:
         rows = np.empty((count, len(order)))
         for place, key in enumerate(order):
             cells = columns.get(key) if key in used else None
             rows[:, place] = defaults[key] if cells is None else _filled(_as_floats(cells), defaults[key])
-        if kind == "int" and not (rows == np.floor(rows)).all():
-            raise Unsure
+        if kind == "int":
+            return _as_integers(rows)
         return rows if dtype is np.float64 else rows.astype(dtype)
 
     return Bulk(make, frozenset(order))
@@ -57,17 +57,18 @@ def table_bulk(
     makers: Sequence[tuple[str, Any, Make]], unused: Collection[str], dtypes: Mapping[str, Dtype], order: Sequence[str]
 ) -> Bulk:
     """Make a table; `makers` have each column's name, its missing value, and what makes it of its cells."""
-    floats: frozenset[Key] = frozenset(name for name, _, _ in makers if dtypes[name].kind == "float")
+    floats: frozenset[Key] = frozenset(name for name, _, _ in makers if dtypes[name].kind in ("float", "int"))
 
-    def column(cells: Any, gap: Any, make: Make, count: int) -> Array:
+    def column(name: str, cells: Any, gap: Any, make: Make, count: int) -> Array:
         if cells is None:
             return make([gap] * count)
         if isinstance(cells, np.ndarray):
-            return _filled(cells, gap)
+            filled = _filled(cells, gap)
+            return _as_integers(filled) if dtypes[name].kind == "int" else filled
         return make([gap if cell is None else cell for cell in cells])
 
     def rows(columns: Mapping[Key, Any], count: int) -> Table:
-        made = {name: column(columns.get(name), gap, make, count) for name, gap, make in makers}
+        made = {name: column(name, columns.get(name), gap, make, count) for name, gap, make in makers}
         if unused:
             nothing = np.full(count, None, object)
             made = {name: made.get(name, nothing) for name in order}
@@ -101,6 +102,12 @@ def _as_floats(cells: Any) -> Array:
     if np.fmax.reduce(np.abs(made), initial=0.0) >= EXACT:
         raise Unsure
     return made
+
+
+def _as_integers(cells: Array) -> Array:
+    if not (cells == np.floor(cells)).all():
+        raise Unsure
+    return cells.astype(np.int64)
 
 
 def _filled(cells: Array, gap: Any) -> Array:
