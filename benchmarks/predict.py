@@ -38,8 +38,8 @@ if hasattr(model, "n_jobs"):
     model.n_jobs = {"None": None, "-1": -1}[sys.argv[4]]
 rows = pd.read_csv(sys.argv[2])
 features = rows[list(model.feature_names_in_)]
-rows["prediction"] = model.predict(features)
 chances = model.predict_proba(features)
+rows["prediction"] = model.classes_[chances.argmax(axis=1)]
 for place, name in enumerate(model.classes_):
     rows[f"probability_{name}"] = chances[:, place]
 rows.to_csv(sys.argv[3], index=False)
@@ -102,8 +102,8 @@ def race(name: str, folder: Path, rounds: int, jobs: list[str], rows: int) -> No
     for label, runs in found.items():
         seconds, cpu, memory = min(runs)
         print(
-            f"  {label:22} {seconds:7.1f} s {cpu:7.1f} s of CPU   {rows / seconds:10,.0f} rows/s   {seconds / best:5.1f}x"
-            f"   largest process so far {memory:,.0f} MiB"
+            f"  {label:22} {seconds:7.1f} s {cpu:7.1f} s of CPU {rows / seconds:10,.0f} rows/s {seconds / best:5.1f}x"
+            f" largest process so far {memory:,.0f} MiB"
         )
 
 

@@ -110,6 +110,8 @@ class Runner:
         """Read the beginning of a file, and decide how it is read and written."""
         options = self._options
         kind = options.format or format_of(source.name)
+        if source.name.lower().endswith((".parquet", ".pq")):
+            raise BatchError(f"{source.name}: Parquet files are not read; convert the file to CSV or JSON Lines")
         if kind is None:
             raise BatchError(f"{source.shown}: its name does not tell its format; use --format csv or --format jsonl")
         name = target.predictions.name if target.predictions is not None else ""

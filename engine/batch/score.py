@@ -23,7 +23,8 @@ from engine.spec import Model
 from engine.validation import Violation
 
 EMPTY = "the cell is empty, and the input requires a value"
-CALL_ROWS = 4096
+# Of a compiled program, and of scikit-learn, whose calls take longer to begin.
+CALL_ROWS, SKLEARN_CALL_ROWS = 4096, 16_384
 _MOST_VIOLATIONS = 10
 
 
@@ -38,6 +39,7 @@ class Scorer:
         self._predictor = predictor
         self._runtime = predictor.runtime
         self._arrays = getattr(predictor.runtime, "arrays", None)
+        self._call_rows = CALL_ROWS if self._arrays is not None else SKLEARN_CALL_ROWS
         self._convert = predictor.columns.convert
         self._bulk = predictor.columns.bulk if self.layout.is_separable else None
         self._validator = model.input.validator()
@@ -74,10 +76,10 @@ class Scorer:
             raise
         except Exception:  # noqa: BLE001 - which row it is shows when they are taken one by one
             return range(batch.count)
-        for begin in range(0, len(sure), CALL_ROWS):
-            places = sure[begin : begin + CALL_ROWS]
+        for begin in range(0, len(sure), self._call_rows):
+            places = sure[begin : begin + self._call_rows]
             try:
-                answers.put(places, *self._ask(slice_rows(rows, begin, begin + CALL_ROWS)))
+                answers.put(places, *self._ask(slice_rows(rows, begin, begin + self._call_rows)))
             except MemoryError:
                 raise
             except Exception:  # noqa: BLE001 - the same
@@ -122,8 +124,8 @@ class Scorer:
             else:
                 found = islice(self._validator.violations(instance), _MOST_VIOLATIONS)
                 answers.bad += [self._told(batch, row, violation) for violation in found]
-        for begin in range(0, len(valid), CALL_ROWS):
-            self._ask_instances(batch, valid[begin : begin + CALL_ROWS], answers)
+        for begin in range(0, len(valid), self._call_rows):
+            self._ask_instances(batch, valid[begin : begin + self._call_rows], answers)
 
     def _told(self, batch: RecordBatch, row: int, violation: Violation) -> BadRow:
         """Put a violation in terms of a column and its cell."""
