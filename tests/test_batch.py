@@ -13,7 +13,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from modelling import NAMES, OBJECT, ROW, SPECIES, TEXTS, X, row, y
 from sklearn.cluster import KMeans
@@ -280,6 +280,7 @@ CELLS = st.one_of(
 )
 
 
+@example(part={"type": "number"}, cells=["-0"], required=True, as_floats=True)
 @given(part=PARTS, cells=st.lists(CELLS, min_size=1, max_size=6), required=st.booleans(), as_floats=st.booleans())
 def test_a_cell_without_doubt_is_valid_and_has_the_value_of_the_instance(
     part: Any, cells: list[str], required: bool, as_floats: bool
@@ -302,6 +303,7 @@ def test_a_cell_without_doubt_is_valid_and_has_the_value_of_the_instance(
             if isinstance(values, np.ndarray):
                 value = None if np.isnan(value) else value
                 assert value == (None if cell is ABSENT else cell)
+                assert value is None or np.signbit(value) == np.signbit(float(cell))
             else:
                 assert (None if cell is ABSENT else cell) == value
                 assert value is None or type(cell) is type(value)
