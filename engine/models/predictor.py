@@ -161,6 +161,7 @@ class ModelPredictor:
         self._convert = columns.convert
         self._names = columns.names or ()
         self._observe: Callable[[int], None] | None = None
+        self.wording = wording
         self._labels = wording.label_by_class()
         self._keys = wording.keys
         self.facts = facts
