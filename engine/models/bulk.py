@@ -67,7 +67,8 @@ def table_bulk(dtypes: Mapping[str, Dtype], missing: Mapping[str, Any], used: Co
             return _as_integers(filled) if dtypes[name].kind == "int" else filled
         if cells is None:
             cells = [None] * count
-        return make[name]([(gap if cell is None else cell,) for cell in cells])[0]
+        [made] = make[name]([[gap if cell is None else cell] for cell in cells])
+        return made
 
     return Bulk(
         lambda columns, count: Table({name: column(name, columns.get(name), count) for name in dtypes}, dtypes), floats
