@@ -13,7 +13,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from modelling import NAMES, OBJECT, ROW, SPECIES, TEXTS, X, row, y
 from sklearn.cluster import KMeans
@@ -280,6 +280,7 @@ CELLS = st.one_of(
 )
 
 
+@settings(deadline=None)
 @example(part={"type": "number"}, cells=["-0"], required=True, as_floats=True)
 @given(part=PARTS, cells=st.lists(CELLS, min_size=1, max_size=6), required=st.booleans(), as_floats=st.booleans())
 def test_a_cell_without_doubt_is_valid_and_has_the_value_of_the_instance(
@@ -309,6 +310,7 @@ def test_a_cell_without_doubt_is_valid_and_has_the_value_of_the_instance(
                 assert value is None or type(cell) is type(value)
 
 
+@settings(deadline=None)
 @given(
     rows=st.lists(st.lists(st.text('ab,"\n ', max_size=4), min_size=2, max_size=2), min_size=1, max_size=8),
     size=st.integers(1, 40),
