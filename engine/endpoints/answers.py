@@ -41,13 +41,22 @@ def fixed_answers(route: Route, method: str) -> dict[str, Any]:
 
 def prediction_schema(model: Model, facts: Facts) -> dict[str, Any]:
     """Describe the answer of a model."""
-    properties: dict[str, Any] = {"result": _list_of(_result_schema(facts))}
+    decided = {"description": decision_text(facts)} if facts.threshold else {}
+    properties: dict[str, Any] = {"result": _list_of({**_result_schema(facts), **decided})}
     if model.output.labels is not None:
-        properties["labels"] = _list_of({"type": "string", "enum": list(model.output.labels)})
+        properties["labels"] = _list_of({"type": "string", "enum": list(model.output.labels), **decided})
     if model.output.probabilities:
         chances = {key: {"type": "number", "minimum": 0, "maximum": 1} for key in facts.keys}
         properties["probabilities"] = _list_of({"type": "object", "required": list(facts.keys), "properties": chances})
     return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def decision_text(facts: Facts) -> str:
+    """Say from which probability a model with a threshold answers its positive class; nothing for one without."""
+    for positive, bar in facts.threshold.items():
+        other = next(key for key in facts.keys if key != positive)
+        return f"The answer is {positive} where its probability is at least {bar:g}, and {other} where it is less."
+    return ""
 
 
 def _result_schema(facts: Facts) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from engine.errors import Diagnostic, SpecError
 from engine.models.batching import OneByOne, SharedRuntime
 from engine.models.cache import Cache, Entry, mode_for
+from engine.models.deciding import decision_of, named_threshold
 from engine.models.holding import hold, hold_golden
 from engine.models.instances import Wanted, columns
 from engine.models.modelfile import ModelFile, ModelFiles, format_of, read_file
@@ -119,7 +120,7 @@ def _prepare(model: Model, cache: Cache, files: ModelFiles, opened: Opened, prog
     known = {"golden": [(one.input, one.result) for one in golden]}
     prepared = take_cached(model, cache, key, file, opened.opens)
     if prepared is None:
-        prepared = _prepare_anew(model, key, file, opened, progress)
+        prepared = prepare_anew(model, key, file, opened, progress)
         prepared = replace(prepared, note=cache.distrusted(key))
     elif prepared.entry.programs and json.dumps(known["golden"]) == json.dumps(prepared.entry.facts["golden"]):
         return prepared
@@ -131,12 +132,15 @@ def _prepare(model: Model, cache: Cache, files: ModelFiles, opened: Opened, prog
     return replace(prepared, entry=entry)
 
 
-def _prepare_anew(model: Model, key: str, file: ModelFile, opened: Opened, progress: Progress) -> Prepared:
-    """Compile a model, and hold it to its examples."""
+def prepare_anew(
+    model: Model, key: str, file: ModelFile, opened: Opened, progress: Progress, *, is_held: bool = True
+) -> Prepared:
+    """Compile a model, and hold it to its examples unless its answers are another's."""
     entry, tried = _compile(model, file, opened, progress)
     progress(f"{model.name}: asking for its answers to examples")
     predictor = _restore(model, Prepared(key, entry, file, file.sha256), opened)
-    hold(model.examples, predictor)
+    if is_held:
+        hold(model, predictor)
     tried.require_answer(model)
     facts = {**entry.facts, "good": tried.good, "warnings": list(tried.warnings())}
     form = result_form(model, predictor.columns, predictor)
@@ -152,28 +156,6 @@ def _prepare_anew(model: Model, key: str, file: ModelFile, opened: Opened, progr
     return Prepared(whole_key(key, modules), replace(entry, facts=facts), file, file.sha256, modules)
 
 
-def _compile_graph(model: Model, file: ModelFile, *, is_tried: bool) -> tuple[Entry, Tried]:
-    from engine.models.onnxfile import read_graph  # noqa: PLC0415 - few models are graphs
-    from engine.models.proofrows import RowMaker  # noqa: PLC0415 - not where everything is compiled
-    from engine.models.trying import Tried, try_out  # noqa: PLC0415
-
-    graph = read_graph(model, file.data)
-    tried = Tried()
-    if is_tried:
-        tried = try_out(graph.program, RowMaker(model, columns(model, graph.wanted), {}).rows(None, ()))
-    report = Report("onnx", verdict="not proven", why="the file is a graph already", one_by_one=tried.depends)
-    facts = {
-        "bytes": len(file.data),
-        "estimator": "ONNX graph",
-        "kind": graph.kind,
-        "trained_with": "",
-        "wanted": asdict(graph.wanted),
-        "wording": asdict(graph.wording),
-        "report": asdict(report),
-    }
-    return Entry(facts, {"one": dump(graph.program)}), tried
-
-
 def _compile(
     model: Model, file: ModelFile, opened: Opened, progress: Progress, *, is_tried: bool = True
 ) -> tuple[Entry, Tried]:
@@ -181,7 +163,9 @@ def _compile(
     require_reference(model)
     progress(f"{model.name}: loading")
     if model.file.suffix.lower() == ".onnx":
-        return _compile_graph(model, file, is_tried=is_tried)
+        from engine.models.onnxfile import compile_graph  # noqa: PLC0415 - few models are graphs
+
+        return compile_graph(model, file.data, is_tried=is_tried)
     from engine.models.artifacts import blaming_version  # noqa: PLC0415 - see Opened
     from engine.models.candidates import choose  # noqa: PLC0415
     from engine.models.choosing import Chosen  # noqa: PLC0415
@@ -229,6 +213,7 @@ def _restore(model: Model, prepared: Prepared, opened: Opened) -> ModelPredictor
         features=fitting.names or fitting.count,
         classes=wording.classes,
         keys=wording.keys,
+        threshold=named_threshold(model, wording),
         result=_form(facts.get("result")),
         largest=facts.get("largest"),
         trained_with=facts["trained_with"],
@@ -240,21 +225,26 @@ def _restore(model: Model, prepared: Prepared, opened: Opened) -> ModelPredictor
         ),
         dtypes={name: dtype.declared for name, dtype in fitting.dtypes.items()} if fitting.form == "table" else {},
     )
-    runtime = _runtime(model, prepared, programs, report, opened)
+    runtime = _runtime(model, prepared, programs, report, wording, opened)
     return ModelPredictor(fitting, runtime, wording, shown, facts.get("good"))
 
 
 def _runtime(
-    model: Model, prepared: Prepared, programs: Mapping[str, Program], report: Report, opened: Opened
+    model: Model,
+    prepared: Prepared,
+    programs: Mapping[str, Program],
+    report: Report,
+    wording: Wording,
+    opened: Opened,
 ) -> Runtime:
     if "one" not in programs:
-        return _shared(model, prepared, opened, one_by_one=bool(report.one_by_one))
+        return _shared(model, prepared, wording, opened, one_by_one=bool(report.one_by_one))
     one: Runtime = programs["one"]
     if report.one_by_one:
         return OneByOne(one)
     if report.batch_runtime is None:
         return one
-    batch = programs["batch"] if "batch" in programs else _shared(model, prepared, opened)
+    batch = programs["batch"] if "batch" in programs else _shared(model, prepared, wording, opened)
 
     def by_size(rows: Any) -> Answer:
         return (batch if count_rows(rows) >= report.batch_from else one)(rows)
@@ -262,14 +252,17 @@ def _runtime(
     return by_size
 
 
-def _shared(model: Model, prepared: Prepared, opened: Opened, *, one_by_one: bool = False) -> Runtime:
+def _shared(model: Model, prepared: Prepared, wording: Wording, opened: Opened, *, one_by_one: bool = False) -> Runtime:
     """Have scikit-learn answer, in calls that requests share unless the rows are computed one by one."""
     from engine.models.estimator import SklearnRuntime  # noqa: PLC0415 - see Opened
 
     if prepared.file is None:
         raise ValueError(f"the file of {model.name} is needed and was left out")
     artifact = opened.open(model, prepared.file, prepared.modules)
-    alone = SklearnRuntime(artifact.estimator, model.response_method, probabilities=model.output.probabilities)
+    decision = decision_of(model, wording, prepared.entry.facts["kind"])
+    alone = SklearnRuntime(
+        artifact.estimator, model.response_method, probabilities=model.output.probabilities, decision=decision
+    )
 
     def finding(rows: Any) -> Answer:
         with artifact.modules.found():

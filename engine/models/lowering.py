@@ -13,6 +13,7 @@ import numpy as np
 from sklearn import linear_model
 
 from engine.models import steps as s
+from engine.models.deciding import Decision
 from engine.models.ensembles import ENSEMBLES
 from engine.models.kernels import KERNEL_MACHINES
 from engine.models.lowered import Lower, Lowered, NotLowered, Steps
@@ -25,17 +26,24 @@ from engine.models.trees import TreeTable
 Trees = Callable[[TreeTable], s.Step]
 
 
-def lower(estimator: Any, response_method: str, trees: Trees, *, probabilities: bool) -> Program:
-    """Make the program of a fitted estimator; `trees` makes the step that walks a tree ensemble."""
+def lower(
+    estimator: Any, response_method: str, trees: Trees, *, probabilities: bool, decision: Decision | None = None
+) -> Program:
+    """Make the program of a fitted estimator; `trees` makes the step that walks a tree ensemble.
+
+    With a `decision`, that chooses the class from the probabilities in place of the estimator.
+    """
     before, last = preprocessing(estimator)
     if response_method == "transform":
         return Program((*before, *transformer(last)), ())
     lowered = _Lower(trees).last(last)
-    for method in [response_method] + ["predict_proba"] * probabilities:
+    asked = response_method if decision is None else "predict_proba"
+    for method in [asked] + ["predict_proba"] * probabilities:
         if method not in lowered.methods:
             raise NotLowered(f"{type(last).__name__}.{method}")
     chances = lowered.methods["predict_proba"] if probabilities else None
-    return Program((*before, *lowered.scores), lowered.methods[response_method], chances)
+    result = (*lowered.methods[asked], *(decision.steps if decision is not None else ()))
+    return Program((*before, *lowered.scores), result, chances)
 
 
 class _Lower:

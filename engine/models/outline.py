@@ -17,11 +17,12 @@ from engine.models.artifacts import RESPONSE_METHODS, untrusted_types
 from engine.models.candidates import find_walk
 from engine.models.compile import uncompiled
 from engine.models.estimator import answers_in_rows, classes_of, kind_of, require_training, title_of, wanted_by
+from engine.models.holding import own_answer, rounded
 from engine.models.independent import DtypesNeeded
 from engine.models.inputs import Known, known_inputs, known_of_mappings, takes_texts
 from engine.models.lowering import lower
 from engine.models.modelfile import ModelFile, read_file
-from engine.models.parts import as_declared, first_of, takes_mappings
+from engine.models.parts import as_declared, first_of, has_threshold, last_of, takes_mappings
 from engine.models.plausible import as_written, plausible_instance
 from engine.models.predictor import Predictor
 from engine.models.prepared import Opened
@@ -33,7 +34,6 @@ MAX_MADE_UP = 30
 MAX_CHOICES = 200
 MAX_RESULT = 500
 MAX_ASKED = 100
-_DIGITS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,7 @@ def _seen_estimator(model: Model, file: ModelFile, opened: Opened, *, allow_vers
         is_outlier_detector=method == "predict" and kind_of(estimator) == "outlier detector",
         classes=classes,
         probabilities=classes is not None and hasattr(estimator, "predict_proba"),
+        has_threshold=has_threshold(last_of(estimator)),
     )
     if takes_mappings(estimator):
         known = known_of_mappings(first_of(estimator))
@@ -259,12 +260,12 @@ def _asked(asked: _Asked, outline: Outline, seen: _Seen, sample: Sample | None) 
         features = tuple(replace(one, gaps=one.gaps and one.name not in refused) for one in outline.features)
         outline = replace(outline, features=features)
     predict = asked.predictor(outline)
-    answer = _answer(predict, instance) if instance is not None else None
+    answer = own_answer(predict, instance) if instance is not None else None
     if answer is None:
         return outline
     if isinstance(answer[0], list) and outline.classes is not None:  # several classes at once
         outline = replace(outline, classes=None, probabilities=False)
-    result = _rounded(answer[0])
+    result = rounded(answer[0])
     is_short = len(json.dumps(result)) <= MAX_RESULT
     return replace(outline, example=(instance, result)) if is_short else outline
 
@@ -277,29 +278,10 @@ def _refused_gaps(predict: Predictor, outline: Outline, instance: Mapping[str, A
     while waiting:
         names = waiting.pop()
         asked += 1
-        if asked <= MAX_ASKED and _answer(predict, {**instance, **dict.fromkeys(names)}) is not None:
+        if asked <= MAX_ASKED and own_answer(predict, {**instance, **dict.fromkeys(names)}) is not None:
             continue
         if len(names) == 1 or asked > MAX_ASKED:
             refused.update(names)
         else:
             waiting += [names[: len(names) // 2], names[len(names) // 2 :]]
     return refused if refused or asked == 1 else set(gaps)
-
-
-def _answer(predict: Predictor, instance: Any) -> list[Any] | None:
-    """Give the model's result in a list, or None where it refuses, fails or says what JSON cannot hold."""
-    try:
-        result = predict([instance]).result
-        json.dumps(result, allow_nan=False)
-    except MemoryError:
-        raise
-    except Exception:  # noqa: BLE001 - a model may raise anything
-        return None
-    return result
-
-
-def _rounded(result: Any) -> Any:
-    """Leave a fraction the digits that an example is compared by, and some more."""
-    if isinstance(result, list):
-        return list(map(_rounded, result))
-    return float(f"{result:.{_DIGITS}g}") if isinstance(result, float) else result

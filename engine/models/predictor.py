@@ -44,7 +44,8 @@ class Facts:
     `keys` what its probabilities are called; `result` is the form of one result, None where that is not known;
     `largest` is the largest number that is taken in a column, None where that is not known; `trained_with` is the
     version of scikit-learn that saved the model; `report` is how its runtime was chosen, `warnings` are what people
-    should know of the model, and `note` says why what was compiled before is not used.
+    should know of the model, and `note` says why what was compiled before is not used. `threshold` is that of the
+    spec, by the positive class's key.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Facts:
     note: str
     warnings: tuple[Diagnostic, ...] = ()
     dtypes: Mapping[str, str] = field(default_factory=dict)
+    threshold: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def hash(self) -> str:

@@ -22,12 +22,12 @@ def reference_instances(model: Model) -> Iterator[Any]:
     Of an object, a column that is no feature is left out; an array has the cells in their order, and a number or a text
     is the first cell. Raises `SpecError` for what is no CSV.
     """
-    for _, instance in _read(model):
+    for _, instance in reference_rows(model):
         yield instance
 
 
-def _read(model: Model) -> Iterator[tuple[Row, Any]]:
-    """Give each row with its instance."""
+def reference_rows(model: Model) -> Iterator[tuple[Row, Any]]:
+    """Read each row with its instance, as `reference_instances` gives them."""
     if model.reference is None:
         return
     file = read_csv(model.reference, _wrong(model), model.input.document.get("properties", {}))
@@ -77,7 +77,7 @@ def _unusable(model: Model) -> Iterator[str]:
     """Say what is wrong with the first row, if none is an instance of the input."""
     validator = Validator(model.input.document)
     count, first = 0, None
-    for row, instance in _read(model):
+    for row, instance in reference_rows(model):
         if validator.is_valid(instance):
             return
         first = first or (row, instance)

@@ -28,11 +28,13 @@ from sklearn.preprocessing import (
 from engine.models import steps as s
 from engine.models.converting import transformer_graph
 from engine.models.lowered import NotLowered, Steps
+from engine.models.parts import thawed
 from engine.models.selections import selections
 
 
 def preprocessing(estimator: Any) -> tuple[Steps, Any]:
     """Split an estimator into the steps before its last one, and that one."""
+    estimator = thawed(estimator)
     if hasattr(estimator, "best_estimator_"):
         estimator = estimator.best_estimator_
     if not isinstance(estimator, Pipeline):
@@ -47,6 +49,7 @@ def preprocessing(estimator: Any) -> tuple[Steps, Any]:
 
 def transformer(step: Any) -> Steps:
     """Give the steps of a fitted transformer; raise `NotLowered`."""
+    step = thawed(step)
     if isinstance(step, Pipeline):
         before, last = preprocessing(step)
         return (*before, *transformer(last))
