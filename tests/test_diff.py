@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 from modelling import NAMES, OBJECT, ROW, SPECIES, X, y
 from modules import INPUT, save_model, write_module
 from serving import command
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -277,3 +278,22 @@ def test_a_file_finds_the_modules_beside_models_yaml(
     assert (1, "Scale") == (done.exit_code, found["new"]["estimator"])
     for row in found["rows"]:
         assert (row["input"][0], 2 * row["input"][0]) == pytest.approx((row["current"]["result"], row["new"]["result"]))
+
+
+class Centred(RegressorMixin, BaseEstimator):
+    """Answers with the distance from the mean of the batch, as no model should."""
+
+    def fit(self, rows: Any, targets: Any) -> Centred:  # noqa: ARG002
+        self.n_features_in_ = np.shape(rows)[1]
+        return self
+
+    def predict(self, rows: Any) -> Any:
+        return np.asarray(rows)[:, 0] - np.mean(rows)
+
+
+def test_a_warning_of_the_new_file_names_it(write: Write) -> None:
+    write(LinearRegression().fit(X, y), Centred().fit(X, y))
+    warned = "m-2.pkl: warning: the model's answer to a row depends on the other rows of the batch"
+    assert diff().stderr.startswith(warned)
+    (found,) = told()["diagnostics"]
+    assert ("warning", "m-2.pkl", 0) == (found["severity"], found["file"], found["line"])

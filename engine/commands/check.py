@@ -116,7 +116,7 @@ def _features(features: tuple[str, ...] | int | None) -> str:
 def classes_of(facts: Facts) -> str:
     """Name the classes of a model, and its threshold."""
     listed = "" if facts.classes is None else _few(tuple(map(str, facts.classes)))
-    return "; ".join([listed, *(f"{positive} from {bar:g}" for positive, bar in facts.threshold.items())])
+    return "; ".join([listed, *(f"{positive} from {bar}" for positive, bar in facts.threshold.items())])
 
 
 def _few(names: tuple[str, ...], most: int = 4) -> str:

@@ -99,7 +99,7 @@ def _compare_apart(
 
 
 def _print(found: Comparison, name: str, count: int) -> None:
-    report([*found.current.facts.warnings, *found.new.facts.warnings])
+    report(_warnings(found))
     sides = _facts_shown(found.current), _facts_shown(found.new)
     print_table((name, "current", "new"), [(fact, *(side[fact] for side in sides)) for fact in sides[0]])
     click.echo()
@@ -173,8 +173,13 @@ def _microseconds(seconds: float | None) -> str:
     return "" if seconds is None else f"{seconds * _MICROSECONDS:,.0f}"
 
 
+def _warnings(found: Comparison) -> list[Diagnostic]:
+    return sorted((*found.current.facts.warnings, *found.new.facts.warnings))
+
+
 def _as_json(found: Comparison, count: int) -> dict[str, Any]:
     return {
+        "diagnostics": list(map(diagnostic_json, _warnings(found))),
         "asked": found.asked,
         "differ": len(found.differing),
         "current": _side_as_json(found.current),

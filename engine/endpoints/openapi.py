@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from engine.endpoints.answers import decision_text, example_of, fixed_answers, prediction_schema
+from engine.endpoints.answers import description_of, example_of, fixed_answers, prediction_schema
 from engine.endpoints.components import Components, bounded, pascal
 from engine.endpoints.joining import joined, joined_answers
 from engine.endpoints.predict import BATCH_KEY, MODEL_HEADER
@@ -258,14 +258,6 @@ def summary_of(route: Route) -> str:
         does = BUILT_IN[route.built_in][1]
         return does[0].upper() + does[1:]
     return f"Predict with the model {route.model}" if route.model is not None else route.path
-
-
-def description_of(route: Route, spec: Spec, models: Mapping[str, Facts]) -> str:
-    """Say what a route is for, in its own words or those of its model, and by which threshold that answers."""
-    if route.model is None:
-        return route.description
-    words = route.description or spec.models[route.model].description
-    return "\n\n".join(filter(None, (words, decision_text(models[route.model]))))
 
 
 def tags_of(route: Route) -> tuple[str, ...]:

@@ -13,8 +13,9 @@ from urllib.parse import quote, urlencode
 
 import jinja2
 
+from engine.endpoints.answers import description_of
 from engine.endpoints.docs.fields import ABSENT, Field, body_fields, body_of, dump, path_fields
-from engine.endpoints.openapi import ENGINE_TAG, KEY_HEADER, description_of, summary_of, tags_of, without_features
+from engine.endpoints.openapi import ENGINE_TAG, KEY_HEADER, summary_of, tags_of, without_features
 from engine.endpoints.predict import BATCH_KEY
 from engine.endpoints.problems import title
 from engine.jsonschemas import without_properties

@@ -77,7 +77,9 @@ def compare_files(spec: Spec, name: str, file: Path, tolerance: float, progress:
     tallies = tuple(compare_answers(source, rows, current, new, tolerance) for source, rows in sources.items())
     progress(f"{name}: measuring the speed")
     answered = next((tally.answered for tally in tallies if tally.answered is not None), None)
-    return Comparison(*_timed(current, new, answered), tallies)
+    first, second = _timed(current, new, answered)
+    warnings = tuple(_of_file(warning, model, file) for warning in second.facts.warnings)
+    return Comparison(first, replace(second, facts=replace(second.facts, warnings=warnings)), tallies)
 
 
 def _predictor_of(model: Model, spec: Spec, opened: Opened, progress: Progress) -> Predictor:
