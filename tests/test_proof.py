@@ -40,6 +40,7 @@ from engine.models import steps as s
 from engine.models.candidates import CANDIDATES, Subject
 from engine.models.converting import estimator_program
 from engine.models.estimator import SklearnRuntime, inspect
+from engine.models.margins import margin_of
 from engine.models.native import NativeTrees
 from engine.models.program import Program
 from engine.models.proof import Outcome, examine, judge
@@ -68,7 +69,7 @@ class Tried:
         maker = RowMaker(self.model, self.subject.inspected.columns, learnt_ranges(estimator, walk))
         with np.errstate(all="ignore"):
             rows = maker.rows(walk, known_texts(estimator))
-            self.examination = examine(self.baseline, candidates._margin(estimator), rows)
+            self.examination = examine(self.baseline, margin_of(self.subject.inspected), rows)
 
     def program(self, name: str) -> Program:
         return CANDIDATES[name][1](self.subject)

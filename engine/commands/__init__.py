@@ -11,6 +11,7 @@ import click
 from engine.commands.call import call
 from engine.commands.check import check
 from engine.commands.compile import compile_
+from engine.commands.diff import diff
 from engine.commands.init import init
 from engine.commands.lock import lock
 from engine.commands.openapi import openapi
@@ -38,7 +39,7 @@ def cli() -> None:
     """  # noqa: D301 - \b is click's mark for a paragraph that is not wrapped
 
 
-for command in (init, serve, check, compile_, lock, routes, call, predict, openapi, schema):
+for command in (init, serve, check, compile_, diff, lock, routes, call, predict, openapi, schema):
     cli.add_command(command)
 
 

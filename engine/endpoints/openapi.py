@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from engine.endpoints.answers import example_of, fixed_answers, prediction_schema
+from engine.endpoints.answers import description_of, example_of, fixed_answers, prediction_schema
 from engine.endpoints.components import Components, bounded, pascal
 from engine.endpoints.joining import joined, joined_answers
 from engine.endpoints.predict import BATCH_KEY, MODEL_HEADER
@@ -126,7 +126,7 @@ class _Describer:
             "summary": summary_of(route),
             "tags": list(tags_of(route)),
         }
-        if description := description_of(route, self._spec):
+        if description := description_of(route, self._spec, self._models):
             operation["description"] = description
         if route.allowed is not None:
             operation["security"] = [{name: []} for name in _SECURITY_SCHEMES]
@@ -264,11 +264,6 @@ def summary_of(route: Route) -> str:
         does = BUILT_IN[route.built_in][1]
         return does[0].upper() + does[1:]
     return f"Predict with the model {route.model}" if route.model is not None else route.path
-
-
-def description_of(route: Route, spec: Spec) -> str:
-    """Say what a route is for: its own words, else those of its model."""
-    return route.description or (spec.models[route.model].description if route.model is not None else "")
 
 
 def tags_of(route: Route) -> tuple[str, ...]:

@@ -44,7 +44,8 @@ class Facts:
     `keys` what its probabilities are called; `result` is the form of one result, None where that is not known;
     `largest` is the largest number that is taken in a column, None where that is not known; `trained_with` is the
     version of scikit-learn that saved the model; `report` is how its runtime was chosen, `warnings` are what people
-    should know of the model, and `note` says why what was compiled before is not used.
+    should know of the model, and `note` says why what was compiled before is not used. `threshold` is that of the
+    spec, by the positive class's key.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Facts:
     note: str
     warnings: tuple[Diagnostic, ...] = ()
     dtypes: Mapping[str, str] = field(default_factory=dict)
+    threshold: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def hash(self) -> str:
@@ -140,6 +142,12 @@ class Wording:
     classes: tuple[Any, ...] | None
     labels: tuple[str, ...] | None
     keys: tuple[str, ...]
+
+    @classmethod
+    def restored(cls, facts: Mapping[str, Any]) -> Wording:
+        """Make the record that JSON kept."""
+        classes, labels = (None if values is None else tuple(values) for values in (facts["classes"], facts["labels"]))
+        return cls(classes, labels, tuple(facts["keys"]))
 
     def label_by_class(self) -> Mapping[Any, str]:
         """Give each class's label, where there are labels."""

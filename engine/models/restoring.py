@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.errors import Diagnostic
+from engine.models.deciding import named_threshold
 from engine.models.instances import Wanted, columns
 from engine.models.native import NativeTrees
 from engine.models.predictor import Facts, ModelPredictor, Predictor, ResultForm, Wording
@@ -45,7 +46,7 @@ def restore(model: Model, prepared: Prepared, opened: Opened, *, is_shared: bool
     """Make the predictor that an entry describes."""
     facts = prepared.entry.facts
     fitting = columns(model, Wanted.restored(facts["wanted"]))
-    wording = Wording(*(_tuple(facts["wording"][name]) for name in ("classes", "labels", "keys")))
+    wording = Wording.restored(facts["wording"])
     trials = tuple(Trial(**trial) for trial in facts["report"]["trials"])
     programs = {name: load(data) for name, data in prepared.entry.programs.items()}
     report = _as_loaded(Report(**{**facts["report"], "trials": trials}), programs.values())
@@ -60,6 +61,7 @@ def restore(model: Model, prepared: Prepared, opened: Opened, *, is_shared: bool
         features=fitting.names or fitting.count,
         classes=wording.classes,
         keys=wording.keys,
+        threshold=named_threshold(model, wording),
         result=_form(facts.get("result")),
         largest=facts.get("largest"),
         trained_with=facts["trained_with"],
@@ -88,7 +90,3 @@ def _as_loaded(report: Report, programs: Iterable[Program]) -> Report:
 
 def _form(facts: Mapping[str, Any] | None) -> ResultForm | None:
     return ResultForm(tuple(facts["lengths"]), facts["type"]) if facts else None
-
-
-def _tuple(values: list[Any] | None) -> Any:
-    return None if values is None else tuple(values)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.models.batching import OneByOne, SharedRuntime
-from engine.models.predictor import Answer, Runtime
+from engine.models.deciding import decision_of
+from engine.models.predictor import Answer, Runtime, Wording
 from engine.models.prepared import Opened, Prepared
 from engine.models.program import Program
 from engine.models.report import Report
@@ -46,7 +47,11 @@ def _sklearn(model: Model, prepared: Prepared, opened: Opened, *, one_by_one: bo
     if prepared.file is None:
         raise ValueError(f"the file of {model.name} is needed and was left out")
     artifact = opened.open(model, prepared.file, prepared.modules)
-    alone = SklearnRuntime(artifact.estimator, model.response_method, probabilities=model.output.probabilities)
+    facts = prepared.entry.facts
+    decision = decision_of(model, Wording.restored(facts["wording"]), facts["kind"])
+    alone = SklearnRuntime(
+        artifact.estimator, model.response_method, probabilities=model.output.probabilities, decision=decision
+    )
 
     def finding(rows: Any) -> Answer:
         with artifact.modules.found():

@@ -73,6 +73,8 @@ def _about_value(node: Node, violation: Violation, beside: dict[str, Any]) -> st
             return _of_wrong_type(node, violation, beside)
         case "minItems" | "minProperties":
             return f"{_where(violation)} is empty; it needs at least one entry"
+        case "maxProperties":
+            return f"{_where(violation)} has {len(node.plain)} entries; keep {beside['maxProperties']} of them"
         case "minLength":
             return f"{_where(violation)} is empty"
     return f"{_where(violation)}: {violation.detail}"

@@ -52,8 +52,8 @@ class Outline:
 
     An instance is an object of `features`, an array of `count` numbers (any number where that is None), or a text.
     `named_by` says who knows the features' names: the model, its reference, or nobody. `classes` are those of a
-    classifier that answers with one of them. `dtypes` are those that the model needs to be declared. `example` is an
-    instance and the model's own result for it.
+    classifier that answers with one of them, and `has_threshold` tells that it has a threshold of its own. `dtypes` are
+    those that the model needs to be declared. `example` is an instance and the model's own result for it.
     """
 
     title: str
@@ -65,6 +65,7 @@ class Outline:
     is_outlier_detector: bool = False
     classes: tuple[Any, ...] | None = None
     probabilities: bool = False
+    has_threshold: bool = False
     dtypes: Mapping[str, str] = field(default_factory=dict)
     example: tuple[Any, Any] | None = None
 
