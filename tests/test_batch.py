@@ -117,6 +117,20 @@ CASES: dict[str, Callable[[], tuple[Any, dict[str, Any], list[list[Any]]]]] = {
         {"input": OBJECT, "output": {"probabilities": True}, "runtime": "sklearn"},
         X[::17].tolist(),
     ),
+    "a threshold on a table": lambda: (
+        people_model(),
+        {
+            "input": row("age", age=GAP, city={"enum": ["Rome", "Oslo", "Bern"]}),
+            "output": {"labels": ["no", "yes"], "probabilities": True},
+            "threshold": {"yes": 0.9},
+        },
+        [[20, "Rome"], [None, "Oslo"], [64, "Rome"], [33.25, "Bern"], [99, "Bern"]],
+    ),
+    "a threshold for scikit-learn itself": lambda: (
+        KNeighborsClassifier().fit(X, y == 1),
+        {"input": OBJECT, "threshold": 0.9, "runtime": "sklearn"},
+        X[::17].tolist(),
+    ),
     "integers that become texts": lambda: (
         make_pipeline(FunctionTransformer(str_of), OneHotEncoder(), LogisticRegression()).fit(PEOPLE[["zip"]], BOUGHT),
         {"input": row(zip={"type": "integer"}), "examples": [{"input": {"zip": 8004}, "result": 0}]},

@@ -13,15 +13,18 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 from modelling import NAMES, OBJECT, ROW, SPECIES, X, y
 from modules import INPUT, save_model, write_module
 from serving import command
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OrdinalEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from engine import create_app, lock_models
@@ -109,6 +112,26 @@ def test_a_row_of_the_reference_is_named_by_its_line(write: Write) -> None:
     row = next(one for one in told("--rows", "10000")["rows"] if one["source"] == "reference")
     assert (3, X[place].tolist()) == (row["place"], [*row["input"].values()])
     assert "reference, line 3" in diff("m", "m-2.pkl", "--rows", "10000").stdout
+
+
+def test_rows_for_a_table_are_made_up_of_what_the_served_model_has_learnt(write: Write) -> None:
+    """They are of categories that it knows, and its trees tell where the numbers lie."""
+    frame = pd.DataFrame({"plan": ["free", "pro"] * 75, "size": X[:, 2] * 1000})
+    old, new = (
+        make_pipeline(
+            make_column_transformer((OrdinalEncoder(), ["plan"]), remainder="passthrough"),
+            DecisionTreeClassifier(max_depth=depth, random_state=0),
+        ).fit(frame, SPECIES[y])
+        for depth in (1, 2)
+    )
+    properties = {"plan": {"enum": ["free", "pro"]}, "size": {"type": "number"}}
+    write(old, new, input={"type": "object", "required": ["plan", "size"], "properties": properties})
+    found = told("--rows", "10000")
+    assert 0 < found["differ"] == len(found["rows"]) < found["asked"]
+    for differing in found["rows"]:
+        asked = pd.DataFrame([differing["input"]])
+        results = differing["current"]["result"], differing["new"]["result"]
+        assert (old.predict(asked)[0], new.predict(asked)[0]) == results
 
 
 def test_the_largest_difference_is_that_of_the_probabilities(write: Write) -> None:
