@@ -3,13 +3,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-faults soak smoke lint lock bench bench-peers docs clean no-npm
+.PHONY: help serve test test-faults soak corpus smoke lint lock bench bench-peers docs clean no-npm
 
 help:
 	@echo "make serve   install, train the sample model if there is none, serve on http://127.0.0.1:5000 (PORT=... for another)"
 	@echo "make test    install and run the tests"
 	@echo "make test-faults   only those that make things go wrong"
 	@echo "make soak    the long forms of some tests: minutes each"
+	@echo "make corpus  serve models of ten libraries, and compare every answer with the estimator's own: an hour"
 	@echo "make smoke   the README's commands with exactly the versions in requirements.lock, in a venv of their own"
 	@echo "make lint    ruff, mypy and import-linter"
 	@echo "make bench   every contestant side by side; writes docs/benchmarks.md (needs wrk)"
@@ -78,6 +79,10 @@ test-faults: $(VENV)/dev $(SUITE)
 
 soak: $(VENV)/dev $(SUITE)
 	$(BIN)/python -m pytest -m soak
+
+# In an environment of its own, build/corpus/env; it goes on where it was interrupted.
+corpus:
+	$(PYTHON) tests/corpus/run.py
 
 # Nothing is installed here that requirements.lock does not name with its hash, the build backend included.
 build/smoke/installed: requirements.lock pyproject.toml

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import joblib
 from contest import ROOT, WORKLOADS, Contestant, free_port
 
 SERVICE = """routes:
@@ -151,7 +153,7 @@ def mlserver_folder(folder: Path) -> Path:
     """Configure MLServer: 2 workers, adaptive batching."""
     home = folder / "mlserver"
     home.mkdir()
-    shutil.copy(ROOT / "build" / "model.pkl", home / "model.joblib")
+    joblib.dump(pickle.loads((ROOT / "build" / "model.pkl").read_bytes()), home / "model.joblib")
     settings = {"host": "127.0.0.1", "metrics_port": free_port(), "parallel_workers": 2, "debug": False}
     model = {
         "name": "iris",
@@ -168,8 +170,8 @@ def mlserver_folder(folder: Path) -> Path:
 def mlflow_folder(folder: Path) -> Path:
     """Save the model as MLflow has it."""
     script = (
-        "import sys, joblib, mlflow; mlflow.sklearn.save_model("
-        "joblib.load(sys.argv[1]), sys.argv[2], serialization_format='cloudpickle')"
+        "import pickle, sys, mlflow; mlflow.sklearn.save_model("
+        "pickle.load(open(sys.argv[1], 'rb')), sys.argv[2], serialization_format='cloudpickle')"
     )
     home = folder / "mlflow"
     python = ROOT / "build" / "peers" / "mlflow" / "bin" / "python"

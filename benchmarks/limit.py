@@ -38,11 +38,12 @@ STATIC = b'{"hello":"world"}\n'
 
 def convert() -> None:
     """Write the tutorial's forest as skl2onnx has it, in float32."""
-    import joblib
+    import pickle
+
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType
 
-    model = joblib.load(GRAPH.parent / "model.pkl")
+    model = pickle.loads((GRAPH.parent / "model.pkl").read_bytes())
     options = {id(model): {"zipmap": False}}
     graph = to_onnx(model, initial_types=[("rows", FloatTensorType([None, 4]))], options=options)
     GRAPH.write_bytes(graph.SerializeToString())

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import flask
-import joblib
 
 NAMES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
 
 app = flask.Flask(__name__)
-model = joblib.load(Path(__file__).parent.parent / "build" / "model.pkl")
+model = pickle.loads((Path(__file__).parent.parent / "build" / "model.pkl").read_bytes())
 
 
 @app.get("/hello")

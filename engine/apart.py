@@ -19,7 +19,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
-from engine.errors import EngineError
+from engine.errors import EngineError, plural
 
 SECONDS, MEMORY = "ENGINE_CHECK_SECONDS", "ENGINE_CHECK_MEMORY"
 DEFAULT_SECONDS = 300.0
@@ -62,7 +62,8 @@ class Bounds:
     @property
     def shown_memory(self) -> str:
         """The memory in words."""
-        return f"{self.memory / 1024**3:.3g} GiB"
+        unit = "GiB" if self.memory >= _UNITS["GiB"] else "MiB"
+        return f"{self.memory / _UNITS[unit]:.4g} {unit}"
 
 
 def bounds() -> Bounds:
@@ -131,7 +132,7 @@ def run_apart(work: Callable[..., Result], *arguments: Any, hear: Tell) -> Resul
                 raise Lost(step, content or _no_memory(limits))
             step, patience = content if isinstance(content, str) else step, limits.seconds
             hear(content)
-        raise Lost(step, f"it took more than {limits.seconds:.0f} seconds; {SECONDS} allows more")
+        raise Lost(step, f"it took more than {plural(int(limits.seconds), 'second')}; {SECONDS} allows more")
     except (EOFError, ConnectionError):
         process.join()
         raise _ended(process, step, limits) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, cast
 from urllib.parse import quote, unquote, urldefrag, urljoin
 
@@ -122,6 +122,32 @@ def types_of(schema: Any, document: Any, depth: int = 0) -> frozenset[str]:
     return types
 
 
+def is_whole(schema: Any, document: Any, depth: int = 0) -> bool:
+    """Tell whether the only numbers that a schema lets through are integers; false where that is not certain."""
+    if not isinstance(schema, Mapping) or depth > MAX_REFERENCES:
+        return False
+    if schema.get("type") is not None:
+        named = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+        if "number" not in named:
+            return True
+    if "enum" in schema or "const" in schema:
+        values = schema.get("enum", [schema.get("const")])
+        return not any(isinstance(value, float) and not isinstance(value, bool) for value in values)
+    reference = schema.get("$ref")
+    if (
+        isinstance(reference, str)
+        and reference.startswith("#/")
+        and is_whole(lookup(document, reference), document, depth + 1)
+    ):
+        return True
+    if any(is_whole(part, document, depth + 1) for part in schema.get("allOf", ())):
+        return True
+    return any(
+        keyword in schema and all(is_whole(part, document, depth + 1) for part in schema[keyword])
+        for keyword in ("anyOf", "oneOf")
+    )
+
+
 def lookup(document: Any, reference: str) -> Any:
     """Give what a reference such as `#/$defs/size` leads to; `True`, which allows everything, where that is nothing."""
     for token in unquote(reference[2:]).split("/"):
@@ -139,3 +165,13 @@ def _type_of(value: Any) -> str:
         if isinstance(value, cast("type", kind)):
             return name
     return "object"
+
+
+def without_properties(schema: Mapping[str, Any], names: Collection[str]) -> Mapping[str, Any]:
+    """Return an object's schema without some of its properties."""
+    if not names:
+        return schema
+    properties = {name: part for name, part in schema.get("properties", {}).items() if name not in names}
+    required = [name for name in schema.get("required", ()) if name not in names]
+    rest = {keyword: value for keyword, value in schema.items() if keyword != "required"}
+    return {**rest, **({"required": required} if required else {}), "properties": properties}

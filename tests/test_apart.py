@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from engine.apart import Lost, Tell, run_apart
+from engine.apart import Lost, Tell, bounds, run_apart
 from engine.errors import EngineError, SpecError
 from engine.models import lost_at_models
 from engine.spec import load
@@ -62,6 +62,12 @@ def test_a_failure_is_told_with_its_step(
         run_apart(work, hear=lambda _: None)
     assert ("m: computing", why, False) == (lost.value.step, lost.value.why, lost.value.killed)
     assert (work is fail) == ("Traceback" in capfd.readouterr().err)
+
+
+@pytest.mark.parametrize(("stated", "shown"), [("512 MiB", "512 MiB"), ("1023MiB", "1023 MiB"), ("2 GiB", "2 GiB")])
+def test_a_bound_of_memory_is_shown_as_it_was_stated(stated: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENGINE_CHECK_MEMORY", stated)
+    assert shown == bounds().shown_memory
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_without_skops_its_files_ask_for_it(serve: Serve, monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "skops", None)
     with pytest.raises(SpecError) as refused:
         serve(b"", file="m.skops", save=lambda data, path: path.write_bytes(data))
-    assert 'a .skops file needs skops: pip install "endpoint-engine[skops]"' == message(refused)
+    assert "a .skops file needs skops: pip install skops" == message(refused)
 
 
 def test_another_version_of_scikit_learn_is_said_and_can_be_accepted(serve: Serve, tmp_path: Path) -> None:
@@ -131,8 +131,8 @@ def test_a_model_from_a_script_says_where_its_code_must_go(serve: Serve) -> None
     with pytest.raises(SpecError) as refused:
         serve(b"\x80\x04cno_such_module\nShift\n)\x81.", save=lambda content, path: path.write_bytes(content))
     assert (
-        "the model needs the module no_such_module, which cannot be imported here; "
-        "install what has it, or put it beside" == message(refused)
+        "the model needs the module no_such_module, which cannot be imported here; if it is yours, put it beside "
+        "models.yaml, else install the library that the model was trained with" == message(refused)
     )
 
 

@@ -62,7 +62,7 @@ def test_a_short_body_has_its_time_and_ends_once() -> None:
     made.check(made.began + SECONDS + 0.01)
     made.stop(End.CROWDED)
     protocol.futures[0].finish(b"late")
-    assert [(b"", End.SLOW)] == ended.found
+    assert [(b"", End.LATE)] == ended.found
     assert protocol.futures[0].is_cancelled
 
 
@@ -114,7 +114,7 @@ def test_a_body_has_its_time() -> None:
     assert [] == ended.found
     made.check(made.began + SECONDS + 0.01)
     made.check(made.began + SECONDS + 1)
-    assert [(b"", End.SLOW)] == ended.found
+    assert [(b"", End.LATE)] == ended.found
     assert protocol.futures[0].is_cancelled
 
 

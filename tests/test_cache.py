@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import joblib
@@ -14,9 +16,11 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.svm import SVC
 
 from engine.models import compile as compiling
-from engine.models import compile_models, writable_cache
+from engine.models import compile_models, restoring, writable_cache
 from engine.models.cache import VARIABLE, Cache, Entry
-from engine.spec import Spec, load
+from engine.models.dtypes import Table
+from engine.models.report import Report
+from engine.spec import Spec, load, write_whole
 
 INSTANCE = X[0].tolist()
 
@@ -55,10 +59,14 @@ def test_a_model_is_compiled_once(folder: Path, monkeypatch: pytest.MonkeyPatch)
     assert [1, 0, 0] == [compile_and_count(spec, monkeypatch) for _ in range(3)]
 
 
-def test_the_cache_is_its_owners_alone(folder: Path) -> None:
+@pytest.mark.parametrize(("mode", "expected"), [(0o600, 0o600), (0o666, 0o644), (0o640, 0o640)])
+def test_only_its_owner_may_write_an_entry_and_who_may_read_the_model_may_read_it(
+    folder: Path, mode: int, expected: int
+) -> None:
+    (folder / "m.pkl").chmod(mode)
     compile_models(load(folder / "routes.yaml"))
     (entry,) = entries(folder)
-    assert (0o700, 0o600) == (entry.parent.stat().st_mode & 0o777, entry.stat().st_mode & 0o777)
+    assert (0o755, expected) == (entry.parent.stat().st_mode & 0o777, entry.stat().st_mode & 0o777)
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o1777])
@@ -156,8 +164,31 @@ def test_a_folder_that_cannot_be_written_to_costs_only_time(folder: Path, monkey
     monkeypatch.setenv(VARIABLE, str(folder / ".engine" / "cache"))
     with writable_cache(folder):
         assert [1, 0] == [compile_and_count(spec, monkeypatch) for _ in range(2)]
-        assert str(folder) not in os.environ[VARIABLE]
-    assert str(folder) in os.environ[VARIABLE]
+        assert Path(os.environ["ENGINE_SPARE_CACHE_DIR"]).is_dir()
+    assert "ENGINE_SPARE_CACHE_DIR" not in os.environ
+
+
+def test_beside_a_cache_that_cannot_be_written_to_entries_are_read_from_it_and_kept_elsewhere(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = load(folder / "routes.yaml")
+    assert 1 == compile_and_count(spec, monkeypatch)
+    monkeypatch.setattr(Cache, "is_writable", lambda _: False)
+    monkeypatch.setattr("engine.models.cache.write_whole", refusing(folder / ".engine", write_whole))
+    with writable_cache(folder):
+        assert 0 == compile_and_count(spec, monkeypatch)
+        changed = write_models(folder, description="", batch={"max_size": 7})
+        assert [1, 0] == [compile_and_count(changed, monkeypatch) for _ in range(2)]
+    assert 1 == len(entries(folder))
+
+
+def refusing(read_only: Path, write: Callable[..., None]) -> Callable[..., None]:
+    def write_elsewhere(path: Path, *rest: object) -> None:
+        if path.is_relative_to(read_only):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        write(path, *rest)
+
+    return write_elsewhere
 
 
 def test_a_worker_never_opens_the_file_of_a_compiled_model_as_a_pickle(
@@ -188,7 +219,9 @@ def test_the_size_of_a_batch_is_its_rows_whatever_their_form() -> None:
     """A table of many columns and one row is no batch."""
     asked: list[str] = []
     programs = {"one": lambda _: asked.append("one"), "batch": lambda _: asked.append("batch")}
-    runtime = compiling._runtime(None, compiling.Prepared("key", Entry({}, {}), None), programs, 3, None)
-    for rows in (np.zeros((2, 9)), np.zeros((3, 9)), {name: np.zeros(2) for name in "abcd"}, {"a": np.zeros(3)}):
+    report = Report("numpy", batch_runtime="native", batch_from=3)
+    runtime = restoring._runtime(None, restoring.Prepared("key", Entry({}, {}), None, ""), programs, report, None)
+    wide, long = Table({name: np.zeros(2) for name in "abcd"}, {}), Table({"a": np.zeros(3)}, {})
+    for rows in (np.zeros((2, 9)), np.zeros((3, 9)), wide, long):
         runtime(rows)
     assert ["one", "batch", "one", "batch"] == asked

@@ -78,3 +78,29 @@ def test_processes_of_a_user_share_its_limit(groups: Path, monkeypatch: pytest.M
     monkeypatch.setattr(capacity.os, "geteuid", lambda: 0)
     assert 512 == capacity.most_threads(2)
     assert groups.exists()
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "cores"),
+    [("max 100000", "max 100000", 8), ("max 100000", "250000 100000", 3), ("50000 100000", "max 100000", 1)],
+)
+def test_cores_are_those_of_the_quota_of_a_control_group(
+    groups: Path, outer: str, inner: str, cores: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capacity.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    (groups / "outer" / "cpu.max").write_text(f"{outer}\n")
+    (groups / "outer" / "inner" / "cpu.max").write_text(f"{inner}\n")
+    assert cores == capacity.usable_cores()
+
+
+@pytest.mark.parametrize(("quota", "cores"), [("-1", 8), ("150000", 2), ("1600000", 8)])
+def test_cores_are_those_of_the_quota_of_a_control_group_of_version_1(
+    groups: Path, quota: str, cores: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capacity.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    (groups / "self").write_text("3:cpu,cpuacct:/inner\n1:name=systemd:/inner\n")
+    group = groups / "cpu,cpuacct" / "inner"
+    group.mkdir(parents=True)
+    (group / "cpu.cfs_quota_us").write_text(f"{quota}\n")
+    (group / "cpu.cfs_period_us").write_text("100000\n")
+    assert cores == capacity.usable_cores()

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,3 +114,14 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
 
 def test_the_readme_fits_on_a_screen_or_two() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) < 130
+
+
+def test_pages_and_messages_name_packages_that_any_index_has() -> None:
+    """The engine itself may come from anywhere, so that no extra of it is named."""
+    files = [*PAGES, *sorted((ROOT / "engine").rglob("*.py"))]
+    named = [one for file in files for one in re.findall(r"pip install [^\n\"\`]*", file.read_text())]
+    assert not [one for one in named if "endpoint-engine" in one]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    needed = {re.match(r"[a-z]+", one)[0] for extra in ("pandas", "redis", "skops") for one in extras[extra]}
+    told = (ROOT / "docs" / "serving.md").read_text().partition("**Packages.**")[2].partition("\n\n")[0]
+    assert needed == {*re.findall(r"`([a-z]+)`", told)} - {"check"}

@@ -82,6 +82,19 @@ def test_the_fields_of_a_model_are_filled_in_from_its_first_example(app_of: AppO
     assert {"sepal_length": "5.9", "sepal_width": "3.0", "petal_length": "5.1", "petal_width": "1.8"} == shown
 
 
+def test_features_in_the_path_are_fields_of_the_path(app_of: AppOf) -> None:
+    routes = "routes: [{path: '/p/<sepal_length>/<float:petal_width>', model: iris}]"
+    page = Page(app_of(routes, IRIS).test_client().get("/docs").text)
+    fields = [(one["data-field"], one["data-role"], one["value"]) for one in page.all("input") if "data-field" in one]
+    assert [
+        ("sepal_length", "path", "5.9"),
+        ("petal_width", "path", "1.8"),
+        ("sepal_width", "member", "3.0"),
+        ("petal_length", "member", "5.1"),
+    ] == fields[:4]
+    assert '"$SERVICE"/p/5.9/1.8' in page.text
+
+
 def test_every_label_has_its_field_and_every_description_is_there(app_of: AppOf) -> None:
     page = Page(app_of(ROUTES, IRIS).test_client().get("/docs").text)
     ids = [found["id"] for _, found in page.elements if "id" in found]

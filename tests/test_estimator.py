@@ -25,12 +25,13 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.neighbors import KernelDensity, KNeighborsClassifier
 from sklearn.pipeline import FeatureUnion, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import SVC, OneClassSVM
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils import all_estimators
 
 from engine.errors import SpecError
+from engine.models.ranges import learnt_ranges
 
 
 def fitted(name: str, estimator_class: type) -> Any:
@@ -171,25 +172,27 @@ def test_a_number_is_one_column(serve: Serve) -> None:
 
 
 class Fails(ClassifierMixin, BaseEstimator):
-    """An estimator with a mistake of its own."""
+    """An estimator with a mistake of its own, for what is large."""
 
     def fit(self, X: Any, y: Any) -> Fails:  # noqa: N803
         self.classes_ = np.unique(y)
         self.n_features_in_ = X.shape[1]
         return self
 
-    def predict(self, X: Any) -> Any:  # noqa: ARG002, N803
-        raise ValueError("secret")
+    def predict(self, X: Any) -> Any:  # noqa: N803
+        if (X > 100).any():
+            raise ValueError("secret")
+        return np.zeros(len(X), int)
 
 
 def test_a_failure_of_the_estimators_own_is_no_refusal(serve: Serve) -> None:
     with pytest.raises(ValueError, match="secret"):
-        serve(Fails().fit(X, y))([X[0].tolist()])
+        serve(Fails().fit(X, y))([[1, 2, 3, 101]])
 
 
 def test_an_example_on_which_the_model_fails_is_told(serve: Serve) -> None:
     with pytest.raises(SpecError) as refused:
-        serve(Fails().fit(X, y), examples=[{"input": [1, 2, 3, 4], "result": 1}])
+        serve(Fails().fit(X, y), examples=[{"input": [1, 2, 3, 101], "result": 1}])
     assert "the model fails on this example: ValueError: secret" == message(refused)
 
 
@@ -308,6 +311,25 @@ def test_a_classifier_of_several_classes_at_once_has_no_labels(inner: Any, serve
     with pytest.raises(SpecError) as refused:
         serve(estimator, output={"labels": ["p", "q"]})
     assert "predicts several outputs, so it has no labels" in message(refused)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        TransformedTargetRegressor(LinearRegression(), func=np.log1p, inverse_func=np.expm1),
+        TransformedTargetRegressor(
+            LinearRegression(), transformer=make_pipeline(FunctionTransformer(np.log1p, np.expm1), StandardScaler())
+        ),
+    ],
+    ids=["functions", "a pipeline"],
+)
+def test_parts_for_the_target_select_no_columns(estimator: Any, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor do they say between which values a column lies; pandas is not needed."""
+    served = serve(estimator.fit(FRAME, y), input=AB)
+    assert ("array", {}) == (served.columns.form, learnt_ranges(estimator.fit(FRAME[["a"]], y), None))
+    np.testing.assert_allclose(estimator.fit(FRAME, y).predict(FRAME), served(FRAME.to_dict("records")).result)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    serve(estimator, input=AB, runtime="sklearn")
 
 
 @pytest.mark.parametrize("values", [["x", "y", None] * 20, [True, False, None] * 20], ids=str)

@@ -224,7 +224,8 @@ def test_the_rest_of_a_body_that_is_too_large_is_read_and_dropped(front: Front, 
 @pytest.mark.parametrize(
     ("why", "status", "detail"),
     [
-        (End.SLOW, 408, "the body did not arrive in time; it may take 30 seconds, at 1,024 bytes a second or more"),
+        (End.LATE, 408, "the body did not arrive within 30 s (limits.body_time)"),
+        (End.SLOW, 408, "the body arrived too slowly; it must have at least 1,024 bytes a second (limits.body_rate)"),
         (End.CROWDED, 503, "the service is receiving too many other bodies"),
     ],
 )

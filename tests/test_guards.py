@@ -576,7 +576,7 @@ def spec_with(storage: str, failure: str) -> str:
 def test_a_package_that_is_lacking_is_told(spec_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (spec_folder / "routes.yaml").write_text(spec_with("redis://localhost", "allow"))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "redis" else name)
-    with pytest.raises(Exception, match=r"pip install 'endpoint-engine\[redis\]'"):
+    with pytest.raises(Exception, match=r"rates in Redis need other packages: pip install redis\n"):
         load()
 
 

@@ -23,12 +23,14 @@ from modelling import FRAME, X, unnamed, y
 from serving import command
 from skl2onnx import to_onnx
 from sklearn.cluster import DBSCAN
+from sklearn.compose import make_column_transformer
 from sklearn.ensemble import (
     RandomForestClassifier,
 )
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from engine import create_app
@@ -404,9 +406,50 @@ def test_a_reference_lacks_what_the_model_takes() -> None:
     assert lines == [*map(str, run("model.pkl", "--reference", "rows.csv").exception.diagnostics)]
 
 
+def dates_in_numbers() -> str:
+    frame = FRAME.assign(sepal_width="2024-01-01")
+    frame.to_csv("rows.csv", index=False)
+    return 'column "sepal_width" has "2024-01-01", which is not a number; leave the cell empty where there is no value'
+
+
+class Lines(LinearRegression):
+    """Somebody's own estimator, which might take texts."""
+
+
+@pytest.mark.parametrize(
+    "before", [SimpleImputer(), SimpleImputer(strategy="most_frequent"), StandardScaler()], ids=str
+)
+def test_dates_in_a_column_of_numbers_are_told(before: Any, folder: Path) -> None:
+    """Imputers and scalers that have seen numbers take nothing else."""
+    columns = make_column_transformer((before, list(FRAME.columns)))
+    save(make_pipeline(columns, Lines()).fit(FRAME, y))
+    expected = dates_in_numbers()
+    before = contents(folder)
+    done = run("model.pkl", "--reference", "rows.csv")
+    assert [f"rows.csv: error: line 2: {expected}"] == [*map(str, done.exception.diagnostics)]
+    assert before == contents(folder)
+
+
+def twice(frame: Any) -> Any:
+    return frame * 2.5
+
+
+def test_a_model_that_answers_no_row_of_the_reference_is_not_written(folder: Path) -> None:
+    """What takes only numbers need not say so; the first row that it fails on is shown."""
+    save(make_pipeline(FunctionTransformer(twice), LinearRegression()).fit(FRAME, y))
+    dates_in_numbers()
+    before = contents(folder)
+    done = run("model.pkl", "--reference", "rows.csv")
+    (found,) = done.exception.diagnostics
+    assert "the model answers none of the " in found.message
+    assert "raised TypeError: can't multiply sequence by non-int of type" in found.message
+    assert "with what init would write, the spec has mistakes, so nothing was written:" in done.stderr
+    assert before == contents(folder)
+
+
 def test_an_example_that_would_not_pass_check_is_left_out_and_this_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     save(LinearRegression().fit(X, y))
-    monkeypatch.setattr("engine.models.outline._rounded", lambda _: 7.5)
+    monkeypatch.setattr("engine.models.interview._rounded", lambda _: 7.5)
     done = run("model.pkl")
     said = "no example is written, for it would not pass check: the model answers "
     assert (0, said) == (done.exit_code, done.stderr[: len(said)])
@@ -446,7 +489,10 @@ NO_MODEL: dict[str, tuple[Callable[[], Any] | None, str, str]] = {
     "of no format": (
         lambda: LinearRegression().fit(X, y),
         "model.sav",
-        'unknown model format ".sav" (there are: .pkl, .pickle, .joblib, .skops, .onnx)',
+        (
+            'unknown model format ".sav" (known: .pkl, .pickle, .joblib, .skops, .onnx); rename it to "model.pkl" if '
+            "pickle or joblib wrote it"
+        ),
     ),
 }
 
@@ -565,8 +611,38 @@ def test_a_graph_tells_its_columns_and_classes() -> None:
     assert example["result"] == forest.predict([list(example["input"].values())])[0]
 
 
+def test_a_graphs_probabilities_in_dictionaries_are_offered() -> None:
+    """By the classes that the graph's ZipMap names."""
+    forest = RandomForestClassifier(3, random_state=0).fit(X, np.array(["a", "b", "c"])[y])
+    Path("model.onnx").write_bytes(to_onnx(forest, X[:1].astype(np.float32)).SerializeToString())
+    assert 0 == run("model.onnx").exit_code
+    assert {"probabilities": True} == entry()["output"]
+
+
+def test_a_graph_of_pictures_is_refused() -> None:
+    picture = to_onnx(LinearRegression().fit(X, y), X[:1].astype(np.float32))
+    for length in (8, 8):
+        picture.graph.input[0].type.tensor_type.shape.dim.add().dim_value = length
+    Path("model.onnx").write_bytes(picture.SerializeToString())
+    assert "has 4 dimensions (any x 4 x 8 x 8); an instance is a row of numbers" in str(run("model.onnx").exception)
+
+
+def test_a_folder_of_mlflow_names_the_model_in_it() -> None:
+    Path("mine").mkdir()
+    for name in ("MLmodel", "model.pkl"):
+        Path("mine", name).touch()
+    said = "mine: error: this is a folder; name the model in it: mine/model.pkl\n1 error"
+    assert said == str(run("mine").exception)
+
+
+def test_a_compressed_file_gives_its_name_to_the_model() -> None:
+    joblib.dump(LinearRegression().fit(X, y), "houses.joblib.gz")
+    assert 0 == run("houses.joblib.gz").exit_code
+    assert ["houses"] == [*yaml.safe_load(Path("models.yaml").read_text())["models"]]
+
+
 def test_an_example_that_the_compiled_model_answers_otherwise_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     save(DecisionTreeClassifier(random_state=0).fit(X, y))
-    monkeypatch.setattr("engine.models.outline._rounded", lambda _: "nothing like it")
+    monkeypatch.setattr("engine.models.interview._rounded", lambda _: "nothing like it")
     assert 0 == run("model.pkl").exit_code
     assert "examples" not in entry()

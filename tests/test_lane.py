@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 from collections.abc import Iterator
@@ -72,7 +73,19 @@ ANSWERS = st.one_of(
 PATHS = ["/", "/a", "/a/", "/b/<x>", "/b/c", "/é", "/Ã©", "/n/<int:x>"]
 REQUEST_BODIES = st.sampled_from(
     [
-        *(b"", b"{}", b"{", b"[]", b'{"stars": 3}', b'{"stars": "x"}', b" ", b"\xff", b'{"stars": 3}' + b" " * 3000),
+        *(
+            b"",
+            b"{}",
+            b"{",
+            b"[]",
+            b'{"stars": NaN}',
+            gzip.compress(b'{"stars": 3}'),
+            b'{"stars": 3}',
+            b'{"stars": "x"}',
+            b" ",
+            b"\xff",
+            b'{"stars": 3}' + b" " * 3000,
+        ),
         json.dumps(INSTANCE).encode(),
         json.dumps({"instances": [INSTANCE] * 3}).encode(),
         json.dumps({**INSTANCE, "petal_width": 1e39}).encode(),
@@ -118,6 +131,8 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
     paths = draw(st.lists(st.sampled_from(PATHS), min_size=1, max_size=5, unique=True))
     routes = [{"path": path, **draw(ANSWERS)} for path in paths]
     for route in routes:
+        if "model" in route:  # whose path parameters are features
+            route["path"] = route["path"].replace("<x>", "<sepal_length>").replace("<int:x>", "<int:petal_width>")
         if "<x>" not in route["path"] and "html" in (route.get("response") or {}):
             route["response"]["html"] = "<p>plain</p>"
         if "<int:x>" in route["path"] and "model" not in route and "html" in route["response"]:
@@ -135,7 +150,8 @@ def sometimes(draw: st.DrawFn, values: st.SearchStrategy[str]) -> str | None:
 def requests(draw: st.DrawFn, spec: dict[str, Any]) -> dict[str, Any]:
     """Mostly a request that a route of the spec is for, in part with something odd about it."""
     route = draw(st.sampled_from(spec["routes"]))
-    path = route["path"].replace("<x>", "d").replace("<int:x>", "7").encode().decode("latin-1")
+    path = route["path"].replace("<x>", "d").replace("<int:x>", "7")
+    path = path.replace("<sepal_length>", "5.5").replace("<int:petal_width>", "1").encode().decode("latin-1")
     methods = route.get("methods") or (["POST"] if "model" in route else ["GET"])
     method = draw(st.sampled_from(methods))
     body = draw(REQUEST_BODIES) if method != "GET" or draw(st.integers(0, 3)) == 0 else b""
@@ -161,6 +177,7 @@ def requests(draw: st.DrawFn, spec: dict[str, Any]) -> dict[str, Any]:
         "HTTP_X_REQUEST_ID": st.sampled_from(["abc-1", "a b", "x" * 200, "a\x1b[2J"]),
         "HTTP_TRACEPARENT": st.sampled_from([f"00-{'a' * 32}-{'b' * 16}-01", f"00-{'0' * 32}-{'b' * 16}-01", "x"]),
         "HTTP_TRANSFER_ENCODING": st.just("chunked"),
+        "HTTP_CONTENT_ENCODING": st.sampled_from(["gzip", "identity", "br"]),
         "CONTENT_TYPE": st.sampled_from(["application/json", "text/plain", ""]),
     }
     chosen = {name: sometimes(draw, values) for name, values in optional.items()}

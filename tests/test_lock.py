@@ -103,6 +103,22 @@ def named(names: str) -> dict[str, Any]:
     return {"type": "object", "required": list(names), "properties": properties}
 
 
+def test_a_file_whose_examples_fail_is_not_pinned(folder: Path) -> None:
+    """Nor is any other; what was pinned stays as it is."""
+    first = run("lock")
+    before = (folder / "models.lock").read_bytes()
+    train(folder / "n.pkl")
+    joblib.dump(DecisionTreeClassifier(random_state=0).fit(X, (y + 1) % 3), folder / "m.pkl")
+    examples = [{"input": X[place].tolist(), "result": int(y[place])} for place in (0, -1)]
+    write_models(folder, m={"file": "m.pkl", "input": ROW, "examples": examples}, n={"file": "n.pkl", "input": ROW})
+    refused = run("lock")
+    assert (0, 1, "") == (first.returncode, refused.returncode, refused.stdout)
+    assert 2 == refused.stderr.count("error: the model answers ")
+    assert "models.yaml:" in refused.stderr
+    assert "error: the model answers 1, not 0" in refused.stderr
+    assert before == (folder / "models.lock").read_bytes()
+
+
 def test_a_file_that_differs_from_its_pin_is_not_opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lock_models()
     pinned = pins(folder)["m"]["sha256"]
@@ -192,7 +208,7 @@ def test_only_what_is_pinned_is_served_with_locked(folder: Path) -> None:
         "if you trust its file, pin it: python -m engine lock m"
     )
     done = run("serve", "--locked", "-p", "0")
-    assert (1, expected) == (done.returncode, done.stderr.splitlines()[0])
+    assert (1, expected) == (done.returncode, done.stderr.splitlines()[1])
     assert not (folder / "models.lock").exists()
 
 
@@ -290,8 +306,8 @@ def test_the_same_bytes_under_another_format_are_not_opened(folder: Path) -> Non
 def test_what_json_cannot_hold_is_no_golden_answer(folder: Path) -> None:
     """A model that answers -inf for some rows can be pinned and served."""
     joblib.dump(LogOfFirst().fit(X, y), folder / "m.pkl")
-    examples = [{"input": [0, 0, 0, 0], "result": 0}, {"input": [1, 0, 0, 0], "result": 0}]
-    write_models(folder, m={"file": "m.pkl", "input": ROW, "examples": examples})
+    (folder / "rows.csv").write_text("a,b,c,d\n0,0,0,0\n1,0,0,0\n")
+    write_models(folder, m={"file": "m.pkl", "input": ROW, "reference": "rows.csv"})
     lock_models()
     assert [{"input": [1, 0, 0, 0], "result": 0.0}] == pins(folder)["m"]["golden"]
 

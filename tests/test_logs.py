@@ -78,10 +78,14 @@ def test_with_json_every_line_is_json(serve_here: Callable[..., Server], tmp_pat
     server = serve_here("--log-format", "json", "-w", "2")
     assert 0 == server.stop()
     said = [json.loads(line) for line in server.lines]
-    assert ["warning", "info", "info", "info"] == [event["level"] for event in said]
-    assert said[0]["message"].startswith("routes.yaml:1:23: warning: each of the 2 workers counts by itself")
-    assert f"serving on http://127.0.0.1:{server.port}" == said[1]["message"]
-    assert ["stopping; what was accepted is answered first", "stopped"] == [event["message"] for event in said[2:]]
+    assert ["info", "warning", "info", "info", "info"] == [event["level"] for event in said]
+    assert said[1]["message"].startswith("routes.yaml:1:23: warning: each of the 2 workers counts by itself")
+    assert [
+        "checking routes.yaml",
+        f"serving on http://127.0.0.1:{server.port}",
+        "stopping; what was accepted is answered first",
+        "stopped",
+    ] == [event["message"] for event in (said[0], *said[2:])]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +107,8 @@ def test_with_json_a_failed_start_is_json_too(routes: str, told: str, tmp_path: 
             check=False,
             timeout=60,
         )
-    (event,) = map(json.loads, done.stderr.splitlines())
+    begun, event = map(json.loads, done.stderr.splitlines())
+    assert ("info", "checking routes.yaml") == (begun["level"], begun["message"])
     assert (1, "", "error") == (done.returncode, done.stdout, event["level"])
     assert re.match(told, event["message"])
 

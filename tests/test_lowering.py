@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from modelling import SPECIES, Serve, X, y
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import (
     AdaBoostClassifier,
@@ -23,16 +24,17 @@ from sklearn.ensemble import (
 )
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import ClassifierChain, MultiOutputClassifier, RegressorChain
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC, SVR, NuSVC, OneClassSVM
+from sklearn.preprocessing import FunctionTransformer, KBinsDiscretizer, SplineTransformer, StandardScaler
+from sklearn.svm import SVC, SVR, LinearSVC, NuSVC, OneClassSVM
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 random = np.random.default_rng(0)
-ROWS = np.vstack([X, X + random.normal(scale=2, size=X.shape)])
+ROWS = np.vstack([X, np.abs(X + random.normal(scale=2, size=X.shape))])
 LOGISTIC = make_pipeline(StandardScaler(), LogisticRegression())
 FOREST = RandomForestClassifier(5, random_state=0)
 TWO = [("logistic", LOGISTIC), ("forest", FOREST)]
@@ -75,6 +77,22 @@ MODELS: dict[str, tuple[Any, Any]] = {
     "SVM, regression": (SVR(), LENGTH),
     "SVM, one class": (OneClassSVM(nu=0.1), y),
     "kernel ridge": (KernelRidge(kernel="rbf"), LENGTH),
+    "calibrated, 2 classes": (CalibratedClassifierCV(LinearSVC(), cv=2), SPECIES[BINARY.astype(int)]),
+    "calibrated, 3 classes": (CalibratedClassifierCV(FOREST, method="isotonic", cv=3), SPECIES[y]),
+    "calibrated, a pipeline": (CalibratedClassifierCV(LOGISTIC, method="isotonic", ensemble=False), BINARY),
+    "bins": (make_pipeline(KBinsDiscretizer(5, quantile_method="linear"), LogisticRegression()), SPECIES[y]),
+    "bins in order": (make_pipeline(KBinsDiscretizer(4, encode="ordinal", strategy="uniform"), FOREST), y),
+    "logarithms": (make_pipeline(FunctionTransformer(np.log1p), LinearRegression()), LENGTH),
+    "mixture": (GaussianMixture(3, random_state=0), y),
+    "mixture, one shape": (GaussianMixture(3, covariance_type="tied", random_state=0), y),
+    "mixture along the axes": (GaussianMixture(3, covariance_type="diag", random_state=0), y),
+    "splines": (make_pipeline(SplineTransformer(), Ridge()), LENGTH),
+    "splines that go on": (make_pipeline(SplineTransformer(degree=2, extrapolation="continue"), Ridge()), LENGTH),
+    "splines on lines": (make_pipeline(SplineTransformer(extrapolation="linear"), Ridge()), LENGTH),
+    "splines in circles": (
+        make_pipeline(SplineTransformer(4, extrapolation="periodic", include_bias=False), Ridge()),
+        LENGTH,
+    ),
 }
 
 
@@ -101,6 +119,8 @@ def test_a_model_made_of_others_is_compiled_and_right(name: str, serve: Serve) -
         *((name, "predict_proba") for name in ("bagged trees", "bagged linear models", "stack", "vote, soft")),
         ("one against the rest", "decision_function"),
         *((name, "decision_function") for name in ("SVM", "SVM, 2 classes", "SVM, one class")),
+        *((name, "predict_proba") for name in ("calibrated, 2 classes", "calibrated, 3 classes", "mixture")),
+        ("mixture", "score_samples"),
     ],
 )
 def test_their_other_methods_are_compiled_too(name: str, method: str, serve: Serve) -> None:

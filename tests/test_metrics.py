@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -153,7 +154,9 @@ def test_callers_that_share_a_call_are_one_batch(app_of: AppOf) -> None:
     assert 8 == value(samples, "model_batch_rows_sum", model="iris")
     assert 1 <= value(samples, "model_batch_rows_count", model="iris") < 8
     assert 8 == value(samples, "model_duration_seconds_count", model="iris")
-    assert 1 == value(samples, "model_info", model="iris", runtime="sklearn", estimator="RandomForestClassifier")
+    sha256 = hashlib.sha256(Path("build/model.pkl").read_bytes()).hexdigest()
+    told = {"model": "iris", "runtime": "sklearn", "estimator": "RandomForestClassifier", "hash": sha256[:12]}
+    assert 1 == value(samples, "model_info", **told)
 
 
 def test_a_scrape_gathers_all_workers(serve_here: Callable[..., Server], tmp_path: Path) -> None:

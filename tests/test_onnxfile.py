@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from graphing import ending, graph, lookup, of_values, reaching
-from modelling import OBJECT, Serve, X, message, y
+from modelling import OBJECT, SPECIES, Serve, X, message, y
 from skl2onnx import to_onnx
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -186,19 +186,51 @@ def test_a_graph_without_results_is_told(name: str, serve: Serve) -> None:
     assert told == message(refused)
 
 
-@pytest.mark.parametrize("keys", [{"response_method": "predict_proba"}, {"output": {"probabilities": True}}])
-def test_probabilities_in_dictionaries_are_told(keys: dict[str, Any], serve: Serve) -> None:
-    """What skl2onnx makes of a classifier unless it is told otherwise."""
-    estimator = LogisticRegression(max_iter=1000).fit(X, y)
+@pytest.mark.parametrize("target", [y, SPECIES[y]], ids=["numbers", "texts"])
+def test_probabilities_in_dictionaries_are_read(target: Any, serve: Serve) -> None:
+    """What skl2onnx makes of a classifier unless it is told otherwise: its ZipMap also names the classes."""
+    estimator = LogisticRegression(max_iter=1000).fit(X, target)
     by_default = to_onnx(estimator, X[:1].astype(np.float32))
+    assert "ZipMap" in [node.op_type for node in by_default.graph.node]
+    prediction = serve(by_default, file="m.onnx", save=save, output={"probabilities": True})(X[::30].tolist())
+    assert estimator.predict(X[::30]).tolist() == prediction.result
+    expected = [
+        dict(zip(map(str, estimator.classes_), row, strict=True)) for row in estimator.predict_proba(X[::30]).tolist()
+    ]
+    for wanted, found in zip(expected, prediction.probabilities, strict=True):
+        assert pytest.approx(wanted, abs=1e-5) == found
+    chances = serve(None, file="m.onnx", response_method="predict_proba")(X[:2].tolist()).result
+    assert pytest.approx(estimator.predict_proba(X[:2]), abs=1e-5) == np.array(chances)
+
+
+def test_probabilities_in_other_sequences_are_told(serve: Serve) -> None:
+    label = NODE("Cast", ["x"], ["label"], to=onnx.TensorProto.INT64)
+    outputs = [TENSOR("label", onnx.TensorProto.INT64, None), LISTS]
+    model = ending([label, NODE("SequenceConstruct", ["x"], ["y"])], *outputs)
     with pytest.raises(SpecError) as refused:
-        serve(by_default, file="m.onnx", save=save, **keys)
-    told = (
-        'the output "output_probability" is of type seq(map(int64,tensor(float))); the probabilities must be a tensor '
+        serve(model, file="m.onnx", save=save, input=ONE, response_method="predict_proba")
+    told = 'the output "y" is of type seq(tensor(float)); the probabilities must be a tensor of numbers: '
+    assert told + 'export the model with options={"zipmap": False}' == message(refused)
+
+
+def test_a_graph_of_pictures_is_told_what_an_instance_is(serve: Serve) -> None:
+    picture = graph([NODE("Identity", ["x"], ["y"])])
+    picture.graph.input[0].CopyFrom(TENSOR("x", FLOAT, [None, 3, 8, 8]))
+    with pytest.raises(SpecError) as refused:
+        serve(picture, file="m.onnx", save=save, input=ONE)
+    assert message(refused) == (
+        'the input "x" of the graph has 4 dimensions (any x 3 x 8 x 8); an instance is a row of numbers, so the input '
+        "needs two: rows and columns. Export the graph with a reshape in front"
     )
-    assert message(refused) == told + 'of numbers: export the model with options={"zipmap": False}'
-    predictor = serve(by_default, file="m.onnx", save=save)
-    assert estimator.predict(X[::50]).tolist() == predictor(X[::50].tolist()).result
+
+
+@pytest.mark.parametrize("rows", [None, 1], ids=["any number of rows", "one row"])
+def test_a_regression_in_one_column_gives_one_number_a_row(rows: int | None, serve: Serve) -> None:
+    double = graph([NODE("Add", ["x", "x"], ["y"])], rows=rows)
+    double.graph.output[0].CopyFrom(TENSOR("y", FLOAT, [rows, 1]))
+    predictor = serve(double, file="m.onnx", save=save, input=ONE)
+    assert [2.0] == predictor([[1]]).result
+    assert [2.0, 4.0, 6.0] == predictor([[1], [2], [3]]).result
 
 
 UNEVEN = {
@@ -221,7 +253,5 @@ def test_every_instance_gets_a_result_of_its_own(name: str, serve: Serve) -> Non
 
 def test_several_results_for_one_instance_are_no_answer(serve: Serve) -> None:
     both = ending([NODE("Concat", ["x", "x"], ["y"], axis=0)], TENSOR("y", FLOAT, None))
-    predictor = serve(both, file="m.onnx", save=save, input=ONE)
-    for instances in ([[1]], [[1], [2]]):
-        with pytest.raises(RefusedInstance, match="the graph gives 2 results for one instance"):
-            predictor(instances)
+    with pytest.raises(SpecError, match=r"none of the 200 rows .* the graph gives 2 results for one instance"):
+        serve(both, file="m.onnx", save=save, input=ONE)

@@ -88,8 +88,8 @@ def test_a_model_is_described_whole(document: dict[str, Any]) -> None:
         "result"
     ]["items"]
     assert 10_000 == schemas["IrisInstances"]["properties"]["instances"]["maxItems"]
-    assert ["200", "400", "413", "414", "422", "500", "503"] == list(operation["responses"])
-    assert "415" in document["paths"]["/strict"]["post"]["responses"]
+    assert ["200", "400", "413", "414", "415", "422", "500", "503"] == list(operation["responses"])
+    assert "415" not in document["paths"]["/predict"]["get"]["responses"]
     assert "Only JSON." == document["paths"]["/strict"]["post"]["description"]
     assert "The species of an iris, from four measurements in cm." == operation["description"]
 
@@ -207,6 +207,28 @@ def test_by_get_the_features_are_parameters(document: dict[str, Any]) -> None:
     assert "requestBody" not in operation
 
 
+def test_features_in_the_path_are_asked_for_there_and_nowhere_else(app_of: AppOf) -> None:
+    routes = "routes: [{path: '/p/<sepal_length>/<float:petal_width>', methods: [GET, POST], model: iris}]"
+    client = app_of(routes, IRIS).test_client()
+    document = client.get("/openapi.json").get_json()
+    validate(document)
+    item = document["paths"]["/p/{sepal_length}/{petal_width}"]
+    in_path = [("sepal_length", "path", True), ("petal_width", "path", True)]
+    in_query = [(name, "query", True) for name in ("sepal_width", "petal_length")]
+    named = {
+        method: [(one["name"], one["in"], one["required"]) for one in item[method]["parameters"]]
+        for method in ("get", "post")
+    }
+    assert {"get": in_path + in_query, "post": in_path} == named
+    assert ["number", "number"] == [one["schema"]["type"] for one in item["post"]["parameters"]]
+    content = item["post"]["requestBody"]["content"]["application/json"]
+    body = content["examples"]["example-1"]["value"]
+    assert {"sepal_width": 3.0, "petal_length": 5.1} == body
+    judge = Validator({**content["schema"], "components": document["components"]})
+    assert [True, False] == [judge.is_valid(one) for one in (body, {"sepal_width": 3.0})]
+    assert [2] == client.post("/p/5.9/1.8", json=body).get_json()["result"]
+
+
 def test_routes_that_openapi_cannot_tell_apart_are_one_operation(document: dict[str, Any]) -> None:
     operation = document["paths"]["/users/{id}"]["get"]
     (parameter,) = operation["parameters"]
@@ -221,7 +243,7 @@ def test_one_operation_has_the_inputs_and_the_answers_of_both(app_of: AppOf) -> 
     models = f"models: {{m: {{file: build/model.pkl, input: {json.dumps(OBJECT)}}}}}"
     schemas = {name: json.dumps({"type": "object", "required": [name]}) for name in "ab"}
     routes = f"""routes:
-  - {{path: '/m/<int:id>', model: m, methods: [GET, POST]}}
+  - {{path: '/m/<float:sepal_length>', model: m, methods: [GET, POST]}}
   - path: '/m/<name>'
     methods: [GET, POST]
     response: {{json: {{name: '${{path.name}}'}}}}
@@ -235,8 +257,9 @@ def test_one_operation_has_the_inputs_and_the_answers_of_both(app_of: AppOf) -> 
 """
     document = json.loads(app_of(routes, models).test_client().get("/openapi.json").data)
     validate(document)
-    by_get, by_post = (document["paths"]["/m/{id}"][method] for method in ("get", "post"))
-    assert {"id": True, **dict.fromkeys(NAMES, False)} == {one["name"]: one["required"] for one in by_get["parameters"]}
+    by_get, by_post = (document["paths"]["/m/{sepal_length}"][method] for method in ("get", "post"))
+    required = {name: name == "sepal_length" for name in NAMES}
+    assert required == {one["name"]: one["required"] for one in by_get["parameters"]}
     assert by_post["requestBody"]["required"] is False
     answers = by_get["responses"]["200"]["content"]["application/json"]["schema"]["anyOf"]
     assert ["#/components/schemas/MPrediction", ["name"]] == [answers[0]["$ref"], answers[1]["required"]]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
@@ -34,7 +35,7 @@ from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from engine.errors import RefusedInstance, SpecError
-from engine.models import candidates
+from engine.models import candidates, choosing
 from engine.models import steps as s
 from engine.models.candidates import CANDIDATES, Subject
 from engine.models.converting import estimator_program
@@ -407,7 +408,7 @@ def test_a_close_candidate_that_is_named_need_not_be_much_faster() -> None:
     program = Program((), ())
     report = candidates.Report("sklearn", one_row=1.0, many_rows=1.0)
     for wanted, runtime in ((True, "onnx"), (False, "sklearn")):
-        chosen = candidates._best(report, [(close, program)], np.zeros((1, 1)), wanted=wanted)
+        chosen = choosing.choose_best(report, [(close, program)], np.zeros((1, 1)), wanted=wanted)
         assert runtime == chosen.report.runtime
 
 
@@ -441,6 +442,33 @@ def test_cells_of_a_reference_are_read_as_their_schemas_want_them(tmp_path: Path
     ] == list(reference_instances(model))
 
 
+def test_batches_that_scikit_learn_computes_faster_are_left_to_it(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the size where it is faster; from the file and from the cache; requests still share no more than theirs."""
+    monkeypatch.setenv("ENGINE_CACHE_DIR", str(tmp_path / "cache"))
+
+    def seconds(runtime: Any, rows: Any) -> float:
+        is_program = isinstance(runtime, Program)
+        return len(rows) * 1e-4 if is_program else 2e-3
+
+    for module in (candidates, choosing):
+        monkeypatch.setattr(module, "seconds_for", seconds)
+    estimator = LogisticRegression(max_iter=500).fit(X, y)
+    asked: list[int] = []
+    ask = SklearnRuntime.__call__
+    for _ in range(2):
+        served = serve(estimator)
+        report = served.facts.report
+        assert ("numpy", "sklearn", 64) == (report.runtime, report.batch_runtime, report.batch_from)
+        assert report.seconds is None  # a thread that waits for scikit-learn is not the server's own
+        with monkeypatch.context() as patch:
+            patch.setattr(SklearnRuntime, "__call__", lambda self, rows: asked.append(len(rows)) or ask(self, rows))
+            for count in (1, 63, 64, 150):
+                assert estimator.predict(X[:count]).tolist() == served(X[:count].tolist()).result
+    assert [64, 150] * 2 == asked
+
+
 FAR = {
     "as far as floats go": {"minimum": -1.7976931348623157e308, "maximum": 1.7976931348623157e308},
     "one side": {"minimum": 1e308},
@@ -461,6 +489,55 @@ def test_bounds_may_lie_as_far_apart_as_json_can_say(bounds: str, form: str, ser
     properties = {"a": {"type": "number", **FAR[bounds]}, "b": {"type": "number"}}
     schema = {"type": "object", "required": ["a", "b"], "properties": properties}
     assert [pytest.approx(3)] == serve(model, input=schema)([{"a": 3, "b": 3}]).result
+
+
+BOUNDED = {
+    "numbers": {"type": "number", "minimum": -2, "exclusiveMaximum": 3.5},
+    "whole numbers": {"type": "integer", "minimum": 0, "maximum": 9},
+    "whole numbers or none": {"type": ["integer", "null"], "minimum": 1, "maximum": 5},
+    "multiples": {"type": "number", "minimum": 0, "maximum": 10, "multipleOf": 0.5},
+    "booleans": {"type": "boolean"},
+    "choices": {"enum": [1, 2.5, 7]},
+    "a constant": {"const": 4},
+    "somewhere else": {"$ref": "#/$defs/part"},
+    "in a branch": {"anyOf": [{"type": "null"}, {"type": "number", "minimum": 5, "maximum": 6}]},
+    "together": {"allOf": [{"type": "number"}, {"minimum": 5}, {"maximum": 6}]},
+}
+
+
+@pytest.mark.parametrize("form", ["object", "array"])
+@pytest.mark.parametrize(
+    "last", [RandomForestRegressor(10, random_state=0), LinearRegression()], ids=["trees", "linear"]
+)
+def test_every_row_of_the_proof_is_allowed(form: str, last: Any, tmp_path: Path) -> None:
+    """Rows of every kind, with the bounds themselves among them."""
+    schema: dict[str, Any] = {"type": "object", "required": [*BOUNDED], "properties": BOUNDED}
+    if form == "array":
+        schema = {"type": "array", "prefixItems": [*BOUNDED.values()], "items": False, "minItems": 10, "maxItems": 10}
+    schema["$defs"] = {"part": {"type": "number", "minimum": 0.25, "maximum": 0.5}}
+    valid = jsonschema.Draft202012Validator(schema).is_valid
+    rows = random.normal(size=(300, 10)) * 5
+    tried = Tried(last.fit(rows, rows.sum(axis=1)), tmp_path, input=schema)
+    walk = candidates._walk(tried.subject)
+    made = RowMaker(tried.model, tried.subject.inspected.columns, {}).rows(walk, ())
+    assert all(map(valid, made.instances))
+    assert len(made.instances) > (4_000 if walk is None else 8_000)
+    assert len(made.hard) > 20
+    cells = np.vstack([made.plain, *made.hard])
+    assert [-2, np.nextafter(3.5, 0)] == [cells[:, 0].min(), cells[:, 0].max()]
+    assert [*range(10)] == np.unique(cells[:, 1]).tolist()
+    assert np.isnan(cells).any(axis=0).tolist() == ["or none" in name or "branch" in name for name in BOUNDED]
+    assert [[0, 1], [1, 2.5, 7], [4]] == [np.unique(cells[:, place]).tolist() for place in (4, 5, 6)]
+
+
+def test_bounds_do_not_keep_a_model_on_scikit_learn(serve: Serve) -> None:
+    """Rows of 1e300, which the schema forbids, prove nothing, also where a boolean makes most drawn rows forbidden."""
+    features = [f"x{place}" for place in range(6)]
+    bounded = {name: {"type": "number", "minimum": -4, "maximum": 4} for name in features}
+    schema = {"type": "object", "required": features, "properties": {**bounded, "x0": {"type": "boolean"}}}
+    model = make_pipeline(StandardScaler(), PCA(4), LinearSVC()).fit(FRACTIONS, random.integers(0, 3, 600))
+    report = serve(model, input=schema).facts.report
+    assert ("numpy", 0) == (report.runtime, report.refused), report.why
 
 
 def test_rows_of_a_reference_that_the_schema_refuses_prove_nothing(serve: Serve, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -118,14 +119,14 @@ def test_a_taken_port_is_said_clearly(server: Server, spec_folder: Path) -> None
     )
     assert 1 == done.returncode
     expected = f"error: port {server.port} on 127.0.0.1 is taken; choose another with -p, or -p 0 for a free one\n"
-    assert expected == done.stderr
+    assert expected == done.stderr.partition(" INFO checking routes.yaml\n")[2]
 
 
 def test_a_spec_with_mistakes_is_not_served(spec_folder: Path) -> None:
     (spec_folder / "routes.yaml").write_text("routes: [{path: x, response: hi}]")
     done = subprocess.run(command("serve", "-p", "0"), capture_output=True, text=True, check=False, timeout=60)
     assert (1, "") == (done.returncode, done.stdout)
-    assert 'routes.yaml:1:17: error: path "x": a path begins with "/"' == done.stderr.splitlines()[0]
+    assert 'routes.yaml:1:17: error: path "x": a path begins with "/"' == done.stderr.splitlines()[1]
 
 
 @pytest.mark.parametrize(("signum", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
@@ -168,7 +169,7 @@ CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n" + PARTS
         (CHUNKED + b"9\r\nshort\r\n0\r\n\r\n", 400, "the chunked body is malformed"),
         (CHUNKED + b"0\r\nX-Trailer: a\r\n\r\n", 400, "the chunked body is malformed"),
         (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n" + PARTS + b"0\r\n\r\n", 501, "the transfer coding"),
-        (POST + b'Content-Encoding: gzip\r\nContent-Length: 12\r\n\r\n{"stars": 4}', 415, "the content coding"),
+        (POST + b'Content-Encoding: br\r\nContent-Length: 12\r\n\r\n{"stars": 4}', 415, "the content coding"),
         (POST + b'Content-Encoding: identity\r\nContent-Length: 12\r\n\r\n{"stars": 4}', 201, ""),
         (POST + b'TE: gzip\r\nContent-Length: 12\r\n\r\n{"stars": 4}', 201, ""),
         (b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n", 400, "the Host header is missing"),
@@ -226,3 +227,43 @@ def test_a_client_that_was_not_asked_for_its_body_is_not_left_waiting(server: Se
             connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
         answer = connection.recv(65_536)
     assert (b"HTTP/1.1 200" if body else b"") == answer[:12]
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def test_port_and_workers_may_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first line says so; HOST, which shells export for other reasons, is not read."""
+    (tmp_path / "routes.yaml").write_text("routes: [{path: /, response: hi}]")
+    port = free_port()
+    for name, value in (("PORT", str(port)), ("WEB_CONCURRENCY", "3"), ("HOST", "no such host")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("serving.command", lambda name, _option, _port, *words: command(name, *words))
+    with serving(tmp_path) as server:
+        expected = (
+            f"serving on http://127.0.0.1:{port} (port from PORT, 3 workers from WEB_CONCURRENCY, press ^C to stop)"
+        )
+        assert expected in [line.strip() for line in server.lines]
+        assert 3 == len(server.status()["workers"])
+    with serving(tmp_path, "-p", str(free_port()), "-w", "1") as server:
+        assert 1 == len(server.status()["workers"])
+        assert any(line.endswith(" (press ^C to stop)\n") for line in server.lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "bounds"),
+    [("PORT", "http", "0 to 65535"), ("PORT", "99999", "0 to 65535"), ("WEB_CONCURRENCY", "0", "1 to 256")],
+)
+def test_a_value_of_the_environment_that_is_no_number_is_an_error(
+    tmp_path: Path, name: str, value: str, bounds: str
+) -> None:
+    (tmp_path / "routes.yaml").write_text("routes: [{path: /, response: hi}]")
+    environment = {**os.environ, name: value}
+    done = subprocess.run(
+        command("serve"), cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    said = f'Error: the environment variable {name} is "{value}"; it is a whole number from {bounds}\n'
+    assert (2, True) == (done.returncode, done.stderr.endswith(said)), done.stderr

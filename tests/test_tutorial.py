@@ -5,12 +5,16 @@ The apps by hand have no static folder, which Flask would serve under /static, a
 
 from __future__ import annotations
 
+import pickle
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urljoin
 
 import flask
-import joblib
 import numpy as np
 import pytest
 from conftest import ROOT
@@ -43,7 +47,7 @@ def methods() -> flask.Flask:
 
 def iris(file: Path) -> flask.Flask:
     app = flask.Flask("by hand", static_folder=None)
-    model = joblib.load(file)
+    model = pickle.loads(file.read_bytes())
 
     def predict() -> flask.Response:
         body = flask.request.get_json(force=True)
@@ -54,15 +58,36 @@ def iris(file: Path) -> flask.Flask:
     return app
 
 
+def test_the_sample_is_a_pickle_that_anybody_reads(iris_file: Path) -> None:
+    """As the tutorial's own server does it: in a process that knows nothing of the engine or of joblib."""
+    script = "import pickle, sys; print(pickle.load(open(sys.argv[1], 'rb')).predict([[5.9, 3.0, 5.1, 1.8]]).tolist())"
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(iris_file)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=iris_file.parent,
+    )
+    assert ("[2]\n", "", 0) == (done.stdout, done.stderr, done.returncode)
+
+
 def example(step: str, folder: Path) -> flask.Flask:
     shutil.copytree(ROOT / "examples" / step, folder, dirs_exist_ok=True)
     return create_app(folder / "routes.yaml")
 
 
 def seen(answer: TestResponse, *, whole: bool) -> dict[str, object]:
-    """What a client can tell apart; of an error that is ours by design only the status and Allow."""
+    """What a client can tell apart; of an error that is ours by design only the status and Allow.
+
+    Flask's own redirects are absolute, and have a page that says where they lead; and its answers to OPTIONS have the
+    content type of a body that is not there.
+    """
     found: dict[str, object] = {"status": answer.status_code, "allow": set(answer.allow)}
-    if whole or answer.status_code < 400:
+    if answer.location is not None:
+        found |= {"to": urljoin(answer.request.url, answer.location)}
+    elif answer.request.method == "OPTIONS" and answer.status_code == HTTPStatus.OK:
+        found |= {"body": answer.data}
+    elif whole or answer.status_code < 400:
         found |= {"body": answer.data, "content type": answer.content_type, "length": answer.content_length}
     return found
 

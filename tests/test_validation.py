@@ -84,3 +84,112 @@ def test_schemas_of_one_name_are_judged_without_going_into_them(schema: object) 
     validator = Validator(schema)
     assert validator.is_valid(None)
     assert len(list(validator.violations([], budget=validator.budget(2)))) == 1
+
+
+INTEGER = {"type": "integer"}
+SHAPES = [
+    {"properties": {"shape": {"const": "circle"}, "radius": INTEGER}, "required": ["shape", "radius"]},
+    {"properties": {"shape": {"const": "square"}, "side": INTEGER}, "required": ["shape", "side"]},
+]
+CLOSED = [{**shape, "additionalProperties": False} for shape in SHAPES]
+LED = {"oneOf": [{"$ref": "#/$defs/0"}, {"$ref": "#/$defs/1"}], "$defs": dict(zip("01", SHAPES, strict=True))}
+KINDS = [{"properties": {"kind": {"enum": ["a", "b"]}}}, {"properties": {"kind": {"const": "c"}, "of": INTEGER}}]
+AS_KIND = {"if": {"properties": {"kind": {"const": "a"}}, "required": ["kind"]}, "then": {"properties": {"a": INTEGER}}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "said"),
+    [
+        (
+            {"oneOf": SHAPES},
+            {"shape": "circel", "radius": 1},
+            [("#/shape", '"circel" is not one of "circle", "square" (did you mean "circle"?)')],
+        ),
+        (
+            {"oneOf": SHAPES},
+            {"shape": "circle", "radius": "1"},
+            [("#/radius", '"1" is not an integer; write it without the quotes')],
+        ),
+        ({"anyOf": SHAPES}, {"shape": "square"}, [("#", '"side" is required')]),
+        (
+            {"oneOf": CLOSED},
+            {"shape": "square", "side": 1, "radius": 1},
+            [("#/radius", '"radius" is not a known property')],
+        ),
+        ({"oneOf": SHAPES}, {"radius": 1}, [("#", '"shape" is required')]),
+        (LED, {"shape": "oval"}, [("#/shape", '"oval" is not one of "circle", "square"')]),
+        ({"oneOf": KINDS}, {"kind": "d"}, [("#/kind", '"d" is not one of "a", "b", "c"')]),
+        ({"oneOf": KINDS}, {"kind": "c", "of": "x"}, [("#/of", '"x" is not an integer')]),
+        ({"oneOf": [{"const": 1}, {"const": 2, "title": "two"}]}, 3, [("#", "3 is not one of 1, 2")]),
+        ({"items": {"oneOf": SHAPES}}, [{"shape": 1}], [("#/0/shape", '1 is not one of "circle", "square"')]),
+        ({"oneOf": SHAPES}, 5, [("#", "5 fits more than one of the alternatives, not exactly one")]),
+        # What tells nothing apart stays what it was.
+        (
+            {
+                "oneOf": [
+                    {"properties": {"a": {"const": 1}}, "required": ["b"]},
+                    {"properties": {"a": {"const": 1}}, "required": ["c"]},
+                ]
+            },
+            {"a": 1},
+            [("#", '{"a": 1} fits none of the 2 alternatives: "b" is required; or "c" is required')],
+        ),
+        (
+            {"oneOf": [{"properties": {"a": {"enum": ["x"], "minLength": 2}}}, {"properties": {"a": {"const": "y"}}}]},
+            {"a": "x"},
+            [("#", '{"a": "x"} fits none of the 2 alternatives: "x" is shorter than 2 characters; or "x" is not "y"')],
+        ),
+    ],
+)
+def test_alternatives_told_apart_by_a_constant_get_one_true_sentence(
+    schema: object, value: object, said: list[tuple[str, str]]
+) -> None:
+    validator = Validator(schema)
+    assert said == [(found.pointer, found.detail) for found in validator.violations(value)]
+    assert not validator.is_valid(value)
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "said"),
+    [
+        (
+            {"anyOf": [{"properties": {"a": INTEGER}}, {"properties": {"b": INTEGER}}]},
+            {"a": "x"},
+            [("#/a", '"x" is not an integer')],
+        ),
+        (
+            {"anyOf": [{"$ref": "#/$defs/a"}, True], "$defs": {"a": {"properties": {"a": INTEGER}}}},
+            {"a": "x"},
+            [("#/a", '"x" is not an integer')],
+        ),
+        (
+            AS_KIND,
+            {"kind": "b", "a": 1},
+            [
+                ("#/kind", '"b" is not "a"'),  # with which it would be judged
+                ("#/a", '"a" is not allowed together with the other values here'),
+            ],
+        ),
+        ({"properties": {"a": INTEGER}}, {"a": "x", "c": 1}, [("#/a", '"x" is not an integer')]),
+        ({"properties": {"a": INTEGER}}, {"a": 1, "c": 1}, [("#/c", '"c" is not a known property')]),
+        ({"allOf": [{"properties": {"a": INTEGER}}]}, {"a": 1, "c": 1}, [("#/c", '"c" is not a known property')]),
+    ],
+)
+def test_a_property_that_is_declared_is_never_called_unknown(
+    schema: dict[str, object], value: object, said: list[tuple[str, str]]
+) -> None:
+    validator = Validator({**schema, "unevaluatedProperties": False})
+    assert said == [(found.pointer, found.detail) for found in validator.violations(value)]
+
+
+def test_what_the_library_lists_is_without_consequences() -> None:
+    """A schema that is judged as a whole: the library calls a property unevaluated because its own schema failed."""
+    schema = {
+        "allOf": [{"properties": {"a": {"type": "integer"}}}],
+        "unevaluatedProperties": False,
+        "$defs": {"a": {"$dynamicAnchor": "x"}, "b": {"$dynamicAnchor": "x", "$id": "b"}, "c": {"$dynamicRef": "#x"}},
+    }
+    found = list(Validator(schema).violations({"a": "x"}))
+    assert [("#/a", '"x" is not an integer')] == [(one.pointer, one.detail) for one in found]
+    (alone,) = Validator(schema).violations({"a": 1, "b": 2})
+    assert "unevaluatedProperties" == alone.keyword

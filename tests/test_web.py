@@ -119,7 +119,7 @@ def test_a_file_that_vanishes_between_its_check_and_its_reading_is_told(
         path.unlink()
         return path
 
-    monkeypatch.setattr("engine.spec.routes.inside", inside_for_the_last_time)
+    monkeypatch.setattr("engine.spec.responses.inside", inside_for_the_last_time)
     with pytest.raises(SpecError) as refused:
         load()
     (found,) = refused.value.diagnostics

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,19 +72,19 @@ def surroundings(folder: Path) -> Surroundings:
     return made
 
 
-def network_calls(trace: Path, declared: tuple[str, int] | None = None) -> list[str]:
-    """The calls that reach, or are about to reach, anybody; a service may listen on its declared address."""
+def network_calls(trace: Path, declared: Collection[tuple[str, int]] = ()) -> list[str]:
+    """The calls that reach, or are about to reach, anybody; a service may listen on its declared addresses."""
     return [f"{name}({rest}" for name, rest in _calls(trace) if _reaches(name, rest, declared)]
 
 
-def _reaches(name: str, rest: str, declared: tuple[str, int] | None) -> bool:
+def _reaches(name: str, rest: str, declared: Collection[tuple[str, int]]) -> bool:
     if name in _OPENING:
         return '"/etc/resolv.conf"' in rest  # read by who is about to look a name up
     if name == "socket":
         return "AF_UNIX" not in rest and "SOCK_STREAM" not in rest
     if name == "bind":
         address = _ADDRESS.search(rest)
-        return address is None or (address[2], int(address[1])) != declared
+        return address is None or (address[2], int(address[1])) not in declared
     return name in _OTHERS or (name in _TO_OTHERS and "sa_family=" in rest)
 
 

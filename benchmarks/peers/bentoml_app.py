@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import bentoml
-import joblib
 import numpy as np
 
 
@@ -14,7 +14,7 @@ class Iris:
     """The tutorial's model; a request's rows are part of a batch."""
 
     def __init__(self) -> None:
-        self.model = joblib.load(Path(__file__).parents[2] / "build" / "model.pkl")
+        self.model = pickle.loads((Path(__file__).parents[2] / "build" / "model.pkl").read_bytes())
 
     @bentoml.api(batchable=True, batch_dim=0, max_batch_size=1000, max_latency_ms=1000)
     def predict(self, rows: np.ndarray) -> np.ndarray:

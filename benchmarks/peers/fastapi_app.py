@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
-import joblib
 from fastapi import FastAPI
 from pydantic import BaseModel
 
 NAMES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
 
 app = FastAPI()
-model = joblib.load(Path(__file__).parents[2] / "build" / "model.pkl")
+model = pickle.loads((Path(__file__).parents[2] / "build" / "model.pkl").read_bytes())
 
 
 class Instance(BaseModel):

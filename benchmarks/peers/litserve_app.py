@@ -1,10 +1,10 @@
 """LitServe with batching, and 2 workers: python litserve_app.py PORT."""
 
+import pickle
 import sys
 from pathlib import Path
 from typing import Any
 
-import joblib
 import litserve
 import numpy as np
 
@@ -16,7 +16,7 @@ class Iris(litserve.LitAPI):
 
     def setup(self, device: Any) -> None:  # noqa: ARG002 - the framework's signature
         """Load the model."""
-        self.model = joblib.load(Path(__file__).parents[2] / "build" / "model.pkl")
+        self.model = pickle.loads((Path(__file__).parents[2] / "build" / "model.pkl").read_bytes())
 
     def decode_request(self, request):  # noqa: ANN001, ANN201 - an annotation would make it a query parameter
         """Make rows of a body."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 import signal
 import sys
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import ray
 from ray import serve
@@ -20,7 +20,7 @@ class Iris:
     """The tutorial's model; the requests that wait share one call."""
 
     def __init__(self) -> None:
-        self.model = joblib.load(Path(__file__).parents[2] / "build" / "model.pkl")
+        self.model = pickle.loads((Path(__file__).parents[2] / "build" / "model.pkl").read_bytes())
 
     @serve.batch(max_batch_size=64, batch_wait_timeout_s=0.002)
     async def predict(self, requests: list[Any]) -> list[list[int]]:

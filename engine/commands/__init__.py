@@ -19,6 +19,7 @@ from engine.commands.routes import routes
 from engine.commands.schema import schema
 from engine.commands.serve import serve
 from engine.errors import EngineError
+from engine.models import leave_start_folder
 
 EXIT_INTERRUPTED = 130
 
@@ -54,6 +55,7 @@ def _open_standard_streams() -> None:
 def main() -> None:
     """Run a command. Exit status: 0 fine, 1 the spec or a model is wrong, 2 wrong usage, 130 interrupted."""
     _open_standard_streams()
+    leave_start_folder()
     try:
         status = cli.main(prog_name="python -m engine", standalone_mode=False)
     except click.ClickException as error:

@@ -40,12 +40,14 @@ def check(routes: str, models: str | None, as_json: bool) -> None:
             raise
         print_json({"ok": False, "diagnostics": [_diagnostic(found) for found in error.diagnostics]})
         raise click.exceptions.Exit(1) from None
+    warnings = sorted((*spec.warnings, *(warning for one in facts for warning in one.warnings)))
     if as_json:
-        found = [_diagnostic(warning) for warning in spec.warnings]
+        found = [_diagnostic(warning) for warning in warnings]
         print_json({"ok": True, "diagnostics": found, "routes": len(spec.routes), "models": list(map(asdict, facts))})
         return
-    report(spec.warnings)
+    report(warnings)
     print_models(facts)
+    print_notes(facts)
     counts = [plural(len(spec.routes), "route")] + [plural(len(facts), "model")] * bool(facts)
     click.echo(f"{', '.join(counts)}: ok")
 
@@ -67,6 +69,7 @@ def print_models(models: Iterable[Facts]) -> None:
     rows = [
         (
             facts.name,
+            facts.hash,
             facts.estimator,
             facts.kind,
             _features(facts.features),
@@ -77,15 +80,23 @@ def print_models(models: Iterable[Facts]) -> None:
         for facts in models
     ]
     if rows:
-        print_table(("model", "estimator", "kind", "features", "classes", "runtime", "examples"), rows)
+        print_table(("model", "hash", "estimator", "kind", "features", "classes", "runtime", "examples"), rows)
         click.echo()
+
+
+def print_notes(models: Iterable[Facts]) -> None:
+    """Print, on stderr, why what was compiled before is not used."""
+    for facts in models:
+        if facts.note:
+            click.echo(f"{facts.name}: {facts.note}", err=True)
 
 
 def _runtime(report: Report) -> str:
     if report.instead:
         return f"{report.runtime}: {report.instead}"
+    one_by_one = ", row by row" if report.one_by_one else ""
     if report.runtime == "sklearn" or report.verdict == "not proven":
-        return report.runtime
+        return report.runtime + one_by_one
     batch = f", {report.batch_runtime} from {report.batch_from} rows" if report.batch_runtime else ""
     faster = f"{_times(report.speed_up_one)} for 1 row, {_times(report.speed_up_many)} for 1,000"
     return f"{report.runtime}{batch}: {report.verdict} on {report.rows:,} rows; {faster}"

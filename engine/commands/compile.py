@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 
 import click
 
+from engine.commands.check import print_notes
 from engine.commands.options import json_option, named_models, spec_options
 from engine.commands.output import print_json, print_table, progress
 from engine.models import Facts, Progress
@@ -40,6 +41,7 @@ def compile_(names: tuple[str, ...], routes: str, models: str | None, as_json: b
     if as_json:
         print_json({"models": list(map(asdict, facts))})
         return
+    print_notes(facts)
     rows = [row for one in facts for row in _rows(one)]
     print_table(("model", "candidate", "runtime", "verdict", "µs for 1 row", "µs for 1,000", "note"), rows)
 
@@ -59,7 +61,8 @@ def _only(spec: Spec, names: Iterable[str]) -> Spec:
 def _rows(facts: Facts) -> Iterable[tuple[str, ...]]:
     report = facts.report
     uncompiled = report.runtime == "sklearn"
-    note = f"serves: {report.why}" if uncompiled else ""
+    batches = f"serves batches from {report.batch_from} rows" if report.batch_runtime == "sklearn" else ""
+    note = f"serves: {report.why}" if uncompiled else batches
     yield facts.name, "scikit-learn", "sklearn", "", _shown(report.one_row), _shown(report.many_rows), note
     for trial in report.trials:
         serves = trial.candidate == report.why and not uncompiled

@@ -17,8 +17,8 @@ import click
 from engine.commands.options import spec_options
 from engine.commands.output import progress
 from engine.errors import Diagnostic, EngineError, Place, SpecError
-from engine.models import Progress
-from engine.spec import Draft, Entry, Outline
+from engine.models import Opened, Progress
+from engine.spec import Draft, Entry
 
 _OPTIONS_OF_MODELS = {
     "models": "--models",
@@ -40,6 +40,32 @@ class _Target:
     routes: Path
     models: Path
     given: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What is asked for: a model's file, how to read it, its name, the `path` of the route to add, and where to."""
+
+    file: Path
+    reference: Path | None
+    trusted: tuple[str, ...]
+    allow_version_mismatch: bool
+    name: str
+    path: str | None
+    target: _Target
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is to be written, with its example, and why there is none where the compiled model answers otherwise."""
+
+    drafts: Sequence[Draft]
+    example: tuple[Any, Any] | None
+    refused: str
+
+
+class _MistakenError(SpecError):
+    """The spec would have mistakes with what is planned."""
 
 
 @click.command(short_help="Write a spec to begin with, or one for a model.")
@@ -93,23 +119,20 @@ def init(
             raise click.UsageError(f"{misplaced[0]} is for a model: python -m engine init MODEL_FILE")
         _begin(target, yes=yes)
         return
-    from engine.spec import name_from, require_free
+    from engine.spec import require_free
 
     file, rows = Path(model_file), Path(reference) if reference is not None else None
     chosen = _name(name, file)
     rule, is_new = require_free(target.routes, target.models, chosen, _rule(path), _DEFAULT_PATH)
-    outline = _outline(file, rows, trusted, allow_version_mismatch)
-    folder = target.models.parent
-    entry = Entry(
-        name=chosen,
-        file=name_from(folder, file),
-        reference=name_from(folder, rows) if rows is not None and outline.form != "text" else None,
-        outline=outline,
-        trusted=trusted,
-        allow_version_mismatch=allow_version_mismatch,
-    )
-    _write(_drafts(target, entry, rule if is_new else None), yes=yes)
-    asked = [_curl(rule, outline.example[0])] if outline.example is not None and "<" not in rule else []
+    try:
+        plan = _plan(_Wish(file, rows, trusted, allow_version_mismatch, chosen, rule if is_new else None, target))
+    except _MistakenError:
+        _say_mistaken()
+        raise
+    if plan.refused:
+        click.echo(f"no example is written, for it would not pass check: {plan.refused}", err=True)
+    _write(plan.drafts, yes=yes)
+    asked = [_curl(rule, plan.example[0])] if plan.example is not None and "<" not in rule else []
     _say_next(target, asked)
 
 
@@ -127,20 +150,55 @@ def _begin(target: _Target, *, yes: bool) -> None:
     _say_next(target, [f"curl {_URL}/hello/Ada", f"curl -d '{{\"stars\": 5}}' {_URL}/feedback"])
 
 
-def _drafts(target: _Target, entry: Entry, path: str | None) -> list[Draft]:
-    """Plan what passes `check`: without the example, where the compiled model answers it a little otherwise."""
-    from engine.spec import draft_model
+def _plan(wish: _Wish) -> _Plan:
+    """Plan in another process, which runs what is in the model's file; raise `SpecError`."""
+    from engine.apart import Lost, run_apart
 
-    drafts = draft_model(target.routes, target.models, entry, path)
     try:
-        _check(target, drafts)
-    except SpecError as error:
-        if entry.outline.example is None:
-            _say_mistaken()
-            raise
-        drafts = _drafts(target, replace(entry, outline=replace(entry.outline, example=None)), path)
-        click.echo(f"no example is written, for it would not pass check: {error.diagnostics[0].message}", err=True)
-    return drafts
+        with progress() as show:
+            return run_apart(_plan_here, wish, hear=show)
+    except Lost as lost:
+        doing = lost.step.removeprefix(f"{wish.name}: ")
+        raise SpecError([Diagnostic(Place(str(wish.file)), f"stopped while {doing}: {lost.why}")]) from None
+
+
+def _plan_here(wish: _Wish, progress: Progress) -> _Plan:
+    """Plan what passes `check`: without the example, where the compiled model answers it a little otherwise."""
+    from engine.models import Opened
+    from engine.models.outline import outline_model
+    from engine.spec import draft_model, name_from
+
+    folder, opened = wish.target.models.parent, Opened()
+    progress(f"asking {wish.file.name} what it takes")
+    outline = outline_model(
+        wish.file,
+        wish.reference,
+        trusted=wish.trusted,
+        allow_version_mismatch=wish.allow_version_mismatch,
+        folder=folder,
+        opened=opened,
+    )
+    reference = wish.reference if outline.form != "text" else None
+    entry = Entry(
+        name=wish.name,
+        file=name_from(folder, wish.file),
+        reference=name_from(folder, reference) if reference is not None else None,
+        outline=outline,
+        trusted=wish.trusted,
+        allow_version_mismatch=wish.allow_version_mismatch,
+    )
+    refused = ""
+    while True:
+        drafts = draft_model(wish.target.routes, wish.target.models, entry, wish.path)
+        try:
+            _check_planned(*_planned(wish.target, drafts), progress, opened)
+        except SpecError as error:
+            if entry.outline.example is None:
+                raise _MistakenError(error.diagnostics) from None
+            refused = refused or error.diagnostics[0].message
+            entry = replace(entry, outline=replace(outline, example=None))
+        else:
+            return _Plan(drafts, entry.outline.example, refused)
 
 
 def _say_mistaken() -> None:
@@ -152,40 +210,32 @@ def _check(target: _Target, drafts: Sequence[Draft]) -> None:
     from engine.models import open_apart
     from engine.spec import load
 
+    routes, models, planned = _planned(target, drafts)
+    spec = load(routes, models, drafts=planned)
+    with progress() as show:
+        open_apart(spec, _check_planned, routes, models, planned, progress=show)
+
+
+def _planned(target: _Target, drafts: Sequence[Draft]) -> tuple[Path, Path | None, Mapping[Path, bytes]]:
+    """Give the two files, the second if it will be there, and what they will have in them."""
     planned = {draft.path: draft.after for draft in drafts}
     models = target.models if target.models in planned or target.models.exists() else None
-    spec = load(target.routes, models, drafts=planned)
-    with progress() as show:
-        open_apart(spec, _check_planned, target.routes, models, planned, progress=show)
+    return target.routes, models, planned
 
 
-def _check_planned(routes: Path, models: Path | None, planned: Mapping[Path, bytes], progress: Progress) -> None:
+def _check_planned(
+    routes: Path,
+    models: Path | None,
+    planned: Mapping[Path, bytes],
+    progress: Progress,
+    opened: Opened | None = None,
+) -> None:
     from engine.models import compile_models
     from engine.spec import load
     from engine.web import build_app
 
     spec = load(routes, models, drafts=planned)
-    build_app(spec, compile_models(spec, progress))
-
-
-def _outline(file: Path, reference: Path | None, trusted: tuple[str, ...], allow_mismatch: bool) -> Outline:
-    """Outline a model in another process, which runs what is in its file; raise `SpecError`."""
-    from engine.apart import Lost, run_apart
-
-    try:
-        with progress() as show:
-            return run_apart(_outline_here, file, reference, trusted, allow_mismatch, hear=show)
-    except Lost as lost:
-        raise SpecError([Diagnostic(Place(str(file)), f"stopped while {lost.step}: {lost.why}")]) from None
-
-
-def _outline_here(
-    file: Path, reference: Path | None, trusted: tuple[str, ...], allow_mismatch: bool, progress: Progress
-) -> Outline:
-    from engine.models.outline import outline_model
-
-    progress(f"asking {file.name} what it takes")
-    return outline_model(file, reference, trusted=trusted, allow_version_mismatch=allow_mismatch)
+    build_app(spec, compile_models(spec, progress, opened))
 
 
 def _write(drafts: Sequence[Draft], *, yes: bool) -> None:
@@ -230,7 +280,8 @@ def _curl(path: str, instance: Any) -> str:
 def _name(name: str | None, file: Path) -> str:
     """Give the model's name, made of its file's where none is given."""
     if name is None:
-        made = re.sub(r"[^A-Za-z0-9_.-]", "_", file.stem)
+        stem = re.sub(r"\.(?:pkl|pickle|joblib)$", "", file.stem)  # of a compressed file
+        made = re.sub(r"[^A-Za-z0-9_.-]", "_", stem)
         return made if _NAME.fullmatch(made) else f"model_{made}"
     if not _NAME.fullmatch(name):
         message = f'"{name}" is not a model name; use letters, digits, _ . and -, a letter first'

@@ -62,4 +62,4 @@ def _change(one: Pinned) -> str:
     return f"{' and '.join(_ANEW[key] for key in one.anew)} anew" if one.anew else "unchanged"
 
 
-_ANEW = {"golden": "golden answers", "libraries": "libraries"}
+_ANEW = {"golden": "golden answers", "libraries": "libraries", "modules": "modules"}

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -27,7 +28,9 @@ _STYLES: dict[str, dict[str, Any]] = {
     "warning": {"fg": "magenta", "bold": True},
 }
 _UNWRAPPED = 100_000
-_UNBROKEN = 28
+# A column may be as narrow as this, if its cells are wider; and this is between two columns.
+_READABLE = 28
+_GAP = 3
 _CLEAR_LINE = "\r\x1b[2K"
 
 
@@ -85,15 +88,37 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table; on a terminal its cells wrap between words, elsewhere every row is one line."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    """Print a table; where a terminal is too narrow for it, a block of lines for each row.
+
+    Elsewhere than on a terminal, every row is one line.
+    """
     rows = list(rows)
-    for number, column in enumerate(columns):
-        words = " ".join((column, *(row[number] for row in rows))).split()
-        table.add_column(column, min_width=min(_UNBROKEN, max(map(len, words))))
-    for row in rows:
-        table.add_row(*(Text(cell, overflow="fold") for cell in row))
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _UNWRAPPED
-    console.print(table)
+    widths = [max(map(cell_len, (column, *(row[number] for row in rows)))) for number, column in enumerate(columns)]
+    between = _GAP * (len(columns) - 1)
+    if sum(min(width, _READABLE) for width in widths) + between <= console.width:
+        console.print(_table(columns, rows, widths))
+        return
+    for row in rows:
+        console.print(Text(row[0], style="bold"), _block(columns[1:], row[1:]), sep="\n")
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], widths: Sequence[int]) -> Table:
+    """Make a table in which the cells of wide columns wrap."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    for column, width in zip(columns, widths, strict=True):
+        table.add_column(column, min_width=min(_READABLE, width))
+    for row in rows:
+        table.add_row(*(Text(cell, overflow="fold") for cell in row))
+    return table
+
+
+def _block(columns: Sequence[str], row: Sequence[str]) -> Table:
+    """Make a block of one row, with a line for each cell that is not empty."""
+    block = Table.grid(padding=(0, 2))
+    for column, cell in zip(columns, row, strict=True):
+        if cell:
+            block.add_row(f"  {column}", Text(cell, overflow="fold"))
+    return block

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -15,7 +16,9 @@ from engine.commands.check import print_models
 from engine.commands.options import read_duration, spec_options
 from engine.commands.output import print_without_waiting, progress, report
 from engine.commands.routes import print_routes
-from engine.errors import EngineError, SpecError
+from engine.errors import EngineError, SpecError, plural
+
+DEFAULT_PORT = 5000
 
 logger = logging.getLogger("engine")
 
@@ -24,10 +27,16 @@ logger = logging.getLogger("engine")
 @spec_options
 @click.option("-H", "--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
-    "-p", "--port", default=5000, show_default=True, type=click.IntRange(0, 65535), help="The port; 0 takes a free one."
+    "-p",
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="The port; 0 takes a free one.  [default: the environment variable PORT, else 5000]",
 )
 @click.option(
-    "-w", "--workers", type=click.IntRange(1, 256), help="The worker processes.  [default: one for each core]"
+    "-w",
+    "--workers",
+    type=click.IntRange(1, 256),
+    help="The worker processes.  [default: the environment variable WEB_CONCURRENCY, else one for each core]",
 )
 @click.option("--no-reload", "reload", flag_value=False, default=True, help="Do not follow changes of the files.")
 @click.option(
@@ -51,7 +60,7 @@ def serve(
     routes: str,
     models: str | None,
     host: str,
-    port: int,
+    port: int | None,
     workers: int | None,
     reload: bool,
     hang_timeout: float,
@@ -73,20 +82,27 @@ def serve(
     from engine.models import writable_cache
 
     signals = server.Signals()
+    port, port_source = _given_or_set(port, "PORT", 0, 65535)
+    workers, workers_source = _given_or_set(workers, "WEB_CONCURRENCY", 1, 256)
 
     def announce(url: str) -> None:
         reach = "" if server.is_loopback(host) else ", which other machines can reach"
+        chosen = [f"port from {port_source}"] * bool(port_source)
+        chosen += [f"{plural(count, 'worker')} from {workers_source}"] * bool(workers_source)
         if log_format == "json":
-            logger.info("serving on %s%s", url, reach)
+            logger.info("serving on %s%s%s", url, reach, f" ({', '.join(chosen)})" if chosen else "")
             return
         docs = [f"explained at {url}{route.path}" for route in spec.built_in if route.built_in == "docs"]
-        print_without_waiting("\n".join([*docs, f"serving on {url}{reach} (press ^C to stop)"]))
+        start = f"serving on {url}{reach} ({', '.join([*chosen, 'press ^C to stop'])})"
+        print_without_waiting("\n".join([*docs, start]))
 
-    count, logs = workers or _cores(), server.Logs(log_format, log_requests)
+    count, logs = workers or server.usable_cores(), server.Logs(log_format, log_requests)
+    is_logged = log_format == "json" or not sys.stderr.isatty()  # where nobody sees the line of a terminal
     source = server.Source(routes, models, locked, count)
     logs.begin()
     with _failing_in_the_log() if log_format == "json" else nullcontext(), writable_cache(Path(routes).parent):
-        with progress() as show:
+        with nullcontext(server.log_step) if is_logged else progress() as show:
+            show(f"checking {routes}")
             first, spec = server.first_check(source, show)
         if log_format == "json":
             for said in (*first.mistakes, *first.notes):
@@ -99,7 +115,7 @@ def serve(
             print_models(first.facts)
             for note in first.notes:
                 click.echo(note)
-        options = server.Options(host, port, count, reload, logs, hang_timeout)
+        options = server.Options(host, DEFAULT_PORT if port is None else port, count, reload, logs, hang_timeout)
         server.serve(source, first, options, signals, announce)
 
 
@@ -114,6 +130,13 @@ def _failing_in_the_log() -> Iterator[None]:
         raise click.exceptions.Exit(1) from None
 
 
-def _cores() -> int:
-    """Count the processor cores that this process may use, where the system tells."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _given_or_set(given: int | None, variable: str, least: int, most: int) -> tuple[int | None, str]:
+    """Give an option's number or that of an environment variable, and that variable's name where it decides."""
+    text = os.environ.get(variable, "")
+    if given is not None or not text:
+        return given, ""
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and least <= int(text) <= most):
+        raise click.UsageError(
+            f'the environment variable {variable} is "{text}"; it is a whole number from {least} to {most}'
+        )
+    return int(text), variable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -9,6 +10,17 @@ import orjson
 
 from engine.endpoints.messages import Request
 from engine.endpoints.problems import Problem
+from engine.validation import clip
+
+_SEND = 'send application/json, such as {"name": "value"}'
+# Words of other languages, with their JSON.
+_WORDS = {
+    **dict.fromkeys(("inf", "infinity", "nan", "nil", "none", "undefined"), "null"),
+    "true": "true",
+    "false": "false",
+}
+_WORD = re.compile(r"[A-Za-z]+")
+_FORM = re.compile(rb"\s*[\w.%+\[\]-]+=[^\s{}]*\s*\Z")
 
 
 def read_json(request: Request, *, strict: bool) -> Any:
@@ -21,10 +33,32 @@ def read_json(request: Request, *, strict: bool) -> Any:
     try:
         return orjson.loads(request.body)
     except orjson.JSONDecodeError as error:
-        reason = "not UTF-8" if "valid UTF-8" in error.msg else f"not JSON: {error}"
-        raise Problem(HTTPStatus.BAD_REQUEST, f"the body is {reason}") from None
+        raise Problem(HTTPStatus.BAD_REQUEST, _not_json(request, error)) from None
+
+
+def _not_json(request: Request, error: orjson.JSONDecodeError) -> str:
+    """Describe a body that is not JSON, and say how to correct it."""
+    if "valid UTF-8" in error.msg:
+        return "the body is not UTF-8"
+    if "infinity" in error.msg:
+        return f"the number at line {error.lineno}, column {error.colno} is too large for a float64"
+    is_bare = not request.body.lstrip().startswith((b"{", b"["))
+    media_type = _media_type(request.content_type)
+    if is_bare and media_type and not _is_json(media_type):
+        return f"the body is {clip(media_type)}, and this route takes JSON; {_SEND}"
+    if (word := _WORD.match(error.doc, error.pos)) and word[0].lower() in _WORDS:
+        sign = "-" if error.doc[: error.pos].endswith("-") else ""
+        where = f"line {error.lineno}, column {error.colno - len(sign)}"
+        return f"{sign}{word[0]} is not JSON; send {_WORDS[word[0].lower()]} ({where})"
+    if is_bare and _FORM.match(request.body):
+        return f"the body looks like a form, and this route takes JSON; {_SEND}"
+    return f"the body is not JSON: {error}"
+
+
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
 
 
 def _is_json(content_type: str) -> bool:
-    media_type = content_type.partition(";")[0].strip().lower()
+    media_type = _media_type(content_type)
     return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))

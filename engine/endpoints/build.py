@@ -30,7 +30,7 @@ Builder = Callable[[Route, Spec, Mapping[str, Predictor], Process], Endpoint]
 
 BUILT_IN: Mapping[BuiltIn, Builder] = {
     "openapi": lambda _, spec, predictors, __: _openapi(spec, predictors),
-    "metrics": lambda _, __, ___, process: MetricsEndpoint(process.numbers, process.status),
+    "metrics": lambda _, __, ___, process: MetricsEndpoint(process),
     "live": lambda _, __, ___, ____: LIVE,
     "ready": lambda _, __, ___, process: ReadyEndpoint(process.status),
     "status": lambda route, _, __, process: StatusEndpoint(process.status, route.sources),
@@ -58,7 +58,7 @@ def _endpoint(route: Route, spec: Spec, predictors: Mapping[str, Predictor], pro
     if route.response is not None:
         return build_fixed(route, route.response)
     name = route.model or ""
-    return PredictEndpoint(route, spec.models[name], predictors[name], process.meter)
+    return PredictEndpoint(route, spec.models[name], predictors[name], process.meter, named=spec.service.model_header)
 
 
 def _openapi(spec: Spec, predictors: Mapping[str, Predictor]) -> Endpoint:

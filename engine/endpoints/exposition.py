@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
 from engine.counting import Tally
 from engine.endpoints.messages import Request, Response
 from engine.endpoints.metrics import CLOSED, RESTARTS, ROWS, SECONDS, Numbers
-from engine.endpoints.process import Status
+from engine.endpoints.process import Process
 
 _REFUSED = {
     401: "no_key",
@@ -24,20 +25,47 @@ _REFUSED = {
 }
 
 
+_ONE_PROCESS = """\
+# These are the numbers of process {} alone, one of several that answer. A scrape reaches one of them at random, so each
+# has series of its own; the sum over the label "process" is complete once each has been scraped.
+# `python -m engine serve` gathers the numbers of all its workers.
+"""
+
+
 class MetricsEndpoint:
     """Answers with the numbers of the whole service, as Prometheus reads them."""
 
-    def __init__(self, numbers: Callable[[], Numbers], status: Callable[[], Status]) -> None:
-        self._numbers = numbers
-        self._status = status
+    def __init__(self, process: Process) -> None:
+        self._process = process
 
-    def __call__(self, request: Request) -> Response:  # noqa: ARG002 - the shape of every endpoint
+    def __call__(self, request: Request) -> Response:
         """Answer one request."""
         from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest  # noqa: PLC0415
 
-        body = generate_latest(_Collected(self._numbers(), self._status().document))
+        collected = _Collected(self._process.numbers(), self._process.status().document)
+        if request.is_one_of_several and not self._process.is_whole:
+            number = str(os.getpid())
+            body = _ONE_PROCESS.format(number).encode() + generate_latest(_Labelled(collected, number))
+        else:
+            body = generate_latest(collected)
         headers = (("Content-Type", CONTENT_TYPE_PLAIN_0_0_4), ("Cache-Control", "no-store"))
         return Response(HTTPStatus.OK, headers, body)
+
+
+class _Labelled:
+    """The numbers of one process of several, each with the label `process`: scrapes reach now one, now another."""
+
+    def __init__(self, collected: _Collected, process: str) -> None:
+        self._collected = collected
+        self._process = process
+
+    def collect(self) -> Iterator[Any]:
+        for family in self._collected.collect():
+            labelled = ({**sample.labels, "process": self._process} for sample in family.samples)
+            family.samples = [
+                sample._replace(labels=labels) for sample, labels in zip(family.samples, labelled, strict=True)
+            ]
+            yield family
 
 
 class _Collected:
@@ -73,10 +101,10 @@ class _Collected:
         by_model = {(name,): tally for name, tally in numbers.batches.items()}
         yield _histogram("model_batch_rows", "Rows of a call of a model.", "model", by_model, ROWS)
         models = core.GaugeMetricFamily(
-            "engine_model_info", "Models that are served.", labels=("model", "runtime", "estimator")
+            "engine_model_info", "Models that are served.", labels=("model", "runtime", "estimator", "hash")
         )
         for model in status["models"]:
-            models.add_metric((model["name"], model["runtime"], model["estimator"]), 1)
+            models.add_metric(tuple(model[label] for label in ("name", "runtime", "estimator", "hash")), 1)
         yield models
         yield core.GaugeMetricFamily("engine_generation", "The number of what is served.", status["generation"])
         yield core.GaugeMetricFamily(

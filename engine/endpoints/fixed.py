@@ -7,9 +7,10 @@ import html
 import mimetypes
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from engine.endpoints.body import read_json
 from engine.endpoints.messages import Endpoint, Headers, Request, Response, encode_any_json
@@ -19,7 +20,11 @@ from engine.spec import Response as Declared
 from engine.validation import Validator
 
 Fill = Callable[[Mapping[str, Any]], bytes]
+Written = str | Callable[[Mapping[str, Any]], str]
+"""A text, or a function that makes it from the path parameters."""
 
+_OF_URIS = frozenset(("content-location", "link", "location", "refresh"))
+_VISIBLE = "".join(map(chr, range(0x20, 0x7F)))
 _ETAG = re.compile(r'(?:W/)?("[^"]*")')
 _TYPES = mimetypes.MimeTypes()  # Python's own table, so that a service answers alike on every machine
 _TYPES.add_type("text/javascript", ".js")
@@ -80,6 +85,20 @@ class FileEndpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class HeadedEndpoint:
+    """Adds headers that the path parameters are filled into."""
+
+    endpoint: Endpoint
+    headers: tuple[tuple[str, Written], ...]
+
+    def __call__(self, request: Request) -> Response:
+        """Answer one request."""
+        response = self.endpoint(request)
+        filled = ((name, value if isinstance(value, str) else value(request.path)) for name, value in self.headers)
+        return Response(response.status, (*response.headers, *filled), response.body)
+
+
+@dataclass(frozen=True, slots=True)
 class CheckedEndpoint:
     """Lets a request through to another endpoint where its body is what the route's input says.
 
@@ -106,17 +125,23 @@ class CheckedEndpoint:
     def _check(self, request: Request) -> None:
         value, size = read_json(request, strict=self.strict), len(request.body)
         if size > self.validator.safe_size or not self.validator.is_valid(value):
-            budget = self.validator.budget(size)
+            budget = self.validator.budget(request.paid(size))
             require_none(self.validator.violations(value, budget=budget), budget)
 
 
 def build_fixed(route: Route, declared: Declared) -> Endpoint:
     """Make the endpoint of a route with a `response`."""
-    endpoint = KINDS[declared.kind](declared, route.parameters)
+    headers = [(name, _header(name, value, route.parameters)) for name, value in declared.headers]
+    to_fill = {name for name, value in headers if callable(value)}
+    fixed = tuple((name, value) for name, value in headers if name not in to_fill and isinstance(value, str))
+    filled = tuple((name, value) for name, value in headers if name in to_fill)
+    endpoint = KINDS[declared.kind](replace(declared, headers=fixed), route.parameters)
+    if filled:
+        endpoint = HeadedEndpoint(endpoint, filled)
     if route.input is None:
         return endpoint
     free = [None] * route.limits.concurrent
-    return CheckedEndpoint(endpoint, Validator(route.input.document), route.strict_content_type, free)
+    return CheckedEndpoint(endpoint, route.input.validator(), route.strict_content_type, free)
 
 
 def content_type(declared: Declared) -> str:
@@ -191,17 +216,23 @@ def _headers(declared: Declared) -> Headers:
     return declared.headers if own else (("Content-Type", content_type(declared)), *declared.headers)
 
 
+def _header(name: str, text: str, parameters: tuple[str, ...]) -> Written:
+    """Make a header's value; characters that are not allowed in a header, or in its URI, are percent-encoded."""
+    safe = "/" if name.lower() in _OF_URIS else _VISIBLE
+    return _written(text, parameters, lambda value: quote(str(value), safe=safe))
+
+
 def _joined(text: str, parameters: tuple[str, ...], write: Callable[[Any], str]) -> bytes | Fill:
     """Make a text's bytes, or what makes them from the path parameters."""
+    written = _written(text, parameters, write)
+    return written.encode() if isinstance(written, str) else lambda path: written(path).encode()
+
+
+def _written(text: str, parameters: tuple[str, ...], write: Callable[[Any], str]) -> Written:
     template = parse_template(text, parameters)
     if not any(isinstance(part, Parameter) for part in template):
-        return "".join(map(str, template)).encode()
-
-    def fill(path: Mapping[str, Any]) -> bytes:
-        parts = (write(path[part.name]) if isinstance(part, Parameter) else part for part in template)
-        return "".join(parts).encode()
-
-    return fill
+        return "".join(map(str, template))
+    return lambda path: "".join(write(path[part.name]) if isinstance(part, Parameter) else part for part in template)
 
 
 def _shape(value: Any, parameters: tuple[str, ...]) -> Any:

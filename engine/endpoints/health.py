@@ -54,7 +54,13 @@ class StatusEndpoint:
 def show_models(models: Iterable[Facts]) -> list[dict[str, Any]]:
     """Say in a status which models are served, and by what."""
     return [
-        {"name": facts.name, "file": facts.file, "runtime": facts.report.runtime, "estimator": facts.estimator}
+        {
+            "name": facts.name,
+            "file": facts.file,
+            "hash": facts.hash,
+            "runtime": facts.report.runtime,
+            "estimator": facts.estimator,
+        }
         for facts in models
     ]
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import orjson
 
 Headers = tuple[tuple[str, str], ...]
+_USUAL_RATIO = 20  # of a JSON body to itself in gzip
 
 
 @dataclass(slots=True)
@@ -17,7 +18,9 @@ class Request:
     """One request to an endpoint: `path` has the path parameters, converted by the route's URL rule.
 
     `query` is the query string as it was sent, percent-encoded.
-    `client` is the address of whoever asks, empty where somebody else may stand behind it.
+    `client` is the address of whoever asks, empty where somebody else may stand behind it. `is_one_of_several` tells
+    whether the server has several processes that answer. `sent` is the number of bytes that a client sent for a body
+    that had to be decoded.
     """
 
     method: str
@@ -27,6 +30,12 @@ class Request:
     body: bytes = b""
     client: str = ""
     query: str = ""
+    is_one_of_several: bool = False
+    sent: int | None = None
+
+    def paid(self, size: int) -> int:
+        """Return how many bytes of a body count for its budget: a compressed body counts up to 20 times its size."""
+        return size if self.sent is None else min(size, _USUAL_RATIO * self.sent)
 
 
 @dataclass(slots=True)

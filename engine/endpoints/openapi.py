@@ -12,10 +12,11 @@ from typing import Any
 from engine.endpoints.answers import example_of, fixed_answers, prediction_schema
 from engine.endpoints.components import Components, bounded, pascal
 from engine.endpoints.joining import joined, joined_answers
-from engine.endpoints.predict import BATCH_KEY
+from engine.endpoints.predict import BATCH_KEY, MODEL_HEADER
 from engine.endpoints.problems import MEDIA_TYPE, title
+from engine.jsonschemas import without_properties
 from engine.models import Facts
-from engine.spec import BUILT_IN, Model, Route, Spec, parameter_schemas, path_template
+from engine.spec import BUILT_IN, Model, Route, Spec, parameter_schemas, path_template, text_parameters
 
 VERSION = "3.1.0"
 ENGINE_TAG = "service"
@@ -29,7 +30,7 @@ _MEANS = {
     404: "A path parameter is not of its type.",
     413: "The body is too large.",
     414: "The URL is too long.",
-    415: "The body is not declared as JSON.",
+    415: "The body is not declared as JSON, or has a content coding that is not supported.",
     422: "The input violates its schema; `errors` has every violation.",
     429: "There were too many requests; ask again after `Retry-After` seconds.",
     500: "The service failed; its log has the reason under `request_id`.",
@@ -85,7 +86,7 @@ class _Describer:
         self._components = Components()
         self._problem = self._components.put("Problem", _PROBLEM)
         self._responses: dict[str, Any] = {}
-        self._inputs: dict[str, dict[str, str]] = {}
+        self._inputs: dict[tuple[str, tuple[str, ...]], dict[str, str]] = {}
         self._predictions: dict[str, dict[str, str]] = {}
         self._ids: set[str] = set()
 
@@ -118,7 +119,7 @@ class _Describer:
 
     def _operation(self, route: Route, method: str, template: str) -> dict[str, Any]:
         takes_query = route.model is not None and method == "GET"
-        parameters = _path_parameters(route, template)
+        parameters = self._path_parameters(route, template)
         operation: dict[str, Any] = {
             "operationId": self._id(method, template),
             "summary": summary_of(route),
@@ -134,7 +135,7 @@ class _Describer:
             operation["parameters"] = parameters
         if not takes_query and (body := self._body(route)) is not None:
             operation["requestBody"] = body
-        problems = {status: self._refused(status) for status in _problems(route)}
+        problems = {status: self._refused(status) for status in _problems(route, method)}
         operation["responses"] = joined_answers(self._answers(route, method), problems, self._responses)
         return operation
 
@@ -149,16 +150,31 @@ class _Describer:
     def _model(self, route: Route) -> Model:
         return self._spec.models[route.model or ""]
 
-    def _input(self, route: Route) -> dict[str, str]:
-        """Give the reference to the schema of one instance."""
-        model = self._model(route)
-        if model.name not in self._inputs:
-            schema = bounded(model.input.document, self._models[model.name].largest)
-            self._inputs[model.name] = self._components.take_in(f"{pascal(model.name)}Instance", schema)
-        return self._inputs[model.name]
+    def _input(self, model: Model, in_path: tuple[str, ...] = ()) -> dict[str, str]:
+        """Return the reference to the schema of one instance, without the features in the path."""
+        key = (model.name, in_path)
+        if key not in self._inputs:
+            schema = bounded(without_properties(model.input.document, in_path), self._models[model.name].largest)
+            self._inputs[key] = self._components.take_in(f"{pascal(model.name)}Instance", schema)
+        return self._inputs[key]
+
+    def _path_parameters(self, route: Route, template: str) -> list[dict[str, Any]]:
+        """Describe the path parameters, under the names that they have in the template.
+
+        A text that is a model's feature is described as the feature.
+        """
+        names = re.findall(r"\{([^}]*)\}", template)
+        schemas: dict[str, Any] = dict(parameter_schemas(route.path))
+        if route.model is not None and (texts := text_parameters(route.path)):
+            features = self._components.properties(self._input(self._model(route)))
+            schemas |= {name: features[name] for name in texts}
+        return [
+            {"name": name, "in": "path", "required": True, "schema": schema}
+            for name, schema in zip(names, schemas.values(), strict=True)
+        ]
 
     def _query_parameters(self, route: Route) -> list[dict[str, Any]]:
-        reference = self._input(route)
+        reference = self._input(self._model(route), route.parameters)
         required = self._model(route).input.document.get("required", ())
         return [
             {"name": name, "in": "query", "required": name in required, "schema": schema}
@@ -172,7 +188,7 @@ class _Describer:
         if route.model is None:
             return None
         model = self._model(route)
-        schema: Any = self._input(route)
+        schema: Any = self._input(model, route.parameters)
         if BATCH_KEY not in model.input.document.get("properties", {}):
             batch = {
                 "type": "object",
@@ -186,7 +202,8 @@ class _Describer:
             schema = {"anyOf": [alone, self._components.put(f"{pascal(model.name)}Instances", batch)]}
         content: dict[str, Any] = {"schema": schema}
         if model.examples:
-            shown = {f"example-{number}": {"value": one.input} for number, one in enumerate(model.examples, 1)}
+            inputs = [without_features(one.input, route) for one in model.examples]
+            shown = {f"example-{number}": {"value": one} for number, one in enumerate(inputs, 1)}
             content["examples"] = shown
         return {"required": True, "content": {"application/json": content}}
 
@@ -202,7 +219,14 @@ class _Describer:
             return {**answers, **kept}
         if route.model is not None:
             content = {"application/json": {"schema": self._prediction(route), **example_of(self._model(route))}}
-            return {"200": {"description": "The predictions, in the order of the instances.", "content": content}}
+            answer: dict[str, Any] = {
+                "description": "The predictions, in the order of the instances.",
+                "content": content,
+            }
+            if self._spec.service.model_header:
+                says = "The model and the first digits of the SHA-256 of the file that answers."
+                answer["headers"] = {MODEL_HEADER: {"description": says, "schema": {"type": "string"}}}
+            return {"200": answer}
         return fixed_answers(route, method)
 
     def _prediction(self, route: Route) -> dict[str, str]:
@@ -246,24 +270,21 @@ def tags_of(route: Route) -> tuple[str, ...]:
     return route.tags or (UNTAGGED if route.built_in is None else ENGINE_TAG,)
 
 
-def _path_parameters(route: Route, template: str) -> list[dict[str, Any]]:
-    """Describe the path parameters, under the names that they have in the template."""
-    names = re.findall(r"\{([^}]*)\}", template)
-    schemas = parameter_schemas(route.path).values()
-    return [
-        {"name": name, "in": "path", "required": True, "schema": schema}
-        for name, schema in zip(names, schemas, strict=True)
-    ]
+def without_features(instance: Any, route: Route) -> Any:
+    """Return an instance without the features in a route's path."""
+    if not isinstance(instance, Mapping) or not route.parameters:
+        return instance
+    return {name: value for name, value in instance.items() if name not in route.parameters}
 
 
-def _problems(route: Route) -> Iterable[str]:
+def _problems(route: Route, method: str) -> Iterable[str]:
     """Give the statuses of the errors that a route may answer."""
     yield from ("400", "413", "414")
     if route.parameters:
         yield "404"
-    if route.input is not None or route.model is not None:
+    if route.reads_body:
         yield "422"
-        if route.strict_content_type:
+        if method != "GET":
             yield "415"
     if route.model is not None:
         yield "500"

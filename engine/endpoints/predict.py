@@ -13,35 +13,45 @@ from typing import Any
 from engine.endpoints.body import read_json
 from engine.endpoints.messages import Request, Response, encode_json
 from engine.endpoints.metrics import Meter
+from engine.endpoints.pathfeatures import PathFeatures
 from engine.endpoints.problems import FULL, Problem, overloaded, require_none, violated
 from engine.endpoints.query import QueryReader
 from engine.errors import Overloaded, RefusedInstance
-from engine.models import Prediction, Predictor
+from engine.models import Facts, Prediction, Predictor
 from engine.spec import Model, Route
-from engine.validation import Path, Validator, Violation, pointer
+from engine.validation import Path, Violation, pointer
 
 BATCH_KEY = "instances"
+# Names the model file that has answered, where the service says so (`model_header`).
+MODEL_HEADER = "X-Model"
 NOT_FINITE = "the model's answer to this instance is not a finite number"
 _NULL = b"null"
 _OK = int(HTTPStatus.OK)  # a member of an enumeration takes longer to look up
 _HEADERS = (("Content-Type", "application/json"),)
 
 
+def name_model(facts: Facts) -> str:
+    """Name a model and the file that answers, as `iris@0123456789ab`."""
+    return f"{facts.name}@{facts.hash}"
+
+
 class PredictEndpoint:
     """Answers with predictions for one instance, or for `{"instances": [...]}`; by GET for one in the query string."""
 
-    def __init__(self, route: Route, model: Model, predictor: Predictor, meter: Meter) -> None:
+    def __init__(self, route: Route, model: Model, predictor: Predictor, meter: Meter, *, named: bool = False) -> None:
         self._predict = predictor
+        self._headers = (*_HEADERS, (MODEL_HEADER, name_model(predictor.facts))) if named else _HEADERS
         self._timed = meter.model(model.name).add
         predictor.watch(meter.batches(model.name).add)
         self._strict = route.strict_content_type
         self._most = route.limits.instances
         self._free = [None] * route.limits.concurrent
-        self._validator = Validator(model.input.document)
+        self._validator = model.input.validator()
         self._safe_size = self._validator.safe_size
         properties = model.input.document.get("properties", {})
         self._takes_batches = BATCH_KEY not in properties
         self._query = QueryReader(model.input.document)
+        self._path = PathFeatures(model.input.document, route.parameters) if route.parameters else None
 
     @property
     def seconds(self) -> float | None:
@@ -64,6 +74,8 @@ class PredictEndpoint:
 
     def _answer(self, request: Request) -> Response:
         asked = request.method in ("GET", "HEAD")
+        if self._path is not None and not request.body.strip():
+            request = replace(request, body=b"{}", content_type="application/json")  # the path may have all features
         value = self._query.read(request.query) if asked else read_json(request, strict=self._strict)
         batch = not asked and self._takes_batches and isinstance(value, dict) and BATCH_KEY in value
         instances = self._batch(value) if batch else [value]
@@ -72,8 +84,14 @@ class PredictEndpoint:
             return (BATCH_KEY, row) if batch else ()
 
         size = len(request.query if asked else request.body)
-        if size > self._safe_size or not all(map(self._validator.is_valid, instances)):
-            budget = self._validator.budget(size)
+        is_costly = size > self._safe_size
+        if self._path is not None:
+            features = self._path.read(request.path)
+            instances = [self._path.put(features, one, where(row)) for row, one in enumerate(instances)]
+            length = sum(len(str(feature).encode()) for feature in features.values())
+            is_costly |= not self._validator.is_affordable(length * len(instances), request.paid(size))
+        if is_costly or not all(map(self._validator.is_valid, instances)):
+            budget = self._validator.budget(request.paid(size))
             found = chain.from_iterable(
                 self._validator.violations(instance, where(row), budget) for row, instance in enumerate(instances)
             )
@@ -94,7 +112,7 @@ class PredictEndpoint:
         body = encode_json(answer)
         if _NULL in body and (odd := _not_finite(prediction)):  # NaN and infinity are written as null
             raise violated(Violation(where(row), NOT_FINITE, "", ()) for row in odd)
-        return Response(_OK, _HEADERS, body)
+        return Response(_OK, self._headers, body)
 
     def _told(self, violations: Iterator[Violation], value: Any) -> Iterator[Violation]:
         """Say how several instances are sent, where an array is none or has arrays or objects in it."""

@@ -19,8 +19,12 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """The process that answers: how the service is, what it has counted as a whole, and what counts here."""
+    """The process that answers: how the service is, what it has counted as a whole, and what counts here.
+
+    Unless `is_whole`, the process knows only of itself, though a server may run several.
+    """
 
     status: Callable[[], Status]
     numbers: Callable[[], Numbers]
     meter: Meter
+    is_whole: bool = True

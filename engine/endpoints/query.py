@@ -12,7 +12,7 @@ import orjson
 
 from engine.endpoints.problems import Problem
 from engine.jsonschemas import JSON_TYPES, types_of
-from engine.validation import JSON_NUMBER, Violation, clip, mistyped, unquoted
+from engine.validation import JSON_NUMBER, Validator, Violation, clip, mistyped, unquoted
 
 MAX_PARAMETERS = 2000
 _WORDS = {"true": True, "false": False}
@@ -23,13 +23,19 @@ class QueryReader:
     """Reads the instances of one schema, an object's.
 
     A parameter that the schema's type does not fit stays a text, and one that stands there twice a list of them, so
-    that the schema says what is wrong with it. An empty one that cannot be a text is null where it can be that, else
-    absent, as in a form that was not filled in.
+    that the schema says what is wrong with it. An empty one that cannot be an empty text is null where it can be that,
+    else absent, as in a form that was not filled in.
     """
 
     def __init__(self, schema: Any) -> None:
         properties = schema.get("properties", {}) if isinstance(schema, Mapping) else {}
         self._types = {name: types_of(declared, schema) for name, declared in properties.items()}
+        # Here an empty value means null, because the schema does not allow an empty text.
+        self._never_empty = {
+            name
+            for name, types in self._types.items()
+            if {"null", "string"} <= types and not Validator.of_part(schema, properties[name]).is_valid("")
+        }
 
     def read(self, query: str) -> dict[str, Any]:
         """Read a query string, percent-encoded UTF-8; raise `Problem` 400 for another encoding, or too many of them."""
@@ -38,8 +44,8 @@ class QueryReader:
             types = self._types_of(name)
             if len(texts) > 1:
                 instance[name] = texts
-            elif texts[0] or "string" in types:
-                instance[name] = _value(texts[0], types)
+            elif texts[0] or ("string" in types and name not in self._never_empty):
+                instance[name] = read_text(texts[0], types)
             elif "null" in types:
                 instance[name] = None
         return instance
@@ -67,7 +73,7 @@ class QueryReader:
             return found
         text, wanted = texts[0], [name for name in found.types if name != "null"]
         verdict, advice = found.verdict, ""
-        if wanted and isinstance(_value(text, types), str):
+        if wanted and isinstance(read_text(text, types), str):
             verdict = mistyped(text, wanted)
             advice = "; write true or false" if wanted == ["boolean"] else unquoted(text, wanted)
         if "null" in types and text.lower() in _NONE_WORDS:
@@ -87,7 +93,8 @@ def _texts(query: str) -> dict[str, list[str]]:
         raise Problem(HTTPStatus.BAD_REQUEST, "the query string is not percent-encoded UTF-8") from None
 
 
-def _value(text: str, types: frozenset[str]) -> Any:
+def read_text(text: str, types: frozenset[str]) -> Any:
+    """Read a text as a value of one of these JSON types; a text that fits none of them stays a text."""
     if "number" in types and JSON_NUMBER.fullmatch(text):
         try:
             return orjson.loads(text)

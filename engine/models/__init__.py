@@ -3,17 +3,18 @@
 from engine.models.bounded import lost_at_models, open_apart
 from engine.models.cache import writable_cache
 from engine.models.compile import (
-    Opened,
-    Prepared,
     Progress,
     compile_models,
     needs_sklearn,
     prepare_models,
-    restore_models,
 )
+from engine.models.modules import leave_start_folder
 from engine.models.pinning import Pinned, lock_models, pin
 from engine.models.predictor import Facts, Prediction, Predictor, ResultForm, key_of
+from engine.models.prepared import Opened, Prepared
+from engine.models.rehearsal import rehearse
 from engine.models.report import Report
+from engine.models.restoring import restore_models
 
 __all__ = [
     "Facts",
@@ -27,12 +28,14 @@ __all__ = [
     "ResultForm",
     "compile_models",
     "key_of",
+    "leave_start_folder",
     "lock_models",
     "lost_at_models",
     "needs_sklearn",
     "open_apart",
     "pin",
     "prepare_models",
+    "rehearse",
     "restore_models",
     "writable_cache",
 ]

@@ -16,9 +16,22 @@ from typing import Any
 
 from engine.errors import Overloaded
 from engine.models.predictor import Answer, Runtime
-from engine.models.rows import count_rows, join_rows
+from engine.models.rows import count_rows, join_rows, slice_rows
 
 IDLE_SECONDS = 10.0
+
+
+class OneByOne:
+    """A runtime that computes the rows of a call one by one: for a model whose answers depend on the batch."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def __call__(self, rows: Any) -> Answer:
+        """Answer; raise what one of the rows raises."""
+        answers = [self._runtime(slice_rows(rows, place, place + 1)) for place in range(count_rows(rows))]
+        chances = [one.probabilities[0] for one in answers if one.probabilities is not None]
+        return Answer([one.result[0] for one in answers], chances if len(chances) == len(answers) else None)
 
 
 class _Call:

@@ -1,8 +1,8 @@
 """Compiled models on disk, by the hash of all that they were made from.
 
 An entry is written atomically and verified when it is read; one that is damaged counts as missing. Entries hold
-machine code, so the folder belongs to this user alone. A folder that others can write to, such as /tmp, is left as it
-is, and a folder of its own below it is used.
+machine code, so an entry and its folder must belong to this user or to root, and nobody else may write to them. A
+folder that others can write to, such as /tmp, is left as it is, and a folder of its own below it is used.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import io
 import json
 import os
 import platform
-import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -29,7 +28,9 @@ import numpy as np
 from engine.spec import Model, read_regular, write_whole
 
 VARIABLE = "ENGINE_CACHE_DIR"
-_LIBRARIES = ("endpoint-engine", "numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx")
+# Tells the processes of a service where it keeps what it cannot keep in its cache; see `writable_cache`.
+_SPARE_VARIABLE = "ENGINE_SPARE_CACHE_DIR"
+_LIBRARIES = ("endpoint-engine", "numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "skl2onnx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,10 @@ class Cache:
 
     def __init__(self, folder: Path) -> None:
         """Use the folder that `ENGINE_CACHE_DIR` names, else `.engine/cache` in the spec's `folder`."""
-        chosen = os.environ.get(VARIABLE)
-        self.folder = _own((Path(chosen) if chosen else folder / ".engine" / "cache").resolve())
+        chosen, spare = os.environ.get(VARIABLE), os.environ.get(_SPARE_VARIABLE)
+        self._stated = (Path(chosen) if chosen else folder / ".engine" / "cache").resolve()
+        self.folder = _own(self._stated)
+        self._spare = Path(spare) if spare else None
 
     def key(self, model: Model, data: bytes) -> str:
         """Hash all that a compiled model depends on, `data` being its file; raise `OSError` without its reference."""
@@ -58,53 +61,58 @@ class Cache:
 
     def read(self, key: str) -> Entry | None:
         """Give an entry, or None where there is no sound one."""
-        path = self._path(key)
-        try:
-            if not _is_private(self.folder) or not _is_private(path):
-                return None
-            digest, _, payload = read_regular(path).partition(b"\n")
-        except OSError:
-            return None
-        if hashlib.sha256(payload).hexdigest().encode() != digest:
-            return None
-        with np.load(io.BytesIO(payload), allow_pickle=False) as file:
-            programs = {name: file[name].tobytes() for name in file.files if name != "facts"}
-            return Entry(json.loads(str(file["facts"])), programs)
+        return next(filter(None, (_read(folder / _name(key)) for folder in self._folders)), None)
 
-    def write(self, key: str, entry: Entry) -> bool:
+    def distrusted(self, key: str) -> str:
+        """Say why an entry that is there is not used; empty where there is none, or it is used."""
+        folders = (*self._folders, *([self._stated] if self._stated not in self._folders else []))
+        return next(filter(None, (_distrusted(folder / _name(key)) for folder in folders)), "")
+
+    def write(self, key: str, entry: Entry, mode: int = 0o600) -> bool:
         """Keep an entry; tell whether that worked, since a read-only folder is no mistake."""
         file = io.BytesIO()
         programs = {name: np.frombuffer(program, np.uint8) for name, program in entry.programs.items()}
         np.savez(file, allow_pickle=False, facts=np.array(json.dumps(entry.facts)), **programs)
         payload = file.getvalue()
-        try:
-            self._make_folder()
-            write_whole(self._path(key), hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
-        except OSError:
-            return False
-        return True
+        data = hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload
+        for folder in reversed(self._folders):
+            try:
+                _make_folder(folder, self._mode(folder))
+                write_whole(folder / _name(key), data, mode)
+            except OSError:
+                continue
+            return True
+        return False
 
     def is_writable(self) -> bool:
-        """Tell whether entries can be kept."""
+        """Tell whether entries can be kept in the folder itself."""
         try:
-            self._make_folder()
+            _make_folder(self.folder, self._mode(self.folder))
         except OSError:
             return False
         return os.access(self.folder, os.W_OK)
 
-    def _make_folder(self) -> None:
-        """Make the folder where there is none; raise `OSError` for one that is somebody else's."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not _is_private(self.folder):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.folder))
+    def _mode(self, folder: Path) -> int:
+        """Give the mode of a new folder: other users may read the cache itself, as far as they may read its entries."""
+        return 0o755 if folder == self._stated else 0o700
 
-    def _path(self, key: str) -> Path:
-        return self.folder / f"{key}.model"
+    @property
+    def _folders(self) -> tuple[Path, ...]:
+        """The folders to read from, in this order."""
+        return (*([self._spare] if self._spare is not None else []), self.folder)
+
+
+def mode_for(file: Path) -> int:
+    """Give the mode of an entry: whoever may read a model's file may read what was compiled from it."""
+    try:
+        return 0o600 | file.stat().st_mode & 0o044
+    except OSError:  # it has gone since it was read
+        return 0o600
 
 
 @contextmanager
 def writable_cache(folder: Path) -> Iterator[None]:
-    """Have a cache that can be written to: where the one of a spec's folder cannot, one as lasting as this process.
+    """Have a place for new entries: where the cache cannot be written to, one as lasting as this process beside it.
 
     Where nothing can be written anywhere there is none, which costs only time.
     """
@@ -112,26 +120,19 @@ def writable_cache(folder: Path) -> Iterator[None]:
         if not Cache(folder).is_writable():
             with suppress(OSError):
                 name = stack.enter_context(tempfile.TemporaryDirectory(prefix="engine-cache-"))
-                stack.callback(_set_variable, os.environ.get(VARIABLE))
-                _set_variable(name)
+                stack.callback(os.environ.pop, _SPARE_VARIABLE, None)
+                os.environ[_SPARE_VARIABLE] = name
         yield
-
-
-def _set_variable(value: str | None) -> None:
-    if value is None:
-        os.environ.pop(VARIABLE, None)
-    else:
-        os.environ[VARIABLE] = value
 
 
 @cache
 def _surroundings() -> list[str]:
     """Name the code, the libraries, the Python and the machine that a compiled model is for."""
     code = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.glob("*.[pc]*")):
-        code.update(source.read_bytes() if source.is_file() else b"")
-    compiler = "a C compiler" if os.environ.get("CC") or any(map(shutil.which, ("cc", "gcc", "clang"))) else "none"
-    here = [platform.python_version(), platform.system(), platform.machine(), compiler]
+    folder = Path(__file__).parent
+    for source in sorted((*folder.rglob("*.py"), *folder.glob("*.c"))):
+        code.update(source.read_bytes())
+    here = [platform.python_version(), platform.system(), platform.machine()]
     return [code.hexdigest(), *map(_version, _LIBRARIES), *here]
 
 
@@ -142,17 +143,60 @@ def _version(library: str) -> str:
         return f"{library} absent"
 
 
+def _name(key: str) -> str:
+    return f"{key}.model"
+
+
+def _read(path: Path) -> Entry | None:
+    try:
+        if not (is_trusted(path.parent) and is_trusted(path)):
+            return None
+        digest, _, payload = read_regular(path).partition(b"\n")
+    except OSError:
+        return None
+    if hashlib.sha256(payload).hexdigest().encode() != digest:
+        return None
+    with np.load(io.BytesIO(payload), allow_pickle=False) as file:
+        programs = {name: file[name].tobytes() for name in file.files if name != "facts"}
+        return Entry(json.loads(str(file["facts"])), programs)
+
+
+def _distrusted(path: Path) -> str:
+    """Say why an entry that is there is not used."""
+    try:
+        path.lstat()
+        odd = next((one for one in (path.parent, path) if not is_trusted(one)), None)
+        readable = os.access(path, os.R_OK)
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}"
+    if odd is not None:
+        return f"{path} is not used: another user than this one or root can write to {odd}"
+    return "" if readable else f"{path} cannot be read: {os.strerror(errno.EACCES)}"
+
+
+def _make_folder(folder: Path, mode: int) -> None:
+    """Make a folder where there is none; raise `OSError` for one that is somebody else's."""
+    folder.mkdir(parents=True, exist_ok=True, mode=mode)
+    if not is_trusted(folder):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+
 def _own(folder: Path) -> Path:
     """Give the folder, or one of this user below it where others can write to it."""
     try:
-        return folder if _is_private(folder) else folder / f"engine-cache-{os.geteuid()}"
+        return folder if is_trusted(folder) else folder / f"engine-cache-{os.geteuid()}"
     except OSError:  # there is none yet, or nobody can look at it
         return folder
 
 
-def _is_private(path: Path) -> bool:
-    """Tell whether only this user could have written a file, or a folder's entries; never of a link."""
+def is_trusted(path: Path) -> bool:
+    """Tell whether only this user or root could have written a file, or a folder's entries; never of a link.
+
+    Root can change the engine itself.
+    """
     if os.name != "posix":
         return True
     found = path.lstat()
-    return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return found.st_uid in (os.geteuid(), 0) and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
 
 from engine.models import steps as s
+from engine.models.choosing import Chosen, choose_best, with_faster_batches
 from engine.models.converting import estimator_program, trees_graph
-from engine.models.estimator import Inspected, SklearnRuntime, as_taken
+from engine.models.dtypes import as_taken
+from engine.models.estimator import Inspected, SklearnRuntime, is_classifier
 from engine.models.graphs import Graph, OnnxTrees
+from engine.models.inputs import known_inputs
 from engine.models.lowered import NotLowered
 from engine.models.lowering import lower
 from engine.models.native import NativeTrees, build_library, load_library
 from engine.models.predictor import Refusal, Runtime
 from engine.models.program import Program, dump, load
 from engine.models.proof import MANY, Examination, examine, judge, seconds_for
-from engine.models.proofrows import RowMaker, Walk, nodes_reached
+from engine.models.proofrows import ProofRows, RowMaker
 from engine.models.ranges import known_texts, learnt_ranges
 from engine.models.report import Report, RuntimeName, Trial
-from engine.models.rows import count_rows, repeat_rows, slice_rows
+from engine.models.rows import count_rows, join_rows, repeat_rows, slice_rows
+from engine.models.thresholds import Walk, nodes_reached
 from engine.models.trees import TreeTable
+from engine.models.trying import try_out
 from engine.spec import Model
 from engine.validation import clip
 
-CLOSE_MUST_BE_FASTER = 3.0
-BATCH_SIZES = (8, 64, 512)
 REASON_LENGTH = 300
 
 Progress = Callable[[str], None]
@@ -51,7 +53,14 @@ class Subject:
 
     def lowered(self, trees: Callable[[TreeTable], s.Step]) -> Program:
         """Make its program with one kind of trees."""
-        return lower(self.estimator, self.model.response_method, trees, probabilities=self.model.output.probabilities)
+        fitting = self.inspected.columns
+        return lower(
+            self.estimator,
+            self.model.response_method,
+            trees,
+            probabilities=self.model.output.probabilities,
+            columns=fitting.count if fitting.form == "table" else None,
+        )
 
 
 def _native(subject: Subject) -> Program:
@@ -109,33 +118,38 @@ CANDIDATES: Mapping[str, tuple[RuntimeName, Callable[[Subject], Program]]] = {
 _WHOLE_GRAPHS = ("graph in float64", "graph in float32")
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """What serves a model: a program, None for scikit-learn itself, and another one for large batches."""
-
-    program: Program | None
-    batch_program: Program | None
-    report: Report
-
-
 def choose(model: Model, inspected: Inspected, progress: Progress) -> Chosen:
     """Try every candidate, and choose the best that is proven."""
     subject = Subject(model, inspected)
     baseline = SklearnRuntime(inspected.estimator, model.response_method, probabilities=model.output.probabilities)
-    if model.runtime == "sklearn":
-        return Chosen(None, None, Report("sklearn", verdict="exact", why="the spec says so"))
-    with np.errstate(all="ignore"):
-        chosen = _try_all(subject, baseline, progress)
-    if model.runtime not in ("auto", chosen.report.runtime):
-        raise model.error(f'the runtime "{model.runtime}" cannot serve this model: {chosen.report.why}', "runtime")
-    return chosen
-
-
-def _try_all(subject: Subject, baseline: Runtime, progress: Progress) -> Chosen:
-    walk = _walk(subject)
-    maker = RowMaker(subject.model, subject.inspected.columns, learnt_ranges(subject.estimator, walk))
-    rows = maker.rows(walk, known_texts(subject.estimator))
     progress("asking scikit-learn for its answers to the proof rows")
+    with np.errstate(all="ignore"):
+        walk = _walk(subject) if model.runtime != "sklearn" else None
+        rows = _rows(subject, walk)
+        tried = try_out(baseline, rows)
+        if model.runtime == "sklearn" or tried.is_hopeless:
+            chosen = Chosen(None, None, Report("sklearn", verdict="exact", why="the spec says so"))
+        elif tried.is_dependent:
+            why = "its answer to a row depends on the other rows of the batch"
+            chosen = Chosen(None, None, Report("sklearn", verdict="not proven", why=why))
+        else:
+            chosen = _try_all(subject, baseline, rows, walk, progress)
+    if model.runtime not in ("auto", chosen.report.runtime) and not tried.is_hopeless:
+        raise model.error(f'the runtime "{model.runtime}" cannot serve this model: {chosen.report.why}', "runtime")
+    if chosen.program is not None:  # a row has its own answer there, or it would not have passed the proof
+        return replace(chosen, tried=replace(tried, depends=""))
+    return replace(chosen, tried=tried, report=replace(chosen.report, one_by_one=tried.depends))
+
+
+def _rows(subject: Subject, walk: Walk | None) -> ProofRows:
+    columns, estimator = subject.inspected.columns, subject.estimator
+    count = subject.inspected.wanted.count or 0
+    categories = {place: one.categories for place, one in enumerate(known_inputs(estimator, count)) if one.categories}
+    maker = RowMaker(subject.model, columns, learnt_ranges(estimator, walk), categories)
+    return maker.rows(walk, known_texts(estimator))
+
+
+def _try_all(subject: Subject, baseline: Runtime, rows: ProofRows, walk: Walk | None, progress: Progress) -> Chosen:
     examination = examine(baseline, _margin(subject.estimator), rows)
     accepted = [question.rows for question in examination.questions if question.answer is not None]
     if not accepted:
@@ -155,12 +169,13 @@ def _try_all(subject: Subject, baseline: Runtime, progress: Progress) -> Chosen:
         runtime="sklearn",
         rows=examination.rows,
         refused=examination.refused,
-        nodes_reached=nodes_reached(walk, np.vstack(accepted)) if walk is not None else None,
+        nodes_reached=nodes_reached(walk, join_rows(accepted)) if walk is not None else None,
         trials=tuple(trial for trial, _ in trials),
         one_row=seconds_for(baseline, one),
         many_rows=seconds_for(baseline, many),
     )
-    return _best(report, trials, sample, wanted=subject.model.runtime != "auto")
+    chosen = choose_best(report, trials, sample, wanted=subject.model.runtime != "auto")
+    return with_faster_batches(chosen, baseline, sample) if subject.model.runtime == "auto" else chosen
 
 
 def _try(
@@ -217,69 +232,9 @@ def _runtime_of(program: Program, runtime: RuntimeName) -> RuntimeName:
     return runtime
 
 
-def _best(report: Report, trials: list[tuple[Trial, Program | None]], rows: Any, *, wanted: bool) -> Chosen:
-    """Choose the fastest for one row among the exact, or a close one that is much faster; the batch apart.
-
-    What is `wanted` by the spec need not be faster than scikit-learn.
-    """
-    proven = [(trial, program) for trial, program in trials if program is not None and trial.one_row is not None]
-    base_one, base_many = report.one_row or 0.0, report.many_rows or 0.0
-    exact = [entry for entry in proven if entry[0].verdict == "exact"]
-    close = [entry for entry in proven if entry[0].verdict == "close"]
-    best = _fastest(exact, "one_row")
-    rival = _fastest(close, "one_row")
-    bar = (best[0].one_row if best else base_one) or 0.0
-    much_faster = rival is not None and (rival[0].one_row or 0.0) * CLOSE_MUST_BE_FASTER < bar
-    if much_faster or (wanted and best is None):
-        best = rival
-    if best is None or ((best[0].one_row or 0.0) >= base_one and not wanted):
-        return Chosen(None, None, replace(report, why=_why_not(trials)))
-    trial, program = best
-    peers = [entry for entry in proven if entry[0].verdict in ("exact", trial.verdict)]
-    for_batches = _fastest(peers, "many_rows") or best
-    batch_from = 0
-    if for_batches[1] is not program and (for_batches[0].many_rows or 0.0) < (trial.many_rows or 0.0):
-        batch_from = _crossing(program, for_batches[1], rows)
-    chosen = replace(
-        report,
-        runtime=trial.runtime,
-        batch_runtime=for_batches[0].runtime if batch_from else None,
-        batch_from=batch_from,
-        verdict=trial.verdict,
-        worst=trial.worst,
-        ties=trial.ties,
-        why=trial.candidate,
-        speed_up_one=base_one / (trial.one_row or base_one),
-        speed_up_many=base_many / (min(for_batches[0].many_rows or base_many, trial.many_rows or base_many)),
-    )
-    return Chosen(program, for_batches[1] if batch_from else None, chosen)
-
-
-def _fastest(entries: Sequence[tuple[Trial, Program | None]], size: str) -> tuple[Trial, Program | None] | None:
-    timed = [entry for entry in entries if getattr(entry[0], size) is not None]
-    return min(timed, key=lambda entry: getattr(entry[0], size), default=None)
-
-
-def _crossing(small: Any, large: Any, rows: Any) -> int:
-    """Find the number of rows from which the other program is faster."""
-    for size in BATCH_SIZES:
-        some = repeat_rows(rows, size)
-        if seconds_for(large, some) < seconds_for(small, some):
-            return size
-    return MANY
-
-
-def _why_not(trials: list[tuple[Trial, Program | None]]) -> str:
-    tried = [trial for trial, _ in trials if trial.verdict != "failed"]
-    if not tried:
-        return "; ".join(f"{trial.candidate}: {trial.reason}" for trial, _ in trials) or "nothing to try"
-    wrong = [f"{trial.candidate}: {trial.reason}" for trial in tried if trial.verdict == "wrong"]
-    return "; ".join(wrong) or "nothing that is proven is faster than scikit-learn"
-
-
 def _walk(subject: Subject) -> Walk | None:
     subject.tables, walk = find_walk(subject.lowered)
-    return walk if subject.inspected.columns.form == "array" else None
+    return walk if subject.inspected.columns.form in ("array", "table") else None
 
 
 def find_walk(

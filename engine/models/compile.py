@@ -1,69 +1,45 @@
 """Every model of a spec, made ready to answer, in two steps.
 
-`prepare_models` reads the files, compiles and proves what the cache lacks; `restore_models` makes predictors of what
-it gives, in this process or another, and reads no file.
+`prepare_models` reads the files, compiles and proves what the cache lacks; `restore_models` (in `restoring`) makes
+predictors of that.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING
 
 from engine.errors import Diagnostic, SpecError
-from engine.models.batching import SharedRuntime
-from engine.models.cache import Cache, Entry
+from engine.models.cache import Cache, Entry, mode_for
 from engine.models.holding import hold, hold_golden
-from engine.models.instances import Wanted, columns
+from engine.models.instances import columns
 from engine.models.modelfile import ModelFile, ModelFiles, format_of, read_file
-from engine.models.native import NativeTrees
-from engine.models.predictor import Answer, Facts, ModelPredictor, Predictor, ResultForm, Runtime, Wording
-from engine.models.program import Program, dump, load
+from engine.models.modules import hash_modules
+from engine.models.native import find_compiler
+from engine.models.predictor import Predictor
+from engine.models.prepared import Opened, Prepared, take_cached, whole_key
+from engine.models.program import dump
 from engine.models.reach import largest_number
 from engine.models.reference import require_reference
-from engine.models.report import Report, Trial
+from engine.models.report import Report
+from engine.models.restoring import restore, restore_models
 from engine.models.results import result_form
-from engine.models.rows import count_rows
 from engine.spec import Model, Spec
+
+if TYPE_CHECKING:
+    from engine.models.trying import Tried
 
 Progress = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """All that a predictor is made of; of one name, two with the same `key` are the same.
-
-    `file` is the model's own; once compiled, it is needed no more.
-    """
-
-    key: str
-    entry: Entry
-    file: ModelFile | None
-
-    def without_file(self) -> Prepared:
-        """Leave the file out where nobody needs it."""
-        return replace(self, file=None) if self.entry.programs else self
-
-
-class Opened:
-    """The estimators in model files, each unpickled once; imports scikit-learn with the first."""
-
-    def __init__(self) -> None:
-        self._artifacts: Any = None
-
-    def open(self, model: Model, file: ModelFile) -> Any:
-        """Give the model's `Artifact`; raise `SpecError`."""
-        from engine.models.artifacts import Artifacts  # noqa: PLC0415 - not where everything is compiled
-
-        self._artifacts = self._artifacts or Artifacts()
-        return self._artifacts.open(model, file.data, file.sha256)
-
-
-def compile_models(spec: Spec, progress: Progress = lambda _: None) -> Mapping[str, Predictor]:
+def compile_models(
+    spec: Spec, progress: Progress = lambda _: None, opened: Opened | None = None
+) -> Mapping[str, Predictor]:
     """Make every model of the spec ready to answer, in this process; raise `SpecError` as `prepare_models` does."""
-    opened = Opened()
+    opened = opened or Opened()
     return restore_models(spec, prepare_models(spec, progress, opened), opened=opened)
 
 
@@ -88,36 +64,21 @@ def prepare_models(
     return prepared
 
 
-def restore_models(
-    spec: Spec,
-    prepared: Mapping[str, Prepared],
-    known: Mapping[tuple[str, str], Predictor] | None = None,
-    opened: Opened | None = None,
-) -> Mapping[str, Predictor]:
-    """Make the models' predictors; those that are `known`, by name and key, are taken as they are.
-
-    scikit-learn is imported only where a model is served by it.
-    """
-    known, opened = known or {}, opened or Opened()
-    return {
-        name: known.get((name, one.key)) or _restore(spec.models[name], one, opened) for name, one in prepared.items()
-    }
-
-
 def needs_sklearn(spec: Spec) -> bool:
     """Tell whether a model of the spec is not in the cache, or is served by scikit-learn."""
     cache, files = Cache(spec.folder), ModelFiles()
     try:
-        entries = [cache.read(cache.key(model, files.read(model).data)) for model in spec.models.values()]
-    except OSError:
+        read = [(model, files.read(model)) for model in spec.models.values()]
+        found = [take_cached(model, cache, cache.key(model, file.data), file) for model, file in read]
+    except (OSError, SpecError):
         return True
-    return any(entry is None or not entry.programs for entry in entries)
+    return any(prepared is None or prepared.needs_file for prepared in found)
 
 
 def uncompiled(model: Model, file: ModelFile, opened: Opened) -> Predictor:
     """Make the predictor of a model as its file has it, with no compiling and no proof; raise `SpecError`."""
-    entry = _compile(replace(model, runtime="sklearn"), file, opened, lambda _: None)
-    return _restore(model, Prepared("", entry, file), opened)
+    entry, _ = _compile(replace(model, runtime="sklearn"), file, opened, lambda _: None, is_tried=False)
+    return restore(model, Prepared("", entry, file, file.sha256), opened)
 
 
 def _prepare(model: Model, cache: Cache, files: ModelFiles, opened: Opened, progress: Progress) -> Prepared:
@@ -141,31 +102,51 @@ def _prepare(model: Model, cache: Cache, files: ModelFiles, opened: Opened, prog
         raise model.error(f"the file cannot be read: {error.strerror}", "reference") from None
     golden = model.pin.golden if model.pin is not None else ()
     known = {"golden": [(one.input, one.result) for one in golden]}
-    entry = cache.read(key)
-    if entry is None:
-        entry = _compile(model, file, opened, progress)
-        progress(f"{model.name}: asking for its answers to examples")
-        predictor = _restore(model, Prepared(key, entry, file), opened)
-        hold(model.examples, predictor)
-        form = result_form(model, predictor.columns, predictor)
-        entry = replace(entry, facts={**entry.facts, "result": form and asdict(form)})
-        if entry.programs:  # others may be anybody's code, or slow, and are not called without need
-            largest = largest_number(predictor.columns, predictor.runtime)
-            entry = replace(entry, facts={**entry.facts, "largest": largest})
-    elif entry.programs and json.dumps(known["golden"]) == json.dumps(entry.facts["golden"]):
-        return Prepared(key, entry, file)
+    prepared = take_cached(model, cache, key, file, opened.opens)
+    if prepared is None:
+        prepared = _prepare_anew(model, key, file, opened, progress)
+        prepared = replace(prepared, note=cache.distrusted(key))
+    elif prepared.entry.programs and json.dumps(known["golden"]) == json.dumps(prepared.entry.facts["golden"]):
+        return prepared
     if golden:
         progress(f"{model.name}: asking for its golden answers")
-        hold_golden(model, golden, _restore(model, Prepared(key, entry, file), opened))
-    entry = replace(entry, facts={**entry.facts, **known})
-    cache.write(key, entry)
-    return Prepared(key, entry, file)
+        hold_golden(model, golden, restore(model, prepared, opened))
+    entry = replace(prepared.entry, facts={**prepared.entry.facts, **known})
+    cache.write(key, entry, mode_for(model.file))
+    return replace(prepared, entry=entry)
 
 
-def _compile_graph(model: Model, file: ModelFile) -> Entry:
+def _prepare_anew(model: Model, key: str, file: ModelFile, opened: Opened, progress: Progress) -> Prepared:
+    """Compile a model, and hold it to its examples."""
+    entry, tried = _compile(model, file, opened, progress)
+    progress(f"{model.name}: asking for its answers to examples")
+    predictor = restore(model, Prepared(key, entry, file, file.sha256), opened)
+    hold(model.examples, predictor)
+    tried.require_answer(model)
+    facts = {**entry.facts, "good": tried.good, "warnings": list(tried.warnings())}
+    form = result_form(model, predictor.columns, predictor)
+    modules = opened.modules(model, file)  # now that all are imported that answers need
+    facts = {
+        **facts,
+        "compiler": find_compiler() is not None,
+        "modules": hash_modules(modules),
+        "result": form and asdict(form),
+    }
+    if entry.programs:  # others may be anybody's code, or slow, and are not called without need
+        facts["largest"] = largest_number(predictor.columns, predictor.runtime)
+    return Prepared(whole_key(key, modules), replace(entry, facts=facts), file, file.sha256, modules)
+
+
+def _compile_graph(model: Model, file: ModelFile, *, is_tried: bool) -> tuple[Entry, Tried]:
     from engine.models.onnxfile import read_graph  # noqa: PLC0415 - few models are graphs
+    from engine.models.proofrows import RowMaker  # noqa: PLC0415 - not where everything is compiled
+    from engine.models.trying import Tried, try_out  # noqa: PLC0415
 
     graph = read_graph(model, file.data)
+    tried = Tried()
+    if is_tried:
+        tried = try_out(graph.program, RowMaker(model, columns(model, graph.wanted), {}).rows(None, ()))
+    report = Report("onnx", verdict="not proven", why="the file is a graph already", one_by_one=tried.depends)
     facts = {
         "bytes": len(file.data),
         "estimator": "ONNX graph",
@@ -173,22 +154,34 @@ def _compile_graph(model: Model, file: ModelFile) -> Entry:
         "trained_with": "",
         "wanted": asdict(graph.wanted),
         "wording": asdict(graph.wording),
-        "report": asdict(Report("onnx", verdict="not proven", why="the file is a graph already")),
+        "report": asdict(report),
     }
-    return Entry(facts, {"one": dump(graph.program)})
+    return Entry(facts, {"one": dump(graph.program)}), tried
 
 
-def _compile(model: Model, file: ModelFile, opened: Opened, progress: Progress) -> Entry:
+def _compile(
+    model: Model, file: ModelFile, opened: Opened, progress: Progress, *, is_tried: bool = True
+) -> tuple[Entry, Tried]:
+    """Make an entry; unless `is_tried`, the model is not asked anything, and stays as its file has it."""
     require_reference(model)
     progress(f"{model.name}: loading")
     if model.file.suffix.lower() == ".onnx":
-        return _compile_graph(model, file)
-    from engine.models.candidates import choose  # noqa: PLC0415 - see Opened
+        return _compile_graph(model, file, is_tried=is_tried)
+    from engine.models.artifacts import blaming_version  # noqa: PLC0415 - see Opened
+    from engine.models.candidates import choose  # noqa: PLC0415
+    from engine.models.choosing import Chosen  # noqa: PLC0415
     from engine.models.estimator import inspect  # noqa: PLC0415
+    from engine.models.independent import require_trained_dtypes  # noqa: PLC0415
+    from engine.models.readings import reading_once  # noqa: PLC0415
 
     artifact = opened.open(model, file)
-    inspected = inspect(model, artifact.estimator)
-    chosen = choose(model, inspected, lambda text: progress(f"{model.name}: {text}"))
+    chosen = Chosen(None, None, Report("sklearn"))
+    with artifact.modules.found(), reading_once():
+        inspected = inspect(model, artifact.estimator)
+        require_trained_dtypes(model, inspected)
+        if is_tried:
+            with blaming_version(artifact.trained_with):
+                chosen = choose(model, inspected, lambda text: progress(f"{model.name}: {text}"))
     facts = {
         "bytes": artifact.bytes,
         "estimator": inspected.title,
@@ -199,71 +192,5 @@ def _compile(model: Model, file: ModelFile, opened: Opened, progress: Progress) 
         "report": asdict(chosen.report),
     }
     programs = {"one": chosen.program, "batch": chosen.batch_program}
-    return Entry(facts, {name: dump(program) for name, program in programs.items() if program is not None})
-
-
-def _restore(model: Model, prepared: Prepared, opened: Opened) -> ModelPredictor:
-    """Make the predictor that an entry describes."""
-    facts = prepared.entry.facts
-    wanted = facts["wanted"]
-    fitting = columns(model, Wanted(**{**wanted, "names": _tuple(wanted["names"])}))
-    wording = Wording(*(_tuple(facts["wording"][name]) for name in ("classes", "labels", "keys")))
-    trials = tuple(Trial(**trial) for trial in facts["report"]["trials"])
-    programs = {name: load(data) for name, data in prepared.entry.programs.items()}
-    report = _as_loaded(Report(**{**facts["report"], "trials": trials}), programs.values())
-    shown = Facts(
-        name=model.name,
-        file=str(model.file),
-        bytes=facts["bytes"],
-        estimator=facts["estimator"],
-        kind=facts["kind"],
-        response_method=model.response_method,
-        features=fitting.names or fitting.count,
-        classes=wording.classes,
-        keys=wording.keys,
-        result=_form(facts.get("result")),
-        largest=facts.get("largest"),
-        trained_with=facts["trained_with"],
-        examples=len(model.examples),
-        report=report,
-    )
-    return ModelPredictor(fitting, _runtime(model, prepared, programs, report.batch_from, opened), wording, shown)
-
-
-def _runtime(
-    model: Model, prepared: Prepared, programs: Mapping[str, Program], batch_from: int, opened: Opened
-) -> Runtime:
-    if prepared.file is not None and "one" not in programs:
-        from engine.models.estimator import SklearnRuntime  # noqa: PLC0415 - see Opened
-
-        estimator = opened.open(model, prepared.file).estimator
-        alone = SklearnRuntime(estimator, model.response_method, probabilities=model.output.probabilities)
-        return SharedRuntime(alone, model.batch.max_size, model.batch.max_wait_ms / 1000, model.timeout)
-    one = programs["one"]
-    if "batch" not in programs:
-        return one
-    batch = programs["batch"]
-
-    def by_size(rows: Any) -> Answer:
-        return (batch if count_rows(rows) >= batch_from else one)(rows)
-
-    return by_size
-
-
-def _as_loaded(report: Report, programs: Iterable[Program]) -> Report:
-    """Say by what the trees are walked where this process may not load the code that was chosen for it."""
-    unloaded = [step.unloaded for program in programs for step in program if isinstance(step, NativeTrees)]
-    why = next(filter(None, unloaded), "")
-    if not why:
-        return report
-    runtime, batch_runtime = ("numpy" if name == "native" else name for name in (report.runtime, report.batch_runtime))
-    instead = f"the trees in C cannot be loaded here ({why}); numpy computes the same, more slowly"
-    return replace(report, runtime=runtime or "numpy", batch_runtime=batch_runtime, instead=instead)
-
-
-def _form(facts: Mapping[str, Any] | None) -> ResultForm | None:
-    return ResultForm(tuple(facts["lengths"]), facts["type"]) if facts else None
-
-
-def _tuple(values: list[Any] | None) -> Any:
-    return None if values is None else tuple(values)
+    made = {name: dump(program) for name, program in programs.items() if program is not None}
+    return Entry(facts, made), chosen.tried

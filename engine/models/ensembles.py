@@ -15,10 +15,9 @@ from sklearn.semi_supervised import SelfTrainingClassifier
 
 from engine.models import steps as s
 from engine.models.lowered import Lower, Lowered, NotLowered, Steps
+from engine.models.parts import numpy_function
 from engine.models.private import private_part
 from engine.models.treemodels import bagged_trees, known_classes
-
-_UFUNCS = ("exp", "exp2", "expm1", "log", "log10", "log1p", "log2", "sqrt", "square")
 
 
 def _voting_classifier(model: Any, lower: Lower) -> Lowered:
@@ -151,8 +150,8 @@ def _inverse(transformer: Any) -> Steps:
     function = transformer.inverse_func
     if function is None:
         return ()
-    name = getattr(function, "__name__", "")
-    if name not in _UFUNCS or function is not getattr(np, name):
+    name = numpy_function(function)
+    if name is None:
         raise NotLowered("TransformedTargetRegressor with a function of its own")
     return (s.Elementwise(name),)
 

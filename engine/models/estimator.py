@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import is_classifier, is_clusterer, is_outlier_detector, is_regressor
+from sklearn import base
 from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
@@ -18,14 +18,15 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
 from engine.errors import SpecError, plural
-from engine.models.artifacts import RESPONSE_METHODS
 from engine.models.blame import blamed_column
+from engine.models.dtypes import as_taken
 from engine.models.instances import Columns, Wanted, columns
+from engine.models.parts import count_of, first_of, is_foreign, names_of, numpy_function, parts_of
 from engine.models.predictor import Answer, Refusal, Wording, key_of
-from engine.spec import Model
+from engine.models.training import trained_on
+from engine.spec import RESPONSE_METHODS, Model
 from engine.validation import clip, show
 
-MAX_PARTS = 50
 _NUMERICAL_LIBRARIES = ("joblib", "numpy", "pandas", "scipy")
 
 
@@ -37,6 +38,7 @@ class SklearnRuntime:
         warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
         self._estimator = estimator
         self._respond = getattr(estimator, response_method)
+        self._flat = response_method == "predict" and has_flat_classes(estimator)
         self._probabilities = probabilities
 
     def __call__(self, rows: Any) -> Answer:
@@ -44,22 +46,13 @@ class SklearnRuntime:
         try:
             rows = as_taken(rows)
             with np.errstate(over="ignore", invalid="ignore"):  # scikit-learn checks for infinity after its casts
-                answer = _listed(self._respond(rows))
+                answer = _listed(self._respond(rows), flat=self._flat)
                 chances = self._estimator.predict_proba(rows).tolist() if self._probabilities else None
         except (ValueError, TypeError) as error:
             if not _is_refusal(error):
                 raise
             raise Refusal(clip(str(error).strip().partition("\n")[0], 300), blamed_column(error)) from error
         return Answer(answer, chances)
-
-
-def as_taken(rows: Any) -> Any:
-    """Give rows in the form that an estimator takes: a table as a DataFrame."""
-    if not isinstance(rows, dict):
-        return rows
-    import pandas as pd  # noqa: PLC0415 - an optional extra
-
-    return pd.DataFrame({name: pd.Series(cells, dtype=cells.dtype) for name, cells in rows.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +70,11 @@ class Inspected:
 def inspect(model: Model, estimator: Any) -> Inspected:
     """Compare an estimator with its spec; raise `SpecError` at the key that does not fit it."""
     require_training(model, estimator)
-    wanted = wanted_by(estimator)
+    wanted = trained_on(model, estimator, wanted_by(estimator))
     fitting = columns(model, wanted)
     _require_fitting_form(model, estimator, wanted, fitting)
     if fitting.form == "table" and importlib.util.find_spec("pandas") is None:
-        raise model.error(
-            'the model selects its columns by name and needs pandas: pip install "endpoint-engine[pandas]"', "file"
-        )
+        raise model.error("the model selects its columns by name and needs pandas: pip install pandas", "file")
     classes = None if answers_in_rows(estimator, wanted) else classes_of(model, estimator)
     _require_method(model, estimator)
     labels = _labels(model, estimator, classes)
@@ -100,18 +91,18 @@ def require_training(model: Model, estimator: Any) -> None:
     except NotFittedError:
         message = f"the {type(estimator).__name__} in the file is not trained; call fit before you save it"
         raise model.error(message, "file") from None
-    except TypeError:  # an object that is no scikit-learn estimator cannot be asked
+    except (AttributeError, TypeError):  # an object that is no scikit-learn estimator cannot be asked
         pass
 
 
 def _require_fitting_form(model: Model, estimator: Any, wanted: Wanted, fitting: Columns) -> None:
-    first = estimator
-    while isinstance(first, Pipeline):
-        first = first.steps[0][1]
+    first = first_of(estimator)
     if hasattr(first, "build_analyzer") and fitting.form != "texts":
         message = f"the model begins with a {type(first).__name__}, which takes texts; its input is of type string"
         raise model.error(message, "input", "type")
-    if wanted.by_name and fitting.form != "table":
+    if wanted.by_name and fitting.form == "array":
+        if fitting.names:
+            raise model.error("the model selects its columns by name, which an array does not have", "rows")
         raise model.error("the model selects its columns by name; its input is of type object", "input", "type")
 
 
@@ -122,53 +113,36 @@ def answers_in_rows(estimator: Any, wanted: Wanted) -> bool:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return bool(np.ndim(estimator.predict(np.zeros((1, wanted.count)))) > 1)
+            answer = np.asarray(estimator.predict(np.zeros((1, wanted.count))))
+            return answer.ndim > 1 and not (answer.shape[1] == 1 and has_flat_classes(estimator))
     except Exception:  # noqa: BLE001 - an estimator may raise anything, and will be asked again
         return False
 
 
 def wanted_by(estimator: Any) -> Wanted:
     """Say what an estimator was trained on."""
-    names = getattr(estimator, "feature_names_in_", None)
-    count = getattr(estimator, "n_features_in_", None)
+    names = names_of(estimator)
     return Wanted(
-        count=int(count) if count is not None else None,
-        names=tuple(map(str, names)) if names is not None else None,
+        count=count_of(estimator) or (len(names) if names is not None else None),
+        names=names,
         by_name=names is not None and any(map(_selects_by_name, parts_of(estimator))),
         none=any(None in list(known) for part in parts_of(estimator) for known in getattr(part, "categories_", ())),
     )
 
 
-def parts_of(estimator: Any) -> list[Any]:
-    """Give an estimator and those inside it, whatever holds them: steps, transformers, what a search wraps."""
-    found: list[Any] = []
-    waiting = [estimator]
-    while waiting:
-        part = waiting.pop(0)
-        if isinstance(part, list | tuple | np.ndarray):
-            waiting += list(part)[:MAX_PARTS]
-        elif hasattr(part, "__dict__") and _is_part(part) and not any(part is known for known in found):
-            found.append(part)
-            waiting += vars(part).values()
-    return found
-
-
-def _is_part(value: Any) -> bool:
-    return hasattr(value, "get_params") or type(value).__module__.startswith("sklearn.")
-
-
 def _selects_by_name(part: Any) -> bool:
-    foreign = not type(part).__module__.startswith("sklearn.")
-    return foreign or isinstance(part, ColumnTransformer | FunctionTransformer)
+    if isinstance(part, FunctionTransformer):
+        return part.func is not None and numpy_function(part.func) is None
+    return is_foreign(part) or isinstance(part, ColumnTransformer)
 
 
 def classes_of(model: Model, estimator: Any) -> tuple[Any, ...] | None:
     """Give a classifier's classes as JSON has them; raise `SpecError` for what JSON does not have."""
     if not is_classifier(estimator):
         return None
-    classes = getattr(estimator, "classes_", None)
-    if classes is None or isinstance(classes, list):
+    if not has_flat_classes(estimator):
         return None
+    classes = estimator.classes_
     listed = tuple(np.asarray(classes).tolist())
     odd = next((value for value in listed if not isinstance(value, str | int | float | bool)), None)
     if odd is not None:
@@ -211,13 +185,16 @@ def _labels(model: Model, estimator: Any, classes: tuple[Any, ...] | None) -> tu
     return output.labels
 
 
-def _listed(answer: Any) -> list[Any]:
-    """Turn an estimator's answer into JSON values, one for each instance."""
-    if isinstance(answer, list):  # a multi-output classifier gives one array for each output
-        return [list(entry) for entry in zip(*(output.tolist() for output in answer), strict=True)]
+def _listed(answer: Any, *, flat: bool) -> list[Any]:
+    """Turn an estimator's answer into JSON values, one for each instance; a single column is one value if `flat`."""
+    if isinstance(answer, list) and all(np.ndim(output) for output in answer):  # an array for each output
+        return [list(entry) for entry in zip(*(np.asarray(output).tolist() for output in answer), strict=True)]
     if sparse.issparse(answer):
         answer = answer.toarray()
-    values: list[Any] = np.asarray(answer).tolist()
+    array = np.asarray(answer)
+    if flat and array.ndim == 2 and array.shape[1] == 1:  # noqa: PLR2004
+        array = array[:, 0]
+    values: list[Any] = array.tolist()
     return values
 
 
@@ -245,14 +222,33 @@ def title_of(estimator: Any) -> str:
     return f"{name}({', '.join(map(title_of, inner))})" if inner else name
 
 
+def is_classifier(estimator: Any) -> bool:
+    """Tell whether an estimator is a classifier, by what it says or, if it is not scikit-learn's, by its classes."""
+    try:
+        is_one = bool(base.is_classifier(estimator))
+    except Exception:  # noqa: BLE001 - it has no tags, or wrong ones
+        is_one = False
+    return is_one or (is_foreign(estimator) and has_flat_classes(estimator) and hasattr(estimator, "predict"))
+
+
+def has_flat_classes(estimator: Any) -> bool:
+    """Tell whether an estimator has the classes of a single output."""
+    classes = getattr(estimator, "classes_", None)
+    return classes is not None and not isinstance(classes, list) and np.ndim(classes) == 1 and len(classes) > 0
+
+
 _KINDS: Mapping[str, Any] = {
-    "classifier": is_classifier,
-    "regressor": is_regressor,
-    "clusterer": is_clusterer,
-    "outlier detector": is_outlier_detector,
+    "regressor": base.is_regressor,
+    "clusterer": base.is_clusterer,
+    "outlier detector": base.is_outlier_detector,
 }
 
 
 def kind_of(estimator: Any) -> str:
     """Name the kind of an estimator."""
-    return next((kind for kind, is_kind in _KINDS.items() if is_kind(estimator)), "transformer")
+    if is_classifier(estimator):
+        return "classifier"
+    try:
+        return next((kind for kind, is_kind in _KINDS.items() if is_kind(estimator)), "transformer")
+    except Exception:  # noqa: BLE001 - it has no tags, or wrong ones
+        return "estimator"

@@ -25,7 +25,7 @@ def hold(examples: Iterable[Example], predictor: Predictor) -> None:
 def hold_golden(model: Model, golden: Sequence[Example], predictor: Predictor) -> None:
     """Run a pin's golden answers; raise `SpecError`, with one mistake for all that are no instances any more."""
     failed = [(example, found) for example in golden if (found := _try(example, predictor, GOLDEN_TOLERANCE))]
-    validator = Validator(model.input.document)
+    validator = model.input.validator()
     reasons = [_unfit(example.input, validator, model) for example, _ in failed]
     mistakes = [one for (_, found), reason in zip(failed, reasons, strict=True) if not reason for one in found]
     if any(reasons) and model.pin is not None:

@@ -11,7 +11,8 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from engine.models.estimator import parts_of
+from engine.models.dtypes import Dtype
+from engine.models.parts import booster_dtypes, dtype_of_values, parts_of, steps_of
 from engine.models.selections import selections
 
 _SCALERS = ("MaxAbsScaler", "MinMaxScaler", "RobustScaler", "StandardScaler")
@@ -26,7 +27,7 @@ class Known:
     `categories` are those of an encoder, and `ignores_others` tells that it takes any other; `gaps` tells that
     a missing value is filled in or taken; `usual` is a value in its middle; `is_text` tells that it is split in words,
     `is_number` that a part which takes nothing but numbers gets it as it is. What is `dropped` by a selection may be
-    `used` by a part beside it.
+    `used` by a part beside it. `dtype` is the one of its training, where a part has recorded it.
     """
 
     categories: tuple[Any, ...] | None = None
@@ -37,6 +38,7 @@ class Known:
     is_number: bool = False
     dropped: bool = False
     used: bool = False
+    dtype: Dtype | None = None
 
     @property
     def is_unused(self) -> bool:
@@ -69,10 +71,21 @@ def known_inputs(estimator: Any, count: int) -> tuple[Known, ...]:
     return columns
 
 
+def known_of_mappings(part: Any) -> dict[str, Known]:
+    """Give the keys of the objects that a DictVectorizer has learnt, with the texts that it knows of each."""
+    known: dict[str, Known] = {}
+    for name in getattr(part, "feature_names_", ()):
+        key, separator, text = name.partition(part.separator)
+        column = known.setdefault(key, Known(ignores_others=True, gaps=True))
+        if separator:
+            column.categories = (*(column.categories or ()), text)
+    return known
+
+
 def takes_texts(part: Any) -> bool:
     """Tell whether an estimator begins with what splits texts into words."""
     if isinstance(part, Pipeline):
-        return takes_texts(part.steps[0][1])
+        return takes_texts(steps_of(part)[0])
     if isinstance(part, FeatureUnion):
         return any(takes_texts(step) for _, step in part.transformer_list)
     inner = [getattr(part, name) for name in (*_INSIDE, "estimator") if hasattr(part, name)]
@@ -97,6 +110,13 @@ def _look(part: Any, flow: _Flow) -> _Flow:
         return _look_at_imputer(part, flow)
     if type(part).__name__ in _SCALERS:
         return _look_at_scaler(part, flow)
+    return _look_at_other(part, flow)
+
+
+def _look_at_other(part: Any, flow: _Flow) -> _Flow:
+    if flow.whole:
+        for column, dtype in zip(flow.columns, booster_dtypes(part, len(flow.columns)), strict=False):
+            column.dtype = dtype
     is_text, is_number = hasattr(part, "build_analyzer"), not any(map(_may_take_texts, parts_of(part)))
     for column in flow.columns:
         column.is_text, column.is_number = column.is_text or is_text, column.is_number or is_number
@@ -111,7 +131,7 @@ def _may_take_texts(part: Any) -> bool:
 
 
 def _look_at_pipeline(part: Any, flow: _Flow) -> _Flow:
-    for _, step in part.steps:
+    for step in steps_of(part):
         flow = _look(step, flow)
     return flow
 
@@ -150,6 +170,7 @@ def _look_at_histogram(part: Any, flow: _Flow) -> _Flow:
 def _look_at_encoder(part: Any, flow: _Flow) -> _Flow:
     if flow.whole and len(part.categories_) == len(flow.columns):
         for column, categories in zip(flow.columns, part.categories_, strict=True):
+            column.dtype = dtype_of_values(categories)
             listed = np.asarray(categories).tolist()
             values = tuple(value for value in listed if not _is_gap(value))
             column.gaps |= len(values) < len(listed)
@@ -162,9 +183,10 @@ def _look_at_encoder(part: Any, flow: _Flow) -> _Flow:
 
 
 def _look_at_imputer(part: Any, flow: _Flow) -> _Flow:
-    for column in flow.columns:
-        column.gaps = True
     usual = getattr(part, "statistics_", None)
+    is_number = usual is None or np.asarray(usual).dtype.kind in "biuf"
+    for column in flow.columns:
+        column.gaps, column.is_number = True, column.is_number or is_number
     if flow.whole and usual is not None and len(usual) == len(flow.columns):
         for column, value in zip(flow.columns, np.asarray(usual).tolist(), strict=True):
             column.is_usually(value)
@@ -172,6 +194,8 @@ def _look_at_imputer(part: Any, flow: _Flow) -> _Flow:
 
 
 def _look_at_scaler(part: Any, flow: _Flow) -> _Flow:
+    for column in flow.columns:
+        column.is_number = True
     middle = next((getattr(part, name) for name in ("mean_", "center_") if getattr(part, name, None) is not None), None)
     if middle is None and hasattr(part, "data_min_"):
         middle = (part.data_min_ + part.data_max_) / 2

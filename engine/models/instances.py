@@ -1,26 +1,33 @@
-"""JSON instances → rows: an array, a table of named columns where some are texts, or a list of texts."""
+"""JSON instances → rows: an array, a table of columns with their dtypes, objects as they are, or a list of texts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from operator import itemgetter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
 from engine.errors import RefusedInstance, did_you_mean, plural
-from engine.jsonschemas import MAX_REFERENCES, lookup, types_of
+from engine.jsonschemas import is_whole, types_of
+from engine.models.arrays import (
+    Convert,
+    array_dtype,
+    array_kind,
+    cells_converter,
+    filled_converter,
+    filled_rows,
+    required_converter,
+    rows_maker,
+)
+from engine.models.dtypes import NAN, Dtype, Feature, Table, from_schema, makers
+from engine.models.features import default_of, dtype_of_column, feature_of
 from engine.spec import Model
 
 _NUMERIC = frozenset(("boolean", "number", "null"))
-_NAN = float("nan")
+_PLAIN = ("bool", "float", "int", "object")  # what an array can hold
 
-Convert = Callable[[Sequence[Any]], Any]
-
-
-Table = Mapping[str, Any]
-"""Columns by name: float64 arrays, and arrays of objects where a column has texts."""
+Form = Literal["array", "table", "mappings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,28 +35,46 @@ class Wanted:
     """What an estimator was trained on: its `n_features_in_` and `feature_names_in_`, None where it has none.
 
     `by_name` says that it selects columns by their names, `none` that it knows a missing text as None, not NaN.
+    `casts` says that it turns whatever numbers it gets into floats, and `single` that it was trained on float32. `rows`
+    is the form of rows that it has been found to take, None for the usual one. `dtypes` are those that are known of its
+    columns, by name, and `unused` are the columns that no part of it ever looks at.
     """
 
     count: int | None = None
     names: tuple[str, ...] | None = None
     by_name: bool = False
     none: bool = False
+    casts: bool = True
+    single: bool = False
+    rows: Form | None = None
+    dtypes: Mapping[str, Dtype] = field(default_factory=dict)
+    unused: tuple[str, ...] = ()
+
+    @classmethod
+    def restored(cls, facts: Mapping[str, Any]) -> Wanted:
+        """Make the record that JSON kept."""
+        dtypes = {name: Dtype.restored(dtype) for name, dtype in facts["dtypes"].items()}
+        names = None if facts["names"] is None else tuple(facts["names"])
+        return cls(**{**facts, "names": names, "dtypes": dtypes, "unused": tuple(facts["unused"])})
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
     """How instances become rows: `convert` does it, `names` are the columns where they have names.
 
-    `count` is their number, None where that is unknown; `form` tells an array from a table and from a list of
-    texts; `texts` are the columns of a table that are not numbers; `gaps` tells whether a value may be missing.
+    `count` is their number, None where that is unknown; `form` tells an array from a table, from objects as they are
+    and from a list of texts; `texts` are the columns of a table that are not numbers, and `dtypes` those of its
+    columns; `array` is the dtype of an array; `gaps` tells whether a value may be missing.
     """
 
     convert: Convert
     names: tuple[str, ...] | None
     count: int | None
-    form: Literal["array", "table", "texts"] = "array"
+    form: Literal["array", "table", "mappings", "texts"] = "array"
     texts: frozenset[str] = frozenset()
     gaps: bool = True
+    dtypes: Mapping[str, Dtype] = field(default_factory=dict)
+    array: str = "float64"
 
 
 def columns(model: Model, wanted: Wanted) -> Columns:
@@ -58,15 +83,23 @@ def columns(model: Model, wanted: Wanted) -> Columns:
     types = types_of(model.input.document, model.input.document)
     if types == {"object"}:
         return _object_columns(model, wanted)
+    if model.rows in ("table", "mappings"):
+        raise model.error(f"rows: {model.rows} is for instances that are objects", "rows")
     if types == {"array"}:
         if not wanted.by_name:  # else an array is the mistake, of whatever length
             _require_length(model, count)
         gaps = any("null" in types_of(part, model.input.document) for part in _array_parts(model))
-        return Columns(_array_converter(model, count), None, count, gaps=gaps)
+        kind = _kind_of_items(model, wanted)
+        array = array_dtype(kind, single=wanted.single)
+        return Columns(_array_converter(model, wanted, kind), None, count, gaps=gaps, array=array)
     if types == {"number"}:
         if count not in (None, 1):
             raise model.error(f"the model takes {count} features, and an instance that is a number is one", "input")
-        return Columns(_to_column, None, 1, gaps=False)
+        document = model.input.document
+        kind = "int" if is_whole(document, document) and not wanted.casts else "float"
+        make = rows_maker(("the number",), kind, single=wanted.single)
+        convert = lambda instances: make([(cell,) for cell in instances])  # noqa: E731
+        return Columns(convert, None, 1, gaps=False, array=array_dtype(kind, single=wanted.single))
     if types == {"string"}:
         if count is not None:
             what = f"the model takes {plural(count, 'feature')}, not texts; its input is an object or an array"
@@ -79,40 +112,102 @@ def columns(model: Model, wanted: Wanted) -> Columns:
 
 def _object_columns(model: Model, wanted: Wanted) -> Columns:
     properties = model.input.document.get("properties", {})
-    order = _column_order(model, tuple(properties), wanted.count, wanted.names)
-    required = set(model.input.document.get("required", ()))
-    types = {name: _feature_types(model, name) for name in order}
-    defaults = {name: _default(model, name, properties[name]) for name in order}
-    numeric = {name for name in order if types[name] <= _NUMERIC}
-    if wanted.by_name or (wanted.names and len(numeric) < len(order)):
-        texts = frozenset(name for name in order if name not in numeric or types[name] == {"boolean", "null"})
-        missing = {name: _none(defaults[name]) if wanted.none and name in texts else defaults[name] for name in order}
-        kinds = {
-            name: bool if types[name] == {"boolean"} else object if name in texts else np.float64 for name in order
+    rows = model.rows if model.rows != "auto" else wanted.rows
+    defaults = {name: default_of(model, name, part) for name, part in properties.items()}
+    if rows == "mappings":
+        return _mappings(model, defaults)
+    order = column_order(model, wanted)
+    required, unused = frozenset(model.input.document.get("required", ())), frozenset(wanted.unused)
+    features = {
+        name: feature_of(model, name, defaults[name], required=name in required) for name in order if name not in unused
+    }
+    dtypes = dict.fromkeys(order, Dtype("object")) | {
+        name: dtype_of_column(model, wanted.dtypes.get(name), name, feature) for name, feature in features.items()
+    }
+    numeric = all(feature.types <= _NUMERIC for feature in features.values())
+    is_table = wanted.by_name or any(name in model.dtypes and dtypes[name].kind not in _PLAIN for name in order)
+    if wanted.names and not is_table:
+        is_table = not numeric or (not wanted.casts and array_kind(dtypes, features) is None)
+    if rows == "table" or (rows is None and is_table):
+        return _table(model, wanted, dtypes, features, defaults)
+    return _array(wanted, dtypes, features, defaults)
+
+
+def _mappings(model: Model, defaults: Mapping[str, Any]) -> Columns:
+    """Let objects be as they are, but for absent features that have a default."""
+    filled = {name: default for name, default in defaults.items() if default is not NAN}
+
+    def convert(instances: Sequence[Any]) -> Any:
+        return [{**filled, **instance} for instance in instances]
+
+    return Columns(convert, tuple(defaults), len(defaults), "mappings", _texts(model, defaults))
+
+
+def _texts(model: Model, names: Iterable[str]) -> frozenset[str]:
+    """Name the columns that are not numbers, or booleans that may be missing."""
+    document = model.input.document
+    types = {name: types_of(document["properties"][name], document) for name in names}
+    return frozenset(name for name, found in types.items() if not found <= _NUMERIC or found <= {"boolean", "null"})
+
+
+def _table(
+    model: Model,
+    wanted: Wanted,
+    dtypes: Mapping[str, Dtype],
+    features: Mapping[str, Feature],
+    defaults: Mapping[str, Any],
+) -> Columns:
+    order = tuple(dtypes)
+    objects = frozenset(name for name in order if dtypes[name].kind in ("object", "string"))
+    missing = {name: _none(defaults[name]) if wanted.none and name in objects else defaults[name] for name in order}
+    groups = [
+        (names, filled_rows({name: missing[name] for name in names}), make)
+        for names, make in makers({name: dtypes[name] for name in features})
+    ]
+    has_unused = len(features) < len(order)
+
+    def convert(instances: Sequence[Any]) -> Table:
+        made: dict[str, Any] = {}
+        for names, read, make in groups:
+            made.update(zip(names, make(read(instances)), strict=True))
+        nothing = np.full(len(instances), None, object) if has_unused else None
+        return Table({name: made.get(name, nothing) for name in order}, dtypes)
+
+    return Columns(convert, order, len(order), "table", _texts(model, order), dtypes=dtypes)
+
+
+def _array(
+    wanted: Wanted, dtypes: Mapping[str, Dtype], features: Mapping[str, Feature], defaults: Mapping[str, Any]
+) -> Columns:
+    order = tuple(dtypes)
+    if any(not feature.types <= _NUMERIC for feature in features.values()):
+        missing = {
+            name: defaults[name] if name in features and features[name].types <= _NUMERIC else _none(defaults[name])
+            for name in order
         }
-        if any(name not in required for name in order):
-            kinds = {name: np.float64 if kind is bool else kind for name, kind in kinds.items()}
-        return Columns(_table_converter(order, kinds, missing), order, len(order), "table", texts)
-    if len(numeric) < len(order):
-        missing = {name: defaults[name] if name in numeric else _none(defaults[name]) for name in order}
-        return Columns(_cells_converter(order, missing, object), order, len(order))
-    if all(name in required and "null" not in types[name] for name in order):
-        return Columns(_required_converter(order), order, len(order), gaps=False)
-    return Columns(_cells_converter(order, defaults, np.float64), order, len(order))
+        return Columns(cells_converter(order, missing, set(features)), order, len(order), dtypes=dtypes, array="object")
+    kind = "float" if wanted.casts else array_kind(dtypes, features) or "float"
+    gaps = len(features) < len(order) or any(feature.gaps for feature in features.values())
+    make = rows_maker(order, kind, single=wanted.single)
+    if kind != "float":
+        defaults = {name: defaults[name] if name in features else 0 for name in order}
+    is_whole_row = not gaps and all(defaults[name] is NAN for name in order)
+    convert = required_converter(order, make) if is_whole_row else filled_converter(order, defaults, make, features)
+    return Columns(convert, order, len(order), gaps=gaps, dtypes=dtypes, array=array_dtype(kind, single=wanted.single))
 
 
-def _column_order(
-    model: Model, properties: tuple[str, ...], count: int | None, names: tuple[str, ...] | None
-) -> tuple[str, ...]:
-    """Decide the order of the columns: the model's own where it knows it, else the spec's."""
+def column_order(model: Model, wanted: Wanted) -> tuple[str, ...]:
+    """Decide the order of the columns: the model's own where it knows it, else the spec's; raise `SpecError`."""
+    properties, count, names = tuple(model.input.document.get("properties", {})), wanted.count, wanted.names
     where = ("features",) if model.features is not None else ("input", "properties")
     declared = model.features or properties
     if names is not None:
+        known = frozenset(declared)
         for name in names:
-            if name not in declared:
-                known = did_you_mean(name, declared, "there are")
+            if name not in known:
+                hint = did_you_mean(name, declared, "there are")
                 raise model.error(
-                    f'the model was trained with a feature "{name}", which is not among them {known}', *where
+                    f'the model was trained with a feature "{name}", which is not among them {hint}', *where
                 )
         if model.features is not None and len(declared) > len(names):
             extra = next(name for name in declared if name not in names)
@@ -131,69 +226,9 @@ def _column_order(
     return declared
 
 
-def _feature_types(model: Model, name: str) -> frozenset[str]:
-    types = types_of(model.input.document["properties"][name], model.input.document)
-    if types & {"array", "object"}:
-        raise model.error(
-            f'the feature "{name}" may be an array or an object, which is no column; '
-            "give it a type: number, integer, boolean or string",
-            *("input", "properties", name),
-        )
-    return types
-
-
-def _default(model: Model, name: str, schema: Any) -> Any:
-    """Give a feature's default, or its missing value: NaN."""
-    for _ in range(MAX_REFERENCES):
-        reference = schema.get("$ref") if isinstance(schema, Mapping) and "default" not in schema else None
-        if not isinstance(reference, str) or not reference.startswith("#/"):
-            break
-        schema = lookup(model.input.document, reference)
-    default = schema.get("default") if isinstance(schema, Mapping) else None
-    if default is None:
-        return _NAN
-    where = ("input", "properties", name, "default")
-    if isinstance(default, list | dict):
-        raise model.error("a default that is an array or an object cannot become a column", *where)
-    if isinstance(default, int) and abs(default) > 2**1023:
-        raise model.error("this default is too large for a column", *where)
-    return default
-
-
 def _none(default: Any) -> Any:
     """Give the missing value of a column of texts in an array, which is None."""
-    return None if default is _NAN else default
-
-
-def _required_converter(order: tuple[str, ...]) -> Convert:
-    cells = itemgetter(*order) if len(order) > 1 else lambda instance: (instance[order[0]],)
-
-    def convert(instances: Sequence[Any]) -> Any:
-        return np.array([cells(instance) for instance in instances], dtype=np.float64)
-
-    return convert
-
-
-def _cells_converter(order: tuple[str, ...], missing: Mapping[str, Any], dtype: Any) -> Convert:
-    def convert(instances: Sequence[Any]) -> Any:
-        rows = np.empty((len(instances), len(order)), dtype=dtype)
-        for row, instance in zip(rows, instances, strict=True):
-            row[:] = [missing[name] if (cell := instance.get(name)) is None else cell for name in order]
-        return rows
-
-    return convert
-
-
-def _table_converter(order: tuple[str, ...], kinds: Mapping[str, Any], missing: Mapping[str, Any]) -> Convert:
-    def convert(instances: Sequence[Any]) -> Table:
-        return {
-            name: np.array(
-                [missing[name] if (cell := instance.get(name)) is None else cell for instance in instances], kinds[name]
-            )
-            for name in order
-        }
-
-    return convert
+    return None if default is NAN else default
 
 
 def _array_parts(model: Model) -> list[Any]:
@@ -213,21 +248,32 @@ def _require_length(model: Model, count: int | None) -> None:
         raise model.error(f"the model takes {plural(count, 'feature')}, and {required}", "input", "minItems")
 
 
-def _array_converter(model: Model, count: int | None) -> Convert:
-    if any(not types_of(part, model.input.document) <= _NUMERIC for part in _array_parts(model)):
+def _kind_of_items(model: Model, wanted: Wanted) -> str:
+    """Give the one kind of an array's items, raise `SpecError` for texts; several are floats."""
+    document = model.input.document
+    parts = [(part, types_of(part, document)) for part in _array_parts(model)]
+    if any(not types <= _NUMERIC for _, types in parts):
         raise model.error(
             "an instance that is an array is a row of numbers; say items: {type: number}", "input", "items"
         )
+    kinds = {from_schema(Feature.of(part, document, gaps="null" in types)).kind for part, types in parts}
+    kind = kinds.pop() if len(kinds) == 1 and not wanted.casts else "float"
+    return kind if kind in ("int", "bool") else "float"
+
+
+def _array_converter(model: Model, wanted: Wanted, kind: str) -> Convert:
+    count = wanted.count
+    gaps = any("null" in types_of(part, model.input.document) for part in _array_parts(model))
 
     def convert(instances: Sequence[Any]) -> Any:
         width = count if count is not None else len(instances[0])
         for row, instance in enumerate(instances):
             if len(instance) != width:
                 raise RefusedInstance(row, f"{plural(len(instance), 'feature')}, and the model takes {width}")
-        return np.array([[_NAN if cell is None else cell for cell in instance] for instance in instances], np.float64)
+        if gaps:
+            instances = [[NAN if cell is None else cell for cell in instance] for instance in instances]
+        return make(list(instances))
 
+    names = [f"item {place}" for place in range(count or 0)]
+    make = rows_maker(names, kind, single=wanted.single)
     return convert
-
-
-def _to_column(instances: Sequence[Any]) -> Any:
-    return np.array(instances, dtype=np.float64).reshape(-1, 1)

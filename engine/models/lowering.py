@@ -7,30 +7,53 @@ What is lowered is still only a candidate: the proof decides.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from sklearn import linear_model
 
 from engine.models import steps as s
+from engine.models.calibration import CALIBRATED
 from engine.models.ensembles import ENSEMBLES
 from engine.models.kernels import KERNEL_MACHINES
 from engine.models.lowered import Lower, Lowered, NotLowered, Steps
+from engine.models.mixtures import MIXTURES
 from engine.models.private import private_part
 from engine.models.program import Program
-from engine.models.transformers import preprocessing, transformer
+from engine.models.transformers import preprocessing, selected, transformer
 from engine.models.treemodels import TREE_MODELS, known_classes
-from engine.models.trees import TreeTable
+from engine.models.trees import Array, TreeTable
 
 Trees = Callable[[TreeTable], s.Step]
 
 
-def lower(estimator: Any, response_method: str, trees: Trees, *, probabilities: bool) -> Program:
-    """Make the program of a fitted estimator; `trees` makes the step that walks a tree ensemble."""
+def lower(
+    estimator: Any, response_method: str, trees: Trees, *, probabilities: bool, columns: int | None = None
+) -> Program:
+    """Make the program of a fitted estimator; `trees` makes the step that walks a tree ensemble.
+
+    Rows are arrays, or tables of so many `columns`.
+    """
+    program = _lower(estimator, response_method, trees, probabilities=probabilities)
+    return program if columns is None else replace(program, scores=_of_table(program.scores, np.arange(columns)))
+
+
+def _of_table(steps: Steps, every: Array) -> Steps:
+    """Have the first steps select columns of a table, all of them where they select none themselves."""
+    first = next(iter(steps), None)
+    if isinstance(first, s.Select):
+        return steps
+    if isinstance(first, s.Concatenate):
+        return (s.Concatenate(tuple(_of_table(branch, every) for branch in first.branches)), *steps[1:])
+    return selected(every, steps)
+
+
+def _lower(estimator: Any, response_method: str, trees: Trees, *, probabilities: bool) -> Program:
     before, last = preprocessing(estimator)
     if response_method == "transform":
         return Program((*before, *transformer(last)), ())
-    lowered = _Lower(trees).last(last)
+    lowered = _Lowering(trees).last(last)
     for method in [response_method] + ["predict_proba"] * probabilities:
         if method not in lowered.methods:
             raise NotLowered(f"{type(last).__name__}.{method}")
@@ -38,7 +61,7 @@ def lower(estimator: Any, response_method: str, trees: Trees, *, probabilities: 
     return Program((*before, *lowered.scores), lowered.methods[response_method], chances)
 
 
-class _Lower:
+class _Lowering:
     """Lowers predictors with one kind of trees."""
 
     def __init__(self, trees: Trees) -> None:
@@ -88,4 +111,10 @@ def _logistic_probabilities(model: Any, *, binary: bool) -> Steps:
     return (s.Logistic(), s.Normalize()) if model.solver == "liblinear" else (s.Softmax(),)
 
 
-_PREDICTORS: Mapping[type, Callable[[Any, Lower], Lowered]] = {**TREE_MODELS, **ENSEMBLES, **KERNEL_MACHINES}
+_PREDICTORS: Mapping[type, Callable[[Any, Lower], Lowered]] = {
+    **TREE_MODELS,
+    **ENSEMBLES,
+    **KERNEL_MACHINES,
+    **CALIBRATED,
+    **MIXTURES,
+}

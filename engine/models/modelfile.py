@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.apart import bounds
-from engine.spec import Model, read_regular
+from engine.spec import Model, model_inside, read_regular
+
+_FORMATS = {".pkl": "pickle", ".pickle": "pickle", ".joblib": "pickle", ".skops": "skops", ".onnx": "onnx"}
+_COMPRESSED = (".bz2", ".gz", ".lzma", ".xz", ".z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +46,34 @@ def _read_bounded(file: Path) -> bytes:
 
 
 def read_file(model: Model, files: ModelFiles | None = None) -> ModelFile:
-    """Read a model's file, as one of `files`; raise `SpecError`."""
+    """Read a model's file, as one of `files`; raise `SpecError`, also where its name does not tell its format."""
     try:
-        return (files or ModelFiles()).read(model)
+        read = (files or ModelFiles()).read(model)
+    except IsADirectoryError:
+        named = model_inside(model.file)
+        it = f"the model in it: {model.file / named}" if named else "the file in it"
+        raise model.error(f"this is a folder; name {it}", "file") from None
     except OSError as error:
         raise model.error(f"the model's file cannot be read: {error.strerror}", "file") from None
+    _require_format(model)
+    return read
 
 
 def format_of(file: Path) -> str:
-    """Name a model file's format, which follows from its name."""
-    return {".onnx": "onnx", ".skops": "skops"}.get(file.suffix.lower(), "pickle")
+    """Name a model file's format, which follows from its name; empty where that tells none."""
+    endings = [ending.lower() for ending in file.suffixes[-2:]]
+    if len(endings) > 1 and endings[-1] in _COMPRESSED and _FORMATS.get(endings[-2]) == "pickle":
+        return "pickle"
+    return _FORMATS.get(endings[-1], "") if endings else ""
+
+
+def _require_format(model: Model) -> None:
+    """Raise `SpecError` where a file's name does not tell its format."""
+    if format_of(model.file):
+        return
+    ending = model.file.suffix
+    found = f'unknown model format "{ending}"' if ending else "the file's name has no ending"
+    renamed = f"{model.file.stem}.pkl{ending if ending.lower() in _COMPRESSED else ''}"
+    known = ", ".join(_FORMATS)
+    hint = f'rename it to "{renamed}" if pickle or joblib wrote it'
+    raise model.error(f"{found} (known: {known}); {hint}", "file")

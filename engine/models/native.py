@@ -62,7 +62,7 @@ class NativeTrees:
         """Sum the leaves of each row: float64 of shape (rows, outputs); raise `Refusal`."""
         if self.unloaded:
             return self.table.sum_leaves(self._checked(rows))
-        rows = np.ascontiguousarray(rows)
+        rows = np.ascontiguousarray(rows, np.float64)  # C reads nothing else
         sums: Array = np.zeros((len(rows), self._outputs))
         count = len(rows)
         if 0 < count < FEW_ROWS and rows.flags.writeable:  # `from_buffer` takes no others, and half of the time
@@ -99,9 +99,14 @@ class _Ensemble(ctypes.Structure):
     )
 
 
+def find_compiler() -> str | None:
+    """Name the C compiler, None where there is none."""
+    return os.environ.get("CC") or next(filter(shutil.which, ("cc", "gcc", "clang")), None)
+
+
 def build_library() -> Array:
     """Compile trees.c, as bytes in an array; raise `RuntimeError` where that cannot be done."""
-    compiler = os.environ.get("CC") or next(filter(shutil.which, ("cc", "gcc", "clang")), None)
+    compiler = find_compiler()
     if compiler is None:
         raise RuntimeError("there is no C compiler")
     source = files(__package__).joinpath("trees.c")

@@ -13,9 +13,11 @@ from engine.models.graphs import Graph, open_session, rows_at_once
 from engine.models.instances import Columns, Wanted, columns
 from engine.models.predictor import Wording, key_of
 from engine.models.program import Program
+from engine.models.zipmap import without_zipmap
 from engine.spec import Model
 from engine.validation import clip, show
 
+ROW_DIMENSIONS = 2
 _DTYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(string)": "string"}
 _LABELS = ("tensor(int64)", "tensor(string)")
 _NUMBERS = frozenset(
@@ -37,16 +39,16 @@ class GraphFile:
 
 def read_graph(model: Model, data: bytes) -> GraphFile:
     """Read a .onnx file; raise `SpecError` where it is none, or does not fit its spec."""
-    dtype, session = _load(model, data)
-    outputs = session.get_outputs()
+    loaded = _load(model, data)
+    dtype, outputs = loaded.dtype, loaded.session.get_outputs()
     texts = dtype == "string"
-    wanted = Wanted(count=_count(dtype, session))
+    wanted = Wanted(count=loaded.count)
     fitting = columns(model, wanted)
     if texts != (fitting.form == "texts"):
         wants = "texts; its input is of type string" if texts else "numbers; its input is an object or an array"
         raise model.error(f"the graph takes {wants}", "input", "type")
     is_classifier = outputs[0].type in _LABELS
-    classes = _classes(outputs) if is_classifier else None
+    classes = loaded.classes
     result = _result(model, len(outputs), is_classifier=is_classifier)
     chances = (s.Pick(1),) if model.output.probabilities and len(outputs) > 1 else None
     _require_tensors(model, outputs, needs_probabilities=chances is not None)
@@ -56,7 +58,7 @@ def read_graph(model: Model, data: bytes) -> GraphFile:
     keys = labels or tuple(map(key_of, classes or ()))
     check: tuple[s.Step, ...] = () if texts else (s.Check(missing=True, dtype=dtype),)
     count = 1 if chances is None and model.response_method == "predict" else 2
-    graph = Graph(np.frombuffer(data, np.uint8), dtype, count)
+    graph = Graph(np.frombuffer(loaded.data, np.uint8), dtype, count)
     program = Program((*check, graph), result, chances)
     return GraphFile(
         wanted, fitting, Wording(classes, labels, keys), "classifier" if is_classifier else "regressor", program
@@ -65,19 +67,33 @@ def read_graph(model: Model, data: bytes) -> GraphFile:
 
 def outline_graph(model: Model, data: bytes) -> tuple[int | None, bool, tuple[Any, ...] | None]:
     """Give how many columns a graph takes, whether these are texts, and its classes; raise `SpecError`."""
-    dtype, session = _load(model, data)
-    outputs = session.get_outputs()
-    classes = _classes(outputs) if outputs[0].type in _LABELS else None
-    return _count(dtype, session), dtype == "string", classes
+    loaded = _load(model, data)
+    return loaded.count, loaded.dtype == "string", loaded.classes
 
 
-def _count(dtype: str, session: Any) -> int | None:
-    """Give the number of columns, where the graph tells it."""
-    shape = session.get_inputs()[0].shape
-    return shape[1] if len(shape) > 1 and isinstance(shape[1], int) and dtype != "string" else None
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A graph without its ZipMap, and a session of it; `named` are the classes that the ZipMap named."""
+
+    data: bytes
+    dtype: str
+    session: Any
+    named: tuple[Any, ...] | None
+
+    @property
+    def count(self) -> int | None:
+        """The number of columns, where the graph tells it."""
+        shape = self.session.get_inputs()[0].shape
+        return shape[1] if len(shape) > 1 and isinstance(shape[1], int) and self.dtype != "string" else None
+
+    @property
+    def classes(self) -> tuple[Any, ...] | None:
+        """The classes of a classifier, where the graph tells them."""
+        outputs = self.session.get_outputs()
+        return (self.named or _classes(outputs)) if outputs[0].type in _LABELS else None
 
 
-def _load(model: Model, data: bytes) -> tuple[str, Any]:
+def _load(model: Model, data: bytes) -> _Loaded:
     import onnx  # noqa: PLC0415 - only where a model is one
 
     try:
@@ -90,6 +106,9 @@ def _load(model: Model, data: bytes) -> tuple[str, Any]:
             f"the graph keeps data in other files ({show(elsewhere)}); save it in one: save_as_external_data=False",
             "file",
         )
+    named = without_zipmap(read)
+    if named is not None:
+        data = read.SerializeToString()
     try:
         session = open_session(data)
     except MemoryError:
@@ -101,6 +120,14 @@ def _load(model: Model, data: bytes) -> tuple[str, Any]:
     if len(inputs) != 1 or inputs[0].type not in _DTYPES:
         found = ", ".join(f"{one.name}: {one.type}" for one in inputs)
         raise model.error(f"the graph has the inputs {found}; it needs one, of float, double or string", "file")
+    shape = inputs[0].shape
+    if len(shape) > ROW_DIMENSIONS:
+        found = " x ".join("any" if not isinstance(length, int) else str(length) for length in shape)
+        raise model.error(
+            f'the input "{inputs[0].name}" of the graph has {len(shape)} dimensions ({found}); an instance is a row of '
+            "numbers, so the input needs two: rows and columns. Export the graph with a reshape in front",
+            "file",
+        )
     if not session.get_outputs():
         raise model.error("the graph has no outputs; it needs one, the result", "file")
     at_once = rows_at_once(session)
@@ -110,7 +137,7 @@ def _load(model: Model, data: bytes) -> tuple[str, Any]:
             "free (dynamic_axes)",
             "file",
         )
-    return _DTYPES[inputs[0].type], session
+    return _Loaded(data, _DTYPES[inputs[0].type], session, named)
 
 
 def _data_elsewhere(read: Any) -> str | None:

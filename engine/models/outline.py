@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
 import sklearn
 
 from engine.errors import Diagnostic, Place, SpecError, did_you_mean, plural
-from engine.models.artifacts import RESPONSE_METHODS, untrusted_types
+from engine.models.artifacts import untrusted_types
 from engine.models.candidates import find_walk
-from engine.models.compile import Opened, uncompiled
 from engine.models.estimator import answers_in_rows, classes_of, kind_of, require_training, title_of, wanted_by
-from engine.models.inputs import Known, known_inputs, takes_texts
+from engine.models.inputs import Known, known_inputs, known_of_mappings, takes_texts
+from engine.models.interview import Interview
 from engine.models.lowering import lower
 from engine.models.modelfile import ModelFile, read_file
+from engine.models.parts import as_declared, first_of, takes_mappings
 from engine.models.plausible import as_written, plausible_instance
-from engine.models.predictor import Predictor
+from engine.models.prepared import Opened
 from engine.models.ranges import known_texts, learnt_ranges
 from engine.models.sample import Column, Sample, read_sample
-from engine.spec import Feature, Model, Outline, bare_model
+from engine.spec import RESPONSE_METHODS, Feature, Model, Outline, bare_model
 
 MAX_MADE_UP = 30
 MAX_CHOICES = 200
-MAX_RESULT = 500
-_DIGITS = 9
+MAX_MISTAKES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +43,31 @@ class _Seen:
 
 
 def outline_model(
-    file: Path, reference: Path | None = None, *, trusted: Sequence[str] = (), allow_version_mismatch: bool = False
+    file: Path,
+    reference: Path | None = None,
+    *,
+    trusted: Sequence[str] = (),
+    allow_version_mismatch: bool = False,
+    folder: Path | None = None,
+    opened: Opened | None = None,
 ) -> Outline:
     """Outline the model in a file, which runs what is in it; `reference` is a CSV of instances.
 
+    `folder` has the modules that the file refers to: that of models.yaml, by default the file's own.
     Raises `SpecError` for a file that holds no model that can be served, or for a reference that does not fit it.
     """
     with _told_of(file):
-        model = bare_model(file, tuple(trusted))
-        read, opened = read_file(model), Opened()
+        model = replace(bare_model(file, tuple(trusted)), folder=folder or file.parent)
+        read, opened = read_file(model), opened or Opened()
         if file.suffix.lower() == ".onnx":
             seen = _seen_graph(model, read)
         else:
             seen = _seen_estimator(model, read, opened, allow_version_mismatch=allow_version_mismatch)
     sample = read_sample(reference, seen.names or ()) if reference is not None else None
-    outline = _with_features(seen, sample, reference)
+    outline, usual = _with_features(seen, sample, reference), [known.usual for known in seen.columns]
     with _told_of(file):
-        return _asked(_Asked(model, read, opened), outline, seen, sample)
+        interview = Interview(model, read, opened, reference if outline.form != "text" else None)
+        return interview.complete(outline, lambda known: plausible_instance(known, sample, usual, seen.texts))
 
 
 @contextmanager
@@ -109,6 +117,9 @@ def _seen_estimator(model: Model, file: ModelFile, opened: Opened, *, allow_vers
         classes=classes,
         probabilities=classes is not None and hasattr(estimator, "predict_proba"),
     )
+    if takes_mappings(estimator):
+        known = known_of_mappings(first_of(estimator))
+        return _Seen(replace(outline, count=len(known) or None), tuple(known) or None, list(known.values()))
     _, walk = find_walk(lambda trees: lower(estimator, method, trees, probabilities=False))
     columns = known_inputs(estimator, wanted.count or 0)
     for place, (low, high) in learnt_ranges(estimator, None if wanted.by_name else walk).items():
@@ -134,6 +145,8 @@ def _with_features(seen: _Seen, sample: Sample | None, reference: Path | None) -
     outline, names, named_by = seen.outline, seen.names, "model"
     if outline.form == "text":
         return outline
+    if names is not None and sample is not None:
+        names = as_declared(names, sample.columns)
     if names is None and sample is not None:
         names, named_by = tuple(sample.columns), "reference"
     if names is None:
@@ -158,10 +171,10 @@ def _require_columns(
 ) -> None:
     """Raise `SpecError` where the reference lacks what the model takes, or leaves open which columns it takes."""
     where = Place(str(reference))
+    missing = (name for name in names if name not in sample.columns and name not in unused)
     mistakes = [
         f'there is no column "{name}" {did_you_mean(name, sample.columns, "there are")}, which the model takes'
-        for name in names
-        if name not in sample.columns and name not in unused
+        for name in islice(missing, MAX_MISTAKES)
     ]
     if count is not None and len(names) != count:
         mistakes.append(
@@ -175,10 +188,10 @@ def _require_columns(
 def _require_numbers(names: Sequence[str], columns: Sequence[Known], sample: Sample, reference: Path) -> None:
     """Raise `SpecError` where a cell is a text, and the model takes nothing but numbers in its column."""
     numbers = [name for name, known in zip(names, columns, strict=False) if _is_number(known)]
-    words = {name: sample.columns[name].first_word for name in numbers}
-    mistakes = [f"line {row.line}: {row.not_a_number(name)}" for name, row in words.items() if row is not None]
-    if mistakes:
-        raise SpecError([Diagnostic(Place(str(reference)), mistake) for mistake in mistakes])
+    words = ((name, sample.columns[name].first_word) for name in numbers)
+    mistakes = (f"line {row.line}: {row.not_a_number(name)}" for name, row in words if row is not None)
+    if found := [Diagnostic(Place(str(reference)), mistake) for mistake in islice(mistakes, MAX_MISTAKES)]:
+        raise SpecError(found)
 
 
 def _is_number(known: Known) -> bool:
@@ -195,7 +208,9 @@ def _feature(name: str, known: Known, column: Column | None) -> Feature:
             return Feature(name=name, kind="boolean", gaps=gaps)
         if len(choices) <= MAX_CHOICES:
             return Feature(name=name, choices=choices, ignores_others=known.ignores_others, gaps=gaps)
-        kind = "string" if any(isinstance(choice, str) for choice in choices) else "number"
+        kind = "string" if any(isinstance(choice, str) for choice in choices) else "integer"
+        if any(isinstance(choice, float) for choice in choices):
+            kind = "number"
         return Feature(name=name, kind=cast("Any", kind), gaps=gaps)
     if known.is_text:
         return Feature(name=name, kind="string", gaps=gaps)
@@ -204,66 +219,3 @@ def _feature(name: str, known: Known, column: Column | None) -> Feature:
     is_bounded = column.kind in ("number", "integer") and column.numbers
     low, high = map(as_written, (column.low, column.high)) if is_bounded else (None, None)
     return Feature(name=name, kind=column.kind, minimum=low, maximum=high, gaps=gaps)
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A model that can be asked by any outline of it."""
-
-    model: Model
-    file: ModelFile
-    opened: Opened
-
-    def predictor(self, outline: Outline) -> Predictor:
-        """Make the predictor that an entry of this outline will have; raise `SpecError`."""
-        bare = bare_model(self.model.file, self.model.trusted, outline)
-        return uncompiled(replace(bare, allow_version_mismatch=True), self.file, self.opened)
-
-
-def _asked(asked: _Asked, outline: Outline, seen: _Seen, sample: Sample | None) -> Outline:
-    """Ask the model whether it does without what may be missing, and for its answer to an example."""
-    instance = plausible_instance(outline, sample, [known.usual for known in seen.columns], seen.texts)
-    if instance is not None and any(feature.gaps for feature in outline.features):
-        refused = _refused_gaps(asked.predictor(outline), outline, instance)
-        features = tuple(replace(one, gaps=one.gaps and one.name not in refused) for one in outline.features)
-        outline = replace(outline, features=features)
-    predict = asked.predictor(outline)
-    answer = _answer(predict, instance) if instance is not None else None
-    if answer is None:
-        return outline
-    if isinstance(answer[0], list) and outline.classes is not None:  # several classes at once
-        outline = replace(outline, classes=None, probabilities=False)
-    result = _rounded(answer[0])
-    is_short = len(json.dumps(result)) <= MAX_RESULT
-    return replace(outline, example=(instance, result)) if is_short else outline
-
-
-def _refused_gaps(predict: Predictor, outline: Outline, instance: Mapping[str, Any]) -> set[str]:
-    """Name the features that the model does not do without, all the same."""
-    gaps = [feature.name for feature in outline.features if feature.gaps]
-    if _answer(predict, _without(instance, gaps)) is not None:
-        return set()
-    return {name for name in gaps if _answer(predict, _without(instance, [name])) is None} or set(gaps)
-
-
-def _without(instance: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:
-    return {name: value for name, value in instance.items() if name not in names}
-
-
-def _answer(predict: Predictor, instance: Any) -> list[Any] | None:
-    """Give the model's result in a list, or None where it refuses, fails or says what JSON cannot hold."""
-    try:
-        result = predict([instance]).result
-        json.dumps(result, allow_nan=False)
-    except MemoryError:
-        raise
-    except Exception:  # noqa: BLE001 - a model may raise anything
-        return None
-    return result
-
-
-def _rounded(result: Any) -> Any:
-    """Leave a fraction the digits that an example is compared by, and some more."""
-    if isinstance(result, list):
-        return list(map(_rounded, result))
-    return float(f"{result:.{_DIGITS}g}") if isinstance(result, float) else result

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import Diagnostic, SpecError
-from engine.models.compile import Opened, Progress, uncompiled
+from engine.models.compile import Progress, uncompiled
+from engine.models.holding import hold
 from engine.models.modelfile import ModelFile, format_of, read_file
+from engine.models.modules import hash_modules
 from engine.models.predictor import Predictor
+from engine.models.prepared import Opened
 from engine.models.reference import reference_instances
 from engine.spec import Model, Spec, load, write_pins
-from engine.validation import Validator
 
 GOLDEN = 10
 
@@ -73,24 +75,31 @@ def pin(spec: Spec, files: Mapping[str, ModelFile], opened: Opened, progress: Pr
 
 def _pinned(model: Model, pin: Mapping[str, Any]) -> Pinned:
     before = model.pin.node.plain if model.pin is not None else pin
-    anew = tuple(key for key in ("golden", "libraries") if before[key] != pin[key])
+    anew = tuple(key for key in ("golden", "libraries", "modules") if before.get(key, {}) != pin.get(key, {}))
     return Pinned(model.name, pin["sha256"], model.pin.sha256 if model.pin is not None else None, anew)
 
 
 def _pin(model: Model, file: ModelFile, opened: Opened) -> dict[str, Any]:
     kind = format_of(model.file)
+    golden = _golden(model, file, opened)
+    modules = hash_modules(opened.modules(model, file))
     return {
         "sha256": file.sha256,
         "format": kind,
         "libraries": {library: version(library) for library in _LIBRARIES[kind]},
-        "golden": _golden(model, file, opened),
+        **({"modules": modules} if modules else {}),
+        "golden": golden,
     }
 
 
 def _golden(model: Model, file: ModelFile, opened: Opened) -> list[dict[str, Any]]:
-    """Ask the model, as its file has it, for its answers to its examples and to the first rows of its reference."""
+    """Ask the model, as its file has it, for its answers to its examples and to the first rows of its reference.
+
+    Raises `SpecError` for an example that it answers otherwise.
+    """
     predict = uncompiled(model, file, opened)
-    valid = Validator(model.input.document).is_valid
+    hold(model.examples, predict)
+    valid = model.input.validator().is_valid
     instances = chain((example.input for example in model.examples), filter(valid, reference_instances(model)))
     asked = (_answer(predict, instance) for instance in islice(instances, GOLDEN))
     return [answer for answer in asked if answer is not None]

@@ -5,18 +5,21 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from itertools import islice, takewhile
+from typing import Any, Protocol, cast
 
-from engine.errors import RefusedInstance
+from engine.errors import Diagnostic, RefusedInstance
+from engine.models.failures import is_about_a_value
 from engine.models.instances import Columns
 from engine.models.report import Report
-from engine.validation import show
+from engine.validation import clip, show
 
 MAX_NAMED = 10
+SHOWN_DIGITS = 12
 MAX_REFUSED = 100
 LOOKING_SECONDS = 0.25
+MAX_SAID = 300
 _LAST_COLUMN = re.compile(r"(.*)\bin column \d+", re.DOTALL)
 _OF_A_GAP = re.compile(r"\b(nan|none|missing)\b", re.IGNORECASE)
 
@@ -37,15 +40,17 @@ class Facts:
     """What `check` and the start-up lines say about a model.
 
     `estimator` names the class, a pipeline's steps in brackets; `features` are the columns' names, or their
-    number where they have none; `classes` are those of a classifier, and `keys` what its probabilities are called;
-    `result` is the form of one result, None where that is not known; `largest` is the largest number that is taken
-    in a column, None where that is not known; `trained_with` is the version of scikit-learn that saved the model;
-    `report` is how its runtime was chosen.
+    number where they have none, and `dtypes` those of a table's columns; `classes` are those of a classifier, and
+    `keys` what its probabilities are called; `result` is the form of one result, None where that is not known;
+    `largest` is the largest number that is taken in a column, None where that is not known; `trained_with` is the
+    version of scikit-learn that saved the model; `report` is how its runtime was chosen, `warnings` are what people
+    should know of the model, and `note` says why what was compiled before is not used.
     """
 
     name: str
     file: str
     bytes: int
+    sha256: str
     estimator: str
     kind: str
     response_method: str
@@ -57,6 +62,14 @@ class Facts:
     trained_with: str
     examples: int
     report: Report
+    note: str
+    warnings: tuple[Diagnostic, ...] = ()
+    dtypes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def hash(self) -> str:
+        """The beginning of the file's SHA-256, by which people and answers name it."""
+        return self.sha256[:SHOWN_DIGITS]
 
 
 @dataclass(slots=True)  # a frozen one takes three times as long to make
@@ -89,6 +102,10 @@ class Refusal(Exception):
     def __init__(self, message: str, column: int | None = None) -> None:
         self.column = column
         super().__init__(message)
+
+
+class Foreign(Refusal):
+    """A library below the estimator raised an error about a value: the cause, which is ours if no row fails alone."""
 
 
 class Stopped(Refusal):
@@ -135,11 +152,12 @@ def key_of(label: Any) -> str:
 
 
 class ModelPredictor:
-    """Instances → rows → a runtime's answer → words."""
+    """Instances → rows → a runtime's answer → words; `good` is an instance that the model is known to answer."""
 
-    def __init__(self, columns: Columns, runtime: Runtime, wording: Wording, facts: Facts) -> None:
+    def __init__(self, columns: Columns, runtime: Runtime, wording: Wording, facts: Facts, good: Any = None) -> None:
         self.columns = columns
         self.runtime = runtime
+        self._good = good
         self._convert = columns.convert
         self._names = columns.names or ()
         self._observe: Callable[[int], None] | None = None
@@ -154,8 +172,10 @@ class ModelPredictor:
         except Refusal as refusal:
             deadline = time.monotonic() + LOOKING_SECONDS
             found = list(islice(self._refused(instances, 0, refusal, deadline), MAX_REFUSED + 1))
+            if isinstance(refusal, Foreign) and not (found and self._is_answered(self._good)):
+                raise cast("Exception", refusal.__cause__) from None
             are_all = len(found) <= MAX_REFUSED and time.monotonic() <= deadline
-            first, *others = found[:MAX_REFUSED] or [RefusedInstance(0, self._reason(refusal, instances[0]))]
+            first, *others = found[:MAX_REFUSED] or [RefusedInstance(0, self._reason(refusal, instances[0], deadline))]
             raise RefusedInstance(first.row, first.reason, others, are_all=are_all) from refusal
         labels = [self._labels[result] for result in answer.result] if self._labels else None
         if answer.probabilities is None:
@@ -173,11 +193,27 @@ class ModelPredictor:
     def _answer(self, instances: Sequence[Any]) -> Answer:
         if self._observe is not None:
             self._observe(len(instances))
-        return self.runtime(self._convert(instances))
+        rows = self._convert(instances)
+        try:
+            return self.runtime(rows)
+        except (ValueError, OverflowError) as error:
+            if self._good is None or not is_about_a_value(error):
+                raise
+            raise Foreign(clip(str(error).strip().partition("\n")[0], MAX_SAID)) from error
 
-    def _reason(self, refusal: Refusal, instance: Any) -> str:
+    def _is_answered(self, instance: Any) -> bool:
+        """Tell whether the model answers an instance."""
+        try:
+            self._answer([instance])
+        except Exception:  # noqa: BLE001 - an estimator may raise anything
+            return False
+        return True
+
+    def _reason(self, refusal: Refusal, instance: Any, deadline: float) -> str:
         """Say why an instance is refused, its features by their names, and what it lacks where that may be why."""
         said, names = str(refusal), self._names if isinstance(instance, dict) else ()
+        if blamed := self._blamed(refusal, instance, deadline):
+            return f'the model does not take this instance: in "{blamed}": {said}'
         if names and refusal.column is not None:
             names = (names[refusal.column],)
             said = _LAST_COLUMN.sub(lambda before: f'{before[1]}in "{names[0]}"', said, count=1)
@@ -187,12 +223,29 @@ class ModelPredictor:
         missing = f" (missing: {', '.join(absent[:MAX_NAMED])})" if absent else ""
         return f"the model does not take this instance: {said}{missing}"
 
+    def _blamed(self, refusal: Refusal, instance: Any, deadline: float) -> str:
+        """Find the feature whose value is refused where the error names no column: a good value in its place mends it.
+
+        Those whose text is in the message come first; scikit-learn's own refusals seldom speak of any other.
+        """
+        if not isinstance(instance, dict) or self._good is None or refusal.column is not None:
+            return ""
+        said = str(refusal)
+        quoted = [name for name in self._names if isinstance(cell := instance.get(name), str) and cell and cell in said]
+        others = [name for name in self._names if name not in quoted] if isinstance(refusal, Foreign) else []
+        for name in takewhile(lambda _: time.monotonic() <= deadline, (*quoted, *others)):
+            mended = {key: cell for key, cell in instance.items() if key != name}
+            mended |= {key: cell for key, cell in self._good.items() if key == name}
+            if mended != instance and self._is_answered(mended):
+                return name
+        return ""
+
     def _refused(
         self, instances: Sequence[Any], row: int, refusal: Refusal, deadline: float
     ) -> Iterator[RefusedInstance]:
         """Search refused instances, the first of which is a row of the whole, by halves; for the others, for a time."""
         if len(instances) == 1:
-            yield RefusedInstance(row, self._reason(refusal, instances[0]))
+            yield RefusedInstance(row, self._reason(refusal, instances[0], deadline))
             return
         middle, is_found = len(instances) // 2, False
         for begin, part in ((0, instances[:middle]), (middle, instances[middle:])):

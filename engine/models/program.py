@@ -107,14 +107,14 @@ def load(data: bytes) -> Program:
 
 def _field_names(step: type) -> tuple[str, ...]:
     if hasattr(step, "__dataclass_fields__"):
-        return tuple(field.name for field in fields(step))
+        return tuple(field.name for field in fields(step) if field.init)
     return tuple(name for name in step.__init__.__annotations__ if name != "return")  # type: ignore[misc]
 
 
 def _store(value: Array, arrays: dict[str, Array]) -> dict[str, Any]:
-    """Keep an array with its order in memory; one of objects (texts, NaN among them) becomes JSON."""
+    """Keep an array with its order in memory; one of objects (texts, None or NaN among them) becomes JSON."""
     if value.dtype == object:
-        return {"objects": [None if item != item else item for item in value.tolist()]}  # noqa: PLR0124 - NaN
+        return {"objects": value.tolist()}
     name = f"a{len(arrays)}"
     arrays[name] = value
     return {"name": name}
@@ -122,5 +122,5 @@ def _store(value: Array, arrays: dict[str, Array]) -> dict[str, Any]:
 
 def _restore(stored: dict[str, Any], arrays: Mapping[str, Array]) -> Array:
     if "objects" in stored:
-        return np.array([float("nan") if item is None else item for item in stored["objects"]], dtype=object)
+        return np.array(stored["objects"], dtype=object)
     return arrays[stored["name"]]

@@ -17,7 +17,9 @@ from engine.models.trees import Array
 
 CHUNK = 1_000
 SECONDS = 20.0
-SINGLES = 40
+HALVING_SECONDS = 3.0  # for finding the rows of a refused part that are not refused
+SINGLES, FEWEST_SINGLES = 40, 10
+SINGLES_SECONDS = 2.0  # for more than the fewest
 MANY = 1_000
 PROBABILITY_TOLERANCE = 1e-5
 RELATIVE_TOLERANCE = 1e-5
@@ -76,14 +78,20 @@ def examine(baseline: Runtime, margin: Callable[[Any], Array] | None, rows: Proo
     deadline = time.monotonic() + SECONDS
     for part in rows.hard:
         _ask(examination, baseline, part)
+    enough = time.monotonic() + SINGLES_SECONDS
     for index in range(min(SINGLES, count_rows(rows.plain))):
+        if index >= FEWEST_SINGLES and time.monotonic() > enough:
+            break
         _ask(examination, baseline, slice_rows(rows.plain, index, index + 1))
+    left = HALVING_SECONDS
     for begin in range(0, count_rows(rows.plain), CHUNK):
         if time.monotonic() > deadline:
             break
         part = slice_rows(rows.plain, begin, begin + CHUNK)
-        if not _ask(examination, baseline, part):
-            _ask_halves(examination, baseline, part, deadline)
+        if not _ask(examination, baseline, part) and left > 0:
+            started = time.monotonic()
+            _ask_halves(examination, baseline, part, min(deadline, started + left))
+            left -= time.monotonic() - started
     results = [q.answer.result for q in examination.questions if q.answer is not None]
     examination.spread = _spread(results)
     return examination

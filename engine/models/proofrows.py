@@ -1,4 +1,4 @@
-"""The rows that a candidate must answer as scikit-learn does, chosen to break it.
+"""The rows that a candidate must answer as scikit-learn does, chosen to break it; all of them the schema allows.
 
 Declared examples and reference rows; rows over the ranges that the schema or the model gives; and, for trees,
 rows that reach a node with its feature on the threshold and next to it, the others inside the box of its path.
@@ -6,193 +6,198 @@ rows that reach a node with its feature on the threshold and next to it, the oth
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from engine.models import steps as s
+from engine.errors import RefusedInstance
+from engine.models.allowed import Range, ranges_of
 from engine.models.instances import Columns
-from engine.models.predictor import Refusal
-from engine.models.reference import reference_instances
-from engine.models.trees import Array, TreeTable
+from engine.models.reference import allowed_instances
+from engine.models.rows import count_rows, rows_within
+from engine.models.thresholds import Walk, fit_rows, threshold_rows
+from engine.models.trees import Array
 from engine.spec import Model
-from engine.validation import Validator
 
 SEED = 1234
 SPREAD_ROWS = 4_000
-EDGE_NODES = 4_000
 TEXTS = 1_000
 HARD_FEATURES = 12
-HUGE = 1e300
-WIDEST = 1e307  # the numbers between three times this and its negative can be drawn: their span is a float
-REACH_SECONDS = 5.0
+MAX_REFERENCE_CELLS = 500_000
 FLOAT32_MAX = float(np.finfo(np.float32).max)
+_TIMES = ("2024-01-01T00:00:00Z", "1999-12-31T23:59:59Z", "2024-02-29T12:30:15.123456Z", "2030-07-01T06:00:00Z")
 _MAGNITUDES = (FLOAT32_MAX, 3.4028235677973366e38, 1e39, -1e39, 1e300, -1.7976931348623157e308, 5e-324, 0.0, -0.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
-    """What the values of a feature may be: between two bounds, whole numbers only, or one of some choices."""
-
-    low: float
-    high: float
-    whole: bool = False
-    choices: tuple[Any, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Walk:
-    """A tree ensemble inside a program, with the steps that lead to it."""
-
-    before: tuple[s.Step, ...]
-    table: TreeTable
-
-
-@dataclass(frozen=True, slots=True)
 class ProofRows:
-    """`plain` are compared together; each of `hard` is asked alone, since scikit-learn may refuse it."""
+    """`plain` are compared together; each of `hard` is asked alone, since scikit-learn may refuse it.
+
+    `instances` are what `plain` was made of, the `declared` ones (examples and reference) first.
+    """
 
     plain: Any
     hard: list[Any]
+    instances: Sequence[Any] = ()
+    declared: int = 0
 
 
 class RowMaker:
-    """Makes a model's proof rows in the form that its `Columns` give."""
+    """Makes a model's proof rows in the form that its `Columns` give.
 
-    def __init__(self, model: Model, columns: Columns, learnt: Mapping[int, tuple[float, float]]) -> None:
+    `learnt` are the ranges that the model has seen, by the numbers of its columns, and `categories` what its encoders
+    know of a column.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        columns: Columns,
+        learnt: Mapping[int, tuple[float, float]],
+        categories: Mapping[int, Sequence[Any]] | None = None,
+    ) -> None:
         self._model = model
         self._columns = columns
         self._random = np.random.default_rng(SEED)
-        self._names = columns.names
-        properties = model.input.document.get("properties", {})
-        item = model.input.document.get("items", {})
-        width = columns.count or 0
-        self._ranges = [
-            _range(properties.get(self._names[place], {}) if self._names else item, learnt.get(place))
-            for place in range(width)
-        ]
-        self._valid = Validator(model.input.document).is_valid
+        document = model.input.document
+        width = columns.count or (document.get("minItems", 0) if document.get("type") == "array" else 0)
+        self._ranges = ranges_of(document, columns.names, width, learnt)
+        self._writers = [(place, one.writer()) for place, one in enumerate(self._ranges) if one.is_discrete]
+        self._required = frozenset(document.get("required", ()))
+        self._dtypes = [columns.dtypes.get(name) for name in columns.names or ()]
+        recorded = {place: one.values for place, one in enumerate(self._dtypes) if one is not None and one.values}
+        self._categories: Mapping[int, Sequence[Any]] = {**recorded, **(categories or {})}
+        self._numbers_known = {
+            place: [float(one) for one in known if isinstance(one, int | float) and one == one]  # noqa: PLR0124 - NaN
+            for place, known in self._categories.items()
+        }
+        self._valid = model.input.validator().is_valid
 
     def rows(self, walk: Walk | None, texts: Sequence[str]) -> ProofRows:
         """Make all rows; `texts` are words and categories that the model knows."""
-        real = filter(self._valid, reference_instances(self._model))
-        declared = [*(example.input for example in self._model.examples), *real]
+        examples = [example.input for example in self._model.examples]
+        most = MAX_REFERENCE_CELLS // max(len(self._ranges), 1) + 1
+        declared = self._taken([*examples, *islice(allowed_instances(self._model), most)])
+        hard: list[Any] = []
         if self._columns.form == "texts":
-            return ProofRows([*declared, *self._texts(texts)], [])
-        if self._columns.count is None:
-            return ProofRows(self._columns.convert(declared) if declared else [], [])
-        if self._columns.form == "table":
-            return ProofRows(self._columns.convert([*declared, *self._records(texts)]), [])
-        spread = self._spread()
-        parts = [self._columns.convert(declared)] * bool(declared) + [spread]
-        if walk is not None:
-            parts.append(self._edges(walk))
-        plain = self._permitted(np.vstack(parts))
-        typical = plain[0].copy() if len(plain) else spread[0]
-        return ProofRows(plain, [row.reshape(1, -1) for row in self._permitted(self._hard(typical))])
+            made_up: list[Any] = [*self._texts(texts)]
+        elif self._columns.form != "array" or any(one.is_text for one in self._ranges):
+            made_up = [*self._records(texts)]
+        else:
+            made_up, hard = self._numbers(walk)
+        instances = [*declared, *self._taken(made_up)]
+        plain = self._columns.convert(instances) if instances else []
+        return ProofRows(plain, [self._columns.convert([one]) for one in self._taken(hard)], instances, len(declared))
 
-    def _spread(self) -> Array:
-        """Draw rows inside the ranges, beyond them, rounded, and of every magnitude."""
-        width = len(self._ranges)
-        low: Array = np.array([one.low for one in self._ranges])
-        high: Array = np.array([one.high for one in self._ranges])
-        span = np.maximum(high - low, 1e-9)
-        random, quarter = self._random, SPREAD_ROWS // 4
-        inside = random.uniform(low, high, (2 * quarter, width))
-        inside[::3] = np.round(inside[::3], 1)
-        inside[1::6] = np.round(inside[1::6])
-        beyond = random.uniform(low - span, high + span, (quarter, width))
-        wild = random.choice([-1.0, 1.0], (quarter, width)) * 10 ** random.uniform(-6, 12, (quarter, width))
-        mixed = np.where(random.random((quarter, width)) < 0.2, wild, random.uniform(low, high, (quarter, width)))  # noqa: PLR2004
-        rows = np.vstack([inside, beyond, mixed])
-        for place, one in enumerate(self._ranges):
-            if one.choices:
-                rows[:, place] = random.choice(one.choices, len(rows))
-            elif one.whole:
-                rows[:, place] = np.round(rows[:, place])
-        if self._columns.gaps:
-            gaps = random.random(rows.shape) < 0.1  # noqa: PLR2004
-            rows[::2][gaps[::2]] = np.nan
+    def _taken(self, instances: list[Any]) -> list[Any]:
+        """Leave out the instances that columns of their dtypes cannot hold."""
+        try:
+            are_taken = not instances or count_rows(self._columns.convert(instances)) == len(instances)
+        except RefusedInstance:
+            are_taken = False
+        return instances if are_taken else [*filter(self._is_taken, instances)]
+
+    def _is_taken(self, instance: Any) -> bool:
+        """Tell whether an instance becomes a row; a declared one that does not is told where it is run."""
+        try:
+            return count_rows(self._columns.convert([instance])) == 1
+        except RefusedInstance:
+            return False
+
+    def _numbers(self, walk: Walk | None) -> tuple[list[Any], list[Any]]:
+        """Make instances of numbers, and those to be asked alone."""
+        if not self._ranges:
+            return [], []
+        tame, inside = self._tame(), self._inside()
+        parts = [tame, inside, self._outside()]
+        if walk is not None:
+            parts += threshold_rows(walk, self._ranges, inside, self._random)
+        if self._gap_places().any():
+            gapped = np.vstack(parts[1:3])[::2]
+            parts.append(np.where((self._random.random(gapped.shape) < 0.1) & self._gap_places(), np.nan, gapped))  # noqa: PLR2004
+        return [*self._allowed(np.vstack(parts))], [*self._allowed(self._hard(tame[0]))]
+
+    def _gap_places(self) -> Array:
+        return np.array([one.gap for one in self._ranges])
+
+    def _tame(self) -> Array:
+        """Give rows that a model hardly ever refuses: the middle, the bounds, all zeros and all ones."""
+        low, high = self._bounds()
+        rows = np.vstack([low / 2 + high / 2, low, high, np.zeros_like(low), np.ones_like(low)])
+        return self._known(rows)
+
+    def _bounds(self) -> tuple[Array, Array]:
+        return np.array([one.low for one in self._ranges]), np.array([one.high for one in self._ranges])
+
+    def _inside(self) -> Array:
+        """Draw rows inside the ranges, some of them rounded."""
+        low, high = self._bounds()
+        rows = self._random.uniform(low, high, (rows_within(SPREAD_ROWS, len(low)) // 2, len(low)))
+        rows[::3] = np.round(rows[::3], 1)
+        rows[1::6] = np.round(rows[1::6])
+        rows = self._chosen(rows)
+        rows[: len(rows) // 2] = self._known(rows[: len(rows) // 2])
         return rows
 
-    def _edges(self, walk: Walk) -> Array:
-        """For nodes of every tree, draw a row inside the node's box and put it on its threshold and beside it."""
-        table = walk.table
-        width = table.width
-        inner = np.flatnonzero(~table.is_leaf)
-        chosen = inner if len(inner) <= EDGE_NODES else np.sort(self._random.choice(inner, EDGE_NODES, replace=False))
-        lows, highs = boxes(table, chosen)
-        outer_low, outer_high = self._tree_ranges(walk, width)
-        low = np.clip(np.maximum(lows, np.minimum(outer_low, highs)), -HUGE, HUGE)
-        high = np.clip(np.minimum(highs, np.maximum(outer_high, low)), -HUGE, HUGE)
-        rows: Array = self._random.uniform(low, np.maximum(low, high))
-        features, thresholds = table.nodes["feature"][chosen], table.nodes["threshold"][chosen]
-        finite = np.isfinite(thresholds)
-        rows, features, thresholds = rows[finite], features[finite], thresholds[finite]
-        edged = []
-        for value in _beside(thresholds):
-            moved = rows.copy()
-            moved[np.arange(len(rows)), features] = value
-            edged.append(moved)
-        inverted = _invert(walk.before, np.vstack(edged), self._spread())
-        if inverted is None:
-            return np.empty((0, len(self._ranges)))
-        return np.vstack([inverted, *self._neighbours(inverted)])
+    def _outside(self) -> Array:
+        """Draw rows beyond the ranges, where the schema sets no bounds, and of every magnitude."""
+        low, high = self._bounds()
+        span = np.maximum(high - low, 1e-9)
+        random, size = self._random, (rows_within(SPREAD_ROWS, len(low)) // 4, len(low))
+        beyond = random.uniform(low - span, high + span, size)
+        wild = random.choice([-1.0, 1.0], size) * 10 ** random.uniform(-6, 12, size)
+        mixed = np.where(random.random(size) < 0.2, wild, random.uniform(low, high, size))  # noqa: PLR2004
+        return self._chosen(np.vstack([beyond, mixed]))
 
-    def _neighbours(self, rows: Array) -> Iterator[Array]:
-        """Step a little aside where a scaler in front may have rounded, and to whole numbers where these count."""
-        sample = rows[:: max(1, len(rows) // (2 * EDGE_NODES))]
-        for towards in (-np.inf, np.inf):
-            yield np.nextafter(sample, towards)
-        if any(one.whole for one in self._ranges):
-            whole = np.array([one.whole for one in self._ranges])
-            yield np.where(whole, np.floor(sample), sample)
-            yield np.where(whole, np.ceil(sample), sample)
+    def _known(self, rows: Array) -> Array:
+        """Put numbers that the model knows as categories into their columns."""
+        for place, numbers in self._numbers_known.items():
+            if numbers:
+                rows[:, place] = self._random.choice(numbers, len(rows))
+        return fit_rows(rows, self._ranges)
 
-    def _tree_ranges(self, walk: Walk, width: int) -> tuple[Array, Array]:
-        """Say between which values the trees' own inputs lie, as the spread rows show."""
-        try:
-            seen = s.run(walk.before, self._spread()[: SPREAD_ROWS // 2])
-        except Refusal:
-            return np.full(width, -1.0), np.full(width, 1.0)
-        finite = np.where(np.isfinite(seen), seen, np.nan)
-        with np.errstate(all="ignore"):
-            low, high = np.nan_to_num(np.nanmin(finite, axis=0)), np.nan_to_num(np.nanmax(finite, axis=0))
-        return low, high
+    def _chosen(self, rows: Array) -> Array:
+        """Move values to allowed ones; where there are choices, each is as likely as the others."""
+        for place, one in enumerate(self._ranges):
+            if one.choices and not one.is_text:
+                rows[:, place] = self._random.choice(list(map(float, one.choices)), len(rows))
+        return fit_rows(rows, self._ranges)
 
     def _hard(self, typical: Array) -> Array:
-        """Take one row through extremes, one feature at a time, and missing values where they may come."""
+        """Take one row through extremes and bounds, one feature at a time, and missing values where they may come."""
         places = list(range(len(typical)))
         if len(typical) > HARD_FEATURES:
             places = sorted(self._random.choice(len(typical), HARD_FEATURES, replace=False).tolist())
         rows = [np.zeros_like(typical)]
-        values = [*_MAGNITUDES, *([np.nan] if self._columns.gaps else [])]
         for place in places:
-            for value in values:
+            for value in (*_MAGNITUDES, *_ends(self._ranges[place]), np.nan):
                 row = typical.copy()
                 row[place] = value
                 rows.append(row)
-        rows += [np.full_like(typical, value) for value in values]
+        rows += [np.full_like(typical, value) for value in (*_MAGNITUDES, np.nan)]
         return np.array(rows)
 
-    def _permitted(self, rows: Array) -> Array:
-        """Keep the rows whose instance is valid by the schema; all of them where hardly one is."""
-        whole = [one.whole or bool(one.choices) for one in self._ranges]
+    def _allowed(self, rows: Array) -> Iterator[Any]:
+        """Give the instances that rows stand for, those that the schema allows."""
+        return filter(self._valid, map(self._instance, rows.tolist()))
 
-        def instance(row: list[float]) -> Any:
-            cells = [
-                None if cell != cell else int(cell) if kind and abs(cell) < 1e15 and cell.is_integer() else cell  # noqa: PLR0124, PLR2004
-                for cell, kind in zip(row, whole, strict=True)
-            ]
-            if self._names is None:
-                return cells if self._model.input.document.get("type") == "array" else cells[0]
-            return {name: cell for name, cell in zip(self._names, cells, strict=True) if cell is not None}
-
-        kept = np.array([self._valid(instance(row)) for row in rows.tolist()], dtype=bool)
-        return rows[kept] if kept.sum() * 100 >= len(rows) else rows
+    def _instance(self, row: Sequence[float]) -> Any:
+        cells: list[Any] = [*row]
+        for place, write in self._writers:
+            cells[place] = write(cells[place])
+        names = self._columns.names
+        if math.isnan(sum(row)):
+            cells = [None if cell != cell else cell for cell in cells]  # noqa: PLR0124 - NaN
+        elif names is not None:
+            return dict(zip(names, cells, strict=True))
+        if names is None:
+            return cells if self._model.input.document.get("type") == "array" else cells[0]
+        pairs = zip(names, cells, strict=True)
+        return {name: cell for name, cell in pairs if cell is not None or name in self._required}
 
     def _texts(self, words: Sequence[str]) -> Iterator[str]:
         """Put known and unknown words together."""
@@ -204,117 +209,38 @@ class RowMaker:
                 if self._valid(variant):
                     yield variant
 
-    def _records(self, categories: Sequence[str]) -> Iterator[Mapping[str, Any]]:
-        """Make objects of numbers and categories, known and unknown, with gaps."""
-        properties = self._model.input.document.get("properties", {})
-        required = set(self._model.input.document.get("required", ()))
-        numbers = self._spread()
-        for row in numbers[: SPREAD_ROWS // 2].tolist():
-            record = {}
-            for place, name in enumerate(self._names or ()):
-                if name in self._columns.texts:
-                    choices = [*(properties[name].get("enum") or [*categories, "zzz"])]
-                    record[name] = choices[self._random.integers(len(choices))]
-                else:
-                    record[name] = (
-                        int(row[place]) if self._ranges[place].whole and row[place] == row[place] else row[place]
-                    )
-                gap = record[name] != record[name] or self._random.random() < 0.1  # noqa: PLR2004
-                if gap and name not in required:
-                    del record[name]
-            if self._valid(record):
-                yield record
+    def _records(self, words: Sequence[str]) -> Iterator[Any]:
+        """Make instances of numbers and texts, known and unknown, with gaps; the first tenth is as tame as can be."""
+        rows = np.vstack([self._tame(), self._inside()]).tolist() if self._ranges else []
+        for number, row in enumerate(rows):
+            instance = self._instance(row)
+            for place, one in enumerate(self._ranges):
+                is_tame = number < len(rows) // 10
+                key = self._columns.names[place] if self._columns.names is not None else place
+                if one.is_text:
+                    instance[key] = self._text(place, words, is_tame=is_tame)
+                if one.gap and not is_tame and self._random.random() < 0.1:  # noqa: PLR2004
+                    if key in self._required or key == place:
+                        instance[key] = None
+                    else:
+                        del instance[key]
+            if self._valid(instance):
+                yield instance
+
+    def _text(self, place: int, words: Sequence[str], *, is_tame: bool) -> Any:
+        known = self._ranges[place].choices or self._categories.get(place, ())
+        dtype = self._dtypes[place] if self._dtypes else None
+        if dtype is not None and dtype.kind == "datetime":
+            known = self._ranges[place].choices or _TIMES
+            return known[self._random.integers(len(known))]
+        is_known = bool(known) and (is_tame or bool(self._ranges[place].choices))
+        number = int(self._random.integers(len(known) if is_known else len(known) + len(words) + 1))
+        if number < len(known):
+            return known[number]
+        return words[number - len(known)] if number < len(known) + len(words) else "zzz"
 
 
-def boxes(table: TreeTable, chosen: Array) -> tuple[Array, Array]:
-    """Give, for each chosen node, the bounds within which every feature leads there: two (nodes, width) arrays."""
-    parent = np.full(len(table.nodes), -1)
-    inner = np.flatnonzero(~table.is_leaf)
-    left = table.nodes["left"][inner]
-    parent[left] = inner
-    parent[left + 1] = inner
-    lows = np.full((len(chosen), table.width), -np.inf)
-    highs = np.full((len(chosen), table.width), np.inf)
-    at = chosen.copy()
-    rows = np.arange(len(chosen))
-    while True:
-        above = parent[at]
-        going = above >= 0
-        if not going.any():
-            return lows, highs
-        moving, over = rows[going], above[going]
-        features, thresholds = table.nodes["feature"][over], table.nodes["threshold"][over]
-        went_left = table.nodes["left"][over] == at[going]
-        to_left, to_right = moving[went_left], moving[~went_left]
-        highs[to_left, features[went_left]] = np.minimum(highs[to_left, features[went_left]], thresholds[went_left])
-        least = np.nextafter(thresholds[~went_left].astype(np.float32), np.float32(np.inf)).astype(np.float64)
-        lows[to_right, features[~went_left]] = np.maximum(lows[to_right, features[~went_left]], least)
-        at[going] = over
-
-
-def nodes_reached(walk: Walk, rows: Array) -> float:
-    """Give the share of an ensemble's nodes that the rows go through, as far as `REACH_SECONDS` allow to look."""
-    table = walk.table
-    seen = np.zeros(len(table.nodes), bool)
-    leaf = table.is_leaf
-    inputs = s.run(walk.before, rows)
-    deadline = time.monotonic() + REACH_SECONDS
-    for root in table.roots:
-        cells, at = inputs, np.full(len(inputs), root)
-        while len(at) and time.monotonic() < deadline:
-            seen[at] = True
-            inner = ~leaf[at]
-            cells, at = cells[inner], at[inner]
-            values = cells[np.arange(len(cells)), table.nodes["feature"][at]]
-            right = np.where(np.isnan(values), table.missing_right[at], ~(values <= table.nodes["threshold"][at]))
-            at = table.nodes["left"][at] + right.astype(at.dtype)
-    return float(seen.mean())
-
-
-def _range(schema: Any, learnt: tuple[float, float] | None) -> Range:
-    schema = schema if isinstance(schema, Mapping) else {}
-    numbers = [_cut(value) for value in schema.get("enum", ()) if isinstance(value, int | float)]
-    if numbers:
-        return Range(min(numbers), max(numbers), choices=tuple(numbers))
-    low, high = learnt or (-3.0, 3.0)
-    low = _cut(schema.get("minimum", schema.get("exclusiveMinimum", low)))
-    high = _cut(schema.get("maximum", schema.get("exclusiveMaximum", max(high, low + 1e-9))))
-    whole = schema.get("type") == "integer" or schema.get("type") == ["integer", "null"]
-    return Range(low, max(low, high), whole)
-
-
-def _cut(value: float) -> float:
-    """Give the nearest number that rows are drawn from; a schema's may be larger than any float."""
-    return float(max(-WIDEST, min(value, WIDEST)))
-
-
-def _beside(thresholds: Array) -> Iterator[Array]:
-    """Give each threshold and the numbers next to it, in float64 and in float32."""
-    narrow = thresholds.astype(np.float32)
-    yield thresholds
-    for towards in (-np.inf, np.inf):
-        yield np.nextafter(thresholds, towards)
-        yield np.nextafter(narrow, np.float32(towards)).astype(np.float64)
-    yield narrow.astype(np.float64)
-
-
-def _invert(steps: Sequence[s.Step], rows: Array, spread: Array) -> Array | None:
-    """Find rows that the steps turn into the given ones, as nearly as floats allow; None where that is unknown."""
-    inverse = {"add": np.subtract, "subtract": np.add, "multiply": np.divide, "divide": np.multiply}
-    for index in range(len(steps) - 1, -1, -1):
-        step = steps[index]
-        match step:
-            case s.Arithmetic():
-                with np.errstate(all="ignore"):
-                    rows = inverse[step.function](rows, step.by)
-            case s.Select():
-                width = s.run(tuple(steps[:index]), spread).shape[1]
-                full = s.run(tuple(steps[:index]), spread)[np.arange(len(rows)) % len(spread)]
-                full = full[:, :width].copy()
-                full[:, step.columns] = rows
-                rows = full
-            case s.Check() | s.Narrow() | s.Impute() | s.Clip():
-                continue
-            case _:
-                return None
-    return rows
+def _ends(one: Range) -> list[float]:
+    """Give the bounds of a column and the numbers next to them."""
+    ends = [bound for bound in (one.least, one.most) if np.isfinite(bound)]
+    return [float(value) for end in ends for value in (end, np.nextafter(end, -np.inf), np.nextafter(end, np.inf))]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from engine.models.estimator import parts_of
-from engine.models.proofrows import Walk
+from engine.models import steps as s
+from engine.models.parts import count_of, parts_of
+from engine.models.thresholds import Walk
 from engine.models.trees import Array
 
 MAX_TEXTS = 400
@@ -22,9 +23,7 @@ def learnt_ranges(estimator: Any, walk: Walk | None) -> Mapping[int, tuple[float
         if found is not None and len(found[0]) == getattr(estimator, "n_features_in_", -1):
             low, high = (np.nan_to_num(np.asarray(bound, dtype=np.float64)) for bound in found)
             return {place: (float(low[place]), float(high[place])) for place in range(len(low))}
-    if walk is None or walk.before[:-1]:
-        return {}
-    return _threshold_ranges(walk)
+    return {} if walk is None else _threshold_ranges(walk, count_of(estimator) or walk.table.width)
 
 
 def known_texts(estimator: Any) -> list[str]:
@@ -56,15 +55,47 @@ def _range_of(part: Any) -> tuple[Array, Array] | None:
     return None
 
 
-def _threshold_ranges(walk: Walk) -> Mapping[int, tuple[float, float]]:
-    table = walk.table
+def _threshold_ranges(walk: Walk, count: int) -> Mapping[int, tuple[float, float]]:
+    table, origins = walk.table, _origins(walk.before, range(count))
     inner = table.nodes[~table.is_leaf]
     found = {}
     for feature in np.unique(inner["feature"]).tolist():
+        if feature >= len(origins) or origins[feature] is None:
+            continue
         thresholds = inner["threshold"][inner["feature"] == feature]
         thresholds = thresholds[np.isfinite(thresholds)]
         if len(thresholds):
             low, high = float(thresholds.min()), float(thresholds.max())
             margin = 0.2 * (high - low) or max(1.0, abs(low))
-            found[feature] = (low - margin, high + margin)
+            found[origins[feature]] = (low - margin, high + margin)
     return found
+
+
+def _origins(steps: Sequence[s.Step], columns: Sequence[Any]) -> Sequence[Any]:
+    """Say which column each one behind some steps is, None where it is none of them, as far as their number is known.
+
+    `columns` are those before the steps.
+    """
+    for step in steps:
+        match step:
+            case s.Select():
+                columns = [columns[place] for place in step.columns]
+            case s.Ordinal():
+                columns = [None] * len(step.categories)
+            case s.Concatenate():
+                columns = _joined_origins(step, columns)
+            case s.Cast() | s.Check() | s.Clip() | s.Impute() | s.Narrow():
+                continue
+            case _:
+                return ()
+    return columns
+
+
+def _joined_origins(step: s.Concatenate, columns: Sequence[Any]) -> Sequence[Any]:
+    joined: list[Any] = []
+    for branch in step.branches:
+        found = _origins(branch, columns)
+        if not found:
+            break
+        joined += found
+    return joined

@@ -35,7 +35,8 @@ class Report:
     `rows` were compared; `ties` more were left out, since scikit-learn's own best classes tie there;
     `nodes_reached` is the share of the trees' nodes that the rows went through, None where there are no trees.
     `one_row` and `many_rows` are scikit-learn's own seconds for 1 and for 1,000 rows. `instead` says why this process
-    serves it by another runtime than the one that was chosen; it is empty where it does not.
+    serves it by another runtime than the one that was chosen; it is empty where it does not. `one_by_one` says why the
+    rows of a batch are computed one by one; it is empty where they are not.
     """
 
     runtime: RuntimeName
@@ -54,9 +55,11 @@ class Report:
     many_rows: float | None = None
     trials: tuple[Trial, ...] = ()
     instead: str = ""
+    one_by_one: str = ""
 
     @property
     def seconds(self) -> float | None:
-        """The seconds that one row took with the runtime that serves; None for scikit-learn, and where unknown."""
+        """The seconds that one row took with the runtime that serves; None with scikit-learn, and where unknown."""
         timed = (trial.one_row for trial in self.trials if trial.runtime == self.runtime and trial.one_row)
-        return None if self.runtime == "sklearn" or self.instead else max(timed, default=None)
+        is_unknown = "sklearn" in (self.runtime, self.batch_runtime) or self.instead or self.one_by_one
+        return None if is_unknown else max(timed, default=None)

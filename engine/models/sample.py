@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from engine.errors import Diagnostic, Place, SpecError
 from engine.models.csvfile import NAMELESS, Row, read_cell, read_csv
 
 MAX_ROWS = 100
+CHUNK = 100  # rows that are read together, column by column
+_NUMBERS = frozenset((float, int))
 
 
 @dataclass(slots=True)
@@ -30,20 +33,24 @@ class Column:
     empty: bool = False
     not_available: bool = False
 
-    def take(self, row: Row, name: str) -> None:
-        """Note a row's cell of this name."""
-        value = read_cell(row.cells[name])
-        if value is None:
-            is_empty = not row.cells[name].strip()
-            self.empty, self.not_available = self.empty or is_empty, self.not_available or not is_empty
-        elif isinstance(value, bool):
-            self.booleans += 1
-        elif isinstance(value, str):
-            self.first_word = self.first_word or row
-        else:
-            self.numbers += 1
-            self.low, self.high = min(self.low, value), max(self.high, value)
-            self.whole = self.whole and isinstance(value, int)
+    def take(self, texts: Sequence[str], values: Sequence[Any], rows: Sequence[Row]) -> None:
+        """Note some cells, as text and as they are read, with their rows."""
+        if {*map(type, values)} <= _NUMBERS:
+            self._take_numbers(values)
+            return
+        numbers = [value for value in values if type(value) in _NUMBERS]
+        if numbers:
+            self._take_numbers(numbers)
+        self.booleans += sum(isinstance(value, bool) for value in values)
+        gaps = [not text.strip() for text, value in zip(texts, values, strict=True) if value is None]
+        self.empty, self.not_available = self.empty or any(gaps), self.not_available or not all(gaps)
+        words = (row for row, value in zip(rows, values, strict=True) if isinstance(value, str))
+        self.first_word = self.first_word or next(words, None)
+
+    def _take_numbers(self, numbers: Sequence[float]) -> None:
+        self.numbers += len(numbers)
+        self.low, self.high = min(self.low, *numbers), max(self.high, *numbers)
+        self.whole = self.whole and float not in map(type, numbers)
 
     @property
     def gaps(self) -> bool:
@@ -74,15 +81,16 @@ def read_sample(file: Path, expected: Sequence[str] = ()) -> Sample:
     def wrong(message: str) -> SpecError:
         return SpecError([Diagnostic(Place(str(file)), message)])
 
-    read = read_csv(file, wrong, expected)
-    if _is_a_row(read.names) and not (expected and set(expected) <= set(read.names)):
+    csv = read_csv(file, wrong, expected)
+    if _is_a_row(csv.names) and not (expected and set(expected) <= set(csv.names)):
         raise wrong(NAMELESS)
-    sample = Sample({name: Column() for name in read.names})
-    for row in read.rows:
-        for name, column in sample.columns.items():
-            column.take(row, name)
-        if len(sample.rows) < MAX_ROWS:
-            sample.rows.append(row.cells)
+    sample = Sample({name: Column() for name in csv.names})
+    while rows := list(islice(csv.rows, CHUNK)):
+        texts = zip(*(row.texts for row in rows), strict=True)
+        values = zip(*(row.values() for row in rows), strict=True)
+        for column, written, read in zip(sample.columns.values(), texts, values, strict=True):
+            column.take(written, read, rows)
+        sample.rows.extend(row.cells for row in rows[: MAX_ROWS - len(sample.rows)])
     if not sample.rows:
         raise wrong("there are no rows under its first line")
     return sample

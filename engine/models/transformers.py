@@ -19,7 +19,6 @@ from sklearn.preprocessing import (
     FunctionTransformer,
     MaxAbsScaler,
     MinMaxScaler,
-    OneHotEncoder,
     PolynomialFeatures,
     RobustScaler,
     StandardScaler,
@@ -27,8 +26,12 @@ from sklearn.preprocessing import (
 
 from engine.models import steps as s
 from engine.models.converting import transformer_graph
+from engine.models.encoders import ENCODERS
 from engine.models.lowered import NotLowered, Steps
+from engine.models.parts import numpy_function, steps_of
 from engine.models.selections import selections
+from engine.models.trees import Array
+from engine.models.vectorizers import VECTORIZERS
 
 
 def preprocessing(estimator: Any) -> tuple[Steps, Any]:
@@ -37,7 +40,7 @@ def preprocessing(estimator: Any) -> tuple[Steps, Any]:
         estimator = estimator.best_estimator_
     if not isinstance(estimator, Pipeline):
         return (), estimator
-    steps = [step for _, step in estimator.steps if step not in (None, "passthrough")]
+    steps = [step for step in steps_of(estimator) if step not in (None, "passthrough")]
     if not steps or estimator.steps[-1][1] in (None, "passthrough"):
         raise NotLowered("a pipeline without a last step")
     before = tuple(operation for step in steps[:-1] for operation in transformer(step))
@@ -115,24 +118,21 @@ def _selector(step: Any) -> Steps:
     return (s.Check(missing=True), s.Select(np.flatnonzero(step.get_support())))
 
 
-def _one_hot(step: Any) -> Steps:
-    if step.handle_unknown not in ("error", "ignore") or step.min_frequency or step.max_categories:
-        raise NotLowered("OneHotEncoder with infrequent categories")
-    dropped = [-1] * len(step.categories_) if step.drop_idx_ is None else step.drop_idx_
-    places = tuple(-1 if place is None else int(place) for place in dropped)
-    return (s.OneHot(tuple(step.categories_), places, step.handle_unknown == "ignore"),)
-
-
 def _column_transformer(step: Any) -> Steps:
     branches: list[Steps] = []
     for part, columns in selections(step):
         if (isinstance(part, str) and part == "drop") or not len(columns):
             continue
         inner = () if isinstance(part, str) else transformer(part)
-        branches.append((s.Select(columns), *inner))
+        branches.append(selected(np.asarray(columns), inner))
     if not branches:
         raise NotLowered("ColumnTransformer that keeps no column")
     return (s.Concatenate(tuple(branches)),)
+
+
+def selected(columns: Array, steps: Steps) -> Steps:
+    """Put a selection of columns before some steps; encoders of categories get them as they are."""
+    return (s.Select(columns, apart=isinstance(next(iter(steps), None), s.OneHot | s.Ordinal)), *steps)
 
 
 def _feature_union(step: Any) -> Steps:
@@ -151,18 +151,21 @@ def _polynomial(step: Any) -> Steps:
 
 
 def _function_transformer(step: Any) -> Steps:
-    if step.func is not None:
-        raise NotLowered("FunctionTransformer")
-    return ()
+    function = numpy_function(step.func)
+    if step.func is not None and (function is None or step.kw_args):
+        raise NotLowered("FunctionTransformer with a function that is not one of numpy's for single numbers")
+    check = (s.Check(),) if step.validate else ()
+    return (*check, s.Elementwise(function)) if function is not None else check
 
 
 _TRANSFORMERS: Mapping[type, Callable[[Any], Steps]] = {
+    **ENCODERS,
+    **VECTORIZERS,
     ColumnTransformer: _column_transformer,
     FeatureUnion: _feature_union,
     FunctionTransformer: _function_transformer,
     MaxAbsScaler: _max_abs_scaler,
     MinMaxScaler: _min_max_scaler,
-    OneHotEncoder: _one_hot,
     PCA: _pca,
     PolynomialFeatures: _polynomial,
     RobustScaler: _robust_scaler,

@@ -11,6 +11,8 @@ from sklearn import ensemble, tree
 from engine.models import steps as s
 from engine.models.lowered import Lower, Lowered, NotLowered, Steps
 from engine.models.private import private_part
+from engine.models.selections import selections
+from engine.models.transformers import selected, transformer
 from engine.models.trees import Array
 from engine.models.treetables import (
     forest_table,
@@ -128,9 +130,20 @@ def _start_of(model: Any) -> Array:
 
 
 def _histogram_boosting(model: Any, lower: Lower) -> Lowered:
-    if model.is_categorical_ is not None and model.is_categorical_.any():
-        raise NotLowered(f"{type(model).__name__} with categorical features")
-    return Lowered((lower.trees(histogram_table(model)),), _boosted_methods(model))
+    encoder = private_part(model, "_preprocessor")
+    before = () if encoder is None else (_categories_first(encoder),)
+    return Lowered((*before, lower.trees(histogram_table(model))), _boosted_methods(model))
+
+
+def _categories_first(encoder: Any) -> s.Step:
+    """Give the codes of the categories, then the other columns, as histogram boosting encodes its rows."""
+    return s.Concatenate(
+        tuple(
+            selected(columns, transformer(part) if hasattr(part, "categories_") else (s.Cast(),))
+            for part, columns in selections(encoder)
+            if len(columns)
+        )
+    )
 
 
 def _boosted_methods(model: Any) -> Mapping[str, Steps]:

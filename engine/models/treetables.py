@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -88,7 +88,7 @@ def histogram_table(model: Any) -> TreeTable:
                 leaf = nodes["is_leaf"].astype(bool)
                 values = np.zeros((len(nodes), outputs))
                 values[:, output] = nodes["value"]
-                yield _Tree(
+                tree = _Tree(
                     left=np.where(leaf, -1, nodes["left"].astype(np.int64)),
                     right=np.where(leaf, -1, nodes["right"].astype(np.int64)),
                     feature=nodes["feature_idx"].astype(np.int64),
@@ -96,8 +96,83 @@ def histogram_table(model: Any) -> TreeTable:
                     missing_left=nodes["missing_go_to_left"],
                     values=values,
                 )
+                by_code = np.flatnonzero(nodes["is_categorical"])
+                sets = member.raw_left_cat_bitsets[nodes["bitset_idx"][by_code]] if len(by_code) else ()
+                yield _by_thresholds(tree, dict(zip(by_code.tolist(), sets, strict=True)))
 
     return _table(trees(), model.n_features_in_)
+
+
+def _by_thresholds(tree: _Tree, sets: Mapping[int, Array]) -> _Tree:
+    """Turn nodes that send a set of codes to the left, each as bits, into nodes with thresholds between the codes.
+
+    A set is a few ranges of codes, which are told apart by halving. Several ranges lead to one branch: only its root is
+    copied for each, since a node's children stand side by side, and the copies share what is below.
+    """
+    if not sets:
+        return tree
+    growing = _Growing(tree)
+    for node in sorted(sets, reverse=True):  # from the leaves up, so that a copied root has its thresholds already
+        growing.split(node, np.unpackbits(sets[node].astype("<u4").view(np.uint8), bitorder="little").astype(bool))
+    return growing.tree()
+
+
+class _Growing:
+    """A tree whose nodes are changed and copied."""
+
+    def __init__(self, tree: _Tree) -> None:
+        self._values = tree.values
+        self._left, self._right = tree.left.tolist(), tree.right.tolist()
+        self._feature, self._threshold = tree.feature.tolist(), tree.threshold.tolist()
+        self._missing_left = tree.missing_left.astype(bool).tolist()
+        self._copy_of = list(range(len(self._left)))
+
+    def split(self, node: int, goes_left: Array) -> None:
+        """Split by thresholds, where `goes_left` tells of each code whether it does."""
+        branches = {True: self._left[node], False: self._right[node]}
+        ends = np.flatnonzero(goes_left[1:] != goes_left[:-1])
+        sides = [*goes_left[ends].tolist(), False]  # no code is as large as the largest that a set can have
+        if not len(ends):  # only what is missing goes to the left
+            ends, sides = np.array([-1]), [True, False]
+        self._grow(node, ends.tolist(), sides, branches, [])
+
+    def _grow(
+        self, node: int, ends: list[int], sides: list[bool], branches: Mapping[bool, int], used: list[bool]
+    ) -> None:
+        """Let a node tell ranges of codes apart: `ends` has the last code of each but the last."""
+        middle = (len(sides) + 1) // 2
+        halves = (ends[: middle - 1], sides[:middle]), (ends[middle:], sides[middle:])
+        to_left, to_right = (self._branch(node, *half, branches, used) for half in halves)
+        missing = self._missing_left[node]
+        self._threshold[node], self._missing_left[node] = float(ends[middle - 1]), missing in sides[:middle]
+        self._left[node], self._right[node] = to_left, to_right
+
+    def _branch(
+        self, node: int, ends: list[int], sides: list[bool], branches: Mapping[bool, int], used: list[bool]
+    ) -> int:
+        if len(sides) > 1:
+            inner = self._copy(node)
+            self._grow(inner, ends, sides, branches, used)
+            return inner
+        (side,) = sides
+        used.append(side)
+        return branches[side] if used.count(side) == 1 else self._copy(branches[side])
+
+    def _copy(self, node: int) -> int:
+        for column in (self._left, self._right, self._feature, self._threshold, self._missing_left, self._copy_of):
+            column.append(column[node])
+        return len(self._left) - 1
+
+    def tree(self) -> _Tree:
+        """Give the tree as it is now."""
+        return _Tree(
+            left=np.array(self._left),
+            right=np.array(self._right),
+            feature=np.array(self._feature),
+            threshold=np.array(self._threshold),
+            missing_left=np.array(self._missing_left, np.uint8),
+            values=self._values[self._copy_of],
+        )
 
 
 def _leaf_values(member: Any) -> Array:
@@ -131,7 +206,7 @@ def _table(trees: Iterable[_Tree], width: int) -> TreeTable:
     first, first_leaf = 0, 0
     for tree in trees:
         order = _children_side_by_side(tree)
-        place = np.empty(len(order), np.int64)
+        place = np.empty(len(tree.left), np.int64)
         place[order] = np.arange(len(order))
         leaf = tree.left[order] < 0
         table = np.empty(len(order), NODE)
@@ -169,8 +244,9 @@ def _distinct(values: Array) -> tuple[Array, Array]:
 def _children_side_by_side(tree: _Tree) -> Array:
     """Order the nodes breadth first, so that a right child follows its left one."""
     left, right = tree.left.tolist(), tree.right.tolist()
-    order = [0]
+    order, placed = [0], bytearray(len(left))
     for node in order:  # the list grows while it is read
-        if left[node] >= 0:
+        if left[node] >= 0 and not placed[left[node]]:
+            placed[left[node]] = True
             order += [left[node], right[node]]
     return np.array(order)

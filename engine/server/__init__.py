@@ -1,8 +1,19 @@
 """serve: a checked spec → processes that listen, follow its changes and drain. The only folder that imports Granian."""
 
-from engine.server.logs import Logs
+from engine.server.http import usable_cores
+from engine.server.logs import Logs, log_step
 from engine.server.serve import Options, first_check, is_loopback, serve
 from engine.server.signals import Signals
 from engine.server.snapshot import Source
 
-__all__ = ["Logs", "Options", "Signals", "Source", "first_check", "is_loopback", "serve"]
+__all__ = [
+    "Logs",
+    "Options",
+    "Signals",
+    "Source",
+    "first_check",
+    "is_loopback",
+    "log_step",
+    "serve",
+    "usable_cores",
+]

@@ -46,12 +46,23 @@ class Outbox:
 
 
 class Worker:
-    """A worker process, started at once; `hear` is called in a thread of its own with what it says."""
+    """A worker process, started at once; `hear` is called in a thread of its own with what it says.
+
+    It accepts from the listener's socket at `place`. `modules` identifies the modules that it imports, which its first
+    generation decides.
+    """
 
     def __init__(
-        self, number: int, count: int, listener: Listener, logs: Logs, hear: Callable[[Worker, str, Any], None]
+        self,
+        numbered: tuple[int, int],
+        listener: Listener,
+        place: int,
+        logs: Logs,
+        hear: Callable[[Worker, str, Any], None],
     ) -> None:
-        self.number = number
+        self.number, count = numbered
+        self.place = place
+        self.modules: str | None = None
         self.generation = 0
         self.failed = ""
         self.numbers = Numbers()
@@ -62,7 +73,9 @@ class Worker:
         self._outbox = Outbox()
         self._channel, theirs = multiprocessing.Pipe()
         self.process = multiprocessing.Process(
-            target=work, args=(number, count, listener.of(number), theirs, logs), name=f"worker-{number}"
+            target=work,
+            args=(self.number, count, listener.of(place), theirs, logs),
+            name=f"worker-{self.number}",
         )
         with blocked(*SIGNALS):  # it ignores them once it has begun
             self.process.start()

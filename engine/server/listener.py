@@ -37,12 +37,14 @@ _WAITING_OFFSET = 24  # tcpi_unacked, which for a listening socket counts the co
 class Listener:
     """The address of a service: a socket for each worker, among which Linux chooses; elsewhere one for all.
 
+    Of the sockets, which have places numbered from 1, one more than there are workers is there for a successor.
     From one socket, the worker that wakes first accepts whoever has come, and others stay idle. The sockets are those
     of the service, not of the workers: who waits in the queue of a worker that dies is accepted by the next one.
     """
 
-    def __init__(self, sockets: Sequence[socket.socket]) -> None:
+    def __init__(self, sockets: Sequence[socket.socket], workers: int) -> None:
         self._sockets = sockets
+        self._workers = workers
         self._aims: list[int] = []
 
     def __enter__(self) -> Self:
@@ -66,15 +68,14 @@ class Listener:
                 with contextlib.suppress(OSError):
                     one.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_MILLISECONDS)
 
-    def of(self, number: int) -> socket.socket:
-        """Give the socket from which a worker accepts; they are numbered from 1."""
-        return self._sockets[(number - 1) % len(self._sockets)]
+    def of(self, place: int) -> socket.socket:
+        """Give the socket at a place."""
+        return self._sockets[(place - 1) % len(self._sockets)]
 
-    def aim(self, numbers: Sequence[int]) -> None:
-        """Let each new connection come to any of these workers; to any of all, where there are none."""
-        places = range(len(self._sockets))
-        aims = [place for place in places if place + 1 in numbers] or list(places)
-        if len(places) > 1 and aims != self._aims:
+    def aim(self, places: Sequence[int]) -> None:
+        """Let each new connection come to any of these places; without any, to those where workers begin."""
+        aims = sorted(place - 1 for place in places) or list(range(self._workers))
+        if len(self._sockets) > 1 and aims != self._aims:
             with contextlib.suppress(OSError):  # then it stays as it was, and is tried again the next time
                 _choose_among(self._sockets[0], aims)
                 self._aims = aims
@@ -92,9 +93,10 @@ class Listener:
             with contextlib.suppress(OSError):
                 _attach(one, _SO_ATTACH_FILTER, _DROP_NEWCOMERS)
 
-    def count_waiting(self) -> int:
-        """Count the connections that no worker has accepted yet, where the system tells."""
-        return sum(map(_count_waiting, self._sockets)) if sys.platform.startswith("linux") else 0
+    def count_waiting(self, place: int | None = None) -> int:
+        """Count the connections that no worker has accepted yet, of one place or of all, where the system tells."""
+        sockets = self._sockets if place is None else [self.of(place)]
+        return sum(map(_count_waiting, sockets)) if sys.platform.startswith("linux") else 0
 
     def close(self) -> None:
         """Listen no more."""
@@ -122,16 +124,16 @@ def listen(host: str, port: int, workers: int) -> Listener:
 
 
 def _divided(first: socket.socket, count: int) -> Listener | None:
-    """Listen by a socket for each worker; None where the system cannot choose among them, or there is one worker.
+    """Listen by a socket for each worker, and one more; None where the system cannot choose among them.
 
     The first was bound without SO_REUSEPORT, so that no other service shares its address unawares.
     """
-    if count == 1 or not sys.platform.startswith("linux"):
+    if not sys.platform.startswith("linux"):
         return None
     with contextlib.ExitStack() as opened, contextlib.suppress(OSError):
         first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sockets = [first]
-        for _ in range(count - 1):
+        for _ in range(count):
             sockets.append(opened.enter_context(socket.socket(first.family, first.type, first.proto)))
             sockets[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sockets[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -140,7 +142,7 @@ def _divided(first: socket.socket, count: int) -> Listener | None:
             one.listen(BACKLOG)
         _choose_among(first, range(count))
         opened.pop_all()
-        return Listener(sockets)
+        return Listener(sockets, count)
     return None
 
 
@@ -148,7 +150,7 @@ def _whole(only: socket.socket) -> Listener:
     if sys.platform.startswith("linux"):
         only.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
     only.listen(BACKLOG)
-    return Listener([only])
+    return Listener([only], 1)
 
 
 def _choose_among(group: socket.socket, places: Sequence[int]) -> None:

@@ -18,6 +18,8 @@ from engine.errors import printable
 from engine.server.stderr import log_handler
 from engine.web import ADMISSION, request_id, trace_id
 
+logger = logging.getLogger("engine")
+
 _COLOURS = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
 _SAFE = "/-._~!$&'()*+,;=:@"
 
@@ -34,6 +36,12 @@ class Logs:
         handler = log_handler(count)
         handler.setFormatter(JsonFormatter() if self.form == "json" else TextFormatter(coloured=sys.stderr.isatty()))
         logging.basicConfig(handlers=[handler], level=logging.INFO)
+
+
+def log_step(step: str) -> None:
+    """Log what a check does now, except that it reads a file, which each check does."""
+    if not step.endswith(": reading"):
+        logger.info("%s", step)
 
 
 class JsonFormatter(logging.Formatter):

@@ -12,6 +12,7 @@ from engine.apart import Lost
 from engine.endpoints import show_models
 from engine.errors import render
 from engine.server.apart import check_apart
+from engine.server.logs import log_step
 from engine.server.patience import Patience
 from engine.server.snapshot import Outcome, Source, Stamp, stamps
 from engine.server.supervisor import Supervisor
@@ -70,7 +71,7 @@ class Reloader(threading.Thread):
             for said in (*outcome.notes, render(outcome.mistakes)):
                 if said:
                     logger.warning("%s", said)
-            self._supervisor.publish(outcome.snapshot, show_models(outcome.facts))
+            self._supervisor.publish(outcome.snapshot, show_models(outcome.facts), outcome.modules)
         else:
             text = render(outcome.mistakes)
             logger.error("the changed spec is refused, the one before it goes on:\n%s", text)
@@ -83,7 +84,8 @@ class Reloader(threading.Thread):
             self._stamps = stamps(self._stamps)
             self._asked.clear()
             try:
-                return check_apart(self._source, stamped=self._know)
+                logger.info("checking the changed files")
+                return check_apart(self._source, log_step, self._know)
             except Lost as lost:
                 logger.error("the changed spec could not be checked: %s", lost)  # noqa: TRY400 - no traceback says more
                 self._supervisor.degrade([f"the changed spec could not be checked: {lost}"])

@@ -43,12 +43,13 @@ class Options:
 def first_check(source: Source, progress: Progress) -> tuple[Outcome, Spec]:
     """Check a spec before it is served, and give it; raise `SpecError` with its mistakes.
 
-    What would import scikit-learn or open a model file is done in another process.
+    What would import scikit-learn or open a model file is done in another process. `progress` is told of the steps that
+    take their time.
     """
     spec = load(source.routes, source.models, locked=source.locked)
     with lost_at_models(spec):
         apart = needs_sklearn(spec) or newcomers(spec)
-        outcome = check_apart(source, progress) if apart else check(source, progress)
+        outcome = check_apart(source, progress) if apart else check(source)
     if outcome.snapshot is None:
         raise SpecError(outcome.mistakes)
     return outcome, spec
@@ -72,7 +73,7 @@ def serve(source: Source, first: Outcome, options: Options, signals: Signals, an
         supervisor = Supervisor(listener, options.workers, options.logs, ready, options.hang_seconds)
         reloader = Reloader(source, supervisor, first, watching=options.watching)
         signals.hand_over(supervisor.stop, reloader.reload)
-        supervisor.publish(first.snapshot or b"", show_models(first.facts))
+        supervisor.publish(first.snapshot or b"", show_models(first.facts), first.modules)
         first.snapshot = None  # it may be large, and the supervisor has it
         reloader.start()
         supervisor.run()

@@ -5,6 +5,7 @@ A snapshot is all that a worker needs. No file is read for it again, so that wha
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -62,7 +63,8 @@ class Snapshot:
 class Outcome:
     """What became of a check: a snapshot, or the mistakes; and the files that it has read, as they were before.
 
-    Of a check that has passed, `mistakes` are warnings, and `notes` what else people are told.
+    Of a check that has passed, `mistakes` are warnings, and `notes` what else people are told. `modules` is empty where
+    workers import no module beside models.yaml, and otherwise differs where one of these does.
     """
 
     stamps: dict[Path, Stamp] = field(default_factory=dict)
@@ -70,6 +72,7 @@ class Outcome:
     facts: tuple[Facts, ...] = ()
     notes: tuple[str, ...] = ()
     mistakes: tuple[Diagnostic, ...] = ()
+    modules: str = ""
 
 
 def check(
@@ -87,8 +90,13 @@ def check(
         for file in files:
             outcome.stamps.setdefault(file.absolute(), stamp(file))
 
+    def opens_modules(files: Iterable[Path]) -> None:
+        opens(files)
+        stamped(outcome.stamps)
+
     try:
-        spec, opened = load(source.routes, source.models, locked=source.locked, opens=opens), Opened()
+        spec = load(source.routes, source.models, locked=source.locked, opens=opens)
+        opened = Opened(opens_modules)
         stamped(outcome.stamps)
         prepared = prepare_models(spec, progress, opened)
         if stamps(outcome.stamps) == outcome.stamps:
@@ -103,10 +111,23 @@ def check(
     outcome.facts = tuple(predictor.facts for predictor in predictors.values())
     served = [(facts.name, facts.report.instead) for facts in outcome.facts]
     outcome.notes += tuple(f"{name}: {instead}" for name, instead in served if instead)
+    outcome.notes += tuple(f"{facts.name}: {facts.note}" for facts in outcome.facts if facts.note)
     kept = {name: one.without_file() for name, one in prepared.items()}
-    outcome.mistakes = tuple(sorted((*spec.warnings, *counting_apart(spec, source.workers))))
+    of_models = (warning for facts in outcome.facts for warning in facts.warnings)
+    outcome.mistakes = tuple(sorted((*spec.warnings, *of_models, *counting_apart(spec, source.workers))))
+    outcome.modules = _identify_modules(kept)
     outcome.snapshot = Snapshot(spec, kept).dump()
     return outcome
+
+
+def _identify_modules(prepared: Mapping[str, Prepared]) -> str:
+    """Identify the modules that the models need in a worker; empty where they need none."""
+    digest, needs_any = hashlib.sha256(), False
+    for name, one in sorted(prepared.items()):
+        for file, data in sorted(one.modules.items()):
+            needs_any = True
+            digest.update(f"{name} {file} {len(data)}\n".encode() + data)
+    return digest.hexdigest() if needs_any else ""
 
 
 def counting_apart(spec: Spec, workers: int) -> Iterator[Diagnostic]:

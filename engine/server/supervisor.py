@@ -11,7 +11,7 @@ import queue
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -20,29 +20,14 @@ from engine.server.handle import Worker
 from engine.server.heartbeat import HANG_SECONDS, Monitor
 from engine.server.listener import Listener
 from engine.server.logs import Logs
-from engine.server.notify import notify
 from engine.server.patience import Patience
+from engine.server.rolling import Rolling
+from engine.server.scrapes import Scrapes
+from engine.server.stopping import answer_and_end
 
 logger = logging.getLogger("engine")
 
 Event = Callable[[], None]
-
-# How long the numbers of a worker are waited for, which may be busy taking a generation.
-COUNT_SECONDS = 1.0
-# How a stop goes: those in the queue are accepted, answers close their connections, workers end, and are killed.
-QUEUE_SECONDS = 1.0
-CLOSING_SECONDS = 0.3
-STOP_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Scrape:
-    """A worker that has asked, under a ticket of its own, for what all have counted, and those not heard yet."""
-
-    asker: Worker
-    ticket: int
-    waits_for: set[Worker]
-    deadline: float
 
 
 class Supervisor:
@@ -60,18 +45,24 @@ class Supervisor:
         self._patience = {number: Patience() for number in range(1, count + 1)}
         self._due = dict.fromkeys(self._patience, 0.0)  # when each worker that is not there is to be started
         self._lost: set[int] = set()  # workers that have ended and whose successors do not serve yet
+        self._places = {number: number for number in self._patience}  # the sockets from which they accept
+        self._rolling = Rolling(listener, count + 1, self._make)
         self._generation = 0
         self._snapshot = b""
+        self._modules = ""
         self._models: Sequence[Mapping[str, Any]] = ()
         self._degraded: Sequence[str] = ()
         self._numbers = Numbers()  # of the workers that have ended, and of this process
-        self._scrapes: list[Scrape] = []
+        self._scrapes = Scrapes()
         self._stopping = self._is_hurried = False
         self.stopped_by: int | None = None
 
-    def publish(self, snapshot: bytes, models: Sequence[Mapping[str, Any]]) -> None:
-        """Have every worker serve another generation; `models` are what the status says of its models."""
-        self._inbox.put(partial(self._publish, snapshot, models))
+    def publish(self, snapshot: bytes, models: Sequence[Mapping[str, Any]], modules: str) -> None:
+        """Have every worker serve another generation; `models` are what the status says of its models.
+
+        A worker that was started with other `modules` is replaced.
+        """
+        self._inbox.put(partial(self._publish, snapshot, models, modules))
 
     def degrade(self, reasons: Sequence[str]) -> None:
         """Say why what is served is not what the files say."""
@@ -88,12 +79,13 @@ class Supervisor:
         while not self._stopping:
             try:
                 self._start_due()
+                self._roll()
                 self._next_event()()
-                self._answer_scrapes()
+                self._scrapes.answer(self._everybody(), self._numbers)
                 self._take_pulses()
             except Exception:
                 logger.exception("something went wrong in the supervisor; it goes on")
-        self._drain()
+        answer_and_end(self._listener, self._everybody(), lambda: self._is_hurried)
 
     def _next_event(self) -> Event:
         """Wait for something to do, or until something is due.
@@ -101,7 +93,7 @@ class Supervisor:
         No wait is longer than a beat: the kernel may deliver a signal to a thread other than this one, which runs
         Python's handlers. That would not end the wait.
         """
-        times = [self._monitor.due, *self._due.values(), *(scrape.deadline for scrape in self._scrapes)]
+        times = [self._monitor.due, *self._due.values(), *self._scrapes.deadlines()]
         try:
             return self._inbox.get(timeout=max(0.0, min(times) - time.monotonic()))
         except queue.Empty:
@@ -135,20 +127,41 @@ class Supervisor:
 
     def _start(self, number: int) -> None:
         try:
-            worker = self._workers[number] = Worker(number, len(self._patience), self._listener, self._logs, self._hear)
+            self._workers[number] = self._make(number, self._places[number])
         except Exception as error:  # noqa: BLE001 - killed before it began, or there is no room for another
             self._start_later(number, age=0.0)
             logger.error("worker %d cannot be started: %s", number, error)  # noqa: TRY400 - no traceback says more
             return
-        if self._generation:
-            worker.say("generation", (self._generation, self._snapshot))
         self._tell_status()
 
-    def _publish(self, snapshot: bytes, models: Sequence[Mapping[str, Any]]) -> None:
+    def _make(self, number: int, place: int) -> Worker:
+        """Start a worker that serves the newest generation."""
+        numbered = number, len(self._patience)
+        worker = Worker(numbered, self._listener, place, self._logs, self._hear)
+        self._send_generation(worker)
+        return worker
+
+    def _send_generation(self, worker: Worker) -> None:
+        """Have a worker serve the newest generation, if there is one and it has imported no other modules."""
+        if self._generation and worker.modules in (None, self._modules):
+            worker.modules = self._modules
+            worker.say("generation", (self._generation, self._snapshot))
+
+    def _roll(self) -> None:
+        """Replace a worker that runs the modules of an earlier generation, if nobody else is missing."""
+        if self._lost:
+            return
+        before = self._rolling.failed
+        self._rolling.step(self._workers, self._modules)
+        if self._rolling.failed != before:
+            self._tell_status()
+
+    def _publish(self, snapshot: bytes, models: Sequence[Mapping[str, Any]], modules: str) -> None:
         self._generation += 1
-        self._snapshot, self._models, self._degraded = snapshot, models, ()
-        for worker in self._workers.values():
-            worker.say("generation", (self._generation, snapshot))
+        self._snapshot, self._models, self._modules, self._degraded = snapshot, models, modules, ()
+        self._rolling.failed = ""
+        for worker in [*self._workers.values(), *filter(None, [self._rolling.successor])]:
+            self._send_generation(worker)
         if self._generation > 1:
             self._note("reloads", "served")
             logger.info("generation %d is served", self._generation)
@@ -166,7 +179,9 @@ class Supervisor:
 
     def _serves(self, worker: Worker, number: int) -> None:
         worker.generation, worker.failed = number, ""
-        if worker.number in self._lost:
+        if worker is self._rolling.successor:
+            self._rolling.promote(self._workers, self._places)
+        if self._workers.get(worker.number) is worker and worker.number in self._lost:
             self._lost.discard(worker.number)
             logger.info("worker %d serves again, as process %d", worker.number, worker.process.pid)
         self._aim()
@@ -181,45 +196,35 @@ class Supervisor:
 
     def _ended(self, worker: Worker, status: int | None) -> None:
         """Have a worker's place taken by another."""
+        if worker in self._rolling.workers or self._workers.get(worker.number) is worker:
+            self._numbers += replace(worker.numbers, in_flight=0)
+            self._scrapes.note(worker)
         if self._workers.get(worker.number) is not worker:
+            self._rolling.note_end(worker, self._modules)
+            self._tell_status()
             return
         del self._workers[worker.number]
-        self._numbers += replace(worker.numbers, in_flight=0)
         self._note("worker_restarts", "hung" if worker.is_hung else "killed" if (status or 0) < 0 else "ended")
-        self._miss(worker)
         self._start_later(worker.number, time.monotonic() - worker.birth)
         how = "hung and was killed" if worker.is_hung else _end(status)
         logger.error("worker %d %s; another one takes its place", worker.number, how)
         self._tell_status()
 
     def _scrape(self, worker: Worker, ticket: int) -> None:
-        """Have every worker count for one that is asked for the numbers of all."""
-        self._scrapes.append(Scrape(worker, ticket, set(self._workers.values()), time.monotonic() + COUNT_SECONDS))
-        for one in self._workers.values():
-            one.say("count")
+        self._scrapes.begin(worker, ticket, self._everybody())
+
+    def _everybody(self) -> list[Worker]:
+        return [*self._workers.values(), *self._rolling.workers]
 
     def _counted(self, worker: Worker, numbers: Numbers) -> None:
         worker.numbers = numbers
-        self._miss(worker)
-
-    def _miss(self, worker: Worker) -> None:
-        """Wait for a worker's numbers no longer: they are there, or it has ended and the last ones hold."""
-        for scrape in self._scrapes:
-            scrape.waits_for.discard(worker)
-
-    def _answer_scrapes(self) -> None:
-        """Answer who has waited for all workers, or long enough; then the last numbers of those that are busy hold."""
-        now = time.monotonic()
-        for scrape in list(self._scrapes):
-            if not scrape.waits_for or scrape.deadline <= now:
-                self._scrapes.remove(scrape)
-                counted = (one.numbers for one in self._workers.values())
-                scrape.asker.say("numbers", (scrape.ticket, sum(counted, self._numbers)), ("numbers", scrape.ticket))
+        self._scrapes.note(worker)
 
     def _aim(self) -> None:
         """Have new connections come to the workers that are there and respond."""
         silent = {number for number, worker in self._workers.items() if worker.pulse.is_silent}
-        self._listener.aim([number for number in self._patience if number not in self._lost | silent])
+        able = [number for number in self._patience if number not in self._lost | silent]
+        self._listener.aim([self._places[number] for number in able or self._patience])
 
     def _start_later(self, number: int, age: float) -> None:
         self._lost.add(number)
@@ -231,7 +236,7 @@ class Supervisor:
         workers = sorted(self._workers.values(), key=lambda worker: worker.number)
         document = {
             "generation": self._generation,
-            "degraded": [*self._degraded, *(worker.failed for worker in workers if worker.failed)],
+            "degraded": [*self._degraded, *filter(None, (*(one.failed for one in workers), self._rolling.failed))],
             "supervisor": os.getpid(),
             "workers": [
                 {
@@ -245,7 +250,7 @@ class Supervisor:
             "restarts": {reason: self._numbers.events.get(("worker_restarts", reason), 0) for reason in RESTARTS},
             "models": list(self._models),
         }
-        for worker in workers:
+        for worker in self._everybody():
             worker.say("status", document)
 
     def _note(self, event: str, outcome: str = "") -> None:
@@ -254,34 +259,6 @@ class Supervisor:
 
     def _stop(self) -> None:
         self._stopping = True
-
-    def _drain(self) -> None:
-        """Answer everything that was accepted, then end; whoever connects from now on finds the port closed."""
-        notify("STOPPING=1")
-        logger.info("stopping; what was accepted is answered first")
-        self._listener.turn_away_newcomers()
-        workers = list(self._workers.values())
-        for worker in workers:
-            worker.say("drain")
-        self._wait_until(lambda: False, CLOSING_SECONDS)
-        self._wait_until(lambda: not workers or not self._listener.count_waiting(), QUEUE_SECONDS - CLOSING_SECONDS)
-        for worker in workers:
-            worker.say("stop")
-        self._wait_until(lambda: all(worker.ended.is_set() for worker in workers), STOP_SECONDS)
-        for worker in workers:
-            if not worker.ended.is_set():
-                logger.warning("worker %d does not end; it is killed", worker.number)
-                worker.process.kill()
-        for worker in workers:
-            worker.ended.wait(STOP_SECONDS)
-        self._listener.close()
-        logger.info("stopped")
-
-    def _wait_until(self, holds: Callable[[], bool], seconds: float) -> None:
-        """Wait until something holds, for some seconds at most, and not after a second signal to stop."""
-        deadline = time.monotonic() + seconds
-        while not self._is_hurried and not holds() and time.monotonic() < deadline:
-            time.sleep(0.01)
 
 
 def _end(status: int | None) -> str:

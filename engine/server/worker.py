@@ -1,8 +1,8 @@
 """A worker: a process in which Granian answers requests with the newest generation that its supervisor has sent.
 
 The two ends of its channel speak in pairs of a word and a content. The worker hears `generation` (a number and a
-snapshot), `status`, `count`, `numbers`, `drain` and `stop`; it says `alive` again and again, `loads` before it takes a
-generation and `serves` or `failed` after it, `scrape` and `counted`. Where the channel ends, so does the worker.
+snapshot), `status`, `count`, `numbers`, `leave`, `drain` and `stop`; it says `alive` again and again, `loads` before it
+takes a generation and `serves` or `failed` after it, `scrape` and `counted`. Where the channel ends, so does it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import queue
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -23,7 +24,8 @@ from typing import Any
 
 from engine.apart import take_blame
 from engine.endpoints import Meter, Numbers, Process, Status
-from engine.models import Predictor, restore_models
+from engine.errors import SpecError, render
+from engine.models import Predictor, rehearse, restore_models
 from engine.server.heartbeat import beat
 from engine.server.http import (
     ENVIRON,
@@ -62,6 +64,7 @@ class Follower:
         self._front = front
         self._stop = stop
         self._number = 0
+        self._is_stopping = False
         self._predictors: Mapping[tuple[str, str], Predictor] = {}
         self._status: Mapping[str, Any] = {}
         self._headers = 0
@@ -74,6 +77,7 @@ class Follower:
             "count": self._count,
             "drain": self._drain,
             "generation": self._follow,
+            "leave": self._leave_service,
             "numbers": self._learn,
             "status": self._know,
             "stop": lambda _: self._end(),
@@ -114,10 +118,10 @@ class Follower:
         try:
             app, predictors = self._build(snapshot)
         except Exception as error:
+            self._say("failed", (number, f"{type(error).__name__}: {error}"))
             if not self._number:
                 raise
             logger.exception("generation %d cannot be served by this worker", number)
-            self._say("failed", (number, f"{type(error).__name__}: {error}"))
             return
         self._front.serve(Lane(app, ENVIRON))
         self._predictors, self._number = predictors, number
@@ -131,6 +135,7 @@ class Follower:
         limits = snapshot.spec.service.limits
         self._headers = limits.headers + 3 * limits.url
         predictors = restore_models(snapshot.spec, snapshot.prepared, self._predictors)
+        rehearse(snapshot.spec, predictors, self._predictors.values())
         for facts in (predictor.facts for predictor in predictors.values()):
             if facts.report.instead:
                 logger.warning("%s: %s", facts.name, facts.report.instead)
@@ -144,11 +149,11 @@ class Follower:
 
     def status(self) -> Status:
         """Say what the supervisor has said last, and whether this worker takes new requests."""
-        return Status(ready=not self._front.draining, document=self._status)
+        return Status(ready=not self._is_stopping, document=self._status)
 
     def _gather(self) -> Numbers:
         """Ask for what all workers have counted; where nobody answers in time, or any more, give what this one has."""
-        if self._front.draining:
+        if self._is_stopping:
             return self.meter.numbers()
         answer: queue.SimpleQueue[Numbers] = queue.SimpleQueue()
         ticket = next(self._tickets)
@@ -173,13 +178,17 @@ class Follower:
     def _know(self, document: Mapping[str, Any]) -> None:
         self._status = document
 
-    def _drain(self, _: Any) -> None:
-        """Close each connection with its next answer."""
+    def _leave_service(self, _: Any) -> None:
+        """Close each connection with its next answer: another worker takes the place of this one."""
         self._front.draining = True
+
+    def _drain(self, _: Any) -> None:
+        """Close each connection with its next answer, and say that the service stops."""
+        self._is_stopping = self._front.draining = True
 
     def _end(self) -> None:
         """Answer what has been read, but wait only so long for a body that does not come."""
-        self._front.draining = True
+        self._front.draining = True  # not that the service stops: this worker may only have been replaced
         self._stop()
         threading.Thread(target=self._leave, name="leave", daemon=True).start()
 
@@ -208,6 +217,9 @@ def work(number: int, workers: int, listener: socket.socket, channel: Connection
         head = follower.begin()
     except EOFError:  # the service has stopped before it began
         return
+    except SpecError as error:  # its models do not answer here as they did when they were checked
+        logger.error("this worker cannot serve:\n%s", render(error.diagnostics))  # noqa: TRY400 - no traceback says more
+        sys.exit(1)
     Watch(front, listener, places, follower.meter).start()
     start_granian(number, listener, front, stopped, places, head + AHEAD_BYTES)
     ended.wait()

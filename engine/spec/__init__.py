@@ -2,14 +2,15 @@
 
 from engine.spec.builtin import BUILT_IN, DOCS_FILES, below
 from engine.spec.drafts import Draft, draft_hello, draft_model, name_from, require_free, write_drafts
-from engine.spec.files import inside, read_regular, write_whole
+from engine.spec.files import inside, model_inside, read_regular, write_whole
 from engine.spec.grammar import GrammarName, grammar
 from engine.spec.guards import MAX_KEY
 from engine.spec.load import load
 from engine.spec.lock import lock_of, write_pins
 from engine.spec.outline import Feature, Outline, bare_model
-from engine.spec.paths import LazyRule, parameter_schemas, path_template, rule_shape
+from engine.spec.paths import LazyRule, parameter_schemas, path_template, rule_shape, text_parameters
 from engine.spec.records import (
+    RESPONSE_METHODS,
     BuiltIn,
     Cors,
     Example,
@@ -31,6 +32,7 @@ __all__ = [
     "BUILT_IN",
     "DOCS_FILES",
     "MAX_KEY",
+    "RESPONSE_METHODS",
     "BuiltIn",
     "Cors",
     "Draft",
@@ -59,6 +61,7 @@ __all__ = [
     "inside",
     "load",
     "lock_of",
+    "model_inside",
     "name_from",
     "parameter_schemas",
     "parse_template",
@@ -66,6 +69,7 @@ __all__ = [
     "read_regular",
     "require_free",
     "rule_shape",
+    "text_parameters",
     "write_drafts",
     "write_pins",
     "write_whole",

@@ -17,6 +17,7 @@ MAX_BYTES = 16 * 1024 * 1024
 MAX_NEIGHBOURS, MOST_APART = 1000, 2
 _READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
+_MLFLOW_FILES = ("model.pkl", "model.skops", "model.onnx")
 _IRREGULAR = (
     (stat.S_ISDIR, "a folder", errno.EISDIR),
     (stat.S_ISFIFO, "a FIFO (a named pipe)", errno.EINVAL),
@@ -94,6 +95,13 @@ def near_by(folder: Path, name: str) -> str:
     return f'; did you mean "{Path(name).with_name(near)}"?'
 
 
+def model_inside(folder: Path) -> str | None:
+    """Name the model's file in a folder that MLflow has written; None for any other folder."""
+    if not (folder / "MLmodel").is_file():
+        return None
+    return next((name for name in _MLFLOW_FILES if (folder / name).is_file()), None)
+
+
 def _shared(one: str, other: str) -> int:
     """Count the characters that two names have in common at their beginnings and their ends."""
     begin = begin_alike(one, other)
@@ -127,7 +135,8 @@ def inside(folder: Path, name: str) -> Path:
     if status.st_size > MAX_BYTES:
         raise ValueError(_too_large(name))
     if not os.access(path, os.R_OK):
-        raise ValueError(f'file "{name}" cannot be read: permission denied')
+        reason = "permission denied" if path.exists() else os.strerror(errno.ENOENT)
+        raise ValueError(f'file "{name}" cannot be read: {reason}')
     return path
 
 

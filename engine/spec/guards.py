@@ -236,5 +236,5 @@ def _check_rate(node: Node) -> Iterator[Diagnostic]:
     if storage.text is not None and storage.text != "memory":
         if not storage.text.startswith(_STORAGES) or not _has_sound_port(storage.text):
             yield storage.error("a storage is memory or the URL of a Redis server, such as redis://localhost:6379/0")
-        elif None in map(importlib.util.find_spec, ("limits", "redis")):
-            yield storage.error("Redis wants packages of its own: pip install 'endpoint-engine[redis]'")
+        elif lacking := [name for name in ("limits", "redis") if importlib.util.find_spec(name) is None]:
+            yield storage.error(f"rates in Redis need other packages: pip install {' '.join(lacking)}")

@@ -15,7 +15,7 @@ from engine.spec.lock import check_pins, lock_command, lock_of, read_pins
 from engine.spec.models import check_models, read_models
 from engine.spec.node import Node
 from engine.spec.records import Pin, Spec
-from engine.spec.routes import check_routes, read_routes, read_service
+from engine.spec.routes import check_routes, checks_formats, read_routes, read_service
 from engine.spec.source import decode, read_source
 
 
@@ -52,7 +52,7 @@ def load(
         if models_root:
             entries = [entry for _, _, entry in models_root["models"].pairs()]
             opens(_named(models.parent, [entry[key] for entry in entries for key in ("file", "reference")]))
-            found += check_models(models_root, models.parent)
+            found += check_models(models_root, models.parent, formats=checks_formats(routes_root))
             found += check_pins(models_root, lock, lock_root, commands, lock_command([], routes, models), locked=locked)
         pins = read_pins(lock_root)
     if routes_root:
@@ -67,7 +67,9 @@ def load(
         service=service,
         routes=read_routes(routes_root, routes.parent, service),
         built_in=built_in_routes(service),
-        models=read_models(models_root, models.parent, pins, commands) if models and models_root else {},
+        models=read_models(models_root, models.parent, pins, commands, formats=checks_formats(routes_root))
+        if models and models_root
+        else {},
         lock=lock_of(models) if models else None,
         pins=pins,
         warnings=tuple(sorted(set(found))),

@@ -66,4 +66,5 @@ def _pin(node: Node) -> Pin:
         format=node["format"].plain,
         libraries=node["libraries"].plain,
         golden=golden,
+        modules=node["modules"].plain or {},
     )

@@ -7,38 +7,43 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.errors import Diagnostic, did_you_mean
-from engine.spec.files import near_by
+from engine.spec.dtypes import check_dtypes
+from engine.spec.files import model_inside, near_by
 from engine.spec.node import Node
 from engine.spec.records import Batch, Example, Model, Output, Pin, Schema
 from engine.spec.schemas import check_schema
-from engine.validation import Validator, show
+from engine.validation import show
 
-_CHOICES = ("description", "response_method", "runtime", "timeout", "allow_version_mismatch")
+_CHOICES = ("description", "response_method", "rows", "runtime", "timeout", "allow_version_mismatch")
 
 
-def check_models(root: Node, folder: Path) -> Iterator[Diagnostic]:
-    """Give every mistake of models.yaml that can be seen without opening a model."""
+def check_models(root: Node, folder: Path, *, formats: bool = True) -> Iterator[Diagnostic]:
+    """Give every mistake of models.yaml that can be seen without opening a model; `formats` has formats checked."""
     for _, _, model in root["models"].pairs():
         yield from _check_file(model["file"], folder)
         yield from _check_file(model["reference"], folder)
         yield from _check_features(model)
+        yield from check_dtypes(model)
         if "trusted" in model and model["file"].text and not model["file"].text.endswith(".skops"):
             message = "trusted has no effect here: it lists what a .skops file may contain"
             yield model.key("trusted").error(message, "warning")
         schema = model["input"]
         if schema.fields is None:
             continue
-        mistakes = list(check_schema(schema, makes_columns=True))
+        mistakes = list(check_schema(schema, makes_columns=True, formats=formats))
         yield from mistakes
         if all(mistake.severity == "warning" for mistake in mistakes):
-            yield from _check_examples(model)
-            yield from _check_defaults(schema)
+            judged = _schema(model, formats=formats)
+            yield from _check_examples(model, judged)
+            yield from _check_defaults(schema, judged)
 
 
-def read_models(root: Node, folder: Path, pins: Mapping[str, Pin], commands: Mapping[str, str]) -> Mapping[str, Model]:
+def read_models(
+    root: Node, folder: Path, pins: Mapping[str, Pin], commands: Mapping[str, str], *, formats: bool = True
+) -> Mapping[str, Model]:
     """Make the models' records from a document without mistakes; `commands` pin them."""
     return {
-        name: replace(_model(name, node, folder), pin=pins.get(name), lock_command=commands[name])
+        name: replace(_model(name, node, folder, formats=formats), pin=pins.get(name), lock_command=commands[name])
         for name, _, node in root["models"].pairs()
     }
 
@@ -52,7 +57,9 @@ def _check_file(file: Node, folder: Path) -> Iterator[Diagnostic]:
     path = folder / file.text
     try:
         if path.is_dir():
-            yield file.error(f'file "{file.text}" is a folder; name the file in it')
+            named = model_inside(path)
+            it = f"the model in it: {file.text.rstrip('/')}/{named}" if named else "the file in it"
+            yield file.error(f'file "{file.text}" is a folder; name {it}')
         elif not path.exists():
             script = folder / "train.py"
             train = f"; train it first: python {script}" if script.is_file() else ""
@@ -74,31 +81,39 @@ def _check_features(model: Node) -> Iterator[Diagnostic]:
             yield feature.error(f'feature "{feature.text}" is not a property of the input {known}')
 
 
-def _check_examples(model: Node) -> Iterator[Diagnostic]:
+def _schema(model: Node, *, formats: bool) -> Schema:
+    times = frozenset(name for name, _, dtype in model["dtypes"].pairs() if dtype.plain == "datetime")
+    return Schema(node=model["input"], document=model["input"].plain, formats=formats, times=times)
+
+
+def _check_examples(model: Node, schema: Schema) -> Iterator[Diagnostic]:
     examples = [example["input"] for example in model["examples"].items if "input" in example]
-    validator = Validator(model["input"].plain)
+    validator = schema.validator()
     for example in examples:
+        if validator.is_valid(example.plain):  # which is much faster than to look for violations
+            continue
         for violation in validator.violations(example.plain):
             yield example.follow(violation.path).error(f"the example violates the model's input: {violation.detail}")
 
 
-def _check_defaults(schema: Node) -> Iterator[Diagnostic]:
+def _check_defaults(node: Node, schema: Schema) -> Iterator[Diagnostic]:
     """Hold each feature's default against the feature's own schema."""
-    for _, _, feature in schema["properties"].pairs():
+    for name, _, feature in node["properties"].pairs():
         if "default" in feature:
-            judge = Validator.of_part(schema.plain, feature.plain)
-            for violation in judge.violations(feature["default"].plain):
+            for violation in schema.of_property(name).violations(feature["default"].plain):
                 yield feature["default"].error(f"the default violates its own schema: {violation.detail}")
 
 
-def _model(name: str, node: Node, folder: Path) -> Model:
+def _model(name: str, node: Node, folder: Path, *, formats: bool) -> Model:
     output, features, batch = node["output"], node["features"], node["batch"]
     return Model(
         node=node,
         name=name,
+        folder=folder,
         file=folder / node["file"].plain,
-        input=Schema(node=node["input"], document=node["input"].plain),
+        input=_schema(node, formats=formats),
         features=tuple(features.plain) if features.present else None,
+        dtypes=dict(node["dtypes"].plain or {}),
         output=Output(
             node=output,
             labels=tuple(output["labels"].plain) if "labels" in output else None,

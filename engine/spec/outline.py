@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,8 +21,8 @@ class Feature:
     """One column of what a model takes.
 
     `kind` is its JSON type, None where it may be any. `choices` are the categories that the model's encoder knows, and
-    `ignores_others` tells that it takes others for none of them; `gaps` tells that a value may be missing, and
-    `is_unused` that the model does not look at it.
+    `ignores_others` tells that it takes others for none of them; `minimum` and `maximum` are those of its sample;
+    `gaps` tells that a value may be missing, and `is_unused` that the model does not look at it.
     """
 
     name: str
@@ -35,15 +36,14 @@ class Feature:
 
     @property
     def schema(self) -> dict[str, Any]:
-        """The JSON Schema of the feature."""
+        """The JSON Schema of the feature; what nobody looks at may be anything."""
+        if self.is_unused:
+            return {}
         if self.choices:
             return {"enum": [*self.choices, *([None] if self.gaps else [])]}
         kinds = [self.kind] if self.kind is not None else ["number", "boolean", "string"]
         types = [*kinds, *(["null"] if self.gaps else [])]
-        schema: dict[str, Any] = {"type": types if len(types) > 1 else types[0]}
-        if self.minimum is not None and self.maximum is not None:
-            schema |= {"minimum": self.minimum, "maximum": self.maximum}
-        return schema
+        return {"type": types if len(types) > 1 else types[0]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,8 @@ class Outline:
 
     An instance is an object of `features`, an array of `count` numbers (any number where that is None), or a text.
     `named_by` says who knows the features' names: the model, its reference, or nobody. `classes` are those of a
-    classifier that answers with one of them. `example` is an instance and the model's own result for it.
+    classifier that answers with one of them. `dtypes` are those that the model needs to be declared. `example` is an
+    instance and the model's own result for it.
     """
 
     title: str
@@ -64,6 +65,7 @@ class Outline:
     is_outlier_detector: bool = False
     classes: tuple[Any, ...] | None = None
     probabilities: bool = False
+    dtypes: Mapping[str, str] = field(default_factory=dict)
     example: tuple[Any, Any] | None = None
 
     @property
@@ -74,22 +76,26 @@ class Outline:
         if self.form == "array":
             size = {} if self.count is None else {"minItems": self.count, "maxItems": self.count}
             return {"type": "array", **size, "items": {"type": "number"}}
-        required = [feature.name for feature in self.features if not feature.gaps]
+        required = [feature.name for feature in self.features if not feature.is_unused]
         properties = {feature.name: feature.schema for feature in self.features}
-        known = {"additionalProperties": False} if len(required) < len(properties) else {}
-        return {"type": "object", **({"required": required} if required else {}), **known, "properties": properties}
+        return {"type": "object", **({"required": required} if required else {}), "properties": properties}
 
 
-def bare_model(file: Path, trusted: tuple[str, ...] = (), outline: Outline | None = None) -> Model:
+def bare_model(
+    file: Path, trusted: tuple[str, ...] = (), outline: Outline | None = None, reference: Path | None = None
+) -> Model:
     """Make the record of a model that stands in no spec: its mistakes have no place but the file's name."""
     nowhere = Node(Source(str(file), ""), 0, 0, {})
     return Model(
         node=nowhere,
         name=file.stem,
+        folder=file.parent,
         file=file,
         input=Schema(node=nowhere, document=outline.schema if outline is not None else {}),
         output=Output(node=nowhere),
         batch=Batch(node=nowhere),
         response_method=outline.response_method if outline is not None else "predict",
         trusted=trusted,
+        dtypes=outline.dtypes if outline is not None else {},
+        reference=reference,
     )

@@ -55,9 +55,40 @@ class _ReadRule(LazyRule):
 _VARIABLE = re.compile(r"<(?:(?P<converter>[a-zA-Z_]\w*)(?P<arguments>\(.*?\))?:)?(?P<name>[a-zA-Z_]\w*)>")
 
 
+# A parameter as Express (":id", "*"), Next.js ("[id]", "[...rest]") and others write it.
+_FOREIGN = re.compile(
+    _VARIABLE.pattern.replace("?P<name>", "").replace("?P<converter>", "").replace("?P<arguments>", "")
+    + r"|(?P<foreign>(?<=/):(?P<id>[a-zA-Z_]\w*)|(?<=/)\[(?P<rest>\.\.\.)?(?P<box>[a-zA-Z_]\w*)\](?=/|$)"
+    r"|(?P<star>\*+)(?P<starred>[a-zA-Z_]?\w*))"
+)
+
+
 def path_parameters(path: str) -> tuple[str, ...]:
     """Give the names of a rule's path parameters, in their order."""
     return tuple(match["name"] for match in _VARIABLE.finditer(path))
+
+
+def text_parameters(path: str) -> tuple[str, ...]:
+    """Return the names of the path parameters that accept any text."""
+    found = _VARIABLE.finditer(path)
+    return tuple(match["name"] for match in found if match["converter"] in (None, "default", "string", "path"))
+
+
+def meant_rule(path: str) -> tuple[str, str] | None:
+    """Return a parameter in another framework's syntax, with the rule in ours; None if the path has none."""
+    found = ""
+
+    def translate(piece: re.Match[str]) -> str:
+        nonlocal found
+        if piece["foreign"] is None:
+            return piece[0]
+        found = found or piece[0]
+        takes_slashes = piece["rest"] or (piece["star"] and piece.end() == len(path) and path[piece.start() - 1] == "/")
+        name = piece["id"] or piece["box"] or piece["starred"] or ("rest" if takes_slashes else "part")
+        return f"<path:{name}>" if takes_slashes else f"<{name}>"
+
+    meant = _FOREIGN.sub(translate, path)
+    return (found, meant) if found else None
 
 
 def path_template(path: str) -> str:

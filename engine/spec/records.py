@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from engine.errors import Diagnostic, Place, SpecError
 from engine.spec.node import Node
+from engine.validation import LOCAL_TIME, Validator
 
 BuiltIn = Literal["docs", "openapi", "metrics", "live", "ready", "status"]
 RATE_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 ResponseMethod = Literal["predict", "predict_proba", "decision_function", "transform", "score_samples"]
+RESPONSE_METHODS: tuple[ResponseMethod, ...] = get_args(ResponseMethod)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +105,7 @@ class Service(Record):
     version: str = "0.0.0"
     description: str = ""
     errors: Literal["problem", "html"] = "problem"
+    formats: Literal["check", "annotate"] = "check"
     limits: Limits
     auth: Auth | None = None
     allowed: tuple[str, ...] | None = None
@@ -110,6 +113,7 @@ class Service(Record):
     rate: RateLimit | None = None
     rates: Rates
     proxies: int = 0
+    model_header: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,9 +132,33 @@ class Response(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schema(Record):
-    """A JSON Schema 2020-12, checked: it compiles, and all its references resolve."""
+    """A JSON Schema 2020-12, checked: it compiles, and all its references resolve.
+
+    With `formats`, the keyword `format` is checked. Of the properties `times`, a date-time may leave out its offset:
+    they are columns of times, which may have been trained without one.
+    """
 
     document: Any
+    formats: bool = True
+    times: frozenset[str] = frozenset()
+
+    def validator(self) -> Validator:
+        """Compile the schema to judge values by."""
+        return Validator(self._with_local_times(), formats=self.formats)
+
+    def of_property(self, name: str) -> Validator:
+        """Compile the schema of one property, with all that it may refer to."""
+        document = self._with_local_times()
+        return Validator.of_part(document, document["properties"][name], formats=self.formats)
+
+    def _with_local_times(self) -> Any:
+        properties = self.document.get("properties", {}) if self.times else {}
+        local = {
+            name: {**schema, "format": LOCAL_TIME}
+            for name, schema in properties.items()
+            if name in self.times and isinstance(schema, Mapping) and schema.get("format") == "date-time"
+        }
+        return {**self.document, "properties": {**properties, **local}} if local else self.document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +185,11 @@ class Route(Record):
     rate: RateLimit | None = None
     sources: tuple[str, ...] = ()
     strict_content_type: bool = False
+
+    @property
+    def reads_body(self) -> bool:
+        """Whether the route uses the request's body."""
+        return self.model is not None or self.input is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,23 +218,33 @@ class Example(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pin(Record):
-    """What a model's file was when somebody trusted it, and what the model answered."""
+    """What a model's file was when somebody trusted it, and what the model answered.
+
+    `modules` are the SHA-256 of the modules beside models.yaml that the file refers to, by their paths.
+    """
 
     sha256: str
     format: str
     libraries: Mapping[str, str]
     golden: tuple[Example, ...]
+    modules: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model(Record):
-    """A model file and the instances it takes; `lock_command` is what pins the file as it is."""
+    """A model file and the instances it takes; `lock_command` is what pins the file as it is.
+
+    `folder` is where models.yaml stands, with the modules that the file refers to.
+    """
 
     name: str
+    folder: Path
     file: Path
     description: str = ""
     input: Schema
     features: tuple[str, ...] | None = None
+    dtypes: Mapping[str, str] = field(default_factory=dict)
+    rows: Literal["auto", "array", "table", "mappings"] = "auto"
     output: Output
     examples: tuple[Example, ...] = ()
     response_method: ResponseMethod = "predict"

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any
 
 from engine.errors import Diagnostic, SpecError, did_you_mean
+from engine.jsonschemas import types_of
 from engine.spec.builtin import built_in_shapes, check_built_in
-from engine.spec.compose import walk
-from engine.spec.files import inside, read_inside
+from engine.spec.files import read_inside
 from engine.spec.guards import allowed_names, check_guards, key_names, read_auth, read_cors, read_rate, read_rates
 from engine.spec.node import Node
-from engine.spec.paths import path_parameters, rule_shape
-from engine.spec.records import Limits, Response, Route, Schema, Service
+from engine.spec.paths import meant_rule, parameter_schemas, path_parameters, rule_shape, text_parameters
+from engine.spec.records import Limits, Route, Schema, Service
+from engine.spec.responses import check_response, read_response
 from engine.spec.schemas import check_schema
-from engine.spec.templates import TemplateError, parse_template
-from engine.validation import show
+from engine.validation import TYPE_NAMES, show
 
-_BODIES: tuple[Literal["text", "html", "json", "file"], ...] = ("text", "html", "json", "file")
+_IN_A_PATH = frozenset(("boolean", "number", "string"))
+_CHOICES = ("title", "version", "description", "errors", "formats", "model_header", "proxies")
 _UNITS = {"B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2, "GB": 1000**3, "GiB": 1024**3}
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_BODILESS = (204, 205, 304)
 _BOUNDS = {
     "body": (1, 1024**3),
     "url": (64, 60_000),
@@ -31,13 +31,15 @@ _BOUNDS = {
     "body_rate": (0, 1024**3),
     "response_rate": (0, 1024**3),
 }
-_OUR_HEADERS = ("connection", "content-length", "date", "keep-alive", "server", "transfer-encoding", "upgrade")
 
 
 def check_routes(root: Node, folder: Path, models_file: str | None, models: Node | None) -> Iterator[Diagnostic]:
     """Give every mistake of routes.yaml; `models` are those of the models' file, None where it is broken."""
     service = root["service"]
     yield from _check_limits(service["limits"])
+    if "connections" in service["limits"] and service["proxies"].plain:
+        message = "connections has no effect beside proxies: all clients of a proxy have its address"
+        yield service["limits"].key("connections").error(message, "warning")
     yield from check_built_in(service)
     yield from check_guards(root, folder)
     built_in = built_in_shapes(service)
@@ -50,19 +52,26 @@ def check_routes(root: Node, folder: Path, models_file: str | None, models: Node
                 if shape in built_in:
                     yield path.error(f'path "{path.plain}" {built_in[shape]}')
                 yield from _conflicts(route, shape, taken)
+                yield from _foreign_parameters(path)
+                yield from _check_path_features(route, path.text, models)
             except ValueError as error:
                 yield path.error(f'path "{path.text}": {error}')
         yield from _check_limits(route["limits"])
         yield from _check_model(route, models_file, models)
-        yield from _check_input(route)
+        yield from _check_input(route, formats=checks_formats(root))
         yield from _idle_settings(route)
-        yield from _check_response(route["response"], path_parameters(path.text or ""), folder)
+        yield from check_response(route["response"], path.text or "", folder)
+
+
+def checks_formats(root: Node | None) -> bool:
+    """Whether the service checks `format`; it does by default."""
+    return root is None or root["service"]["formats"].plain != "annotate"
 
 
 def read_service(root: Node, folder: Path) -> Service:
     """Make the service's record."""
     node = root["service"]
-    chosen = {key: node[key].plain for key in ("title", "version", "description", "errors", "proxies") if key in node}
+    chosen = {key: node[key].plain for key in _CHOICES if key in node}
     auth = read_auth(node["auth"], folder)
     return Service(
         node=node,
@@ -100,6 +109,14 @@ def _conflicts(route: Node, shape: str, taken: dict[tuple[str, str], Node]) -> I
             )
 
 
+def _foreign_parameters(path: Node) -> Iterator[Diagnostic]:
+    """Warn of path parameters in another framework's syntax, which are plain text here."""
+    if (meant := meant_rule(path.text or "")) is not None:
+        text, rule = meant
+        message = f'path "{path.plain}": "{text}" is no path parameter and matches only itself; did you mean "{rule}"?'
+        yield path.error(message, "warning")
+
+
 def _methods(route: Node) -> tuple[str, ...]:
     named = route["methods"]
     if named.present:
@@ -132,7 +149,43 @@ def _check_model(route: Node, models_file: str | None, models: Node | None) -> I
             )
 
 
-def _check_input(route: Node) -> Iterator[Diagnostic]:
+def _check_path_features(route: Node, path: str, models: Node | None) -> Iterator[Diagnostic]:
+    """Report path parameters of a model's route that are not features of the model."""
+    model = route["model"].text
+    if model is None or models is None or model not in models:
+        return
+    schema = models[model]["input"]
+    for name, parameter in parameter_schemas(path).items():
+        feature = schema["properties"][name]
+        if schema["type"].plain not in (None, "object"):
+            kind = show(schema["type"].plain)
+            message = f'path parameter "{name}" is no feature: the input of this model is of type {kind}, not an object'
+            yield route["path"].error(message)
+        elif not feature.present:
+            known = did_you_mean(name, (one for one, _, _ in schema["properties"].pairs()), "its features are")
+            yield route["path"].error(f'path parameter "{name}" is not a feature of the model "{model}" {known}')
+        elif not (types := types_of(feature.plain, schema.plain)) & _IN_A_PATH:
+            message = (
+                f'path parameter "{name}": the feature is {_either(types)}, which no path holds; leave it to the body'
+            )
+            yield route["path"].error(message)
+        elif not _reads(name in text_parameters(path), parameter, types):
+            message = f'path parameter "{name}": the feature is {_either(types)}, which its converter never gives'
+            yield route["path"].error(f"{message}; write <{name}>")
+
+
+def _either(types: frozenset[str]) -> str:
+    return " or ".join(TYPE_NAMES[name] for name in sorted(types))
+
+
+def _reads(is_text: bool, parameter: Mapping[str, Any], types: frozenset[str]) -> bool:
+    """Whether a path parameter can have one of these JSON types; a text can have any that fits in a path."""
+    if is_text or "enum" in parameter:
+        return True
+    return bool(types & types_of(parameter, parameter))
+
+
+def _check_input(route: Node, *, formats: bool) -> Iterator[Diagnostic]:
     schema = route["input"]
     if not schema.present:
         return
@@ -142,7 +195,7 @@ def _check_input(route: Node) -> Iterator[Diagnostic]:
         if method.text == "GET":
             yield method.error("GET carries no body for the input to check; use POST, PUT, PATCH or DELETE")
     if schema.fields is not None:
-        yield from check_schema(schema)
+        yield from check_schema(schema, formats=formats)
 
 
 def _idle_settings(route: Node) -> Iterator[Diagnostic]:
@@ -154,56 +207,6 @@ def _idle_settings(route: Node) -> Iterator[Diagnostic]:
     for name, users in (("instances", {"model"}), ("concurrent", {"input", "model"})):
         if name in limits and not users & set(route.fields or ()):
             yield limits.key(name).error(f"{name} has no effect here: the route has no model", "warning")
-
-
-def _check_response(response: Node, parameters: Iterable[str], folder: Path) -> Iterator[Diagnostic]:
-    yield from _check_templates(response, parameters)
-    for body in ("text", "html", "json"):
-        yield from _check_templates(response[body], parameters)
-    yield from _check_headers(response["headers"])
-    status = response["status"].plain
-    kind = next((name for name in _BODIES if name in response), None)
-    if status in _BODILESS and kind:
-        yield response.key(kind).error(f"an answer with status {status} has no body; leave {kind} out")
-    file = response["file"]
-    if file.text:
-        try:
-            inside(folder, file.text)
-        except ValueError as error:
-            yield file.error(str(error))
-
-
-def _check_headers(headers: Node) -> Iterator[Diagnostic]:
-    named: dict[str, str] = {}
-    for name, key, value in headers.pairs():
-        if (same := named.setdefault(name.lower(), name)) != name:
-            yield key.error(f"{name} is the same header as {same}; to send it several times, give it a list")
-        if name.lower() in _OUR_HEADERS:
-            yield key.error(f"the server sets {name} itself; leave it out")
-        for item in value.items or (value,):
-            if isinstance(item.plain, str) and (reason := _not_a_header_value(item.plain)):
-                yield item.error(f"{name}: {reason}")
-            elif item.text is not None and "${path." in item.text:
-                yield item.error(f"{name}: headers are sent as they are; nothing is filled in here", "warning")
-
-
-def _check_templates(node: Node, parameters: Iterable[str]) -> Iterator[Diagnostic]:
-    for _, value in walk(node):
-        if value.text is not None and (value is node or node.text is None) and "${" in value.text:
-            try:
-                parse_template(value.text, parameters)
-            except TemplateError as error:
-                yield Diagnostic(value.place_of(error.fragment), value.hidden(str(error)))
-
-
-def _not_a_header_value(value: str) -> str:
-    if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):
-        return "a header's value has no line break and no other control character"
-    try:
-        value.encode("latin-1")
-    except UnicodeEncodeError:
-        return "a header's value has no character outside Latin-1"
-    return "a header's value has no space at its ends" if value != value.strip() else ""
 
 
 def _size(text: str) -> int | None:
@@ -235,9 +238,9 @@ def _route(node: Node, service: Service, files: Mapping[str, bytes]) -> Route:
         path=node["path"].plain,
         parameters=path_parameters(node["path"].plain),
         methods=_methods(node),
-        response=_response(node["response"], files) if "response" in node else None,
+        response=read_response(node["response"], files) if "response" in node else None,
         model=node["model"].plain,
-        input=Schema(node=node["input"], document=node["input"].plain) if "input" in node else None,
+        input=_input(node["input"], service) if "input" in node else None,
         summary=node["summary"].plain or "",
         description=node["description"].plain or "",
         tags=tuple(node["tags"].plain or ()),
@@ -249,20 +252,5 @@ def _route(node: Node, service: Service, files: Mapping[str, bytes]) -> Route:
     )
 
 
-def _response(node: Node, files: Mapping[str, bytes]) -> Response:
-    if node.text is not None:
-        return Response(node=node, kind="html", content=node.text)
-    kind = next((name for name in _BODIES if name in node), "empty")
-    headers = [
-        (name, item.text if item.text is not None else item.written)
-        for name, _, value in node["headers"].pairs()
-        for item in value.items or (value,)
-    ]
-    return Response(
-        node=node,
-        status=int(node["status"].plain or 200),
-        headers=tuple(headers),
-        kind=cast("Any", kind),
-        content=node[kind].plain,
-        data=files.get(node["file"].text or "", b""),
-    )
+def _input(node: Node, service: Service) -> Schema:
+    return Schema(node=node, document=node.plain, formats=service.formats == "check")

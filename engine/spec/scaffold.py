@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.spec.grammar import GrammarName, grammar
-from engine.spec.outline import Outline
+from engine.spec.outline import Feature, Outline
 from engine.spec.writing import WIDTH, field, flow, quoted, scalar
 
 MAX_NAMED = 5
+_LEAST, _MOST = 1e-300, 1e300
 _PLAIN_PATH = re.compile(r"/(?:[\w./<>:~-]*[\w./<>~-])?", re.ASCII)
 
 _HELLO = """\
@@ -69,6 +71,9 @@ class Entry:
         if self.allow_version_mismatch:
             yield from field("allow_version_mismatch", True, 2)
         yield from _input(outline, self.reference)
+        if outline.dtypes:
+            yield from _comment("With these dtypes the model answers; are they those that it was trained with?", 2)
+            yield from field("dtypes", dict(outline.dtypes), 2)
         if outline.response_method != "predict":
             yield from field("response_method", outline.response_method, 2)
         yield from _output(outline)
@@ -150,11 +155,24 @@ def _input(outline: Outline, reference: str | None) -> Iterator[str]:
     yield "    type: object"
     if "required" in schema:
         yield from field("required", schema["required"], 4)
-    if "additionalProperties" in schema:
-        yield "    additionalProperties: false  # or a misspelt name would be a feature that is absent"
     yield "    properties:"
-    for name, below in schema["properties"].items():
-        yield from field(scalar(name), below, 6)
+    for feature, (name, below) in zip(outline.features, schema["properties"].items(), strict=True):
+        first, *others = field(scalar(name), below, 6)
+        yield f"{first}  # {_bounds(feature)}" if feature.minimum is not None and not others else first
+        yield from others
+
+
+def _bounds(feature: Feature) -> str:
+    """Write the bounds of a feature's sample with a margin of a tenth, without crossing zero."""
+    low, high = feature.minimum or 0, feature.maximum or 0
+    spread = high - low or abs(high) or 1
+    if not _LEAST <= spread <= _MOST:
+        return f"minimum: {low}, maximum: {high}"
+    digit = 10.0 ** (math.floor(math.log10(spread)) - 1)  # the second digit of the spread
+    step = max(1, int(digit)) if feature.kind == "integer" else digit
+    least, most = math.floor((low - spread / 10) / step) * step, math.ceil((high + spread / 10) / step) * step
+    least, most = max(least, 0) if low >= 0 else least, min(most, 0) if high <= 0 and low < 0 else most
+    return f"minimum: {least:.12g}, maximum: {most:.12g}"
 
 
 def _advice(outline: Outline, reference: str | None) -> Iterator[str]:
@@ -168,11 +186,7 @@ def _advice(outline: Outline, reference: str | None) -> Iterator[str]:
     elif outline.named_by == "reference":
         yield f"- the names: the model knows none, so they are those of {reference}, in the order of its columns."
     used = [one for one in outline.features if not one.is_unused]
-    numbers = [one for one in used if not one.choices and one.kind in ("number", "integer")]
-    if any(one.minimum is not None for one in numbers):
-        yield f"- minimum, maximum, integer: as they are in {reference}; widen them to all that may come."
-    elif numbers:
-        yield "- the numbers: bounds such as minimum: 0 keep out what makes no sense."
+    yield from _about_numbers([one for one in used if not one.choices], reference)
     if ignored := [one.name for one in outline.features if one.choices and one.ignores_others]:
         yield (
             f"- enum: what the encoder knows. It would take others of {_named(ignored)} for none of these; to let "
@@ -183,7 +197,21 @@ def _advice(outline: Outline, reference: str | None) -> Iterator[str]:
     if unused := [one.name for one in outline.features if one.is_unused]:
         yield f"- {_named(unused)}: in the rows of its training, and not used by the model; may be absent or null."
     if gaps := [one.name for one in used if one.gaps]:
-        yield f"- {_named(gaps)}: may be absent or null, since the model does without."
+        yield f"- {_named(gaps)}: null where the value is missing, which the model handles."
+
+
+def _about_numbers(features: Sequence[Feature], reference: str | None) -> Iterator[str]:
+    numbers = [one for one in features if one.kind in ("number", "integer")]
+    if numbers and not any(one.minimum is not None for one in numbers):
+        yield "- the numbers: bounds such as minimum: 0 keep out what makes no sense."
+        return
+    if numbers:
+        yield (
+            f"- minimum, maximum: the comments have the bounds of {reference} with a margin; move those that always "
+            "hold into the schema."
+        )
+    if any(one.kind == "integer" for one in numbers):
+        yield f"- integer: {reference} has no fractions there; where some may come, write number."
 
 
 def _nameless(outline: Outline) -> Iterator[str]:

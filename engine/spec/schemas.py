@@ -10,7 +10,7 @@ import jsonschema_rs
 from engine.errors import Diagnostic, did_you_mean
 from engine.jsonschemas import HOLDS_LIST, HOLDS_MAP, HOLDS_ONE
 from engine.spec.node import Node
-from engine.validation import METASCHEMA, TYPE_NAMES, SchemaError, Validator, clip, show
+from engine.validation import FORMATS, METASCHEMA, TYPE_NAMES, SchemaError, Validator, clip, show
 
 _PLAIN = frozenset(
     "$anchor $comment $dynamicAnchor $dynamicRef $id $ref $schema $vocabulary const contentEncoding "
@@ -27,8 +27,8 @@ _ELSEWHERE = {"$comment": "not in this document"}
 _metaschema = Validator({"$ref": METASCHEMA})
 
 
-def check_schema(root: Node, *, makes_columns: bool = False) -> Iterator[Diagnostic]:
-    """Give every mistake in a schema; an unknown keyword is only a warning.
+def check_schema(root: Node, *, makes_columns: bool = False, formats: bool = True) -> Iterator[Diagnostic]:
+    """Give every mistake in a schema; unknown keywords and, with `formats`, unknown formats are only warnings.
 
     Where its properties are the columns of a model, it is a mistake to require anything else.
     """
@@ -36,6 +36,7 @@ def check_schema(root: Node, *, makes_columns: bool = False) -> Iterator[Diagnos
     explained: set[int] = set()
     for node in _subschemas(root):
         yield from _unknown_keywords(node)
+        yield from _unknown_formats(node) if formats else ()
         yield from _missing_columns(node) if makes_columns and node is root else _undeclared_names(node)
         for at, message in _keyword_mistakes(node):
             sound = False
@@ -75,7 +76,7 @@ def _subschemas(root: Node) -> Iterator[Node]:
 
 def _undeclared_names(node: Node) -> Iterator[Diagnostic]:
     """Warn of a required name that is nearly, but not quite, one of the properties."""
-    properties = [name for name, _, _ in node["properties"].pairs()]
+    properties = {name: None for name, _, _ in node["properties"].pairs()}
     for item in node["required"].items:
         if item.text is not None and properties and item.text not in properties:
             meant = did_you_mean(item.text, properties, "")
@@ -85,7 +86,7 @@ def _undeclared_names(node: Node) -> Iterator[Diagnostic]:
 
 def _missing_columns(node: Node) -> Iterator[Diagnostic]:
     """Give every required name of which the model would see nothing, for it is none of the properties."""
-    properties = [name for name, _, _ in node["properties"].pairs()]
+    properties = {name: None for name, _, _ in node["properties"].pairs()}
     for item in node["required"].items:
         if item.text is not None and properties and item.text not in properties and not _is_matched(item.text, node):
             meant = did_you_mean(item.text, properties, "they are")
@@ -109,6 +110,13 @@ def _unknown_keywords(node: Node) -> Iterator[Diagnostic]:
             hint = f" {meant}" if "did you mean" in meant else ""
             message = f'unknown schema keyword "{clip(keyword)}" is ignored{hint}'
             yield key.error(message, "warning")
+
+
+def _unknown_formats(node: Node) -> Iterator[Diagnostic]:
+    name = node["format"].text
+    if name is not None and name not in FORMATS:
+        known = did_you_mean(name, FORMATS, "known formats")
+        yield node["format"].error(f'unknown format "{clip(name)}" is not checked {known}', "warning")
 
 
 def _keyword_mistakes(node: Node) -> Iterator[tuple[Node, str]]:

@@ -5,13 +5,15 @@ Nothing is ever fetched: a reference leads into the same document or to a publis
 """
 
 from engine.validation.budget import Budget
-from engine.validation.parts import METASCHEMA, SchemaError
+from engine.validation.parts import LOCAL_TIME, METASCHEMA, SchemaError
 from engine.validation.validator import Validator
 from engine.validation.violation import Violation
-from engine.validation.words import JSON_NUMBER, TYPE_NAMES, Path, clip, mistyped, pointer, show, unquoted
+from engine.validation.words import FORMATS, JSON_NUMBER, TYPE_NAMES, Path, clip, mistyped, pointer, show, unquoted
 
 __all__ = [
+    "FORMATS",
     "JSON_NUMBER",
+    "LOCAL_TIME",
     "METASCHEMA",
     "TYPE_NAMES",
     "Budget",

@@ -28,6 +28,8 @@ _ENTRY = 30.0
 _REFERENCE = 50.0
 _LOOP = 500.0
 _STATE = 20.0  # of a pattern's automaton, for two characters
+_FORMAT = 100.0  # for two bytes, which the library takes one by one
+_COSTLY_FORMATS = {"idn-hostname": 1000.0, "iri": 200.0, "regex": 1000.0, "uri-template": 1000.0}
 _INSIDE = ("allOf", "anyOf", "oneOf", "dependentSchemas")
 _INSIDE_ONE = ("not", "if", "then", "else")
 _COUNT = re.compile(r"\{(\d+)(?:,(\d*))?\}|\\.|[()]")
@@ -153,6 +155,8 @@ def keyword_cost(keyword: str, wanted: Any) -> float:
             return _KEYWORD if isinstance(wanted, int) else _MULTIPLE
         case "pattern":
             return pattern_cost(wanted)
+        case "format":
+            return _COSTLY_FORMATS.get(wanted, _FORMAT)
         case "dependentRequired" | "dependentSchemas":
             return _ENTRY * len(wanted)
     return _KEYWORD

@@ -15,6 +15,7 @@ from engine.jsonschemas import Place, References, base_of, fragment, parts_of
 
 METASCHEMA = "https://json-schema.org/draft/2020-12/schema"
 _BASE = "document:///"
+_SAME_OBJECT = ("allOf", "anyOf", "oneOf", "dependentSchemas")
 
 SchemaError = jsonschema_rs.ValidationError
 IsValid = Callable[[Any], bool]
@@ -24,18 +25,47 @@ _ORDER = {
     keyword: number
     for number, keyword in enumerate(
         "type const enum minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength pattern "
-        "minItems maxItems uniqueItems minProperties maxProperties required dependentRequired properties "
+        "format minItems maxItems uniqueItems minProperties maxProperties required dependentRequired properties "
         "patternProperties additionalProperties items prefixItems propertyNames dependentSchemas contains allOf anyOf "
         "oneOf not if $ref $dynamicRef unevaluatedItems unevaluatedProperties".split()
     )
 }
 
 
-def compile_schema(schema: Any, **options: Any) -> jsonschema_rs.Draft202012Validator:
-    """Compile a schema; raise `SchemaError` where it is none, or refers to what is not at hand."""
+def compile_schema(schema: Any, *, formats: bool = False, **options: Any) -> jsonschema_rs.Draft202012Validator:
+    """Compile a schema; raise `SchemaError` where it is none, or refers to what is not at hand.
+
+    With `formats`, the keyword `format` is checked; unknown formats are ignored.
+    """
     return jsonschema_rs.Draft202012Validator(
-        schema, validate_formats=False, retriever=_refuse, pattern_options=jsonschema_rs.RegexOptions(), **options
+        schema,
+        validate_formats=formats,
+        formats=_OWN_FORMATS if formats else None,
+        retriever=_refuse,
+        pattern_options=jsonschema_rs.RegexOptions(),
+        **options,
     )
+
+
+def _bounded(name: str, most: int) -> IsValid:
+    """Judge a format up to a length; beyond it, the library needs more memory than a request may use."""
+    judge = jsonschema_rs.Draft202012Validator({"format": name}, validate_formats=True).is_valid
+    return lambda text: len(text) <= most and judge(text)
+
+
+def _local(name: str) -> IsValid:
+    """Judge a format whose offset from UTC may be left out."""
+    judge = jsonschema_rs.Draft202012Validator({"format": name}, validate_formats=True).is_valid
+    return lambda text: judge(text) or judge(f"{text}Z")
+
+
+# What stands for `date-time` where a time needs no offset: JSON Schema has no such format.
+LOCAL_TIME = "local-date-time"
+_OWN_FORMATS = {
+    "idn-hostname": _bounded("idn-hostname", 253),
+    "regex": _bounded("regex", 10_000),
+    LOCAL_TIME: _local("date-time"),
+}
 
 
 def _refuse(uri: str) -> Any:
@@ -43,10 +73,11 @@ def _refuse(uri: str) -> Any:
 
 
 class Document:
-    """A whole schema, and the parts of it that were asked for."""
+    """A whole schema, and the parts of it that were asked for; with `formats`, `format` is checked."""
 
-    def __init__(self, schema: Any) -> None:
+    def __init__(self, schema: Any, *, formats: bool = False) -> None:
         self.schema = schema
+        self.formats = formats
         self.uri = base_of(schema, _BASE)
         self._parts: dict[Place, Part] = {}
 
@@ -84,7 +115,8 @@ class Part:
         self.place = place
         self.schema, self.path, self._base = _locate(document.schema, place)
         fields = self.schema if isinstance(self.schema, Mapping) else {}
-        self.rules = sorted(_ORDER.keys() & fields.keys(), key=_ORDER.__getitem__)
+        judging = _ORDER.keys() & fields.keys() - (set() if document.formats else {"format"})
+        self.rules = sorted(judging, key=_ORDER.__getitem__)
         self.weight: float | None = None  # as `costs` finds it
         self.prices: dict[str, float] = {}
         self._judges: dict[str, IsValid] = {}
@@ -106,15 +138,17 @@ class Part:
     @cached_property
     def _compiled(self) -> jsonschema_rs.Draft202012Validator:
         if not self.place or not any(_refers(part.schema) for part in _all_parts(self)):
-            return compile_schema(self.schema)
+            return compile_schema(self.schema, formats=self.document.formats)
         reference = {"$ref": f"{self.document.uri}#{fragment(self.place)}"}
-        return compile_schema(reference, registry=self.document.registry)
+        return compile_schema(reference, formats=self.document.formats, registry=self.document.registry)
 
     def judge(self, keyword: str) -> IsValid:
         """Give the library's verdict of one keyword that needs no other."""
         known = self._judges.get(keyword)
         if known is None:
-            known = self._judges[keyword] = compile_schema({keyword: self.schema[keyword]}).is_valid
+            known = self._judges[keyword] = compile_schema(
+                {keyword: self.schema[keyword]}, formats=self.document.formats
+            ).is_valid
         return known
 
     def matches(self, pattern: str) -> IsValid:
@@ -132,6 +166,28 @@ class Part:
         """Give the schemas that a keyword lists, or has by name."""
         held = self.schema.get(keyword, ())
         return [self.sub(keyword, str(step)) for step in (held if isinstance(held, Mapping) else range(len(held)))]
+
+    def beside(self, name: str) -> list[Part]:
+        """Return the schemas of a property in all subschemas that apply to the same object."""
+        return self._beside.get(name, [])
+
+    @cached_property
+    def _beside(self) -> dict[str, list[Part]]:
+        found: dict[str, list[Part]] = {}
+        waiting, seen = [self], {self.place}
+        while waiting:
+            part = waiting.pop()
+            if not isinstance(part.schema, Mapping):
+                continue
+            for name in part.schema.get("properties", ()):
+                found.setdefault(name, []).append(part.sub("properties", name))
+            inside = [sub for keyword in _SAME_OBJECT for sub in part.subs(keyword)]
+            inside += [part.sub(keyword) for keyword in ("if", "then", "else") if keyword in part.schema]
+            for sub in (*inside, *part.candidates()):
+                if sub.place not in seen:
+                    seen.add(sub.place)
+                    waiting.append(sub)
+        return found
 
     def targets(self, keywords: Iterable[str] = ("$ref", "$dynamicRef")) -> Iterator[Part | None]:
         """Give what the part's references lead to; None where that cannot be told, or is not in the document."""

@@ -12,21 +12,16 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from engine.validation.budget import Exhausted
+from engine.validation.alternatives import any_of, one_of
 from engine.validation.costs import is_cheap, is_small, pattern_cost, price
 from engine.validation.parts import Part
-from engine.validation.violation import Violation
+from engine.validation.violation import Violation, violation_of
 from engine.validation.words import (
     Path,
     clip,
     closest,
-    describe,
     did_you_mean_option,
-    fits_none,
-    mistyped,
     show,
-    types_of_keyword,
-    unquoted,
 )
 
 if TYPE_CHECKING:
@@ -35,34 +30,26 @@ if TYPE_CHECKING:
 Violations = Iterator[Violation]
 Rule = Callable[["Walk", Part, str, Any, Path], Violations]
 
-_REASONS = 3
-_MAX_BRANCHES = 50
 _MAX_UNKNOWN = 100
 _MAX_COPIED = 20_000  # bytes of a value that the library copies into an error
 _FEW = 15  # items that the library compares each with each
 _OTHERS = [secrets.token_hex(16) for _ in range(_FEW + 1)]
 
 
-def _violation(part: Part, keyword: str, value: Any, at: Path, hint: Callable[[], str] = str) -> Violation:
-    wanted = part.schema[keyword]
-    types = types_of_keyword(wanted) if keyword == "type" else ()
-    return Violation(at, describe(keyword, value, wanted), keyword, (*part.path, keyword), types=types, hint=hint)
-
-
 def assertion(walk: Walk, part: Part, keyword: str, value: Any, at: Path) -> Violations:
     """Judge a keyword that needs no other."""
-    length = len(value) if keyword == "pattern" and isinstance(value, str) else 2
+    length = len(value) if keyword in ("pattern", "format") and isinstance(value, str) else 2
     walk.spend(at, price(part, keyword) * length * 0.5e-9)
     if not part.judge(keyword)(value):
         hint = partial(did_you_mean_option, value, part.schema[keyword]) if keyword == "enum" else str
-        yield _violation(part, keyword, value, at, hint)
+        yield violation_of(part, keyword, value, at, hint)
 
 
 def _unique_items(_: Walk, part: Part, keyword: str, value: Any, at: Path) -> Violations:
     # With more items than few, the library sorts them out instead of comparing each with each.
     judged = [*value, *_OTHERS] if isinstance(value, list) and 1 < len(value) <= _FEW else value
     if not part.judge(keyword)(judged):
-        yield _violation(part, keyword, value, at)
+        yield violation_of(part, keyword, value, at)
 
 
 def _required(_: Walk, part: Part, keyword: str, value: Any, at: Path) -> Violations:
@@ -165,7 +152,7 @@ def _contains(walk: Walk, part: Part, keyword: str, value: Any, at: Path) -> Vio
     sub, least, most = part.sub(keyword), part.schema.get("minContains", 1), part.schema.get("maxContains", len(value))
     found = sum(walk.is_valid(sub, item, (*at, number)) for number, item in enumerate(value))
     if not least <= found <= most:
-        yield _violation(part, keyword, value, at)
+        yield violation_of(part, keyword, value, at)
 
 
 def _all_of(walk: Walk, part: Part, keyword: str, value: Any, at: Path) -> Violations:
@@ -173,49 +160,9 @@ def _all_of(walk: Walk, part: Part, keyword: str, value: Any, at: Path) -> Viola
         yield from walk.violations(sub, value, at)
 
 
-def _any_of(walk: Walk, part: Part, keyword: str, value: Any, at: Path) -> Violations:
-    branches = part.subs(keyword)
-    if not any(walk.is_valid(branch, value, at) for branch in branches):
-        yield _no_branch(walk, part, keyword, value, at)
-
-
-def _one_of(walk: Walk, part: Part, keyword: str, value: Any, at: Path) -> Violations:
-    fitting = (branch for branch in part.subs(keyword) if walk.is_valid(branch, value, at))
-    count = sum(1 for _ in islice(fitting, 2))
-    if count == 0:
-        yield _no_branch(walk, part, keyword, value, at)
-    elif count > 1:
-        yield _violation(part, keyword, value, at)
-
-
-def _no_branch(walk: Walk, part: Part, keyword: str, value: Any, at: Path) -> Violation:
-    """Say what the alternatives say; where all of them only ask for a type, that is one question."""
-    branches, where = part.subs(keyword), (*part.path, keyword)
-    firsts = _firsts(walk, branches, value, at)
-    if len(firsts) == len(branches) and all(first.types and first.path == at for first in firsts):
-        types = tuple(dict.fromkeys(name for first in firsts for name in first.types))
-        return Violation(at, mistyped(value, types) + unquoted(value, types), keyword, where, types=types)
-    reasons = [first.verdict for first in firsts[:_REASONS]]
-    return Violation(at, fits_none(value, len(branches), reasons), keyword, where)
-
-
-def _firsts(walk: Walk, branches: list[Part], value: Any, at: Path) -> list[Violation]:
-    """Give the first violation of each alternative, but not of alternatives in them, which multiply."""
-    if walk.is_giving_reasons:
-        return []
-    walk.is_giving_reasons = True
-    try:
-        found = (next(walk.violations(branch, value, at), None) for branch in branches[:_MAX_BRANCHES])
-        return [first for first in found if first is not None]
-    except Exhausted:
-        return []
-    finally:
-        walk.is_giving_reasons = False
-
-
 def _not(walk: Walk, part: Part, keyword: str, value: Any, at: Path) -> Violations:
     if walk.is_valid(part.sub(keyword), value, at):
-        yield _violation(part, keyword, value, at)
+        yield violation_of(part, keyword, value, at)
 
 
 def _if(walk: Walk, part: Part, keyword: str, value: Any, at: Path) -> Violations:
@@ -242,11 +189,26 @@ def unevaluated(walk: Walk, part: Part, value: Any, at: Path) -> Violations:
     if walk.judge_whole(part, value, at):
         return
     names = part.unevaluated(value) if is_small(value, _MAX_COPIED) else []
-    for name in names:
-        yield _unknown(part, keyword, name, at)
+    if isinstance(value, dict):
+        for name in names:
+            yield from _unevaluated_property(walk, part, name, value[name], at)
     if not names:
         what = "items" if isinstance(value, list) else "properties"
         yield Violation(at, f"{show(value)} has {what} that are not allowed", keyword, (*part.path, keyword))
+
+
+def _unevaluated_property(walk: Walk, part: Part, name: str, value: Any, at: Path) -> Violations:
+    """Explain an unevaluated property; a subschema that did not apply may declare it all the same."""
+    declared = part.beside(name)
+    if not declared:
+        yield _unknown(part, "unevaluatedProperties", name, at)
+        return
+    is_valid = any(walk.is_valid(one, value, (*at, name)) for one in declared)
+    found = iter(()) if is_valid else walk.violations(declared[0], value, (*at, name))
+    verdict = f'"{clip(name)}" is not allowed together with the other values here'
+    where = (*part.path, "unevaluatedProperties")
+    yield next(found, None) or Violation((*at, name), verdict, "unevaluatedProperties", where, name)
+    yield from found
 
 
 RULES: Mapping[str, Rule] = {
@@ -254,14 +216,14 @@ RULES: Mapping[str, Rule] = {
     "$ref": _reference,
     "additionalProperties": _additional_properties,
     "allOf": _all_of,
-    "anyOf": _any_of,
+    "anyOf": any_of,
     "contains": _contains,
     "dependentRequired": _dependent_required,
     "dependentSchemas": _dependent_schemas,
     "if": _if,
     "items": _items,
     "not": _not,
-    "oneOf": _one_of,
+    "oneOf": one_of,
     "patternProperties": _pattern_properties,
     "prefixItems": _prefix_items,
     "properties": _properties,

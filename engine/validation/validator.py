@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
-from engine.validation.budget import EXPLAINING_PER_BYTE, JUDGING_PER_BYTE, Budget, Exhausted
-from engine.validation.costs import is_small, safe_size
-from engine.validation.parts import Document, compile_schema
+from engine.validation.budget import EXPLAINING_PER_BYTE, JUDGING_PER_BYTE, SECONDS, Budget, Exhausted
+from engine.validation.costs import is_small, safe_size, weight
+from engine.validation.parts import Document, SchemaError, compile_schema
 from engine.validation.violation import Violation
 from engine.validation.walk import Walk
 from engine.validation.words import Path, describe
@@ -24,17 +24,21 @@ _TOO_COSTLY = "this takes too long to check against the schema; send less at onc
 class Validator:
     """A compiled schema. `is_valid(value)` is the quick verdict, `violations(value)` the whole story."""
 
-    def __init__(self, schema: Any) -> None:
-        """Compile `schema`; raise `SchemaError` where it is none, or refers to what is not at hand."""
-        compiled = compile_schema(schema)
+    def __init__(self, schema: Any, *, formats: bool = False) -> None:
+        """Compile `schema`; raise `SchemaError` where it is none, or refers to what is not at hand.
+
+        With `formats`, the keyword `format` is checked; otherwise it is documentation.
+        """
+        compiled = compile_schema(schema, formats=formats)
         self.is_valid: Callable[[Any], bool] = compiled.is_valid
         self._iter_errors = compiled.iter_errors
-        self._document = Document(schema)
+        self._document = Document(schema, formats=formats)
 
     @classmethod
-    def of_part(cls, schema: Mapping[str, Any], part: Any) -> Validator:
+    def of_part(cls, schema: Mapping[str, Any], part: Any, *, formats: bool = False) -> Validator:
         """Compile a part of a schema, with the definitions of the whole, which it may refer to."""
-        return cls({**{key: schema[key] for key in _SHARED if key in schema}, "allOf": [part]})
+        whole = {**{key: schema[key] for key in _SHARED if key in schema}, "allOf": [part]}
+        return cls(whole, formats=formats)
 
     @cached_property
     def safe_size(self) -> float:
@@ -43,6 +47,10 @@ class Validator:
         A larger one is judged by asking for its violations, within a budget.
         """
         return safe_size(self._document.part(()), SAFE_NANOSECONDS)
+
+    def is_affordable(self, size: int, sent: int) -> bool:
+        """Whether `is_valid` judges `size` bytes within the budget of `sent` bytes, whatever they are."""
+        return weight(self._document.part(())) / 2 * size <= 1e9 * (SECONDS + JUDGING_PER_BYTE * sent)
 
     def budget(self, size: int) -> Budget:
         """Make the budget for a body of so many bytes."""
@@ -84,10 +92,20 @@ class Validator:
         except ValueError:  # the library explains to some depth, and judges to any
             yield Violation(at, _VIOLATES, "", ())
             return
-        for error in errors:
+        for error in _without_consequences(list(errors)):
             kind, where = error.kind, tuple(error.schema_path)
             wanted = next((getattr(kind, name) for name in getattr(kind, "__match_args__", ())), None)
             yield Violation((*at, *error.instance_path), describe(kind.name, error.instance, wanted), kind.name, where)
+
+
+def _without_consequences(errors: list[SchemaError]) -> Iterator[SchemaError]:
+    """Leave out errors about unevaluated parts of a value that has another error, which is their cause."""
+    for error in errors:
+        at = list(error.instance_path)
+        others = (other for other in errors if not other.kind.name.startswith("unevaluated"))
+        is_consequence = any(list(other.instance_path)[: len(at)] == at for other in others)
+        if not (error.kind.name.startswith("unevaluated") and is_consequence):
+            yield error
 
 
 def _once(violations: Iterator[Violation], budget: Budget | None) -> Iterator[Violation]:

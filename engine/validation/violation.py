@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from engine.validation.words import Path, pointer
+from engine.validation.parts import Part
+from engine.validation.words import Path, describe, pointer, types_of_keyword
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +37,10 @@ class Violation:
     def pointer(self) -> str:
         """The path as a JSON pointer in URI fragment form (RFC 6901, section 6)."""
         return pointer(self.path)
+
+
+def violation_of(part: Part, keyword: str, value: Any, at: Path, hint: Callable[[], str] = str) -> Violation:
+    """Make the violation of a part's keyword, in the keyword's own words."""
+    wanted = part.schema[keyword]
+    types = types_of_keyword(wanted) if keyword == "type" else ()
+    return Violation(at, describe(keyword, value, wanted), keyword, (*part.path, keyword), types=types, hint=hint)

@@ -28,6 +28,29 @@ TYPE_NAMES = {
     "string": "a string",
 }
 JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+FORMATS: Mapping[str, str] = {  # the formats that the library checks, in words
+    "date": "a date, such as 2026-11-26",
+    "date-time": "a date and time, such as 2026-11-26T09:30:00Z",
+    "time": "a time, such as 09:30:00Z",
+    "duration": "a duration, such as P3DT12H",
+    "email": "an email address",
+    "idn-email": "an email address",
+    "hostname": "a host name",
+    "idn-hostname": "a host name",
+    "ipv4": "an IPv4 address",
+    "ipv6": "an IPv6 address",
+    "uri": "an absolute URI, such as https://example.com/",
+    "uri-reference": "a URI reference",
+    "iri": "an absolute IRI, such as https://example.com/",
+    "iri-reference": "an IRI reference",
+    "uri-template": "a URI template",
+    "uuid": "a UUID, such as 123e4567-e89b-12d3-a456-426614174000",
+    "json-pointer": "a JSON pointer, such as /a/0",
+    "relative-json-pointer": "a relative JSON pointer, such as 1/a",
+    "regex": "a regular expression",
+}
+# With one of ours, which stands for a known one and which nobody can write.
+_FORMATS = {**FORMATS, "local-date-time": "a date and time, such as 2026-11-26T09:30:00"}
 SHOWN_LENGTH = 60
 KEY_LENGTH = 200
 SHOWN_CHOICES = 12
@@ -207,6 +230,7 @@ _SENTENCES: Mapping[str, Callable[[Any, Any], str]] = {
     "minLength": lambda value, wanted: f"{show(value)} is shorter than {plural(int(wanted), 'character')}",
     "maxLength": lambda value, wanted: f"{show(value)} is longer than {plural(int(wanted), 'character')}",
     "pattern": lambda value, wanted: f"{show(value)} does not match the pattern {clip(wanted)}",
+    "format": lambda value, wanted: f"{show(value)} is not {_FORMATS.get(wanted, f'of the format {clip(wanted)}')}",
     "minItems": _count("item", "items", "least"),
     "maxItems": _count("item", "items", "most"),
     "minProperties": _count("property", "properties", "least"),

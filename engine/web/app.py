@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import flask
-from werkzeug.exceptions import RequestURITooLarge
+from werkzeug.exceptions import BadRequest, RequestURITooLarge
 from werkzeug.routing import BaseConverter, MapAdapter
 
 from engine.endpoints import (
@@ -32,6 +32,7 @@ from engine.web.counts import count_requests
 from engine.web.errors import answer_errors
 from engine.web.guarding import guard_requests
 from engine.web.identity import name_requests
+from engine.web.redirects import redirect_relatively
 from engine.web.routing import FiniteFloatConverter, ReadableIntegerConverter, WholePathConverter
 
 # By another name than its address, a page of the web could ask that has that name lead here (DNS rebinding).
@@ -71,14 +72,19 @@ class Service(flask.Flask):
 
     def create_url_adapter(self, request: flask.Request | None) -> MapAdapter | None:
         """Look for the route of a URL, unless it is longer than any route takes: looking takes time too."""
-        if request is not None and len(request.environ["PATH_INFO"]) > self._longest_url:
-            raise RequestURITooLarge
+        if request is not None:
+            path = request.environ["PATH_INFO"]
+            if len(path) > self._longest_url:
+                raise RequestURITooLarge
+            if not path.isascii() and _is_broken(path):
+                raise BadRequest("the path is not percent-encoded UTF-8")
         return super().create_url_adapter(request)
 
     def make_default_options_response(self) -> flask.Response:
         """Answer OPTIONS as Flask does, in an order that does not change from process to process."""
         answer = super().make_default_options_response()
         answer.headers["Allow"] = ", ".join(sorted(answer.allow))
+        del answer.headers["Content-Type"]  # Flask's own, of a body that is not there
         return answer
 
 
@@ -108,9 +114,19 @@ def build_app(spec: Spec, predictors: Mapping[str, Predictor] | None = None, pro
     for number, mount in enumerate(mounted):
         app.add_url_rule(mount.route.path, str(number), _view(mount.endpoint), methods=list(mount.route.methods))
     limits = {str(number): mount.route.limits for number, mount in enumerate(mounted)}
-    hold_to_limits(app, limits, spec.service.limits)
+    readers = {str(number) for number, mount in enumerate(mounted) if mount.route.reads_body}
+    hold_to_limits(app, limits, spec.service.limits, readers)
+    redirect_relatively(app)
     answer_errors(app, prefer_html=spec.service.errors == "html")
     return app
+
+
+def _is_broken(path: str) -> bool:
+    """Whether a path (in the form of PEP 3333) was not UTF-8; some servers replace broken bytes by U+FFFD."""
+    try:
+        return "\N{REPLACEMENT CHARACTER}" in path.encode("latin-1").decode()
+    except ValueError:
+        return True
 
 
 def _view(endpoint: Endpoint) -> Callable[..., flask.Response]:
@@ -119,9 +135,11 @@ def _view(endpoint: Endpoint) -> Callable[..., flask.Response]:
         content_type, if_none_match = headers.get("Content-Type", ""), headers.get("If-None-Match", "")
         client = _peer(request.environ)
         query = request.environ.get("QUERY_STRING", "")
-        return to_flask(
-            endpoint(Request(request.method, path, content_type, if_none_match, flask.g.body, client, query))
+        several = bool(request.environ.get("wsgi.multiprocess"))
+        asked = Request(
+            request.method, path, content_type, if_none_match, flask.g.body, client, query, several, flask.g.sent
         )
+        return to_flask(endpoint(asked))
 
     return view
 
@@ -143,7 +161,7 @@ def _alone(predictors: Mapping[str, Predictor]) -> Process:
         workers = [{"number": 1, "pid": os.getpid(), "generation": 1, "responds": True}]
         return Status(ready=True, document={"generation": 1, "degraded": [], "workers": workers, "models": models})
 
-    return Process(status, meter.numbers, meter)
+    return Process(status, meter.numbers, meter, is_whole=False)
 
 
 def to_flask(response: Response) -> flask.Response:

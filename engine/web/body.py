@@ -7,7 +7,7 @@ and a client that is still sending would see a broken pipe instead of its 404.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from http import HTTPStatus
 from typing import IO
 
@@ -16,6 +16,7 @@ from werkzeug.exceptions import ClientDisconnected
 
 from engine.endpoints import Problem
 from engine.spec import Limits
+from engine.web.coding import Decoder
 
 ERROR = "engine.error"  # where an environ has the error that an answer has already come to
 CHUNK = 64 * 1024
@@ -23,12 +24,15 @@ DRAIN_BYTES = 16 * 1024 * 1024
 DRAIN_SECONDS = 5.0
 
 
-def hold_to_limits(app: flask.Flask, limits: Mapping[str, Limits], default: Limits) -> None:
+def hold_to_limits(
+    app: flask.Flask, limits: Mapping[str, Limits], default: Limits, readers: Collection[str] = ()
+) -> None:
     """Have the app check each URL, and read each body into `flask.g.body`, before it is dispatched.
 
-    `limits` are by the name of a Flask endpoint, `default` holds where no route matches. An endpoint that somebody
-    else added to the app reads for itself.
+    `limits` are by the name of a Flask endpoint, `default` holds where no route matches. The body is decoded for
+    `readers`, the endpoints that look at it. An endpoint that somebody else added to the app reads for itself.
     """
+    decoder = Decoder(max(limits[name].body for name in readers)) if readers else None
 
     def hold() -> None:
         request, endpoint = flask.request, flask.request.endpoint
@@ -38,18 +42,26 @@ def hold_to_limits(app: flask.Flask, limits: Mapping[str, Limits], default: Limi
             limit = limits.get(endpoint or "", default)
             if len(request.environ["PATH_INFO"]) + len(request.environ.get("QUERY_STRING", "")) > limit.url:
                 raise Problem(HTTPStatus.REQUEST_URI_TOO_LONG, f"the URL is longer than {limit.url:,} bytes")
-            flask.g.body = read_body(request, limit.body)
-            if flask.g.body:
-                _refuse_coded(request.headers.get("Content-Encoding", "identity"))
+            body = flask.g.body = read_body(request, limit.body)
+            coding = request.headers.get("Content-Encoding", "").strip().lower()
+            flask.g.sent = None
+            if decoder is not None and body and endpoint in readers and coding not in ("", "identity"):
+                flask.g.sent = len(body)
+                flask.g.body = _decoded(decoder, body, coding, limit.body)
 
     app.before_request(hold)
 
 
-def _refuse_coded(coding: str) -> None:
-    """Raise `Problem` 415 for a body in a content coding (RFC 9110, section 15.5.16)."""
-    if coding.strip().lower() not in ("", "identity"):
-        detail = f'the content coding "{coding[:60]}" is not supported; send the body without Content-Encoding'
-        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, headers=(("Accept-Encoding", "identity"),))
+def _decoded(decoder: Decoder, body: bytes, coding: str, limit: int) -> bytes:
+    """Decode a body; its memory counts as used until the request is answered."""
+    decoded = decoder.decode(body, coding, limit)
+
+    def release(response: flask.Response) -> flask.Response:
+        decoder.release(len(decoded))
+        return response
+
+    flask.after_this_request(release)
+    return decoded
 
 
 def read_body(request: flask.Request, limit: int) -> bytes:

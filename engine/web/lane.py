@@ -19,7 +19,7 @@ from typing import Any
 import flask
 
 from engine.endpoints import Endpoint, Guard, Request, Response
-from engine.endpoints.fixed import CheckedEndpoint, FileEndpoint, FixedEndpoint
+from engine.endpoints.fixed import CheckedEndpoint, FileEndpoint, FixedEndpoint, HeadedEndpoint
 from engine.endpoints.health import ReadyEndpoint
 from engine.endpoints.predict import PredictEndpoint
 from engine.web.app import Service, to_flask
@@ -116,8 +116,11 @@ class Lane:
     def fixed_bodies(self) -> Iterator[bytes]:
         """Give the bodies that are sent as they are, again and again."""
         for mounted in self.service.mounted:
-            if isinstance(mounted.endpoint, FixedEndpoint | FileEndpoint):
-                yield mounted.endpoint.response.body
+            endpoint = mounted.endpoint
+            while isinstance(endpoint, CheckedEndpoint | HeadedEndpoint):
+                endpoint = endpoint.endpoint
+            if isinstance(endpoint, FixedEndpoint | FileEndpoint):
+                yield endpoint.response.body
 
     def _find(self, environ: Environ) -> Known | None:
         """Find the short way for a request, if it is plain."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import gzip
 import json
 import random
 import re
@@ -14,9 +15,14 @@ from typing import Any
 import jsonschema
 import orjson
 import pytest
-from costing import app_of, ask, hold_to_the_bound
+from costing import app_of, ask, hold_to_the_bound, is_within, seconds_of
+from modelling import NAMES as NAMES_OF_IRIS
+from modelling import OBJECT
 
+from engine import create_app
+from engine.server.worker import ENVIRON
 from engine.validation import Validator
+from engine.web import Lane
 
 # It measures seconds or memory that others would take from it.
 pytestmark = pytest.mark.alone
@@ -73,6 +79,24 @@ CASES: dict[str, tuple[Any, bytes]] = {
     "many nests of alternatives": (LISTS, b"[" + b",".join([nested(11, b"1")] * 40_000) + b"]"),
     "schemas that refer to each other": (MUTUAL, nested(600, b"1")),
     "fractions to choose from": (items({"enum": [0.5, 1.5, 2.5, 1e308]}), several(100_000, b"1e308")),
+    "host names, the last of them broken": (
+        items({"format": "idn-hostname"}),
+        several(150_000, '"ü.ü"'.encode())[:-2] + b',".."]}',
+    ),
+    "regular expressions, the last of them broken": (
+        items({"format": "regex"}),
+        several(150_000, b'"a"')[:-2] + b',"("]}',
+    ),
+    "addresses, the last of them broken": (
+        items({"format": "idn-email"}),
+        several(150_000, b'"a@b.c"')[:-2] + b',""]}',
+    ),
+    "templates of URIs": (items({"format": "uri-template"}), several(150_000, b'"x{[::1]}"')),
+    "a long host name": (items({"format": "idn-hostname"}), several(1, b'"' + "é.".encode() * 300_000 + b'"')),
+    "a long regular expression": (
+        items({"format": "regex"}),
+        several(1, b'"' + b"(" * 400_000 + b")" * 400_000 + b'"'),
+    ),
     "multiples of a fraction": (items({"multipleOf": 1e-9}), several(100_000, b"1e300")),
     "short lists of different numbers": (
         items({"uniqueItems": True}),
@@ -116,6 +140,31 @@ def test_a_bad_body_costs_no_more_than_its_bytes(name: str, tmp_path: Path) -> N
     assert 1 <= len(problem["errors"]) <= 100
     assert len(answer) < 200_000
     hold_to_the_bound(app, body)
+
+
+def test_a_body_in_gzip_costs_by_what_was_sent_of_it(tmp_path: Path) -> None:
+    """Beyond decoding and parsing; a bomb of a kilobyte would buy half a second of judging."""
+    app = app_of(items({"multipleOf": 1e-9}), tmp_path)
+    body = several(100_000, b"1e300")
+    coded = gzip.compress(body)
+    assert 422 == ask(app, coded, HTTP_CONTENT_ENCODING="gzip")[0]
+    parsing = seconds_of(lambda: orjson.loads(gzip.decompress(coded)))
+    assert is_within(20 * len(coded), lambda: ask(app, coded, HTTP_CONTENT_ENCODING="gzip"), besides=parsing)
+
+
+def test_a_feature_in_the_path_costs_no_more_for_being_in_every_instance(iris_file: Path, tmp_path: Path) -> None:
+    """A long one, which a pattern would judge 10,000 times, for seconds."""
+    named = {**OBJECT["properties"], "name": {"type": "string", "pattern": "^[ab]*a[ab]{30}c?$"}}
+    model = {"file": str(iris_file), "input": {**OBJECT, "properties": named}, "features": list(NAMES_OF_IRIS)}
+    (tmp_path / "models.yaml").write_bytes(orjson.dumps({"models": {"m": model}}))
+    (tmp_path / "routes.yaml").write_text("routes: [{path: '/<name>', model: m}]")
+    app = Lane(create_app(tmp_path / "routes.yaml"), ENVIRON)
+    body = orjson.dumps({"instances": [dict.fromkeys(NAMES_OF_IRIS, 1)] * 10_000})
+    path = "/" + "a" * 6000
+    status, answer = ask(app, body, PATH_INFO=path)
+    assert (422, True) == (status, b"takes too long" in answer), answer[:300]
+    parsing = seconds_of(lambda: orjson.loads(body))
+    assert is_within(len(body) + len(path), lambda: ask(app, body, PATH_INFO=path), besides=parsing)
 
 
 def memory(field: str) -> int:

@@ -28,8 +28,8 @@ class Field:
     """One thing that a form asks for.
 
     Its value goes into the path, is a member of the body's object, an item of its array, or all of it. `value` is
-    what is filled in at first, `pointer` what an error calls it. Where it can be a text (`is_text`), a query string
-    cannot say null.
+    what is filled in at first, `pointer` what an error calls it. Where it can be an empty text (`is_text`), a query
+    string cannot say null.
     """
 
     role: Literal["path", "member", "item", "whole"]
@@ -95,14 +95,14 @@ def body_of(fields: tuple[Field, ...]) -> str | None:
     return f"{{{', '.join(f'{dump(field.name)}: {field.json}' for field in asked if field.json is not None)}}}"
 
 
-def path_fields(route: Route) -> tuple[Field, ...]:
-    """Make the fields of a route's path parameters."""
+def path_fields(route: Route, example: Mapping[str, Any]) -> tuple[Field, ...]:
+    """Make the fields of a route's path parameters, filled in as in an example where that has them."""
     fields = []
     for name, schema in parameter_schemas(route.path).items():
         plain = {key: value for key, value in schema.items() if key != "pattern"}
         text = plain == {"type": "string"}
         value = name if text else _NIL_UUID if plain.get("format") == "uuid" else sample(plain, plain)
-        fields.append(_shown(Field(role="path", name=name, value=value), plain, plain))
+        fields.append(_shown(Field(role="path", name=name, value=example.get(name, value)), plain, plain))
     return tuple(fields)
 
 
@@ -157,7 +157,7 @@ def _shown(bare: Field, part: Any, document: Any) -> Field:
         label=str(schema.get("title", "")),
         about=" · ".join(filter(None, (str(schema.get("description", "")), limits))),
         nullable="null" in types,
-        is_text="string" in types,
+        is_text="string" in types and not schema.get("minLength") and ("" in choices or not choices),
         choices=tuple(choices) if kind == "choice" else (),
         attributes=_attributes(schema, types) if kind in ("number", "text") else {},
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -14,11 +14,13 @@ from urllib.parse import quote, urlencode
 import jinja2
 
 from engine.endpoints.docs.fields import ABSENT, Field, body_fields, body_of, dump, path_fields
-from engine.endpoints.openapi import ENGINE_TAG, KEY_HEADER, description_of, summary_of, tags_of
+from engine.endpoints.openapi import ENGINE_TAG, KEY_HEADER, description_of, summary_of, tags_of, without_features
 from engine.endpoints.predict import BATCH_KEY
 from engine.endpoints.problems import title
+from engine.jsonschemas import without_properties
 from engine.spec import Route, Spec, below, path_template
 
+_TIME = "a date or time, such as 2024-01-31 or 2024-01-31T12:00:00Z"
 _SAFE = "/!'()*~"  # what JavaScript's encodeURIComponent leaves as it is, and slashes
 
 
@@ -123,7 +125,7 @@ def _cards(spec: Spec, document: Mapping[str, Any]) -> Iterator[Card]:
         name = operations[0]["operationId"].replace("_", "-")
         name = f"{name}-{number}" if name in taken else name
         taken.add(name)
-        fields = (*path_fields(route), *_body_fields(route, spec))
+        fields = (*path_fields(route, _features(route, spec)), *_body_fields(route, spec))
         key = KEY_HEADER if route.allowed is not None else ""
         yield Card(
             id=name,
@@ -144,11 +146,26 @@ def _shape(template: str) -> str:
     return re.sub(r"\{[^}]*\}", "{}", template)
 
 
+def _features(route: Route, spec: Spec) -> Mapping[str, Any]:
+    """Return the features of a model's first example, by name."""
+    model = spec.models[route.model] if route.model is not None else None
+    example = model.examples[0].input if model is not None and model.examples else {}
+    return example if isinstance(example, Mapping) else {}
+
+
 def _body_fields(route: Route, spec: Spec) -> tuple[Field, ...]:
     if route.model is not None:
         model = spec.models[route.model]
-        return body_fields(model.input.document, model.examples[0].input if model.examples else ABSENT)
+        example = without_features(model.examples[0].input, route) if model.examples else ABSENT
+        fields = body_fields(without_properties(model.input.document, route.parameters), example)
+        times = {name for name, dtype in model.dtypes.items() if dtype.startswith("datetime")}
+        return tuple(_as_time(one) if one.name in times else one for one in fields)
     return () if route.input is None else body_fields(route.input.document)
+
+
+def _as_time(field: Field) -> Field:
+    """Say how a time is written, which a schema of type string does not tell."""
+    return replace(field, about=" · ".join(filter(None, (field.about, _TIME))))
 
 
 def _answers(operations: list[dict[str, Any]], document: Mapping[str, Any]) -> Iterator[Answer]:

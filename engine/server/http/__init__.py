@@ -1,6 +1,6 @@
 """HTTP in a worker: Granian reads requests and writes answers; what is between the two is here."""
 
-from engine.server.http.capacity import most_connections, most_threads
+from engine.server.http.capacity import most_connections, most_threads, usable_cores
 from engine.server.http.exchange import ENVIRON
 from engine.server.http.front import Front
 from engine.server.http.granian import start_granian, stop_signal
@@ -16,4 +16,5 @@ __all__ = [
     "most_threads",
     "start_granian",
     "stop_signal",
+    "usable_cores",
 ]

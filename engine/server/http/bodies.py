@@ -23,7 +23,8 @@ class End(Enum):
     WHOLE = auto()
     BROKEN = auto()  # cut short, or chunked in a way that is none
     LARGE = auto()  # larger than anything takes; there is more
-    SLOW = auto()
+    LATE = auto()  # it took too long
+    SLOW = auto()  # fewer bytes a second than it must have
     CROWDED = auto()  # other bodies have all the memory
 
 
@@ -88,7 +89,7 @@ class _Body:
     def check(self, now: float) -> None:
         """End it if it takes too long."""
         if now - self.began > self._seconds:
-            self.stop(End.SLOW)
+            self.stop(End.LATE)
 
     def stop(self, why: End) -> None:
         """End it now; any thread may call this."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,17 +65,40 @@ def _threads_of(user: int) -> Iterator[int]:
                 yield sum(1 for _ in (process / "task").iterdir())
 
 
+def usable_cores() -> int:
+    """Count the processor cores that this process may use: those it may run on, or fewer by a container's quota."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, math.ceil(min([cores, *_quotas()])))
+
+
+def _quotas() -> Iterator[float]:
+    """Give how many cores the control groups of this process may use, each that has a limit, of version 1 and 2."""
+    for folder in _groups("cpu"):
+        with contextlib.suppress(OSError, ValueError):  # no such file here, or "max"
+            quota, period = map(int, (folder / "cpu.max").read_text().split())
+            yield quota / period
+        with contextlib.suppress(OSError, ValueError):
+            quota, period = (int((folder / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
+            if quota > 0:
+                yield quota / period
+
+
 def _left_to_groups() -> Iterator[int]:
     """Give how many threads the control groups of this process may still start, each that has a limit."""
+    for folder in _groups("pids"):
+        with contextlib.suppress(OSError, ValueError):  # no such folder here, or "max"
+            yield int((folder / "pids.max").read_text()) - int((folder / "pids.current").read_text())
+
+
+def _groups(controller: str) -> Iterator[Path]:
+    """Give the folders of the control groups around this process that a controller may limit."""
     try:
         lines = OWN_CGROUPS.read_text().splitlines()
     except OSError:
         return
     for line in lines:
         _, controllers, path = line.split(":", 2)
-        if controllers in ("", "pids"):
+        if not controllers or controller in controllers.split(","):
             root = CGROUPS / controllers
             group = root / path.strip("/")
-            for folder in (group, *(parent for parent in group.parents if parent.is_relative_to(root))):
-                with contextlib.suppress(OSError, ValueError):  # no such folder here, or "max"
-                    yield int((folder / "pids.max").read_text()) - int((folder / "pids.current").read_text())
+            yield from (group, *(parent for parent in group.parents if parent.is_relative_to(root)))

@@ -126,12 +126,12 @@ class Exchange:
                 chunked = "the chunked body is malformed, cut short, or has trailers, which are not supported"
                 detail = chunked if is_chunked else "the body ended before its declared length"
                 return Problem(HTTPStatus.BAD_REQUEST, detail, headers=(_CLOSE,))
+            case End.LATE:
+                detail = f"the body did not arrive within {self._traffic.limits.body_time:g} s (limits.body_time)"
+                return Problem(HTTPStatus.REQUEST_TIMEOUT, detail, headers=(_CLOSE,))
             case End.SLOW:
-                limits = self._traffic.limits
-                detail = (
-                    f"the body did not arrive in time; it may take {limits.body_time:g} seconds, "
-                    f"at {limits.body_rate:,} bytes a second or more"
-                )
+                rate = f"{self._traffic.limits.body_rate:,} bytes a second"
+                detail = f"the body arrived too slowly; it must have at least {rate} (limits.body_rate)"
                 return Problem(HTTPStatus.REQUEST_TIMEOUT, detail, headers=(_CLOSE,))
         return None
 

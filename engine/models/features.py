@@ -1,0 +1,73 @@
+"""The features of a model's input: what each may be, what stands for a missing value, and the dtype of its column."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from engine.jsonschemas import MAX_REFERENCES, is_whole, lookup, types_of
+from engine.models.dtypes import NAN, Dtype, Feature, fits, from_schema, named_values
+from engine.spec import Model
+
+
+def dtype_of_column(model: Model, recorded: Dtype | None, name: str, feature: Feature) -> Dtype:
+    """Decide the dtype of a column: the declared one, else what is known of the model, else what the schema says."""
+    known = recorded or from_schema(feature)
+    declared = model.dtypes.get(name)
+    if declared is not None:
+        kind, _, zone = declared.rstrip("]").partition("[")
+        known = replace(known, kind=kind, zone=zone or known.zone, ordered=False)  # type: ignore[arg-type]
+    if known.kind == "category":
+        known = replace(known, values=_categories(model, name, feature, recorded))
+        if not known.values:
+            message = f'the categories of "{name}" are not known; list them in its enum, or name a reference'
+            where = ("dtypes", name) if declared is not None else ("input", "properties", name)
+            raise model.error(message, *where)
+    if declared is not None or fits(known, feature):
+        return known
+    return replace(from_schema(feature), values=known.values)
+
+
+def _categories(model: Model, name: str, feature: Feature, known: Dtype | None) -> tuple[Any, ...]:
+    """Give a column's categories: those that the model keeps or its reference has, and those that its schema lists."""
+    if feature.types - {"null"} == {"boolean"}:
+        return (False, True)
+    document = model.input.document
+    listed = named_values(document["properties"][name], document)
+    if known is None or known.kind != "category":
+        return listed or (known.values if known is not None else ())
+    return tuple(dict.fromkeys((*known.values, *listed)))
+
+
+def feature_of(model: Model, name: str, default: Any, *, required: bool) -> Feature:
+    """Say what a feature may be; raise `SpecError` for one that is no column."""
+    document = model.input.document
+    types = types_of(document["properties"][name], document)
+    if types & {"array", "object"}:
+        raise model.error(
+            f'the feature "{name}" may be an array or an object, which is no column; '
+            "give it a type: number, integer, boolean or string",
+            *("input", "properties", name),
+        )
+    gaps = default is NAN and (not required or "null" in types)
+    whole = is_whole(document["properties"][name], document) and (default is NAN or not isinstance(default, float))
+    return Feature(types, whole, gaps)
+
+
+def default_of(model: Model, name: str, schema: Any) -> Any:
+    """Give a feature's default, or its missing value: NaN."""
+    for _ in range(MAX_REFERENCES):
+        reference = schema.get("$ref") if isinstance(schema, Mapping) and "default" not in schema else None
+        if not isinstance(reference, str) or not reference.startswith("#/"):
+            break
+        schema = lookup(model.input.document, reference)
+    default = schema.get("default") if isinstance(schema, Mapping) else None
+    if default is None:
+        return NAN
+    where = ("input", "properties", name, "default")
+    if isinstance(default, list | dict):
+        raise model.error("a default that is an array or an object cannot become a column", *where)
+    if isinstance(default, int) and abs(default) > 2**1023:
+        raise model.error("this default is too large for a column", *where)
+    return default

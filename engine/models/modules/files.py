@@ -1,0 +1,79 @@
+"""The files of modules beside models.yaml: read, hashed, held against a pin, and searched for what they import."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from engine.spec import Model, read_regular
+
+Opens = Callable[[Iterable[Path]], None]
+
+
+def hash_modules(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Return the SHA-256 of each file."""
+    return {file: hash_file(data) for file, data in files.items()}
+
+
+def read_unchanged(model: Model, hashes: Mapping[str, str], opens: Opens = lambda _: None) -> dict[str, bytes] | None:
+    """Read the modules with these hashes; None where one has another by now, or is gone.
+
+    Raises `SpecError` for one that is not as it is pinned.
+    """
+    opens([model.folder / file for file in hashes])
+    try:
+        files = {file: read_regular(model.folder / file) for file in hashes}
+    except OSError:
+        return None
+    if hash_modules(files) != dict(hashes):
+        return None
+    require_pinned(model, hashes)
+    return files
+
+
+def require_pinned(model: Model, hashes: Mapping[str, str]) -> None:
+    """Raise `SpecError` for a module that the model's pin does not have, or has with another hash."""
+    if model.pin is None:
+        return
+    lock = model.pin.place().file
+    for file, sha256 in hashes.items():
+        pinned = model.pin.modules.get(file)
+        if pinned == sha256:
+            continue
+        found = f"has {pinned}" if pinned else "does not have it"
+        raise model.error(
+            f"the module {file} is not the one that is pinned: its sha256 is {sha256}, {lock} {found}; "
+            f"if you trust it, accept it: {model.lock_command}",
+            "file",
+        )
+
+
+def hash_file(data: bytes) -> str:
+    """Return the SHA-256 of a file."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def imported_names(file: str, source: bytes) -> Iterator[str]:
+    """Name the modules that a module's text imports, anywhere in it."""
+    if not file.endswith(".py"):
+        return
+    package = PurePosixPath(file).parent.parts
+    try:
+        statements = [*ast.walk(ast.parse(source))]
+    except (SyntaxError, ValueError, RecursionError):  # it is told when it is imported
+        return
+    for statement in statements:
+        if isinstance(statement, ast.Import):
+            yield from (alias.name for alias in statement.names)
+        elif isinstance(statement, ast.ImportFrom):
+            above = package[: len(package) - statement.level + 1] if statement.level else ()
+            base = ".".join((*above, *filter(None, [statement.module])))
+            yield from (f"{base}.{alias.name}".lstrip(".") for alias in statement.names)
+
+
+def with_parents(name: str) -> list[str]:
+    """Name the packages that a module is in, the outermost first, and the module itself."""
+    parts = name.split(".")
+    return [".".join(parts[: count + 1]) for count in range(len(parts))]

@@ -1,0 +1,91 @@
+"""What a model is prepared as, from its file or from the cache, before a predictor is made of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from engine.models.cache import Cache, Entry
+from engine.models.modelfile import ModelFile, format_of
+from engine.models.modules import Opens, hash_file, hash_modules, read_unchanged
+from engine.models.native import find_compiler
+from engine.spec import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """All that a predictor is made of; of one name, two with the same `key` are the same.
+
+    `file` is the model's own, and `modules` the files beside models.yaml that it needs; once compiled, neither is
+    needed any more, unless scikit-learn computes batches. `note` says why what was compiled before is not used.
+    """
+
+    key: str
+    entry: Entry
+    file: ModelFile | None
+    sha256: str
+    modules: Mapping[str, bytes] = field(default_factory=dict)
+    note: str = ""
+
+    def without_file(self) -> Prepared:
+        """Leave the files out where nobody needs them."""
+        return self if self.needs_file else replace(self, file=None, modules={})
+
+    @property
+    def needs_file(self) -> bool:
+        """Whether scikit-learn answers some requests, so that the model's own file must be opened."""
+        return not self.entry.programs or self.entry.facts["report"]["batch_runtime"] == "sklearn"
+
+
+class Opened:
+    """The estimators in model files, each unpickled once; imports scikit-learn with the first.
+
+    `opens` is told of the modules beside models.yaml that are read for them.
+    """
+
+    def __init__(self, opens: Opens = lambda _: None) -> None:
+        self._artifacts: Any = None
+        self.opens = opens
+
+    def open(self, model: Model, file: ModelFile, modules: Mapping[str, bytes] | None = None) -> Any:
+        """Give the model's `Artifact`, which imports `modules` if given; raise `SpecError`."""
+        from engine.models.artifacts import Artifacts  # noqa: PLC0415 - not where everything is compiled
+        from engine.models.quieting import show_warnings_once  # noqa: PLC0415
+
+        show_warnings_once()
+        self._artifacts = self._artifacts or Artifacts(self.opens)
+        return self._artifacts.open(model, file.data, file.sha256, modules)
+
+    def modules(self, model: Model, file: ModelFile) -> Mapping[str, bytes]:
+        """Return the files of the modules that a model which was opened needs."""
+        if format_of(model.file) == "onnx":
+            return {}
+        needed: Mapping[str, bytes] = self.open(model, file).modules.all_files()
+        return needed
+
+
+def take_cached(
+    model: Model, cache: Cache, key: str, file: ModelFile, opens: Opens = lambda _: None
+) -> Prepared | None:
+    """Take a model from the cache, None where it is not there or is to be made again.
+
+    So where it was made with modules that have changed, or without the C compiler that is here now.
+    """
+    entry = cache.read(key)
+    if entry is None or (_lacked_compiler(entry) and find_compiler() is not None):
+        return None
+    modules = read_unchanged(model, entry.facts["modules"], opens)
+    return Prepared(whole_key(key, modules), entry, file, file.sha256, modules) if modules is not None else None
+
+
+def whole_key(key: str, modules: Mapping[str, bytes]) -> str:
+    """Add a model's modules to its key: which they are is known only after it was opened."""
+    return hash_file(json.dumps([key, hash_modules(modules)]).encode())
+
+
+def _lacked_compiler(entry: Entry) -> bool:
+    trials = entry.facts["report"]["trials"]
+    failed = any(trial["runtime"] == "native" and trial["verdict"] == "failed" for trial in trials)
+    return failed and not entry.facts["compiler"]

@@ -1,0 +1,29 @@
+"""A worker's rehearsal: before it serves a model by scikit-learn, it holds it to its examples and golden answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from engine.errors import Diagnostic, SpecError
+from engine.models.holding import hold, hold_golden
+from engine.models.predictor import Predictor
+from engine.spec import Spec
+
+
+def rehearse(spec: Spec, predictors: Mapping[str, Predictor], known: Iterable[Predictor] = ()) -> None:
+    """Run what models on scikit-learn must answer, except those that are `known`; raise `SpecError` with every mistake.
+
+    Their code is imported again in each process; a compiled model is the same bytes everywhere.
+    """
+    found: list[Diagnostic] = []
+    for name, predictor in predictors.items():
+        if predictor.facts.report.runtime != "sklearn" or any(predictor is one for one in known):
+            continue
+        model = spec.models[name]
+        try:
+            hold(model.examples, predictor)
+            hold_golden(model, model.pin.golden if model.pin is not None else (), predictor)
+        except SpecError as error:
+            found += error.diagnostics
+    if found:
+        raise SpecError(found)

@@ -1,0 +1,175 @@
+"""Why a model's file cannot be read, or is no model to serve, in words that say what to do."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from typing import Any
+
+import sklearn
+
+from engine.spec import RESPONSE_METHODS
+from engine.validation import clip, show
+
+MAX_MEMBERS = 5
+_DAMAGE = (EOFError, pickle.UnpicklingError, zipfile.BadZipFile, zlib.error)
+_UNFITTING = (LookupError, ValueError)
+# What a pickle has of an estimator's state: the key, a memo of it, and a short text.
+_VERSION = re.compile(rb"_sklearn_version(?:\x94|q.|r.{4})?(?:\x8c.|X.{4})(\d+\.[\w.+]+)", re.DOTALL)
+_SEARCH = b"sklearn.model_selection._search"
+
+# Only these are named to be installed: a distribution of the same name as a module may be a stranger's.
+DISTRIBUTIONS: Mapping[str, str] = {
+    "catboost": "catboost",
+    "category_encoders": "category-encoders",
+    "cloudpickle": "cloudpickle",
+    "feature_engine": "feature-engine",
+    "hdbscan": "hdbscan",
+    "imblearn": "imbalanced-learn",
+    "interpret": "interpret-core",
+    "keras": "keras",
+    "lightgbm": "lightgbm",
+    "mlxtend": "mlxtend",
+    "numpy": "numpy",
+    "pandas": "pandas",
+    "polars": "polars",
+    "pygam": "pygam",
+    "scipy": "scipy",
+    "sklearn": "scikit-learn",
+    "skrub": "skrub",
+    "statsmodels": "statsmodels",
+    "tensorflow": "tensorflow",
+    "torch": "torch",
+    "umap": "umap-learn",
+    "xgboost": "xgboost",
+}
+# Objects with a predict that does not take rows, by the library and the class.
+_SAVE_INSTEAD: Mapping[tuple[str, str], str] = {
+    ("xgboost", "Booster"): "save the XGBClassifier or XGBRegressor, not its booster",
+    ("lightgbm", "Booster"): "save the LGBMClassifier or LGBMRegressor, not its booster",
+}
+
+
+def why_unreadable(error: BaseException, data: bytes, trained_with: str | None = None) -> str:
+    """Say why unpickling failed; `trained_with` is another version of scikit-learn, if that is known already."""
+    reason = clip(" ".join(f"{type(error).__name__}: {error}".split()), 200).rstrip(": ")
+    if not data:
+        return "the model's file is empty; train the model again"
+    if data.startswith(b"version https://git-lfs"):
+        return "the model's file is a Git LFS pointer, not the model; run: git lfs pull"
+    if isinstance(error, _DAMAGE):
+        return _damaged(reason)
+    if isinstance(error, ModuleNotFoundError):
+        return _missing_module(error.name or "", data, trained_with)
+    if isinstance(error, AttributeError) and "__main__" in reason:
+        return _from_a_script(reason, data)
+    version = trained_with or _other_version(data)
+    if version is not None:
+        return _saved_by(version, reason)
+    if isinstance(error, _UNFITTING):
+        return _damaged(reason)
+    return f"the model cannot be loaded ({reason}); train it again"
+
+
+def why_no_estimator(found: Any) -> str:
+    """Say why an object cannot be served, and which one in it could be."""
+    what = f"the class {found.__name__}" if isinstance(found, type) else _a(type(found).__name__)
+    return f"the file holds {what}, not a trained estimator (an object with predict){_saved_with_others(found)}"
+
+
+def save_instead(found: Any) -> str | None:
+    """Say what to save in place of an object whose predict takes no rows; None for all others."""
+    kind = type(found)
+    library = kind.__module__.partition(".")[0]
+    instead = _SAVE_INSTEAD.get((library, kind.__name__))
+    if instead is None:
+        return None
+    return f"the file holds {_a(kind.__name__)} of {library}, which is not an estimator; {instead}"
+
+
+def is_estimator(found: Any) -> bool:
+    """Tell whether an object can be trained or asked; a class cannot."""
+    return not isinstance(found, type) and any(hasattr(found, method) for method in ("fit", *RESPONSE_METHODS))
+
+
+def _missing_module(name: str, data: bytes, trained_with: str | None) -> str:
+    library = name.partition(".")[0]
+    if library in ("dill", "__builtin__"):
+        by = "dill" if library == "dill" or b"dill" in data else "dill, or by Python 2"
+        return f"the model was written by {by}, and not as a plain pickle; save it with pickle, joblib or cloudpickle"
+    version = trained_with or _other_version(data)
+    if version is not None and (library == "sklearn" or library.startswith("_")):  # Cython's modules have no package
+        return _saved_by(version, f"this one has no module {name}")
+    if library.startswith("_"):
+        return f"another version of a library saved the model (there is no module {name} here); train the model again"
+    if library != name and _is_here(library):
+        known = "scikit-learn" if library == "sklearn" else library
+        return f"another version of {known} saved the model (this one has no {name}); train the model again"
+    if library in DISTRIBUTIONS:
+        return f"the model needs {library}, which is not installed here: pip install {DISTRIBUTIONS[library]}"
+    return (
+        f"the model needs the module {name}, which cannot be imported here; if it is yours, put it beside models.yaml, "
+        "else install the library that the model was trained with"
+    )
+
+
+def _is_here(library: str) -> bool:
+    try:
+        return find_spec(library) is not None
+    except ValueError:  # of what is no library, such as the script that runs
+        return False
+
+
+def _from_a_script(reason: str, data: bytes) -> str:
+    search = "save search.best_estimator_ if only the search needs it, or " if _SEARCH in data else ""
+    return (
+        f"the model needs code that was in the script that trained it ({reason}); "
+        f"{search}move that code into a module that can be imported here"
+    )
+
+
+def _other_version(data: bytes) -> str | None:
+    """Find the version of scikit-learn in a pickle that is not compressed; None where it is this one."""
+    found = _VERSION.search(data)
+    version = found[1].decode() if found is not None else sklearn.__version__
+    return version if version != sklearn.__version__ else None
+
+
+def _saved_by(version: str, reason: str) -> str:
+    return (
+        f"the model was saved by scikit-learn {version}, and this is {sklearn.__version__}, which cannot load it "
+        f"({reason}); train it again, or install that version"
+    )
+
+
+def _damaged(reason: str) -> str:
+    return f"the model's file is damaged, or not of the format that its name says ({reason}); train the model again"
+
+
+def _saved_with_others(found: Any) -> str:
+    """Name the members of a dict or a sequence that are estimators."""
+    members = [
+        f"{show(key) if isinstance(key, str) else key} ({type(member).__name__})"
+        for key, member in _members(found)
+        if is_estimator(member)
+    ]
+    if not members:
+        return ""
+    if len(members) == 1:
+        return f"; save its member {members[0]} alone"
+    return f"; of its members {' and '.join(members[:MAX_MEMBERS])}, save one alone, or several as one Pipeline"
+
+
+def _members(found: Any) -> Iterator[tuple[Any, Any]]:
+    if isinstance(found, Mapping):
+        yield from found.items()
+    elif isinstance(found, list | tuple):
+        yield from enumerate(found)
+
+
+def _a(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "AEIOUaeiou" else f"a {noun}"

@@ -1,0 +1,46 @@
+"""The end of a service: everything that was accepted is answered, and whoever connects later finds the port closed."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from engine.server.handle import Worker
+from engine.server.listener import Listener
+from engine.server.notify import notify
+
+logger = logging.getLogger("engine")
+
+# How a stop goes: those in the queue are accepted, answers close their connections, workers end, and are killed.
+QUEUE_SECONDS = 1.0
+CLOSING_SECONDS = 0.3
+STOP_SECONDS = 10.0
+
+
+def answer_and_end(listener: Listener, workers: Sequence[Worker], is_hurried: Callable[[], bool]) -> None:
+    """Have the workers answer and end; from the moment that it is hurried, none of these waits goes on."""
+
+    def wait_until(holds: Callable[[], bool], seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not is_hurried() and not holds() and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    notify("STOPPING=1")
+    logger.info("stopping; what was accepted is answered first")
+    listener.turn_away_newcomers()
+    for worker in workers:
+        worker.say("drain")
+    wait_until(lambda: False, CLOSING_SECONDS)
+    wait_until(lambda: not workers or not listener.count_waiting(), QUEUE_SECONDS - CLOSING_SECONDS)
+    for worker in workers:
+        worker.say("stop")
+    wait_until(lambda: all(worker.ended.is_set() for worker in workers), STOP_SECONDS)
+    for worker in workers:
+        if not worker.ended.is_set():
+            logger.warning("worker %d does not end; it is killed", worker.number)
+            worker.process.kill()
+    for worker in workers:
+        worker.ended.wait(STOP_SECONDS)
+    listener.close()
+    logger.info("stopped")

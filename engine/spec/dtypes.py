@@ -1,0 +1,69 @@
+"""The dtypes that a model's entry declares: each must be able to hold every value that the input allows."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Iterator
+from typing import Any
+
+from engine.errors import Diagnostic, did_you_mean
+from engine.jsonschemas import is_whole, types_of
+from engine.spec.node import Node
+
+_TAKES = {
+    "float": frozenset(("boolean", "number", "null")),
+    "int": frozenset(("number",)),
+    "bool": frozenset(("boolean",)),
+    "string": frozenset(("string", "null")),
+    "datetime": frozenset(("string", "null")),
+    "category": frozenset(("boolean", "number", "string", "null")),
+}
+_TYPES = {"float": "number", "int": "integer", "bool": "boolean"}
+
+
+def check_dtypes(model: Node) -> Iterator[Diagnostic]:
+    """Give every mistake in `dtypes` that can be seen without opening the model."""
+    schema, declared = model["input"], model["dtypes"]
+    if not declared.present or schema.fields is None:
+        return
+    if schema["type"].text not in (None, "object"):
+        message = f"dtypes are for the properties of an object, and the input is of type {schema['type'].text}"
+        yield model.key("dtypes").error(message)
+        return
+    properties = schema["properties"]
+    for name, _, dtype in declared.pairs():
+        if name not in properties:
+            known = did_you_mean(name, (one for one, _, _ in properties.pairs()), "its properties are")
+            yield declared.key(name).error(f'"{name}" is not a property of the input {known}')
+        elif dtype.text is not None and (mistake := _mistake(name, dtype.text, schema.plain)):
+            yield dtype.error(mistake)
+
+
+def _mistake(name: str, declared: str, document: Any) -> str:
+    """Say why a column of a dtype cannot hold what the input allows, or nothing."""
+    kind, _, zone = declared.rstrip("]").partition("[")
+    feature = document["properties"][name]
+    types = types_of(feature, document)
+    is_filled = isinstance(feature, dict) and feature.get("default") is not None
+    if zone and not _is_zone(zone):
+        return f'there is no time zone "{zone}"; name one such as UTC or Europe/Berlin'
+    if kind not in _TAKES:
+        return ""
+    if extra := sorted(types - _TAKES[kind] - {"null"}):
+        wanted = f"type: {_TYPES.get(kind, 'string')}"
+        return f'a column of {kind} holds no {extra[0]}, and the input allows one; say {wanted} for "{name}"'
+    can_lack = not is_filled and ("null" in types or name not in document.get("required", ()))
+    if can_lack and kind in ("int", "bool"):
+        instead = "float" if kind == "int" else "no dtype: pandas makes it an object column"
+        return f'"{name}" may be missing, and {kind} has no missing values; require it or declare {instead}'
+    if kind == "int" and not is_whole(feature, document):
+        return f'a column of int holds no fractions, and the input allows them; say type: integer for "{name}"'
+    return ""
+
+
+def _is_zone(zone: str) -> bool:
+    try:
+        zoneinfo.ZoneInfo(zone)
+    except (KeyError, OSError, ValueError):
+        return zone == "UTC"
+    return True
