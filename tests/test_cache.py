@@ -18,6 +18,7 @@ from sklearn.svm import SVC
 from engine.models import compile as compiling
 from engine.models import compile_models, writable_cache
 from engine.models.cache import VARIABLE, Cache, Entry
+from engine.models.dtypes import Table
 from engine.models.report import Report
 from engine.models.runtimes import open_runtime
 from engine.spec import Spec, load, write_whole
@@ -221,6 +222,7 @@ def test_the_size_of_a_batch_is_its_rows_whatever_their_form() -> None:
     programs = {"one": lambda _: asked.append("one"), "batch": lambda _: asked.append("batch")}
     report = Report("numpy", batch_runtime="native", batch_from=3)
     runtime = open_runtime(None, compiling.Prepared("key", Entry({}, {}), None, ""), programs, report, None)
-    for rows in (np.zeros((2, 9)), np.zeros((3, 9)), {name: np.zeros(2) for name in "abcd"}, {"a": np.zeros(3)}):
+    wide, long = Table({name: np.zeros(2) for name in "abcd"}, {}), Table({"a": np.zeros(3)}, {})
+    for rows in (np.zeros((2, 9)), np.zeros((3, 9)), wide, long):
         runtime(rows)
     assert ["one", "batch", "one", "batch"] == asked

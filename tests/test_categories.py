@@ -157,7 +157,7 @@ def test_an_unknown_category_is_refused_with_its_feature(serve: Serve) -> None:
     predictor = serve(estimator, input=INPUT)
     good = {"plan": "free", "town": "t01", "size": 1, "spent": None}
     assert estimator.predict(pd.DataFrame([good])).tolist() == predictor([good]).result
-    with pytest.raises(RefusedInstance, match='Found unknown categories in "town"') as refused:
+    with pytest.raises(RefusedInstance, match=r"Found unknown categories \['elsewhere'\] in \"town\"") as refused:
         predictor([good, {**good, "town": "elsewhere"}])
     assert 1 == refused.value.row
     assert predictor.facts.report.runtime != "sklearn", predictor.facts.report.trials

@@ -38,13 +38,13 @@ def commands(page: Path) -> Iterator[tuple[str, str]]:
 
 
 @pytest.fixture
-def clone(tmp_path: Path, iris_file: Path) -> Path:
+def clone(tmp_path: Path, tutorial_file: Path) -> Path:
     """The sample service, trained, in a folder of its own."""
     for name in SAMPLE:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, tmp_path / name)
     (tmp_path / "build").mkdir(exist_ok=True)
-    shutil.copytree(iris_file.parent, tmp_path / "build", dirs_exist_ok=True)
+    shutil.copytree(tutorial_file.parent, tmp_path / "build", dirs_exist_ok=True)
     return tmp_path
 
 

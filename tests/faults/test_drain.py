@@ -138,7 +138,7 @@ def test_a_stop_without_the_kernels_help_ends_all_the_same(monkeypatch: pytest.M
             raise OSError
 
     monkeypatch.setattr("sys.platform", "linux")
-    listener = Listener([Socket(), Socket()])
+    listener = Listener([Socket(), Socket(), Socket()], 2)
     listener.aim([1])
     listener.turn_away_newcomers()
     assert 0 == listener.count_waiting()

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import joblib
 import pytest
-from serving import Server, replace_file, serving
+from serving import Server, pause, replace_file, serving
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -155,7 +155,7 @@ def test_a_stopped_worker_is_replaced_and_loses_no_connection_that_it_has_not_ac
     before = pids(plain)
     with Newcomers(plain, 4) as clients:
         time.sleep(0.3)
-        os.kill(before[2], signal.SIGSTOP)
+        pause(before[2])
         wait_for(plain, has_replaced(1, 3))
         answered = len(clients.waits)
         time.sleep(0.5)
@@ -179,7 +179,7 @@ def test_new_connections_go_to_the_others_long_before_a_hung_worker_is_ended(
     server = serve_here("--hang-timeout", "0")
     server.wait_for_generation(1)
     first, other = pids(server).values()
-    os.kill(first, signal.SIGSTOP)
+    pause(first)
     try:
         deadline = time.monotonic() + BACK_SECONDS
         while True:
@@ -255,7 +255,7 @@ def test_a_pause_of_all_processes_kills_nobody(plain: Server) -> None:
     group = [plain.process.pid, *before.values()]
     for order in (group, group[::-1]):
         for pid in order:
-            os.kill(pid, signal.SIGSTOP)
+            pause(pid)
         time.sleep(3 * LIMIT)
         for pid in order:
             os.kill(pid, signal.SIGCONT)
@@ -321,7 +321,7 @@ def test_code_that_keeps_the_interpreters_lock_is_ended_and_others_go_on(server:
 def test_all_workers_hang_and_are_replaced_one_after_another(plain: Server) -> None:
     before = pids(plain)
     for pid in before.values():
-        os.kill(pid, signal.SIGSTOP)
+        pause(pid)
     begin = time.monotonic()
     assert 200 == plain.request("GET", "/")[0]
     assert time.monotonic() - begin < BACK_SECONDS
