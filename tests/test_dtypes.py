@@ -238,6 +238,11 @@ def test_an_integer_beyond_64_bits_is_refused(bad: Any, uncompiled: Serve) -> No
 @pytest.mark.parametrize(
     ("dtype", "value", "expected"),
     [
+        (
+            "datetime",
+            "2024-01-31T12:00:00.0000001",
+            'ts is a time in microseconds for the model, and "2024-01-31T12:00:00.0000001" is more exact',
+        ),
         ("datetime", "noon", 'ts must be a date or time such as 2024-01-31 or 2024-01-31T12:00:00, not "noon"'),
         (
             "datetime",

@@ -22,6 +22,7 @@ from click.testing import CliRunner, Result
 from modelling import FRAME, X, unnamed, y
 from serving import command
 from skl2onnx import to_onnx
+from sklearn.base import BaseEstimator
 from sklearn.cluster import DBSCAN
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import (
@@ -404,6 +405,57 @@ def test_a_reference_lacks_what_the_model_takes() -> None:
         f'rows.csv: error: there is no column "petal_width" {known[1]}, which the model takes',
     ]
     assert lines == [*map(str, run("model.pkl", "--reference", "rows.csv").exception.diagnostics)]
+
+
+class Learnt(BaseEstimator):
+    """It keeps what it has learnt where scikit-learn does not look for it."""
+
+    def fit(self, _: Any, targets: Any) -> Learnt:
+        self.mean = float(np.mean(targets))
+        return self
+
+    def predict(self, rows: Any) -> Any:
+        return np.full(len(rows), self.mean)
+
+
+def test_a_class_of_ones_own_need_not_keep_what_it_has_learnt_as_scikit_learn_does(folder: Path) -> None:
+    save(Learnt().fit(X, y))
+    (folder / "rows.csv").write_text("a,b\n1,2\n3,4\n")
+    done = run("model.pkl", "--reference", "rows.csv")
+    assert (0, float(np.mean(y))) == (done.exit_code, entry()["examples"][0]["result"]), done.output
+
+
+class Least(Learnt):
+    """It wants a column of a name that nobody tells."""
+
+    def predict(self, rows: Any) -> Any:
+        return np.asarray(rows["a"])
+
+
+def test_what_check_warns_of_is_said_by_init_too() -> None:
+    save(Least().fit(X, y))
+    done = run("model.pkl")
+    assert 0 == done.exit_code
+    assert "warning: the model was not tried" in done.output
+
+
+def test_integers_of_a_reference_stay_as_they_are(folder: Path) -> None:
+    save(
+        make_pipeline(FunctionTransformer(last_digits), LinearRegression()).fit(
+            [[2**60 + 7, 1], [2**61 + 5, 2]], [7, 5]
+        )
+    )
+    (folder / "rows.csv").write_text(f"id,size\n{2**60 + 7},1\n{2**61 + 5},2\n")
+    done = run("model.pkl", "--reference", "rows.csv")
+    assert 0 == done.exit_code, done.output
+    assert ({"type": "integer"}, 2**60 + 7) == (
+        entry()["input"]["properties"]["id"],
+        entry()["examples"][0]["input"]["id"],
+    )
+
+
+def last_digits(rows: Any) -> Any:
+    return np.asarray(rows) % 100
 
 
 def dates_in_numbers() -> str:

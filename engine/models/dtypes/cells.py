@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import count
@@ -17,6 +18,7 @@ from engine.validation import show
 
 EXACT = 2**53  # float64 holds every integer up to here
 NAN = float("nan")
+_FINER = re.compile(r"[.,]\d{6}\d*[1-9]", re.ASCII)  # digits that a time in microseconds would lose
 _OBJECTS = ("category", "object", "string")  # columns of cells as they are
 
 Make = Callable[[list[list[Any]]], Iterable[Array]]
@@ -131,6 +133,8 @@ def _time(cell: str, row: int, name: str, zone: str) -> datetime:
     except ValueError:
         shape = "2024-01-31T12:00:00Z" if zone else "2024-01-31 or 2024-01-31T12:00:00"
         raise RefusedInstance(row, f"{name} must be a date or time such as {shape}, not {show(cell)}") from None
+    if _FINER.search(cell):
+        raise RefusedInstance(row, f"{name} is a time in microseconds for the model, and {show(cell)} is more exact")
     if time.tzinfo is None:
         if zone:
             reason = f"{name} must have a time zone, as in {cell}Z: the model was trained on times with one"
