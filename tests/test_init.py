@@ -454,6 +454,18 @@ def test_integers_of_a_reference_stay_as_they_are(folder: Path) -> None:
     )
 
 
+def test_zeros_in_front_of_a_number_are_pointed_at() -> None:
+    save(LinearRegression().fit(X[:, :2], y))
+    Path("rows.csv").write_text("zip,size\n10501,0\n00501,20\n")
+    run("model.pkl", "--reference", "rows.csv")
+    said = " ".join(Path("models.yaml").read_text().replace("#", "").split())
+    assert (
+        "- zip: rows.csv has 00501 there, and a number has no zeros in front. If the model was trained on texts, write "
+        "string."
+    ) in said
+    assert "- size:" not in said
+
+
 def last_digits(rows: Any) -> Any:
     return np.asarray(rows) % 100
 

@@ -219,4 +219,4 @@ def _feature(name: str, known: Known, column: Column | None) -> Feature:
         return Feature(name=name, gaps=gaps)
     is_bounded = column.kind in ("number", "integer") and column.numbers
     low, high = map(as_written, (column.low, column.high)) if is_bounded else (None, None)
-    return Feature(name=name, kind=column.kind, minimum=low, maximum=high, gaps=gaps)
+    return Feature(name=name, kind=column.kind, minimum=low, maximum=high, gaps=gaps, padded=column.padded)

@@ -22,7 +22,8 @@ class Feature:
 
     `kind` is its JSON type, None where it may be any. `choices` are the categories that the model's encoder knows, and
     `ignores_others` tells that it takes others for none of them; `minimum` and `maximum` are those of its sample;
-    `gaps` tells that a value may be missing, and `is_unused` that the model does not look at it.
+    `gaps` tells that a value may be missing, and `is_unused` that the model does not look at it. `padded` is a cell of
+    the sample with zeros in front, if there is one.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Feature:
     maximum: Number | None = None
     gaps: bool = False
     is_unused: bool = False
+    padded: str = ""
 
     @property
     def schema(self) -> dict[str, Any]:

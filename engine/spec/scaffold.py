@@ -214,6 +214,11 @@ def _about_numbers(features: Sequence[Feature], reference: str | None) -> Iterat
         )
     if any(one.kind == "integer" for one in numbers):
         yield f"- integer: {reference} has no fractions there; where some may come, write number."
+    for one in (one for one in numbers if one.padded):
+        yield (
+            f"- {one.name}: {reference} has {one.padded} there, and a number has no zeros in front. If the model was "
+            "trained on texts, write string."
+        )
 
 
 def _nameless(outline: Outline) -> Iterator[str]:
