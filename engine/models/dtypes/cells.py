@@ -116,7 +116,8 @@ def _whole(cells: Sequence[Any], key: str | int) -> Array:
         try:
             column[row] = int(cell)
         except OverflowError:
-            reason = f"{_called(key)} is a 64-bit integer for the model, which cannot hold {show(cell)}"
+            shown = show(cell) if isinstance(cell, int) else f"a number as large as {show(cell)}"  # its digits are gone
+            reason = f"{_called(key)} is a 64-bit integer for the model, which cannot hold {shown}"
             raise RefusedInstance(row, reason, key=key) from None
     return column
 
