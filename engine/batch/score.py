@@ -151,7 +151,7 @@ class Scorer:
         except Exception as error:  # noqa: BLE001 - an estimator may raise anything
             if len(valid) == 1:
                 (row, instance), *_ = valid
-                answers.bad.append(BadRow(row, self._reason(instance, error)))
+                answers.bad.append(self._refused(batch, row, instance, error))
                 return
             middle = len(valid) // 2
             self._ask_instances(batch, valid[:middle], answers)
@@ -159,15 +159,17 @@ class Scorer:
             return
         answers.put(np.array([row for row, _ in valid]), *found)
 
-    def _reason(self, instance: Any, error: Exception) -> str:
+    def _refused(self, batch: RecordBatch, row: int, instance: Any, error: Exception) -> BadRow:
         """Say why an instance is refused, as a request is told."""
         try:
             self._predictor([instance])
         except RefusedInstance as refused:
-            return refused.reason
+            if refused.key is not None:
+                return self._told(batch, row, Violation((refused.key,), refused.reason, "", ()))
+            return BadRow(row, refused.reason)
         except Exception as failure:  # noqa: BLE001 - which would be 500
             error = failure
-        return f"the model failed: {type(error).__name__}: {error}"
+        return BadRow(row, f"the model failed: {type(error).__name__}: {error}")
 
 
 class _Answers:

@@ -122,7 +122,10 @@ class PredictEndpoint:
             prediction = self._ask(instances)
         except RefusedInstance as refused:
             all_refused = (refused, *refused.others)
-            told = (Violation(where(one.row), one.reason, "", ()) for one in all_refused)
+            told = (
+                Violation((*where(one.row), *_within(instances[one.row], one.key)), one.reason, "", ())
+                for one in all_refused
+            )
             raise violated(told if rows is None else map(rows.told, told), are_all=refused.are_all) from None
         except Overloaded as busy:
             raise overloaded(busy) from None
@@ -181,6 +184,12 @@ def _as_json(prediction: Prediction) -> bytes:
     if prediction.probabilities is not None:
         answer["probabilities"] = prediction.probabilities
     return encode_json(answer)
+
+
+def _within(instance: Any, key: str | int | None) -> Path:
+    """Return the path to a feature of an instance, which is empty for one that the instance leaves out."""
+    is_there = key in instance if isinstance(instance, dict) else isinstance(instance, list) and key is not None
+    return (key,) if is_there and key is not None else ()
 
 
 def _not_finite(prediction: Prediction) -> list[int]:

@@ -284,6 +284,5 @@ def _array_converter(model: Model, wanted: Wanted, kind: str) -> Convert:
             instances = [[NAN if cell is None else cell for cell in instance] for instance in instances]
         return make(list(instances))
 
-    names = [f"item {place}" for place in range(count or 0)]
-    make = rows_maker(names, kind, single=wanted.single)
+    make = rows_maker(range(count or 0), kind, single=wanted.single)
     return convert

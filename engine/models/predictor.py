@@ -184,8 +184,8 @@ class ModelPredictor:
             if isinstance(refusal, Foreign) and not (found and self._is_answered(self._good)):
                 raise cast("Exception", refusal.__cause__) from None
             are_all = len(found) <= MAX_REFUSED and time.monotonic() <= deadline
-            first, *others = found[:MAX_REFUSED] or [RefusedInstance(0, self._reason(refusal, instances[0], deadline))]
-            raise RefusedInstance(first.row, first.reason, others, are_all=are_all) from refusal
+            first, *others = found[:MAX_REFUSED] or [self._told(0, refusal, instances[0], deadline)]
+            raise RefusedInstance(first.row, first.reason, others, key=first.key, are_all=are_all) from refusal
         labels = [self._labels[result] for result in answer.result] if self._labels else None
         if answer.probabilities is None:
             return Prediction(answer.result, labels)
@@ -218,19 +218,21 @@ class ModelPredictor:
             return False
         return True
 
-    def _reason(self, refusal: Refusal, instance: Any, deadline: float) -> str:
+    def _told(self, row: int, refusal: Refusal, instance: Any, deadline: float) -> RefusedInstance:
         """Say why an instance is refused, its features by their names, and what it lacks where that may be why."""
         said, names = str(refusal), self._names if isinstance(instance, dict) else ()
         if blamed := self._blamed(refusal, instance, deadline):
-            return f'the model does not take this instance: in "{blamed}": {said}'
+            return RefusedInstance(row, f'the model does not take this instance: in "{blamed}": {said}', key=blamed)
+        key: str | int | None = refusal.column if isinstance(instance, list) else None
         if names and refusal.column is not None:
-            names = (names[refusal.column],)
+            key = names[refusal.column]
+            names = (key,)
             said = _LAST_COLUMN.sub(lambda before: f'{before[1]}in "{names[0]}"', said, count=1)
         elif not _OF_A_GAP.search(said):
             names = ()
         absent = [name for name in names if instance.get(name) is None]
         missing = f" (missing: {', '.join(absent[:MAX_NAMED])})" if absent else ""
-        return f"the model does not take this instance: {said}{missing}"
+        return RefusedInstance(row, f"the model does not take this instance: {said}{missing}", key=key)
 
     def _blamed(self, refusal: Refusal, instance: Any, deadline: float) -> str:
         """Find the feature whose value is refused where the error names no column: a good value in its place mends it.
@@ -254,7 +256,7 @@ class ModelPredictor:
     ) -> Iterator[RefusedInstance]:
         """Search refused instances, the first of which is a row of the whole, by halves; for the others, for a time."""
         if len(instances) == 1:
-            yield RefusedInstance(row, self._reason(refusal, instances[0], deadline))
+            yield self._told(row, refusal, instances[0], deadline)
             return
         middle, is_found = len(instances) // 2, False
         for begin, part in ((0, instances[:middle]), (middle, instances[middle:])):
