@@ -32,6 +32,7 @@ from engine.batch import ABSENT, RecordBatch, Scorer
 from engine.batch.cells import DOUBT, Field
 from engine.batch.csvblocks import CsvLayout, csv_blocks
 from engine.batch.parsed import Block
+from engine.batch.work import Problem
 from engine.models import compile_models
 from engine.spec import load
 from engine.validation import Validator
@@ -357,3 +358,15 @@ def test_a_row_of_another_width_is_broken_and_keeps_its_place() -> None:
     assert [2, 3, 4, 6] == list(parsed.lines)
     told = "the row has {}, and the first line names 2 columns"
     assert {1: told.format("1 cell"), 2: told.format("3 cells")} == parsed.batch.broken
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (Problem(3, "size", "x", '"x" is not a number'), '3: size: "x" is not a number'),
+        (Problem(3, "size", 2**64, "size is a float for the model"), "3: size is a float for the model"),
+        (Problem(3, "", None, "the model failed"), "3: the model failed"),
+    ],
+)
+def test_a_problem_names_its_column_once(problem: Problem, said: str) -> None:
+    assert said == str(problem)

@@ -48,7 +48,8 @@ class Problem:
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.line}: {self.column}: {self.reason}" if self.column else f"{self.line}: {self.reason}"
+        is_named = not self.column or self.reason.startswith(f"{self.column} ")
+        return f"{self.line}: {self.reason}" if is_named else f"{self.line}: {self.column}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
