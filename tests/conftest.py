@@ -26,6 +26,14 @@ from engine.spec import load
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave tests that drive whole services to `make test-all`."""
+    for item in items:
+        if ROOT / "tests" / "faults" in item.path.parents:
+            item.add_marker(pytest.mark.exhaustive)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One cache of compiled models for the whole run, of its own, and for all processes that share the work."""

@@ -59,6 +59,7 @@ def served_by(command: str) -> list[str] | None:
 RUN = [page for page in PAGES if "```console" in page.read_text() and page.name != "updating.md"]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.name)
 def test_every_command_of_a_page_prints_what_the_page_shows(page: Path, clone: Path) -> None:
     ran = 0

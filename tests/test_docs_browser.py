@@ -21,6 +21,9 @@ from engine.endpoints.docs.page import write_page
 from engine.models import compile_models
 from engine.spec import load
 
+# Each drives a browser.
+pytestmark = pytest.mark.exhaustive
+
 ROUTES = """
 service: {title: Iris, errors: html}
 routes:

@@ -132,6 +132,7 @@ def test_a_file_that_differs_from_its_pin_is_not_opened(folder: Path, monkeypatc
     assert [expected] == mistakes(create_app)
 
 
+@pytest.mark.exhaustive
 def test_the_command_that_is_named_accepts_it(folder: Path) -> None:
     (folder / "models.yaml").rename(folder / "my models.yaml")
     first = run("lock", "-m", "my models.yaml")

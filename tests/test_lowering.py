@@ -122,6 +122,7 @@ MODELS: dict[str, tuple[Any, Any]] = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_made_of_others_is_compiled_and_right(name: str, serve: Serve) -> None:
     estimator, target = MODELS[name]
@@ -137,6 +138,7 @@ def test_a_model_made_of_others_is_compiled_and_right(name: str, serve: Serve) -
     assert predictor.facts.report.runtime != "sklearn", predictor.facts.report.trials
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("name", "method"),
     [

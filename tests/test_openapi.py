@@ -452,6 +452,7 @@ def live(spec_folder: Path) -> Any:
         yield server
 
 
+@pytest.mark.exhaustive
 def test_schemathesis_finds_nothing(live: Server, tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{live.port}/openapi.json"
     arguments = ["run", url, "--checks", "all", "--max-examples", "50", "--no-color", "--seed", "1"]
@@ -463,6 +464,7 @@ def test_schemathesis_finds_nothing(live: Server, tmp_path: Path) -> None:
     assert "No issues found" in done.stdout
 
 
+@pytest.mark.exhaustive
 def test_schemathesis_finds_nothing_in_a_guarded_service(
     spec_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -482,6 +484,7 @@ def test_schemathesis_finds_nothing_in_a_guarded_service(
     assert "No issues found" in done.stdout
 
 
+@pytest.mark.exhaustive
 def test_a_generated_client_predicts(live: Server, tmp_path: Path) -> None:
     (tmp_path / "openapi.json").write_bytes(live.request("GET", "/openapi.json")[2])
     tool = Path(sys.executable).with_name("openapi-python-client")

@@ -264,6 +264,7 @@ BREAKERS = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", BREAKERS)
 def test_a_model_that_breaks_a_naive_conversion_is_served_compiled_and_right(name: str, serve: Serve) -> None:
     estimator = BREAKERS[name]
@@ -297,6 +298,7 @@ LAST = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("before", PREPROCESSING)
 @pytest.mark.parametrize("last", LAST)
 def test_a_pipeline_answers_as_scikit_learn(before: str, last: str, serve: Serve) -> None:
@@ -506,6 +508,7 @@ BOUNDED = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("form", ["object", "array"])
 @pytest.mark.parametrize(
     "last", [RandomForestRegressor(10, random_state=0), LinearRegression()], ids=["trees", "linear"]

@@ -133,6 +133,7 @@ def test_the_iris_step_predicts_whatever_the_content_type(content_type: str | No
     assert (200, "application/json", b'{"result":[2]}\n') == (answer.status_code, answer.content_type, answer.data)
 
 
+@pytest.mark.exhaustive
 def test_a_thousand_random_irises_get_what_flask_gives_them(iris_example: flask.Flask, tutorial_file: Path) -> None:
     ours, theirs = iris_example.test_client(), iris(tutorial_file).test_client()
     random = np.random.default_rng(1234)

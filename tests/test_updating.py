@@ -60,6 +60,7 @@ def words(text: str) -> list[list[str]]:
     return [line.strip("─").split() for line in hidden.rstrip("\n").splitlines()]
 
 
+@pytest.mark.exhaustive
 def test_every_step_of_the_page_does_what_it_says(service: Path) -> None:
     with serving(service) as server:
         ran = 0
