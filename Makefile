@@ -3,11 +3,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-faults soak corpus smoke lint lock bench bench-peers docs clean no-npm
+.PHONY: help serve test test-all test-faults soak corpus smoke lint lock bench bench-peers docs clean no-npm
 
 help:
 	@echo "make serve   install, train the sample model if there is none, serve on http://127.0.0.1:5000 (PORT=... for another)"
-	@echo "make test    install and run the tests"
+	@echo "make test    install and run the tests of every part: a few minutes"
+	@echo "make test-all   all tests, as CI does"
 	@echo "make test-faults   only those that make things go wrong"
 	@echo "make soak    the long forms of some tests: minutes each"
 	@echo "make corpus  serve models of ten libraries, and compare every answer with the estimator's own: an hour"
@@ -67,14 +68,18 @@ bench-peers: $(VENV)/dev build/model.pkl $(PEERS:%=build/peers/%)
 # wait for each other.
 PROCESSES := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2)))
 PYTEST := $(BIN)/python -m pytest --reruns 1 -raR
-SIDE_BY_SIDE := OMP_NUM_THREADS=1 $(PYTEST) -n $(PROCESSES) --dist worksteal -m 'not alone and not soak'
+SIDE_BY_SIDE := OMP_NUM_THREADS=1 $(PYTEST) -n $(PROCESSES) --dist worksteal
+NEEDED := $(VENV)/dev build/model.pkl $(SUITE) $(if $(NPM),$(YAML_SERVER)/node_modules/.package-lock.json,no-npm)
 
-test: $(VENV)/dev build/model.pkl $(SUITE) $(if $(NPM),$(YAML_SERVER)/node_modules/.package-lock.json,no-npm)
-	$(SIDE_BY_SIDE)
+test: $(NEEDED)
+	$(SIDE_BY_SIDE) -m 'not exhaustive and not alone and not soak'
+
+test-all: $(NEEDED)
+	$(SIDE_BY_SIDE) -m 'not alone and not soak'
 	$(PYTEST) -m 'alone and not soak'
 
 test-faults: $(VENV)/dev $(SUITE)
-	$(SIDE_BY_SIDE) tests/faults
+	$(SIDE_BY_SIDE) -m 'not alone and not soak' tests/faults
 	$(PYTEST) -m 'alone and not soak' tests/faults
 
 soak: $(VENV)/dev $(SUITE)

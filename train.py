@@ -21,13 +21,13 @@ FOLDER = Path(__file__).parent
 MODEL = FOLDER / "build" / "model.pkl"
 
 
-def main(file: Path = MODEL) -> None:
+def main(file: Path = MODEL, trees: int = 300) -> None:
     """Train, report and save."""
     features, species = load_iris(return_X_y=True)
     train_features, test_features, train_species, test_species = train_test_split(
         features, species, test_size=0.3, random_state=SEED
     )
-    model = RandomForestClassifier(n_estimators=300, random_state=SEED)
+    model = RandomForestClassifier(n_estimators=trees, random_state=SEED)
     model.fit(train_features, train_species)
     predicted = model.predict(test_features)
     print("accuracy:", accuracy_score(test_species, predicted))

@@ -108,8 +108,9 @@ def command_line() -> str:
     parts = [
         "# Command line",
         (
-            "Exit status of every command: 0 fine; 1 the spec or a model is wrong, or `call` got an answer of 400 or "
-            "above; 2 wrong usage; 130 interrupted. Mistakes go to stderr, what was asked for to stdout."
+            "Exit status of every command: 0 fine; 1 the spec or a model is wrong, `call` got an answer of 400 or "
+            "above, or `diff` found a difference; 2 wrong usage, or any mistake in `diff`; 130 interrupted. Mistakes "
+            "go to stderr, what was asked for to stdout."
         ),
     ]
     for name in ("", *sorted(cli.commands)):

@@ -181,7 +181,7 @@ def _ended(process: BaseProcess, step: str, limits: Bounds) -> Lost:
 
 def _work(connection: Connection, memory: int, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C is sent to all; the process that waits for this one ends it
-    _end_with_parent()
+    end_with_parent()
     take_blame(OOM_SCORE)
     _limit_memory(memory)
     try:
@@ -196,7 +196,7 @@ def _work(connection: Connection, memory: int, work: Callable[..., Any], argumen
     connection.send(message)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Have the system kill this process when the thread that has started it is gone, where the system can."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):

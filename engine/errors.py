@@ -81,12 +81,22 @@ class ServeError(EngineError):
 class RefusedInstance(EngineError):
     """The model does not take an instance that its schema allows; `row` counts from 0.
 
+    `key` is the feature that it refuses, by its name or its place in an array, None where that is not known;
     `others` are refused with it; `are_all` tells whether these are all of them, or the first that were found.
     """
 
-    def __init__(self, row: int, reason: str, others: Iterable[RefusedInstance] = (), *, are_all: bool = True) -> None:
+    def __init__(
+        self,
+        row: int,
+        reason: str,
+        others: Iterable[RefusedInstance] = (),
+        *,
+        key: str | int | None = None,
+        are_all: bool = True,
+    ) -> None:
         self.row = row
         self.reason = reason
+        self.key = key
         self.others = tuple(others)
         self.are_all = are_all
         super().__init__(f"instance {row}: {reason}")

@@ -26,6 +26,14 @@ from engine.spec import load
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave tests that drive whole services to `make test-all`."""
+    for item in items:
+        if ROOT / "tests" / "faults" in item.path.parents:
+            item.add_marker(pytest.mark.exhaustive)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One cache of compiled models for the whole run, of its own, and for all processes that share the work."""
@@ -39,9 +47,19 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def iris_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tutorial's model, trained by train.py."""
+    """The tutorial's model with fewer trees, which are compiled and proven in a moment."""
+    return _trained(tmp_path_factory, trees=20)
+
+
+@pytest.fixture(scope="session")
+def tutorial_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tutorial's model, as train.py makes it."""
+    return _trained(tmp_path_factory)
+
+
+def _trained(tmp_path_factory: pytest.TempPathFactory, **keys: int) -> Path:
     file = tmp_path_factory.mktemp("iris") / "model.pkl"
-    runpy.run_path(str(ROOT / "train.py"))["main"](file)
+    runpy.run_path(str(ROOT / "train.py"))["main"](file, **keys)
     return file
 
 

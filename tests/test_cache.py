@@ -16,10 +16,11 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.svm import SVC
 
 from engine.models import compile as compiling
-from engine.models import compile_models, restoring, writable_cache
+from engine.models import compile_models, writable_cache
 from engine.models.cache import VARIABLE, Cache, Entry
 from engine.models.dtypes import Table
 from engine.models.report import Report
+from engine.models.runtimes import open_runtime
 from engine.spec import Spec, load, write_whole
 
 INSTANCE = X[0].tolist()
@@ -220,7 +221,7 @@ def test_the_size_of_a_batch_is_its_rows_whatever_their_form() -> None:
     asked: list[str] = []
     programs = {"one": lambda _: asked.append("one"), "batch": lambda _: asked.append("batch")}
     report = Report("numpy", batch_runtime="native", batch_from=3)
-    runtime = restoring._runtime(None, restoring.Prepared("key", Entry({}, {}), None, ""), programs, report, None)
+    runtime = open_runtime(None, compiling.Prepared("key", Entry({}, {}), None, ""), programs, report, None)
     wide, long = Table({name: np.zeros(2) for name in "abcd"}, {}), Table({"a": np.zeros(3)}, {})
     for rows in (np.zeros((2, 9)), np.zeros((3, 9)), wide, long):
         runtime(rows)

@@ -31,13 +31,13 @@ def requests() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def apps(iris_file: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Path, flask.Flask]:
+def apps(tutorial_file: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Path, flask.Flask]:
     made = {}
     for folder in FOLDERS:
         copy = tmp_path_factory.mktemp(folder.name)
         shutil.copytree(folder, copy, dirs_exist_ok=True)
         (copy / "build").mkdir()
-        shutil.copytree(iris_file.parent, copy / "build", dirs_exist_ok=True)
+        shutil.copytree(tutorial_file.parent, copy / "build", dirs_exist_ok=True)
         made[folder] = create_app(copy / "routes.yaml")
     return made
 

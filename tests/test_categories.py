@@ -104,6 +104,17 @@ def test_encoded_categories_are_compiled_and_right(name: str, serve: Serve) -> N
     assert predictor.facts.report.runtime != "sklearn", predictor.facts.report.trials
 
 
+def test_a_threshold_decides_over_encoded_categories_too(serve: Serve) -> None:
+    estimator = encoded(ordinal(), DecisionTreeClassifier(max_depth=3, random_state=0)).fit(FRAME, PAID > 1)
+    chances = estimator.predict_proba(pd.DataFrame(ASKED))[:, 1]
+    bar = float(np.unique(chances)[1])
+    predictor = serve(estimator, input=INPUT, threshold=bar)
+    expected = chances >= bar
+    assert expected.tolist() == predictor(asked()).result
+    assert expected.tolist() != estimator.predict(pd.DataFrame(ASKED)).tolist()
+    assert predictor.facts.report.runtime != "sklearn", predictor.facts.report.trials
+
+
 @pytest.mark.parametrize("kind", [HistGradientBoostingClassifier, HistGradientBoostingRegressor])
 def test_boosting_that_splits_on_categories_of_a_table_is_compiled_and_right(kind: Any, serve: Serve) -> None:
     target = SPENT if kind is HistGradientBoostingRegressor else SPECIES[PAID]

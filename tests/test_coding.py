@@ -48,11 +48,21 @@ CODED: dict[str, tuple[str, bytes]] = {
 REFUSED: dict[str, tuple[str, bytes, int, str]] = {
     "a coding that is not known": ("br", BODY, 415, 'the content coding "br" is not supported; send gzip, deflate, or'),
     "two codings": ("gzip, gzip", gzip.compress(gzip.compress(BODY)), 415, 'the content coding "gzip, gzip" is not'),
-    "no gzip": ("gzip", BODY, 400, "the body is not whole gzip, which its Content-Encoding says"),
-    "no deflate": ("deflate", BODY, 400, "the body is not whole deflate, which its Content-Encoding says"),
-    "gzip without its end": ("gzip", gzip.compress(BODY)[:-4], 400, "the body is not whole gzip"),
-    "gzip of another checksum": ("gzip", gzip.compress(BODY)[:-8] + b"x" * 8, 400, "the body is not whole gzip"),
-    "gzip with more behind it": ("gzip", gzip.compress(BODY) + b"x", 400, "the body is not whole gzip"),
+    "no gzip": (
+        "gzip",
+        BODY,
+        400,
+        "the body is not valid gzip, as its Content-Encoding says; send it compressed whole, or without that header",
+    ),
+    "no deflate": (
+        "deflate",
+        BODY,
+        400,
+        "the body is not valid deflate, as its Content-Encoding says; send it compressed whole, or without that header",
+    ),
+    "gzip without its end": ("gzip", gzip.compress(BODY)[:-4], 400, "the body is not valid gzip"),
+    "gzip of another checksum": ("gzip", gzip.compress(BODY)[:-8] + b"x" * 8, 400, "the body is not valid gzip"),
+    "gzip with more behind it": ("gzip", gzip.compress(BODY) + b"x", 400, "the body is not valid gzip"),
     "deflate with more behind it": ("deflate", zlib.compress(BODY) + b"x" * 5000, 413, "the body is larger than 2,000"),
     "a byte too many": (
         "gzip",

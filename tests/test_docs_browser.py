@@ -21,6 +21,9 @@ from engine.endpoints.docs.page import write_page
 from engine.models import compile_models
 from engine.spec import load
 
+# Each drives a browser.
+pytestmark = pytest.mark.exhaustive
+
 ROUTES = """
 service: {title: Iris, errors: html}
 routes:
@@ -80,9 +83,9 @@ models:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, iris_file: Path) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory, tutorial_file: Path) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("docs")
-    shutil.copytree(iris_file.parent, folder / "build")
+    shutil.copytree(tutorial_file.parent, folder / "build")
     (folder / "routes.yaml").write_text(ROUTES)
     (folder / "models.yaml").write_text(MODELS)
     with serving(folder, "-w", "1", "--no-reload") as running:
@@ -525,9 +528,10 @@ def test_a_key_is_sent_where_it_is_wanted_and_kept_nowhere(visit: Callable[..., 
     spec = load(server.folder / "routes.yaml")
     routes = (replace(route, allowed=("ci",) if route.path in ("/predict", "/both") else None) for route in spec.routes)
     spec = replace(spec, routes=tuple(routes))
-    document = describe(spec, {name: predictor.facts for name, predictor in compile_models(spec).items()})
+    facts = {name: predictor.facts for name, predictor in compile_models(spec).items()}
+    html = write_page("/docs", spec, describe(spec, facts), facts)
     page = visit("/livez")
-    page.route("**/docs", lambda route: with_body(route, write_page("/docs", spec, document)))
+    page.route("**/docs", lambda route: with_body(route, html))
     page.goto("/docs")
     page.get_by_label("API key").fill("s3cret")
     for path, expected in (("/predict", "s3cret"), ("/row", None)):

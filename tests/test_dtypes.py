@@ -226,18 +226,31 @@ def test_an_integer_that_no_float_is_is_refused(bad: int, estimator: Any, serve:
         assert f"sepal_width is a float for the model, and no float is exactly {bad}" == refused.value.reason
 
 
-@pytest.mark.parametrize("bad", [2**63, -(2**63) - 1, 1e300])
-def test_an_integer_beyond_64_bits_is_refused(bad: Any, uncompiled: Serve) -> None:
+@pytest.mark.parametrize(
+    ("bad", "shown"),
+    [
+        (2**63, "9223372036854775808"),
+        (-(2**63) - 1, "-9223372036854775809"),
+        (1e300, "a number as large as 1e+300"),
+        (-9.007199254740994e19, "a number as large as -9.007199254740994e+19"),
+    ],
+)
+def test_an_integer_beyond_64_bits_is_refused(bad: Any, shown: str, uncompiled: Serve) -> None:
     predictor = uncompiled(Plain().fit(IDS), input=instance_of(id=INTEGER))
     with pytest.raises(RefusedInstance) as refused:
         predictor([{"id": 1}, {"id": bad}])
     assert 1 == refused.value.row
-    assert f"id is a 64-bit integer for the model, which cannot hold {bad}" == refused.value.reason
+    assert f"id is a 64-bit integer for the model, which cannot hold {shown}" == refused.value.reason
 
 
 @pytest.mark.parametrize(
     ("dtype", "value", "expected"),
     [
+        (
+            "datetime",
+            "2024-01-31T12:00:00.0000001",
+            'ts is a time in microseconds for the model, and "2024-01-31T12:00:00.0000001" is more exact',
+        ),
         ("datetime", "noon", 'ts must be a date or time such as 2024-01-31 or 2024-01-31T12:00:00, not "noon"'),
         (
             "datetime",

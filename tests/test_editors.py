@@ -364,7 +364,7 @@ WITHOUT_DEFAULT = {
         "json": ONE_OF_THEM,
         "file": ONE_OF_THEM,
     },
-    "models.name": {"description": NONE, "features": DEPENDS, "examples": EMPTY, "reference": NONE},
+    "models.name": {"description": NONE, "features": DEPENDS, "threshold": NONE, "examples": EMPTY, "reference": NONE},
     "models.name.output": {"labels": NONE},
 }
 

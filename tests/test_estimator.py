@@ -70,6 +70,7 @@ UNCOMPILED = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("name", "estimator_class"), all_estimators(type_filter=["classifier", "regressor", "cluster"]), ids=str
 )
@@ -94,6 +95,7 @@ def test_every_estimator_with_predict_answers_as_itself(name: str, estimator_cla
         assert predictor.facts.report.runtime != "sklearn", predictor.facts.report.why
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("estimator", "method"),
     [

@@ -42,6 +42,7 @@ def introduction(example: Path) -> Iterator[str]:
         del lines[:length]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
 def test_an_example_trains_checks_serves_and_answers(example: Path, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("build"))

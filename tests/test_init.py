@@ -22,6 +22,7 @@ from click.testing import CliRunner, Result
 from modelling import FRAME, X, unnamed, y
 from serving import command
 from skl2onnx import to_onnx
+from sklearn.base import BaseEstimator
 from sklearn.cluster import DBSCAN
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import (
@@ -280,7 +281,7 @@ NEW = {
     "file": "model.pkl",
     "description": "LinearRegression",
     "input": unnamed(2),
-    "examples": [{"input": {"x1": 0, "x2": 0}, "result": 0.0}],
+    "examples": [{"input": {"x1": 0, "x2": 0}, "result": 0.0, "recorded": True}],
 }
 REFUSED: dict[str, tuple[dict[str, str], tuple[str, ...], str]] = {
     "a name that is taken": (
@@ -406,6 +407,69 @@ def test_a_reference_lacks_what_the_model_takes() -> None:
     assert lines == [*map(str, run("model.pkl", "--reference", "rows.csv").exception.diagnostics)]
 
 
+class Learnt(BaseEstimator):
+    """It keeps what it has learnt where scikit-learn does not look for it."""
+
+    def fit(self, _: Any, targets: Any) -> Learnt:
+        self.mean = float(np.mean(targets))
+        return self
+
+    def predict(self, rows: Any) -> Any:
+        return np.full(len(rows), self.mean)
+
+
+def test_a_class_of_ones_own_need_not_keep_what_it_has_learnt_as_scikit_learn_does(folder: Path) -> None:
+    save(Learnt().fit(X, y))
+    (folder / "rows.csv").write_text("a,b\n1,2\n3,4\n")
+    done = run("model.pkl", "--reference", "rows.csv")
+    assert (0, float(np.mean(y))) == (done.exit_code, entry()["examples"][0]["result"]), done.output
+
+
+class Least(Learnt):
+    """It wants a column of a name that nobody tells."""
+
+    def predict(self, rows: Any) -> Any:
+        return np.asarray(rows["a"])
+
+
+def test_what_check_warns_of_is_said_by_init_too() -> None:
+    save(Least().fit(X, y))
+    done = run("model.pkl")
+    assert 0 == done.exit_code
+    assert "warning: the model was not tried" in done.output
+
+
+def test_integers_of_a_reference_stay_as_they_are(folder: Path) -> None:
+    save(
+        make_pipeline(FunctionTransformer(last_digits), LinearRegression()).fit(
+            [[2**60 + 7, 1], [2**61 + 5, 2]], [7, 5]
+        )
+    )
+    (folder / "rows.csv").write_text(f"id,size\n{2**60 + 7},1\n{2**61 + 5},2\n")
+    done = run("model.pkl", "--reference", "rows.csv")
+    assert 0 == done.exit_code, done.output
+    assert ({"type": "integer"}, 2**60 + 7) == (
+        entry()["input"]["properties"]["id"],
+        entry()["examples"][0]["input"]["id"],
+    )
+
+
+def test_zeros_in_front_of_a_number_are_pointed_at() -> None:
+    save(LinearRegression().fit(X[:, :2], y))
+    Path("rows.csv").write_text("zip,size\n10501,0\n00501,20\n")
+    run("model.pkl", "--reference", "rows.csv")
+    said = " ".join(Path("models.yaml").read_text().replace("#", "").split())
+    assert (
+        "- zip: rows.csv has 00501 there, and a number has no zeros in front. If the model was trained on texts, write "
+        "string."
+    ) in said
+    assert "- size:" not in said
+
+
+def last_digits(rows: Any) -> Any:
+    return np.asarray(rows) % 100
+
+
 def dates_in_numbers() -> str:
     frame = FRAME.assign(sepal_width="2024-01-01")
     frame.to_csv("rows.csv", index=False)
@@ -449,7 +513,7 @@ def test_a_model_that_answers_no_row_of_the_reference_is_not_written(folder: Pat
 
 def test_an_example_that_would_not_pass_check_is_left_out_and_this_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     save(LinearRegression().fit(X, y))
-    monkeypatch.setattr("engine.models.interview._rounded", lambda _: 7.5)
+    monkeypatch.setattr("engine.models.interview.rounded", lambda _: 7.5)
     done = run("model.pkl")
     said = "no example is written, for it would not pass check: the model answers "
     assert (0, said) == (done.exit_code, done.stderr[: len(said)])
@@ -643,6 +707,6 @@ def test_a_compressed_file_gives_its_name_to_the_model() -> None:
 
 def test_an_example_that_the_compiled_model_answers_otherwise_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     save(DecisionTreeClassifier(random_state=0).fit(X, y))
-    monkeypatch.setattr("engine.models.interview._rounded", lambda _: "nothing like it")
+    monkeypatch.setattr("engine.models.interview.rounded", lambda _: "nothing like it")
     assert 0 == run("model.pkl").exit_code
     assert "examples" not in entry()

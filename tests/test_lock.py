@@ -16,7 +16,7 @@ import pytest
 from modelling import ROW, X, y
 from serving import command
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from engine import create_app, lock_models
 from engine.errors import SpecError
@@ -132,6 +132,7 @@ def test_a_file_that_differs_from_its_pin_is_not_opened(folder: Path, monkeypatc
     assert [expected] == mistakes(create_app)
 
 
+@pytest.mark.exhaustive
 def test_the_command_that_is_named_accepts_it(folder: Path) -> None:
     (folder / "models.yaml").rename(folder / "my models.yaml")
     first = run("lock", "-m", "my models.yaml")
@@ -320,3 +321,124 @@ class LogOfFirst(RegressorMixin, BaseEstimator):
     def predict(self, rows: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore"):
             return np.log(np.asarray(rows)[:, 0])
+
+
+RECORDED = """\
+models:
+  m:
+    file: m.pkl  # the first
+    input: {type: array, items: {type: number}, minItems: 4, maxItems: 4}
+    examples:
+      - {input: [6.0, 2.7, 5.1, 1.6], result: 0, recorded: true}  # wrong on purpose
+      # one that somebody knows
+      - input: [5.1, 3.5, 1.4, 0.2]
+        result: 0
+      - recorded: true
+        result: 1  # what it said
+        input: [5.1, 3.5, 1.4, 0.2]
+"""
+ODD = X[83].tolist()
+
+
+@pytest.fixture
+def recorded(folder: Path) -> Path:
+    """A model that answers two recorded examples otherwise: 1 instead of 0, and 0 instead of 1."""
+    assert ([6.0, 2.7, 5.1, 1.6], 1) == (ODD, y[83])
+    (folder / "models.yaml").write_text(RECORDED)
+    return folder / "models.yaml"
+
+
+def test_a_recorded_example_that_fails_names_the_command_that_records_it(recorded: Path) -> None:
+    hint = "this result was recorded; if the new one is right, record it: python -m engine lock m --accept"
+    expected = [
+        f"models.yaml:6:47: error: the model answers 1, not 0; {hint}",
+        f"models.yaml:11:17: error: the model answers 0, not 1; {hint}",
+    ]
+    assert expected == mistakes(create_app)
+    assert expected == mistakes(lock_models)
+    assert not recorded.with_suffix(".lock").exists()
+
+
+def test_accepting_renews_the_recorded_results_and_nothing_else(recorded: Path) -> None:
+    done = run("lock", "m", "--accept")
+    assert (0, "") == (done.returncode, done.stderr)
+    assert done.stdout.rstrip().endswith("pinned, 2 recorded examples renewed")
+    expected = RECORDED.replace("result: 0, recorded", "result: 1, recorded").replace("result: 1  #", "result: 0  #")
+    assert expected == recorded.read_text()
+    assert [1, 0, 0] == [one["result"] for one in pins(recorded.parent)["m"]["golden"]]
+    assert 0 == run("check").returncode
+    assert run("lock", "--accept").stdout.rstrip().endswith("unchanged")
+
+
+def test_an_example_that_somebody_wrote_is_never_renewed(recorded: Path) -> None:
+    text = RECORDED.replace("        result: 0", "        result: 2")
+    recorded.write_text(text)
+    expected = ["models.yaml:9:17: error: the model answers 0, not 2"]
+    assert expected == mistakes(lambda: lock_models(accept=True))
+    assert (text, False) == (recorded.read_text(), recorded.with_suffix(".lock").exists())
+
+
+def test_a_recorded_example_that_the_new_file_does_not_take_is_told(folder: Path) -> None:
+    examples = [{"input": INSTANCE, "result": 0, "recorded": True}]
+    write_models(folder, m={"file": "m.pkl", "input": ROW, "response_method": "predict", "examples": examples})
+    joblib.dump(Refusing().fit(X, y), folder / "m.pkl")
+    (told,) = mistakes(lambda: lock_models(accept=True))
+    assert "the model fails on this example: RuntimeError: not that one" in told
+
+
+class Refusing(RegressorMixin, BaseEstimator):
+    """Answers everything but one row."""
+
+    def fit(self, rows: Any, target: Any) -> Refusing:  # noqa: ARG002
+        self.n_features_in_ = np.shape(rows)[1]
+        return self
+
+    def predict(self, rows: Any) -> Any:
+        if (np.asarray(rows) == INSTANCE).all(axis=1).any():
+            raise RuntimeError("not that one")
+        return np.zeros(len(rows))
+
+
+def test_fractions_are_recorded_with_the_digits_that_count(folder: Path) -> None:
+    joblib.dump(DecisionTreeRegressor(random_state=0).fit(X, X[:, 0] / 3), folder / "m.pkl")
+    examples = [{"input": INSTANCE, "result": 0, "recorded": True}]
+    write_models(folder, m={"file": "m.pkl", "input": ROW, "examples": examples})
+    (pinned,) = lock_models(accept=True)
+    assert 1 == pinned.renewed
+    (example,) = json.loads((folder / "models.yaml").read_text())["models"]["m"]["examples"]
+    assert float(f"{X[0, 0] / 3:.9g}") == example["result"]
+    create_app()
+
+
+def test_a_result_that_has_no_end_in_the_text_is_left_to_its_author(folder: Path) -> None:
+    joblib.dump(DecisionTreeClassifier(random_state=0).fit(X, np.c_[y, y]), folder / "m.pkl")
+    text = f"""\
+models:
+  m:
+    file: m.pkl
+    input: {{type: array, items: {{type: number}}, minItems: 4, maxItems: 4}}
+    examples:
+      - input: {INSTANCE}
+        recorded: true
+        result:
+          - 1
+          - 1
+"""
+    (folder / "models.yaml").write_text(text)
+    done = run("lock", "--accept")
+    assert (1, text) == (done.returncode, (folder / "models.yaml").read_text())
+    assert (
+        "recorded results cannot be replaced where they stand; write them yourself: models.yaml:9:11: result: [0, 0]"
+    ) in done.stderr
+    assert not (folder / "models.lock").exists()
+
+
+def test_a_new_file_is_accepted_by_the_command_that_the_error_names(recorded: Path) -> None:
+    lock_models(accept=True)
+    train(recorded.parent / "m.pkl", depth=1)
+    (told,) = mistakes(create_app)
+    named = re.search(r"accept it: python -m engine (lock .*)$", told)
+    assert named
+    assert "lock m --accept" == named[1]
+    assert 0 == run(*named[1].split()).returncode
+    create_app()

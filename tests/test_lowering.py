@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 from modelling import SPECIES, Serve, X, y
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.decomposition import PCA
 from sklearn.ensemble import (
     AdaBoostClassifier,
     AdaBoostRegressor,
@@ -22,10 +24,12 @@ from sklearn.ensemble import (
     VotingClassifier,
     VotingRegressor,
 )
+from sklearn.frozen import FrozenEstimator
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.metrics import make_scorer, recall_score
 from sklearn.mixture import GaussianMixture
-from sklearn.model_selection import FixedThresholdClassifier
+from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import ClassifierChain, MultiOutputClassifier, RegressorChain
 from sklearn.pipeline import make_pipeline
@@ -63,6 +67,28 @@ MODELS: dict[str, tuple[Any, Any]] = {
     "stack with the columns": (StackingClassifier(TWO, FOREST, cv=3, passthrough=True), SPECIES[y]),
     "stack of regressions": (StackingRegressor(LINES, cv=3), LENGTH),
     "threshold": (FixedThresholdClassifier(LogisticRegression(), threshold=0.3), BINARY),
+    "threshold of the first class": (
+        FixedThresholdClassifier(FOREST, threshold=0.4, pos_label="setosa"),
+        SPECIES[BINARY.astype(int)],
+    ),
+    "threshold of a score": (
+        FixedThresholdClassifier(LOGISTIC, threshold=0.5, pos_label="setosa", response_method="decision_function"),
+        SPECIES[BINARY.astype(int)],
+    ),
+    "threshold of what is frozen": (
+        FixedThresholdClassifier(FrozenEstimator(clone(LOGISTIC).fit(X, BINARY)), threshold=0.3),
+        BINARY,
+    ),
+    "threshold in a pipeline": (
+        make_pipeline(StandardScaler(), FixedThresholdClassifier(make_pipeline(PCA(2), FOREST), threshold=0.4)),
+        BINARY,
+    ),
+    "tuned threshold": (TunedThresholdClassifierCV(LOGISTIC, cv=3), SPECIES[BINARY.astype(int)]),
+    "tuned threshold, F1": (TunedThresholdClassifierCV(FOREST, scoring="f1", cv=3, random_state=0), BINARY),
+    "tuned threshold of the first class": (
+        TunedThresholdClassifierCV(LOGISTIC, scoring=make_scorer(recall_score, pos_label="setosa"), cv=3),
+        SPECIES[BINARY.astype(int)],
+    ),
     "vote": (VotingClassifier(TWO), SPECIES[y]),
     "vote, soft": (VotingClassifier(TWO, voting="soft"), SPECIES[y]),
     "vote, weighted": (VotingClassifier(TWO, weights=[1, 2]), SPECIES[y]),
@@ -96,6 +122,7 @@ MODELS: dict[str, tuple[Any, Any]] = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_made_of_others_is_compiled_and_right(name: str, serve: Serve) -> None:
     estimator, target = MODELS[name]
@@ -111,6 +138,7 @@ def test_a_model_made_of_others_is_compiled_and_right(name: str, serve: Serve) -
     assert predictor.facts.report.runtime != "sklearn", predictor.facts.report.trials
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("name", "method"),
     [

@@ -187,6 +187,7 @@ def test_what_an_ended_worker_has_counted_stays(serve_here: Callable[..., Server
     assert {"ended": 0, "killed": 1, "hung": 0} == restarts == server.status()["restarts"]
 
 
+@pytest.mark.exhaustive
 def test_numbers_never_fall_while_generations_change(serve_here: Callable[..., Server], tmp_path: Path) -> None:
     spec = {"routes": [{"path": "/", "response": "hi"}]}
     (tmp_path / "routes.yaml").write_text(json.dumps(spec))

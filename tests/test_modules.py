@@ -20,11 +20,11 @@ from test_worker import hear
 from engine import create_app, lock_models
 from engine.commands import cli
 from engine.errors import SpecError
+from engine.models import Snapshot, compile_models, needs_sklearn
 from engine.models import compile as compiling
-from engine.models import compile_models, needs_sklearn
 from engine.models.cache import VARIABLE
 from engine.server.http import Front
-from engine.server.snapshot import Snapshot, Source, check
+from engine.server.snapshot import Source, check
 from engine.server.worker import Follower
 from engine.spec import load
 

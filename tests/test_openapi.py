@@ -441,6 +441,9 @@ def test_what_it_says_of_answers_is_what_they_are(document: dict[str, Any], spec
                 assert str(route.response.status) in document["paths"][route.path][method.lower()]["responses"]
 
 
+HOOKED = {**os.environ, "SCHEMATHESIS_HOOKS": "rows_hooks", "PYTHONPATH": str(Path(__file__).parent)}
+
+
 @pytest.fixture
 def live(spec_folder: Path) -> Any:
     (spec_folder / "routes.yaml").write_text(SERVICE)
@@ -449,15 +452,19 @@ def live(spec_folder: Path) -> Any:
         yield server
 
 
+@pytest.mark.exhaustive
 def test_schemathesis_finds_nothing(live: Server, tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{live.port}/openapi.json"
     arguments = ["run", url, "--checks", "all", "--max-examples", "50", "--no-color", "--seed", "1"]
     tool = Path(sys.executable).with_name("schemathesis")
-    done = subprocess.run([tool, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        [tool, *arguments], cwd=tmp_path, env=HOOKED, capture_output=True, text=True, timeout=300, check=False
+    )
     assert 0 == done.returncode, done.stdout
     assert "No issues found" in done.stdout
 
 
+@pytest.mark.exhaustive
 def test_schemathesis_finds_nothing_in_a_guarded_service(
     spec_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -471,30 +478,25 @@ def test_schemathesis_finds_nothing_in_a_guarded_service(
         arguments += ["--header", "X-API-Key: key-0123456789abcdef"]
         tool = Path(sys.executable).with_name("schemathesis")
         done = subprocess.run(
-            [tool, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+            [tool, *arguments], cwd=tmp_path, env=HOOKED, capture_output=True, text=True, timeout=300, check=False
         )
     assert 0 == done.returncode, done.stdout
     assert "No issues found" in done.stdout
 
 
+@pytest.mark.exhaustive
 def test_a_generated_client_predicts(live: Server, tmp_path: Path) -> None:
     (tmp_path / "openapi.json").write_bytes(live.request("GET", "/openapi.json")[2])
     tool = Path(sys.executable).with_name("openapi-python-client")
-    arguments = [
-        "generate",
-        "--path",
-        "openapi.json",
-        "--output-path",
-        "iris_client",
-        "--meta",
-        "none",
-        "--fail-on-warning",
-    ]
+    arguments = ["generate", "--path", "openapi.json", "--output-path", "iris_client", "--meta", "none"]
     path = f"{tool.parent}:{os.environ['PATH']}"
     made = subprocess.run(
         [tool, *arguments], cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PATH": path}, check=False
     )
-    assert 0 == made.returncode, made.stdout + made.stderr
+    said = made.stdout + made.stderr
+    assert 0 == made.returncode, said
+    rows = {f"Unsupported content type {media_type}" for media_type in ("application/x-ndjson", "text/csv")}
+    assert said.count("WARNING") == sum(map(said.count, rows)), said
     program = f"""
 from iris_client import Client
 from iris_client.api.models import get_predict, post_predict

@@ -469,6 +469,7 @@ CASES = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", CASES)
 def test_what_is_written_for_a_model_passes_check_and_answers(name: str) -> None:
     """The entry says what the model takes; its example is asked by `check`, and by a request to its route."""

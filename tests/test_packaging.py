@@ -10,10 +10,12 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
 from conftest import ROOT
 from packaging.requirements import Requirement
 
 
+@pytest.mark.exhaustive
 def test_an_installed_package_runs_from_another_folder(tmp_path: Path) -> None:
     """Installed without its dependencies into a folder of its own, which comes before the editable install."""
     site, elsewhere, source = tmp_path / "site", tmp_path / "elsewhere", tmp_path / "source"

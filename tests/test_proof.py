@@ -40,6 +40,7 @@ from engine.models import steps as s
 from engine.models.candidates import CANDIDATES, Subject
 from engine.models.converting import estimator_program
 from engine.models.estimator import SklearnRuntime, inspect
+from engine.models.margins import margin_of
 from engine.models.native import NativeTrees
 from engine.models.program import Program
 from engine.models.proof import Outcome, examine, judge
@@ -68,7 +69,7 @@ class Tried:
         maker = RowMaker(self.model, self.subject.inspected.columns, learnt_ranges(estimator, walk))
         with np.errstate(all="ignore"):
             rows = maker.rows(walk, known_texts(estimator))
-            self.examination = examine(self.baseline, candidates._margin(estimator), rows)
+            self.examination = examine(self.baseline, margin_of(self.subject.inspected), rows)
 
     def program(self, name: str) -> Program:
         return CANDIDATES[name][1](self.subject)
@@ -263,6 +264,7 @@ BREAKERS = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", BREAKERS)
 def test_a_model_that_breaks_a_naive_conversion_is_served_compiled_and_right(name: str, serve: Serve) -> None:
     estimator = BREAKERS[name]
@@ -296,6 +298,7 @@ LAST = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("before", PREPROCESSING)
 @pytest.mark.parametrize("last", LAST)
 def test_a_pipeline_answers_as_scikit_learn(before: str, last: str, serve: Serve) -> None:
@@ -505,6 +508,7 @@ BOUNDED = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("form", ["object", "array"])
 @pytest.mark.parametrize(
     "last", [RandomForestRegressor(10, random_state=0), LinearRegression()], ids=["trees", "linear"]

@@ -15,11 +15,11 @@ from sklearn.ensemble import RandomForestClassifier
 
 from engine.apart import Lost, bounds
 from engine.errors import SpecError
-from engine.models import compile_models, lock_models, needs_sklearn
+from engine.models import Snapshot, compile_models, lock_models, needs_sklearn
 from engine.models.cache import VARIABLE
 from engine.server import first_check
 from engine.server.apart import check_apart
-from engine.server.snapshot import Snapshot, Source, check, stamp
+from engine.server.snapshot import Source, check, stamp
 from engine.spec import load
 
 INSTANCE = X[0].tolist()
@@ -79,8 +79,7 @@ WORKER = """
 import sys
 from pathlib import Path
 import engine.server.worker
-from engine.models import restore_models
-from engine.server.snapshot import Snapshot
+from engine.models import Snapshot, restore_models
 from engine.web import build_app
 snapshot = Snapshot.load(Path("payload").read_bytes())
 client = build_app(snapshot.spec, restore_models(snapshot.spec, snapshot.prepared)).test_client()

@@ -58,15 +58,15 @@ def iris(file: Path) -> flask.Flask:
     return app
 
 
-def test_the_sample_is_a_pickle_that_anybody_reads(iris_file: Path) -> None:
+def test_the_sample_is_a_pickle_that_anybody_reads(tutorial_file: Path) -> None:
     """As the tutorial's own server does it: in a process that knows nothing of the engine or of joblib."""
     script = "import pickle, sys; print(pickle.load(open(sys.argv[1], 'rb')).predict([[5.9, 3.0, 5.1, 1.8]]).tolist())"
     done = subprocess.run(
-        [sys.executable, "-c", script, str(iris_file)],
+        [sys.executable, "-c", script, str(tutorial_file)],
         capture_output=True,
         text=True,
         check=False,
-        cwd=iris_file.parent,
+        cwd=tutorial_file.parent,
     )
     assert ("[2]\n", "", 0) == (done.stdout, done.stderr, done.returncode)
 
@@ -110,15 +110,15 @@ def test_a_step_answers_as_flask_does(
 
 
 @pytest.fixture(scope="module")
-def iris_example(iris_file: Path, tmp_path_factory: pytest.TempPathFactory) -> flask.Flask:
+def iris_example(tutorial_file: Path, tmp_path_factory: pytest.TempPathFactory) -> flask.Flask:
     home = tmp_path_factory.mktemp("tutorial")
     (home / "build").mkdir()
-    shutil.copytree(iris_file.parent, home / "build", dirs_exist_ok=True)
+    shutil.copytree(tutorial_file.parent, home / "build", dirs_exist_ok=True)
     return example("4-iris", home / "examples" / "4-iris")
 
 
-def test_the_iris_step_answers_as_flask_does(iris_example: flask.Flask, iris_file: Path) -> None:
-    by_hand = iris(iris_file)
+def test_the_iris_step_answers_as_flask_does(iris_example: flask.Flask, tutorial_file: Path) -> None:
+    by_hand = iris(tutorial_file)
     for method in METHODS:
         for path in PATHS:
             ours = iris_example.test_client().open(path, method=method, json=INSTANCE)
@@ -133,8 +133,9 @@ def test_the_iris_step_predicts_whatever_the_content_type(content_type: str | No
     assert (200, "application/json", b'{"result":[2]}\n') == (answer.status_code, answer.content_type, answer.data)
 
 
-def test_a_thousand_random_irises_get_what_flask_gives_them(iris_example: flask.Flask, iris_file: Path) -> None:
-    ours, theirs = iris_example.test_client(), iris(iris_file).test_client()
+@pytest.mark.exhaustive
+def test_a_thousand_random_irises_get_what_flask_gives_them(iris_example: flask.Flask, tutorial_file: Path) -> None:
+    ours, theirs = iris_example.test_client(), iris(tutorial_file).test_client()
     random = np.random.default_rng(1234)
     rows = random.uniform([4, 2, 1, 0], [8, 4.5, 7, 2.6], (1_000, 4)).tolist()
     instances = [dict(zip(INSTANCE, row, strict=True)) for row in rows]

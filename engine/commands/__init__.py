@@ -11,10 +11,12 @@ import click
 from engine.commands.call import call
 from engine.commands.check import check
 from engine.commands.compile import compile_
+from engine.commands.diff import diff
 from engine.commands.init import init
 from engine.commands.lock import lock
 from engine.commands.openapi import openapi
 from engine.commands.output import fail
+from engine.commands.predict import predict
 from engine.commands.routes import routes
 from engine.commands.schema import schema
 from engine.commands.serve import serve
@@ -37,7 +39,7 @@ def cli() -> None:
     """  # noqa: D301 - \b is click's mark for a paragraph that is not wrapped
 
 
-for command in (init, serve, check, compile_, lock, routes, call, openapi, schema):
+for command in (init, serve, check, compile_, diff, lock, routes, call, predict, openapi, schema):
     cli.add_command(command)
 
 

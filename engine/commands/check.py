@@ -38,11 +38,11 @@ def check(routes: str, models: str | None, as_json: bool) -> None:
     except SpecError as error:
         if not as_json:
             raise
-        print_json({"ok": False, "diagnostics": [_diagnostic(found) for found in error.diagnostics]})
+        print_json({"ok": False, "diagnostics": [diagnostic_json(found) for found in error.diagnostics]})
         raise click.exceptions.Exit(1) from None
     warnings = sorted((*spec.warnings, *(warning for one in facts for warning in one.warnings)))
     if as_json:
-        found = [_diagnostic(warning) for warning in warnings]
+        found = [diagnostic_json(warning) for warning in warnings]
         print_json({"ok": True, "diagnostics": found, "routes": len(spec.routes), "models": list(map(asdict, facts))})
         return
     report(warnings)
@@ -73,8 +73,8 @@ def print_models(models: Iterable[Facts]) -> None:
             facts.estimator,
             facts.kind,
             _features(facts.features),
-            _classes(facts.classes),
-            _runtime(facts.report),
+            classes_of(facts),
+            runtime_of(facts.report),
             f"{facts.examples} pass" if facts.examples else "none",
         )
         for facts in models
@@ -91,7 +91,8 @@ def print_notes(models: Iterable[Facts]) -> None:
             click.echo(f"{facts.name}: {facts.note}", err=True)
 
 
-def _runtime(report: Report) -> str:
+def runtime_of(report: Report) -> str:
+    """Name a model's runtime, its proof and how much faster it is."""
     if report.instead:
         return f"{report.runtime}: {report.instead}"
     one_by_one = ", row by row" if report.one_by_one else ""
@@ -112,8 +113,10 @@ def _features(features: tuple[str, ...] | int | None) -> str:
     return str(features) if isinstance(features, int) else _few(features)
 
 
-def _classes(classes: tuple[Any, ...] | None) -> str:
-    return "" if classes is None else _few(tuple(map(str, classes)))
+def classes_of(facts: Facts) -> str:
+    """Name the classes of a model, and its threshold."""
+    listed = "" if facts.classes is None else _few(tuple(map(str, facts.classes)))
+    return "; ".join([listed, *(f"{positive} from {bar}" for positive, bar in facts.threshold.items())])
 
 
 def _few(names: tuple[str, ...], most: int = 4) -> str:
@@ -121,7 +124,8 @@ def _few(names: tuple[str, ...], most: int = 4) -> str:
     return ", ".join(names[:most]) + rest
 
 
-def _diagnostic(found: Diagnostic) -> dict[str, Any]:
+def diagnostic_json(found: Diagnostic) -> dict[str, Any]:
+    """Give a mistake or a warning as programs read it."""
     place = found.place
     return {
         "severity": found.severity,

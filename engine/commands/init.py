@@ -6,8 +6,7 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,10 +14,10 @@ from urllib.parse import quote
 import click
 
 from engine.commands.options import spec_options
-from engine.commands.output import progress
-from engine.errors import Diagnostic, EngineError, Place, SpecError
-from engine.models import Opened, Progress
-from engine.spec import Draft, Entry
+from engine.commands.output import report
+from engine.commands.planning import MistakenError, Target, Wish, check, plan
+from engine.errors import EngineError, SpecError
+from engine.spec import Draft
 
 _OPTIONS_OF_MODELS = {
     "models": "--models",
@@ -31,41 +30,6 @@ _OPTIONS_OF_MODELS = {
 _DEFAULT_PATH = "/predict"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _URL = "http://127.0.0.1:5000"
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """The two files that a spec is or will be; `given` are the options that name them to other commands."""
-
-    routes: Path
-    models: Path
-    given: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    """What is asked for: a model's file, how to read it, its name, the `path` of the route to add, and where to."""
-
-    file: Path
-    reference: Path | None
-    trusted: tuple[str, ...]
-    allow_version_mismatch: bool
-    name: str
-    path: str | None
-    target: _Target
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What is to be written, with its example, and why there is none where the compiled model answers otherwise."""
-
-    drafts: Sequence[Draft]
-    example: tuple[Any, Any] | None
-    refused: str
-
-
-class _MistakenError(SpecError):
-    """The spec would have mistakes with what is planned."""
 
 
 @click.command(short_help="Write a spec to begin with, or one for a model.")
@@ -112,7 +76,7 @@ def init(
     if not home.is_dir():
         raise EngineError(f"the folder {home} does not exist; make it first: {shlex.join(['mkdir', '-p', str(home)])}")
     given = [*(["-r", routes] * (routes != "routes.yaml")), *(["-m", str(models)] * (models is not None))]
-    target = _Target(Path(routes), Path(models) if models is not None else home / "models.yaml", tuple(given))
+    target = Target(Path(routes), Path(models) if models is not None else home / "models.yaml", tuple(given))
     if model_file is None:
         misplaced = [option for key, option in _OPTIONS_OF_MODELS.items() if context.params[key]]
         if misplaced:
@@ -125,24 +89,25 @@ def init(
     chosen = _name(name, file)
     rule, is_new = require_free(target.routes, target.models, chosen, _rule(path), _DEFAULT_PATH)
     try:
-        plan = _plan(_Wish(file, rows, trusted, allow_version_mismatch, chosen, rule if is_new else None, target))
-    except _MistakenError:
+        planned = plan(Wish(file, rows, trusted, allow_version_mismatch, chosen, rule if is_new else None, target))
+    except MistakenError:
         _say_mistaken()
         raise
-    if plan.refused:
-        click.echo(f"no example is written, for it would not pass check: {plan.refused}", err=True)
-    _write(plan.drafts, yes=yes)
-    asked = [_curl(rule, plan.example[0])] if plan.example is not None and "<" not in rule else []
+    if planned.refused:
+        click.echo(f"no example is written, for it would not pass check: {planned.refused}", err=True)
+    _write(planned.drafts, yes=yes)
+    report(planned.warnings)
+    asked = [_curl(rule, planned.example[0])] if planned.example is not None and "<" not in rule else []
     _say_next(target, asked)
 
 
-def _begin(target: _Target, *, yes: bool) -> None:
+def _begin(target: Target, *, yes: bool) -> None:
     """Write the small service."""
     from engine.spec import draft_hello
 
     drafts = draft_hello(target.routes)
     try:
-        _check(target, drafts)
+        check(target, drafts)
     except SpecError:
         _say_mistaken()
         raise
@@ -150,92 +115,8 @@ def _begin(target: _Target, *, yes: bool) -> None:
     _say_next(target, [f"curl {_URL}/hello/Ada", f"curl -d '{{\"stars\": 5}}' {_URL}/feedback"])
 
 
-def _plan(wish: _Wish) -> _Plan:
-    """Plan in another process, which runs what is in the model's file; raise `SpecError`."""
-    from engine.apart import Lost, run_apart
-
-    try:
-        with progress() as show:
-            return run_apart(_plan_here, wish, hear=show)
-    except Lost as lost:
-        doing = lost.step.removeprefix(f"{wish.name}: ")
-        raise SpecError([Diagnostic(Place(str(wish.file)), f"stopped while {doing}: {lost.why}")]) from None
-
-
-def _plan_here(wish: _Wish, progress: Progress) -> _Plan:
-    """Plan what passes `check`: without the example, where the compiled model answers it a little otherwise."""
-    from engine.models import Opened
-    from engine.models.outline import outline_model
-    from engine.spec import draft_model, name_from
-
-    folder, opened = wish.target.models.parent, Opened()
-    progress(f"asking {wish.file.name} what it takes")
-    outline = outline_model(
-        wish.file,
-        wish.reference,
-        trusted=wish.trusted,
-        allow_version_mismatch=wish.allow_version_mismatch,
-        folder=folder,
-        opened=opened,
-    )
-    reference = wish.reference if outline.form != "text" else None
-    entry = Entry(
-        name=wish.name,
-        file=name_from(folder, wish.file),
-        reference=name_from(folder, reference) if reference is not None else None,
-        outline=outline,
-        trusted=wish.trusted,
-        allow_version_mismatch=wish.allow_version_mismatch,
-    )
-    refused = ""
-    while True:
-        drafts = draft_model(wish.target.routes, wish.target.models, entry, wish.path)
-        try:
-            _check_planned(*_planned(wish.target, drafts), progress, opened)
-        except SpecError as error:
-            if entry.outline.example is None:
-                raise _MistakenError(error.diagnostics) from None
-            refused = refused or error.diagnostics[0].message
-            entry = replace(entry, outline=replace(outline, example=None))
-        else:
-            return _Plan(drafts, entry.outline.example, refused)
-
-
 def _say_mistaken() -> None:
     click.echo("with what init would write, the spec has mistakes, so nothing was written:", err=True)
-
-
-def _check(target: _Target, drafts: Sequence[Draft]) -> None:
-    """Do what `check` does, with the files as they will be; raise `SpecError`."""
-    from engine.models import open_apart
-    from engine.spec import load
-
-    routes, models, planned = _planned(target, drafts)
-    spec = load(routes, models, drafts=planned)
-    with progress() as show:
-        open_apart(spec, _check_planned, routes, models, planned, progress=show)
-
-
-def _planned(target: _Target, drafts: Sequence[Draft]) -> tuple[Path, Path | None, Mapping[Path, bytes]]:
-    """Give the two files, the second if it will be there, and what they will have in them."""
-    planned = {draft.path: draft.after for draft in drafts}
-    models = target.models if target.models in planned or target.models.exists() else None
-    return target.routes, models, planned
-
-
-def _check_planned(
-    routes: Path,
-    models: Path | None,
-    planned: Mapping[Path, bytes],
-    progress: Progress,
-    opened: Opened | None = None,
-) -> None:
-    from engine.models import compile_models
-    from engine.spec import load
-    from engine.web import build_app
-
-    spec = load(routes, models, drafts=planned)
-    build_app(spec, compile_models(spec, progress, opened))
 
 
 def _write(drafts: Sequence[Draft], *, yes: bool) -> None:
@@ -265,7 +146,7 @@ def _consents(there: Sequence[Draft]) -> bool:
     return click.confirm("Go on?", default=True)
 
 
-def _say_next(target: _Target, requests: Sequence[str]) -> None:
+def _say_next(target: Target, requests: Sequence[str]) -> None:
     commands = [shlex.join(["python", "-m", "engine", name, *target.given]) for name in ("check", "serve")]
     click.echo("\nRead the comments in what was written; then:")
     for line in (*commands, *requests):

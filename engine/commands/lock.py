@@ -8,24 +8,29 @@ import click
 
 from engine.commands.options import json_option, named_models, spec_options
 from engine.commands.output import print_json, print_table, progress
-from engine.errors import EngineError
+from engine.errors import EngineError, plural
 from engine.models import Pinned, Progress
 
 
 @click.command(short_help="Pin the models' files in models.lock.")
 @click.argument("names", metavar="[MODEL]...", nargs=-1)
+@click.option("--accept", is_flag=True, help="Renew the recorded examples in models.yaml.")
 @spec_options
 @json_option
-def lock(names: tuple[str, ...], routes: str, models: str | None, as_json: bool) -> None:
+def lock(names: tuple[str, ...], accept: bool, routes: str, models: str | None, as_json: bool) -> None:
     """Pin the models as their files are now: their SHA-256, and what they answer.
 
     Writes models.lock beside models.yaml, to be committed with it. A file that differs from its pin is not opened
     by any command. This command opens the files: run it when you trust them.
 
+    With --accept, examples that are `recorded: true` in models.yaml get the results that the model gives now. Other
+    examples are never changed: a model that answers them differently is not pinned.
+
     \b
     Examples:
       python -m engine lock
       python -m engine lock iris
+      python -m engine lock iris --accept
     """  # noqa: D301
     from engine.apart import run_apart
     from engine.models import lost_at_models
@@ -34,27 +39,37 @@ def lock(names: tuple[str, ...], routes: str, models: str | None, as_json: bool)
     spec = load(routes, models)
     named_models(spec, names)
     with progress() as show, lost_at_models(spec):
-        pinned = run_apart(_lock, routes, models, names, hear=show)
+        pinned = run_apart(_lock, routes, models, names, accept, hear=show)
     changes = [(one, _change(one)) for one in pinned]
     if as_json:
-        shown = [{"name": one.name, "sha256": one.sha256, "change": change, "was": one.was} for one, change in changes]
+        shown = [
+            {"name": one.name, "sha256": one.sha256, "change": change, "was": one.was, "renewed": one.renewed}
+            for one, change in changes
+        ]
         print_json({"lock": str(spec.lock), "models": shown})
         return
     print_table(("model", "sha256", "change"), [(one.name, one.sha256, change) for one, change in changes])
 
 
-def _lock(routes: str, models: str | None, names: tuple[str, ...], progress: Progress) -> tuple[Pinned, ...]:
+def _lock(
+    routes: str, models: str | None, names: tuple[str, ...], accept: bool, progress: Progress
+) -> tuple[Pinned, ...]:
     from engine.models import lock_models
     from engine.spec import lock_of
 
     try:
-        return lock_models(routes, models, names, progress)
+        return lock_models(routes, models, names, progress, accept=accept)
     except OSError as error:
         lock = lock_of(Path(models) if models is not None else Path(routes).parent / "models.yaml")
         raise EngineError(f"{lock} cannot be written: {error.strerror}") from None
 
 
 def _change(one: Pinned) -> str:
+    renewed = [f"{plural(one.renewed, 'recorded example')} renewed"] * bool(one.renewed)
+    return ", ".join([_change_of_pin(one), *renewed])
+
+
+def _change_of_pin(one: Pinned) -> str:
     if one.was is None:
         return "pinned"
     if one.was != one.sha256:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from engine.endpoints.components import schema_of
 from engine.endpoints.fixed import content_type, is_kept
 from engine.endpoints.problems import title
 from engine.models import Facts, ResultForm, key_of
-from engine.spec import Model, Route, parameter_schemas
+from engine.spec import Model, Route, Spec, parameter_schemas
 
 MAX_EXAMPLE = 2000
 
@@ -41,13 +42,30 @@ def fixed_answers(route: Route, method: str) -> dict[str, Any]:
 
 def prediction_schema(model: Model, facts: Facts) -> dict[str, Any]:
     """Describe the answer of a model."""
-    properties: dict[str, Any] = {"result": _list_of(_result_schema(facts))}
+    decided = {"description": _decision_text(facts)} if facts.threshold else {}
+    properties: dict[str, Any] = {"result": _list_of({**_result_schema(facts), **decided})}
     if model.output.labels is not None:
-        properties["labels"] = _list_of({"type": "string", "enum": list(model.output.labels)})
+        properties["labels"] = _list_of({"type": "string", "enum": list(model.output.labels), **decided})
     if model.output.probabilities:
         chances = {key: {"type": "number", "minimum": 0, "maximum": 1} for key in facts.keys}
         properties["probabilities"] = _list_of({"type": "object", "required": list(facts.keys), "properties": chances})
     return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def description_of(route: Route, spec: Spec, models: Mapping[str, Facts]) -> str:
+    """Say what a route is for, in its own words or those of its model, and by which threshold that answers."""
+    if route.model is None:
+        return route.description
+    words = route.description or spec.models[route.model].description
+    return "\n\n".join(filter(None, (words, _decision_text(models[route.model]))))
+
+
+def _decision_text(facts: Facts) -> str:
+    """Say from which probability a model with a threshold answers its positive class; nothing for one without."""
+    for positive, bar in facts.threshold.items():
+        other = next(key for key in facts.keys if key != positive)
+        return f"The answer is {positive} where its probability is at least {bar}, and {other} where it is less."
+    return ""
 
 
 def _result_schema(facts: Facts) -> dict[str, Any]:

@@ -20,7 +20,7 @@ class Request:
     `query` is the query string as it was sent, percent-encoded.
     `client` is the address of whoever asks, empty where somebody else may stand behind it. `is_one_of_several` tells
     whether the server has several processes that answer. `sent` is the number of bytes that a client sent for a body
-    that had to be decoded.
+    that had to be decoded. `accept` is the header of that name.
     """
 
     method: str
@@ -32,6 +32,7 @@ class Request:
     query: str = ""
     is_one_of_several: bool = False
     sent: int | None = None
+    accept: str = ""
 
     def paid(self, size: int) -> int:
         """Return how many bytes of a body count for its budget: a compressed body counts up to 20 times its size."""

@@ -9,11 +9,12 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from engine.endpoints.answers import example_of, fixed_answers, prediction_schema
+from engine.endpoints.answers import description_of, example_of, fixed_answers, prediction_schema
 from engine.endpoints.components import Components, bounded, pascal
 from engine.endpoints.joining import joined, joined_answers
 from engine.endpoints.predict import BATCH_KEY, MODEL_HEADER
 from engine.endpoints.problems import MEDIA_TYPE, title
+from engine.endpoints.rowformats import rows_in, rows_out
 from engine.jsonschemas import without_properties
 from engine.models import Facts
 from engine.spec import BUILT_IN, Model, Route, Spec, parameter_schemas, path_template, text_parameters
@@ -125,7 +126,7 @@ class _Describer:
             "summary": summary_of(route),
             "tags": list(tags_of(route)),
         }
-        if description := description_of(route, self._spec):
+        if description := description_of(route, self._spec, self._models):
             operation["description"] = description
         if route.allowed is not None:
             operation["security"] = [{name: []} for name in _SECURITY_SCHEMES]
@@ -205,7 +206,10 @@ class _Describer:
             inputs = [without_features(one.input, route) for one in model.examples]
             shown = {f"example-{number}": {"value": one} for number, one in enumerate(inputs, 1)}
             content["examples"] = shown
-        return {"required": True, "content": {"application/json": content}}
+        return {
+            "required": True,
+            "content": {"application/json": content, **rows_in(model, route, self._input(model, route.parameters))},
+        }
 
     def _answers(self, route: Route, method: str) -> dict[str, Any]:
         """Describe what a request that is right gets."""
@@ -218,7 +222,9 @@ class _Describer:
             )
             return {**answers, **kept}
         if route.model is not None:
-            content = {"application/json": {"schema": self._prediction(route), **example_of(self._model(route))}}
+            model = self._model(route)
+            content = {"application/json": {"schema": self._prediction(route), **example_of(model)}}
+            content |= rows_out(model, self._models[model.name])
             answer: dict[str, Any] = {
                 "description": "The predictions, in the order of the instances.",
                 "content": content,
@@ -258,11 +264,6 @@ def summary_of(route: Route) -> str:
         does = BUILT_IN[route.built_in][1]
         return does[0].upper() + does[1:]
     return f"Predict with the model {route.model}" if route.model is not None else route.path
-
-
-def description_of(route: Route, spec: Spec) -> str:
-    """Say what a route is for: its own words, else those of its model."""
-    return route.description or (spec.models[route.model].description if route.model is not None else "")
 
 
 def tags_of(route: Route) -> tuple[str, ...]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http import HTTPStatus
 from itertools import chain, repeat
@@ -16,15 +15,24 @@ from engine.endpoints.metrics import Meter
 from engine.endpoints.pathfeatures import PathFeatures
 from engine.endpoints.problems import FULL, Problem, overloaded, require_none, violated
 from engine.endpoints.query import QueryReader
+from engine.endpoints.rows import (
+    ANY_TYPE,
+    MEDIA_TYPES,
+    USUAL_TYPES,
+    RowCodec,
+    RowFormat,
+    Rows,
+    format_of_answer,
+    format_of_body,
+)
 from engine.errors import Overloaded, RefusedInstance
-from engine.models import Facts, Prediction, Predictor
+from engine.models import NOT_FINITE, Facts, Prediction, Predictor, is_finite
 from engine.spec import Model, Route
 from engine.validation import Path, Violation, pointer
 
 BATCH_KEY = "instances"
 # Names the model file that has answered, where the service says so (`model_header`).
 MODEL_HEADER = "X-Model"
-NOT_FINITE = "the model's answer to this instance is not a finite number"
 _NULL = b"null"
 _OK = int(HTTPStatus.OK)  # a member of an enumeration takes longer to look up
 _HEADERS = (("Content-Type", "application/json"),)
@@ -51,6 +59,7 @@ class PredictEndpoint:
         properties = model.input.document.get("properties", {})
         self._takes_batches = BATCH_KEY not in properties
         self._query = QueryReader(model.input.document)
+        self._rows = RowCodec(model, predictor.facts, route.parameters, route.limits.instances)
         self._path = PathFeatures(model.input.document, route.parameters) if route.parameters else None
 
     @property
@@ -76,14 +85,20 @@ class PredictEndpoint:
         asked = request.method in ("GET", "HEAD")
         if self._path is not None and not request.body.strip():
             request = replace(request, body=b"{}", content_type="application/json")  # the path may have all features
-        value = self._query.read(request.query) if asked else read_json(request, strict=self._strict)
-        batch = not asked and self._takes_batches and isinstance(value, dict) and BATCH_KEY in value
-        instances = self._batch(value) if batch else [value]
+        sent: RowFormat = "json" if asked or request.content_type in USUAL_TYPES else format_of_body(request)
+        rows, value = None, None
+        if sent != "json":
+            rows = self._rows.read(request, sent)
+            batch, instances, size = True, rows.instances, rows.size
+        else:
+            value = self._query.read(request.query) if asked else read_json(request, strict=self._strict)
+            batch = not asked and self._takes_batches and isinstance(value, dict) and BATCH_KEY in value
+            instances = self._batch(value) if batch else [value]
+            size = len(request.query if asked else request.body)
 
         def where(row: int) -> Path:
             return (BATCH_KEY, row) if batch else ()
 
-        size = len(request.query if asked else request.body)
         is_costly = size > self._safe_size
         if self._path is not None:
             features = self._path.read(request.path)
@@ -95,27 +110,40 @@ class PredictEndpoint:
             found = chain.from_iterable(
                 self._validator.violations(instance, where(row), budget) for row, instance in enumerate(instances)
             )
-            require_none(self._query.told(found, request.query) if asked else self._told(found, value), budget)
+            worded = self._query.told(found, request.query) if asked else self._told(found, value, rows)
+            require_none(worded, budget)
+        return self._predicted(request, instances, where, sent, rows)
+
+    def _predicted(
+        self, request: Request, instances: list[Any], where: Callable[[int], Path], sent: RowFormat, rows: Rows | None
+    ) -> Response:
+        """Answer with the predictions for valid instances, in the format that the client prefers."""
         try:
             prediction = self._ask(instances)
         except RefusedInstance as refused:
             all_refused = (refused, *refused.others)
-            told = (Violation(where(one.row), one.reason, "", ()) for one in all_refused)
-            raise violated(told, are_all=refused.are_all) from None
+            told = (
+                Violation((*where(one.row), *_within(instances[one.row], one.key)), one.reason, "", ())
+                for one in all_refused
+            )
+            raise violated(told if rows is None else map(rows.told, told), are_all=refused.are_all) from None
         except Overloaded as busy:
             raise overloaded(busy) from None
-        answer: dict[str, Any] = {"result": prediction.result}
-        if prediction.labels is not None:
-            answer["labels"] = prediction.labels
-        if prediction.probabilities is not None:
-            answer["probabilities"] = prediction.probabilities
-        body = encode_json(answer)
-        if _NULL in body and (odd := _not_finite(prediction)):  # NaN and infinity are written as null
-            raise violated(Violation(where(row), NOT_FINITE, "", ()) for row in odd)
-        return Response(_OK, self._headers, body)
+        kind = sent if request.accept in ANY_TYPE else format_of_answer(request, sent)
+        body = _as_json(prediction) if kind == "json" else b""
+        # NaN and infinity are written as null.
+        if (kind != "json" or _NULL in body) and (odd := _not_finite(prediction)):
+            told = (Violation(where(row), NOT_FINITE, "", ()) for row in odd)
+            raise violated(told if rows is None else map(rows.told, told))
+        if kind == "json":
+            return Response(_OK, self._headers, body)
+        headers = (("Content-Type", MEDIA_TYPES[kind]), *self._headers[1:])
+        return Response(_OK, headers, self._rows.write(prediction, kind))
 
-    def _told(self, violations: Iterator[Violation], value: Any) -> Iterator[Violation]:
-        """Say how several instances are sent, where an array is none or has arrays or objects in it."""
+    def _told(self, violations: Iterator[Violation], value: Any, rows: Rows | None) -> Iterator[Violation]:
+        """Name the lines of rows; say how several instances are sent, where an array is none or has others in it."""
+        if rows is not None:
+            return map(rows.told, violations)
         if not self._takes_batches or not isinstance(value, list):
             return violations
         nested = bool(value) and isinstance(value[0], list | dict)
@@ -149,18 +177,25 @@ class PredictEndpoint:
         return instances
 
 
+def _as_json(prediction: Prediction) -> bytes:
+    answer: dict[str, Any] = {"result": prediction.result}
+    if prediction.labels is not None:
+        answer["labels"] = prediction.labels
+    if prediction.probabilities is not None:
+        answer["probabilities"] = prediction.probabilities
+    return encode_json(answer)
+
+
+def _within(instance: Any, key: str | int | None) -> Path:
+    """Return the path to a feature of an instance, which is empty for one that the instance leaves out."""
+    is_there = key in instance if isinstance(instance, dict) else isinstance(instance, list) and key is not None
+    return (key,) if is_there and key is not None else ()
+
+
 def _not_finite(prediction: Prediction) -> list[int]:
     """Give the rows whose answer has a number in it that JSON does not have."""
     chances = prediction.probabilities or repeat(None)
-    return [row for row, parts in enumerate(zip(prediction.result, chances, strict=False)) if not _is_finite(parts)]
-
-
-def _is_finite(value: Any) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value)
-    if isinstance(value, dict):
-        return all(map(_is_finite, value.values()))
-    return all(map(_is_finite, value)) if isinstance(value, list | tuple) else True
+    return [row for row, parts in enumerate(zip(prediction.result, chances, strict=False)) if not is_finite(parts)]
 
 
 def _how_to_batch() -> str:

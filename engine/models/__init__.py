@@ -14,9 +14,12 @@ from engine.models.predictor import Facts, Prediction, Predictor, ResultForm, ke
 from engine.models.prepared import Opened, Prepared
 from engine.models.rehearsal import rehearse
 from engine.models.report import Report
-from engine.models.restoring import restore_models
+from engine.models.restoring import restore_alone, restore_models
+from engine.models.results import NOT_FINITE, is_finite
+from engine.models.snapshot import Snapshot
 
 __all__ = [
+    "NOT_FINITE",
     "Facts",
     "Opened",
     "Pinned",
@@ -26,7 +29,9 @@ __all__ = [
     "Progress",
     "Report",
     "ResultForm",
+    "Snapshot",
     "compile_models",
+    "is_finite",
     "key_of",
     "leave_start_folder",
     "lock_models",
@@ -36,6 +41,7 @@ __all__ = [
     "pin",
     "prepare_models",
     "rehearse",
+    "restore_alone",
     "restore_models",
     "writable_cache",
 ]

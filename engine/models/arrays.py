@@ -26,7 +26,7 @@ def array_kind(dtypes: Mapping[str, Dtype], features: Mapping[str, Feature]) -> 
     return kinds.pop() if len(kinds) == 1 else None
 
 
-def rows_maker(names: Sequence[str], kind: str, *, single: bool) -> Callable[[list[Any]], Any]:
+def rows_maker(names: Sequence[str | int], kind: str, *, single: bool) -> Callable[[list[Any]], Any]:
     """Give what makes an array of one kind from lists of cells."""
     if kind == "int":
         return lambda rows: whole_rows(rows, names)

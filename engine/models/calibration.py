@@ -10,6 +10,7 @@ from sklearn.calibration import CalibratedClassifierCV
 
 from engine.models import steps as s
 from engine.models.lowered import Lower, Lowered, NotLowered, Steps
+from engine.models.parts import thawed
 from engine.models.treemodels import known_classes
 
 
@@ -22,9 +23,7 @@ def _calibrated(model: Any, lower: Lower) -> Lowered:
 
 def _member(member: Any, lower: Lower) -> Steps:
     """Give the steps from rows to the probabilities of one classifier and its curves, one for each class but two."""
-    classifier = member.estimator
-    if type(classifier).__name__ == "FrozenEstimator":  # since scikit-learn 1.6
-        classifier = classifier.estimator
+    classifier = thawed(member.estimator)
     if len(classifier.classes_) != len(member.classes):
         raise NotLowered("CalibratedClassifierCV with a member that does not know every class")
     lowered, is_binary = lower(classifier), len(member.classes) == 2  # noqa: PLR2004

@@ -12,12 +12,12 @@ import numpy as np
 from engine.models import steps as s
 from engine.models.choosing import Chosen, choose_best, with_faster_batches
 from engine.models.converting import estimator_program, trees_graph
-from engine.models.dtypes import as_taken
-from engine.models.estimator import Inspected, SklearnRuntime, is_classifier
+from engine.models.estimator import Inspected, SklearnRuntime
 from engine.models.graphs import Graph, OnnxTrees
 from engine.models.inputs import known_inputs
 from engine.models.lowered import NotLowered
 from engine.models.lowering import lower
+from engine.models.margins import margin_of
 from engine.models.native import NativeTrees, build_library, load_library
 from engine.models.predictor import Refusal, Runtime
 from engine.models.program import Program, dump, load
@@ -60,6 +60,7 @@ class Subject:
             trees,
             probabilities=self.model.output.probabilities,
             columns=fitting.count if fitting.form == "table" else None,
+            decision=self.inspected.decision,
         )
 
 
@@ -102,6 +103,7 @@ def _graph(dtype: str) -> Callable[[Subject], Program]:
             kind,
             subject.check,
             probabilities=subject.model.output.probabilities,
+            decision=subject.inspected.decision,
         )
 
     return make
@@ -121,11 +123,16 @@ _WHOLE_GRAPHS = ("graph in float64", "graph in float32")
 def choose(model: Model, inspected: Inspected, progress: Progress) -> Chosen:
     """Try every candidate, and choose the best that is proven."""
     subject = Subject(model, inspected)
-    baseline = SklearnRuntime(inspected.estimator, model.response_method, probabilities=model.output.probabilities)
+    baseline = SklearnRuntime(
+        inspected.estimator,
+        model.response_method,
+        probabilities=model.output.probabilities,
+        decision=inspected.decision,
+    )
     progress("asking scikit-learn for its answers to the proof rows")
     with np.errstate(all="ignore"):
         walk = _walk(subject) if model.runtime != "sklearn" else None
-        rows = _rows(subject, walk)
+        rows = _row_maker(subject, walk).rows(walk, known_texts(subject.estimator))
         tried = try_out(baseline, rows)
         if model.runtime == "sklearn" or tried.is_hopeless:
             chosen = Chosen(None, None, Report("sklearn", verdict="exact", why="the spec says so"))
@@ -141,16 +148,22 @@ def choose(model: Model, inspected: Inspected, progress: Progress) -> Chosen:
     return replace(chosen, tried=tried, report=replace(chosen.report, one_by_one=tried.depends))
 
 
-def _rows(subject: Subject, walk: Walk | None) -> ProofRows:
+def usual_instances(model: Model, inspected: Inspected) -> list[Any]:
+    """Make instances that the input allows, inside the ranges that the model has seen."""
+    subject = Subject(model, inspected)
+    return _row_maker(subject, _walk(subject)).usual(known_texts(subject.estimator))
+
+
+def _row_maker(subject: Subject, walk: Walk | None) -> RowMaker:
+    """Have rows made of what the model tells of its columns."""
     columns, estimator = subject.inspected.columns, subject.estimator
     count = subject.inspected.wanted.count or 0
     categories = {place: one.categories for place, one in enumerate(known_inputs(estimator, count)) if one.categories}
-    maker = RowMaker(subject.model, columns, learnt_ranges(estimator, walk), categories)
-    return maker.rows(walk, known_texts(estimator))
+    return RowMaker(subject.model, columns, learnt_ranges(estimator, walk), categories)
 
 
 def _try_all(subject: Subject, baseline: Runtime, rows: ProofRows, walk: Walk | None, progress: Progress) -> Chosen:
-    examination = examine(baseline, _margin(subject.estimator), rows)
+    examination = examine(baseline, margin_of(subject.inspected), rows)
     accepted = [question.rows for question in examination.questions if question.answer is not None]
     if not accepted:
         return Chosen(None, None, Report("sklearn", verdict="not proven", why="there are no rows to prove it with"))
@@ -272,19 +285,3 @@ def _takes(baseline: Runtime, row: Any, value: float) -> bool:
     except Exception:  # noqa: BLE001 - it was not its validation that refused
         return True
     return True
-
-
-def _margin(estimator: Any) -> Callable[[Any], Any] | None:
-    """Say by how much scikit-learn's best class leads, from its probabilities or its decision function."""
-    respond = getattr(estimator, "predict_proba", None) or getattr(estimator, "decision_function", None)
-    if respond is None or not is_classifier(estimator):
-        return None
-
-    def margin(rows: Any) -> Any:
-        scores = np.asarray(respond(as_taken(rows)))
-        if scores.ndim == 1 or scores.shape[1] == 1:
-            return np.abs(scores.ravel())
-        ordered = np.sort(scores, axis=1)
-        return ordered[:, -1] - ordered[:, -2]
-
-    return margin

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from engine.errors import Diagnostic, SpecError
 from engine.models.cache import Cache, Entry, mode_for
 from engine.models.holding import hold, hold_golden
-from engine.models.instances import columns
 from engine.models.modelfile import ModelFile, ModelFiles, format_of, read_file
 from engine.models.modules import hash_modules
 from engine.models.native import find_compiler
@@ -104,7 +103,7 @@ def _prepare(model: Model, cache: Cache, files: ModelFiles, opened: Opened, prog
     known = {"golden": [(one.input, one.result) for one in golden]}
     prepared = take_cached(model, cache, key, file, opened.opens)
     if prepared is None:
-        prepared = _prepare_anew(model, key, file, opened, progress)
+        prepared = prepare_anew(model, key, file, opened, progress)
         prepared = replace(prepared, note=cache.distrusted(key))
     elif prepared.entry.programs and json.dumps(known["golden"]) == json.dumps(prepared.entry.facts["golden"]):
         return prepared
@@ -116,12 +115,15 @@ def _prepare(model: Model, cache: Cache, files: ModelFiles, opened: Opened, prog
     return replace(prepared, entry=entry)
 
 
-def _prepare_anew(model: Model, key: str, file: ModelFile, opened: Opened, progress: Progress) -> Prepared:
-    """Compile a model, and hold it to its examples."""
+def prepare_anew(
+    model: Model, key: str, file: ModelFile, opened: Opened, progress: Progress, *, is_held: bool = True
+) -> Prepared:
+    """Compile a model, and hold it to its examples unless its answers are another's."""
     entry, tried = _compile(model, file, opened, progress)
     progress(f"{model.name}: asking for its answers to examples")
     predictor = restore(model, Prepared(key, entry, file, file.sha256), opened)
-    hold(model.examples, predictor)
+    if is_held:
+        hold(model, predictor)
     tried.require_answer(model)
     facts = {**entry.facts, "good": tried.good, "warnings": list(tried.warnings())}
     form = result_form(model, predictor.columns, predictor)
@@ -137,28 +139,6 @@ def _prepare_anew(model: Model, key: str, file: ModelFile, opened: Opened, progr
     return Prepared(whole_key(key, modules), replace(entry, facts=facts), file, file.sha256, modules)
 
 
-def _compile_graph(model: Model, file: ModelFile, *, is_tried: bool) -> tuple[Entry, Tried]:
-    from engine.models.onnxfile import read_graph  # noqa: PLC0415 - few models are graphs
-    from engine.models.proofrows import RowMaker  # noqa: PLC0415 - not where everything is compiled
-    from engine.models.trying import Tried, try_out  # noqa: PLC0415
-
-    graph = read_graph(model, file.data)
-    tried = Tried()
-    if is_tried:
-        tried = try_out(graph.program, RowMaker(model, columns(model, graph.wanted), {}).rows(None, ()))
-    report = Report("onnx", verdict="not proven", why="the file is a graph already", one_by_one=tried.depends)
-    facts = {
-        "bytes": len(file.data),
-        "estimator": "ONNX graph",
-        "kind": graph.kind,
-        "trained_with": "",
-        "wanted": asdict(graph.wanted),
-        "wording": asdict(graph.wording),
-        "report": asdict(report),
-    }
-    return Entry(facts, {"one": dump(graph.program)}), tried
-
-
 def _compile(
     model: Model, file: ModelFile, opened: Opened, progress: Progress, *, is_tried: bool = True
 ) -> tuple[Entry, Tried]:
@@ -166,7 +146,9 @@ def _compile(
     require_reference(model)
     progress(f"{model.name}: loading")
     if model.file.suffix.lower() == ".onnx":
-        return _compile_graph(model, file, is_tried=is_tried)
+        from engine.models.onnxfile import compile_graph  # noqa: PLC0415 - few models are graphs
+
+        return compile_graph(model, file.data, is_tried=is_tried)
     from engine.models.artifacts import blaming_version  # noqa: PLC0415 - see Opened
     from engine.models.candidates import choose  # noqa: PLC0415
     from engine.models.choosing import Chosen  # noqa: PLC0415

@@ -17,6 +17,7 @@ from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, String
 from sklearn.base import is_classifier, is_clusterer, is_outlier_detector, is_regressor
 
 from engine.models import steps as s
+from engine.models.deciding import Decision
 from engine.models.graphs import Graph, OnnxTrees
 from engine.models.program import Program
 from engine.models.trees import Array, TreeTable
@@ -33,13 +34,23 @@ class NotConverted(Exception):
 
 
 def estimator_program(
-    estimator: Any, response_method: str, dtype: str, check: tuple[s.Step, ...], *, probabilities: bool
+    estimator: Any,
+    response_method: str,
+    dtype: str,
+    check: tuple[s.Step, ...],
+    *,
+    probabilities: bool,
+    decision: Decision | None = None,
 ) -> Program:
-    """Convert a whole estimator in one precision; `check` are the steps that refuse what it refuses."""
-    steps = {method: _steps_of(estimator, method) for method in [response_method] + ["predict_proba"] * probabilities}
+    """Convert a whole estimator in one precision; `check` are the steps that refuse what it refuses.
+
+    With a `decision`, that chooses the class from the probabilities in place of the graph.
+    """
+    asked = response_method if decision is None else "predict_proba"
+    steps = {method: _steps_of(estimator, method) for method in [asked] + ["predict_proba"] * probabilities}
     scores_wanted = response_method == "decision_function"
     graph = _convert(estimator, dtype, raw_scores=scores_wanted)
-    result = steps[response_method]
+    result = (*steps[asked], *(decision.steps if decision is not None else ()))
     return Program((*check, graph), result, steps["predict_proba"] if probabilities else None)
 
 

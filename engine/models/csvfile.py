@@ -20,6 +20,7 @@ from engine.validation import show
 _BOOLEANS = {"true": True, "false": False}
 _NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
 _MAX_WHOLE = 2**53
+_MAX_DIGITS = 20  # of a 64-bit integer with its sign; pandas reads longer ones as texts or floats
 _SCALARS = frozenset((bool, float, int, type(None)))
 _SEPARATORS = {";": '";"', "\t": "tabs", "|": '"|"'}
 # What pandas.read_csv takes for a missing value, and numbers that are not finite.
@@ -89,11 +90,10 @@ def read_cell(text: str) -> Any:
     if not _NUMBER.fullmatch(text):  # asked first, since most cells of a large file are numbers
         word = text.lower()
         return None if word in _GAPS else _BOOLEANS.get(word, text)
+    if text.lstrip("+-").isdigit() and len(text) <= _MAX_DIGITS:
+        return int(text)
     number = float(text)
-    if not math.isfinite(number):
-        return None
-    is_whole = text.lstrip("+-").isdigit() and abs(number) < _MAX_WHOLE
-    return int(number) if is_whole else number
+    return number if math.isfinite(number) else None
 
 
 def read_cells(texts: Sequence[str]) -> list[Any]:

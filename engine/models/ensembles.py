@@ -14,6 +14,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
 
 from engine.models import steps as s
+from engine.models.deciding import Decision
 from engine.models.lowered import Lower, Lowered, NotLowered, Steps
 from engine.models.parts import numpy_function
 from engine.models.private import private_part
@@ -117,22 +118,29 @@ def _delegating(model: Any, lower: Lower) -> Lowered:
 
 
 def _threshold(model: Any, lower: Lower) -> Lowered:
-    if getattr(model, "pos_label", None) is not None:
-        raise NotLowered("a threshold for a label")
-    if isinstance(model, TunedThresholdClassifierCV):
-        bar: float | str = model.best_threshold_
-        scorer = private_part(model, "_curve_scorer")
-        if private_part(scorer, "_get_pos_label")() is not None:
-            raise NotLowered("a threshold for a label")
-    else:
-        bar = model.threshold
-    lowered = lower(getattr(model, "estimator_", model.estimator))
+    member = getattr(model, "estimator_", model.estimator)
     methods = ("predict_proba", "decision_function") if model.response_method == "auto" else (model.response_method,)
-    method = next((name for name in methods if name in lowered.methods), methods[0])
+    method = next((name for name in methods if hasattr(member, name)), methods[0])
+    is_chance = method == "predict_proba"
+    bar, label = _tuned(model) if isinstance(model, TunedThresholdClassifierCV) else (model.threshold, model.pos_label)
     if bar == "auto":
-        bar = 0.5 if method == "predict_proba" else 0.0
-    decide = s.Choose(known_classes(model), inclusive=True, bar=float(bar))
-    return Lowered(lowered.scores, {**lowered.methods, "predict": (*lowered.rest(method), s.LastColumn(), decide)})
+        bar = 0.5 if is_chance else 0.0
+    classes = known_classes(model)
+    place = 1 if label is None else classes.tolist().index(label)
+    decision = Decision(classes, place, float(bar))
+    if is_chance:
+        decide = decision.steps
+    else:  # a score speaks for the second class, its negative for the first
+        against: Steps = (s.Column(), s.Arithmetic("multiply", np.array([-1.0, 1.0])))
+        decide = (*against, *decision.steps)
+    lowered = lower(member)
+    return Lowered(lowered.scores, {**lowered.methods, "predict": (*lowered.rest(method), *decide)})
+
+
+def _tuned(model: Any) -> tuple[Any, Any]:
+    """Give the threshold that was found, and the positive class that the score asks for, None for the second."""
+    scorer = private_part(model, "_curve_scorer")
+    return model.best_threshold_, private_part(scorer, "_get_pos_label")()
 
 
 def _transformed_target(model: Any, lower: Lower) -> Lowered:

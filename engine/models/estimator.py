@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from scipy import sparse
@@ -19,9 +19,19 @@ from sklearn.utils.validation import check_is_fitted
 
 from engine.errors import SpecError, plural
 from engine.models.blame import blamed_column
+from engine.models.decidable import decision_for
+from engine.models.deciding import Decision
 from engine.models.dtypes import as_taken
 from engine.models.instances import Columns, Wanted, columns
-from engine.models.parts import count_of, first_of, is_foreign, names_of, numpy_function, parts_of
+from engine.models.parts import (
+    count_of,
+    first_of,
+    is_foreign,
+    last_of,
+    names_of,
+    numpy_function,
+    parts_of,
+)
 from engine.models.predictor import Answer, Refusal, Wording, key_of
 from engine.models.training import trained_on
 from engine.spec import RESPONSE_METHODS, Model
@@ -31,28 +41,38 @@ _NUMERICAL_LIBRARIES = ("joblib", "numpy", "pandas", "scipy")
 
 
 class SklearnRuntime:
-    """Answers by an estimator's response method, with probabilities where the spec wants them."""
+    """Answers by an estimator's response method, with probabilities where the spec wants them.
 
-    def __init__(self, estimator: Any, response_method: str, *, probabilities: bool) -> None:
+    With a `decision`, that chooses the class from the probabilities.
+    """
+
+    def __init__(
+        self, estimator: Any, response_method: str, *, probabilities: bool, decision: Decision | None = None
+    ) -> None:
         # A row of numbers goes in without its columns' names, which are checked once, when the spec is compiled.
         warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
         self._estimator = estimator
         self._respond = getattr(estimator, response_method)
         self._flat = response_method == "predict" and has_flat_classes(estimator)
         self._probabilities = probabilities
+        self._decision = decision
 
     def __call__(self, rows: Any) -> Answer:
         """Answer; raise `Refusal` for rows that scikit-learn refuses."""
         try:
             rows = as_taken(rows)
             with np.errstate(over="ignore", invalid="ignore"):  # scikit-learn checks for infinity after its casts
-                answer = _listed(self._respond(rows), flat=self._flat)
-                chances = self._estimator.predict_proba(rows).tolist() if self._probabilities else None
+                needs_chances = self._probabilities or self._decision is not None
+                chances = self._estimator.predict_proba(rows) if needs_chances else None
+                if self._decision is None:
+                    answer = _listed(self._respond(rows), flat=self._flat)
+                else:
+                    answer = self._decision(chances).tolist()
         except (ValueError, TypeError) as error:
             if not _is_refusal(error):
                 raise
             raise Refusal(clip(str(error).strip().partition("\n")[0], 300), blamed_column(error)) from error
-        return Answer(answer, chances)
+        return Answer(answer, np.asarray(chances).tolist() if self._probabilities else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +85,14 @@ class Inspected:
     wording: Wording
     title: str
     kind: str
+    decision: Decision | None = None
+
+    def respond(self, model: Model) -> Callable[[Any], Any]:
+        """Give what answers rows as the model is served: the estimator's response method, or its decision."""
+        decision = self.decision
+        if decision is None:
+            return cast("Callable[[Any], Any]", getattr(self.estimator, model.response_method))
+        return lambda rows: decision(self.estimator.predict_proba(rows))
 
 
 def inspect(model: Model, estimator: Any) -> Inspected:
@@ -79,20 +107,23 @@ def inspect(model: Model, estimator: Any) -> Inspected:
     _require_method(model, estimator)
     labels = _labels(model, estimator, classes)
     keys = labels or (tuple(map(key_of, classes)) if classes else ())
-    return Inspected(
-        estimator, wanted, fitting, Wording(classes, labels, keys), title_of(estimator), kind_of(estimator)
-    )
+    wording, kind = Wording(classes, labels, keys), kind_of(estimator)
+    decision = decision_for(model, estimator, wording, kind)
+    return Inspected(estimator, wanted, fitting, wording, title_of(estimator), kind, decision)
 
 
 def require_training(model: Model, estimator: Any) -> None:
-    """Raise `SpecError` for an estimator that was never fitted."""
+    """Raise `SpecError` for an estimator of scikit-learn's own that was never fitted.
+
+    A class of somebody's own may keep what it has learnt under any name.
+    """
+    if is_foreign(last_of(estimator)):
+        return
     try:
         check_is_fitted(estimator)
     except NotFittedError:
         message = f"the {type(estimator).__name__} in the file is not trained; call fit before you save it"
         raise model.error(message, "file") from None
-    except (AttributeError, TypeError):  # an object that is no scikit-learn estimator cannot be asked
-        pass
 
 
 def _require_fitting_form(model: Model, estimator: Any, wanted: Wanted, fitting: Columns) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,13 +14,51 @@ from engine.spec import Example, Model
 from engine.validation import Validator, show
 
 EXAMPLE_TOLERANCE = 1e-6
+RECORDED_DIGITS = 9
 GOLDEN_TOLERANCE = 2e-5  # a compiled model may be close, instead of exact
 
 
-def hold(examples: Iterable[Example], predictor: Predictor) -> None:
-    """Run examples; raise `SpecError` with each that gets another result than its own."""
-    if mistakes := [found for example in examples for found in _try(example, predictor, EXAMPLE_TOLERANCE)]:
+def hold(model: Model, predictor: Predictor) -> None:
+    """Run a model's examples; raise `SpecError` with each that gets another result than its own."""
+    hint = f"; this result was recorded; if the new one is right, record it: {model.lock_command}"
+    mistakes: list[Diagnostic] = []
+    for example in model.examples:
+        found = _try(example, predictor, EXAMPLE_TOLERANCE)
+        mistakes += [replace(one, message=one.message + hint) for one in found] if example.recorded else found
+    if mistakes:
         raise SpecError(mistakes)
+
+
+def renewed_results(model: Model, predictor: Predictor) -> dict[int, Any]:
+    """Give the model's own results for its recorded examples that it answers otherwise now, by their places.
+
+    An example that it does not answer is left as it is, for `hold` to tell.
+    """
+    answers = {
+        place: own_answer(predictor, example.input)
+        for place, example in enumerate(model.examples)
+        if example.recorded and _try(example, predictor, EXAMPLE_TOLERANCE)
+    }
+    return {place: rounded(answer[0]) for place, answer in answers.items() if answer is not None}
+
+
+def own_answer(predictor: Predictor, instance: Any) -> list[Any] | None:
+    """Give the model's result in a list, or None where it refuses, fails or says what JSON cannot hold."""
+    try:
+        result = predictor([instance]).result
+        json.dumps(result, allow_nan=False)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - a model may raise anything
+        return None
+    return result
+
+
+def rounded(result: Any) -> Any:
+    """Leave a fraction the digits that an example is compared by, and some more."""
+    if isinstance(result, list):
+        return list(map(rounded, result))
+    return float(f"{result:.{RECORDED_DIGITS}g}") if isinstance(result, float) else result
 
 
 def hold_golden(model: Model, golden: Sequence[Example], predictor: Predictor) -> None:

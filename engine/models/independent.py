@@ -46,7 +46,7 @@ def require_trained_dtypes(model: Model, inspected: Inspected) -> None:
     """Raise `DtypesNeeded` where the estimator answers other than to rows built as a training script would."""
     if inspected.columns.names is None:
         return
-    respond = getattr(inspected.estimator, model.response_method)
+    respond = inspected.respond(model)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         pairs = [pair for pair in _pairs(model, inspected) if pair is not None]

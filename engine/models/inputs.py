@@ -12,7 +12,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from engine.models.dtypes import Dtype
-from engine.models.parts import booster_dtypes, dtype_of_values, parts_of, steps_of
+from engine.models.parts import booster_dtypes, dtype_of_values, parts_of, steps_of, thawed
 from engine.models.selections import selections
 
 _SCALERS = ("MaxAbsScaler", "MinMaxScaler", "RobustScaler", "StandardScaler")
@@ -94,6 +94,7 @@ def takes_texts(part: Any) -> bool:
 
 def _look(part: Any, flow: _Flow) -> _Flow:
     """Note what a part tells of the columns that reach it; give those that go on from it."""
+    part = thawed(part)
     for kind, look in _PARTS.items():
         if isinstance(part, kind):
             return look(part, flow)

@@ -20,6 +20,7 @@ from engine.models.arrays import (
     required_converter,
     rows_maker,
 )
+from engine.models.bulk import TEXTS, Bulk, array_bulk, cells_bulk, table_bulk
 from engine.models.dtypes import NAN, Dtype, Feature, Table, from_schema, makers
 from engine.models.features import default_of, dtype_of_column, feature_of
 from engine.spec import Model
@@ -64,7 +65,8 @@ class Columns:
 
     `count` is their number, None where that is unknown; `form` tells an array from a table, from objects as they are
     and from a list of texts; `texts` are the columns of a table that are not numbers, and `dtypes` those of its
-    columns; `array` is the dtype of an array; `gaps` tells whether a value may be missing.
+    columns; `array` is the dtype of an array; `gaps` tells whether a value may be missing. `bulk` makes the same rows
+    of whole columns, where it can.
     """
 
     convert: Convert
@@ -75,6 +77,7 @@ class Columns:
     gaps: bool = True
     dtypes: Mapping[str, Dtype] = field(default_factory=dict)
     array: str = "float64"
+    bulk: Bulk | None = None
 
 
 def columns(model: Model, wanted: Wanted) -> Columns:
@@ -91,7 +94,9 @@ def columns(model: Model, wanted: Wanted) -> Columns:
         gaps = any("null" in types_of(part, model.input.document) for part in _array_parts(model))
         kind = _kind_of_items(model, wanted)
         array = array_dtype(kind, single=wanted.single)
-        return Columns(_array_converter(model, wanted, kind), None, count, gaps=gaps, array=array)
+        places = range(count or 0)
+        bulk = array_bulk(places, dict.fromkeys(places, NAN), places, kind, single=wanted.single) if count else None
+        return Columns(_array_converter(model, wanted, kind), None, count, gaps=gaps, array=array, bulk=bulk)
     if types == {"number"}:
         if count not in (None, 1):
             raise model.error(f"the model takes {count} features, and an instance that is a number is one", "input")
@@ -99,12 +104,13 @@ def columns(model: Model, wanted: Wanted) -> Columns:
         kind = "int" if is_whole(document, document) and not wanted.casts else "float"
         make = rows_maker(("the number",), kind, single=wanted.single)
         convert = lambda instances: make([(cell,) for cell in instances])  # noqa: E731
-        return Columns(convert, None, 1, gaps=False, array=array_dtype(kind, single=wanted.single))
+        bulk = array_bulk((0,), {0: NAN}, (0,), kind, single=wanted.single)
+        return Columns(convert, None, 1, gaps=False, array=array_dtype(kind, single=wanted.single), bulk=bulk)
     if types == {"string"}:
         if count is not None:
             what = f"the model takes {plural(count, 'feature')}, not texts; its input is an object or an array"
             raise model.error(what, "input", "type")
-        return Columns(list, None, None, "texts", gaps=False)
+        return Columns(list, None, None, "texts", gaps=False, bulk=TEXTS)
     raise model.error(
         "the input must say what an instance is: type: object, array, number or string, one of them", "input", "type"
     )
@@ -173,7 +179,8 @@ def _table(
         nothing = np.full(len(instances), None, object) if has_unused else None
         return Table({name: made.get(name, nothing) for name in order}, dtypes)
 
-    return Columns(convert, order, len(order), "table", _texts(model, order), dtypes=dtypes)
+    bulk = table_bulk(dtypes, missing, features)
+    return Columns(convert, order, len(order), "table", _texts(model, order), dtypes=dtypes, bulk=bulk)
 
 
 def _array(
@@ -185,7 +192,8 @@ def _array(
             name: defaults[name] if name in features and features[name].types <= _NUMERIC else _none(defaults[name])
             for name in order
         }
-        return Columns(cells_converter(order, missing, set(features)), order, len(order), dtypes=dtypes, array="object")
+        convert, bulk = cells_converter(order, missing, set(features)), cells_bulk(order, missing, set(features))
+        return Columns(convert, order, len(order), dtypes=dtypes, array="object", bulk=bulk)
     kind = "float" if wanted.casts else array_kind(dtypes, features) or "float"
     gaps = len(features) < len(order) or any(feature.gaps for feature in features.values())
     make = rows_maker(order, kind, single=wanted.single)
@@ -193,7 +201,9 @@ def _array(
         defaults = {name: defaults[name] if name in features else 0 for name in order}
     is_whole_row = not gaps and all(defaults[name] is NAN for name in order)
     convert = required_converter(order, make) if is_whole_row else filled_converter(order, defaults, make, features)
-    return Columns(convert, order, len(order), gaps=gaps, dtypes=dtypes, array=array_dtype(kind, single=wanted.single))
+    by_columns = array_bulk(order, defaults, features, kind, single=wanted.single)
+    array = array_dtype(kind, single=wanted.single)
+    return Columns(convert, order, len(order), gaps=gaps, dtypes=dtypes, array=array, bulk=by_columns)
 
 
 def column_order(model: Model, wanted: Wanted) -> tuple[str, ...]:
@@ -274,6 +284,5 @@ def _array_converter(model: Model, wanted: Wanted, kind: str) -> Convert:
             instances = [[NAN if cell is None else cell for cell in instance] for instance in instances]
         return make(list(instances))
 
-    names = [f"item {place}" for place in range(count or 0)]
-    make = rows_maker(names, kind, single=wanted.single)
+    make = rows_maker(range(count or 0), kind, single=wanted.single)
     return convert

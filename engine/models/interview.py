@@ -11,6 +11,7 @@ from typing import Any
 from engine.errors import SpecError
 from engine.models.compile import uncompiled
 from engine.models.dtypes import DtypesNeeded
+from engine.models.holding import own_answer, rounded
 from engine.models.modelfile import ModelFile
 from engine.models.predictor import Predictor
 from engine.models.prepared import Opened
@@ -18,7 +19,6 @@ from engine.spec import Model, Outline, bare_model
 
 MAX_RESULT = 500
 MAX_ASKED = 100
-_DIGITS = 9
 
 
 class Interview:
@@ -43,12 +43,12 @@ class Interview:
             features = tuple(replace(one, gaps=one.gaps and one.name not in refused) for one in outline.features)
             outline = replace(outline, features=features)
         predict = self._predictor(outline)
-        answer = _answer(predict, instance) if instance is not None else None
+        answer = own_answer(predict, instance) if instance is not None else None
         if answer is None:
             return outline
         if isinstance(answer[0], list) and outline.classes is not None:  # several classes at once
             outline = replace(outline, classes=None, probabilities=False)
-        result = _rounded(answer[0])
+        result = rounded(answer[0])
         is_short = len(json.dumps(result)) <= MAX_RESULT
         return replace(outline, example=(instance, result)) if is_short else outline
 
@@ -79,29 +79,10 @@ def refused_gaps(predict: Predictor, outline: Outline, instance: Mapping[str, An
     while waiting:
         names = waiting.pop()
         asked += 1
-        if asked <= MAX_ASKED and _answer(predict, {**instance, **dict.fromkeys(names)}) is not None:
+        if asked <= MAX_ASKED and own_answer(predict, {**instance, **dict.fromkeys(names)}) is not None:
             continue
         if len(names) == 1 or asked > MAX_ASKED:
             refused.update(names)
         else:
             waiting += [names[: len(names) // 2], names[len(names) // 2 :]]
     return refused if refused or asked == 1 else set(gaps)
-
-
-def _answer(predict: Predictor, instance: Any) -> list[Any] | None:
-    """Give the model's result in a list, or None where it refuses, fails or says what JSON cannot hold."""
-    try:
-        result = predict([instance]).result
-        json.dumps(result, allow_nan=False)
-    except MemoryError:
-        raise
-    except Exception:  # noqa: BLE001 - a model may raise anything
-        return None
-    return result
-
-
-def _rounded(result: Any) -> Any:
-    """Leave a fraction the digits that an example is compared by, and some more."""
-    if isinstance(result, list):
-        return list(map(_rounded, result))
-    return float(f"{result:.{_DIGITS}g}") if isinstance(result, float) else result

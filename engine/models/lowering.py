@@ -15,6 +15,7 @@ from sklearn import linear_model
 
 from engine.models import steps as s
 from engine.models.calibration import CALIBRATED
+from engine.models.deciding import Decision
 from engine.models.ensembles import ENSEMBLES
 from engine.models.kernels import KERNEL_MACHINES
 from engine.models.lowered import Lower, Lowered, NotLowered, Steps
@@ -29,13 +30,24 @@ Trees = Callable[[TreeTable], s.Step]
 
 
 def lower(
-    estimator: Any, response_method: str, trees: Trees, *, probabilities: bool, columns: int | None = None
+    estimator: Any,
+    response_method: str,
+    trees: Trees,
+    *,
+    probabilities: bool,
+    columns: int | None = None,
+    decision: Decision | None = None,
 ) -> Program:
     """Make the program of a fitted estimator; `trees` makes the step that walks a tree ensemble.
 
-    Rows are arrays, or tables of so many `columns`.
+    Rows are arrays, or tables of so many `columns`. With a `decision`, that chooses the class from the probabilities in
+    place of the estimator.
     """
-    program = _lower(estimator, response_method, trees, probabilities=probabilities)
+    if decision is None:
+        program = _lower(estimator, response_method, trees, probabilities=probabilities)
+    else:
+        program = _lower(estimator, "predict_proba", trees, probabilities=probabilities)
+        program = replace(program, result=(*program.result, *decision.steps))
     return program if columns is None else replace(program, scores=_of_table(program.scores, np.arange(columns)))
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from engine.errors import plural
 from engine.models import steps as s
+from engine.models.cache import Entry
+from engine.models.deciding import decision_of
 from engine.models.graphs import Graph, open_session, rows_at_once
 from engine.models.instances import Columns, Wanted, columns
 from engine.models.predictor import Wording, key_of
-from engine.models.program import Program
+from engine.models.program import Program, dump
+from engine.models.proofrows import RowMaker
+from engine.models.report import Report
+from engine.models.trying import Tried, try_out
 from engine.models.zipmap import without_zipmap
 from engine.spec import Model
 from engine.validation import clip, show
@@ -51,18 +56,40 @@ def read_graph(model: Model, data: bytes) -> GraphFile:
     classes = loaded.classes
     result = _result(model, len(outputs), is_classifier=is_classifier)
     chances = (s.Pick(1),) if model.output.probabilities and len(outputs) > 1 else None
-    _require_tensors(model, outputs, needs_probabilities=chances is not None)
     if model.output.probabilities and classes is None:
         raise model.error("the graph has no probabilities of numbered classes", "output", "probabilities")
     labels = _labels(model, classes)
-    keys = labels or tuple(map(key_of, classes or ()))
+    wording = Wording(classes, labels, labels or tuple(map(key_of, classes or ())))
+    kind = "classifier" if is_classifier else "regressor"
+    if model.threshold is not None and is_classifier and classes is None:
+        raise model.error("the graph does not tell its classes, so it can have no threshold", "threshold")
+    decision = decision_of(model, wording, kind)
+    _require_tensors(model, outputs, needs_probabilities=chances is not None or decision is not None)
+    if decision is not None:
+        result = (s.Pick(1), *decision.steps)
     check: tuple[s.Step, ...] = () if texts else (s.Check(missing=True, dtype=dtype),)
-    count = 1 if chances is None and model.response_method == "predict" else 2
-    graph = Graph(np.frombuffer(loaded.data, np.uint8), dtype, count)
-    program = Program((*check, graph), result, chances)
-    return GraphFile(
-        wanted, fitting, Wording(classes, labels, keys), "classifier" if is_classifier else "regressor", program
-    )
+    is_label_only = chances is None and decision is None and model.response_method == "predict"
+    graph = Graph(np.frombuffer(loaded.data, np.uint8), dtype, 1 if is_label_only else 2)
+    return GraphFile(wanted, fitting, wording, kind, Program((*check, graph), result, chances))
+
+
+def compile_graph(model: Model, data: bytes, *, is_tried: bool) -> tuple[Entry, Tried]:
+    """Make the cache's entry of a graph; unless `is_tried`, it is not asked anything."""
+    graph = read_graph(model, data)
+    tried = Tried()
+    if is_tried:
+        tried = try_out(graph.program, RowMaker(model, columns(model, graph.wanted), {}).rows(None, ()))
+    report = Report("onnx", verdict="not proven", why="the file is a graph already", one_by_one=tried.depends)
+    facts = {
+        "bytes": len(data),
+        "estimator": "ONNX graph",
+        "kind": graph.kind,
+        "trained_with": "",
+        "wanted": asdict(graph.wanted),
+        "wording": asdict(graph.wording),
+        "report": asdict(report),
+    }
+    return Entry(facts, {"one": dump(graph.program)}), tried
 
 
 def outline_graph(model: Model, data: bytes) -> tuple[int | None, bool, tuple[Any, ...] | None]:

@@ -20,7 +20,7 @@ from engine.models.inputs import Known, known_inputs, known_of_mappings, takes_t
 from engine.models.interview import Interview
 from engine.models.lowering import lower
 from engine.models.modelfile import ModelFile, read_file
-from engine.models.parts import as_declared, first_of, takes_mappings
+from engine.models.parts import as_declared, first_of, has_threshold, last_of, takes_mappings
 from engine.models.plausible import as_written, plausible_instance
 from engine.models.prepared import Opened
 from engine.models.ranges import known_texts, learnt_ranges
@@ -116,6 +116,7 @@ def _seen_estimator(model: Model, file: ModelFile, opened: Opened, *, allow_vers
         is_outlier_detector=method == "predict" and kind_of(estimator) == "outlier detector",
         classes=classes,
         probabilities=classes is not None and hasattr(estimator, "predict_proba"),
+        has_threshold=has_threshold(last_of(estimator)),
     )
     if takes_mappings(estimator):
         known = known_of_mappings(first_of(estimator))
@@ -218,4 +219,4 @@ def _feature(name: str, known: Known, column: Column | None) -> Feature:
         return Feature(name=name, gaps=gaps)
     is_bounded = column.kind in ("number", "integer") and column.numbers
     low, high = map(as_written, (column.low, column.high)) if is_bounded else (None, None)
-    return Feature(name=name, kind=column.kind, minimum=low, maximum=high, gaps=gaps)
+    return Feature(name=name, kind=column.kind, minimum=low, maximum=high, gaps=gaps, padded=column.padded)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -79,6 +80,30 @@ def first_of(estimator: Any) -> Any:
     while isinstance(estimator, Pipeline) or hasattr(estimator, "best_estimator_"):
         estimator = steps_of(estimator)[0] if isinstance(estimator, Pipeline) else estimator.best_estimator_
     return estimator
+
+
+def last_of(estimator: Any) -> Any:
+    """Give the part that answers: a pipeline's last step, in what a search has found or what is frozen."""
+    while True:
+        estimator = thawed(estimator)
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif isinstance(estimator, Pipeline):
+            estimator = estimator.steps[-1][1]
+        else:
+            return estimator
+
+
+def thawed(part: Any) -> Any:
+    """Give what a FrozenEstimator, which scikit-learn has since 1.6, keeps from being trained again."""
+    while type(part).__name__ == "FrozenEstimator":
+        part = part.estimator
+    return part
+
+
+def has_threshold(part: Any) -> bool:
+    """Tell whether a classifier compares a score with a threshold of its own."""
+    return isinstance(part, FixedThresholdClassifier | TunedThresholdClassifierCV)
 
 
 def takes_mappings(estimator: Any) -> bool:

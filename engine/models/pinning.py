@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -12,13 +11,13 @@ from typing import Any
 
 from engine.errors import Diagnostic, SpecError
 from engine.models.compile import Progress, uncompiled
-from engine.models.holding import hold
+from engine.models.holding import hold, own_answer, renewed_results
 from engine.models.modelfile import ModelFile, format_of, read_file
 from engine.models.modules import hash_modules
 from engine.models.predictor import Predictor
 from engine.models.prepared import Opened
 from engine.models.reference import reference_instances
-from engine.spec import Model, Spec, load, write_pins
+from engine.spec import Model, Spec, load, write_pins, write_results
 
 GOLDEN = 10
 
@@ -28,12 +27,16 @@ _LIBRARIES["skops"] = ("numpy", "scikit-learn", "skops")
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """What became of a model's pin: `was` is its SHA-256 before, or None, and `anew` is what else has changed in it."""
+    """What became of a model's pin: `was` is its SHA-256 before, or None, and `anew` is what else has changed in it.
+
+    `renewed` is how many of its recorded examples have another result now.
+    """
 
     name: str
     sha256: str
     was: str | None
     anew: tuple[str, ...] = ()
+    renewed: int = 0
 
 
 def lock_models(
@@ -41,8 +44,12 @@ def lock_models(
     models: str | Path | None = None,
     names: Iterable[str] = (),
     progress: Progress = lambda _: None,
+    *,
+    accept: bool = False,
 ) -> tuple[Pinned, ...]:
     """Pin models as their files are now, all of them or the named ones, in the models.lock beside models.yaml.
+
+    With `accept`, the recorded examples in models.yaml get the results that the models give now.
 
     This opens the files, to ask each model for its golden answers. Raises `SpecError` for a spec with mistakes
     or a model that cannot be loaded, `KeyError` for a name that is no model's, `OSError` where the lock cannot be
@@ -53,65 +60,67 @@ def lock_models(
     if not chosen:
         chosen = list(spec.models.values())
         spec = replace(spec, pins={})
-    return pin(spec, {model.name: read_file(model) for model in chosen}, Opened(), progress)
+    return pin(spec, {model.name: read_file(model) for model in chosen}, Opened(), progress, accept=accept)
 
 
-def pin(spec: Spec, files: Mapping[str, ModelFile], opened: Opened, progress: Progress) -> tuple[Pinned, ...]:
-    """Pin the models of a spec whose files are given, and keep every other pin."""
+def pin(
+    spec: Spec, files: Mapping[str, ModelFile], opened: Opened, progress: Progress, *, accept: bool = False
+) -> tuple[Pinned, ...]:
+    """Pin the models of a spec whose files are given, and keep every other pin; with `accept`, renew their examples."""
     found: list[Diagnostic] = []
     pins: dict[str, dict[str, Any]] = {name: one.node.plain for name, one in spec.pins.items()}
+    renewed: dict[str, dict[int, Any]] = {}
     for name, file in files.items():
         progress(f"{name}: asking for its golden answers")
+        model = replace(spec.models[name], pin=None)
         try:
-            pins[name] = _pin(replace(spec.models[name], pin=None), file, opened)
+            predictor = uncompiled(model, file, opened)
+            renewed[name] = renewed_results(model, predictor) if accept else {}
+            pins[name] = _pin(_with_results(model, renewed[name]), file, opened, predictor)
         except SpecError as error:
             found += error.diagnostics
     if found:
         raise SpecError(found)
+    write_results(spec.models, renewed)
     if spec.lock is not None:
         write_pins(spec.lock, pins)
-    return tuple(_pinned(spec.models[name], pins[name]) for name in files)
+    return tuple(_pinned(spec.models[name], pins[name], len(renewed[name])) for name in files)
 
 
-def _pinned(model: Model, pin: Mapping[str, Any]) -> Pinned:
+def _pinned(model: Model, pin: Mapping[str, Any], renewed: int) -> Pinned:
     before = model.pin.node.plain if model.pin is not None else pin
     anew = tuple(key for key in ("golden", "libraries", "modules") if before.get(key, {}) != pin.get(key, {}))
-    return Pinned(model.name, pin["sha256"], model.pin.sha256 if model.pin is not None else None, anew)
+    return Pinned(model.name, pin["sha256"], model.pin.sha256 if model.pin is not None else None, anew, renewed)
 
 
-def _pin(model: Model, file: ModelFile, opened: Opened) -> dict[str, Any]:
+def _pin(model: Model, file: ModelFile, opened: Opened, predictor: Predictor) -> dict[str, Any]:
     kind = format_of(model.file)
-    golden = _golden(model, file, opened)
     modules = hash_modules(opened.modules(model, file))
     return {
         "sha256": file.sha256,
         "format": kind,
         "libraries": {library: version(library) for library in _LIBRARIES[kind]},
         **({"modules": modules} if modules else {}),
-        "golden": golden,
+        "golden": _golden(model, predictor),
     }
 
 
-def _golden(model: Model, file: ModelFile, opened: Opened) -> list[dict[str, Any]]:
+def _golden(model: Model, predictor: Predictor) -> list[dict[str, Any]]:
     """Ask the model, as its file has it, for its answers to its examples and to the first rows of its reference.
 
     Raises `SpecError` for an example that it answers otherwise.
     """
-    predict = uncompiled(model, file, opened)
-    hold(model.examples, predict)
+    hold(model, predictor)
     valid = model.input.validator().is_valid
     instances = chain((example.input for example in model.examples), filter(valid, reference_instances(model)))
-    asked = (_answer(predict, instance) for instance in islice(instances, GOLDEN))
-    return [answer for answer in asked if answer is not None]
+    asked = ((instance, own_answer(predictor, instance)) for instance in islice(instances, GOLDEN))
+    return [{"input": instance, "result": answer[0]} for instance, answer in asked if answer is not None]
 
 
-def _answer(predict: Predictor, instance: Any) -> dict[str, Any] | None:
-    """Give an instance with its result, or None where the model refuses it or says what JSON cannot hold."""
-    try:
-        answer = {"input": instance, "result": predict([instance]).result[0]}
-        json.dumps(answer, allow_nan=False)
-    except MemoryError:
-        raise
-    except Exception:  # noqa: BLE001 - a model may raise anything
-        return None
-    return answer
+def _with_results(model: Model, results: Mapping[int, Any]) -> Model:
+    """Put other results into a model's examples, by their places."""
+    examples = enumerate(model.examples)
+    return replace(
+        model,
+        examples=tuple(replace(one, result=results[place]) if place in results else one for place, one in examples),
+    )

@@ -44,7 +44,8 @@ class Facts:
     `keys` what its probabilities are called; `result` is the form of one result, None where that is not known;
     `largest` is the largest number that is taken in a column, None where that is not known; `trained_with` is the
     version of scikit-learn that saved the model; `report` is how its runtime was chosen, `warnings` are what people
-    should know of the model, and `note` says why what was compiled before is not used.
+    should know of the model, and `note` says why what was compiled before is not used. `threshold` is that of the
+    spec, by the positive class's key.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Facts:
     note: str
     warnings: tuple[Diagnostic, ...] = ()
     dtypes: Mapping[str, str] = field(default_factory=dict)
+    threshold: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def hash(self) -> str:
@@ -141,6 +143,12 @@ class Wording:
     labels: tuple[str, ...] | None
     keys: tuple[str, ...]
 
+    @classmethod
+    def restored(cls, facts: Mapping[str, Any]) -> Wording:
+        """Make the record that JSON kept."""
+        classes, labels = (None if values is None else tuple(values) for values in (facts["classes"], facts["labels"]))
+        return cls(classes, labels, tuple(facts["keys"]))
+
     def label_by_class(self) -> Mapping[Any, str]:
         """Give each class's label, where there are labels."""
         return dict(zip(self.classes or (), self.labels or (), strict=True)) if self.labels else {}
@@ -161,6 +169,7 @@ class ModelPredictor:
         self._convert = columns.convert
         self._names = columns.names or ()
         self._observe: Callable[[int], None] | None = None
+        self.wording = wording
         self._labels = wording.label_by_class()
         self._keys = wording.keys
         self.facts = facts
@@ -175,8 +184,8 @@ class ModelPredictor:
             if isinstance(refusal, Foreign) and not (found and self._is_answered(self._good)):
                 raise cast("Exception", refusal.__cause__) from None
             are_all = len(found) <= MAX_REFUSED and time.monotonic() <= deadline
-            first, *others = found[:MAX_REFUSED] or [RefusedInstance(0, self._reason(refusal, instances[0], deadline))]
-            raise RefusedInstance(first.row, first.reason, others, are_all=are_all) from refusal
+            first, *others = found[:MAX_REFUSED] or [self._told(0, refusal, instances[0], deadline)]
+            raise RefusedInstance(first.row, first.reason, others, key=first.key, are_all=are_all) from refusal
         labels = [self._labels[result] for result in answer.result] if self._labels else None
         if answer.probabilities is None:
             return Prediction(answer.result, labels)
@@ -209,19 +218,21 @@ class ModelPredictor:
             return False
         return True
 
-    def _reason(self, refusal: Refusal, instance: Any, deadline: float) -> str:
+    def _told(self, row: int, refusal: Refusal, instance: Any, deadline: float) -> RefusedInstance:
         """Say why an instance is refused, its features by their names, and what it lacks where that may be why."""
         said, names = str(refusal), self._names if isinstance(instance, dict) else ()
         if blamed := self._blamed(refusal, instance, deadline):
-            return f'the model does not take this instance: in "{blamed}": {said}'
+            return RefusedInstance(row, f'the model does not take this instance: in "{blamed}": {said}', key=blamed)
+        key: str | int | None = refusal.column if isinstance(instance, list) else None
         if names and refusal.column is not None:
-            names = (names[refusal.column],)
+            key = names[refusal.column]
+            names = (key,)
             said = _LAST_COLUMN.sub(lambda before: f'{before[1]}in "{names[0]}"', said, count=1)
         elif not _OF_A_GAP.search(said):
             names = ()
         absent = [name for name in names if instance.get(name) is None]
         missing = f" (missing: {', '.join(absent[:MAX_NAMED])})" if absent else ""
-        return f"the model does not take this instance: {said}{missing}"
+        return RefusedInstance(row, f"the model does not take this instance: {said}{missing}", key=key)
 
     def _blamed(self, refusal: Refusal, instance: Any, deadline: float) -> str:
         """Find the feature whose value is refused where the error names no column: a good value in its place mends it.
@@ -245,7 +256,7 @@ class ModelPredictor:
     ) -> Iterator[RefusedInstance]:
         """Search refused instances, the first of which is a row of the whole, by halves; for the others, for a time."""
         if len(instances) == 1:
-            yield RefusedInstance(row, self._reason(refusal, instances[0], deadline))
+            yield self._told(row, refusal, instances[0], deadline)
             return
         middle, is_found = len(instances) // 2, False
         for begin, part in ((0, instances[:middle]), (middle, instances[middle:])):

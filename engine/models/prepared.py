@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.models.cache import Cache, Entry
+from engine.models.instances import Columns, Wanted, columns
 from engine.models.modelfile import ModelFile, format_of
 from engine.models.modules import Opens, hash_file, hash_modules, read_unchanged
 from engine.models.native import find_compiler
@@ -37,6 +38,20 @@ class Prepared:
     def needs_file(self) -> bool:
         """Whether scikit-learn answers some requests, so that the model's own file must be opened."""
         return not self.entry.programs or self.entry.facts["report"]["batch_runtime"] == "sklearn"
+
+    def columns(self, model: Model) -> Columns:
+        """Return how instances of the model become rows."""
+        return columns(model, Wanted.restored(self.entry.facts["wanted"]))
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What the probabilities of the classes are called."""
+        return tuple(self.entry.facts["wording"]["keys"])
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """The lengths of the lists that one result is; none where it is a value, or not known."""
+        return tuple((self.entry.facts.get("result") or {}).get("lengths", ()))
 
 
 class Opened:

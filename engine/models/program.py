@@ -31,22 +31,25 @@ class Program:
 
     def __call__(self, rows: Any) -> Answer:
         """Answer; raise `Refusal` for rows that scikit-learn would refuse."""
+        result, chances = self.arrays(rows)
+        return Answer(result.tolist(), None if chances is None else chances.tolist())
+
+    def arrays(self, rows: Any) -> tuple[Array, Array | None]:
+        """Answer with arrays: the results, and the probabilities where there are any."""
         if isinstance(self.scores[0], NativeTrees):  # nothing after the trees overflows
-            return self._answer(rows)
+            return self._arrays(rows)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what overflows is checked for
-            return self._answer(rows)
+            return self._arrays(rows)
 
     def __iter__(self) -> Iterator[s.Step]:
         """Give every step in its order, those of branches too."""
         for steps in (self.scores, self.result, self.probabilities or ()):
             yield from _flat(steps)
 
-    def _answer(self, rows: Any) -> Answer:
+    def _arrays(self, rows: Any) -> tuple[Array, Array | None]:
         scores = s.run(self.scores, rows)
-        result = s.run(self.result, scores).tolist()
-        if self.probabilities is None:
-            return Answer(result)
-        return Answer(result, s.run(self.probabilities, scores).tolist())
+        result = s.run(self.result, scores)
+        return result, None if self.probabilities is None else s.run(self.probabilities, scores)
 
 
 def _flat(steps: tuple[s.Step, ...]) -> Iterator[s.Step]:

@@ -119,7 +119,7 @@ def judge(examination: Examination, candidate: Runtime) -> Outcome:
     return outcome
 
 
-def seconds_for(runtime: Runtime, rows: Any) -> float:
+def seconds_for(runtime: Callable[[Any], object], rows: Any) -> float:
     """Measure one call: the best of several within a short time."""
     best, spent = float("inf"), 0.0
     while spent < TIMING_SECONDS or best == float("inf"):

@@ -93,6 +93,16 @@ class RowMaker:
         plain = self._columns.convert(instances) if instances else []
         return ProofRows(plain, [self._columns.convert([one]) for one in self._taken(hard)], instances, len(declared))
 
+    def usual(self, texts: Sequence[str]) -> list[Any]:
+        """Make instances that a client may well send: inside the ranges, of known categories, some with gaps."""
+        if self._columns.form == "texts":
+            return [*self._texts(texts)]
+        if self._columns.form != "array" or any(one.is_text for one in self._ranges):
+            return [*self._records(texts)]
+        if not self._ranges:
+            return []
+        return [*self._allowed(np.vstack([self._tame(), self._inside(), self._gapped(self._inside()[::4])]))]
+
     def _taken(self, instances: list[Any]) -> list[Any]:
         """Leave out the instances that columns of their dtypes cannot hold."""
         try:
@@ -117,12 +127,15 @@ class RowMaker:
         if walk is not None:
             parts += threshold_rows(walk, self._ranges, inside, self._random)
         if self._gap_places().any():
-            gapped = np.vstack(parts[1:3])[::2]
-            parts.append(np.where((self._random.random(gapped.shape) < 0.1) & self._gap_places(), np.nan, gapped))  # noqa: PLR2004
+            parts.append(self._gapped(np.vstack(parts[1:3])[::2]))
         return [*self._allowed(np.vstack(parts))], [*self._allowed(self._hard(tame[0]))]
 
     def _gap_places(self) -> Array:
         return np.array([one.gap for one in self._ranges])
+
+    def _gapped(self, rows: Array) -> Array:
+        """Leave out a tenth of the values that may be missing."""
+        return np.where((self._random.random(rows.shape) < 0.1) & self._gap_places(), np.nan, rows)  # noqa: PLR2004
 
     def _tame(self) -> Array:
         """Give rows that a model hardly ever refuses: the middle, the bounds, all zeros and all ones."""

@@ -30,10 +30,16 @@ def reference_instances(model: Model) -> Iterator[Any]:
 
 def allowed_instances(model: Model) -> Iterator[Any]:
     """Give the rows of a reference that are instances of the model's input, formats included."""
+    for _, instance in allowed_rows(model):
+        yield instance
+
+
+def allowed_rows(model: Model) -> Iterator[tuple[Row, Any]]:
+    """Give each row of a reference that is an instance of the model's input, with that instance."""
     is_valid = model.input.validator().is_valid
-    for _, instance, is_known in _read(model):
+    for row, instance, is_known in _read(model):
         if is_known or is_valid(instance):
-            yield instance
+            yield row, instance
 
 
 def count_reference(model: Model) -> int:

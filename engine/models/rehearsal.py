@@ -21,7 +21,7 @@ def rehearse(spec: Spec, predictors: Mapping[str, Predictor], known: Iterable[Pr
             continue
         model = spec.models[name]
         try:
-            hold(model.examples, predictor)
+            hold(model, predictor)
             hold_golden(model, model.pin.golden if model.pin is not None else (), predictor)
         except SpecError as error:
             found += error.diagnostics

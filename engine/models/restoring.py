@@ -10,14 +10,14 @@ from dataclasses import replace
 from typing import Any
 
 from engine.errors import Diagnostic
-from engine.models.batching import OneByOne, SharedRuntime
+from engine.models.deciding import named_threshold
 from engine.models.instances import Wanted, columns
 from engine.models.native import NativeTrees
-from engine.models.predictor import Answer, Facts, ModelPredictor, Predictor, ResultForm, Runtime, Wording
+from engine.models.predictor import Facts, ModelPredictor, Predictor, ResultForm, Wording
 from engine.models.prepared import Opened, Prepared
 from engine.models.program import Program, load
 from engine.models.report import Report, Trial
-from engine.models.rows import count_rows
+from engine.models.runtimes import open_runtime
 from engine.spec import Model, Spec
 
 
@@ -37,11 +37,16 @@ def restore_models(
     }
 
 
-def restore(model: Model, prepared: Prepared, opened: Opened) -> ModelPredictor:
+def restore_alone(model: Model, prepared: Prepared) -> ModelPredictor:
+    """Make the predictor of a model for a single caller, who waits for each call however long it takes."""
+    return restore(model, prepared, Opened(), is_shared=False)
+
+
+def restore(model: Model, prepared: Prepared, opened: Opened, *, is_shared: bool = True) -> ModelPredictor:
     """Make the predictor that an entry describes."""
     facts = prepared.entry.facts
     fitting = columns(model, Wanted.restored(facts["wanted"]))
-    wording = Wording(*(_tuple(facts["wording"][name]) for name in ("classes", "labels", "keys")))
+    wording = Wording.restored(facts["wording"])
     trials = tuple(Trial(**trial) for trial in facts["report"]["trials"])
     programs = {name: load(data) for name, data in prepared.entry.programs.items()}
     report = _as_loaded(Report(**{**facts["report"], "trials": trials}), programs.values())
@@ -56,6 +61,7 @@ def restore(model: Model, prepared: Prepared, opened: Opened) -> ModelPredictor:
         features=fitting.names or fitting.count,
         classes=wording.classes,
         keys=wording.keys,
+        threshold=named_threshold(model, wording),
         result=_form(facts.get("result")),
         largest=facts.get("largest"),
         trained_with=facts["trained_with"],
@@ -67,44 +73,8 @@ def restore(model: Model, prepared: Prepared, opened: Opened) -> ModelPredictor:
         ),
         dtypes={name: dtype.declared for name, dtype in fitting.dtypes.items()} if fitting.form == "table" else {},
     )
-    runtime = _runtime(model, prepared, programs, report, opened)
+    runtime = open_runtime(model, prepared, programs, report, opened, is_shared=is_shared)
     return ModelPredictor(fitting, runtime, wording, shown, facts.get("good"))
-
-
-def _runtime(
-    model: Model, prepared: Prepared, programs: Mapping[str, Program], report: Report, opened: Opened
-) -> Runtime:
-    if "one" not in programs:
-        return _shared(model, prepared, opened, one_by_one=bool(report.one_by_one))
-    one: Runtime = programs["one"]
-    if report.one_by_one:
-        return OneByOne(one)
-    if report.batch_runtime is None:
-        return one
-    batch = programs["batch"] if "batch" in programs else _shared(model, prepared, opened)
-
-    def by_size(rows: Any) -> Answer:
-        return (batch if count_rows(rows) >= report.batch_from else one)(rows)
-
-    return by_size
-
-
-def _shared(model: Model, prepared: Prepared, opened: Opened, *, one_by_one: bool = False) -> Runtime:
-    """Have scikit-learn answer, in calls that requests share unless the rows are computed one by one."""
-    from engine.models.estimator import SklearnRuntime  # noqa: PLC0415 - see Opened
-
-    if prepared.file is None:
-        raise ValueError(f"the file of {model.name} is needed and was left out")
-    artifact = opened.open(model, prepared.file, prepared.modules)
-    alone = SklearnRuntime(artifact.estimator, model.response_method, probabilities=model.output.probabilities)
-
-    def finding(rows: Any) -> Answer:
-        with artifact.modules.found():
-            return alone(rows)
-
-    if one_by_one:
-        return SharedRuntime(OneByOne(finding), 1, 0.0, model.timeout)
-    return SharedRuntime(finding, model.batch.max_size, model.batch.max_wait_ms / 1000, model.timeout)
 
 
 def _as_loaded(report: Report, programs: Iterable[Program]) -> Report:
@@ -120,7 +90,3 @@ def _as_loaded(report: Report, programs: Iterable[Program]) -> Report:
 
 def _form(facts: Mapping[str, Any] | None) -> ResultForm | None:
     return ResultForm(tuple(facts["lengths"]), facts["type"]) if facts else None
-
-
-def _tuple(values: list[Any] | None) -> Any:
-    return None if values is None else tuple(values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from engine.spec import Model
 
 _TYPES: Mapping[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string"}
 _WORD = "a"
+NOT_FINITE = "the model's answer to this instance is not a finite number"
 
 
 def result_form(model: Model, columns: Columns, predictor: Predictor) -> ResultForm | None:
@@ -65,3 +67,12 @@ def _value(schema: Any, document: Any) -> Any:
     types = types_of(schema, document)
     plain = 0 if "number" in types else _WORD if "string" in types else False
     return next((value for value in named if value is not None), plain)
+
+
+def is_finite(value: Any) -> bool:
+    """Whether a JSON value has no number in it that JSON does not have."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, dict):
+        return all(map(is_finite, value.values()))
+    return all(map(is_finite, value)) if isinstance(value, list | tuple) else True

@@ -21,7 +21,7 @@ _NUMBERS = frozenset((float, int))
 class Column:
     """One column: `low` and `high` bound its numbers, and `first_word` is the row of the first cell that is a text.
 
-    A cell that says NA or the like is a gap, but a word among words.
+    A cell that says NA or the like is a gap, but a word among words. `padded` is a cell with zeros in front.
     """
 
     low: float = math.inf
@@ -32,9 +32,12 @@ class Column:
     whole: bool = True
     empty: bool = False
     not_available: bool = False
+    padded: str = ""
 
     def take(self, texts: Sequence[str], values: Sequence[Any], rows: Sequence[Row]) -> None:
         """Note some cells, as text and as they are read, with their rows."""
+        if not self.padded:
+            self.padded = next((text for text in texts if text[:1] == "0" and text[1:].isdigit()), "")
         if {*map(type, values)} <= _NUMBERS:
             self._take_numbers(values)
             return

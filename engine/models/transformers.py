@@ -28,7 +28,7 @@ from engine.models import steps as s
 from engine.models.converting import transformer_graph
 from engine.models.encoders import ENCODERS
 from engine.models.lowered import NotLowered, Steps
-from engine.models.parts import numpy_function, steps_of
+from engine.models.parts import numpy_function, steps_of, thawed
 from engine.models.selections import selections
 from engine.models.trees import Array
 from engine.models.vectorizers import VECTORIZERS
@@ -36,6 +36,7 @@ from engine.models.vectorizers import VECTORIZERS
 
 def preprocessing(estimator: Any) -> tuple[Steps, Any]:
     """Split an estimator into the steps before its last one, and that one."""
+    estimator = thawed(estimator)
     if hasattr(estimator, "best_estimator_"):
         estimator = estimator.best_estimator_
     if not isinstance(estimator, Pipeline):
@@ -50,6 +51,7 @@ def preprocessing(estimator: Any) -> tuple[Steps, Any]:
 
 def transformer(step: Any) -> Steps:
     """Give the steps of a fitted transformer; raise `NotLowered`."""
+    step = thawed(step)
     if isinstance(step, Pipeline):
         before, last = preprocessing(step)
         return (*before, *transformer(last))

@@ -6,21 +6,17 @@ A snapshot is all that a worker needs. No file is read for it again, so that wha
 from __future__ import annotations
 
 import hashlib
-import pickle
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.errors import Diagnostic, SpecError
-from engine.models import Facts, Opened, Prepared, pin, prepare_models, restore_models
+from engine.models import Facts, Opened, Prepared, Snapshot, pin, prepare_models, restore_models
 from engine.spec import Spec, load
 from engine.web import Lane, build_app
 
 Progress = Callable[[str], None]
 Stamp = tuple[int, ...] | None
-
-_PICKLE_DEPTH = 20_000  # a spec may nest 200 levels deep, each of them several calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,29 +30,6 @@ class Source:
     models: str | None
     locked: bool = False
     workers: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A spec and its models, ready to be served in any process of this machine."""
-
-    spec: Spec
-    prepared: Mapping[str, Prepared]
-
-    def dump(self) -> bytes:
-        """Write it for another process of ours."""
-        limit = sys.getrecursionlimit()
-        sys.setrecursionlimit(max(limit, _PICKLE_DEPTH))
-        try:
-            return pickle.dumps(self, protocol=pickle.HIGHEST_PROTOCOL)
-        finally:
-            sys.setrecursionlimit(limit)
-
-    @staticmethod
-    def load(payload: bytes) -> Snapshot:
-        """Read what `dump` wrote; only ever what this service's own processes have sent."""
-        snapshot: Snapshot = pickle.loads(payload)  # noqa: S301 - see above
-        return snapshot
 
 
 @dataclass(slots=True)

@@ -25,7 +25,7 @@ from typing import Any
 from engine.apart import take_blame
 from engine.endpoints import Meter, Numbers, Process, Status
 from engine.errors import SpecError, render
-from engine.models import Predictor, rehearse, restore_models
+from engine.models import Predictor, Snapshot, rehearse, restore_models
 from engine.server.heartbeat import beat
 from engine.server.http import (
     ENVIRON,
@@ -38,7 +38,6 @@ from engine.server.http import (
     stop_signal,
 )
 from engine.server.logs import Logs, RequestLog
-from engine.server.snapshot import Snapshot
 from engine.web import Lane, Service, build_app
 
 logger = logging.getLogger("engine")

@@ -1,7 +1,7 @@
 """load, parse: YAML text → a frozen, typed `Spec`. The only folder that knows a YAML key."""
 
 from engine.spec.builtin import BUILT_IN, DOCS_FILES, below
-from engine.spec.drafts import Draft, draft_hello, draft_model, name_from, require_free, write_drafts
+from engine.spec.drafts import Draft, draft_hello, draft_model, name_from, require_free, write_drafts, write_results
 from engine.spec.files import inside, model_inside, read_regular, write_whole
 from engine.spec.grammar import GrammarName, grammar
 from engine.spec.guards import MAX_KEY
@@ -72,5 +72,6 @@ __all__ = [
     "text_parameters",
     "write_drafts",
     "write_pins",
+    "write_results",
     "write_whole",
 ]

@@ -1,10 +1,11 @@
-"""An entry more in a spec that is there already, as text: all around it stays as it is, byte for byte."""
+"""Changes of a spec that is there already, as text: all around them stays as it is, byte for byte."""
 
 from __future__ import annotations
 
+import copy
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from engine.spec.node import Node
 from engine.spec.paths import rule_shape
 from engine.spec.scaffold import indented
 from engine.spec.source import Source, decode, read_data
+from engine.spec.writing import flow
 
 _DASH = re.compile(r"( *)-( +)[^\s#]")
 
@@ -69,6 +71,25 @@ class SpecFile:
         added = indented(route.replace("\n  ", f"\n {space}").replace("- ", f"-{space}", 1), len(margin))
         return self._with("routes", added, [*routes.plain, *plain]), added
 
+    def with_results(self, results: Mapping[str, Mapping[int, Any]]) -> bytes:
+        """Give the file with other results of models' examples, by their places.
+
+        Raises `EngineError` for a result in block style, whose end is not known.
+        """
+        text, expected = self._root.source.text, copy.deepcopy(self._root.plain)
+        write = json.dumps if text.lstrip().startswith("{") else flow
+        found: list[tuple[Node, str]] = []
+        for name, changed in results.items():
+            for place, result in changed.items():
+                expected["models"][name]["examples"][place]["result"] = result
+                found.append((self._root["models"][name]["examples"][place]["result"], write(result)))
+        for node, written in sorted(found, key=lambda pair: pair[0].start, reverse=True):
+            text = text[: node.start] + written + text[node.end :]
+        if self._said(text) != expected:
+            written = "; ".join(f"{node.place}: result: {written}" for node, written in found)
+            raise EngineError(f"recorded results cannot be replaced where they stand; write them yourself: {written}")
+        return self._mark + text.encode()
+
     def _with(self, key: str, added: str, expected: Any) -> bytes:
         """Put a text at the end of a key's block, and see that this adds what it should and changes nothing else."""
         text, end = self._root.source.text, self._end_of_block(key)
@@ -77,14 +98,21 @@ class SpecFile:
         blank = "" if before.endswith(("\n\n", "\r\n\r\n")) else newline
         below = "" if text[end : end + 1] in ("", "\r", "\n") else newline
         changed = before + blank + added.replace("\n", newline) + below + text[end:]
-        mark = self.data[: len(self.data) - len(text.encode())]
-        try:
-            said = compose(Source(str(self.path), changed)).plain
-        except SpecError:
-            said = None
-        if said != {**self._root.plain, key: expected}:
+        if self._said(changed) != {**self._root.plain, key: expected}:
             raise self._unfit(key, added, added)
-        return mark + changed.encode()
+        return self._mark + changed.encode()
+
+    @property
+    def _mark(self) -> bytes:
+        """The byte order mark, if the file has one."""
+        return self.data[: len(self.data) - len(self._root.source.text.encode())]
+
+    def _said(self, text: str) -> Any:
+        """Read what the file would say with this text; None where it could not be read."""
+        try:
+            return compose(Source(str(self.path), text)).plain
+        except SpecError:
+            return None
 
     def _end_of_block(self, key: str) -> int:
         """Find where a key's block ends: above the file's next key and the comments on it, or at the file's end."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from engine.errors import EngineError, SpecError
 from engine.spec.adding import SpecFile
 from engine.spec.environment import BEGIN
 from engine.spec.files import read_regular, write_all
 from engine.spec.grammar import GrammarName
+from engine.spec.records import Model
 from engine.spec.scaffold import Entry, modeline, new_models, new_routes, route_text, schema_name, schema_text
 from engine.spec.templates import strings
 from engine.validation import show
@@ -81,6 +83,14 @@ def write_drafts(drafts: Sequence[Draft]) -> None:
     except OSError as error:
         names = ", ".join(str(draft.path) for draft in drafts)
         raise EngineError(f"{names} cannot be written: {error.strerror}; nothing was changed") from None
+
+
+def write_results(models: Mapping[str, Model], results: Mapping[str, Mapping[int, Any]]) -> None:
+    """Replace results of models' examples in models.yaml, by the examples' places; raise `EngineError`."""
+    changed = {name: by_place for name, by_place in results.items() if by_place}
+    for name in list(changed)[:1]:  # all models are in one file
+        file = SpecFile(Path(models[name].node.source.name))
+        write_drafts([Draft(file.path, file.data, file.with_results(changed))])
 
 
 def name_from(folder: Path, file: Path) -> str:

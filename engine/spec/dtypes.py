@@ -52,10 +52,14 @@ def _mistake(name: str, declared: str, document: Any) -> str:
     if extra := sorted(types - _TAKES[kind] - {"null"}):
         wanted = f"type: {_TYPES.get(kind, 'string')}"
         return f'a column of {kind} holds no {extra[0]}, and the input allows one; say {wanted} for "{name}"'
-    can_lack = not is_filled and ("null" in types or name not in document.get("required", ()))
-    if can_lack and kind in ("int", "bool"):
+    is_optional, is_nullable = name not in document.get("required", ()), "null" in types
+    if not is_filled and (is_optional or is_nullable) and kind in ("int", "bool"):
+        lack = " or ".join(["missing"] * is_optional + ["null"] * is_nullable)
+        held = "type" if isinstance(feature, dict) and "null" in feature.get("type", ()) else "schema"
+        mends = ["require it"] * is_optional + [f"take null out of its {held}"] * is_nullable
         instead = "float" if kind == "int" else "no dtype: pandas makes it an object column"
-        return f'"{name}" may be missing, and {kind} has no missing values; require it or declare {instead}'
+        advice = f"{' and '.join(mends)}, or declare {instead}"
+        return f'"{name}" may be {lack}, and {kind} has no missing values; {advice}'
     if kind == "int" and not is_whole(feature, document):
         return f'a column of int holds no fractions, and the input allows them; say type: integer for "{name}"'
     return ""

@@ -67,12 +67,17 @@ def _about_value(node: Node, violation: Violation, beside: dict[str, Any]) -> st
         case "pattern":
             size = "a number of bytes, or a size such as 512 KiB or 1 MiB"
             return f"{_where(violation)}: {show(node.plain)} is not a size; write {size}"
+        case "anyOf" if violation.path[-2:-1] == ("dtypes",):
+            known = [*beside["anyOf"][0]["enum"], "datetime[ZONE]"]
+            return f"unknown dtype {show(node.plain)} {did_you_mean(str(node.plain), known, 'there are')}"
         case "enum":
             return _not_one_of(node, violation, beside)
         case "type":
             return _of_wrong_type(node, violation, beside)
         case "minItems" | "minProperties":
             return f"{_where(violation)} is empty; it needs at least one entry"
+        case "maxProperties":
+            return f"{_where(violation)} has {len(node.plain)} entries; keep {beside['maxProperties']} of them"
         case "minLength":
             return f"{_where(violation)} is empty"
     return f"{_where(violation)}: {violation.detail}"

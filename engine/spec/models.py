@@ -10,7 +10,7 @@ from engine.errors import Diagnostic, did_you_mean
 from engine.spec.dtypes import check_dtypes
 from engine.spec.files import model_inside, near_by
 from engine.spec.node import Node
-from engine.spec.records import Batch, Example, Model, Output, Pin, Schema
+from engine.spec.records import Batch, Example, Model, Output, Pin, Schema, Threshold
 from engine.spec.schemas import check_schema
 from engine.validation import show
 
@@ -24,6 +24,7 @@ def check_models(root: Node, folder: Path, *, formats: bool = True) -> Iterator[
         yield from _check_file(model["reference"], folder)
         yield from _check_features(model)
         yield from check_dtypes(model)
+        yield from _check_threshold(model)
         if "trusted" in model and model["file"].text and not model["file"].text.endswith(".skops"):
             message = "trusted has no effect here: it lists what a .skops file may contain"
             yield model.key("trusted").error(message, "warning")
@@ -42,10 +43,16 @@ def read_models(
     root: Node, folder: Path, pins: Mapping[str, Pin], commands: Mapping[str, str], *, formats: bool = True
 ) -> Mapping[str, Model]:
     """Make the models' records from a document without mistakes; `commands` pin them."""
+    read = (_model(name, node, folder, formats=formats) for name, _, node in root["models"].pairs())
     return {
-        name: replace(_model(name, node, folder, formats=formats), pin=pins.get(name), lock_command=commands[name])
-        for name, _, node in root["models"].pairs()
+        model.name: replace(model, pin=pins.get(model.name), lock_command=_accepting(model, commands)) for model in read
     }
+
+
+def _accepting(model: Model, commands: Mapping[str, str]) -> str:
+    """Give the command that pins a model's file whatever the answers that it has recorded."""
+    is_recorded = any(example.recorded for example in model.examples)
+    return commands[model.name] + " --accept" * is_recorded
 
 
 def _check_file(file: Node, folder: Path) -> Iterator[Diagnostic]:
@@ -79,6 +86,13 @@ def _check_features(model: Node) -> Iterator[Diagnostic]:
         if feature.text is not None and feature.text not in properties:
             known = did_you_mean(feature.text, (name for name, _, _ in properties.pairs()), "its properties are")
             yield feature.error(f'feature "{feature.text}" is not a property of the input {known}')
+
+
+def _check_threshold(model: Node) -> Iterator[Diagnostic]:
+    method = model["response_method"]
+    if "threshold" in model and method.text not in (None, "predict"):
+        message = f"a threshold decides what predict answers, and the response_method is {method.text}"
+        yield model.key("threshold").error(message)
 
 
 def _schema(model: Node, *, formats: bool) -> Schema:
@@ -119,12 +133,20 @@ def _model(name: str, node: Node, folder: Path, *, formats: bool) -> Model:
             labels=tuple(output["labels"].plain) if "labels" in output else None,
             probabilities=bool(output["probabilities"].plain),
         ),
+        threshold=_threshold(node["threshold"]),
         batch=Batch(node=batch, **{key: value.plain for key, _, value in batch.pairs()}),
         reference=folder / node["reference"].plain if "reference" in node else None,
         examples=tuple(
-            Example(node=example, input=example["input"].plain, result=example["result"].plain)
+            Example(node=example, **{key: value.plain for key, _, value in example.pairs()})
             for example in node["examples"].items
         ),
         trusted=tuple(node["trusted"].plain or ()),
         **{key: node[key].plain for key in _CHOICES if key in node},
     )
+
+
+def _threshold(node: Node) -> Threshold | None:
+    if not node.present:
+        return None
+    ((positive, at_least),) = node.plain.items() if node.fields else ((None, node.plain),)
+    return Threshold(node=node, at_least=float(at_least), positive=positive)

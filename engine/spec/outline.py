@@ -22,7 +22,8 @@ class Feature:
 
     `kind` is its JSON type, None where it may be any. `choices` are the categories that the model's encoder knows, and
     `ignores_others` tells that it takes others for none of them; `minimum` and `maximum` are those of its sample;
-    `gaps` tells that a value may be missing, and `is_unused` that the model does not look at it.
+    `gaps` tells that a value may be missing, and `is_unused` that the model does not look at it. `padded` is a cell of
+    the sample with zeros in front, if there is one.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Feature:
     maximum: Number | None = None
     gaps: bool = False
     is_unused: bool = False
+    padded: str = ""
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -52,8 +54,8 @@ class Outline:
 
     An instance is an object of `features`, an array of `count` numbers (any number where that is None), or a text.
     `named_by` says who knows the features' names: the model, its reference, or nobody. `classes` are those of a
-    classifier that answers with one of them. `dtypes` are those that the model needs to be declared. `example` is an
-    instance and the model's own result for it.
+    classifier that answers with one of them, and `has_threshold` tells that it has a threshold of its own. `dtypes` are
+    those that the model needs to be declared. `example` is an instance and the model's own result for it.
     """
 
     title: str
@@ -65,6 +67,7 @@ class Outline:
     is_outlier_detector: bool = False
     classes: tuple[Any, ...] | None = None
     probabilities: bool = False
+    has_threshold: bool = False
     dtypes: Mapping[str, str] = field(default_factory=dict)
     example: tuple[Any, Any] | None = None
 

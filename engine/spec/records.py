@@ -201,6 +201,14 @@ class Output(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold(Record):
+    """The probability from which a classifier of two classes answers the positive one: `positive`, else the second."""
+
+    at_least: float
+    positive: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Batch(Record):
     """How requests share a call of scikit-learn: at most `max_size` rows, after at most `max_wait_ms`."""
 
@@ -210,10 +218,11 @@ class Batch(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example(Record):
-    """An instance and the result it must get."""
+    """An instance and the result it must get, which was the model's own answer if it is `recorded`."""
 
     input: Any
     result: Any
+    recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,6 +255,7 @@ class Model(Record):
     dtypes: Mapping[str, str] = field(default_factory=dict)
     rows: Literal["auto", "array", "table", "mappings"] = "auto"
     output: Output
+    threshold: Threshold | None = None
     examples: tuple[Example, ...] = ()
     response_method: ResponseMethod = "predict"
     reference: Path | None = None

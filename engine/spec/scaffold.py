@@ -15,6 +15,7 @@ from engine.spec.outline import Feature, Outline
 from engine.spec.writing import WIDTH, field, flow, quoted, scalar
 
 MAX_NAMED = 5
+TWO_CLASSES = 2
 _LEAST, _MOST = 1e-300, 1e300
 _PLAIN_PATH = re.compile(r"/(?:[\w./<>:~-]*[\w./<>~-])?", re.ASCII)
 
@@ -79,14 +80,15 @@ class Entry:
         yield from _output(outline)
         if outline.example is not None:
             yield from _comment(
-                "What the model itself answers to an instance; `check` and `serve` hold it to that. Add cases whose "
-                "answer you know.",
+                "What the model itself answers to an instance; `check` and `serve` hold it to that. It is `recorded`: "
+                "`lock --accept` replaces it by the answer of the model's next file. Add cases whose answer you know.",
                 2,
             )
             yield "  examples:"
             instance, result = outline.example
             yield from _item(field("input", instance, 6))
             yield from field("result", result, 6)
+            yield from field("recorded", True, 6)
 
 
 def route_text(path: str, model: str) -> str:
@@ -212,6 +214,11 @@ def _about_numbers(features: Sequence[Feature], reference: str | None) -> Iterat
         )
     if any(one.kind == "integer" for one in numbers):
         yield f"- integer: {reference} has no fractions there; where some may come, write number."
+    for one in (one for one in numbers if one.padded):
+        yield (
+            f"- {one.name}: {reference} has {one.padded} there, and a number has no zeros in front. If the model was "
+            "trained on texts, write string."
+        )
 
 
 def _nameless(outline: Outline) -> Iterator[str]:
@@ -248,6 +255,9 @@ def _output(outline: Outline) -> Iterator[str]:
         yield "    probabilities: true"
     elif not is_named:
         yield f"  # output: {{labels: {listed}}}  # {about}"
+    if outline.probabilities and len(classes) == TWO_CLASSES and not outline.has_threshold:
+        first, second = map(_classes, ([classes[0]], [classes[1]]))
+        yield f"  # threshold: 0.3  # to answer {second} from this probability on; {{{first}: 0.3}} does so for {first}"
 
 
 def _classes(classes: Sequence[Any]) -> str:

@@ -172,15 +172,38 @@ class Part:
         return self._beside.get(name, [])
 
     @cached_property
+    def names_are_known(self) -> bool:
+        """Whether `beside` and `patterns_beside` have every property that `unevaluatedProperties` does not judge."""
+        return not any(
+            "additionalProperties" in part.schema
+            or (part is not self and "unevaluatedProperties" in part.schema)
+            or None in part.targets()
+            for part in self._of_same_object
+        )
+
+    @cached_property
+    def patterns_beside(self) -> list[tuple[Part, str]]:
+        """The patterns of properties in all subschemas that apply to the same object, with their part."""
+        return [(part, one) for part in self._of_same_object for one in part.schema.get("patternProperties", ())]
+
+    @cached_property
     def _beside(self) -> dict[str, list[Part]]:
         found: dict[str, list[Part]] = {}
+        for part in self._of_same_object:
+            for name in part.schema.get("properties", ()):
+                found.setdefault(name, []).append(part.sub("properties", name))
+        return found
+
+    @cached_property
+    def _of_same_object(self) -> list[Part]:
+        """Give the part and all subschemas that apply to the same object, but for those that are true or false."""
+        found: list[Part] = []
         waiting, seen = [self], {self.place}
         while waiting:
             part = waiting.pop()
             if not isinstance(part.schema, Mapping):
                 continue
-            for name in part.schema.get("properties", ()):
-                found.setdefault(name, []).append(part.sub("properties", name))
+            found.append(part)
             inside = [sub for keyword in _SAME_OBJECT for sub in part.subs(keyword)]
             inside += [part.sub(keyword) for keyword in ("if", "then", "else") if keyword in part.schema]
             for sub in (*inside, *part.candidates()):

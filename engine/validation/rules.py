@@ -197,6 +197,16 @@ def unevaluated(walk: Walk, part: Part, value: Any, at: Path) -> Violations:
         yield Violation(at, f"{show(value)} has {what} that are not allowed", keyword, (*part.path, keyword))
 
 
+def unknown(walk: Walk, part: Part, value: Any, at: Path) -> Violations:
+    """Name what is unevaluated for certain in an object with other faults, for which the library cannot tell."""
+    keyword = "unevaluatedProperties"
+    if isinstance(value, dict) and part.schema.get(keyword) is False and part.names_are_known:
+        for name in value:
+            patterns = () if part.beside(name) else part.patterns_beside
+            if not part.beside(name) and not any(_matches(walk, one, pattern, name, at) for one, pattern in patterns):
+                yield _unknown(part, keyword, name, at)
+
+
 def _unevaluated_property(walk: Walk, part: Part, name: str, value: Any, at: Path) -> Violations:
     """Explain an unevaluated property; a subschema that did not apply may declare it all the same."""
     declared = part.beside(name)

@@ -40,6 +40,15 @@ class Validator:
         whole = {**{key: schema[key] for key in _SHARED if key in schema}, "allOf": [part]}
         return cls(whole, formats=formats)
 
+    def part(self, *place: str) -> Callable[[Any], bool]:
+        """Return the quick verdict of a schema inside this one, such as `part("properties", "age")`."""
+        return self._document.part(place).is_valid
+
+    @property
+    def is_opaque(self) -> bool:
+        """Whether a part may judge differently alone than inside the whole."""
+        return self._document.is_opaque
+
     @cached_property
     def safe_size(self) -> float:
         """Bound the bytes of a body that `is_valid` certainly judges in a few milliseconds, or in their time.

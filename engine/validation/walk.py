@@ -13,7 +13,7 @@ from engine.jsonschemas import Place
 from engine.validation.budget import Budget, Exhausted
 from engine.validation.costs import is_cheap, is_small, safe_size
 from engine.validation.parts import Part
-from engine.validation.rules import RULES, Violations, assertion, unevaluated
+from engine.validation.rules import RULES, Violations, assertion, unevaluated, unknown
 from engine.validation.violation import Violation
 from engine.validation.words import Path, describe
 
@@ -48,8 +48,7 @@ class Walk:
                     for violation in RULES.get(keyword, assertion)(self, part, keyword, value, at):
                         found = True
                         yield violation
-                if not found:
-                    yield from unevaluated(self, part, value, at)
+                yield from (unknown if found else unevaluated)(self, part, value, at)
             finally:
                 self._open.discard(key)
 

@@ -182,6 +182,8 @@ def unquoted(value: Any, types: Sequence[str]) -> str:
 
 def _number(text: str, *, whole: bool) -> str:
     """Write a number as JSON does, as it is where it is JSON already; empty where it is none that is wanted."""
+    if "_" in text:  # which Python skips; it may have been meant as a point
+        return ""
     try:
         number = float(text)
     except ValueError:

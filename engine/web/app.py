@@ -136,9 +136,8 @@ def _view(endpoint: Endpoint) -> Callable[..., flask.Response]:
         client = _peer(request.environ)
         query = request.environ.get("QUERY_STRING", "")
         several = bool(request.environ.get("wsgi.multiprocess"))
-        asked = Request(
-            request.method, path, content_type, if_none_match, flask.g.body, client, query, several, flask.g.sent
-        )
+        body, sent, accept = flask.g.body, flask.g.sent, headers.get("Accept", "")
+        asked = Request(request.method, path, content_type, if_none_match, body, client, query, several, sent, accept)
         return to_flask(endpoint(asked))
 
     return view

@@ -62,7 +62,8 @@ def _decoded(body: bytes, coding: str, limit: int) -> bytes:
     try:
         return _inflated(body, _format(body) if coding == "deflate" else _GZIP, limit)
     except (zlib.error, EOFError):
-        detail = f"the body is not whole {coding}, which its Content-Encoding says"
+        what = f"the body is not valid {coding}, as its Content-Encoding says"
+        detail = f"{what}; send it compressed whole, or without that header"
         raise Problem(HTTPStatus.BAD_REQUEST, detail) from None
 
 

@@ -230,7 +230,9 @@ def _queried(endpoint: Endpoint, method: str) -> Way:
         if environ.get("CONTENT_LENGTH") not in _NO_BODY:
             return None
         try:
-            response = endpoint(Request(method, query=environ.get("QUERY_STRING", "")))
+            response = endpoint(
+                Request(method, query=environ.get("QUERY_STRING", ""), accept=environ.get("HTTP_ACCEPT", ""))
+            )
         except Exception as error:  # noqa: BLE001 - the app tells it as it should be told
             environ[ERROR] = error
             return None
@@ -256,7 +258,9 @@ def _computed(endpoint: Endpoint, method: str, limit: int) -> Way:
             environ["wsgi.input"] = io.BytesIO(body)
             return None
         try:
-            response = endpoint(Request(method, {}, environ.get("CONTENT_TYPE", ""), "", body))
+            response = endpoint(
+                Request(method, {}, environ.get("CONTENT_TYPE", ""), "", body, accept=environ.get("HTTP_ACCEPT", ""))
+            )
         except Exception as error:  # noqa: BLE001 - the app tells it as it should be told
             environ[ERROR], environ["wsgi.input"] = error, io.BytesIO(body)
             return None

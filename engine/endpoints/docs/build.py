@@ -35,7 +35,7 @@ def build_docs(route: Route, spec: Spec, facts: Mapping[str, Facts]) -> Iterator
     def document() -> dict[str, Any]:
         return describe(spec, facts, below(route.path, "document.json"))
 
-    yield route.path, _generated(_HTML, lambda: write_page(route.path, spec, document()), _NO_MARKUP)
+    yield route.path, _generated(_HTML, lambda: write_page(route.path, spec, document(), facts), _NO_MARKUP)
     for name in DOCS_FILES:
         path = below(route.path, name)
         if name == "reference":

@@ -13,11 +13,13 @@ from urllib.parse import quote, urlencode
 
 import jinja2
 
+from engine.endpoints.answers import description_of
 from engine.endpoints.docs.fields import ABSENT, Field, body_fields, body_of, dump, path_fields
-from engine.endpoints.openapi import ENGINE_TAG, KEY_HEADER, description_of, summary_of, tags_of, without_features
+from engine.endpoints.openapi import ENGINE_TAG, KEY_HEADER, summary_of, tags_of, without_features
 from engine.endpoints.predict import BATCH_KEY
 from engine.endpoints.problems import title
 from engine.jsonschemas import without_properties
+from engine.models import Facts
 from engine.spec import Route, Spec, below, path_template
 
 _TIME = "a date or time, such as 2024-01-31 or 2024-01-31T12:00:00Z"
@@ -60,9 +62,9 @@ class Card:
         return self.route.model is not None and all(field.name != BATCH_KEY for field in self.fields)
 
 
-def write_page(path: str, spec: Spec, document: Mapping[str, Any]) -> bytes:
+def write_page(path: str, spec: Spec, document: Mapping[str, Any], models: Mapping[str, Facts]) -> bytes:
     """Write the page that stands at `path`."""
-    cards = tuple(_cards(spec, document))
+    cards = tuple(_cards(spec, document, models))
     tags = dict.fromkeys(sorted((card.tag for card in cards), key=lambda tag: tag == ENGINE_TAG))
     openapi = next((route.path for route in spec.built_in if route.built_in == "openapi"), "")
     return _render(
@@ -116,7 +118,7 @@ def _link(path: str) -> str:
     return quote(path.lstrip("/"), safe=_SAFE)
 
 
-def _cards(spec: Spec, document: Mapping[str, Any]) -> Iterator[Card]:
+def _cards(spec: Spec, document: Mapping[str, Any], models: Mapping[str, Facts]) -> Iterator[Card]:
     items = {_shape(template): item for template, item in document["paths"].items()}
     taken: set[str] = set()
     for number, route in enumerate((*spec.routes, *spec.built_in)):
@@ -133,7 +135,7 @@ def _cards(spec: Spec, document: Mapping[str, Any]) -> Iterator[Card]:
             path=path_template(route.path),
             tag=tags_of(route)[0],
             summary=summary_of(route) if route.model or route.built_in else route.summary,
-            description=description_of(route, spec),
+            description=description_of(route, spec, models),
             fields=fields,
             answers=tuple(_answers(operations, document)),
             key=key,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import count
@@ -17,6 +18,7 @@ from engine.validation import show
 
 EXACT = 2**53  # float64 holds every integer up to here
 NAN = float("nan")
+_FINER = re.compile(r"[.,]\d{6}\d*[1-9]", re.ASCII)  # digits that a time in microseconds would lose
 _OBJECTS = ("category", "object", "string")  # columns of cells as they are
 
 Make = Callable[[list[list[Any]]], Iterable[Array]]
@@ -45,7 +47,7 @@ def _maker(name: str, dtype: Dtype) -> Make:
             return lambda rows: [_times([cell for (cell,) in rows], name, dtype.zone)]
 
 
-def float_rows(names: Sequence[str], dtype: Any) -> Callable[[list[Any]], Array]:
+def float_rows(names: Sequence[str | int], dtype: Any) -> Callable[[list[Any]], Array]:
     """Give what makes an array of rows of numbers, or raises `RefusedInstance` for an integer that is no float.
 
     Columns without `names` are numbered; without a `dtype` it is float64. A missing cell is NaN.
@@ -66,13 +68,13 @@ def _known(row: Sequence[Any]) -> list[Any]:
     return [cell for cell in row if cell == cell]  # noqa: PLR0124 - NaN
 
 
-def whole_rows(rows: list[Any], names: Sequence[str]) -> Array:
+def whole_rows(rows: list[Any], names: Sequence[str | int]) -> Array:
     """Make an array of rows of integers; raise `RefusedInstance` for one beyond 64 bits."""
     made = np.array(rows)
     if made.dtype == np.int64:
         return made
-    named = names or [f"item {place}" for place in range(len(rows[0]))]
-    return np.column_stack([_whole([row[place] for row in rows], name) for place, name in enumerate(named)])
+    keys = names or range(len(rows[0]))
+    return np.column_stack([_whole([row[place] for row in rows], key) for place, key in enumerate(keys)])
 
 
 def _float_array(cells: Sequence[Any], require_exact: Callable[[], None]) -> Array:
@@ -86,12 +88,16 @@ def _float_array(cells: Sequence[Any], require_exact: Callable[[], None]) -> Arr
     return made
 
 
-def _require_exact(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> None:
+def _require_exact(rows: Sequence[Sequence[Any]], names: Sequence[str | int]) -> None:
     for row, cells in enumerate(rows):
-        for name, cell in zip(names or map("item {}".format, count()), cells, strict=False):
+        for key, cell in zip(names or count(), cells, strict=False):
             if isinstance(cell, int) and abs(cell) > EXACT and not _is_exact(cell):
-                reason = f"{name} is a float for the model, and no float is exactly {show(cell)}"
-                raise RefusedInstance(row, reason)
+                reason = f"{_called(key)} is a float for the model, and no float is exactly {show(cell)}"
+                raise RefusedInstance(row, reason, key=key)
+
+
+def _called(key: str | int) -> str:
+    return key if isinstance(key, str) else f"item {key}"
 
 
 def _is_exact(cell: int) -> bool:
@@ -101,19 +107,20 @@ def _is_exact(cell: int) -> bool:
         return False
 
 
-def _whole(cells: Sequence[Any], name: str) -> Array:
+def _whole(cells: Sequence[Any], key: str | int) -> Array:
     made = np.array(cells)
     if made.dtype == np.int64:
         return made
     column = np.empty(len(cells), np.int64)
     for row, cell in enumerate(cells):
         if int(cell) != cell:
-            raise RefusedInstance(row, f"{name} is an integer for the model, not {show(cell)}")
+            raise RefusedInstance(row, f"{_called(key)} is an integer for the model, not {show(cell)}", key=key)
         try:
             column[row] = int(cell)
         except OverflowError:
-            reason = f"{name} is a 64-bit integer for the model, which cannot hold {show(cell)}"
-            raise RefusedInstance(row, reason) from None
+            shown = show(cell) if isinstance(cell, int) else f"a number as large as {show(cell)}"  # its digits are gone
+            reason = f"{_called(key)} is a 64-bit integer for the model, which cannot hold {shown}"
+            raise RefusedInstance(row, reason, key=key) from None
     return column
 
 
@@ -130,13 +137,17 @@ def _time(cell: str, row: int, name: str, zone: str) -> datetime:
         time = datetime.fromisoformat(cell)
     except ValueError:
         shape = "2024-01-31T12:00:00Z" if zone else "2024-01-31 or 2024-01-31T12:00:00"
-        raise RefusedInstance(row, f"{name} must be a date or time such as {shape}, not {show(cell)}") from None
+        reason = f"{name} must be a date or time such as {shape}, not {show(cell)}"
+        raise RefusedInstance(row, reason, key=name) from None
+    if _FINER.search(cell):
+        reason = f"{name} is a time in microseconds for the model, and {show(cell)} is more exact"
+        raise RefusedInstance(row, reason, key=name)
     if time.tzinfo is None:
         if zone:
             reason = f"{name} must have a time zone, as in {cell}Z: the model was trained on times with one"
-            raise RefusedInstance(row, reason)
+            raise RefusedInstance(row, reason, key=name)
         return time
     if not zone and time.utcoffset():
         reason = f"{name} must be in UTC or have no time zone: the model was trained on times without one"
-        raise RefusedInstance(row, reason)
+        raise RefusedInstance(row, reason, key=name)
     return time.astimezone(UTC).replace(tzinfo=None)

@@ -1,0 +1,160 @@
+"""CSV: blocks of whole records, and how a block is read.
+
+The `csv` module decides what a record is. Blocks are split in one process and read in others.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from engine.batch.errors import Unreadable
+from engine.batch.parsed import Block, Parsed, Readable
+from engine.batch.records import Key, RecordBatch
+from engine.errors import plural
+
+BLOCK_BYTES = 1024 * 1024
+MOST_RECORD_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class CsvLayout:
+    """The columns of a CSV and how it is written; `keys` are the columns of an instance, by their names."""
+
+    names: tuple[str, ...]
+    separator: str
+    ending: str = "\n"
+    mark: bool = False
+    keys: Mapping[Key, str] = field(default_factory=dict)
+
+    def parse(self, block: Block) -> Parsed:
+        """Read the records of a block; raise `Unreadable`."""
+        try:
+            text = block.data.decode()
+        except UnicodeDecodeError as error:
+            line = block.line + block.data.count(b"\n", 0, error.start)
+            raise Unreadable(line, "this is not UTF-8; convert the file, or save it as UTF-8") from None
+        columns: Sequence[Sequence[str]]
+        if (plain := self._plain(text)) is not None:
+            columns, raws = plain
+            return self._parsed(columns, raws, range(block.line, block.line + len(raws)), {})
+        rows, raws, lines = self._records(text, block.line)
+        broken = {}
+        if {*map(len, rows)} - {len(self.names)}:
+            for place, row in enumerate(rows):
+                if len(row) != len(self.names):
+                    cells = plural(len(row), "cell")
+                    broken[place] = f"the row has {cells}, and the first line names {len(self.names)} columns"
+                    rows[place] = [*row, *[""] * len(self.names)][: len(self.names)]
+                    raws[place] = self.written(rows[place])
+        columns = list(zip(*rows, strict=True)) or [()] * len(self.names)
+        return self._parsed(columns, raws, lines, broken)
+
+    def _parsed(
+        self, columns: Sequence[Sequence[str]], raws: list[str], lines: Sequence[int], broken: Mapping[int, str]
+    ) -> Parsed:
+        places = {name: place for place, name in reversed([*enumerate(self.names)])}
+        chosen = {key: columns[places[name]] for key, name in self.keys.items()}
+        batch = RecordBatch(chosen, len(raws), is_text=True, broken=broken)
+        return Parsed(batch, raws, lines, lambda name: columns[places[name]])
+
+    def _plain(self, text: str) -> tuple[list[list[str]], list[str]] | None:
+        """Split a text without quotes and blank lines, in which all rows have a cell for each name, else None.
+
+        No list is made for each row, which takes most of the time that the `csv` module needs.
+        """
+        width, text = len(self.names), text.replace("\r\n", "\n").removesuffix("\n")
+        if '"' in text or "\r" in text or width == 1 or not text:
+            return None
+        raws = text.split("\n")
+        cells = text.replace("\n", f"{self.separator}\n").split(self.separator)
+        # Each line break begins a cell now. If only the cells of the first column begin with one, no row is longer or
+        # shorter than the others.
+        first = "".join(cells[::width]).split("\n")
+        if len(cells) != width * len(raws) or len(first) != len(raws):
+            return None
+        return [first, *(cells[place::width] for place in range(1, width))], raws
+
+    def written(self, cells: Sequence[str]) -> str:
+        """Write a row of cells, quoted where that is needed."""
+        return self.separator.join(quoted(cell, self.separator) for cell in cells)
+
+    def _records(self, text: str, line: int) -> tuple[list[list[str]], list[str], Sequence[int]]:
+        """Split a text into its records: their cells, their own texts, and the lines that they begin on."""
+        texts = text.split("\n")
+        if not texts[-1]:
+            texts.pop()
+        csv.field_size_limit(MOST_RECORD_BYTES)
+        if '"' in text:
+            return self._quoted_records(texts, line)
+        if "\r" in text:
+            texts = [one.removesuffix("\r") for one in texts]
+        reader = csv.reader(texts, delimiter=self.separator, strict=True)
+        try:
+            rows = list(reader)
+        except csv.Error as error:
+            why = "a carriage return stands in the middle" if "new-line" in str(error) else str(error)
+            raise Unreadable(line + reader.line_num - 1, f"this is not a CSV: {why}") from None
+        if [] not in rows:
+            return rows, texts, range(line, line + len(rows))
+        kept = [place for place, row in enumerate(rows) if row]
+        return [rows[place] for place in kept], [texts[place] for place in kept], [line + place for place in kept]
+
+    def _quoted_records(self, texts: list[str], line: int) -> tuple[list[list[str]], list[str], list[int]]:
+        reader = csv.reader((f"{one}\n" for one in texts), delimiter=self.separator, strict=True)
+        rows, raws, lines, begin = [], [], [], 0
+        try:
+            for row in reader:
+                if row:
+                    rows.append(row)
+                    raws.append("\n".join(texts[begin : reader.line_num]).removesuffix("\r"))
+                    lines.append(line + begin)
+                begin = reader.line_num
+        except csv.Error as error:
+            raise Unreadable(line + begin, f"this is not a CSV: {error}; is a quote missing?") from None
+        return rows, raws, lines
+
+
+def quoted(cell: str, separator: str) -> str:
+    """Write a cell, in quotes if it has a character in it that means something else."""
+    if '"' in cell or separator in cell or "\n" in cell or "\r" in cell:
+        return '"' + cell.replace('"', '""') + '"'
+    return cell
+
+
+def csv_blocks(stream: Readable, layout: CsvLayout, offset: int, line: int, size: int = BLOCK_BYTES) -> Iterator[Block]:
+    """Read blocks of whole records from where a stream stands; raise `Unreadable` for a record without an end."""
+    rest = b""
+    while chunk := stream.read(size):
+        data = rest + chunk
+        end = _last_end(data, layout.separator)
+        if end:
+            offset += end
+            yield Block(data[:end], line, offset)
+            line += data.count(b"\n", 0, end)
+        rest = data[end:]
+        if len(rest) > MOST_RECORD_BYTES:
+            reason = f"a row of more than {MOST_RECORD_BYTES // 1024**2} MiB begins here; is a quote not closed?"
+            raise Unreadable(line, reason)
+    if rest:
+        yield Block(rest, line, offset + len(rest))
+
+
+def _last_end(data: bytes, separator: str) -> int:
+    """Find the end of the last whole record; 0 where there is none."""
+    if b'"' not in data:
+        return data.rfind(b"\n") + 1
+    # A line break inside of quotes ends no record. Latin-1 keeps every byte a character.
+    lines = data.decode("latin-1").split("\n")
+    reader = csv.reader((f"{one}\n" for one in islice(lines, len(lines) - 1)), delimiter=separator, strict=True)
+    whole = 0
+    csv.field_size_limit(MOST_RECORD_BYTES)
+    try:
+        for _ in reader:
+            whole = reader.line_num
+    except csv.Error as error:
+        if "unexpected end" not in str(error):  # whoever reads the block says what is wrong there
+            return data.rfind(b"\n") + 1
+    return sum(len(one) + 1 for one in lines[:whole])

@@ -1,0 +1,149 @@
+"""Inputs by name: their formats, compressed or not, and how to read each of them from its beginning or from a place."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import stat
+import sys
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal, cast
+
+from engine.batch.errors import BatchError
+
+FormatName = Literal["csv", "jsonl"]
+_ENDINGS: dict[str, FormatName] = {
+    ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".tsv": "csv",
+    ".txt": "csv",
+}
+_GZIP = b"\x1f\x8b"
+STDIN = "-"
+
+
+def format_of(name: str) -> FormatName | None:
+    """Tell a file's format by its name, None where that tells none."""
+    return _ENDINGS.get(Path(name.lower().removesuffix(".gz")).suffix)
+
+
+def is_compressed(name: str) -> bool:
+    """Tell whether a file is to be compressed by its name."""
+    return name.lower().endswith(".gz")
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A file, or standard input where the name is `-`."""
+
+    name: str
+
+    @property
+    def shown(self) -> str:
+        """What messages call it."""
+        return "stdin" if self.name == STDIN else self.name
+
+    def identify(self) -> list[object]:
+        """Return what changes when the file does."""
+        found = Path(self.name).stat()
+        return [os.path.abspath(self.name), found.st_size, found.st_mtime_ns, found.st_ino]  # noqa: PTH100
+
+    def open(self) -> Stream:
+        """Open it; raise `BatchError`."""
+        if self.name == STDIN:
+            return Stream(self.shown, cast("IO[bytes]", sys.stdin.buffer), None)
+        try:
+            stream = Path(self.name).open("rb")  # noqa: SIM115
+        except OSError as error:
+            raise BatchError(f"{self.name} cannot be read: {error.strerror}") from None
+        found = os.fstat(stream.fileno())
+        return Stream(self.shown, stream, found.st_size if stat.S_ISREG(found.st_mode) else None)
+
+
+class Stream:
+    """The bytes of an input, decompressed; `size` is that of the file, None where it is not known."""
+
+    def __init__(self, name: str, raw: IO[bytes], size: int | None) -> None:
+        """Look at the first bytes; raise `BatchError`."""
+        self.name = name
+        self.size = size
+        self._raw = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(cast("io.RawIOBase", raw))
+        try:
+            self.is_compressed = self._raw.peek(2)[:2] == _GZIP
+        except OSError as error:
+            raise BatchError(f"{name} cannot be read: {error.strerror}") from None
+        self._stream = cast("IO[bytes]", gzip.open(self._raw) if self.is_compressed else self._raw)  # noqa: SIM115
+
+    def read(self, size: int = -1) -> bytes:
+        """Read some bytes; raise `BatchError`."""
+        try:
+            return self._stream.read(size)
+        except (OSError, EOFError, zlib.error) as error:
+            why = "it is damaged, or incomplete" if self.is_compressed else getattr(error, "strerror", None)
+            raise BatchError(f"{self.name} cannot be read: {why}") from None
+
+    def readline(self, size: int = -1) -> bytes:
+        """Read a line; raise `BatchError`."""
+        try:
+            return self._stream.readline(size)
+        except (OSError, EOFError, zlib.error) as error:
+            why = "it is damaged, or incomplete" if self.is_compressed else getattr(error, "strerror", None)
+            raise BatchError(f"{self.name} cannot be read: {why}") from None
+
+    def seek(self, offset: int) -> None:
+        """Continue at an offset of the decompressed bytes."""
+        self._stream.seek(offset)
+
+    def prefixed(self, data: bytes) -> _Prefixed:
+        """Give bytes back that were read ahead."""
+        return _Prefixed(data, self)
+
+    @property
+    def position(self) -> int | None:
+        """How much of the file was read, in its own bytes; None where that is not known."""
+        return self._raw.tell() if self.size is not None else None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+        self._raw.close()
+
+
+class _Prefixed:
+    """A stream with some bytes put back in front."""
+
+    def __init__(self, data: bytes, stream: Stream) -> None:
+        self._data = data
+        self._stream = stream
+
+    def read(self, size: int = -1) -> bytes:
+        """Read some bytes."""
+        data, self._data = self._data, b""
+        return data or self._stream.read(size)
+
+    def readline(self, size: int = -1) -> bytes:
+        """Read a line."""
+        data, self._data = self._data, b""
+        return data or self._stream.readline(size)
+
+
+def expand(names: tuple[str, ...]) -> list[Input]:
+    """Take inputs by their names or by patterns; raise `BatchError` for a pattern that matches nothing."""
+    return [Input(found) for name in names for found in _matching(name)]
+
+
+def _matching(name: str) -> Iterator[str]:
+    if name == STDIN or os.path.lexists(name) or not any(mark in name for mark in "*?["):
+        yield name
+        return
+    import glob  # noqa: PLC0415 - shells have done this most times
+
+    found = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 - a pattern may begin anywhere
+    if not found:
+        raise BatchError(f"no file matches {name}")
+    yield from found

@@ -1,0 +1,71 @@
+"""A block of a file, as it is sent to a worker, and as the worker has read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from engine.batch.records import Key, RecordBatch, Scored
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Whole records of a file: their bytes, the line that they begin on, and the offset where they end."""
+
+    data: bytes
+    line: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """The records of a block.
+
+    `raws` are their texts as they were, `lines` where each begins, and `column` has the cells under a name.
+    """
+
+    batch: RecordBatch
+    raws: Sequence[str]
+    lines: Sequence[int]
+    column: Callable[[str], Sequence[Any]]
+
+    def before(self, row: int) -> Parsed:
+        """Return the records before one of them."""
+        batch = replace(self.batch, count=row)
+        return Parsed(batch, self.raws[:row], self.lines[:row], lambda name: self.column(name)[:row])
+
+
+class Readable(Protocol):
+    """A stream of bytes."""
+
+    def read(self, size: int, /) -> bytes:
+        """Read some bytes; none at the end."""
+
+    def readline(self, size: int, /) -> bytes:
+        """Read a line, or so many bytes of it; none at the end."""
+
+
+class Layout(Protocol):
+    """How the records of one file are read; it can be sent to another process."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that the file names; empty where each record names its own."""
+
+    @property
+    def keys(self) -> Mapping[Key, str]:
+        """The columns that an instance is made of."""
+
+    def parse(self, block: Block) -> Parsed:
+        """Read a block; raise `Unreadable`."""
+
+
+class Writer(Protocol):
+    """Writes blocks of predictions; it can be sent to another process."""
+
+    def head(self) -> bytes:
+        """Return what comes before all rows."""
+
+    def write(self, parsed: Parsed, scored: Scored) -> bytes:
+        """Write the rows of a block."""

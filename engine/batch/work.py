@@ -1,0 +1,150 @@
+"""What a process does with a block: read it, score it, write it."""
+
+from __future__ import annotations
+
+import gc
+import gzip
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import orjson
+
+from engine.batch.csvblocks import CsvLayout
+from engine.batch.errors import Unreadable
+from engine.batch.jsonlines import JsonWriter
+from engine.batch.parsed import Block, Layout, Parsed, Writer
+from engine.batch.records import ABSENT, BadRow
+from engine.batch.score import Scorer
+from engine.models import Snapshot, restore_alone
+
+MOST_SHOWN = 10
+_FAST = 1  # of gzip's levels: others take longer than the predictions
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is done with the blocks of a file.
+
+    `stops` ends the output before the first bad row. `names_file` is the file's name in each report of a bad row, empty
+    where there is but one file.
+    """
+
+    layout: Layout
+    writer: Writer
+    is_compressed: bool = False
+    stops: bool = False
+    names_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a row, at its line."""
+
+    line: int
+    column: str
+    value: Any
+    reason: str
+
+    def __str__(self) -> str:
+        is_named = not self.column or self.reason.startswith(f"{self.column} ")
+        return f"{self.line}: {self.reason}" if is_named else f"{self.line}: {self.column}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A block that was scored: its output, its rows and bad rows, and the offset and line where the next one begins.
+
+    `report` has all problems as JSON Lines, `problems` the first of them. `unreadable` ends the run.
+    """
+
+    end: int
+    line: int
+    output: bytes = b""
+    rows: int = 0
+    bad: int = 0
+    report: bytes = b""
+    problems: Sequence[Problem] = field(default_factory=tuple)
+    unreadable: tuple[int, str] | None = None
+
+
+class Work:
+    """Scores blocks with the model of a snapshot."""
+
+    def __init__(self, payload: bytes) -> None:
+        """Restore the model; no file is read."""
+        snapshot = Snapshot.load(payload)
+        ((name, prepared),) = snapshot.prepared.items()
+        self._model = snapshot.spec.models[name]
+        self._predictor = restore_alone(self._model, prepared)
+        self._scorers: dict[int, Scorer] = {}
+
+    def __call__(self, job: Job, block: Block) -> Done:
+        """Score a block."""
+        with _uncollected():
+            return self._score(job, block)
+
+    def _score(self, job: Job, block: Block) -> Done:
+        line = block.line + block.data.count(b"\n")
+        try:
+            parsed = job.layout.parse(block)
+        except Unreadable as error:
+            return Done(block.end, line, unreadable=(error.line, error.reason))
+        scorer = self._scorer(len(parsed.batch.columns))
+        scored = scorer(parsed.batch)
+        problems = [_problem(parsed, one) for one in scored.bad]
+        bad = len(scored.bad_rows)
+        if job.stops and scored.bad:
+            first = scored.bad[0].row
+            parsed, scored = parsed.before(first), scored.before(first)
+        if isinstance(job.layout, CsvLayout) and isinstance(job.writer, JsonWriter):
+            parsed = _with_values(parsed, scorer)
+        output = job.writer.write(parsed, scored)
+        if job.is_compressed:
+            output = gzip.compress(output, _FAST, mtime=0)
+        report = b"".join(_reported(problems, job.names_file))
+        return Done(block.end, line, output, parsed.batch.count, bad, report, problems[:MOST_SHOWN])
+
+    def _scorer(self, width: int) -> Scorer:
+        if width not in self._scorers:
+            self._scorers[width] = Scorer(self._model, self._predictor, width)
+        return self._scorers[width]
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Do without the collector of cycles, which looks at every list again and again, and finds none."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _problem(parsed: Parsed, bad: BadRow) -> Problem:
+    return Problem(parsed.lines[bad.row], bad.column, bad.value, bad.reason)
+
+
+def _reported(problems: Sequence[Problem], file: str) -> Iterator[bytes]:
+    for one in problems:
+        report = {"line": one.line, "column": one.column or None, "value": one.value, "reason": one.reason}
+        named = {"file": file, **report} if file else report
+        yield orjson.dumps(named, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY, default=str)
+
+
+def _with_values(parsed: Parsed, scorer: Scorer) -> Parsed:
+    """Have the features of a CSV as the values that the model got; other columns are texts."""
+    column: Callable[[str], Sequence[Any]] = parsed.column
+    fields = scorer.layout.fields
+
+    def values(name: str) -> Sequence[Any]:
+        cells = column(name)
+        if name not in fields:
+            return cells
+        read = (fields[name].instance_cell(cell) for cell in cells)
+        return [None if value is ABSENT else value for value in read]
+
+    return replace(parsed, column=values)

@@ -1,0 +1,224 @@
+"""`diff`: what would change if a model's file were another one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.commands.check import classes_of, diagnostic_json, runtime_of
+from engine.commands.options import json_option, named_models, spec_options
+from engine.commands.output import fail, print_json, print_table, progress, report
+from engine.errors import Diagnostic, EngineError, Place, SpecError
+from engine.models import Progress
+from engine.validation import clip
+
+if TYPE_CHECKING:
+    from engine.models.comparing import Comparison, Differing, Side
+
+EXIT_MISTAKE = 2
+DEFAULT_TOLERANCE = 1e-6
+CELL = 120
+_DIGITS = 6
+_MICROSECONDS = 1e6
+
+
+@click.command(short_help="Compare a model with a new file for it.")
+@click.argument("name", metavar="MODEL")
+@click.argument("file", metavar="NEW_FILE")
+@click.option(
+    "--tolerance",
+    metavar="SHARE",
+    type=click.FloatRange(0, 1),
+    default=DEFAULT_TOLERANCE,
+    show_default=True,
+    help="How far apart equal numbers may be: probabilities by this, others by this share of their size.",
+)
+@click.option("--rows", metavar="COUNT", type=click.IntRange(0), default=5, show_default=True, help="Rows to show.")
+@spec_options
+@json_option
+def diff(name: str, file: str, tolerance: float, rows: int, routes: str, models: str | None, as_json: bool) -> None:
+    """Compare the answers and the speed of a model with those of a new file for its entry.
+
+    Both are asked the entry's examples, the rows of its reference, and rows that are made up inside its input. This
+    opens NEW_FILE, and unpickling one runs what is in it: do so when you trust it. Nothing is pinned or changed.
+
+    The exit status is 0 where all answers are the same, 1 where some differ, and 2 for a mistake.
+
+    \b
+    Examples:
+      python -m engine diff iris build/iris-2.pkl
+      python -m engine diff iris build/iris-2.pkl --tolerance 0.01 --rows 20
+      python -m engine diff iris build/iris-2.pkl --json
+    """  # noqa: D301
+    try:
+        found = _compare(name, Path(file), tolerance, routes, models)
+    except EngineError as error:
+        if as_json and isinstance(error, SpecError):
+            print_json({"ok": False, "diagnostics": list(map(diagnostic_json, error.diagnostics))})
+        else:
+            fail(error)
+        raise click.exceptions.Exit(EXIT_MISTAKE) from None
+    if as_json:
+        print_json({"ok": True, "model": name, **_as_json(found, rows)})
+    else:
+        _print(found, name, rows)
+    if found.differing:
+        raise click.exceptions.Exit(1)
+
+
+def _compare(name: str, file: Path, tolerance: float, routes: str, models: str | None) -> Comparison:
+    from engine.apart import Lost, run_apart
+    from engine.models import lost_at_models
+    from engine.spec import load
+
+    spec = load(routes, models)
+    named_models(spec, [name])
+    own = spec.models[name].file
+    if file.resolve() == own.resolve():
+        message = f'{file} is the file of "{name}" itself; name its successor, which needs a file name of its own'
+        raise click.BadParameter(message, param_hint="NEW_FILE")
+    try:
+        with progress() as show, lost_at_models(spec):
+            return run_apart(_compare_apart, routes, models, name, file, tolerance, hear=show)
+    except Lost as lost:
+        doing = lost.step.removeprefix(f"{file}: ")
+        raise SpecError([Diagnostic(Place(str(file)), f"stopped while {doing}: {lost.why}")]) from None
+
+
+def _compare_apart(
+    routes: str, models: str | None, name: str, file: Path, tolerance: float, progress: Progress
+) -> Comparison:
+    from engine.models.comparing import compare_files
+    from engine.spec import load
+
+    return compare_files(load(routes, models), name, file, tolerance, progress)
+
+
+def _print(found: Comparison, name: str, count: int) -> None:
+    report(_warnings(found))
+    sides = _facts_shown(found.current), _facts_shown(found.new)
+    print_table((name, "current", "new"), [(fact, *(side[fact] for side in sides)) for fact in sides[0]])
+    click.echo()
+    print_table(("rows", "asked", "differ", "with another result", "largest difference"), _tallies(found))
+    click.echo()
+    differing = found.differing[:count]
+    if differing:
+        print_table(("row", "input", "current", "new"), map(_row, differing))
+        click.echo()
+    total = f"{found.asked:,} rows" if found.asked != 1 else "1 row"
+    click.echo(f"{len(found.differing):,} of {total} differ" if found.differing else f"the same answers to {total}")
+
+
+def _facts_shown(side: Side) -> dict[str, str]:
+    facts = side.facts
+    features = len(facts.features) if isinstance(facts.features, tuple) else facts.features
+    return {
+        "file": facts.file,
+        "hash": facts.hash,
+        "estimator": facts.estimator,
+        "features": "text" if features is None else str(features),
+        "classes": classes_of(facts),
+        "runtime": runtime_of(facts.report).partition(":")[0],
+        "µs for 1 row": _microseconds(side.one_row),
+        "µs for 1,000": _microseconds(side.many_rows),
+    }
+
+
+def _tallies(found: Comparison) -> Iterable[tuple[str, ...]]:
+    for tally in found.tallies:
+        counts = tally.asked, len(tally.differing), tally.other_results
+        yield tally.source, *map("{:,}".format, counts), _number(tally.largest)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.{_DIGITS}g}"
+
+
+def _row(row: Differing) -> tuple[str, ...]:
+    return where(row), _shown(row.input), _answer(row.current), _answer(row.new)
+
+
+def where(row: Differing) -> str:
+    """Say where a row stands."""
+    word = {"examples": "example", "reference": "reference, line"}.get(row.source, row.source)
+    return word if row.place is None else f"{word} {row.place}"
+
+
+def _answer(answer: Mapping[str, Any]) -> str:
+    if "refused" in answer:
+        return clip(f"refused: {answer['refused']}", CELL)
+    said = [str(answer["labels"]) if "labels" in answer else _shown(answer["result"])]
+    said += [_shown(answer["probabilities"])] if "probabilities" in answer else []
+    return " ".join(said)
+
+
+def _shown(value: Any) -> str:
+    return clip(json.dumps(_short(value), ensure_ascii=False), CELL)
+
+
+def _short(value: Any) -> Any:
+    """Leave fractions the digits that people compare."""
+    if isinstance(value, dict):
+        return {key: _short(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return list(map(_short, value))
+    return float(f"{value:.{_DIGITS}g}") if isinstance(value, float) else value
+
+
+def _microseconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds * _MICROSECONDS:,.0f}"
+
+
+def _warnings(found: Comparison) -> list[Diagnostic]:
+    return sorted((*found.current.facts.warnings, *found.new.facts.warnings))
+
+
+def _as_json(found: Comparison, count: int) -> dict[str, Any]:
+    return {
+        "diagnostics": list(map(diagnostic_json, _warnings(found))),
+        "asked": found.asked,
+        "differ": len(found.differing),
+        "current": _side_as_json(found.current),
+        "new": _side_as_json(found.new),
+        "sources": [
+            {
+                "source": tally.source,
+                "asked": tally.asked,
+                "differ": len(tally.differing),
+                "other_results": tally.other_results,
+                "largest_difference": tally.largest,
+            }
+            for tally in found.tallies
+        ],
+        "rows": [
+            {
+                "source": row.source,
+                "place": row.place,
+                "input": row.input,
+                "current": row.current,
+                "new": row.new,
+                "difference": row.difference,
+            }
+            for row in found.differing[:count]
+        ],
+    }
+
+
+def _side_as_json(side: Side) -> dict[str, Any]:
+    facts = side.facts
+    return {
+        "file": facts.file,
+        "sha256": facts.sha256,
+        "estimator": facts.estimator,
+        "kind": facts.kind,
+        "features": facts.features,
+        "classes": facts.classes,
+        "runtime": facts.report.runtime,
+        "verdict": facts.report.verdict,
+        "seconds_for_1": side.one_row,
+        "seconds_for_1000": side.many_rows,
+    }

@@ -1,0 +1,141 @@
+"""What `init` will write, found out in a process apart, and checked before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from engine.commands.output import progress
+from engine.errors import Diagnostic, Place, SpecError
+from engine.models import Opened, Progress
+from engine.spec import Draft, Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The two files that a spec is or will be; `given` are the options that name them to other commands."""
+
+    routes: Path
+    models: Path
+    given: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked for: a model's file, how to read it, its name, the `path` of the route to add, and where to."""
+
+    file: Path
+    reference: Path | None
+    trusted: tuple[str, ...]
+    allow_version_mismatch: bool
+    name: str
+    path: str | None
+    target: Target
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be written, with its example, or why there is none, and what `check` will warn of."""
+
+    drafts: Sequence[Draft]
+    example: tuple[Any, Any] | None
+    refused: str
+    warnings: Sequence[Diagnostic]
+
+
+class MistakenError(SpecError):
+    """The spec would have mistakes with what is planned."""
+
+
+def plan(wish: Wish) -> Plan:
+    """Plan in another process, which runs what is in the model's file; raise `SpecError`."""
+    from engine.apart import Lost, run_apart
+
+    try:
+        with progress() as show:
+            return run_apart(_plan_here, wish, hear=show)
+    except Lost as lost:
+        doing = lost.step.removeprefix(f"{wish.name}: ")
+        raise SpecError([Diagnostic(Place(str(wish.file)), f"stopped while {doing}: {lost.why}")]) from None
+
+
+def _plan_here(wish: Wish, progress: Progress) -> Plan:
+    """Plan what passes `check`: without the example, where the compiled model answers it a little otherwise."""
+    from engine.models import Opened
+    from engine.models.outline import outline_model
+    from engine.spec import draft_model, name_from
+
+    folder, opened = wish.target.models.parent, Opened()
+    progress(f"asking {wish.file.name} what it takes")
+    outline = outline_model(
+        wish.file,
+        wish.reference,
+        trusted=wish.trusted,
+        allow_version_mismatch=wish.allow_version_mismatch,
+        folder=folder,
+        opened=opened,
+    )
+    reference = wish.reference if outline.form != "text" else None
+    entry = Entry(
+        name=wish.name,
+        file=name_from(folder, wish.file),
+        reference=name_from(folder, reference) if reference is not None else None,
+        outline=outline,
+        trusted=wish.trusted,
+        allow_version_mismatch=wish.allow_version_mismatch,
+    )
+    refused = ""
+    while True:
+        drafts = draft_model(wish.target.routes, wish.target.models, entry, wish.path)
+        try:
+            warnings = _check_planned(*_planned(wish.target, drafts), progress, opened)
+        except SpecError as error:
+            if entry.outline.example is None:
+                raise MistakenError(error.diagnostics) from None
+            refused = refused or error.diagnostics[0].message
+            entry = replace(entry, outline=replace(outline, example=None))
+        else:
+            return Plan(
+                drafts,
+                entry.outline.example,
+                refused,
+                warnings.get(wish.name, ()),
+            )
+
+
+def check(target: Target, drafts: Sequence[Draft]) -> None:
+    """Do what `check` does, with the files as they will be; raise `SpecError`."""
+    from engine.models import open_apart
+    from engine.spec import load
+
+    routes, models, planned = _planned(target, drafts)
+    spec = load(routes, models, drafts=planned)
+    with progress() as show:
+        open_apart(spec, _check_planned, routes, models, planned, progress=show)
+
+
+def _planned(target: Target, drafts: Sequence[Draft]) -> tuple[Path, Path | None, Mapping[Path, bytes]]:
+    """Give the two files, the second if it will be there, and what they will have in them."""
+    planned = {draft.path: draft.after for draft in drafts}
+    models = target.models if target.models in planned or target.models.exists() else None
+    return target.routes, models, planned
+
+
+def _check_planned(
+    routes: Path,
+    models: Path | None,
+    planned: Mapping[Path, bytes],
+    progress: Progress,
+    opened: Opened | None = None,
+) -> dict[str, Sequence[Diagnostic]]:
+    """Do what `check` does, and return what it warns of, by the models' names."""
+    from engine.models import compile_models
+    from engine.spec import load
+    from engine.web import build_app
+
+    spec = load(routes, models, drafts=planned)
+    predictors = compile_models(spec, progress, opened)
+    build_app(spec, predictors)
+    return {name: one.facts.warnings for name, one in predictors.items()}

@@ -1,0 +1,203 @@
+"""`predict`: the predictions for files of rows."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from engine.commands.options import named_models, spec_options
+from engine.commands.output import progress
+from engine.commands.showing import Shown, showing
+from engine.errors import plural
+from engine.models import Prepared, Progress
+from engine.spec import Spec
+
+_SLOW_BLOCK = 64 * 1024
+_FORMATS = click.Choice(("csv", "jsonl"))
+
+FormatName = Literal["csv", "jsonl"]
+
+
+@click.command(short_help="Score files of rows with a model.")
+@click.argument("model")
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
+@click.option("-o", "--output", metavar="FILE|FOLDER/", default="-", help="Where to write; - is stdout, the default.")
+@click.option("--format", "input_format", type=_FORMATS, help="The input's format, where its name does not tell.")
+@click.option("--output-format", type=_FORMATS, help="The output's format.  [default: by its name, else the input's]")
+@click.option("--only-predictions", is_flag=True, help="Write no columns of the input.")
+@click.option("--columns", metavar="NAMES", help="Write only these columns of the input, separated by commas.")
+@click.option("--prefix", default="", help="Put this before the names of the columns that are added.")
+@click.option("--separator", metavar="CHARACTER", help="The separator of a CSV, if it is not recognized.")
+@click.option("--no-header", is_flag=True, help="A CSV begins with a row; its columns are the features in order.")
+@click.option("--errors", metavar="FILE", help="Report bad rows in a JSON Lines file, and continue.")
+@click.option("--skip-errors", is_flag=True, help="Continue after bad rows, whose predictions stay empty.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted run.")
+@click.option("-j", "--jobs", type=click.IntRange(1, 256), help="The processes.  [default: one for each core]")
+@spec_options
+def predict(
+    model: str,
+    inputs: tuple[str, ...],
+    output: str,
+    input_format: FormatName | None,
+    output_format: FormatName | None,
+    only_predictions: bool,
+    columns: str | None,
+    prefix: str,
+    separator: str | None,
+    no_header: bool,
+    errors: str | None,
+    skip_errors: bool,
+    resume: bool,
+    jobs: int | None,
+    routes: str,
+    models: str | None,
+) -> None:
+    """Score the rows of CSV and JSON Lines files: the same predictions that the same rows get from the service.
+
+    The model's features are columns with their names; all other columns are carried over. The columns prediction, label
+    and probability_CLASS are added, as the model's output declares them. INPUT may be - for stdin, or a pattern.
+
+    \b
+    Examples:
+      python -m engine predict iris rows.csv -o scored.csv
+      python -m engine predict iris rows.csv --columns id -o scored.csv --errors bad.jsonl
+      python -m engine predict iris 'data/*.csv' -o scored/
+      zcat rows.jsonl.gz | python -m engine predict iris - --format jsonl | head
+    """  # noqa: D301
+    from engine.batch.inputs import expand
+    from engine.batch.pool import Pool
+    from engine.batch.run import Options, Runner
+    from engine.models import Snapshot, open_apart
+    from engine.server import usable_cores
+    from engine.spec import load
+
+    options = Options(
+        format=input_format,
+        output_format=output_format,
+        only_predictions=only_predictions,
+        columns=_columns(columns, only_predictions=only_predictions),
+        prefix=prefix,
+        separator=_separator(separator),
+        has_header=not no_header,
+        skips=skip_errors,
+        resumes=resume,
+    )
+    spec = load(routes, models)
+    named_models(spec, (model,))
+    sources = expand(inputs)
+    targets = _targets(sources, output, errors, resumes=resume)
+    with progress() as show:
+        payload = open_apart(_only(spec, model), _prepare, routes, models, model, progress=show)
+    snapshot = Snapshot.load(payload)
+    prepared = snapshot.prepared[model]
+    if not prepared.entry.programs:
+        options = replace(options, block_bytes=_SLOW_BLOCK)
+    with Pool(payload, jobs or usable_cores(), is_compiled=not prepared.needs_file) as pool:
+        runner = Runner(snapshot.spec.models[model], prepared, pool, options)
+        for source, target in zip(sources, targets, strict=True):
+            _score(runner, source, target, errors)
+
+
+def _score(runner: Any, source: Any, target: Any, errors: str | None) -> None:
+    """Score one file, and say how many rows it had."""
+    with showing(source.shown) as shown:
+        try:
+            total = runner.score(source, target, shown.tell)
+        except KeyboardInterrupt:
+            shown.clear()
+            if (
+                target.predictions is not None
+                and target.predictions.with_name(f".{target.predictions.name}.part.json").exists()
+            ):
+                click.echo("interrupted; run the same command with --resume to continue", err=True)
+            raise
+    for note in total.notes:
+        click.echo(f"{source.shown}: {note}", err=True)
+    _conclude(source, target, total, errors, shown)
+
+
+def _conclude(source: Any, target: Any, total: Any, errors: str | None, shown: Shown) -> None:
+    where = f" -> {target.predictions}" if target.predictions is not None else ""
+    rate = f" ({shown.rate(total.rows - total.resumed)})"
+    bad = f"; {plural(total.bad, 'bad row')}" if total.bad else ""
+    reported = f", reported in {errors}" if total.bad and errors else ""
+    click.echo(f"{source.shown}{where}: {plural(total.rows, 'row')}{rate}{bad}{reported}", err=True)
+
+
+def _prepare(routes: str, models: str | None, name: str, progress: Progress) -> bytes:
+    """Compile a model, and return it as a snapshot."""
+    from engine.models import Snapshot, prepare_models
+    from engine.spec import load
+
+    spec = _only(load(routes, models), name)
+    prepared: dict[str, Prepared] = dict(prepare_models(spec, progress))
+    return Snapshot(spec, {name: prepared[name].without_file()}).dump()
+
+
+def _only(spec: Spec, name: str) -> Spec:
+    return replace(spec, routes=(), built_in=(), models={name: spec.models[name]})
+
+
+def _targets(sources: list[Any], output: str, errors: str | None, *, resumes: bool) -> list[Any]:
+    """Decide where the predictions for each input go; raise `UsageError`."""
+    from engine.batch.inputs import Input
+    from engine.batch.run import Target
+
+    reports = Path(errors) if errors is not None else None
+    is_folder = output != "-" and (output.endswith(("/", os.sep)) or Path(output).is_dir())
+    if len(sources) > 1 and not is_folder:
+        raise click.UsageError(f"there are {len(sources)} inputs; name a folder for their outputs: -o FOLDER/")
+    if output == "-":
+        if resumes:
+            raise click.UsageError("--resume needs an output file: -o FILE")
+        return [Target(None, reports)]
+    if not is_folder:
+        _require_apart(Path(output), [*sources, *([Input(str(reports))] if reports is not None else [])])
+        return [Target(Path(output), reports)]
+    return _in_folder(sources, Path(output), reports)
+
+
+def _in_folder(sources: list[Any], folder: Path, reports: Path | None) -> list[Any]:
+    from engine.batch.run import Target
+
+    if reports is not None and len(sources) > 1:
+        reports.mkdir(parents=True, exist_ok=True)
+    names: dict[str, str] = {}
+    for source in sources:
+        name = Path(source.name).name
+        if name in names:
+            raise click.UsageError(f"{names[name]} and {source.name} would both be written to {folder / name}")
+        names[name] = source.name
+        if source.name == "-":
+            raise click.UsageError("stdin has no name for a file in a folder; use -o FILE")
+        _require_apart(folder / name, [source])
+    folder.mkdir(parents=True, exist_ok=True)
+    return [Target(folder / name, None if reports is None else reports / f"{name}.jsonl") for name in names]
+
+
+def _require_apart(output: Path, others: list[Any]) -> None:
+    """Raise `UsageError` where an output would take the place of another file of the run."""
+    for other in others:
+        if output.resolve() == Path(other.name).resolve():
+            raise click.UsageError(f"{other.name} would be overwritten; write to another file")
+
+
+def _columns(text: str | None, *, only_predictions: bool) -> tuple[str, ...] | None:
+    if text is not None and only_predictions:
+        raise click.UsageError("--columns and --only-predictions contradict each other; use one of them")
+    return tuple(filter(None, map(str.strip, text.split(",")))) if text is not None else None
+
+
+def _separator(text: str | None) -> str | None:
+    from engine.batch.csvopening import read_separator
+
+    try:
+        return None if text is None else read_separator(text)
+    except ValueError:
+        raise click.BadParameter(
+            f'"{text}" is not one character; write , or ";" or tab or "|"', param_hint="--separator"
+        ) from None

@@ -1,0 +1,206 @@
+"""Rows in a request that are not JSON, CSV or JSON Lines, and predictions as an answer in these formats.
+
+Rows are read as `predict` reads them from a file; the packages for it are imported with the first such request.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from engine.endpoints.messages import Request
+from engine.endpoints.problems import Problem, violated
+from engine.models import Facts, Prediction
+from engine.spec import Model
+from engine.validation import Violation, clip
+
+if TYPE_CHECKING:
+    from engine.batch.parsed import Block, Layout, Writer
+
+RowFormat = Literal["csv", "json", "jsonl"]
+CSV, NDJSON = "text/csv", "application/x-ndjson"
+_FORMATS: dict[str, RowFormat] = {
+    CSV: "csv",
+    NDJSON: "jsonl",
+    "application/jsonl": "jsonl",
+    "application/ndjson": "jsonl",
+    "application/json": "json",
+}
+MEDIA_TYPES: Final = {"csv": f"{CSV}; charset=utf-8", "jsonl": NDJSON, "json": "application/json"}
+# What most clients send, which takes no time to be recognized.
+USUAL_TYPES: Final = frozenset(("", "application/json", "application/x-www-form-urlencoded"))
+ANY_TYPE: Final = frozenset(("", "*/*"))
+_MOST_ACCEPT = 1000  # characters of an Accept header that are read
+_PARAMETER = re.compile(r';\s*(\w+)\s*=\s*"?([^";]*)"?')
+_ADVICE = "send text/csv; header=absent if there is no such line"
+
+
+def format_of_body(request: Request) -> RowFormat:
+    """Tell the format of a body by its Content-Type; whatever is no format of rows is JSON."""
+    return _FORMATS.get(request.content_type.partition(";")[0].strip().lower(), "json")
+
+
+def format_of_answer(request: Request, sent: RowFormat) -> RowFormat:
+    """Choose the format that `Accept` names, with the highest weight; without one, that of the request."""
+    best, chosen = 0.0, sent
+    for one in request.accept[:_MOST_ACCEPT].lower().split(","):
+        media_type, _, parameters = one.partition(";")
+        known = _FORMATS.get(media_type.strip())
+        if known is not None and (weight := _weight(f";{parameters}")) > best:
+            best, chosen = weight, known
+    return chosen
+
+
+def _weight(parameters: str) -> float:
+    text = dict(_PARAMETER.findall(parameters)).get("q", "1")
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The instances of a request, the line that each begins on, and about how long they would be as JSON."""
+
+    instances: list[Any]
+    lines: Sequence[int]
+    size: int
+
+    def told(self, violation: Violation) -> Violation:
+        """Say on which line a violation is."""
+        line = self.lines[int(violation.path[1])]
+        return replace(violation, verdict=f"line {line}: {violation.verdict}")
+
+
+class RowCodec:
+    """Reads and writes the rows of one model, from the first request on that has any.
+
+    `in_path` are the features that the route has in its path, and `most` the instances that a request may have.
+    """
+
+    def __init__(self, model: Model, facts: Facts, in_path: Sequence[str], most: int) -> None:
+        self._make = partial(_both_ways, model, facts, in_path, most)
+
+    @cached_property
+    def _both(self) -> tuple[RowReader, RowWriter]:
+        return self._make()
+
+    def read(self, request: Request, kind: RowFormat) -> Rows:
+        """Read the rows of a body; raise `Problem`."""
+        return self._both[0].read(request, kind)
+
+    def write(self, prediction: Prediction, kind: RowFormat) -> bytes:
+        """Write predictions, which are finite."""
+        return self._both[1].write(prediction, kind)
+
+
+def _both_ways(model: Model, facts: Facts, in_path: Sequence[str], most: int) -> tuple[RowReader, RowWriter]:
+    return RowReader(model, facts, in_path, most), RowWriter(model, facts)
+
+
+class RowReader:
+    """Reads the rows of requests to one model."""
+
+    def __init__(self, model: Model, facts: Facts, in_path: Sequence[str], most: int) -> None:
+        from engine.batch.csvopening import Expected  # noqa: PLC0415 - with the first request
+        from engine.batch.layout import layout_of  # noqa: PLC0415
+
+        count = facts.features if isinstance(facts.features, int) else None
+        self._expected = Expected.of(model, count, in_path)
+        self._model = model
+        self._count = count
+        self._most = most
+        self._layout_of: Callable[..., Any] = layout_of
+
+    def read(self, request: Request, kind: RowFormat) -> Rows:
+        """Read the rows of a body; raise `Problem`."""
+        from engine.batch.errors import BatchError, Misfit, Unreadable  # noqa: PLC0415 - see above
+
+        try:
+            layout, block = self._open(request, kind)
+            parsed = layout.parse(block)
+        except Unreadable as error:
+            raise Problem(HTTPStatus.BAD_REQUEST, f"line {error.line}: {error.reason}") from None
+        except Misfit as error:
+            said = [_without_name(line) for line in error.reason.splitlines()]
+            if error.reason != str(error):
+                said[-1] += f"; {_ADVICE}"
+            raise violated(Violation((), one, "", ()) for one in said) from None
+        except BatchError as error:
+            raise Problem(HTTPStatus.BAD_REQUEST, _without_name(str(error))) from None
+        if parsed.batch.broken:
+            broken = parsed.batch.broken.items()
+            raise violated(
+                Violation(("instances", row), f"line {parsed.lines[row]}: {reason}", "", ()) for row, reason in broken
+            )
+        self._require_count(parsed.batch.count)
+        fields = self._layout_of(self._model, self._count or len(parsed.batch.columns))
+        instances = [fields.instance(parsed.batch, row) for row in range(parsed.batch.count)]
+        names = sum(len(str(key)) + 4 for key in parsed.batch.columns)
+        return Rows(instances, parsed.lines, len(request.body) + names * len(instances))
+
+    def _open(self, request: Request, kind: RowFormat) -> tuple[Layout, Block]:
+        from engine.batch.csvopening import open_csv  # noqa: PLC0415 - see above
+        from engine.batch.jsonlines import JsonLayout  # noqa: PLC0415
+        from engine.batch.parsed import Block  # noqa: PLC0415
+
+        parameters = {name.lower(): value for name, value in _PARAMETER.findall(request.content_type)}
+        charset = parameters.get("charset", "utf-8").lower()
+        if charset not in ("utf-8", "utf8", "us-ascii"):
+            raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the charset is {clip(charset)}; send UTF-8")
+        if kind == "jsonl":
+            expected = self._expected
+            return JsonLayout(expected.form, expected.features, expected.count), Block(request.body, 1, 0)
+        stream = io.BytesIO(request.body)
+        has_header = parameters.get("header", "present").lower() != "absent"
+        layout, offset, line, _ = open_csv(stream, "", self._expected, has_header=has_header)
+        return layout, Block(request.body[offset:], line, 0)
+
+    def _require_count(self, count: int) -> None:
+        detail = ""
+        if not count:
+            detail = "there are no instances; send at least 1"
+        elif count > self._most:
+            detail = f"there are {count:,} instances; at most {self._most:,} are taken"
+        if detail:
+            raise violated([Violation((), detail, "", ())])
+
+
+def _without_name(message: str) -> str:
+    """Put a message about a file in terms of a body."""
+    place, _, said = message.partition(": ")
+    line = place.removeprefix(":")
+    return f"line {line}: {said}" if line else said.replace("the file", "the body")
+
+
+class RowWriter:
+    """Writes the predictions of one model, a row for each instance."""
+
+    def __init__(self, model: Model, facts: Facts) -> None:
+        from engine.batch.csvwriting import CsvWriter  # noqa: PLC0415 - with the first request
+        from engine.batch.jsonlines import JsonWriter  # noqa: PLC0415
+        from engine.batch.predictions import PredictionColumns  # noqa: PLC0415
+
+        columns = PredictionColumns.of(model, facts.keys, facts.result.lengths if facts.result is not None else ())
+        self._writers: dict[str, Writer] = {
+            "csv": CsvWriter(columns, carried=()),
+            "jsonl": JsonWriter(columns, carried=()),
+        }
+
+    def write(self, prediction: Prediction, kind: RowFormat) -> bytes:
+        """Write predictions that are finite."""
+        from engine.batch.parsed import Parsed  # noqa: PLC0415 - see above
+        from engine.batch.records import RecordBatch, Scored  # noqa: PLC0415
+
+        chances: Any = prediction.probabilities and [[*row.values()] for row in prediction.probabilities]
+        labels: list[str | None] | None = None if prediction.labels is None else [*prediction.labels]
+        scored = Scored(prediction.result, chances, labels)
+        parsed = Parsed(RecordBatch({}, len(prediction.result)), (), (), lambda _: ())
+        writer = self._writers[kind]
+        return writer.head() + writer.write(parsed, scored)

@@ -1,0 +1,140 @@
+"""A model of the spec and a file that may replace its own: both compiled, asked the same rows, and timed in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from engine.errors import Diagnostic, Place, SpecError
+from engine.models.cache import Cache, mode_for
+from engine.models.candidates import usual_instances
+from engine.models.comparing.answers import Asked, Differing, Tally, compare_answers
+from engine.models.compile import Progress, prepare_anew, prepare_models
+from engine.models.estimator import inspect
+from engine.models.instances import Wanted, columns
+from engine.models.modelfile import format_of, read_file
+from engine.models.predictor import Facts, Predictor
+from engine.models.prepared import Opened, Prepared, take_cached
+from engine.models.proof import MANY, seconds_for
+from engine.models.proofrows import RowMaker
+from engine.models.reference import allowed_rows
+from engine.models.restoring import restore
+from engine.spec import Model, Spec
+
+ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of two models, and its seconds for 1 and for 1,000 instances; None where no row is answered by both."""
+
+    facts: Facts
+    one_row: float | None
+    many_rows: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A model as it is served now, beside what a new file makes of it; `tallies` are those of each source of rows."""
+
+    current: Side
+    new: Side
+    tallies: tuple[Tally, ...]
+
+    @property
+    def asked(self) -> int:
+        """How many rows both models were asked."""
+        return sum(tally.asked for tally in self.tallies)
+
+    @property
+    def differing(self) -> tuple[Differing, ...]:
+        """The rows with different answers: first those with another result, then by the size of the difference."""
+        rows = chain.from_iterable(tally.differing for tally in self.tallies)
+        return tuple(sorted(rows, key=lambda row: (not row.has_other_result, -(row.difference or 0.0))))
+
+
+def compare_files(spec: Spec, name: str, file: Path, tolerance: float, progress: Progress) -> Comparison:
+    """Compare a model of the spec with what its entry would be with another file, which is opened.
+
+    Raises `SpecError`: for the spec's own model as `check` does, and for the file at its name.
+    """
+    model, opened = spec.models[name], Opened()
+    prepared = prepare_models(replace(spec, models={name: model}), progress, opened)[name]
+    current = restore(model, prepared, opened)
+    with _told_of(model, file):
+        new = _predictor_of(replace(model, name=str(file), file=file, pin=None), spec, opened, progress)
+    progress(f"{name}: comparing the answers")
+    sources = {
+        "examples": (Asked(one.input, number) for number, one in enumerate(model.examples, 1)),
+        "reference": _reference(model),
+        "made up": map(Asked, _made_up(model, prepared, opened)),
+    }
+    tallies = tuple(compare_answers(source, rows, current, new, tolerance) for source, rows in sources.items())
+    progress(f"{name}: measuring the speed")
+    answered = next((tally.answered for tally in tallies if tally.answered is not None), None)
+    first, second = _timed(current, new, answered)
+    warnings = tuple(_of_file(warning, model, file) for warning in second.facts.warnings)
+    return Comparison(first, replace(second, facts=replace(second.facts, warnings=warnings)), tallies)
+
+
+def _predictor_of(model: Model, spec: Spec, opened: Opened, progress: Progress) -> Predictor:
+    """Make the predictor of a file that is not served yet, whatever it answers to the examples.
+
+    The cache keeps it apart from what has passed its examples.
+    """
+    cache, file = Cache(spec.folder), read_file(model)
+    unheld = {**model.node.plain, "examples": [example.input for example in model.examples]}
+    key = cache.key(replace(model, node=replace(model.node, plain=unheld)), file.data)
+    prepared = take_cached(model, cache, key, file, opened.opens)
+    if prepared is None:
+        prepared = prepare_anew(model, key, file, opened, progress, is_held=False)
+        cache.write(key, prepared.entry, mode_for(model.file))
+    return restore(model, prepared, opened)
+
+
+@contextmanager
+def _told_of(model: Model, file: Path) -> Iterator[None]:
+    """Say of a mistake that it is one of the new file, which the spec does not name."""
+    try:
+        yield
+    except SpecError as error:
+        raise SpecError([_of_file(found, model, file) for found in error.diagnostics]) from None
+
+
+def _of_file(found: Diagnostic, model: Model, file: Path) -> Diagnostic:
+    if found.place == model.place("file"):
+        return replace(found, place=Place(str(file)))
+    return replace(found, message=f"{found.message} (with {file})")
+
+
+def _reference(model: Model) -> Iterator[Asked]:
+    """Give the rows of the reference that are instances, with their lines."""
+    for row, instance in allowed_rows(model):
+        yield Asked(instance, row.line)
+
+
+def _made_up(model: Model, prepared: Prepared, opened: Opened) -> list[Any]:
+    """Make instances that the input allows, inside the ranges that the served model has seen."""
+    if prepared.file is None or format_of(model.file) == "onnx":
+        return RowMaker(model, columns(model, Wanted.restored(prepared.entry.facts["wanted"])), {}).usual(())
+    artifact = opened.open(model, prepared.file, prepared.modules)
+    with artifact.modules.found():
+        return usual_instances(model, inspect(model, artifact.estimator))
+
+
+def _timed(current: Predictor, new: Predictor, instance: Any) -> tuple[Side, Side]:
+    """Measure both models with 1 and with 1,000 instances, in turn, so that other work slows both."""
+    one: dict[Predictor, list[float]] = {current: [], new: []}
+    many: dict[Predictor, list[float]] = {current: [], new: []}
+    for _ in range(ROUNDS if instance is not None else 0):
+        for predictor in (current, new):
+            one[predictor].append(seconds_for(predictor, [instance]))
+            many[predictor].append(seconds_for(predictor, [instance] * MANY))
+    first, second = (
+        Side(each.facts, min(one[each], default=None), min(many[each], default=None)) for each in (current, new)
+    )
+    return first, second

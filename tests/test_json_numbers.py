@@ -1,0 +1,48 @@
+"""A number that is written as in another language is named, with how JSON writes it."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.endpoints import Problem, Request
+from engine.endpoints.body import read_json
+
+PLUS = "write numbers without a plus sign"
+DECIMAL = "write numbers in decimal"
+ZEROS = "write numbers without leading zeros"
+BEFORE = "write a digit before the decimal point"
+AFTER = "write a digit after the decimal point, or leave the point out"
+
+
+def problem_with(body: str) -> str:
+    with pytest.raises(Problem) as raised:
+        read_json(Request("POST", body=body.encode(), content_type="application/json"), strict=False)
+    return raised.value.detail
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        ("+1", PLUS),
+        ("+.5e+10", PLUS),
+        ("-+1", PLUS),
+        (".5", BEFORE),
+        ("-.5", BEFORE),
+        ("1.", AFTER),
+        ("-1.e5", AFTER),
+        ("01", ZEROS),
+        ("-007.5", ZEROS),
+        ("0x10", DECIMAL),
+        ("-0b11", DECIMAL),
+    ],
+)
+def test_a_number_of_another_language_is_named(number: str, advice: str) -> None:
+    said = f'"{number}" is not JSON; {advice}'
+    assert f"{said} (line 1, column 6)" == problem_with(f'{{"a":{number}}}')
+    assert f"{said} (line 2, column 2)" == problem_with(f"[1,\n {number}, 2]")
+    assert f"{said} (line 1, column 1)" == problem_with(number)
+
+
+@pytest.mark.parametrize("text", ["2024-01-01", "01-02-2024", "1.5.2", "+", "0x", "--1", "+1m", "0" * 5000])
+def test_what_is_no_number_anywhere_is_not_called_one(text: str) -> None:
+    assert problem_with(f"[{text}]").startswith("the body is not JSON: ")
