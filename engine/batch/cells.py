@@ -20,8 +20,6 @@ from engine.models.trees import Array
 
 DOUBT: Final = object()
 _MOST_KNOWN = 65_536
-_LEAST_INT, _MOST_INT = -(2**63), 2**64 - 1  # what JSON readers take for an integer; others become floats
-_DIGITS = 30
 _NUMERIC = b"0123456789+-.eE"
 _GAPS = frozenset(("NA", "NaN", "nan", "NULL", "null", "None", "N/A", "n/a", "#N/A"))
 _NOTES = frozenset(("$comment", "default", "deprecated", "description", "examples", "readOnly", "title", "writeOnly"))
@@ -39,21 +37,15 @@ def read_text(text: str, takes: Callable[[Any], bool]) -> Any:
     Integers are exact, as JSON has them, and what is no finite number stays a text.
     """
     value = read_cell(text)
-    if isinstance(value, float | None):
-        value = _exact(text.strip(), value)
     if value is None:
-        return text if takes(text) else None
+        return text if _is_infinite(text.strip()) or takes(text) else None
     return next(filter(takes, (value, text)), value)
 
 
-def _exact(text: str, value: Any) -> Any:
-    """Correct what `read_cell` made of a number that float64 cannot hold: it rounds, or takes infinity for a gap."""
+def _is_infinite(text: str) -> bool:
+    """Tell whether a text that `read_cell` takes for a gap is a number that float64 cannot hold."""
     digits = text.lstrip("+-")
-    if digits.isdecimal() and digits.isascii() and len(digits) <= _DIGITS:
-        whole = int(text)
-        return whole if _LEAST_INT <= whole <= _MOST_INT else float(text)
-    is_infinite = value is None and (digits[-1:].isdigit() or digits.lower().startswith("inf"))
-    return text if is_infinite else value
+    return digits[-1:].isdigit() or digits.lower().startswith("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +185,8 @@ def _has_words(cells: Sequence[str]) -> bool:
 
 
 def _float(text: str) -> float:
-    value = _exact(text.strip(), read_cell(text))
+    value = read_cell(text)
     if value is None:
-        return NAN
+        return float("inf") if _is_infinite(text.strip()) else NAN
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number else float("inf")

@@ -19,8 +19,8 @@ from engine.validation import show
 
 _BOOLEANS = {"true": True, "false": False}
 _NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
-_MAX_WHOLE = 2**53
-_MAX_DIGITS = 20  # of a 64-bit integer with its sign; pandas reads longer ones as texts or floats
+_LEAST_INT, _MOST_INT = -(2**63), 2**64 - 1  # what JSON readers take for an integer; others become floats
+_MAX_DIGITS = 30
 _SCALARS = frozenset((bool, float, int, type(None)))
 _SEPARATORS = {";": '";"', "\t": "tabs", "|": '"|"'}
 # What pandas.read_csv takes for a missing value, and numbers that are not finite.
@@ -90,8 +90,8 @@ def read_cell(text: str) -> Any:
     if not _NUMBER.fullmatch(text):  # asked first, since most cells of a large file are numbers
         word = text.lower()
         return None if word in _GAPS else _BOOLEANS.get(word, text)
-    if text.lstrip("+-").isdigit() and len(text) <= _MAX_DIGITS:
-        return int(text)
+    if len(text) <= _MAX_DIGITS and text.lstrip("+-").isdigit() and _LEAST_INT <= (whole := int(text)) <= _MOST_INT:
+        return whole
     number = float(text)
     return number if math.isfinite(number) else None
 
@@ -104,8 +104,7 @@ def read_cells(texts: Sequence[str]) -> list[Any]:
         return [*map(read_cell, texts)]
     # A cell with a comma, a bracket or a quote in it gives more values, or others.
     is_one_each = len(values) == len(texts) and not {*map(type, values)} - _SCALARS
-    is_small = is_one_each and math.hypot(*filter(None, values)) < _MAX_WHOLE  # no value is larger than the norm of all
-    return values if is_small else [*map(read_cell, texts)]
+    return values if is_one_each else [*map(read_cell, texts)]
 
 
 def _rows(lines: Any, names: tuple[str, ...], wrong: Wrong) -> Iterator[Row]:
