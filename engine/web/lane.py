@@ -62,7 +62,7 @@ class Lane:
         self.service = app
         self._environ = environ or {}
         self._ways: Mapping[tuple[str, str], Known] = {
-            (method, mounted.route.path.encode().decode("latin-1")): Known(  # as PATH_INFO has it (PEP 3333)
+            (method, _as_path_info(mounted.route.path)): Known(
                 _guarded(way, guard) if guard.stands else way,
                 app.meter.requests(mounted.route.path, method, status).add,
                 is_quick=_is_quick(mounted.endpoint) and not guard.waits,
@@ -106,12 +106,10 @@ class Lane:
     def at_once(self) -> Iterator[tuple[str, Answer, Callable[[float], None]]]:
         """Give each path whose GET has one answer, whoever asks, with that answer and what counts it."""
         for mounted, guard in zip(self.service.mounted, self.service.guards.routes, strict=True):
-            route, endpoint = mounted.route, mounted.endpoint
-            if not isinstance(endpoint, FixedEndpoint | FileEndpoint) or guard.stands:
-                continue
-            if "GET" in route.methods and not route.parameters and self._query >= 0:
-                answer = _written(endpoint.response, "GET")
-                yield route.path, answer, self.service.meter.requests(route.path, "GET", answer[0]).add
+            known = self._ways.get(("GET", _as_path_info(mounted.route.path)))
+            is_one = isinstance(mounted.endpoint, FixedEndpoint | FileEndpoint) and not guard.stands
+            if known is not None and is_one and self._query >= 0 and (answer := known.way({})) is not None:
+                yield mounted.route.path, answer, known.count
 
     def fixed_bodies(self) -> Iterator[bytes]:
         """Give the bodies that are sent as they are, again and again."""
@@ -137,6 +135,11 @@ class Lane:
         if len(self.hosts) < MAX_HOSTS:
             self.hosts.add(host)
         return True
+
+
+def _as_path_info(path: str) -> str:
+    """Write a path as PATH_INFO has it (PEP 3333)."""
+    return path.encode().decode("latin-1")
 
 
 def _forget_failures(environ: Environ) -> None:

@@ -7,6 +7,7 @@ Between two requests, the app may be replaced by another one.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from http import HTTPStatus
 from time import perf_counter
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from engine.server.http.exchange import Exchange
 from engine.server.http.head import is_plain
 from engine.server.http.traffic import Traffic
+from engine.web import Answer
 
 logger = logging.getLogger("engine")
 
@@ -25,18 +27,19 @@ class Front(Traffic):
         """Take one request; called by Granian, which drops whatever is raised."""
         protocol, scope = watcher.proto, watcher.scope
         try:
-            if scope.path not in self.at_once or not self._answer_at_once(protocol, scope):
+            found = self.at_once.get(scope.path)
+            if found is None or not self._answer_at_once(found, protocol, scope):
                 Exchange(self, protocol, scope).begin()
         except Exception:
             logger.exception("a request failed before the app had it")
             protocol.response_empty(HTTPStatus.INTERNAL_SERVER_ERROR, [])
 
-    def _answer_at_once(self, protocol: Any, scope: Any) -> bool:
+    def _answer_at_once(self, found: tuple[Answer, Callable[[float], None]], protocol: Any, scope: Any) -> bool:
         """Answer a request of which nothing but its path matters, and tell whether it is one."""
         began = perf_counter()
         if self.draining or self.log is not None or not is_plain(scope, self.limits.headers, self.hosts):
             return False
-        answer, count = self.at_once[scope.path]
+        answer, count = found
         protocol.response_bytes(*answer)
         count(perf_counter() - began)
         return True

@@ -58,10 +58,7 @@ def read_head(scope: Any, limit: int) -> tuple[Environ, Problem | None]:
     environ["SERVER_PROTOCOL"] = _VERSIONS.get(version, "HTTP/1.0")
     environ["REMOTE_ADDR"] = client.rpartition(":")[0].strip("[]")
     environ[CLIENT] = client
-    host = environ.get("HTTP_HOST")
-    if host is None or "," in host or size > limit or "HTTP_TRANSFER_ENCODING" in environ:
-        return environ, _problem(environ, size, limit)
-    return environ, None
+    return environ, _problem(environ, size, limit)
 
 
 def is_plain(scope: Any, limit: int, hosts: Collection[str]) -> bool:
