@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from serving import Server
+from serving import Server, pause
 
 from engine.errors import ServeError
 from engine.server.listener import Listener, listen
@@ -119,7 +119,7 @@ def test_who_waits_for_a_worker_that_dies_is_answered_by_the_next(
     (tmp_path / "routes.yaml").write_text("routes: [{path: /, response: hi}]")
     server = serve_here()
     stopped, _ = server.workers()
-    os.kill(stopped, signal.SIGSTOP)
+    pause(stopped)
     try:
         with connected(server.port, 16) as clients:
             for client in clients:

@@ -11,12 +11,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from engine.batch.errors import Unreadable
-from engine.batch.parsed import Block, Parsed, Readable
+from engine.batch.parsed import BLOCK_BYTES, MOST_RECORD_BYTES, Block, Parsed, Readable, read_blocks
 from engine.batch.records import Key, RecordBatch
 from engine.errors import plural
-
-BLOCK_BYTES = 1024 * 1024
-MOST_RECORD_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,20 +123,8 @@ def quoted(cell: str, separator: str) -> str:
 
 def csv_blocks(stream: Readable, layout: CsvLayout, offset: int, line: int, size: int = BLOCK_BYTES) -> Iterator[Block]:
     """Read blocks of whole records from where a stream stands; raise `Unreadable` for a record without an end."""
-    rest = b""
-    while chunk := stream.read(size):
-        data = rest + chunk
-        end = _last_end(data, layout.separator)
-        if end:
-            offset += end
-            yield Block(data[:end], line, offset)
-            line += data.count(b"\n", 0, end)
-        rest = data[end:]
-        if len(rest) > MOST_RECORD_BYTES:
-            reason = f"a row of more than {MOST_RECORD_BYTES // 1024**2} MiB begins here; is a quote not closed?"
-            raise Unreadable(line, reason)
-    if rest:
-        yield Block(rest, line, offset + len(rest))
+    endless = f"a row of more than {MOST_RECORD_BYTES // 1024**2} MiB begins here; is a quote not closed?"
+    return read_blocks(stream, offset, line, size, lambda data: _last_end(data, layout.separator), endless)
 
 
 def _last_end(data: bytes, separator: str) -> int:

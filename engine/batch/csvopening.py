@@ -5,20 +5,20 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from engine.batch.csvblocks import MOST_RECORD_BYTES, CsvLayout
+from engine.batch.csvblocks import CsvLayout
 from engine.batch.errors import BatchError, Misfit
 from engine.batch.layout import form_of
-from engine.batch.parsed import Readable
+from engine.batch.parsed import MOST_RECORD_BYTES, Readable
 from engine.batch.records import Key
 from engine.errors import did_you_mean, plural
 from engine.models.csvfile import read_cell
 from engine.spec import Model
 from engine.validation import clip, show
 
-SEPARATORS: Mapping[str, str] = {",": "commas", ";": '";"', "\t": "tabs", "|": '"|"'}
+_SEPARATORS = ",;\t|"
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _SHOWN = 6
@@ -97,7 +97,7 @@ def _separator(text: str, expected: Expected) -> str:
         names = [name.strip('"') for name in text.rstrip("\r\n").split(separator)]
         return len({*names} & {*expected.features}), len(names)
 
-    found = max(SEPARATORS, key=score)
+    found = max(_SEPARATORS, key=score)
     if expected.form == "value" and score(found)[1] > 1 and "," not in text:
         return found
     return found if score(found) > (0, 1) else ","

@@ -9,6 +9,7 @@ import stat
 import sys
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, cast
@@ -81,16 +82,19 @@ class Stream:
 
     def read(self, size: int = -1) -> bytes:
         """Read some bytes; raise `BatchError`."""
-        try:
+        with self._told():
             return self._stream.read(size)
-        except (OSError, EOFError, zlib.error) as error:
-            why = "it is damaged, or incomplete" if self.is_compressed else getattr(error, "strerror", None)
-            raise BatchError(f"{self.name} cannot be read: {why}") from None
 
     def readline(self, size: int = -1) -> bytes:
         """Read a line; raise `BatchError`."""
-        try:
+        with self._told():
             return self._stream.readline(size)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Raise `BatchError` for what cannot be read."""
+        try:
+            yield
         except (OSError, EOFError, zlib.error) as error:
             why = "it is damaged, or incomplete" if self.is_compressed else getattr(error, "strerror", None)
             raise BatchError(f"{self.name} cannot be read: {why}") from None

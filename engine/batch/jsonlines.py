@@ -8,9 +8,8 @@ from typing import Any
 
 import orjson
 
-from engine.batch.csvblocks import BLOCK_BYTES, MOST_RECORD_BYTES
 from engine.batch.errors import Unreadable, taken
-from engine.batch.parsed import Block, Parsed, Readable
+from engine.batch.parsed import BLOCK_BYTES, MOST_RECORD_BYTES, Block, Parsed, Readable, read_blocks
 from engine.batch.predictions import PredictionColumns
 from engine.batch.records import ABSENT, Key, RecordBatch, Scored
 from engine.validation import show
@@ -90,19 +89,8 @@ def _column(values: Sequence[Any], name: str) -> list[Any]:
 
 def json_blocks(stream: Readable, offset: int, line: int, size: int = BLOCK_BYTES) -> Iterator[Block]:
     """Read blocks of whole lines from where a stream stands; raise `Unreadable` for a line without an end."""
-    rest = b""
-    while chunk := stream.read(size):
-        data = rest + chunk
-        end = data.rfind(b"\n") + 1
-        if end:
-            offset += end
-            yield Block(data[:end], line, offset)
-            line += data.count(b"\n", 0, end)
-        rest = data[end:]
-        if len(rest) > MOST_RECORD_BYTES:
-            raise Unreadable(line, f"the line is longer than {MOST_RECORD_BYTES // 1024**2} MiB; are these JSON Lines?")
-    if rest:
-        yield Block(rest, line, offset + len(rest))
+    endless = f"the line is longer than {MOST_RECORD_BYTES // 1024**2} MiB; are these JSON Lines?"
+    return read_blocks(stream, offset, line, size, lambda data: data.rfind(b"\n") + 1, endless)
 
 
 @dataclass(frozen=True, slots=True)

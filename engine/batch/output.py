@@ -33,6 +33,11 @@ class State:
     sizes: Mapping[str, int]
 
 
+def state_file(predictions: Path) -> Path:
+    """Name the file that has the state of an interrupted run."""
+    return predictions.with_name(f".{predictions.name}.part.json")
+
+
 class Output(Protocol):
     """Where bytes go."""
 
@@ -82,7 +87,7 @@ class Whole:
             raise _failed(self.file, error) from None
 
     def finish(self) -> None:
-        """Give the file its name."""
+        """Rename the file to its final name."""
         self.flush()
         try:
             os.fsync(self._stream.fileno())
@@ -145,7 +150,7 @@ class Files:
             self.predictions.drop()
             raise
         self._run = run
-        self._state = predictions.with_name(f".{predictions.name}.part.json")
+        self._state = state_file(predictions)
         self._saved = time.monotonic()
         self._last: State | None = None
 
@@ -210,7 +215,7 @@ class Files:
         return self._state.exists()
 
     def finish(self) -> None:
-        """Give the files their names."""
+        """Rename the files to their final names."""
         for file in reversed(self._all()):
             file.finish()
         self._forget()

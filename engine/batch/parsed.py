@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from engine.batch.errors import Unreadable
 from engine.batch.records import Key, RecordBatch, Scored
+
+BLOCK_BYTES = 1024 * 1024
+MOST_RECORD_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,29 @@ class Readable(Protocol):
 
     def readline(self, size: int, /) -> bytes:
         """Read a line, or so many bytes of it; none at the end."""
+
+
+def read_blocks(
+    stream: Readable, offset: int, line: int, size: int, last_end: Callable[[bytes], int], endless: str
+) -> Iterator[Block]:
+    """Read blocks of whole records from where a stream stands, which is at an offset and on a line.
+
+    `last_end` finds the end of the last whole record, 0 where there is none. Raise `Unreadable` for a record that is
+    `endless`.
+    """
+    rest = b""
+    while chunk := stream.read(size):
+        data = rest + chunk
+        end = last_end(data)
+        if end:
+            offset += end
+            yield Block(data[:end], line, offset)
+            line += data.count(b"\n", 0, end)
+        rest = data[end:]
+        if len(rest) > MOST_RECORD_BYTES:
+            raise Unreadable(line, endless)
+    if rest:
+        yield Block(rest, line, offset + len(rest))
 
 
 class Layout(Protocol):

@@ -90,7 +90,6 @@ class Runner:
         self._predictions = PredictionColumns.of(model, prepared.keys, prepared.lengths, options.prefix)
         self._expected = Expected.of(model, prepared.columns(model).count)
         self._key = f"{prepared.key} {prepared.sha256}"
-        self.can_resume = False
 
     def score(self, source: Input, target: Target, tell: Tell) -> Total:
         """Score a file; raise `BatchError`."""
@@ -206,7 +205,6 @@ class Runner:
                 files.drop()
                 raise
             except BaseException:
-                self.can_resume = files.can_resume
                 if not files.can_resume:
                     files.drop()
                 raise

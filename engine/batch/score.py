@@ -160,7 +160,7 @@ class Scorer:
         answers.put(np.array([row for row, _ in valid]), *found)
 
     def _refused(self, batch: RecordBatch, row: int, instance: Any, error: Exception) -> BadRow:
-        """Say why an instance is refused, as a request is told."""
+        """Return the reason for which a request with this instance would be refused."""
         try:
             self._predictor([instance])
         except RefusedInstance as refused:

@@ -62,7 +62,7 @@ def plan(wish: Wish) -> Plan:
 
 
 def _plan_here(wish: Wish, progress: Progress) -> Plan:
-    """Plan what passes `check`: without the example, where the compiled model answers it a little otherwise."""
+    """Plan what passes `check`: without the example if the compiled model gives it a slightly different answer."""
     from engine.models import Opened
     from engine.models.outline import outline_model
     from engine.spec import draft_model, name_from
@@ -117,7 +117,7 @@ def check(target: Target, drafts: Sequence[Draft]) -> None:
 
 
 def _planned(target: Target, drafts: Sequence[Draft]) -> tuple[Path, Path | None, Mapping[Path, bytes]]:
-    """Give the two files, the second if it will be there, and what they will have in them."""
+    """Return the two files, the second only if it will exist, and their planned contents."""
     planned = {draft.path: draft.after for draft in drafts}
     models = target.models if target.models in planned or target.models.exists() else None
     return target.routes, models, planned

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,10 +16,11 @@ from engine.errors import plural
 from engine.models import Prepared, Progress
 from engine.spec import Spec
 
+if TYPE_CHECKING:
+    from engine.batch.inputs import FormatName
+
 _SLOW_BLOCK = 64 * 1024
 _FORMATS = click.Choice(("csv", "jsonl"))
-
-FormatName = Literal["csv", "jsonl"]
 
 
 @click.command(short_help="Score files of rows with a model.")
@@ -104,15 +105,14 @@ def predict(
 
 def _score(runner: Any, source: Any, target: Any, errors: str | None) -> None:
     """Score one file, and say how many rows it had."""
+    from engine.batch.output import state_file
+
     with showing(source.shown) as shown:
         try:
             total = runner.score(source, target, shown.tell)
         except KeyboardInterrupt:
             shown.clear()
-            if (
-                target.predictions is not None
-                and target.predictions.with_name(f".{target.predictions.name}.part.json").exists()
-            ):
+            if target.predictions is not None and state_file(target.predictions).exists():
                 click.echo("interrupted; run the same command with --resume to continue", err=True)
             raise
     for note in total.notes:

@@ -202,14 +202,12 @@ class _Describer:
             alone = {**schema, "not": {"type": "object", "required": [BATCH_KEY]}}  # with these, it is a batch
             schema = {"anyOf": [alone, self._components.put(f"{pascal(model.name)}Instances", batch)]}
         content: dict[str, Any] = {"schema": schema}
-        if model.examples:
-            inputs = [without_features(one.input, route) for one in model.examples]
+        inputs = [without_features(one.input, route) for one in model.examples]
+        if inputs:
             shown = {f"example-{number}": {"value": one} for number, one in enumerate(inputs, 1)}
             content["examples"] = shown
-        return {
-            "required": True,
-            "content": {"application/json": content, **rows_in(model, route, self._input(model, route.parameters))},
-        }
+        rows = rows_in(model, route, self._input(model, route.parameters), inputs)
+        return {"required": True, "content": {"application/json": content, **rows}}
 
     def _answers(self, route: Route, method: str) -> dict[str, Any]:
         """Describe what a request that is right gets."""

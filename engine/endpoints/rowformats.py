@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from engine.batch.csvblocks import quoted
 from engine.endpoints.rows import CSV, NDJSON
 from engine.jsonschemas import types_of
 from engine.models import Facts
@@ -21,9 +22,8 @@ _PREDICTIONS = {
 }
 
 
-def rows_in(model: Model, route: Route, instance: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe bodies of rows, as arrays of instances."""
-    examples = [_without(one.input, route) for one in model.examples]
+def rows_in(model: Model, route: Route, instance: Mapping[str, Any], examples: Sequence[Any]) -> dict[str, Any]:
+    """Describe bodies of rows, as arrays of instances, with examples of these."""
     rows = {"type": "array", "minItems": 1, "maxItems": route.limits.instances, "items": instance}
     content: dict[str, Any] = {NDJSON: {"schema": {**rows, "description": _ROWS[NDJSON]}}}
     if examples:
@@ -54,12 +54,5 @@ def _text(said: str) -> dict[str, Any]:
     return {"schema": {"type": "string", "description": said}}
 
 
-def _without(instance: Any, route: Route) -> Any:
-    if not isinstance(instance, Mapping):
-        return instance
-    return {name: value for name, value in instance.items() if name not in route.parameters}
-
-
 def _cell(value: Any) -> str:
-    text = "" if value is None else value if isinstance(value, str) else json.dumps(value)
-    return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in ',"\r\n') else text
+    return quoted("" if value is None else value if isinstance(value, str) else json.dumps(value), ",")

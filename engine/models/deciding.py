@@ -54,7 +54,7 @@ def decision_of(model: Model, wording: Wording, kind: str) -> Decision | None:
 
 
 def named_threshold(model: Model, wording: Wording) -> Mapping[str, float]:
-    """Give the threshold by the positive class's name in an answer; empty without one."""
+    """Map the positive class, as answers name it, to its threshold; empty without one."""
     if model.threshold is None:
         return {}
     return {wording.keys[_place(model, wording)]: model.threshold.at_least}

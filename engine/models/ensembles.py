@@ -138,7 +138,7 @@ def _threshold(model: Any, lower: Lower) -> Lowered:
 
 
 def _tuned(model: Any) -> tuple[Any, Any]:
-    """Give the threshold that was found, and the positive class that the score asks for, None for the second."""
+    """Return the tuned threshold, and the positive class that its score names or None for the second class."""
     scorer = private_part(model, "_curve_scorer")
     return model.best_threshold_, private_part(scorer, "_get_pos_label")()
 

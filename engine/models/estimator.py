@@ -88,7 +88,7 @@ class Inspected:
     decision: Decision | None = None
 
     def respond(self, model: Model) -> Callable[[Any], Any]:
-        """Give what answers rows as the model is served: the estimator's response method, or its decision."""
+        """Return what answers rows as the served model does: the estimator's response method, or its decision."""
         decision = self.decision
         if decision is None:
             return cast("Callable[[Any], Any]", getattr(self.estimator, model.response_method))

@@ -30,7 +30,7 @@ def hold(model: Model, predictor: Predictor) -> None:
 
 
 def renewed_results(model: Model, predictor: Predictor) -> dict[int, Any]:
-    """Give the model's own results for its recorded examples that it answers otherwise now, by their places.
+    """Return the new results of recorded examples that the model now answers differently, by their places.
 
     An example that it does not answer is left as it is, for `hold` to tell.
     """

@@ -202,8 +202,9 @@ def unknown(walk: Walk, part: Part, value: Any, at: Path) -> Violations:
     keyword = "unevaluatedProperties"
     if isinstance(value, dict) and part.schema.get(keyword) is False and part.names_are_known:
         for name in value:
-            patterns = () if part.beside(name) else part.patterns_beside
-            if not part.beside(name) and not any(_matches(walk, one, pattern, name, at) for one, pattern in patterns):
+            if not part.beside(name) and not any(
+                _matches(walk, one, pattern, name, at) for one, pattern in part.patterns_beside
+            ):
                 yield _unknown(part, keyword, name, at)
 
 

@@ -154,7 +154,7 @@ class _Within:
 
 
 def _difference(one: Any, other: Any, within: _Within | None) -> float | None:
-    """Give the largest difference of two numbers at the same place, NaN where something else differs; None for none.
+    """Return the largest difference of two numbers at one place: NaN if something else differs, None if nothing does.
 
     Without `within`, numbers are names of classes.
     """
@@ -170,7 +170,7 @@ def _difference(one: Any, other: Any, within: _Within | None) -> float | None:
 
 
 def _largest(differences: Iterable[float]) -> float | None:
-    """Give the largest number, None where none is one."""
+    """Return the largest number, ignoring NaN; None if there is none."""
     return max((value for value in differences if not math.isnan(value)), default=None)
 
 

@@ -112,7 +112,7 @@ def _of_file(found: Diagnostic, model: Model, file: Path) -> Diagnostic:
 
 
 def _reference(model: Model) -> Iterator[Asked]:
-    """Give the rows of the reference that are instances, with their lines."""
+    """Yield the rows of the reference that are instances, with their lines."""
     for row, instance in allowed_rows(model):
         yield Asked(instance, row.line)
 
