@@ -57,13 +57,16 @@ def violated(violations: Iterable[Violation], budget: Budget | None = None, *, a
     """Make the 422 for a body that its schema does not allow: all violations, or the first 100 and the count.
 
     Where the violations are not all that there are, or the budget for finding them is spent, the count says so.
-    Suggestions are made as long as the budget lasts.
+    Suggestions are made as long as the budget has enough left for one.
     """
     rest = iter(violations)
     first = list(islice(rest, MAX_VIOLATIONS))
     count = len(first) + sum(1 for _ in rest)
     shown = [
-        {"pointer": found.pointer, "detail": found.detail if budget is None or budget.left() > 0 else found.verdict}
+        {
+            "pointer": found.pointer,
+            "detail": found.detail if budget is None or budget.allows_suggestion() else found.verdict,
+        }
         for found in first
     ]
     are_all = are_all and not (budget is not None and budget.is_spent)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from time import thread_time
 
 MAX_COUNTED = 1000
-SECONDS = 0.005
+SECONDS = 0.007
+SUGGESTING_SECONDS = 0.002  # must be left for a suggestion, which may take as long
 JUDGING_PER_BYTE = 0.7e-6
 EXPLAINING_PER_BYTE = 0.4e-6  # where the library has judged the whole before
 
@@ -34,6 +35,10 @@ class Budget:
     def left(self) -> float:
         """Give the seconds that are left."""
         return self._end - thread_time()
+
+    def allows_suggestion(self) -> bool:
+        """Tell whether enough is left to look for what was probably meant."""
+        return self.left() > SUGGESTING_SECONDS
 
     def take(self, at: tuple[str | int, ...], seconds: float = 0.0) -> None:
         """Ask for so many seconds; raise `Exhausted` where they are not left."""
