@@ -363,7 +363,7 @@ def test_a_row_of_another_width_is_broken_and_keeps_its_place() -> None:
 @pytest.mark.parametrize(
     ("problem", "said"),
     [
-        (Problem(3, "size", "x", '"x" is not a number'), '3: size: "x" is not a number'),
+        (Problem(3, "size", "x", '"x" must be a number'), '3: size: "x" must be a number'),
         (Problem(3, "size", 2**64, "size is a float for the model"), "3: size is a float for the model"),
         (Problem(3, "", None, "the model failed"), "3: the model failed"),
     ],

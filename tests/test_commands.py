@@ -341,7 +341,7 @@ def test_an_address_that_others_can_reach_is_said(
     monkeypatch.setattr("engine.server.serve", lambda *arguments: arguments[-1](f"http://{host}:5000"))
     done = CliRunner().invoke(cli, ["serve", "-H", host])
     expected = [
-        f"explained at http://{host}:5000/docs",
+        f"docs at http://{host}:5000/docs",
         f"serving on http://{host}:5000{reach} (press ^C to stop)",
     ]
     assert expected == done.output.splitlines()[-2:]

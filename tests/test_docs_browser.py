@@ -559,7 +559,7 @@ def test_a_guarded_service_is_asked_with_its_key(
         found = card(page, "/")
         send(found)
         expect(found.locator(".headline")).to_have_text("Unauthorized")
-        expect(found).to_contain_text("an API key is wanted")
+        expect(found).to_contain_text("an API key is required")
         page.get_by_label("API key").fill("key-0123456789abcdef")
         send(found)
         expect(found).to_contain_text("200 OK")

@@ -63,7 +63,7 @@ def refusals(served: Any, *instances: Any) -> list[tuple[int, str]]:
 
 def test_a_date_that_pandas_does_not_read_is_refused_by_its_feature(serve: Serve) -> None:
     served = serve(model_of(months), input=STAMPED, runtime="sklearn", examples=[{"input": GOOD, "result": 1.0}])
-    expected = 'the model does not take this instance: in "ts": Unknown datetime string format, unable to parse: soon'
+    expected = 'the model rejected this instance: in "ts": Unknown datetime string format, unable to parse: soon'
     ((place, reason),) = refusals(served, {**GOOD, "ts": "soon"})
     assert (0, expected) == (place, reason[: len(expected)])
     found = refusals(served, GOOD, {**GOOD, "ts": "soon"}, GOOD, {**GOOD, "ts": "never"})
@@ -79,14 +79,14 @@ def test_so_is_what_python_itself_does_not_read(serve: Serve) -> None:
         examples=[{"input": {"ts": "3", "x": 3.0}, "result": 3.0}],
     )
     ((_, reason),) = refusals(served, {"ts": "three", "x": 3.0})
-    assert "the model does not take this instance: in \"ts\": could not convert string to float: 'three'" == reason
+    assert "the model rejected this instance: in \"ts\": could not convert string to float: 'three'" == reason
 
 
 def test_a_feature_that_the_message_does_not_quote_is_found_by_a_good_value_in_its_place(serve: Serve) -> None:
     """Pandas says which nanosecond is out of bounds, not which text."""
     served = serve(model_of(months), input=STAMPED, runtime="sklearn", examples=[{"input": GOOD, "result": 1.0}])
     ((_, reason),) = refusals(served, {"ts": "31/12/99999999", "x": 7})
-    assert reason.startswith('the model does not take this instance: in "ts": ')
+    assert reason.startswith('the model rejected this instance: in "ts": ')
 
 
 def test_what_the_models_own_code_raises_stays_its_own(serve: Serve) -> None:
@@ -148,4 +148,4 @@ def test_scikit_learns_own_refusal_of_a_text_names_its_feature_too(serve: Serve)
         model, input=row(n=TEXT, to=TEXT), runtime="sklearn", examples=[{"input": {"n": "1", "to": "a"}, "result": 0.0}]
     )
     ((_, reason),) = refusals(served, {"n": "many", "to": "a"})
-    assert "the model does not take this instance: in \"n\": could not convert string to float: 'many'" == reason
+    assert "the model rejected this instance: in \"n\": could not convert string to float: 'many'" == reason

@@ -299,7 +299,7 @@ def test_a_failure_is_answered_and_leaves_nothing_in_hand(front: Front, caplog: 
     front.app = App(fail)
     assert (500, [("Connection", "close")], b"") == ask(front)
     assert not front.is_computing()
-    assert ["a request failed outside of its endpoint"] == [record.message for record in caplog.records]
+    assert ["a request failed outside its endpoint"] == [record.message for record in caplog.records]
 
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, BaseException])
@@ -352,7 +352,7 @@ def test_a_request_that_cannot_be_read_is_answered(front: Front, caplog: pytest.
     scope.client = None
     with caplog.at_level(logging.ERROR):
         assert 500 == ask(front, scope)[0]
-    assert ["a request failed before the app had it"] == [record.message for record in caplog.records]
+    assert ["a request failed before it reached the app"] == [record.message for record in caplog.records]
 
 
 @pytest.mark.parametrize(

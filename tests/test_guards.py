@@ -132,7 +132,7 @@ def test_a_key_lets_in(headers: dict[str, str], client_of: Callable[[str], Clien
     assert (404, 405) == (client.get("/nix", headers=headers).status_code, client.put("/", headers=headers).status_code)
     refused = client.get("/ops", headers=headers)
     name = "guests" if GUEST in str(headers) else "ci"
-    assert (403, f'the key "{name}" may not ask for this') == (
+    assert (403, f'the key "{name}" may not use this route') == (
         refused.status_code,
         refused.get_json(force=True)["detail"],
     )
@@ -143,16 +143,16 @@ def test_a_key_lets_in(headers: dict[str, str], client_of: Callable[[str], Clien
 @pytest.mark.parametrize(
     ("headers", "detail"),
     [
-        ({}, "an API key is wanted: send it as Authorization: Bearer KEY, or as X-API-Key: KEY"),
+        ({}, "an API key is required: send it as Authorization: Bearer KEY, or as X-API-Key: KEY"),
         (
             {"Authorization": "Bearer"},
-            "an API key is wanted: send it as Authorization: Bearer KEY, or as X-API-Key: KEY",
+            "an API key is required: send it as Authorization: Bearer KEY, or as X-API-Key: KEY",
         ),
-        (bearer("nobody-0123456789"), "this API key is not known here"),
-        (bearer(f"{CI},{CI}"), "this API key is not known here"),
-        (bearer("x" * 5000), "this API key is not known here"),
-        (bearer("é" * 20), "this API key is not known here"),
-        (bearer(hashlib.sha256(CI.encode()).hexdigest()), "this API key is not known here"),
+        (bearer("nobody-0123456789"), "unknown API key"),
+        (bearer(f"{CI},{CI}"), "unknown API key"),
+        (bearer("x" * 5000), "unknown API key"),
+        (bearer("é" * 20), "unknown API key"),
+        (bearer(hashlib.sha256(CI.encode()).hexdigest()), "unknown API key"),
         (
             {"Authorization": f"Basic {CI}", "X-API-Key": CI},
             "Authorization and X-API-Key have different keys; send one",
@@ -208,9 +208,9 @@ def test_two_names_with_one_key_are_told(spec_folder: Path, monkeypatch: pytest.
         (b"\xef\xbb\xbf# guests, caf\xe9\r\n%s  -\r\n" % (b"0" * 64), ""),
         (
             b"",
-            'warning: file "k" has no digest, so that nobody has this key; to make one: printf %s "$KEY" | sha256sum',
+            'warning: file "k" has no digest, so no client can use this key; to make one: printf %s "$KEY" | sha256sum',
         ),
-        (b"# nobody any more\n\n", 'warning: file "k" has no digest, so that nobody has this key'),
+        (b"# nobody any more\n\n", 'warning: file "k" has no digest, so no client can use this key'),
         (b"0" * 63, 'error: file "k", line 1: not a SHA-256 digest of 64 hexadecimal digits'),
         (b"\n" + b"x\n" * 1000, 'error: file "k", line 2: not a SHA-256 digest'),
         (
@@ -379,7 +379,7 @@ def test_more_than_the_rate_gets_429(client_of: Callable[[str], Client]) -> None
     assert [(429, policy, '"default";r=0')] * 2 == remaining[3:]
     assert 3590 < int(answers[3].headers["Retry-After"]) <= 3600
     detail = answers[3].get_json(force=True)["detail"]
-    assert detail.startswith("more than 3 requests in 3,600 seconds; ask again in 3,")
+    assert detail.startswith("more than 3 requests in 3,600 seconds; retry in 3,")
     assert 200 == client.get("/", environ_base={"REMOTE_ADDR": "10.0.0.9"}).status_code
     assert [200, 200] == [client.get(path).status_code for path in ("/livez", "/readyz")]
 
@@ -602,7 +602,7 @@ def test_without_redis_a_service_may_refuse(app_of: AppOf, tmp_path: Path, caplo
     client = app_of(spec_with(f"redis+unix://:hunter22@{tmp_path}/nothing.sock", "refuse")).test_client()
     for _ in range(3):
         answer = client.get("/")
-        assert (503, "1", "the rate of requests cannot be looked up just now") == (
+        assert (503, "1", "the request rate cannot be checked at the moment") == (
             answer.status_code,
             answer.headers["Retry-After"],
             answer.json["detail"],

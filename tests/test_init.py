@@ -65,7 +65,7 @@ HELLO = """\
 wrote .engine/routes.schema.json
 wrote routes.yaml
 
-Read the comments in what was written; then:
+Next, review the comments in the new files, then run:
   python -m engine check
   python -m engine serve
   curl http://127.0.0.1:5000/hello/Ada
@@ -210,7 +210,7 @@ def test_a_grammar_is_brought_up_to_date_and_anything_else_is_left(folder: Path)
     schema = folder / ".engine" / "routes.schema.json"
     schema.parent.mkdir()
     schema.write_text("{}")
-    said = ".engine/routes.schema.json is there already and is something else; move it away: the grammar goes there"
+    said = ".engine/routes.schema.json already exists and is something else; move it away: the grammar goes there"
     assert (1, said) == ((done := run()).exit_code, str(done.exception))
     assert [schema] == [path for path in folder.rglob("*") if path.is_file()]
     schema.write_text('{"$id": "urn:engine:routes"}')
@@ -240,7 +240,7 @@ def on_terminal(answer: str, *arguments: str) -> subprocess.CompletedProcess[str
 
 
 ASKED = """\
-routes.yaml is there already; this would be added to it:
+routes.yaml already exists; this would be added to it:
 
 -   path: /predict
     model: model
@@ -507,7 +507,7 @@ def test_a_model_that_answers_no_row_of_the_reference_is_not_written(folder: Pat
     (found,) = done.exception.diagnostics
     assert "the model answers none of the " in found.message
     assert "raised TypeError: can't multiply sequence by non-int of type" in found.message
-    assert "with what init would write, the spec has mistakes, so nothing was written:" in done.stderr
+    assert "the spec that init would write has mistakes, so nothing was written:" in done.stderr
     assert before == contents(folder)
 
 
@@ -515,7 +515,7 @@ def test_an_example_that_would_not_pass_check_is_left_out_and_this_is_said(monke
     save(LinearRegression().fit(X, y))
     monkeypatch.setattr("engine.models.interview.rounded", lambda _: 7.5)
     done = run("model.pkl")
-    said = "no example is written, for it would not pass check: the model answers "
+    said = "no example was written, because it would not pass check: the model answers "
     assert (0, said) == (done.exit_code, done.stderr[: len(said)])
     assert 1 == done.stderr.count("\n")
     assert "examples" not in entry()
@@ -595,7 +595,7 @@ def test_wrong_usage_is_told(arguments: tuple[str, ...], message: str, folder: P
 def test_a_service_that_is_there_is_not_begun_again() -> None:
     Path("routes.yaml").write_text(ROUTES)
     done = run("--yes")
-    said = "routes.yaml is there already; -r names another file, and init MODEL_FILE adds a route for a model to it"
+    said = "routes.yaml already exists; -r names another file, and init MODEL_FILE adds a route for a model to it"
     assert (1, said, ROUTES) == (done.exit_code, str(done.exception), Path("routes.yaml").read_text())
 
 

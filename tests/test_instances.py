@@ -186,9 +186,7 @@ def test_what_scikit_learn_refuses_names_its_row(serve: Serve) -> None:
     with pytest.raises(RefusedInstance) as refused:
         predictor(rows)
     assert 77 == refused.value.row
-    assert (
-        "the model does not take this instance: Input X contains infinity or a value too large" in refused.value.reason
-    )
+    assert "the model rejected this instance: Input X contains infinity or a value too large" in refused.value.reason
 
 
 @pytest.mark.parametrize("runtime", ["sklearn", "auto"])
@@ -212,7 +210,7 @@ def test_a_missing_value_that_the_model_does_not_take_is_refused(serve: Serve) -
     predictor = serve(LogisticRegression(max_iter=1000).fit(X, y), input=schema)
     with pytest.raises(RefusedInstance) as refused:
         predictor([X[0].tolist(), [1, 2, None, 4]])
-    assert (1, "the model does not take this instance: Input X contains NaN.") == (
+    assert (1, "the model rejected this instance: Input X contains NaN.") == (
         refused.value.row,
         refused.value.reason,
     )
@@ -261,7 +259,7 @@ def test_an_unknown_category_is_refused_by_its_features_name(
     with pytest.raises(RefusedInstance) as refused:
         predictor([instance])
     said = refused.value.reason.replace("categories ['c'] in", "categories in")
-    assert f"the model does not take this instance: Found unknown categories in {reason} during transform" == said
+    assert f"the model rejected this instance: Found unknown categories in {reason} during transform" == said
 
 
 @pytest.mark.parametrize("runtime", ["sklearn", "numpy"])
@@ -302,7 +300,7 @@ def test_a_refused_instance_names_what_it_lacks(serve: Serve) -> None:
     predictor = serve(LogisticRegression(max_iter=1000).fit(X, y), input=schema)
     with pytest.raises(RefusedInstance) as refused:
         predictor([{"sepal_length": 5.0, "sepal_width": 3.0, "petal_width": None}])
-    expected = "the model does not take this instance: Input X contains NaN. (missing: petal_length, petal_width)"
+    expected = "the model rejected this instance: Input X contains NaN. (missing: petal_length, petal_width)"
     assert expected == refused.value.reason
 
 

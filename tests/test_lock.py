@@ -126,7 +126,7 @@ def test_a_file_that_differs_from_its_pin_is_not_opened(folder: Path, monkeypatc
     found = hashlib.sha256((folder / "m.pkl").read_bytes()).hexdigest()
     monkeypatch.setattr("joblib.load", lambda _: pytest.fail("opened"))
     expected = (
-        f"models.yaml:4:12: error: this is not the file that is pinned: its sha256 is {found}, "
+        f"models.yaml:4:12: error: the file differs from its pin: its sha256 is {found}, "
         f"models.lock has {pinned}; if you trust it, accept it: python -m engine lock m"
     )
     assert [expected] == mistakes(create_app)
@@ -171,7 +171,7 @@ def test_a_pin_without_a_model_is_a_warning_and_is_dropped(folder: Path) -> None
     lock_models()
     write_models(folder, **models)
     (warning,) = load().warnings
-    expected = '"old" is pinned here, and is no model of the spec any more; remove it: python -m engine lock'
+    expected = '"old" is pinned here but is no longer a model of the spec; remove it: python -m engine lock'
     assert ("warning", "models.lock", expected) == (warning.severity, warning.place.file, warning.message)
     assert 0 == run("lock", "m").returncode
     assert {"m", "old"} == {*pins(folder)}
@@ -205,7 +205,7 @@ def test_a_damaged_lock_is_told_at_its_place(text: str, message: str, folder: Pa
 
 def test_only_what_is_pinned_is_served_with_locked(folder: Path) -> None:
     expected = (
-        'models.yaml:3:3: error: model "m" is not pinned in models.lock, and --locked serves nothing else; '
+        'models.yaml:3:3: error: model "m" is not pinned in models.lock, and --locked serves only pinned models; '
         "if you trust its file, pin it: python -m engine lock m"
     )
     done = run("serve", "--locked", "-p", "0")
@@ -216,7 +216,7 @@ def test_only_what_is_pinned_is_served_with_locked(folder: Path) -> None:
 def test_serving_pins_at_first_sight_and_says_so(folder: Path) -> None:
     outcome = check(Source("routes.yaml", None))
     sha256 = pins(folder)["m"]["sha256"]
-    assert (f"m: pinned in models.lock at first sight, sha256 {sha256}",) == outcome.notes
+    assert (f"m: pinned in models.lock on first use, sha256 {sha256}",) == outcome.notes
     assert () == check(Source("routes.yaml", None)).notes
 
 
@@ -298,7 +298,7 @@ def test_the_same_bytes_under_another_format_are_not_opened(folder: Path) -> Non
     (folder / "m.pkl").rename(folder / "m.onnx")
     write_models(folder, m={"file": "m.onnx", "input": ROW})
     expected = (
-        "models.yaml:4:12: error: this file is pinned as pickle, and by its name it is onnx; "
+        "models.yaml:4:12: error: this file is pinned as pickle, but its name says onnx; "
         "if you trust it, accept it: python -m engine lock m"
     )
     assert [expected] == mistakes(create_app)

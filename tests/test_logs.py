@@ -83,7 +83,7 @@ def test_with_json_every_line_is_json(serve_here: Callable[..., Server], tmp_pat
     assert [
         "checking routes.yaml",
         f"serving on http://127.0.0.1:{server.port}",
-        "stopping; what was accepted is answered first",
+        "stopping; finishing requests in progress",
         "stopped",
     ] == [event["message"] for event in (said[0], *said[2:])]
 

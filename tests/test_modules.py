@@ -186,7 +186,7 @@ def test_a_module_is_pinned_with_its_model(folder: Path) -> None:
     write_module(folder, 3, f"open({str(mark)!r}, 'w')")
     for _ in ("in the cache", "nowhere"):
         said = refusal(folder)
-        assert said.startswith("the module scale.py is not the one that is pinned: its sha256 is ")
+        assert said.startswith("the module scale.py differs from its pin: its sha256 is ")
         assert said.endswith(f"if you trust it, accept it: python -m engine lock m -r {spec}")
     assert not mark.exists()
     (again,) = lock_models(spec)

@@ -143,7 +143,7 @@ def test_an_instance_on_which_an_operator_stops_is_refused_with_the_reason(opera
     predictor = serve(model, file="m.onnx", save=save, input=ONE)
     with pytest.raises(RefusedInstance) as refused:
         predictor([[1], instance, [1]] if operator == "Gather" else [instance])
-    assert refused.value.reason.startswith(f"the model does not take this instance: {reason}")
+    assert refused.value.reason.startswith(f"the model rejected this instance: {reason}")
     assert (operator == "Gather") == refused.value.row
     assert "onnxruntime" not in refused.value.reason
 

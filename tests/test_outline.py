@@ -286,7 +286,7 @@ CASES = {
         selective,
         row("id", age=NUMBER, id={}, seat={"enum": ["aisle", "window"]}),
         {"age": 35, "seat": "aisle"},
-        comments=("- id: in the rows of its training, and not used by the model; may be absent or null.",),
+        comments=("- id: in the rows of its training, and not used by the model; optional or null.",),
     ),
     "a column that is dropped, in a CSV": Case(
         selective,
@@ -501,7 +501,7 @@ def test_a_feature_that_may_be_missing_is_sent_as_null() -> None:
     Path("routes.yaml").write_text("routes: [{path: /predict, methods: [GET, POST], model: model}]")
     assert 0 == run("model.pkl").exit_code
     client = create_app("routes.yaml").test_client()
-    said = ['"age" is required; did you mean it by "aeg"?', '"airport" is required']
+    said = ['"age" is required; did you mean "age" instead of "aeg"?', '"airport" is required']
     query = "/predict?fare=saver&aeg=3"
     for answer in (client.post("/predict", json={"fare": "saver", "aeg": 3}), client.get(query)):
         assert (422, said) == (answer.status_code, [error["detail"] for error in answer.get_json()["errors"]])

@@ -148,7 +148,7 @@ def test_a_column_of_the_name_of_a_prediction_is_told(folder: Path) -> None:
 BAD = "\n".join([HEADER, ROWS[0], "x,abc,3.0,5.1,", ROWS[1], "y,1,2", ROWS[2], ""])
 PROBLEMS = """\
 rows.csv:3: petal_width: the cell is empty, and the input requires a value
-rows.csv:3: sepal_length: "abc" is not a number
+rows.csv:3: sepal_length: "abc" must be a number
 """
 CONTINUE = "To continue with empty predictions, use --errors FILE or --skip-errors"
 
@@ -168,7 +168,7 @@ def test_bad_rows_are_shown_and_nothing_is_written(folder: Path) -> None:
 def test_the_first_ten_bad_rows_end_a_run(folder: Path) -> None:
     (folder / "rows.csv").write_text("\n".join([HEADER, *["a,b,1,1,1"] * 3000, ""]))
     lines = told("plain", "rows.csv", "-o", "scored.csv").splitlines()
-    assert [f'rows.csv:{line}: sepal_length: "b" is not a number' for line in range(2, 12)] == lines[:-1]
+    assert [f'rows.csv:{line}: sepal_length: "b" must be a number' for line in range(2, 12)] == lines[:-1]
     assert lines[-1].startswith("3,000 bad rows so far; nothing was written.")
 
 
@@ -189,7 +189,7 @@ def test_bad_rows_keep_their_places_and_are_reported(output: list[str], folder: 
     assert ["2", "", "0", "", "1"] == [line.split(",")[5] for line in scored.splitlines()[1:]]
     assert ["x,abc,3.0,5.1,,,,,,", "y,1,2,,,,,,,"] == [line for line in scored.splitlines() if line[0] in "xy"]
     report = [json.loads(line) for line in (folder / "bad.jsonl").read_text().splitlines()]
-    assert {"line": 3, "column": "sepal_length", "value": "abc", "reason": '"abc" is not a number'} == report[1]
+    assert {"line": 3, "column": "sepal_length", "value": "abc", "reason": '"abc" must be a number'} == report[1]
     assert [3, 3, 5] == [one["line"] for one in report]
     skipped = predict("m", "rows.csv", "--skip-errors")
     assert (0, scored) == (skipped.exit_code, skipped.stdout)
@@ -306,8 +306,8 @@ def test_json_lines(folder: Path) -> None:
     assert [
         (2, "petal_length", '"petal_length" is required'),
         (2, "petal_width", '"petal_width" is required'),
-        (2, "sepal_width", '"3" is not a number; write it without the quotes'),
-        (4, None, "[1] is not an object"),
+        (2, "sepal_width", '"3" must be a number; write it without the quotes'),
+        (4, None, "expected an object, got an array"),
     ] == [(one["line"], one["column"], one["reason"]) for one in report[:-1]]
     assert report[-1]["reason"].startswith("this is not JSON: ")
 

@@ -179,7 +179,7 @@ def test_answering_what_is_refused_is_caught(forest: Tried) -> None:
     assert "wrong" == outcome.verdict
     strict = replace(program, scores=(s.Check(), s.Arithmetic("multiply", np.array(1e30)), *program.scores))
     outcome = forest.judge(strict)
-    assert "it refuses what scikit-learn takes" in outcome.reason
+    assert "it rejects input that scikit-learn accepts" in outcome.reason
 
 
 def test_other_types_of_the_same_value_are_caught(forest: Tried) -> None:

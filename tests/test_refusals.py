@@ -27,9 +27,7 @@ BAD = {"signup": "soon", "size": 2**53 + 1, "town": "elsewhere"}
 REASONS = {
     "signup": 'signup must be a date or time such as 2024-01-31 or 2024-01-31T12:00:00, not "soon"',
     "size": "size is a float for the model, and no float is exactly 9007199254740993",
-    "town": (
-        "the model does not take this instance: Found unknown categories ['elsewhere'] in \"town\" during transform"
-    ),
+    "town": ("the model rejected this instance: Found unknown categories ['elsewhere'] in \"town\" during transform"),
 }
 SERVED = {
     "type": "object",

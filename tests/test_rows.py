@@ -125,19 +125,19 @@ def errors(answer: Any) -> list[tuple[str, str]]:
 def test_one_bad_row_refuses_the_request(post: Post) -> None:
     assert [
         ("#/instances/1", 'line 3: "petal_width" is required'),
-        ("#/instances/1/sepal_width", 'line 3: "wide" is not a number'),
+        ("#/instances/1/sepal_width", 'line 3: "wide" must be a number'),
     ] == errors(post(BAD))
     assert [("#/instances/0", "line 2: the row has 2 cells, and the first line names 4 columns")] == errors(
         post(f"{HEADER}\n1,2\n")
     )
-    assert [("#/instances/1/sepal_length", 'line 3: "x" is not a number')] == errors(
+    assert [("#/instances/1/sepal_length", 'line 3: "x" must be a number')] == errors(
         post(LINES.splitlines()[0] + "\n\n" + LINES.splitlines()[1].replace("5.1", '"x"'), NDJSON)
     )
     assert [
         (
             "#/instances/0",
             (
-                "line 2: the model does not take this instance: Input X contains infinity or a value too "
+                "line 2: the model rejected this instance: Input X contains infinity or a value too "
                 "large for dtype('float32')."
             ),
         )

@@ -22,9 +22,9 @@ def test_what_is_too_deep_to_explain_is_judged_all_the_same() -> None:
     assert lists.is_valid(nested(300, []))
     (violation,) = lists.violations(nested(300, 1), at=("instances", 3))
     assert 50 < len(violation.path) < 120
-    assert "this violates the schema, and is nested too deeply to say where" == violation.detail
+    assert "this violates the schema, but is nested too deeply to say where" == violation.detail
     (violation,) = lists.violations(nested(40, 1), at=("instances", 3))
-    assert (42, "1 is not an array") == (len(violation.path), violation.detail)
+    assert (42, "1 must be an array") == (len(violation.path), violation.detail)
 
 
 def test_what_was_meant_is_only_looked_for_where_it_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,7 +39,7 @@ def test_what_was_meant_is_only_looked_for_where_it_is_shown(monkeypatch: pytest
     validator = Validator({"type": "object", "required": names, "properties": dict.fromkeys(names, True)})
     problem = violated(validator.violations({name.replace("measured", "measurde"): 1 for name in names}))
     assert ("500 violations, the first 100 of them here", 100, 100) == (problem.detail, len(problem.errors), len(asked))
-    assert '"the_measured_feature_number_0000" is required; did you mean it by' in problem.errors[0]["detail"]
+    assert '"the_measured_feature_number_0000" is required; did you mean "the_measured' in problem.errors[0]["detail"]
 
 
 def test_a_long_key_is_cut_in_a_pointer() -> None:
@@ -110,7 +110,7 @@ AS_KIND = {"if": {"properties": {"kind": {"const": "a"}}, "required": ["kind"]},
         (
             {"oneOf": SHAPES},
             {"shape": "circle", "radius": "1"},
-            [("#/radius", '"1" is not an integer; write it without the quotes')],
+            [("#/radius", '"1" must be an integer; write it without the quotes')],
         ),
         ({"anyOf": SHAPES}, {"shape": "square"}, [("#", '"side" is required')]),
         (
@@ -121,10 +121,10 @@ AS_KIND = {"if": {"properties": {"kind": {"const": "a"}}, "required": ["kind"]},
         ({"oneOf": SHAPES}, {"radius": 1}, [("#", '"shape" is required')]),
         (LED, {"shape": "oval"}, [("#/shape", '"oval" is not one of "circle", "square"')]),
         ({"oneOf": KINDS}, {"kind": "d"}, [("#/kind", '"d" is not one of "a", "b", "c"')]),
-        ({"oneOf": KINDS}, {"kind": "c", "of": "x"}, [("#/of", '"x" is not an integer')]),
+        ({"oneOf": KINDS}, {"kind": "c", "of": "x"}, [("#/of", '"x" must be an integer')]),
         ({"oneOf": [{"const": 1}, {"const": 2, "title": "two"}]}, 3, [("#", "3 is not one of 1, 2")]),
         ({"items": {"oneOf": SHAPES}}, [{"shape": 1}], [("#/0/shape", '1 is not one of "circle", "square"')]),
-        ({"oneOf": SHAPES}, 5, [("#", "5 fits more than one of the alternatives, not exactly one")]),
+        ({"oneOf": SHAPES}, 5, [("#", "5 matches more than one of the alternatives, not exactly one")]),
         # What tells nothing apart stays what it was.
         (
             {
@@ -134,12 +134,17 @@ AS_KIND = {"if": {"properties": {"kind": {"const": "a"}}, "required": ["kind"]},
                 ]
             },
             {"a": 1},
-            [("#", '{"a": 1} fits none of the 2 alternatives: "b" is required; or "c" is required')],
+            [("#", '{"a": 1} matches none of the 2 alternatives: "b" is required; or "c" is required')],
         ),
         (
             {"oneOf": [{"properties": {"a": {"enum": ["x"], "minLength": 2}}}, {"properties": {"a": {"const": "y"}}}]},
             {"a": "x"},
-            [("#", '{"a": "x"} fits none of the 2 alternatives: "x" is shorter than 2 characters; or "x" is not "y"')],
+            [
+                (
+                    "#",
+                    '{"a": "x"} matches none of the 2 alternatives: "x" is shorter than 2 characters; or "x" is not "y"',
+                )
+            ],
         ),
     ],
 )
@@ -157,12 +162,12 @@ def test_alternatives_told_apart_by_a_constant_get_one_true_sentence(
         (
             {"anyOf": [{"properties": {"a": INTEGER}}, {"properties": {"b": INTEGER}}]},
             {"a": "x"},
-            [("#/a", '"x" is not an integer')],
+            [("#/a", '"x" must be an integer')],
         ),
         (
             {"anyOf": [{"$ref": "#/$defs/a"}, True], "$defs": {"a": {"properties": {"a": INTEGER}}}},
             {"a": "x"},
-            [("#/a", '"x" is not an integer')],
+            [("#/a", '"x" must be an integer')],
         ),
         (
             AS_KIND,
@@ -172,22 +177,22 @@ def test_alternatives_told_apart_by_a_constant_get_one_true_sentence(
                 ("#/a", '"a" is not allowed together with the other values here'),
             ],
         ),
-        ({"properties": {"a": INTEGER}}, {"a": "x"}, [("#/a", '"x" is not an integer')]),
-        ({"properties": {"a": INTEGER}}, {"a": "x", "c": 1}, [("#/a", '"x" is not an integer'), UNKNOWN]),
+        ({"properties": {"a": INTEGER}}, {"a": "x"}, [("#/a", '"x" must be an integer')]),
+        ({"properties": {"a": INTEGER}}, {"a": "x", "c": 1}, [("#/a", '"x" must be an integer'), UNKNOWN]),
         (
             {"allOf": [{"properties": {"a": INTEGER}}], "patternProperties": {"^b": INTEGER}},
             {"a": "x", "b1": 1, "b2": "x", "c": 1},
-            [("#/b2", '"x" is not an integer'), ("#/a", '"x" is not an integer'), UNKNOWN],
+            [("#/b2", '"x" must be an integer'), ("#/a", '"x" must be an integer'), UNKNOWN],
         ),
         (
             {"if": {"required": ["b"]}, "then": {"properties": {"b": INTEGER}}, "properties": {"a": INTEGER}},
             {"a": "x", "b": 1},
-            [("#/a", '"x" is not an integer')],
+            [("#/a", '"x" must be an integer')],
         ),
         (
             {"allOf": [{"properties": {"a": INTEGER}}, {"additionalProperties": INTEGER}]},
             {"a": "x", "c": 1},
-            [("#/a", '"x" is not an integer')],
+            [("#/a", '"x" must be an integer')],
         ),
         (
             {"$ref": "#/$defs/a", "$defs": {"a": {"required": ["a"], "properties": {"a": INTEGER}}}},
@@ -213,6 +218,6 @@ def test_what_the_library_lists_is_without_consequences() -> None:
         "$defs": {"a": {"$dynamicAnchor": "x"}, "b": {"$dynamicAnchor": "x", "$id": "b"}, "c": {"$dynamicRef": "#x"}},
     }
     found = list(Validator(schema).violations({"a": "x"}))
-    assert [("#/a", '"x" is not an integer')] == [(one.pointer, one.detail) for one in found]
+    assert [("#/a", '"x" must be an integer')] == [(one.pointer, one.detail) for one in found]
     (alone,) = Validator(schema).violations({"a": 1, "b": 2})
     assert "unevaluatedProperties" == alone.keyword

@@ -205,7 +205,7 @@ def test_who_does_not_read_is_closed_in_time(service: Service, caplog: pytest.Lo
     assert {"not_reading": 1} == service.closed()
     assert is_closed(still)
     assert not is_closed(reader)
-    expected = "closed 1 connections that read their answers too slowly or not at all (limits.response_rate)"
+    expected = "closed 1 connections that read their responses too slowly or not at all (limits.response_rate)"
     assert [expected] == [record.message for record in caplog.records]
 
 

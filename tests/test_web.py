@@ -205,7 +205,7 @@ def test_one_request_more_than_may_be_in_hand_gets_503_at_once(spec_folder: Path
         status, retry_after, problem = ask()
         gate.set()
         assert [(200, None, {"result": [1]})] * 2 == [one.result() for one in served]
-    detail = "the service has more requests in hand than it takes at once"
+    detail = "the service is at its limit of concurrent requests"
     assert (503, "1", detail) == (status, retry_after, problem["detail"])
     assert 200 == ask()[0]
 

@@ -12,7 +12,7 @@ from engine.batch.errors import Unreadable, taken
 from engine.batch.parsed import BLOCK_BYTES, MOST_RECORD_BYTES, Block, Parsed, Readable, read_blocks
 from engine.batch.predictions import PredictionColumns
 from engine.batch.records import ABSENT, Key, RecordBatch, Scored
-from engine.validation import show
+from engine.validation import mistyped
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -64,10 +64,10 @@ class JsonLayout:
         except orjson.JSONDecodeError as error:
             return {}, f"this is not JSON: {error.msg} (column {error.colno})"
         if self.form == "object" and not isinstance(value, dict):
-            return {}, f"{show(value)} is not an object"
+            return {}, mistyped(value, ["object"])
         if self.form == "array":
             if not isinstance(value, list):
-                return [], f"{show(value)} is not an array"
+                return [], mistyped(value, ["array"])
             if self.count is not None and len(value) != self.count:
                 return [], f"the array has {len(value)} items, and the model takes {self.count}"
         return value, ""

@@ -196,7 +196,7 @@ class Runner:
         if target.predictions is None:
             raise ValueError("there is no file")
         if self._options.resumes and source.name == STDIN:
-            raise BatchError("stdin cannot be resumed: what was read of it is gone")
+            raise BatchError("stdin cannot be resumed: the lines already read are gone")
         run = self._identify(source, opened) if source.name != STDIN else ""
         with Files(target.predictions, target.errors, run) as files:
             try:

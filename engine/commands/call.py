@@ -19,7 +19,7 @@ FIRST_ERROR = 400
 _URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
 
 
-@click.command(short_help="Send one request, without a port.")
+@click.command(short_help="Send one request in-process, no server needed.")
 @click.argument("method")
 @click.argument("path")
 @click.option("-d", "--data", metavar="BODY", help="The body; @FILE reads it from a file, @- from stdin.")

@@ -14,7 +14,7 @@ from engine.errors import Diagnostic, SpecError, plural
 from engine.models import Facts, Progress, Report
 
 
-@click.command(short_help="Find every mistake in the spec and its models.")
+@click.command(short_help="Validate the spec and its models.")
 @spec_options
 @json_option
 def check(routes: str, models: str | None, as_json: bool) -> None:

@@ -16,7 +16,7 @@ from engine.spec import Spec
 MICROSECONDS = 1e6
 
 
-@click.command("compile", short_help="Compile the models ahead, and show what was tried.")
+@click.command("compile", short_help="Compile the models in advance and show the candidates.")
 @click.argument("names", metavar="[MODEL]...", nargs=-1)
 @spec_options
 @json_option

@@ -32,7 +32,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _URL = "http://127.0.0.1:5000"
 
 
-@click.command(short_help="Write a spec to begin with, or one for a model.")
+@click.command(short_help="Write a starter spec, or one for a model.")
 @click.argument("model_file", metavar="[MODEL_FILE]", required=False)
 @click.option("--name", metavar="NAME", help="The model's name.  [default: the file's, without its ending]")
 @click.option("--path", metavar="PATH", help=f"The route's path.  [default: {_DEFAULT_PATH}]")
@@ -40,8 +40,8 @@ _URL = "http://127.0.0.1:5000"
 @click.option(
     "--trusted", metavar="TYPE", multiple=True, help="A type that a .skops file may contain; may be repeated."
 )
-@click.option("--allow-version-mismatch", is_flag=True, help="Take a model that another scikit-learn saved.")
-@click.option("-y", "--yes", is_flag=True, help="Add to files that are there already without asking.")
+@click.option("--allow-version-mismatch", is_flag=True, help="Accept a model saved by another scikit-learn version.")
+@click.option("-y", "--yes", is_flag=True, help="Add to existing files without asking.")
 @spec_options
 @click.pass_context
 def init(
@@ -94,7 +94,7 @@ def init(
         _say_mistaken()
         raise
     if planned.refused:
-        click.echo(f"no example is written, for it would not pass check: {planned.refused}", err=True)
+        click.echo(f"no example was written, because it would not pass check: {planned.refused}", err=True)
     _write(planned.drafts, yes=yes)
     report(planned.warnings)
     asked = [_curl(rule, planned.example[0])] if planned.example is not None and "<" not in rule else []
@@ -116,7 +116,7 @@ def _begin(target: Target, *, yes: bool) -> None:
 
 
 def _say_mistaken() -> None:
-    click.echo("with what init would write, the spec has mistakes, so nothing was written:", err=True)
+    click.echo("the spec that init would write has mistakes, so nothing was written:", err=True)
 
 
 def _write(drafts: Sequence[Draft], *, yes: bool) -> None:
@@ -142,13 +142,13 @@ def _consents(there: Sequence[Draft]) -> bool:
             f"{names} {verb} there already, and there is no terminal to ask on; --yes adds to {them}"
         )
     for draft in there:
-        click.echo(f"{draft.path} is there already; this would be added to it:\n\n{draft.added}")
+        click.echo(f"{draft.path} already exists; this would be added to it:\n\n{draft.added}")
     return click.confirm("Go on?", default=True)
 
 
 def _say_next(target: Target, requests: Sequence[str]) -> None:
     commands = [shlex.join(["python", "-m", "engine", name, *target.given]) for name in ("check", "serve")]
-    click.echo("\nRead the comments in what was written; then:")
+    click.echo("\nNext, review the comments in the new files, then run:")
     for line in (*commands, *requests):
         click.echo(f"  {line}")
 

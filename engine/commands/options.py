@@ -22,7 +22,7 @@ def spec_options(command: Command) -> Command:
         "-m",
         "--models",
         metavar="FILE",
-        help="The models.  [default: models.yaml beside the routes, if it is there]",
+        help="The models.  [default: models.yaml beside the routes, if it exists]",
     )(command)
     return click.option("-r", "--routes", metavar="FILE", default="routes.yaml", show_default=True, help="The routes.")(
         command

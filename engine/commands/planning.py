@@ -68,7 +68,7 @@ def _plan_here(wish: Wish, progress: Progress) -> Plan:
     from engine.spec import draft_model, name_from
 
     folder, opened = wish.target.models.parent, Opened()
-    progress(f"asking {wish.file.name} what it takes")
+    progress(f"inspecting {wish.file.name}")
     outline = outline_model(
         wish.file,
         wish.reference,

@@ -38,7 +38,7 @@ logger = logging.getLogger("engine")
     type=click.IntRange(1, 256),
     help="The worker processes.  [default: the environment variable WEB_CONCURRENCY, else one for each core]",
 )
-@click.option("--no-reload", "reload", flag_value=False, default=True, help="Do not follow changes of the files.")
+@click.option("--no-reload", "reload", flag_value=False, default=True, help="Do not reload when files change.")
 @click.option(
     "--hang-timeout",
     callback=read_duration,
@@ -53,7 +53,7 @@ logger = logging.getLogger("engine")
     type=click.Choice(("text", "json")),
     default="text",
     show_default=True,
-    help="Lines for people, or JSON for programs.",
+    help="Plain text, or JSON for programs.",
 )
 @click.option("--log-requests", is_flag=True, help="Log a line for each request.")
 def serve(
@@ -92,7 +92,7 @@ def serve(
         if log_format == "json":
             logger.info("serving on %s%s%s", url, reach, f" ({', '.join(chosen)})" if chosen else "")
             return
-        docs = [f"explained at {url}{route.path}" for route in spec.built_in if route.built_in == "docs"]
+        docs = [f"docs at {url}{route.path}" for route in spec.built_in if route.built_in == "docs"]
         start = f"serving on {url}{reach} ({', '.join([*chosen, 'press ^C to stop'])})"
         print_without_waiting("\n".join([*docs, start]))
 

@@ -26,9 +26,9 @@ _REFUSED = {
 
 
 _ONE_PROCESS = """\
-# These are the numbers of process {} alone, one of several that answer. A scrape reaches one of them at random, so each
+# These are the metrics of process {} alone, one of several that answer. A scrape reaches one of them at random, so each
 # has series of its own; the sum over the label "process" is complete once each has been scraped.
-# `python -m engine serve` gathers the numbers of all its workers.
+# `python -m engine serve` collects the metrics of all its workers.
 """
 
 
@@ -80,7 +80,7 @@ class _Collected:
 
         numbers, status = self._numbers, self._status
         requests = core.CounterMetricFamily("engine_requests", "Requests.", labels=("route", "method", "status"))
-        refused = core.CounterMetricFamily("engine_refused", "Requests that were refused.", labels=("reason",))
+        refused = core.CounterMetricFamily("engine_refused", "Rejected requests.", labels=("reason",))
         seconds: dict[tuple[str, str], Tally] = {}
         reasons = dict.fromkeys(_REFUSED.values(), 0)
         for (route, method, code), tally in sorted(numbers.requests.items()):
@@ -92,23 +92,21 @@ class _Collected:
             refused.add_metric((reason,), count)
         yield requests
         yield refused
-        yield _histogram(
-            "request_duration_seconds", "Seconds until an answer was made.", "route method", seconds, SECONDS
-        )
-        yield core.GaugeMetricFamily("engine_requests_in_flight", "Requests in hand.", numbers.in_flight)
+        yield _histogram("request_duration_seconds", "Response time in seconds.", "route method", seconds, SECONDS)
+        yield core.GaugeMetricFamily("engine_requests_in_flight", "Requests in flight.", numbers.in_flight)
         by_model = {(name,): tally for name, tally in numbers.models.items()}
-        yield _histogram("model_duration_seconds", "Seconds until a model's answer.", "model", by_model, SECONDS)
+        yield _histogram("model_duration_seconds", "Model latency in seconds.", "model", by_model, SECONDS)
         by_model = {(name,): tally for name, tally in numbers.batches.items()}
-        yield _histogram("model_batch_rows", "Rows of a call of a model.", "model", by_model, ROWS)
+        yield _histogram("model_batch_rows", "Rows per model call.", "model", by_model, ROWS)
         models = core.GaugeMetricFamily(
-            "engine_model_info", "Models that are served.", labels=("model", "runtime", "estimator", "hash")
+            "engine_model_info", "Models being served.", labels=("model", "runtime", "estimator", "hash")
         )
         for model in status["models"]:
             models.add_metric(tuple(model[label] for label in ("name", "runtime", "estimator", "hash")), 1)
         yield models
-        yield core.GaugeMetricFamily("engine_generation", "The number of what is served.", status["generation"])
+        yield core.GaugeMetricFamily("engine_generation", "The generation being served.", status["generation"])
         yield core.GaugeMetricFamily(
-            "engine_degraded", "1 where what is served is not what the files say.", int(bool(status["degraded"]))
+            "engine_degraded", "1 if the files differ from what is being served.", int(bool(status["degraded"]))
         )
         yield core.GaugeMetricFamily("engine_workers", "Worker processes.", len(status["workers"]))
         yield from self._events(core)
@@ -124,11 +122,11 @@ class _Collected:
 
 # What is counted, the name of its label, and the label's values.
 EVENTS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
-    "reloads": ("Changes of the files that were checked.", "outcome", ("served", "refused")),
+    "reloads": ("File changes that were checked.", "outcome", ("served", "refused")),
     "worker_restarts": ("Workers that were replaced.", "reason", RESTARTS),
-    "log_lines_dropped": ("Log lines that nobody read in time.", "", ("",)),
-    "rate_limit_storage_failures": ("Requests whose rate could not be looked up.", "", ("",)),
-    "connections_closed": ("Connections that the service closed.", "reason", CLOSED),
+    "log_lines_dropped": ("Log lines dropped because they could not be written in time.", "", ("",)),
+    "rate_limit_storage_failures": ("Requests whose rate could not be checked.", "", ("",)),
+    "connections_closed": ("Connections closed by the service.", "reason", CLOSED),
 }
 
 

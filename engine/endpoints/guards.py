@@ -64,7 +64,7 @@ class Keys:
         """Give the name of the key that a request sends, or the problem with it."""
         sent = [key for key in (_bearer(environ), environ.get("HTTP_X_API_KEY")) if key is not None]
         if not any(sent):
-            detail = "an API key is wanted: send it as Authorization: Bearer KEY, or as X-API-Key: KEY"
+            detail = "an API key is required: send it as Authorization: Bearer KEY, or as X-API-Key: KEY"
             return "", Problem(HTTPStatus.UNAUTHORIZED, detail, headers=_ASK)
         if len(set(sent)) > 1:
             detail = "Authorization and X-API-Key have different keys; send one"
@@ -73,7 +73,7 @@ class Keys:
         if name is not None:
             return name, None
         wrong = (("WWW-Authenticate", 'Bearer error="invalid_token"'),)
-        return "", Problem(HTTPStatus.UNAUTHORIZED, "this API key is not known here", headers=wrong)
+        return "", Problem(HTTPStatus.UNAUTHORIZED, "unknown API key", headers=wrong)
 
     def find(self, key: str) -> str | None:
         """Return the name of a key, by the same steps for a right and a wrong one; None for a wrong one."""
@@ -121,7 +121,7 @@ class Guard:
             return self._keys.identify(environ)[0] if counted else "", None
         name, problem = self._keys.identify(environ)
         if problem is None and name not in self._allowed:
-            problem = Problem(HTTPStatus.FORBIDDEN, f'the key "{name}" may not ask for this')
+            problem = Problem(HTTPStatus.FORBIDDEN, f'the key "{name}" may not use this route')
         return name, problem
 
     def admit(self, environ: Environ) -> Admission:

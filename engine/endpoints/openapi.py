@@ -25,22 +25,22 @@ UNTAGGED = "Endpoints"
 KEY_HEADER = "X-API-Key"
 
 _MEANS = {
-    400: "The request cannot be read.",
-    401: "An API key is wanted.",
-    403: "Who asks may not.",
-    404: "A path parameter is not of its type.",
+    400: "The request is malformed.",
+    401: "An API key is required.",
+    403: "This API key may not use this route.",
+    404: "A path parameter has the wrong type.",
     413: "The body is too large.",
     414: "The URL is too long.",
     415: "The body is not declared as JSON, or has a content coding that is not supported.",
     422: "The input violates its schema; `errors` has every violation.",
-    429: "There were too many requests; ask again after `Retry-After` seconds.",
+    429: "Too many requests; retry after `Retry-After` seconds.",
     500: "The service failed; its log has the reason under `request_id`.",
-    503: "The service has too much to do, or stops; ask again after `Retry-After` seconds.",
+    503: "The service is overloaded or shutting down; retry after `Retry-After` seconds.",
 }
 _PROBLEM = {
     "type": "object",
     "title": "Problem",
-    "description": "An error, by RFC 9457.",
+    "description": "An error (RFC 9457).",
     "required": ["type", "title", "status", "detail"],
     "properties": {
         "type": {"type": "string"},
@@ -53,7 +53,7 @@ _PROBLEM = {
                 "type": "object",
                 "required": ["pointer", "detail"],
                 "properties": {
-                    "pointer": {"type": "string", "description": "A JSON pointer to what is wrong, as a fragment."},
+                    "pointer": {"type": "string", "description": "A JSON pointer to the violation, as a URI fragment."},
                     "detail": {"type": "string"},
                 },
             },

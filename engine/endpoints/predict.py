@@ -167,7 +167,7 @@ class PredictEndpoint:
         instances = value[BATCH_KEY]
         beside = next((name for name in value if name != BATCH_KEY), None)
         if beside is not None:
-            raise _refused((beside,), 'a batch has nothing beside "instances"')
+            raise _refused((beside,), 'a batch has only the key "instances"')
         if not isinstance(instances, list):
             raise _refused((BATCH_KEY,), '"instances" is not an array; send a single instance by itself')
         if not instances:
@@ -199,7 +199,7 @@ def _not_finite(prediction: Prediction) -> list[int]:
 
 
 def _how_to_batch() -> str:
-    return f'; several instances go in {{"{BATCH_KEY}": [...]}}'
+    return f'; to send several, use {{"{BATCH_KEY}": [...]}}'
 
 
 def _refused(path: Path, detail: str) -> Problem:

@@ -13,7 +13,7 @@ from engine.validation import Budget, Violation
 
 MEDIA_TYPE = "application/problem+json"
 MAX_VIOLATIONS = 100
-FULL = Overloaded("the service has more requests in hand than it takes at once")
+FULL = Overloaded("the service is at its limit of concurrent requests")
 
 # RFC 9110's names, which Python's http.HTTPStatus has only from 3.13 on.
 _TITLES = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}

@@ -56,7 +56,7 @@ class QueryReader:
         several = (name for name, found in texts.items() if len(found) > 1 and "array" not in self._types_of(name))
         repeated = dict.fromkeys(several)
         for name in repeated:
-            verdict = f'"{clip(name)}" stands there {len(texts[name])} times; send it once'
+            verdict = f'"{clip(name)}" is given {len(texts[name])} times; send it once'
             yield Violation((name,), verdict, "type", ())
         for found in violations:
             if not found.path and found.keyword == "required" and found.name in texts:
@@ -94,7 +94,7 @@ def _texts(query: str) -> dict[str, list[str]]:
 
 
 def read_text(text: str, types: frozenset[str]) -> Any:
-    """Read a text as a value of one of these JSON types; a text that fits none of them stays a text."""
+    """Read a text as a value of one of these JSON types; a text that matches none of them stays a text."""
     if "number" in types and JSON_NUMBER.fullmatch(text):
         try:
             return orjson.loads(text)

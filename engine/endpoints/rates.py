@@ -181,12 +181,12 @@ class Rate:
             if self._storage.lets_through:
                 return (), None
             busy = (("Retry-After", str(math.ceil(REST_SECONDS))),)
-            detail = "the rate of requests cannot be looked up just now"
+            detail = "the request rate cannot be checked at the moment"
             return (), Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=busy)
         count, left = counted
         wait = max(1, math.ceil(left))
         headers = (self._policy, ("RateLimit", f'"default";r={max(0, limit.requests - count)};t={wait}'))
         if count <= limit.requests:
             return headers, None
-        detail = f"more than {limit.requests:,} requests in {limit.seconds:,} seconds; ask again in {wait:,} seconds"
+        detail = f"more than {limit.requests:,} requests in {limit.seconds:,} seconds; retry in {wait:,} seconds"
         return headers, Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, headers=(("Retry-After", str(wait)),))

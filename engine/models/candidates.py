@@ -129,7 +129,7 @@ def choose(model: Model, inspected: Inspected, progress: Progress) -> Chosen:
         probabilities=model.output.probabilities,
         decision=inspected.decision,
     )
-    progress("asking scikit-learn for its answers to the proof rows")
+    progress("computing scikit-learn's answers to the proof rows")
     with np.errstate(all="ignore"):
         walk = _walk(subject) if model.runtime != "sklearn" else None
         rows = _row_maker(subject, walk).rows(walk, known_texts(subject.estimator))

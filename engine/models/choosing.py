@@ -103,4 +103,4 @@ def _why_not(trials: list[tuple[Trial, Program | None]]) -> str:
     if not tried:
         return "; ".join(f"{trial.candidate}: {trial.reason}" for trial, _ in trials) or "nothing to try"
     wrong = [f"{trial.candidate}: {trial.reason}" for trial in tried if trial.verdict == "wrong"]
-    return "; ".join(wrong) or "nothing that is proven is faster than scikit-learn"
+    return "; ".join(wrong) or "no proven candidate is faster than scikit-learn"

@@ -85,13 +85,13 @@ def _prepare(model: Model, cache: Cache, files: ModelFiles, opened: Opened, prog
     file = read_file(model, files)
     if model.pin is not None and model.pin.format != format_of(model.file):
         raise model.error(
-            f"this file is pinned as {model.pin.format}, and by its name it is {format_of(model.file)}; "
+            f"this file is pinned as {model.pin.format}, but its name says {format_of(model.file)}; "
             f"if you trust it, accept it: {model.lock_command}",
             "file",
         )
     if model.pin is not None and model.pin.sha256 != file.sha256:
         raise model.error(
-            f"this is not the file that is pinned: its sha256 is {file.sha256}, {model.pin.place().file} has "
+            f"the file differs from its pin: its sha256 is {file.sha256}, {model.pin.place().file} has "
             f"{model.pin.sha256}; if you trust it, accept it: {model.lock_command}",
             "file",
         )
@@ -108,7 +108,7 @@ def _prepare(model: Model, cache: Cache, files: ModelFiles, opened: Opened, prog
     elif prepared.entry.programs and json.dumps(known["golden"]) == json.dumps(prepared.entry.facts["golden"]):
         return prepared
     if golden:
-        progress(f"{model.name}: asking for its golden answers")
+        progress(f"{model.name}: computing its golden answers")
         hold_golden(model, golden, restore(model, prepared, opened))
     entry = replace(prepared.entry, facts={**prepared.entry.facts, **known})
     cache.write(key, entry, mode_for(model.file))
@@ -120,7 +120,7 @@ def prepare_anew(
 ) -> Prepared:
     """Compile a model, and hold it to its examples unless its answers are another's."""
     entry, tried = _compile(model, file, opened, progress)
-    progress(f"{model.name}: asking for its answers to examples")
+    progress(f"{model.name}: checking its examples")
     predictor = restore(model, Prepared(key, entry, file, file.sha256), opened)
     if is_held:
         hold(model, predictor)

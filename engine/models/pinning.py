@@ -71,7 +71,7 @@ def pin(
     pins: dict[str, dict[str, Any]] = {name: one.node.plain for name, one in spec.pins.items()}
     renewed: dict[str, dict[int, Any]] = {}
     for name, file in files.items():
-        progress(f"{name}: asking for its golden answers")
+        progress(f"{name}: computing its golden answers")
         model = replace(spec.models[name], pin=None)
         try:
             predictor = uncompiled(model, file, opened)

@@ -222,7 +222,7 @@ class ModelPredictor:
         """Say why an instance is refused, its features by their names, and what it lacks where that may be why."""
         said, names = str(refusal), self._names if isinstance(instance, dict) else ()
         if blamed := self._blamed(refusal, instance, deadline):
-            return RefusedInstance(row, f'the model does not take this instance: in "{blamed}": {said}', key=blamed)
+            return RefusedInstance(row, f'the model rejected this instance: in "{blamed}": {said}', key=blamed)
         key: str | int | None = refusal.column if isinstance(instance, list) else None
         if names and refusal.column is not None:
             key = names[refusal.column]
@@ -232,7 +232,7 @@ class ModelPredictor:
             names = ()
         absent = [name for name in names if instance.get(name) is None]
         missing = f" (missing: {', '.join(absent[:MAX_NAMED])})" if absent else ""
-        return RefusedInstance(row, f"the model does not take this instance: {said}{missing}", key=key)
+        return RefusedInstance(row, f"the model rejected this instance: {said}{missing}", key=key)
 
     def _blamed(self, refusal: Refusal, instance: Any, deadline: float) -> str:
         """Find the feature whose value is refused where the error names no column: a good value in its place mends it.

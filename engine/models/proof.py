@@ -105,13 +105,13 @@ def judge(examination: Examination, candidate: Runtime) -> Outcome:
             answer = candidate(question.rows)
         except Refusal as refusal:
             if question.answer is not None:
-                outcome.wrong(f"it refuses what scikit-learn takes ({refusal}): {_shown(question.rows, 0)}")
+                outcome.wrong(f"it rejects input that scikit-learn accepts ({refusal}): {_shown(question.rows, 0)}")
             continue
         except Exception as error:  # noqa: BLE001 - a runtime may raise anything
             outcome.wrong(f"it fails ({type(error).__name__}: {error}) on {_shown(question.rows, 0)}")
             continue
         if question.answer is None:
-            outcome.wrong(f"it takes what scikit-learn refuses: {_shown(question.rows, 0)}")
+            outcome.wrong(f"it accepts input that scikit-learn rejects: {_shown(question.rows, 0)}")
             continue
         _compare(question, answer, examination, outcome)
         if outcome.verdict == "wrong":

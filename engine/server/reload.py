@@ -55,8 +55,8 @@ class Reloader(threading.Thread):
                 if not self._stopped:
                     self._follow(self._check())
             except Exception as error:
-                logger.exception("following the files failed; it is tried again")
-                self._supervisor.degrade([f"following the files failed: {type(error).__name__}: {error}"])
+                logger.exception("watching the files failed; trying again")
+                self._supervisor.degrade([f"watching the files failed: {type(error).__name__}: {error}"])
                 time.sleep(LOOK_SECONDS)
                 self._asked.set()
 
@@ -64,7 +64,7 @@ class Reloader(threading.Thread):
         """Publish what has passed, or say why it has not."""
         self._stamps = outcome.stamps
         if outcome.stamps != stamps(outcome.stamps):
-            logger.info("the files changed while they were checked; they are checked again")
+            logger.info("the files changed during the check; checking again")
             if not self._watching:
                 self._asked.set()
         elif outcome.snapshot is not None:
@@ -74,7 +74,7 @@ class Reloader(threading.Thread):
             self._supervisor.publish(outcome.snapshot, show_models(outcome.facts), outcome.modules)
         else:
             text = render(outcome.mistakes)
-            logger.error("the changed spec is refused, the one before it goes on:\n%s", text)
+            logger.error("change rejected; still serving the previous version:\n%s", text)
             self._supervisor.degrade([str(found) for found in outcome.mistakes if found.severity == "error"])
 
     def _check(self) -> Outcome:
@@ -87,8 +87,8 @@ class Reloader(threading.Thread):
                 logger.info("checking the changed files")
                 return check_apart(self._source, log_step, self._know)
             except Lost as lost:
-                logger.error("the changed spec could not be checked: %s", lost)  # noqa: TRY400 - no traceback says more
-                self._supervisor.degrade([f"the changed spec could not be checked: {lost}"])
+                logger.error("the change could not be checked: %s", lost)  # noqa: TRY400 - no traceback says more
+                self._supervisor.degrade([f"the change could not be checked: {lost}"])
                 if lost.killed:
                     self._asked.wait(patience.delay(0.0))
                 else:

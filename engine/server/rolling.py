@@ -66,7 +66,7 @@ class Rolling:
         workers[old.number], places[old.number] = successor, successor.place
         self.successor, self.leaving = None, old
         self._since, self._is_told = time.monotonic(), False
-        logger.info("worker %d is replaced: modules of its models have changed", old.number)
+        logger.info("replacing worker %d: modules of its models have changed", old.number)
         old.say("leave")
 
     def note_end(self, worker: Worker, modules: str) -> None:
@@ -76,8 +76,8 @@ class Rolling:
         elif worker is self.successor:
             self.successor = None
             if worker.modules == modules:
-                self.failed = worker.failed or f"the successor of worker {worker.number} ended before it served"
-                logger.error("%s; the workers before go on", self.failed)
+                self.failed = worker.failed or f"the replacement for worker {worker.number} ended before it was ready"
+                logger.error("%s; the previous workers continue", self.failed)
 
     def _see_off(self, worker: Worker) -> None:
         seconds = time.monotonic() - self._since

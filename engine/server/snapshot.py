@@ -116,7 +116,7 @@ def counting_apart(spec: Spec, workers: int) -> Iterator[Diagnostic]:
 
 
 def pin_newcomers(spec: Spec, prepared: Mapping[str, Prepared], opened: Opened, progress: Progress) -> tuple[str, ...]:
-    """Pin the models that have no pin yet, as they are at first sight, and say so."""
+    """Pin the models that have no pin yet, as they are on first use, and say so."""
     new = {name: file for name in newcomers(spec) if (file := prepared[name].file) is not None}
     if not new or spec.lock is None:
         return ()
@@ -124,7 +124,7 @@ def pin_newcomers(spec: Spec, prepared: Mapping[str, Prepared], opened: Opened, 
         pinned = pin(spec, new, opened, progress)
     except OSError as error:
         return (f"{', '.join(new)}: not pinned, since {spec.lock} cannot be written ({error.strerror})",)
-    return tuple(f"{one.name}: pinned in {spec.lock} at first sight, sha256 {one.sha256}" for one in pinned)
+    return tuple(f"{one.name}: pinned in {spec.lock} on first use, sha256 {one.sha256}" for one in pinned)
 
 
 def newcomers(spec: Spec) -> tuple[str, ...]:

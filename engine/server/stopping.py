@@ -27,7 +27,7 @@ def answer_and_end(listener: Listener, workers: Sequence[Worker], is_hurried: Ca
             time.sleep(0.01)
 
     notify("STOPPING=1")
-    logger.info("stopping; what was accepted is answered first")
+    logger.info("stopping; finishing requests in progress")
     listener.turn_away_newcomers()
     for worker in workers:
         worker.say("drain")
@@ -38,7 +38,7 @@ def answer_and_end(listener: Listener, workers: Sequence[Worker], is_hurried: Ca
     wait_until(lambda: all(worker.ended.is_set() for worker in workers), STOP_SECONDS)
     for worker in workers:
         if not worker.ended.is_set():
-            logger.warning("worker %d does not end; it is killed", worker.number)
+            logger.warning("worker %d did not stop in time; killing it", worker.number)
             worker.process.kill()
     for worker in workers:
         worker.ended.wait(STOP_SECONDS)

@@ -84,7 +84,7 @@ class Supervisor:
                 self._scrapes.answer(self._everybody(), self._numbers)
                 self._take_pulses()
             except Exception:
-                logger.exception("something went wrong in the supervisor; it goes on")
+                logger.exception("unexpected error in the supervisor; continuing")
         answer_and_end(self._listener, self._everybody(), lambda: self._is_hurried)
 
     def _next_event(self) -> Event:
@@ -164,7 +164,7 @@ class Supervisor:
             self._send_generation(worker)
         if self._generation > 1:
             self._note("reloads", "served")
-            logger.info("generation %d is served", self._generation)
+            logger.info("now serving generation %d", self._generation)
         self._tell_status()
 
     def _degrade(self, reasons: Sequence[str]) -> None:
@@ -183,7 +183,7 @@ class Supervisor:
             self._rolling.promote(self._workers, self._places)
         if self._workers.get(worker.number) is worker and worker.number in self._lost:
             self._lost.discard(worker.number)
-            logger.info("worker %d serves again, as process %d", worker.number, worker.process.pid)
+            logger.info("worker %d is serving again as process %d", worker.number, worker.process.pid)
         self._aim()
         if self._ready is not None:
             ready, self._ready = self._ready, None
@@ -207,7 +207,7 @@ class Supervisor:
         self._note("worker_restarts", "hung" if worker.is_hung else "killed" if (status or 0) < 0 else "ended")
         self._start_later(worker.number, time.monotonic() - worker.birth)
         how = "hung and was killed" if worker.is_hung else _end(status)
-        logger.error("worker %d %s; another one takes its place", worker.number, how)
+        logger.error("worker %d %s; starting a replacement", worker.number, how)
         self._tell_status()
 
     def _scrape(self, worker: Worker, ticket: int) -> None:

@@ -104,7 +104,7 @@ class Follower:
         except (EOFError, OSError):
             pass
         except Exception:
-            logger.exception("this worker cannot hear its supervisor any more, and ends")
+            logger.exception("this worker lost its supervisor and stops")
         finally:
             self._end()
 
@@ -161,7 +161,7 @@ class Follower:
             self._say("scrape", ticket)
             return answer.get(timeout=GATHER_SECONDS)
         except (OSError, queue.Empty):
-            logger.warning("the workers' numbers could not be gathered; what is shown are one worker's alone")
+            logger.warning("the workers' metrics could not be collected; showing only one worker's")
             return self.meter.numbers()
         finally:
             del self._asked[ticket]

@@ -13,12 +13,12 @@ from engine.spec.records import BuiltIn, Route, Service
 from engine.validation import clip
 
 BUILT_IN: Mapping[BuiltIn, tuple[str, str]] = {
-    "docs": ("/docs", "explains the service to people"),
-    "openapi": ("/openapi.json", "describes the service to programs"),
-    "metrics": ("/metrics", "counts what the service does"),
-    "live": ("/livez", "tells whether the service lives"),
-    "ready": ("/readyz", "tells whether the service takes requests"),
-    "status": ("/-/status", "tells this machine how the service is"),
+    "docs": ("/docs", "serves the docs page"),
+    "openapi": ("/openapi.json", "serves the OpenAPI document"),
+    "metrics": ("/metrics", "serves the metrics"),
+    "live": ("/livez", "is the liveness check"),
+    "ready": ("/readyz", "is the readiness check"),
+    "status": ("/-/status", "shows the status"),
 }
 # What has no keys to send, or is shown to its own machine alone.
 _OPEN: tuple[BuiltIn, ...] = ("live", "ready", "status")

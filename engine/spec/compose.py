@@ -107,7 +107,7 @@ class _Composer:
             raise self.source.error(alias.start, alias.end, f"the alias *{name} has no anchor &{name} above it")
         target = self._anchors[name]
         if target is None:
-            raise self.source.error(alias.start, alias.end, f"the alias *{name} stands inside what it stands for")
+            raise self.source.error(alias.start, alias.end, f"the alias *{name} is inside its own anchor")
         return target
 
     def _place(self, node: Node, event: Event) -> None:
@@ -139,7 +139,7 @@ class _Composer:
     def _add(self, parent: _Open, key: Node, value: Node) -> None:
         if key.plain in parent.fields:
             first = parent.fields[key.plain][0].place
-            message = f'the key "{key.plain}" stands here a second time (first on line {first.line})'
+            message = f'the key "{key.plain}" is a duplicate (first on line {first.line})'
             self.mistakes.append(key.error(message))
             return
         parent.fields[key.plain] = (key, value)

@@ -36,7 +36,7 @@ def draft_hello(routes: Path) -> list[Draft]:
     """Plan a small service to begin with; raise `EngineError` where there is one."""
     if routes.exists():
         raise EngineError(
-            f"{routes} is there already; -r names another file, and init MODEL_FILE adds a route for a model to it"
+            f"{routes} already exists; -r names another file, and init MODEL_FILE adds a route for a model to it"
         )
     return [*_grammar("routes", routes.parent), Draft(routes, None, new_routes(modeline("routes"), None).encode())]
 
@@ -124,7 +124,7 @@ def _grammar(name: GrammarName, folder: Path) -> Iterator[Draft]:
     path, after = folder / schema_name(name), schema_text(name).encode()
     before = _data(path)
     if before is not None and f'"urn:engine:{name}"'.encode() not in before:
-        raise EngineError(f"{path} is there already and is something else; move it away: the grammar goes there")
+        raise EngineError(f"{path} already exists and is something else; move it away: the grammar goes there")
     if before != after:
         yield Draft(path, before, after)
 

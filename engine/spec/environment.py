@@ -46,7 +46,7 @@ def substitute(text: str, secrets: dict[str, str]) -> str:
         if found is None:
             raise UnsetError(
                 token.group(),
-                f'the environment has no variable "{name}"; set it, or give a default: ${{env:{name}:-default}}',
+                f'there is no environment variable "{name}"; set it, or give a default: ${{env:{name}:-default}}',
             )
         if name in os.environ:
             secrets[token.group()] = found

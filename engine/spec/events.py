@@ -33,13 +33,13 @@ _ADVICE: Mapping[str | tuple[str, str], str] = {
     "mapping values are not allowed in this context": (
         "a second ': ' on one line (put the value in quotes), or a ':' without a space after it on the line before"
     ),
-    "could not find expected ':'": "this line has no ': ' after its key; or it wants another indentation",
+    "could not find expected ':'": "this line has no ': ' after its key; or its indentation is wrong",
     "did not find expected key": "the indentation fits no mapping above, or a quote or bracket is not closed",
-    "did not find expected '-' indicator": "a list goes on here without '- ', or the indentation is off",
+    "did not find expected '-' indicator": "a list item is missing its '- ', or the indentation is off",
     "did not find expected ',' or ']'": "the list that [ begins on line {line} lacks a ',' or its ']' before this",
     "did not find expected ',' or '}'": "the mapping that {{ begins on line {line} lacks a ',' or its '}}' before this",
     "did not find expected node content": "a value is missing here, or the ']' or '}}' of what began on line {line}",
-    "did not find expected <document start>": "something stands after the end of the document",
+    "did not find expected <document start>": "there is text after the end of the document",
     "found unexpected end of stream": "the file ends inside a quoted value; close the quote",
     "found unexpected document indicator": "the document ends inside a quoted value; close the quote",
     "found unknown escape character": "double quotes do not know this escape; write \\\\ for \\, or use single quotes",
@@ -95,7 +95,9 @@ def _json_events(source: Source) -> Iterator[Event]:
 
 def _yaml_events(source: Source) -> Iterator[Event]:
     if unreadable := _UNREADABLE.search(source.text):
-        message = f"the character U+{ord(unreadable.group()):04X} cannot stand in YAML; write it as an escape in quotes"
+        message = (
+            f"the character U+{ord(unreadable.group()):04X} is not allowed in YAML; write it as an escape in quotes"
+        )
         raise source.error(*unreadable.span(), message)
     loader: Any = yaml.CLoader(source.text)
     documents = 0

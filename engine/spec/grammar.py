@@ -119,7 +119,9 @@ def _alternatives(node: Node, beside: dict[str, Any]) -> Iterator[Diagnostic]:
         yield node.error(f"{_a(beside)} needs {listed}")
     for name in found[1:]:
         count = "at most one" if optional else "exactly one"
-        yield node.key(name).error(f'"{name}" cannot stand beside "{found[0]}": {_a(beside)} has {count} of {listed}')
+        yield node.key(name).error(
+            f'"{name}" cannot be combined with "{found[0]}": {_a(beside)} has {count} of {listed}'
+        )
 
 
 def _misspelt(node: Node, names: list[str], beside: dict[str, Any]) -> bool:
@@ -134,9 +136,9 @@ def _not_one_of(node: Node, violation: Violation, beside: dict[str, Any]) -> str
     value, choices = node.plain, beside["enum"]
     if value in ("HEAD", "OPTIONS") and "GET" in choices:
         why = "with GET" if value == "HEAD" else "on every route"
-        return f"{value} is answered by itself {why}; leave it out"
+        return f"{value} is answered automatically {why}; leave it out"
     if not isinstance(value, str) or not isinstance(choices[0], str):
-        return f"{_where(violation)}: {show(value)} is not {_or([show(choice) for choice in choices])}"
+        return f"{_where(violation)}: {show(value)} must be {_or([show(choice) for choice in choices])}"
     return f"unknown {_noun(violation.path)} {show(value)} {did_you_mean(value, map(str, choices), 'there are')}"
 
 
@@ -146,19 +148,19 @@ def _of_wrong_type(node: Node, violation: Violation, beside: dict[str, Any]) -> 
     where, value, source = _where(violation), node.plain, node.written
     nouns = _or([_YAML_TYPES[name] for name in wanted])
     if value is None and not source:
-        return f"{where} has no value; it wants {nouns}"
+        return f"{where} has no value; it needs {nouns}"
     if node.fields:
         message = f"{where} is a mapping, not {nouns}"
     elif node.items:
         message = f"{where} is a list, not {nouns}"
     else:
-        message = f"{where}: {show(value)} is not {nouns}"
+        message = f"{where}: {show(value)} must be {nouns}"
     if "string" in wanted and isinstance(value, int | float):
         return f'{message}; put it in quotes: "{source}"'
     if "array" in wanted and isinstance(value, str):
         return f"{message}; write it in brackets: [{source}]"
     if wanted == ["object"] and (key := _LACKS_SPACE.fullmatch(source)):
-        return f"{message}; a colon and a space stand behind a key: {key['key']}: {key['value']}"
+        return f"{message}; a colon and a space follow a key: {key['key']}: {key['value']}"
     if wanted == ["array"] and node.fields:
         return f'{message}; begin each of its entries with "- "'
     return message + unquoted(value, wanted)

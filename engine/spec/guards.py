@@ -115,7 +115,7 @@ def _check_keys(keys: Node, folder: Path) -> Iterator[Diagnostic]:
         found = list(_digests(key, folder))
         if not found and "file" in key:
             how = 'to make one: printf %s "$KEY" | sha256sum'
-            yield at.error(f'file "{at.text}" has no digest, so that nobody has this key; {how}', "warning")
+            yield at.error(f'file "{at.text}" has no digest, so no client can use this key; {how}', "warning")
         for digest, mistake in found:
             if mistake:
                 yield at.error(mistake)
@@ -160,7 +160,7 @@ def _entries(path: Path) -> list[tuple[int, str]]:
 
 def _weakness(variable: str, value: str | None) -> str:
     if value is None:
-        return f'the environment has no variable "{variable}"; set it to the key before the engine starts'
+        return f'there is no environment variable "{variable}"; set it to the key before the engine starts'
     if not (value.isascii() and value.isprintable()) or " " in value:
         return f'the key in "{variable}" has characters that no header carries; use letters and digits'
     if len(value) > MAX_KEY:

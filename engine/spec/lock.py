@@ -35,11 +35,11 @@ def check_pins(
     pins = lock_root["models"] if lock_root is not None else None
     for name, key, _ in pins.pairs() if pins is not None else ():
         if name not in models_root["models"]:
-            message = f'"{name}" is pinned here, and is no model of the spec any more; remove it: {whole}'
+            message = f'"{name}" is pinned here but is no longer a model of the spec; remove it: {whole}'
             yield key.error(message, "warning")
     for name, key, _ in models_root["models"].pairs() if locked else ():
         if pins is None or name not in pins:
-            message = f'model "{name}" is not pinned in {lock}, and --locked serves nothing else'
+            message = f'model "{name}" is not pinned in {lock}, and --locked serves only pinned models'
             yield key.error(f"{message}; if you trust its file, pin it: {command[name]}")
 
 

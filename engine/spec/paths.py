@@ -129,7 +129,7 @@ def rule_shape(path: str) -> str:
     if "//" in path:
         raise ValueError("a path has no empty segment; write one slash")
     if {".", ".."} & set(path.split("/")):
-        raise ValueError('a path has no segment "." or ".."; clients resolve them before they ask')
+        raise ValueError('a path has no segment "." or ".."; clients resolve them before sending the request')
     if "<" not in path:
         return path
     _check_parameters(path)
@@ -140,7 +140,7 @@ def _check_parameters(path: str) -> None:
     names = path_parameters(path)
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f'the parameter "{twice}" stands here twice; name each once')
+        raise ValueError(f'the parameter "{twice}" appears twice; name each once')
     unknown = [match["converter"] for match in _VARIABLE.finditer(path) if match["converter"] not in _CONVERTERS]
     if unknown:
         raise ValueError(f'unknown converter "{unknown[0]}" {did_you_mean(unknown[0], _NAMED, "there are")}')

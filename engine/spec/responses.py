@@ -77,7 +77,7 @@ def _check_headers(headers: Node) -> Iterator[Diagnostic]:
             if isinstance(item.plain, str) and (reason := _not_a_header_value(item.plain)):
                 yield item.error(f"{name}: {reason}")
             elif name.lower() in _KNOWN_AT_START and item.text is not None and "${" in item.text.replace("$${", ""):
-                yield item.error(f"{name} is the same in every answer of a route; no reference can stand here")
+                yield item.error(f"{name} is the same in every answer of a route; references are not allowed here")
 
 
 def _values(header: Node) -> Sequence[Node]:
@@ -122,9 +122,9 @@ def _check_templates(node: Node, parameters: Iterable[str]) -> Iterator[Diagnost
 
 def _not_a_header_value(value: str) -> str:
     if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):
-        return "a header's value has no line break and no other control character"
+        return "a header value cannot contain line breaks or other control characters"
     try:
         value.encode("latin-1")
     except UnicodeEncodeError:
-        return "a header's value has no character outside Latin-1"
-    return "a header's value has no space at its ends" if value != value.strip() else ""
+        return "a header value cannot contain characters outside Latin-1"
+    return "a header value cannot begin or end with a space" if value != value.strip() else ""

@@ -197,7 +197,7 @@ def _advice(outline: Outline, reference: str | None) -> Iterator[str]:
     elif any(one.choices for one in outline.features):
         yield "- enum: what the encoder knows; it refuses all others."
     if unused := [one.name for one in outline.features if one.is_unused]:
-        yield f"- {_named(unused)}: in the rows of its training, and not used by the model; may be absent or null."
+        yield f"- {_named(unused)}: in the rows of its training, and not used by the model; optional or null."
     if gaps := [one.name for one in used if one.gaps]:
         yield f"- {_named(gaps)}: null where the value is missing, which the model handles."
 

@@ -75,7 +75,7 @@ def _missing(part: Part, keyword: str, names: list[str], value: Mapping[str, Any
 def _misspelt(name: str, value: Mapping[str, Any], known: Mapping[str, Any]) -> str:
     unknown = islice((key for key in islice(value, 10 * _MAX_UNKNOWN) if key not in known), _MAX_UNKNOWN)
     near = closest(name, unknown)
-    return f'; did you mean it by "{clip(near)}"?' if near else ""
+    return f'; did you mean "{clip(name)}" instead of "{clip(near)}"?' if near else ""
 
 
 def _properties(walk: Walk, part: Part, keyword: str, value: Any, at: Path) -> Violations:

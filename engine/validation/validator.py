@@ -17,7 +17,7 @@ from engine.validation.words import Path, describe
 SAFE_NANOSECONDS = 3e6
 _SHARED = ("$id", "$defs", "definitions")  # of a schema, what its parts may refer to
 _VIOLATES = "this violates the schema"
-_WHERE = "this violates the schema, and it takes too long to say where"
+_WHERE = "this violates the schema, but finding out where takes too long"
 _TOO_COSTLY = "this takes too long to check against the schema; send less at once, or nest it less"
 
 

@@ -18,7 +18,7 @@ from engine.validation.violation import Violation
 from engine.validation.words import Path, describe
 
 MAX_NESTED = 110  # schemas that are walked in each other, within Python's own bound on recursion
-_TOO_DEEP = "this violates the schema, and is nested too deeply to say where"
+_TOO_DEEP = "this violates the schema, but is nested too deeply to say where"
 _MAX_KNOWN = 20_000
 _SEVERAL = 8  # values that are judged between two looks at the time
 

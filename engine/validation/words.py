@@ -122,11 +122,14 @@ def clip(text: str, length: int = SHOWN_LENGTH) -> str:
 
 def mistyped(value: Any, types: Sequence[str]) -> str:
     """Say that a value is of none of the types."""
-    return f"{show(value)} is not {_either(types)}"
+    if isinstance(value, dict | list):
+        return f"expected {_either(types)}, got {TYPE_NAMES['object' if isinstance(value, dict) else 'array']}"
+    return f"{show(value)} must be {_either(types)}"
 
 
 def _either(types: Sequence[str]) -> str:
-    names = [TYPE_NAMES[name] for name in types if not (name == "integer" and "number" in types)]
+    wanted = sorted(types, key="null".__eq__)
+    names = [TYPE_NAMES[name] for name in wanted if not (name == "integer" and "number" in types)]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
@@ -198,7 +201,7 @@ def _number(text: str, *, whole: bool) -> str:
 def fits_none(value: Any, count: int, reasons: Iterable[str]) -> str:
     """List what some of the alternatives say."""
     said = "; or ".join(dict.fromkeys(reasons))
-    return f"{show(value)} fits none of the {count} alternatives" + (f": {said}" if said else "")
+    return f"{show(value)} matches none of the {count} alternatives" + (f": {said}" if said else "")
 
 
 def _count(singular: str, what: str, limit_name: str) -> Callable[[Any, Any], str]:
@@ -240,6 +243,6 @@ _SENTENCES: Mapping[str, Callable[[Any, Any], str]] = {
     "uniqueItems": lambda _, __: "the items are not all different",
     "false": lambda value, _: f"{show(value)} is not allowed here",
     "not": lambda value, _: f"{show(value)} is of a form that is not allowed",
-    "oneOf": lambda value, _: f"{show(value)} fits more than one of the alternatives, not exactly one",
-    "contains": lambda _, __: "too few or too many of the items are what the array must contain",
+    "oneOf": lambda value, _: f"{show(value)} matches more than one of the alternatives, not exactly one",
+    "contains": lambda _, __: "too few or too many items match what the array must contain",
 }

@@ -76,7 +76,7 @@ def _detail(error: HTTPException) -> str:
     if error.code == HTTPStatus.NOT_FOUND:
         return f"no route matches {clip(request.path, 200)}"
     if isinstance(error, MethodNotAllowed):
-        return f"{request.method} is not answered here; {_allowed(error)} are"
+        return f"{request.method} is not allowed; allowed: {_allowed(error)}"
     return error.description or title(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
 
 

@@ -50,7 +50,7 @@ MISTAKES = [
     ("routes.yaml", "routes: [{path: /, response: a, response: b}]", "stands here a second time"),
     ("routes.yaml", "routes: [{path: /livez, response: a}]", "is the engine's own"),
     ("routes.yaml", "routes: [{path: /, response: a, limits: {body: much}}]", "is not a size"),
-    ("routes.yaml", "a: &a [*a]", "stands inside what it stands for"),
+    ("routes.yaml", "a: &a [*a]", "is inside its own anchor"),
     ("routes.yaml", "\udcff", "not UTF-8"),
     ("models.yaml", "", "the file is empty"),
     ("models.yaml", "models: {iris: {}}", '"file" is missing'),

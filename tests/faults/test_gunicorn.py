@@ -68,7 +68,7 @@ def test_the_numbers_of_several_processes_add_up(port: int) -> None:
         page = ask(port, "GET", "/metrics")
         samples = [sample for family in text_string_to_metric_families(page) for sample in family.samples]
         (process,) = {sample.labels["process"] for sample in samples}
-        assert page.startswith(f"# These are the numbers of process {process} alone")
+        assert page.startswith(f"# These are the metrics of process {process} alone")
         asked = [one for one in samples if (one.name, one.labels.get("route")) == ("engine_requests_total", "/m")]
         seen[process] = sum(one.value for one in asked)
     assert 20 == sum(seen.values())

@@ -126,7 +126,7 @@ def test_a_bomb_in_the_place_of_a_served_model_is_told_and_the_model_goes_on(
     (folder / "models.lock").unlink()
     replace_file(folder / "m.pkl", BOMBS["large"][1]())
     status = server.wait_until(lambda status: status["degraded"])
-    assert [f"the changed spec could not be checked: m: loading: {TOO_LARGE}"] == status["degraded"]
+    assert [f"the change could not be checked: m: loading: {TOO_LARGE}"] == status["degraded"]
     assert 200 == server.request("POST", "/p", body="[1]")[0]
 
 

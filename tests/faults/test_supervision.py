@@ -84,7 +84,7 @@ def test_all_workers_are_killed_at_once_again_and_again_and_the_service_is_back_
     for _ in range(KILLS // 2):
         kill(wait_for(server, 2))
         assert seconds_until_it_answers(server) <= back_seconds()
-    assert any("was killed by signal 9 (SIGKILL); another one takes its place" in line for line in server.lines)
+    assert any("was killed by signal 9 (SIGKILL); starting a replacement" in line for line in server.lines)
     assert 0 == server.stop()
 
 

@@ -44,7 +44,7 @@ def require_pinned(model: Model, hashes: Mapping[str, str]) -> None:
             continue
         found = f"has {pinned}" if pinned else "does not have it"
         raise model.error(
-            f"the module {file} is not the one that is pinned: its sha256 is {sha256}, {lock} {found}; "
+            f"the module {file} differs from its pin: its sha256 is {sha256}, {lock} {found}; "
             f"if you trust it, accept it: {model.lock_command}",
             "file",
         )

@@ -171,7 +171,7 @@ class Exchange:
             self._fail(error)
 
     def _fail(self, error: BaseException) -> None:
-        logger.error("a request failed outside of its endpoint", exc_info=error)
+        logger.error("a request failed outside its endpoint", exc_info=error)
         if self._protocol is not None:
             self._write(HTTPStatus.INTERNAL_SERVER_ERROR, [_CLOSE], b"")
 

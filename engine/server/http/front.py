@@ -31,7 +31,7 @@ class Front(Traffic):
             if found is None or not self._answer_at_once(found, protocol, scope):
                 Exchange(self, protocol, scope).begin()
         except Exception:
-            logger.exception("a request failed before the app had it")
+            logger.exception("a request failed before it reached the app")
             protocol.response_empty(HTTPStatus.INTERNAL_SERVER_ERROR, [])
 
     def _answer_at_once(self, found: tuple[Answer, Callable[[float], None]], protocol: Any, scope: Any) -> bool:

@@ -30,9 +30,9 @@ STALL_SECONDS = 1.0
 
 # The reasons that are told, and not only counted.
 _WHY = {
-    "crowded": "did nothing, and their places were needed",
-    "not_reading": "read their answers too slowly or not at all (limits.response_rate)",
-    "per_address": "were more than one address may have (limits.connections)",
+    "crowded": "were idle when others needed their place",
+    "not_reading": "read their responses too slowly or not at all (limits.response_rate)",
+    "per_address": "exceeded the limit for one address (limits.connections)",
 }
 
 
@@ -72,7 +72,7 @@ class Watch:
             try:
                 busy = self._tick(self._traffic.clock.tick(seconds + LATE_SECONDS))
             except Exception:
-                logger.exception("the connections could not be looked after; trying again")
+                logger.exception("watching the connections failed; trying again")
 
     def _tick(self, now: float) -> bool:
         """Look after all connections; tell whether there are so many that the next look is soon."""
@@ -166,7 +166,7 @@ class Watch:
 class Spare:
     """A descriptor in reserve, which is given up where no other is free.
 
-    Granian asks the kernel for the next connection again and again while no descriptor is free for it, which takes a
+    Granian asks the kernel for the next connection again and again while no file descriptor is free for it, which takes a
     good part of a core. With one free, and nobody in the queue, it waits.
     """
 
@@ -176,7 +176,7 @@ class Spare:
         self.is_short()  # from the start: before the first look, all others may be gone
 
     def is_short(self) -> bool:
-        """Tell whether no descriptor is free, and give up the one in reserve if so."""
+        """Tell whether no file descriptor is free, and give up the one in reserve if so."""
         try:
             if self._descriptor is None:
                 self._descriptor = os.dup(self._listener.fileno())
