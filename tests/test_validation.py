@@ -142,7 +142,10 @@ AS_KIND = {"if": {"properties": {"kind": {"const": "a"}}, "required": ["kind"]},
             [
                 (
                     "#",
-                    '{"a": "x"} matches none of the 2 alternatives: "x" is shorter than 2 characters; or "x" is not "y"',
+                    (
+                        '{"a": "x"} matches none of the 2 alternatives: '
+                        '"x" is shorter than 2 characters; or "x" is not "y"'
+                    ),
                 )
             ],
         ),

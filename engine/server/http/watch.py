@@ -166,8 +166,8 @@ class Watch:
 class Spare:
     """A descriptor in reserve, which is given up where no other is free.
 
-    Granian asks the kernel for the next connection again and again while no file descriptor is free for it, which takes a
-    good part of a core. With one free, and nobody in the queue, it waits.
+    Granian asks the kernel for the next connection again and again while no file descriptor is free for it, which takes
+    a good part of a core. With one free, and nobody in the queue, it waits.
     """
 
     def __init__(self, listener: socket.socket) -> None:
