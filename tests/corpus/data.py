@@ -28,7 +28,7 @@ def customers() -> pd.DataFrame:
     count = TRAINED + ASKED
     frame = pd.DataFrame(
         {
-            "id": 9_007_199_254_000_000 + random.permutation(count // 20).repeat(20),
+            "id": 9_007_199_254_000_000 + np.tile(random.permutation(count // 20), 20),
             "zip": random.choice([1201, 3011, 8001, 8004], count),
             "age": random.integers(18, 90, count).astype(float),
             "visits": random.poisson(4, count),

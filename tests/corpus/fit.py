@@ -77,8 +77,11 @@ def fit(recipe: Mapping[str, Any], names: dict[str, Any], folder: Path) -> None:
     with (folder / "model.pkl").open("rb") as file:
         estimator = pickle.load(file)
     asked = rows[data.TRAINED :]
+    alone = recipe.get("alone", False)
     method = next(name for name in METHODS if hasattr(estimator, name))
-    result = plain(getattr(estimator, method)(asked))
+    answer = getattr(estimator, method)
+    # Where a row's answer depends on the rows beside it, its own is the one that a row gets alone.
+    result = plain(np.vstack([answer(asked[row : row + 1]) for row in range(len(asked))]) if alone else answer(asked))
     chances = None
     if method == "predict" and has_labels(estimator):
         result = np.ravel(result).tolist()
