@@ -11,7 +11,7 @@ help:
 	@echo "make test-all   all tests, as CI does"
 	@echo "make test-faults   only those that make things go wrong"
 	@echo "make soak    the long forms of some tests: minutes each"
-	@echo "make corpus  serve models of ten libraries, and compare every answer with the estimator's own: an hour"
+	@echo "make corpus  serve models of nine libraries, and compare every answer with the estimator's own: an hour"
 	@echo "make smoke   the README's commands with exactly the versions in requirements.lock, in a venv of their own"
 	@echo "make lint    ruff, mypy and import-linter"
 	@echo "make bench   every contestant side by side; writes docs/benchmarks.md (needs wrk)"

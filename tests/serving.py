@@ -21,6 +21,7 @@ from typing import Any, Self
 
 START_SECONDS = 90
 STOP_SECONDS = 30
+PAUSE_SECONDS = 0.005
 
 
 @dataclass
@@ -89,15 +90,25 @@ Judge = Callable[[int, dict[str, str], bytes], str]
 class Clients:
     """Clients that ask one thing after another and count: half keep their connection, half make new ones.
 
+    A client pauses between two requests, so that a few of them leave most of a core to the server and to other tests.
+
     `judge` names what is wrong with an answer, or gives an empty string; `order` numbers an answer, and on one
     connection, which one worker answers, the numbers never fall.
     """
 
-    def __init__(self, server: Server, count: int, judge: Judge, order: Callable[[bytes], int] | None = None) -> None:
+    def __init__(
+        self,
+        server: Server,
+        count: int,
+        judge: Judge,
+        order: Callable[[bytes], int] | None = None,
+        pause: float = PAUSE_SECONDS,
+    ) -> None:
         self.answered = 0
         self.wrong: Counter[str] = Counter()
         self._judge = judge
         self._order = order
+        self._pause = pause
         self._stop = threading.Event()
         self._server = server
         self._threads = [threading.Thread(target=self._ask, args=[number % 2 == 0]) for number in range(count)]
@@ -125,6 +136,7 @@ class Clients:
                 self.answered += 1
             if not keeps:
                 connection.close()
+            time.sleep(self._pause)
         connection.close()
 
     def __enter__(self) -> Self:

@@ -115,6 +115,7 @@ def test_compile_shows_every_candidate() -> None:
     assert "trees in it" == tried["arrays"][-1]
 
 
+@pytest.mark.exhaustive
 def test_compile_tells_candidates_as_json_and_fills_the_cache(tmp_path: Path) -> None:
     done = run("compile", "--json", env={**os.environ, "ENGINE_CACHE_DIR": str(tmp_path)})
     (model,) = json.loads(done.stdout)["models"]

@@ -237,6 +237,7 @@ def test_a_file_of_digests_is_read_with_care(content: bytes | None, mistake: str
     assert bool(mistake) == len(found)
 
 
+@pytest.mark.exhaustive
 def test_the_last_key_of_a_file_is_taken_away_while_it_serves(spec_folder: Path) -> None:
     (spec_folder / "routes.yaml").write_text(
         "service: {auth: {api_keys: [{name: guests, file: guests.sha256}]}}\nroutes: [{path: /, response: hi}]"
@@ -538,6 +539,7 @@ def test_what_clients_write_as_their_address_is_not_kept() -> None:
     assert guards._plain.cache_info().currsize <= before + 1
 
 
+@pytest.mark.exhaustive
 def test_rates_of_several_workers_in_memory_are_warned_of(spec_folder: Path) -> None:
     (spec_folder / "routes.yaml").write_text("service:\n  rate_limit: 100/minute\nroutes: [{path: /, response: hi}]")
     with serving(spec_folder, "-w", "2") as server:
@@ -580,6 +582,7 @@ def test_a_package_that_is_lacking_is_told(spec_folder: Path, monkeypatch: pytes
         load()
 
 
+@pytest.mark.exhaustive
 def test_workers_share_a_rate_in_redis(redis: tuple[Any, str], spec_folder: Path) -> None:
     process, url = redis
     (spec_folder / "routes.yaml").write_text(spec_with(url, "allow"))
@@ -672,6 +675,7 @@ def test_no_form_of_a_value_is_shown(
         assert shown not in said
 
 
+@pytest.mark.exhaustive
 def test_no_piece_of_a_value_is_shown(spec_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENGINE_TEST_A", "${path.hunter2}")
     monkeypatch.setenv("ENGINE_TEST_B", "hunter2.weird")

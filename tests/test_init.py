@@ -248,6 +248,7 @@ routes.yaml already exists; this would be added to it:
 Go on? [Y/n]: """
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("answer", "status", "last"), [("", 0, "wrote"), ("n", 1, "nothing was written")])
 def test_what_would_be_added_is_shown_and_asked_about(answer: str, status: int, last: str) -> None:
     save(LinearRegression().fit(X, y))

@@ -82,6 +82,7 @@ def test_reference_rows_give_golden_answers_too(folder: Path) -> None:
     assert (10, {"input": dict(zip("abcd", X[0].tolist(), strict=True)), "result": 0}) == (len(golden), golden[0])
 
 
+@pytest.mark.exhaustive
 def test_features_by_other_names_are_one_mistake_of_all_golden_answers(folder: Path) -> None:
     np.savetxt(folder / "rows.csv", X[:20], "%g", ",", header="a,b,c,d", comments="")
     write_models(folder, m={"file": "m.pkl", "input": named("abcd"), "reference": "rows.csv"})
@@ -103,6 +104,7 @@ def named(names: str) -> dict[str, Any]:
     return {"type": "object", "required": list(names), "properties": properties}
 
 
+@pytest.mark.exhaustive
 def test_a_file_whose_examples_fail_is_not_pinned(folder: Path) -> None:
     """Nor is any other; what was pinned stays as it is."""
     first = run("lock")
@@ -165,6 +167,7 @@ def test_pinning_one_model_keeps_the_pins_of_the_others(folder: Path) -> None:
     assert (before["m"], True) == (after["m"], before["other"] != after["other"])
 
 
+@pytest.mark.exhaustive
 def test_a_pin_without_a_model_is_a_warning_and_is_dropped(folder: Path) -> None:
     models = json.loads((folder / "models.yaml").read_text())["models"]
     write_models(folder, **models, old={"file": "m.pkl", "input": ROW})
@@ -359,6 +362,7 @@ def test_a_recorded_example_that_fails_names_the_command_that_records_it(recorde
     assert not recorded.with_suffix(".lock").exists()
 
 
+@pytest.mark.exhaustive
 def test_accepting_renews_the_recorded_results_and_nothing_else(recorded: Path) -> None:
     done = run("lock", "m", "--accept")
     assert (0, "") == (done.returncode, done.stderr)
@@ -433,6 +437,7 @@ models:
     assert not (folder / "models.lock").exists()
 
 
+@pytest.mark.exhaustive
 def test_a_new_file_is_accepted_by_the_command_that_the_error_names(recorded: Path) -> None:
     lock_models(accept=True)
     train(recorded.parent / "m.pkl", depth=1)

@@ -349,6 +349,7 @@ def large(file: Path, count: int) -> None:
     file.write_text("\n".join([HEADER, *lines, ""]))
 
 
+@pytest.mark.exhaustive
 def test_processes_write_what_one_writes(folder: Path) -> None:
     large(folder / "rows.csv", 60_000)
     assert 0 == predict("m", "rows.csv", "-o", "one.csv", "--jobs", "1").exit_code

@@ -251,7 +251,7 @@ BREAKERS = {
     "ties": RandomForestClassifier(2, random_state=0, bootstrap=False, max_features=1).fit(
         FRACTIONS, random.integers(0, 2, 600)
     ),
-    "200 classes": RandomForestClassifier(10, random_state=0).fit(FRACTIONS, np.arange(600) % 200),
+    "200 classes": RandomForestClassifier(3, random_state=0).fit(FRACTIONS, np.arange(600) % 200),
     "string labels": GradientBoostingClassifier(n_estimators=10).fit(
         FRACTIONS, np.array(["low", "middle", "high"])[np.digitize(FRACTIONS[:, 0], [-0.5, 0.5])]
     ),

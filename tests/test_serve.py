@@ -235,6 +235,7 @@ def free_port() -> int:
         return one.getsockname()[1]
 
 
+@pytest.mark.exhaustive
 def test_port_and_workers_may_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first line says so; HOST, which shells export for other reasons, is not read."""
     (tmp_path / "routes.yaml").write_text("routes: [{path: /, response: hi}]")

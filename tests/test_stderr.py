@@ -155,6 +155,7 @@ def test_a_stand_in_for_stderr_is_written_to(monkeypatch: pytest.MonkeyPatch, ca
     assert isinstance(log_handler(lambda: None), Stderr)
 
 
+@pytest.mark.exhaustive
 def test_a_service_whose_lines_nobody_reads_answers_and_stops(tmp_path: Path) -> None:
     (tmp_path / "routes.yaml").write_text("routes: [{path: /, response: hi}]")
     os.mkfifo(tmp_path / "stderr")
@@ -184,6 +185,7 @@ def test_closed_streams_are_the_null_device(closed: str, tmp_path: Path) -> None
         assert expected == done.returncode
 
 
+@pytest.mark.exhaustive
 def test_a_service_whose_output_nobody_reads_starts_and_stops(tmp_path: Path) -> None:
     (tmp_path / "routes.yaml").write_text("routes: [{path: /, response: hi}]")
     with serving(tmp_path, "-w", "1") as server:

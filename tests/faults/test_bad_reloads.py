@@ -36,7 +36,7 @@ MISTAKES = [
     ("routes.yaml", "routes: [", "not YAML"),
     ("routes.yaml", "\t", "not YAML"),
     ("routes.yaml", "routes: []", "routes is empty"),
-    ("routes.yaml", "routes: 1", "routes: 1 is not a list"),
+    ("routes.yaml", "routes: 1", "routes: 1 must be a list"),
     ("routes.yaml", "nothing: 1", 'unknown key "nothing"'),
     ("routes.yaml", "routes: [{path: x, response: a}]", 'a path begins with "/"'),
     ("routes.yaml", "routes: [{path: /, respons: a}]", 'did you mean "response"?'),
@@ -46,8 +46,8 @@ MISTAKES = [
     ("routes.yaml", "routes: [{path: /, response: {file: ../../etc/passwd}}]", "leads outside the folder"),
     ("routes.yaml", "routes: [{path: /, response: {text: '${path.x}'}}]", "path.x"),
     ("routes.yaml", "routes: [{path: /, methods: [GETT], response: a}]", 'unknown method "GETT"'),
-    ("routes.yaml", 'routes: [{path: /, response: {text: a, headers: {X: "a\\nb"}}}]', "no line break"),
-    ("routes.yaml", "routes: [{path: /, response: a, response: b}]", "stands here a second time"),
+    ("routes.yaml", 'routes: [{path: /, response: {text: a, headers: {X: "a\\nb"}}}]', "cannot contain line breaks"),
+    ("routes.yaml", "routes: [{path: /, response: a, response: b}]", "is a duplicate"),
     ("routes.yaml", "routes: [{path: /livez, response: a}]", "is the engine's own"),
     ("routes.yaml", "routes: [{path: /, response: a, limits: {body: much}}]", "is not a size"),
     ("routes.yaml", "a: &a [*a]", "is inside its own anchor"),
@@ -78,11 +78,13 @@ def is_old(status: int, _headers: dict[str, str], body: bytes) -> str:
     return "" if (200, b"old") == (status, body) else f"{status} {body[:50]!r}"
 
 
-def test_wrong_specs_change_nothing_and_are_told_at_their_places(server: Server) -> None:
-    """Each kind of mistake in turn; then a right spec is served."""
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.soak)])
+def test_wrong_specs_change_nothing_and_are_told_at_their_places(server: Server, every: int) -> None:
+    """Kinds of mistakes in turn; then a right spec is served."""
+    mistakes = MISTAKES[::every]
     good = {name: (server.folder / name).read_bytes() for name in ("routes.yaml", "models.yaml", "models.lock")}
     with Clients(server, 4, is_old) as clients:
-        for turn, (name, text, said) in enumerate(MISTAKES):
+        for turn, (name, text, said) in enumerate(mistakes):
             for other in good.keys() - {name}:
                 if good[other] != (server.folder / other).read_bytes():
                     replace_file(server.folder / other, good[other])
@@ -94,9 +96,9 @@ def test_wrong_specs_change_nothing_and_are_told_at_their_places(server: Server)
             assert {1} == {worker["generation"] for worker in status["workers"]}
             assert 200 == server.request("GET", "/readyz")[0]
     assert not clients.wrong
-    assert clients.answered > 1000
+    assert clients.answered > 10 * len(mistakes)
     log = "".join(server.lines)
-    assert all(said in log for _, _, said in MISTAKES)
+    assert all(said in log for _, _, said in mistakes)
     for name, content in good.items():
         replace_file(server.folder / name, content)
     replace_file(server.folder / "routes.yaml", (ROUTES % "new").encode())
@@ -122,7 +124,7 @@ def damages(folder: Path, truncations: int) -> Iterator[tuple[str, Callable[[Pat
     yield "no folder any more", lambda file: file.rmdir()
 
 
-@pytest.mark.parametrize("truncations", [12, pytest.param(64, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("truncations", [4, pytest.param(64, marks=pytest.mark.soak)])
 def test_a_damaged_model_file_is_never_served(server: Server, truncations: int) -> None:
     """Truncated, flipped, replaced, deleted: the previous model keeps answering, also in a restarted worker."""
     instance = json.dumps([5.9, 3.0, 5.1, 1.8])

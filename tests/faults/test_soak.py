@@ -19,8 +19,8 @@ from sklearn.ensemble import RandomForestClassifier
 pytestmark = pytest.mark.alone
 
 LONG_SECONDS = float(os.environ.get("ENGINE_SOAK_SECONDS", "300"))
-SHORT_SECONDS = 45.0
-WARM_UP_RELOADS = 6
+SHORT_SECONDS = 24.0
+WARM_UP_RELOADS = 4
 GROWTH_MIB = 24
 INSTANCE = json.dumps([5.9, 3.0, 5.1, 1.8])
 
@@ -54,7 +54,7 @@ def test_load_and_changes(seconds: float, every: float, tmp_path: Path, serve_he
     (tmp_path / "models.yaml").write_text(json.dumps({"models": {"iris": {"file": "model.pkl", "input": schema}}}))
     server = serve_here()
     pids = server.workers()
-    with Clients(server, 4, judge) as clients:
+    with Clients(server, 4, judge, pause=0) as clients:
         deadline = time.monotonic() + seconds
         before: dict[str, float] = {}
         generation = 1

@@ -63,7 +63,7 @@ def wait_for(server: Server, count: int) -> list[int]:
 
 
 def test_one_worker_after_another_is_killed_and_only_what_it_had_in_flight_is_lost(server: Server) -> None:
-    with Clients(server, 4, is_fine) as clients:
+    with Clients(server, 4, is_fine, pause=0) as clients:
         for turn in range(KILLS):
             kill([wait_for(server, 2)[turn % 2]])
             time.sleep(0.05)
