@@ -175,8 +175,9 @@ def _ended(process: BaseProcess, step: str, limits: Bounds) -> Lost:
     if status >= 0:
         return Lost(step, f"its process ended with exit status {status}")
     named = f" ({signal.Signals(-status).name})" if -status in {*signal.Signals} else ""
-    why = f"its process was killed by signal {-status}{named}; it may use {limits.shown_memory} of memory"
-    return Lost(step, why, killed=True)
+    # What the kernel ends for lack of memory gets SIGKILL.
+    hint = f"; its memory is limited to {limits.shown_memory}" if -status == signal.SIGKILL else ""
+    return Lost(step, f"its process was killed by signal {-status}{named}{hint}", killed=True)
 
 
 def _work(connection: Connection, memory: int, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:

@@ -118,7 +118,7 @@ def test_a_check_that_is_killed_is_no_mistake_of_the_spec(folder: Path) -> None:
     (folder / "m.pkl").write_bytes(b"cos\nkill\n(cos\ngetpid\n(tRI9\ntR.")
     with pytest.raises(Lost) as lost:
         check_apart(SOURCE)
-    said = f"its process was killed by signal 9 (SIGKILL); it may use {bounds().shown_memory} of memory"
+    said = f"its process was killed by signal 9 (SIGKILL); its memory is limited to {bounds().shown_memory}"
     assert (True, f"m: loading: {said}") == (lost.value.killed, str(lost.value))
 
 
