@@ -52,7 +52,7 @@ def test_the_lock_file_has_a_hash_for_every_dependency_and_names_no_host() -> No
     assert len(re.findall(r"^[^ #\n]", text, re.MULTILINE)) == len(locked)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    declared = [project["dependencies"], *(extras[name] for name in ("pandas", "redis", "skops", "smoke"))]
+    declared = [project["dependencies"], *(extras[name] for name in ("pandas", "parquet", "redis", "skops", "smoke"))]
     for wanted in map(Requirement, (line for lines in declared for line in lines)):
         if wanted.name != project["name"]:
             versions = [version for name, version in locked if name == wanted.name]

@@ -13,17 +13,15 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner, Result
 from modelling import NAMES, OBJECT, SPECIES, X, y
+from predicting import predict, told
 from serving import command
 from sklearn.tree import DecisionTreeClassifier
 
 from engine.batch import RecordBatch, Scorer, score_batches
+from engine.batch.formats.parsed import Block
 from engine.batch.output import Files
-from engine.batch.parsed import Block
 from engine.batch.work import Done, Job, Work
-from engine.commands import cli
-from engine.errors import EngineError
 from engine.models import compile_models
 from engine.spec import load
 
@@ -53,19 +51,6 @@ def folder(service: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reque
     monkeypatch.chdir(tmp_path)
     (tmp_path / "rows.csv").write_text(FINE)
     return tmp_path
-
-
-def predict(*arguments: str, text: str | None = None) -> Result:
-    return CliRunner().invoke(cli, ["predict", *arguments], input=text)
-
-
-def told(*arguments: str, text: str | None = None) -> str:
-    """What the command says of a mistake."""
-    done = predict(*arguments, text=text)
-    assert done.exit_code != 0
-    return (
-        str(done.exception) if isinstance(done.exception, EngineError) else done.stderr.partition("Error: ")[2].strip()
-    )
 
 
 @pytest.mark.usefixtures("folder")
@@ -252,8 +237,8 @@ WRONG = [
     (["nope", "rows.csv"], 'Invalid value for MODEL: there is no model "nope" (the models are: m, plain)'),
     (["m", "none.csv"], "none.csv cannot be read: No such file or directory"),
     (["m", "*.xyz"], "no file matches *.xyz"),
-    (["m", "models.yaml"], "models.yaml: its name does not tell its format; use --format csv or --format jsonl"),
-    (["m", "-"], "stdin: its name does not tell its format; use --format csv or --format jsonl"),
+    (["m", "models.yaml"], "models.yaml: its name does not tell its format; use --format csv, jsonl or parquet"),
+    (["m", "-"], "stdin: its name does not tell its format; use --format csv, jsonl or parquet"),
     (["m", "rows.csv", "rows.csv"], "there are 2 inputs; name a folder for their outputs: -o FOLDER/"),
     (["m", "rows.csv", "-o", "rows.csv"], "rows.csv would be overwritten; write to another file"),
     (["m", "rows.csv", "-o", "a.csv", "--errors", "a.csv"], "a.csv would be overwritten; write to another file"),

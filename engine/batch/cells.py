@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import isinf, isnan
 from typing import Any, Final
 
 import numpy as np
 
-from engine.batch.records import ABSENT
+from engine.batch.records import ABSENT, Integers
 from engine.models.csvfile import read_cell
 from engine.models.dtypes import EXACT, NAN
 from engine.models.trees import Array
@@ -112,10 +113,12 @@ class Field:
 
     def from_values(self, cells: Any, *, has_nulls: bool) -> tuple[Any, Array | None]:
         """Read JSON values, or an array of floats, in the same way; None is null if `has_nulls`."""
+        if isinstance(cells, Integers):
+            cells = cells.floats() if self._numbers is not None else cells.tolist()
         if isinstance(cells, np.ndarray):
             if self._numbers is not None:
                 return cells, self._numbers.doubts(cells, gaps=self._gaps)
-            cells = [None if cell != cell else cell for cell in cells.tolist()]  # noqa: PLR0124 - NaN
+            cells = [None if isnan(cell) else str(cell) if isinf(cell) else cell for cell in cells.tolist()]
         if self._numbers is not None and {*map(type, cells)} <= {int, float}:
             try:
                 floats = np.array(cells, np.float64)

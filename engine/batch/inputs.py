@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import shutil
 import stat
 import sys
+import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,11 +18,13 @@ from typing import IO, Literal, cast
 
 from engine.batch.errors import BatchError
 
-FormatName = Literal["csv", "jsonl"]
+FormatName = Literal["csv", "jsonl", "parquet"]
 _ENDINGS: dict[str, FormatName] = {
     ".csv": "csv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".pq": "parquet",
     ".tsv": "csv",
     ".txt": "csv",
 }
@@ -106,6 +110,15 @@ class Stream:
     def prefixed(self, data: bytes) -> _Prefixed:
         """Give bytes back that were read ahead."""
         return _Prefixed(data, self)
+
+    def seekable(self) -> IO[bytes]:
+        """Return the bytes as a file that can be read from its end; what comes from a pipe is stored for it."""
+        if self._raw.seekable():
+            return self._raw
+        with self._told():
+            stored = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+            shutil.copyfileobj(self._raw, stored)
+        return stored
 
     @property
     def position(self) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from math import isinf, isnan
 from typing import Any, Literal
 
 from engine.batch.cells import Field
@@ -46,8 +47,8 @@ class Layout:
     def _cell(batch: RecordBatch, field: Field, cell: Any) -> Any:
         if batch.is_text:
             return field.instance_cell(cell)
-        if isinstance(cell, float) and cell != cell:  # noqa: PLR0124 - NaN, in an array of floats
-            cell = None
+        if isinstance(cell, float):  # of an array; JSON has neither numpy's floats nor any that are not finite
+            cell = None if isnan(cell) else str(cell) if isinf(cell) else float(cell)
         return cell if batch.has_nulls else field.gap(cell)
 
 
@@ -81,6 +82,17 @@ def layout_of(model: Model, count: int | None, floats: Collection[Key] = ()) -> 
         fits = set(required) <= parts.keys()
     is_separable = fits and document.keys() <= _SEPARABLE[form] and not validator.is_opaque
     return Layout(form, fields, is_separable)
+
+
+def part_of(document: Any, key: Key) -> Any:
+    """Return the schema of one column of an instance."""
+    match form_of(document):
+        case "object":
+            return document.get("properties", {}).get(key, True)
+        case "array" if isinstance(key, int):
+            return _places_of_items(document, key + 1)[key][0]
+        case _:
+            return document
 
 
 def _places_of_items(document: Any, count: int) -> list[tuple[Any, tuple[str, ...] | None]]:

@@ -10,15 +10,21 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Protocol, Self
 
 from engine.batch.errors import BatchError
+from engine.batch.formats.csvwriting import CsvWriter
+from engine.batch.formats.jsonlines import JsonWriter
+from engine.batch.formats.parsed import Writer
 
 STATE_SECONDS = 1.0
+
+Seal = Callable[[IO[bytes], IO[bytes]], None]
+"""Reads what was written, and writes the file that it becomes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +92,37 @@ class Whole:
         except OSError as error:
             raise _failed(self.file, error) from None
 
-    def finish(self) -> None:
-        """Rename the file to its final name."""
+    def finish(self, seal: Seal | None = None) -> None:
+        """Rename the file to its final name; what was written goes through `seal` first."""
         self.flush()
         try:
-            os.fsync(self._stream.fileno())
-            self.part.replace(self.file)
+            if seal is not None:
+                self._seal(seal)
+            else:
+                os.fsync(self._stream.fileno())
+                self.part.replace(self.file)
         except OSError as error:
             raise _failed(self.file, error) from None
         self._stream.close()
 
+    def _seal(self, seal: Seal) -> None:
+        self._stream.seek(0)
+        with self._sealed.open("wb") as sealed:
+            seal(self._stream, sealed)
+            sealed.flush()
+            os.fsync(sealed.fileno())
+        self._sealed.replace(self.file)
+        self.part.unlink()
+
+    @property
+    def _sealed(self) -> Path:
+        return self.part.with_name(f"{self.part.name}.sealed")
+
     def drop(self) -> None:
         """Remove what was written."""
-        with suppress(OSError):
-            self.part.unlink()
+        for file in (self.part, self._sealed):
+            with suppress(OSError):
+                file.unlink()
         self.close()
 
     def close(self) -> None:
@@ -115,6 +138,27 @@ class Stdout:
         """Write some bytes."""
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
+
+
+@contextmanager
+def stdout_for(writer: Writer) -> Iterator[Output]:
+    """Give standard output for what a writer writes."""
+    if isinstance(writer, CsvWriter | JsonWriter):
+        yield Stdout()
+        return
+    from engine.batch.formats.parquetfile import ParquetFile  # noqa: PLC0415 - needs pyarrow
+
+    with ParquetFile(sys.stdout.buffer) as file:
+        yield file
+
+
+def seal_for(writer: Writer) -> Seal | None:
+    """Return what makes a file of all that a writer has written, None where it is a file already."""
+    if isinstance(writer, CsvWriter | JsonWriter):
+        return None
+    from engine.batch.formats.parquetfile import seal_parquet  # noqa: PLC0415 - needs pyarrow
+
+    return seal_parquet
 
 
 class Report:
@@ -214,10 +258,11 @@ class Files:
         """Whether there is a state to continue from."""
         return self._state.exists()
 
-    def finish(self) -> None:
-        """Rename the files to their final names."""
-        for file in reversed(self._all()):
-            file.finish()
+    def finish(self, seal: Seal | None = None) -> None:
+        """Rename the files to their final names; the predictions go through `seal` first."""
+        if self.errors is not None:
+            self.errors.finish()
+        self.predictions.finish(seal)
         self._forget()
 
     def drop(self) -> None:

@@ -16,7 +16,7 @@ from typing import Self
 
 from engine.apart import OOM_SCORE, end_with_parent, take_blame
 from engine.batch.errors import BatchError
-from engine.batch.parsed import Block
+from engine.batch.formats.parsed import Block
 from engine.batch.work import Done, Job, Work
 
 _AHEAD = 2  # blocks for each process, beside the one that it is at

@@ -17,12 +17,21 @@ class PredictionColumns:
     results: tuple[str, ...]
     label: str | None
     probabilities: tuple[str, ...]
+    types: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, model: Model, keys: Sequence[str], lengths: Sequence[int], prefix: str = "") -> PredictionColumns:
+    def of(
+        cls,
+        model: Model,
+        keys: Sequence[str],
+        lengths: Sequence[int],
+        prefix: str = "",
+        types: frozenset[str] = frozenset(),
+    ) -> PredictionColumns:
         """Name the columns of a model's predictions, each with a prefix.
 
-        `keys` are what probabilities are called, and `lengths` those of the lists that a result is.
+        `keys` are what probabilities are called, `lengths` those of the lists that a result is, and `types` the JSON
+        types of its values, none where they are not known.
         """
         count = lengths[0] if len(lengths) == 1 else None
         results = [f"prediction_{number}" for number in range(1, count + 1)] if count else ["prediction"]
@@ -31,6 +40,7 @@ class PredictionColumns:
             tuple(prefix + name for name in results),
             f"{prefix}label" if model.output.labels is not None else None,
             tuple(prefix + name for name in chances),
+            types,
         )
 
     @property

@@ -23,12 +23,41 @@ ABSENT: Final = _Absent()
 
 
 @dataclass(frozen=True, slots=True)
+class Integers:
+    """A column of integers, as an array of them, and where it has gaps, None where it has none."""
+
+    values: Any
+    gaps: Any
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, row: int) -> int | None:
+        return None if self.gaps is not None and self.gaps[row] else self.values[row].item()
+
+    def tolist(self) -> list[int | None]:
+        """Return the integers, None for a gap."""
+        listed: list[int | None] = self.values.tolist()
+        for row in [] if self.gaps is None else self.gaps.nonzero()[0].tolist():
+            listed[row] = None
+        return listed
+
+    def floats(self) -> Any:
+        """Return the integers as floats, NaN for a gap."""
+        floats = self.values.astype("float64")
+        if self.gaps is not None:
+            floats[self.gaps] = float("nan")
+        return floats
+
+
+@dataclass(frozen=True, slots=True)
 class RecordBatch:
     """Some rows, as columns of cells.
 
     If `is_text`, a cell is a text that stands for a value, as in a CSV; an empty one stands for none. Otherwise it is a
     JSON value, `ABSENT`, or None, which means null if `has_nulls` and no value otherwise; a column of floats may be an
-    array with NaN for no value. `broken` says what is wrong with rows that could not be read.
+    array with NaN for no value, and one of integers may be `Integers`. `broken` says what is wrong with rows that could
+    not be read.
     """
 
     columns: Mapping[Key, Sequence[Any]]

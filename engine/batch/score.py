@@ -134,7 +134,7 @@ class Scorer:
             key = 0 if self.layout.form == "value" else ""
         column = self._column(key)
         value = batch.columns[key][row] if key in batch.columns else None
-        is_empty = batch.is_text and violation.keyword == "required" and key in batch.columns
+        is_empty = not batch.has_nulls and violation.keyword == "required" and key in batch.columns
         return BadRow(row, EMPTY if is_empty else violation.detail, column, None if value is ABSENT else value)
 
     def _column(self, key: Key) -> str:

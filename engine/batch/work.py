@@ -11,10 +11,9 @@ from typing import Any
 
 import orjson
 
-from engine.batch.csvblocks import CsvLayout
 from engine.batch.errors import Unreadable
-from engine.batch.jsonlines import JsonWriter
-from engine.batch.parsed import Block, Layout, Parsed, Writer
+from engine.batch.formats.csvblocks import CsvLayout
+from engine.batch.formats.parsed import Block, Layout, Parsed, Unit, Writer
 from engine.batch.records import ABSENT, BadRow
 from engine.batch.score import Scorer
 from engine.models import Snapshot, restore_alone
@@ -40,16 +39,18 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with a row, at its line."""
+    """One thing that is wrong with a row, at its line, or at its number in a file without lines."""
 
     line: int
     column: str
     value: Any
     reason: str
+    unit: Unit = "line"
 
     def __str__(self) -> str:
         is_named = not self.column or self.reason.startswith(f"{self.column} ")
-        return f"{self.line}: {self.reason}" if is_named else f"{self.line}: {self.column}: {self.reason}"
+        place = self.line if self.unit == "line" else f" row {self.line}"
+        return f"{place}: {self.reason}" if is_named else f"{place}: {self.column}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,25 +87,27 @@ class Work:
             return self._score(job, block)
 
     def _score(self, job: Job, block: Block) -> Done:
-        line = block.line + block.data.count(b"\n")
         try:
             parsed = job.layout.parse(block)
         except Unreadable as error:
-            return Done(block.end, line, unreadable=(error.line, error.reason))
+            return Done(block.end, block.end_line, unreadable=(error.line, error.reason))
         scorer = self._scorer(len(parsed.batch.columns))
         scored = scorer(parsed.batch)
-        problems = [_problem(parsed, one) for one in scored.bad]
+        problems = [_problem(parsed, one, job.layout.unit) for one in scored.bad]
         bad = len(scored.bad_rows)
         if job.stops and scored.bad:
             first = scored.bad[0].row
             parsed, scored = parsed.before(first), scored.before(first)
-        if isinstance(job.layout, CsvLayout) and isinstance(job.writer, JsonWriter):
-            parsed = _with_values(parsed, scorer)
-        output = job.writer.write(parsed, scored)
+        if isinstance(job.layout, CsvLayout) and job.writer.needs_values:
+            parsed = _with_values(parsed, job.layout, scorer)
+        try:
+            output = job.writer.write(parsed, scored)
+        except Unreadable as error:
+            return Done(block.end, block.end_line, unreadable=(error.line, error.reason))
         if job.is_compressed:
             output = gzip.compress(output, _FAST, mtime=0)
         report = b"".join(_reported(problems, job.names_file))
-        return Done(block.end, line, output, parsed.batch.count, bad, report, problems[:MOST_SHOWN])
+        return Done(block.end, block.end_line, output, parsed.batch.count, bad, report, problems[:MOST_SHOWN])
 
     def _scorer(self, width: int) -> Scorer:
         if width not in self._scorers:
@@ -124,21 +127,21 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _problem(parsed: Parsed, bad: BadRow) -> Problem:
-    return Problem(parsed.lines[bad.row], bad.column, bad.value, bad.reason)
+def _problem(parsed: Parsed, bad: BadRow, unit: Unit) -> Problem:
+    return Problem(parsed.lines[bad.row], bad.column, bad.value, bad.reason, unit)
 
 
 def _reported(problems: Sequence[Problem], file: str) -> Iterator[bytes]:
     for one in problems:
-        report = {"line": one.line, "column": one.column or None, "value": one.value, "reason": one.reason}
+        report = {one.unit: one.line, "column": one.column or None, "value": one.value, "reason": one.reason}
         named = {"file": file, **report} if file else report
         yield orjson.dumps(named, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY, default=str)
 
 
-def _with_values(parsed: Parsed, scorer: Scorer) -> Parsed:
+def _with_values(parsed: Parsed, layout: Layout, scorer: Scorer) -> Parsed:
     """Have the features of a CSV as the values that the model got; other columns are texts."""
     column: Callable[[str], Sequence[Any]] = parsed.column
-    fields = scorer.layout.fields
+    fields = {name: scorer.layout.fields[key] for key, name in layout.keys.items() if key in scorer.layout.fields}
 
     def values(name: str) -> Sequence[Any]:
         cells = column(name)

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from engine.batch.inputs import FormatName
 
 _SLOW_BLOCK = 64 * 1024
-_FORMATS = click.Choice(("csv", "jsonl"))
+_FORMATS = click.Choice(("csv", "jsonl", "parquet"))
 
 
 @click.command(short_help="Score files of rows with a model.")
 @click.argument("model")
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
 @click.option("-o", "--output", metavar="FILE|FOLDER/", default="-", help="Where to write; - is stdout, the default.")
-@click.option("--format", "input_format", type=_FORMATS, help="The input's format, where its name does not tell.")
+@click.option("--format", "input_format", type=_FORMATS, help="The input's format, if its name does not tell.")
 @click.option("--output-format", type=_FORMATS, help="The output's format.  [default: by its name, else the input's]")
 @click.option("--only-predictions", is_flag=True, help="Write no columns of the input.")
 @click.option("--columns", metavar="NAMES", help="Write only these columns of the input, separated by commas.")
@@ -57,7 +57,7 @@ def predict(
     routes: str,
     models: str | None,
 ) -> None:
-    """Score the rows of CSV and JSON Lines files: the same predictions that the same rows get from the service.
+    """Score the rows of CSV, JSON Lines and Parquet files, with the predictions that these rows get from the service.
 
     The model's features are columns with their names; all other columns are carried over. The columns prediction, label
     and probability_CLASS are added, as the model's output declares them. INPUT may be - for stdin, or a pattern.
@@ -70,8 +70,9 @@ def predict(
       zcat rows.jsonl.gz | python -m engine predict iris - --format jsonl | head
     """  # noqa: D301
     from engine.batch.inputs import expand
+    from engine.batch.options import Options
     from engine.batch.pool import Pool
-    from engine.batch.run import Options, Runner
+    from engine.batch.run import Runner
     from engine.models import Snapshot, open_apart
     from engine.server import usable_cores
     from engine.spec import load
@@ -145,7 +146,7 @@ def _only(spec: Spec, name: str) -> Spec:
 def _targets(sources: list[Any], output: str, errors: str | None, *, resumes: bool) -> list[Any]:
     """Decide where the predictions for each input go; raise `UsageError`."""
     from engine.batch.inputs import Input
-    from engine.batch.run import Target
+    from engine.batch.options import Target
 
     reports = Path(errors) if errors is not None else None
     is_folder = output != "-" and (output.endswith(("/", os.sep)) or Path(output).is_dir())
@@ -162,7 +163,7 @@ def _targets(sources: list[Any], output: str, errors: str | None, *, resumes: bo
 
 
 def _in_folder(sources: list[Any], folder: Path, reports: Path | None) -> list[Any]:
-    from engine.batch.run import Target
+    from engine.batch.options import Target
 
     if reports is not None and len(sources) > 1:
         reports.mkdir(parents=True, exist_ok=True)
@@ -193,7 +194,7 @@ def _columns(text: str | None, *, only_predictions: bool) -> tuple[str, ...] | N
 
 
 def _separator(text: str | None) -> str | None:
-    from engine.batch.csvopening import read_separator
+    from engine.batch.formats.csvopening import read_separator
 
     try:
         return None if text is None else read_separator(text)

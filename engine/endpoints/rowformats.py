@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.batch.csvblocks import quoted
+from engine.batch.formats.csvblocks import quoted
 from engine.endpoints.rows import CSV, NDJSON
 from engine.jsonschemas import types_of
 from engine.models import Facts

@@ -20,7 +20,7 @@ from engine.spec import Model
 from engine.validation import Violation, clip
 
 if TYPE_CHECKING:
-    from engine.batch.parsed import Block, Layout, Writer
+    from engine.batch.formats.parsed import Block, Layout, Writer
 
 RowFormat = Literal["csv", "json", "jsonl"]
 CSV, NDJSON = "text/csv", "application/x-ndjson"
@@ -108,7 +108,7 @@ class RowReader:
     """Reads the rows of requests to one model."""
 
     def __init__(self, model: Model, facts: Facts, in_path: Sequence[str], most: int) -> None:
-        from engine.batch.csvopening import Expected  # noqa: PLC0415 - with the first request
+        from engine.batch.formats.expected import Expected  # noqa: PLC0415 - with the first request
         from engine.batch.layout import layout_of  # noqa: PLC0415
 
         count = facts.features if isinstance(facts.features, int) else None
@@ -146,9 +146,9 @@ class RowReader:
         return Rows(instances, parsed.lines, len(request.body) + names * len(instances))
 
     def _open(self, request: Request, kind: RowFormat) -> tuple[Layout, Block]:
-        from engine.batch.csvopening import open_csv  # noqa: PLC0415 - see above
-        from engine.batch.jsonlines import JsonLayout  # noqa: PLC0415
-        from engine.batch.parsed import Block  # noqa: PLC0415
+        from engine.batch.formats.csvopening import open_csv  # noqa: PLC0415 - see above
+        from engine.batch.formats.jsonlines import JsonLayout  # noqa: PLC0415
+        from engine.batch.formats.parsed import Block  # noqa: PLC0415
 
         parameters = {name.lower(): value for name, value in _PARAMETER.findall(request.content_type)}
         charset = parameters.get("charset", "utf-8").lower()
@@ -183,8 +183,8 @@ class RowWriter:
     """Writes the predictions of one model, a row for each instance."""
 
     def __init__(self, model: Model, facts: Facts) -> None:
-        from engine.batch.csvwriting import CsvWriter  # noqa: PLC0415 - with the first request
-        from engine.batch.jsonlines import JsonWriter  # noqa: PLC0415
+        from engine.batch.formats.csvwriting import CsvWriter  # noqa: PLC0415 - with the first request
+        from engine.batch.formats.jsonlines import JsonWriter  # noqa: PLC0415
         from engine.batch.predictions import PredictionColumns  # noqa: PLC0415
 
         columns = PredictionColumns.of(model, facts.keys, facts.result.lengths if facts.result is not None else ())
@@ -195,7 +195,7 @@ class RowWriter:
 
     def write(self, prediction: Prediction, kind: RowFormat) -> bytes:
         """Write predictions that are finite."""
-        from engine.batch.parsed import Parsed  # noqa: PLC0415 - see above
+        from engine.batch.formats.parsed import Parsed  # noqa: PLC0415 - see above
         from engine.batch.records import RecordBatch, Scored  # noqa: PLC0415
 
         chances: Any = prediction.probabilities and [[*row.values()] for row in prediction.probabilities]

@@ -12,6 +12,7 @@ from engine.models.instances import Columns, Wanted, columns
 from engine.models.modelfile import ModelFile, format_of
 from engine.models.modules import Opens, hash_file, hash_modules, read_unchanged
 from engine.models.native import find_compiler
+from engine.models.results import TYPE_NAMES
 from engine.spec import Model
 
 
@@ -52,6 +53,14 @@ class Prepared:
     def lengths(self) -> tuple[int, ...]:
         """The lengths of the lists that one result is; none where it is a value, or not known."""
         return tuple((self.entry.facts.get("result") or {}).get("lengths", ()))
+
+    @property
+    def result_types(self) -> frozenset[str]:
+        """The JSON types of the values in a result; none where they are not known."""
+        named, classes = (self.entry.facts.get("result") or {}).get("type", ""), self.entry.facts["wording"]["classes"]
+        if classes and not self.lengths and named in {"boolean", "integer", "string"}:
+            return frozenset(TYPE_NAMES.get(type(one), "") for one in classes)
+        return frozenset((named,) if named else ())
 
 
 class Opened:

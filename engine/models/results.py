@@ -11,7 +11,7 @@ from engine.models.instances import Columns
 from engine.models.predictor import Predictor, ResultForm
 from engine.spec import Model
 
-_TYPES: Mapping[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string"}
+TYPE_NAMES: Mapping[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string"}
 _WORD = "a"
 NOT_FINITE = "the model's answer to this instance is not a finite number"
 
@@ -32,7 +32,7 @@ def result_form(model: Model, columns: Columns, predictor: Predictor) -> ResultF
 
 def _form(result: Any) -> ResultForm | None:
     if not isinstance(result, list):
-        return ResultForm((), _TYPES.get(type(result), ""))
+        return ResultForm((), TYPE_NAMES.get(type(result), ""))
     forms = [_form(item) for item in result]
     inner = [form for form in forms if form is not None]
     if len(inner) < len(forms) or len({form.lengths for form in inner}) != 1:

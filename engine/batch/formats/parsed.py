@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from engine.batch.errors import Unreadable
 from engine.batch.records import Key, RecordBatch, Scored
@@ -12,32 +12,38 @@ from engine.batch.records import Key, RecordBatch, Scored
 BLOCK_BYTES = 1024 * 1024
 MOST_RECORD_BYTES = 16 * 1024 * 1024
 
+Unit = Literal["line", "row"]
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Whole records of a file: their bytes, the line that they begin on, and the offset where they end."""
+    """Whole records of a file: their bytes, the line that they begin on, and the offset and line where they end."""
 
     data: bytes
     line: int
-    end: int
+    end: int = 0
+    end_line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """The records of a block.
 
-    `raws` are their texts as they were, `lines` where each begins, and `column` has the cells under a name.
+    `raws` are their texts as they were, `lines` where each begins, `column` has the cells under a name, and `table` is
+    an Arrow table of them where the file has one.
     """
 
     batch: RecordBatch
     raws: Sequence[str]
     lines: Sequence[int]
     column: Callable[[str], Sequence[Any]]
+    table: Any = None
 
     def before(self, row: int) -> Parsed:
         """Return the records before one of them."""
         batch = replace(self.batch, count=row)
-        return Parsed(batch, self.raws[:row], self.lines[:row], lambda name: self.column(name)[:row])
+        table = None if self.table is None else self.table.slice(0, row)
+        return Parsed(batch, self.raws[:row], self.lines[:row], lambda name: self.column(name)[:row], table)
 
 
 class Readable(Protocol):
@@ -64,13 +70,14 @@ def read_blocks(
         end = last_end(data)
         if end:
             offset += end
-            yield Block(data[:end], line, offset)
-            line += data.count(b"\n", 0, end)
+            end_line = line + data.count(b"\n", 0, end)
+            yield Block(data[:end], line, offset, end_line)
+            line = end_line
         rest = data[end:]
         if len(rest) > MOST_RECORD_BYTES:
             raise Unreadable(line, endless)
     if rest:
-        yield Block(rest, line, offset + len(rest))
+        yield Block(rest, line, offset + len(rest), line + rest.count(b"\n"))
 
 
 class Layout(Protocol):
@@ -84,12 +91,23 @@ class Layout(Protocol):
     def keys(self) -> Mapping[Key, str]:
         """The columns that an instance is made of."""
 
+    @property
+    def unit(self) -> Unit:
+        """What places in the file count."""
+
+    def require_text(self, names: Sequence[str], place: str) -> None:
+        """Raise `BatchError` where columns cannot be written as texts."""
+
     def parse(self, block: Block) -> Parsed:
         """Read a block; raise `Unreadable`."""
 
 
 class Writer(Protocol):
     """Writes blocks of predictions; it can be sent to another process."""
+
+    @property
+    def needs_values(self) -> bool:
+        """Whether the features of a CSV are written as values, and not as the texts that they are."""
 
     def head(self) -> bytes:
         """Return what comes before all rows."""

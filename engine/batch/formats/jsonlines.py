@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from engine.batch.errors import Unreadable, taken
-from engine.batch.parsed import BLOCK_BYTES, MOST_RECORD_BYTES, Block, Parsed, Readable, read_blocks
+from engine.batch.formats.parsed import BLOCK_BYTES, MOST_RECORD_BYTES, Block, Parsed, Readable, Unit, read_blocks
 from engine.batch.predictions import PredictionColumns
 from engine.batch.records import ABSENT, Key, RecordBatch, Scored
 from engine.validation import mistyped
@@ -39,6 +39,14 @@ class JsonLayout:
     def keys(self) -> Mapping[Key, str]:
         """The columns that an instance is made of."""
         return {name: name for name in self.features} if self.features else {0: ""}
+
+    @property
+    def unit(self) -> Unit:
+        """Places in the file are lines."""
+        return "line"
+
+    def require_text(self, names: Sequence[str], place: str) -> None:
+        """Do nothing: every column is text."""
 
     def parse(self, block: Block) -> Parsed:
         """Read the values of a block; raise `Unreadable` for an object that has a prediction already."""
@@ -103,6 +111,11 @@ class JsonWriter:
     predictions: PredictionColumns
     carried: tuple[str, ...] | None = None
     form: str = "object"
+
+    @property
+    def needs_values(self) -> bool:
+        """JSON has types."""
+        return True
 
     def head(self) -> bytes:
         """Write nothing."""

@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
-from engine.batch.csvblocks import quoted
-from engine.batch.parsed import Parsed
+from engine.batch.formats.csvblocks import quoted
+from engine.batch.formats.parsed import Parsed
 from engine.batch.predictions import PredictionColumns
 from engine.batch.records import ABSENT, Scored
 
@@ -32,6 +32,11 @@ class CsvWriter:
     separator: str = ","
     ending: str = "\n"
     mark: bool = False
+
+    @property
+    def needs_values(self) -> bool:
+        """A CSV has texts."""
+        return False
 
     def head(self) -> bytes:
         """Write the line that names the columns."""

@@ -1,47 +1,24 @@
-"""The beginning of a CSV: its separator, its columns, and whether they are the model's."""
+"""The beginning of a CSV: its separator and its columns."""
 
 from __future__ import annotations
 
 import csv
 import re
-from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 
-from engine.batch.csvblocks import CsvLayout
 from engine.batch.errors import BatchError, Misfit
-from engine.batch.layout import form_of
-from engine.batch.parsed import MOST_RECORD_BYTES, Readable
-from engine.batch.records import Key
-from engine.errors import did_you_mean, plural
+from engine.batch.formats.csvblocks import CsvLayout
+from engine.batch.formats.expected import MOST_NAMED, Expected
+from engine.batch.formats.parsed import MOST_RECORD_BYTES, Readable
+from engine.errors import plural
 from engine.models.csvfile import read_cell
-from engine.spec import Model
-from engine.validation import clip, show
+from engine.validation import show
 
 _SEPARATORS = ",;\t|"
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
-_SHOWN = 6
 _NO_HEADER = "use --no-header if the file has no such line"
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What a model wants of a file: its features, those that are required, and the form of an instance."""
-
-    form: str
-    features: tuple[str, ...]
-    required: frozenset[str]
-    count: int | None
-
-    @classmethod
-    def of(cls, model: Model, count: int | None, known: Collection[str] = ()) -> Expected:
-        """Read a model's input, of which `count` is the number of columns, and the `known` features are not needed."""
-        document = model.input.document
-        form = form_of(document)
-        features = tuple(document.get("properties", {})) if form == "object" else ()
-        required = frozenset(document.get("required", ())) - {*known} if form == "object" else frozenset[str]()
-        return cls(form, features, required, count if form == "array" else None)
 
 
 def open_csv(
@@ -76,10 +53,15 @@ def open_csv(
         raise BatchError(f"{name}:1: this is not a CSV: {error}") from None
     if not has_header:
         layout = CsvLayout(_nameless(row, expected, name), chosen, ending, mark)
-        return _with_keys(layout, expected, name), start, 1, b"".join(lines)
+        return replace(layout, keys=expected.keys_in(layout.names, f"{name}:1")), start, 1, b"".join(lines)
     _require_header(row, expected, name)
     layout = CsvLayout(tuple(row), chosen, ending, mark)
-    return _with_keys(layout, expected, name), start + len(b"".join(lines)), 1 + len(lines), b""
+    return (
+        replace(layout, keys=expected.keys_in(layout.names, f"{name}:1")),
+        start + len(b"".join(lines)),
+        1 + len(lines),
+        b"",
+    )
 
 
 _WANTED = "its first line must name the columns"
@@ -120,54 +102,8 @@ def _require_header(row: Sequence[str], expected: Expected, name: str) -> None:
     values = [read_cell(cell) for cell in row if cell]
     is_row = bool(values) and all(not isinstance(value, str) for value in values)
     if is_row and not {*row} & {*expected.features}:
-        shown = ", ".join(map(show, row[:_SHOWN])) + (", …" if len(row) > _SHOWN else "")
+        shown = ", ".join(map(show, row[:MOST_NAMED])) + (", …" if len(row) > MOST_NAMED else "")
         raise Misfit(f"{name}:1: the first line is a row of values ({shown}), and must name the columns", _NO_HEADER)
-
-
-def _with_keys(layout: CsvLayout, expected: Expected, name: str) -> CsvLayout:
-    """Find the columns of an instance; raise `BatchError` where one is missing or ambiguous."""
-    names = layout.names
-    keys: dict[Key, str]
-    if expected.form == "value":
-        keys = {0: names[0]}
-    elif expected.form == "array":
-        if expected.count not in (None, len(names)):
-            raise Misfit(
-                f"{name}:1: the model takes {plural(expected.count or 0, 'feature')} by their order, and the file has "
-                f"{plural(len(names), 'column')}: {', '.join(map(show, names[:_SHOWN]))}"
-            )
-        keys = dict(enumerate(names))
-    else:
-        keys = {feature: feature for feature in expected.features if feature in names}
-        _require_columns(names, expected, name)
-    twice = [one for one, count in Counter(names).items() if count > 1 and (one in keys.values() or not keys)]
-    if twice:
-        raise Misfit(f"{name}:1: {plural(Counter(names)[twice[0]], 'column')} are named {show(twice[0])}; rename them")
-    return CsvLayout(names, layout.separator, layout.ending, layout.mark, keys)
-
-
-def _require_columns(names: Collection[str], expected: Expected, name: str) -> None:
-    missing = [feature for feature in expected.features if feature in expected.required and feature not in names]
-    if not any(feature in names for feature in expected.features):
-        found = ", ".join(show(one) for one in [*names][:_SHOWN])
-        wanted = ", ".join(expected.features[:_SHOWN]) + (", …" if len(expected.features) > _SHOWN else "")
-        raise Misfit(
-            f"{name}:1: no column is a feature of the model; the columns are {found}, and the features are {wanted}"
-        )
-    if missing:
-        others = [one for one in names if one not in expected.features]
-        hints = {one: did_you_mean(one, others, "other columns") for one in missing[:10]}
-        said = "\n".join(
-            f'{name}:1: there is no column "{clip(one)}", which the model requires {hint}'
-            for one, hint in hints.items()
-        )
-        rest = f"\nand {len(missing) - 10} more" if len(missing) > 10 else ""  # noqa: PLR2004
-        raise Misfit(said + rest)
-
-
-def absent(layout: CsvLayout, expected: Expected) -> list[str]:
-    """Name the optional features that a file has no column for."""
-    return [feature for feature in expected.features if feature not in layout.names and expected.form == "object"]
 
 
 def read_separator(text: str) -> str:

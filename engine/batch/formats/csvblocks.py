@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from engine.batch.errors import Unreadable
-from engine.batch.parsed import BLOCK_BYTES, MOST_RECORD_BYTES, Block, Parsed, Readable, read_blocks
+from engine.batch.formats.parsed import BLOCK_BYTES, MOST_RECORD_BYTES, Block, Parsed, Readable, Unit, read_blocks
 from engine.batch.records import Key, RecordBatch
 from engine.errors import plural
 
@@ -25,6 +25,14 @@ class CsvLayout:
     ending: str = "\n"
     mark: bool = False
     keys: Mapping[Key, str] = field(default_factory=dict)
+
+    @property
+    def unit(self) -> Unit:
+        """Places in the file are lines."""
+        return "line"
+
+    def require_text(self, names: Sequence[str], place: str) -> None:
+        """Do nothing: every column is text."""
 
     def parse(self, block: Block) -> Parsed:
         """Read the records of a block; raise `Unreadable`."""

@@ -1,0 +1,127 @@
+"""Predictions as columns of Arrow, beside the columns that they belong to; `parquetfile` makes a file of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from engine.batch.errors import Unreadable
+from engine.batch.formats.parsed import Layout, Parsed
+from engine.batch.layout import part_of
+from engine.batch.predictions import PredictionColumns
+from engine.batch.records import ABSENT, Scored
+from engine.jsonschemas import is_whole, types_of
+
+_INTEGER, _NUMBER, _BOOLEAN, _TEXT = pa.int64(), pa.float64(), pa.bool_(), pa.string()
+_KINDS: Mapping[frozenset[str], Any] = {
+    frozenset(("boolean",)): _BOOLEAN,
+    frozenset(("integer",)): _INTEGER,
+    frozenset(("number",)): _NUMBER,
+    frozenset(("integer", "number")): _NUMBER,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetWriter:
+    """Writes each block as a stream of Arrow by itself; `carried` are the columns that come first."""
+
+    predictions: PredictionColumns
+    carried: tuple[str, ...]
+    schema: Any
+
+    @property
+    def needs_values(self) -> bool:
+        """Columns have types."""
+        return True
+
+    def head(self) -> bytes:
+        """Write a stream without rows, for a file without any."""
+        return self._streamed(self.schema.empty_table())
+
+    def write(self, parsed: Parsed, scored: Scored) -> bytes:
+        """Write the rows of a block; raise `Unreadable` for an integer that a column cannot hold."""
+        if not parsed.batch.count:
+            return b""
+        columns = [self._carried(parsed, name) for name in self.carried]
+        columns += [self._made(parsed, cells, name) for name, cells in self._results(scored)]
+        columns += self._chances(scored)
+        return self._streamed(pa.table(columns, schema=self.schema))
+
+    def _carried(self, parsed: Parsed, name: str) -> Any:
+        if parsed.table is not None:
+            return parsed.table[name]
+        return self._made(parsed, parsed.column(name), name)
+
+    def _results(self, scored: Scored) -> list[tuple[str, Sequence[Any]]]:
+        named = [*zip(self.predictions.results, self.predictions.results_of(scored), strict=True)]
+        if self.predictions.label is not None:
+            named.append((self.predictions.label, scored.labels or []))
+        return named
+
+    def _chances(self, scored: Scored) -> list[Any]:
+        if not self.predictions.probabilities:
+            return []
+        bad = np.zeros(len(scored.result), bool)
+        bad[[*scored.bad_rows]] = True
+        return [pa.array(chances, _NUMBER, mask=bad) for chances in np.asarray(scored.probabilities).T]
+
+    def _made(self, parsed: Parsed, cells: Sequence[Any], name: str) -> Any:
+        """Make a column of JSON values; a value of another type, which is in a bad row, is null."""
+        kind = self.schema.field(name).type
+        held = [_HOLD[kind](cell) for cell in cells]
+        try:
+            return pa.array(held, kind)
+        except OverflowError:
+            row = next(row for row, cell in enumerate(held) if cell is not None and not -(2**63) <= cell < 2**63)
+            reason = f"{name} is {held[row]}, and integers in a Parquet file have 64 bits; write CSV or JSON Lines"
+            raise Unreadable(parsed.lines[row], reason) from None
+
+    def _streamed(self, table: Any) -> bytes:
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, self.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+            writer.write_table(table)
+        return bytes(sink.getvalue().to_pybytes())
+
+
+def parquet_writer(
+    predictions: PredictionColumns, layout: Layout, carried: Sequence[str], document: Any
+) -> ParquetWriter:
+    """Lay out a file: columns of Parquet keep their types, and others get those that the input's schema gives them."""
+    if layout.unit == "row":
+        fields = [layout.schema.field(name) for name in carried]  # type: ignore[attr-defined]
+    else:
+        keys = {name: key for key, name in layout.keys.items()}
+        parts = {name: part_of(document, keys[name]) for name in carried if name in keys}
+        fields = [pa.field(name, _kind(parts[name], document) if name in parts else _TEXT) for name in carried]
+    fields += [pa.field(name, _KINDS.get(predictions.types, _TEXT)) for name in predictions.results]
+    fields += [pa.field(predictions.label, _TEXT)] if predictions.label is not None else []
+    fields += [pa.field(name, _NUMBER) for name in predictions.probabilities]
+    return ParquetWriter(predictions, tuple(carried), pa.schema(fields))
+
+
+def _kind(part: Any, document: Any) -> Any:
+    types = types_of(part, document) - {"null"}
+    return _INTEGER if types == {"number"} and is_whole(part, document) else _KINDS.get(types, _TEXT)
+
+
+def _whole(cell: Any) -> int | None:
+    return int(cell) if type(cell) in (int, float) and cell == cell // 1 else None
+
+
+def _text(cell: Any) -> str | None:
+    if cell is None or cell is ABSENT or isinstance(cell, str):
+        return cell if isinstance(cell, str) else None
+    return orjson.dumps(cell, default=str).decode()
+
+
+_HOLD: Mapping[Any, Callable[[Any], Any]] = {
+    _INTEGER: _whole,
+    _NUMBER: lambda cell: float(cell) if type(cell) in (int, float) else None,
+    _BOOLEAN: lambda cell: cell if type(cell) is bool else None,
+    _TEXT: _text,
+}

@@ -1,0 +1,135 @@
+"""A file's name and its first bytes → how it is read, and how its predictions are written."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from importlib.util import find_spec
+
+from engine.batch.errors import BatchError, taken
+from engine.batch.formats.csvblocks import CsvLayout
+from engine.batch.formats.csvopening import open_csv
+from engine.batch.formats.csvwriting import CsvWriter
+from engine.batch.formats.expected import Expected
+from engine.batch.formats.jsonlines import JsonLayout, JsonWriter
+from engine.batch.formats.opened import Opened, OpenedText
+from engine.batch.formats.parsed import Layout, Writer
+from engine.batch.inputs import FormatName, Input, Stream, format_of, is_compressed
+from engine.batch.layout import layout_of
+from engine.batch.options import Options, Target
+from engine.batch.predictions import PredictionColumns
+from engine.batch.work import MOST_SHOWN, Job
+from engine.errors import did_you_mean
+from engine.models import Prepared
+from engine.spec import Model
+
+_LACKS_PARQUET = "{}: Parquet files need pyarrow, which is not installed here: pip install pyarrow"
+
+
+class Opener:
+    """Opens files for one model."""
+
+    def __init__(self, model: Model, prepared: Prepared, options: Options) -> None:
+        self._model = model
+        self._options = options
+        self._predictions = PredictionColumns.of(
+            model, prepared.keys, prepared.lengths, options.prefix, prepared.result_types
+        )
+        self._expected = Expected.of(model, prepared.columns(model).count)
+
+    def open(self, source: Input, stream: Stream, target: Target) -> tuple[Opened, Job]:
+        """Read the beginning of a file, and decide how it is read and written; raise `BatchError`."""
+        options = self._options
+        kind = options.format or format_of(source.name)
+        if kind is None:
+            raise BatchError(f"{source.shown}: its name does not tell its format; use --format csv, jsonl or parquet")
+        name = target.predictions.name if target.predictions is not None else ""
+        written = options.output_format or format_of(name) or kind
+        if "parquet" in (kind, written):
+            _require_pyarrow(source.shown if kind == "parquet" else name or "stdout")
+        opened = self._opened(kind, stream, source.shown)
+        writer = self._writer(opened.layout, written, source.shown)
+        if written == "parquet" and is_compressed(name):
+            raise BatchError(f"{name}: a Parquet file is compressed inside; leave out .gz")
+        job = Job(
+            opened.layout,
+            writer,
+            is_compressed=is_compressed(name),
+            stops=target.predictions is None and target.errors is None and not options.skips,
+            names_file=source.shown if target.names_file else "",
+        )
+        return opened, job
+
+    def _opened(self, kind: FormatName, stream: Stream, name: str) -> Opened:
+        options, expected = self._options, self._expected
+        if kind == "csv":
+            table, offset, line, ahead = open_csv(
+                stream, name, expected, options.separator, has_header=options.has_header
+            )
+            return OpenedText(stream, table, offset, line, ahead, self._absent(table.names))
+        if kind == "jsonl":
+            kept = () if options.only_predictions or options.columns is not None else self._predictions.names
+            return OpenedText(stream, JsonLayout(expected.form, expected.features, expected.count, kept))
+        from engine.batch.formats.parquetreading import open_parquet  # noqa: PLC0415 - needs pyarrow
+
+        found = open_parquet(stream, expected, layout_of(self._model, expected.count).fields)
+        missing = self._absent(found.layout.names)
+        return replace(found.reading(self._carried(found.layout, name)), notes=missing)
+
+    def _absent(self, names: Collection[str]) -> Sequence[str]:
+        missing = self._expected.absent_from(names)
+        if not missing:
+            return ()
+        shown = ", ".join(missing[:MOST_SHOWN]) + (", …" if len(missing) > MOST_SHOWN else "")
+        return (f"there is no column for {shown}; the model's input allows that, and the values are missing",)
+
+    def _writer(self, layout: Layout, written: FormatName, name: str) -> Writer:
+        carried = self._carried(layout, name)
+        kept = layout.names if carried is None else carried
+        if not isinstance(layout, JsonLayout):
+            for one in self._predictions.names:
+                if one in kept:
+                    column = f'a column "{one}"'
+                    raise BatchError(f"{_head(layout, name)}: {taken(column)}")
+        elif written != "jsonl" and carried is None:
+            table = "CSV" if written == "csv" else "Parquet file"
+            raise BatchError(
+                f"{name}: the objects of JSON Lines may differ in their keys, and a {table} has one set of columns; "
+                "use --columns a,b or --only-predictions"
+            )
+        if written == "parquet":
+            from engine.batch.formats.parquetwriting import parquet_writer  # noqa: PLC0415 - needs pyarrow
+
+            return parquet_writer(self._predictions, layout, kept, self._model.input.document)
+        if written == "csv" and isinstance(layout, CsvLayout):
+            return CsvWriter(
+                self._predictions, layout.names, carried, layout.separator, layout.ending, mark=layout.mark
+            )
+        layout.require_text(kept, name)
+        if written == "csv":
+            return CsvWriter(self._predictions, carried=kept)
+        return JsonWriter(self._predictions, carried if isinstance(layout, JsonLayout) else kept, self._expected.form)
+
+    def _carried(self, layout: Layout, name: str) -> tuple[str, ...] | None:
+        """Name the columns to carry over, None for rows as they are; raise `BatchError` for one that is not there."""
+        if self._options.only_predictions:
+            return ()
+        columns = self._options.columns
+        if columns is None or isinstance(layout, JsonLayout):
+            return columns
+        for column in columns:
+            if column not in layout.names:
+                known = did_you_mean(column, layout.names, "the columns are")
+                raise BatchError(f'{_head(layout, name)}: --columns: there is no column "{column}" {known}')
+        return columns
+
+
+def _head(layout: Layout, name: str) -> str:
+    """Say where a file names its columns."""
+    return f"{name}:1" if layout.unit == "line" else name
+
+
+def _require_pyarrow(name: str) -> None:
+    """Raise `BatchError` without the package that reads and writes Parquet."""
+    if find_spec("pyarrow") is None:
+        raise BatchError(_LACKS_PARQUET.format(name))
