@@ -148,7 +148,7 @@ def obstacles(page: Page) -> list[tuple[str, str]]:
 
 def test_a_form_asks_the_model_and_shows_its_answer_large(visit: Callable[..., Page]) -> None:
     found = card(visit(), "/predict")
-    assert "5.9" == found.get_by_label("sepal_length").input_value()
+    assert "5.9" == found.get_by_label("sepal_length", exact=True).input_value()
     send(found)
     headline = found.locator("[role=status] .headline")
     expect(headline).to_have_text("virginica")
@@ -156,7 +156,7 @@ def test_a_form_asks_the_model_and_shows_its_answer_large(visit: Callable[..., P
     rows = found.locator(".bars tr")
     expect(rows).to_have_count(3)
     assert ["virginica", "versicolor", "setosa"] == found.locator(".bars th").all_text_contents()
-    widths = [bar.bounding_box()["width"] for bar in found.locator(".bar div").all()]
+    widths = [bar.bounding_box()["width"] for bar in found.locator(".track div").all()]
     assert widths == sorted(widths, reverse=True)
     assert widths[0] > 10 * widths[1]
     expect(found.locator("[data-outcome] .quiet")).to_have_text(re.compile(r"^200 OK · \d+ ms$"))
@@ -167,16 +167,16 @@ def test_a_form_asks_the_model_and_shows_its_answer_large(visit: Callable[..., P
 def test_violations_stand_beside_their_fields(visit: Callable[..., Page]) -> None:
     page = visit()
     found = card(page, "/predict")
-    found.get_by_label("sepal_length").fill("99")
+    found.get_by_label("sepal_length", exact=True).fill("99")
     found.get_by_label("petal_width").fill("")
     send(found)
-    faults = found.get_by_role("group", name="What is wrong")
+    faults = found.get_by_role("group", name="Errors")
     expect(faults).to_be_focused()
     told = ["sepal_length: 99 is greater than the maximum of 20", '"petal_width" is required']
     expect(faults.get_by_role("listitem")).to_have_text(told)
     expect(found.locator(".headline")).to_have_text("2 things to correct")
     expect(found.locator("[data-outcome] p + p")).to_have_text(re.compile(r"^422 Unprocessable Content · \d+ ms$"))
-    wide, missing = found.get_by_label("sepal_length"), found.get_by_label("petal_width")
+    wide, missing = found.get_by_label("sepal_length", exact=True), found.get_by_label("petal_width")
     expect(wide).to_have_attribute("aria-invalid", "true")
     expect(wide).to_have_accessible_description(re.compile("99 is greater than the maximum of 20"))
     expect(missing).to_have_accessible_description(re.compile('"petal_width" is required'))
@@ -195,7 +195,7 @@ def test_a_violation_of_no_field_stands_in_the_summary(visit: Callable[..., Page
     found.get_by_label("sure").select_option("true")
     found.get_by_label("big").fill("12345678901234567890")
     send(found)
-    faults = found.get_by_role("group", name="What is wrong")
+    faults = found.get_by_role("group", name="Errors")
     expect(faults).to_be_focused()
     expect(faults.get_by_role("link")).to_have_count(0)
     expect(faults.get_by_role("listitem")).to_have_count(1)
@@ -207,13 +207,13 @@ def test_what_cannot_be_sent_is_told_before(visit: Callable[..., Page]) -> None:
     page = visit()
     found = card(page, "/feedback")
     found.get_by_label("rest").fill("{no json}")
-    found.get_by_label("stars").fill("")
-    found.get_by_label("stars").press_sequentially("1e")
+    found.get_by_label("stars", exact=True).fill("")
+    found.get_by_label("stars", exact=True).press_sequentially("1e")
     send(found)
-    expect(found.get_by_role("group", name="What is wrong").get_by_role("listitem")).to_have_count(2)
+    expect(found.get_by_role("group", name="Errors").get_by_role("listitem")).to_have_count(2)
     expect(found.locator("[data-outcome]")).to_have_text("2 things to correctNothing was sent")
     expect(found.get_by_label("rest")).to_have_accessible_description(re.compile("This is not JSON"))
-    expect(found.get_by_label("stars")).to_have_accessible_description(re.compile("This is not a number"))
+    expect(found.get_by_label("stars", exact=True)).to_have_accessible_description(re.compile("This is not a number"))
     hello = card(page, "/hello/{name}")
     hello.get_by_label("name").fill("")
     send(hello)
@@ -269,7 +269,7 @@ def test_the_python_snippet_runs(visit: Callable[..., Page]) -> None:
 def test_the_commands_follow_what_is_typed_and_can_be_copied(visit: Callable[..., Page]) -> None:
     page = visit(permissions=["clipboard-read", "clipboard-write"])
     found = card(page, "/predict")
-    found.get_by_label("sepal_length").fill("4.25")
+    found.get_by_label("sepal_length", exact=True).fill("4.25")
     found.get_by_role("button", name="Copy the curl command").click()
     expect(found.get_by_role("status").filter(has_text="Copied")).to_have_count(1)
     copied = page.evaluate("navigator.clipboard.readText()")
@@ -313,7 +313,7 @@ def test_null_goes_into_a_link_as_an_empty_value(visit: Callable[..., Page]) -> 
 
 def test_a_body_can_be_written_as_json(visit: Callable[..., Page]) -> None:
     found = card(visit(), "/predict")
-    found.get_by_label("Write the body as JSON").check()
+    found.get_by_label("Edit as JSON").check()
     written = found.get_by_role("textbox", name="Body")
     body = json.loads(written.input_value())
     assert 5.9 == body["sepal_length"]
@@ -324,9 +324,9 @@ def test_a_body_can_be_written_as_json(visit: Callable[..., Page]) -> None:
     written.fill(json.dumps({"instances": [body, {}]}))
     send(found)
     expect(found.locator(".headline")).to_have_text("4 things to correct")
-    faults = found.get_by_role("group", name="What is wrong").get_by_role("listitem")
+    faults = found.get_by_role("group", name="Errors").get_by_role("listitem")
     expect(faults.first).to_have_text('#/instances/1: "sepal_length" is required')
-    expect(written).to_have_accessible_description(re.compile(r"What to correct is listed below\.$"))
+    expect(written).to_have_accessible_description(re.compile(r"The errors are listed beside this field\.$"))
     written.fill(json.dumps({"instances": [{}] * 30}))
     send(found)
     expect(found.locator(".headline")).to_have_text("120 things to correct")
@@ -336,7 +336,7 @@ def test_a_body_can_be_written_as_json(visit: Callable[..., Page]) -> None:
 def test_a_body_that_somebody_wrote_stays_until_the_fields_change(visit: Callable[..., Page]) -> None:
     found = card(visit(), "/both")
     found.get_by_label("Method").select_option("POST")
-    as_json, written = found.get_by_label("Write the body as JSON"), found.get_by_role("textbox", name="Body")
+    as_json, written = found.get_by_label("Edit as JSON"), found.get_by_role("textbox", name="Body")
     link = found.get_by_role("link", name="Link to this prediction")
     as_json.check()
     expect(link).to_be_hidden()
@@ -360,17 +360,17 @@ def test_an_answer_says_when_it_is_not_for_what_the_fields_say_now(visit: Callab
     expect(said).to_be_empty()
     width.fill("3.5")
     expect(width).not_to_have_attribute("aria-invalid", "true")
-    expect(width).to_have_accessible_description("number")
-    expect(found.get_by_role("status").filter(has_text="For the values before")).to_have_count(1)
+    expect(width).to_have_accessible_description("")
+    expect(found.get_by_role("status").filter(has_text="Result for the previous values")).to_have_count(1)
     send(found)
     expect(found.locator(".headline")).to_have_text("virginica")
     expect(said).to_be_empty()
-    found.get_by_label("Write the body as JSON").check()
+    found.get_by_label("Edit as JSON").check()
     expect(said).to_be_empty()
     written = found.get_by_role("textbox", name="Body")
     before = written.input_value()
     written.fill(before.replace("3.5", "2.5"))
-    expect(said).to_have_text("For the values before")
+    expect(said).to_have_text("Result for the previous values")
     assert found.locator(".headline").evaluate("e => getComputedStyle(e).color") == said.evaluate(
         "e => getComputedStyle(e).color"
     )
@@ -401,7 +401,7 @@ def test_what_is_nearly_certain_is_not_shown_as_certain(visit: Callable[..., Pag
     rows = {row.locator("th").inner_text(): row for row in found.locator(".bars tr").all()}
     told = {"d": ("100.0 %", 1), "a": (">99.9 %", 1), "e": ("50.0 %", 1), "b": ("<0.1 %", 1), "c": ("0.0 %", 0)}
     assert told == {
-        name: (row.locator("td").last.inner_text(), row.locator(".bar div").count()) for name, row in rows.items()
+        name: (row.locator("td").last.inner_text(), row.locator(".track div").count()) for name, row in rows.items()
     }
 
 
@@ -418,7 +418,7 @@ def test_several_outputs_of_a_model_are_listed(visit: Callable[..., Page]) -> No
 def test_long_code_scrolls_by_keyboard_too(visit: Callable[..., Page]) -> None:
     page = visit(viewport={"width": 390, "height": 740})
     found = card(page, "/predict")
-    found.get_by_label("Write the body as JSON").check()
+    found.get_by_label("Edit as JSON").check()
     written = found.get_by_role("textbox", name="Body")
     written.fill(json.dumps({"instances": [json.loads(written.input_value())] * 30}, indent=2))
     code = found.get_by_role("group", name="curl command")
@@ -493,10 +493,10 @@ def test_every_endpoint_can_be_asked(path: str, expected: str, visit: Callable[.
 @pytest.mark.parametrize(
     ("status", "told"),
     [
-        (401, "Give a key"),
-        (403, "is not let in"),
-        (429, "Ask again in 7 s."),
-        (503, "Ask again in 7 s."),
+        (401, "Enter a key"),
+        (403, "may not be used"),
+        (429, "Retry in 7 s."),
+        (503, "Retry in 7 s."),
         (500, "Request id: 4f"),
     ],
 )
@@ -580,23 +580,23 @@ def test_everything_can_be_done_by_keyboard(visit: Callable[..., Page]) -> None:
     first = card(page, "/predict")
     for _ in range(3):
         keys.press("Tab")
-        if first.get_by_label("sepal_length").evaluate("e => e === document.activeElement"):
+        if first.get_by_label("sepal_length", exact=True).evaluate("e => e === document.activeElement"):
             break
-    expect(first.get_by_label("sepal_length")).to_be_focused()
-    outline = first.get_by_label("sepal_length").evaluate("e => getComputedStyle(e).outline")
+    expect(first.get_by_label("sepal_length", exact=True)).to_be_focused()
+    outline = first.get_by_label("sepal_length", exact=True).evaluate("e => getComputedStyle(e).outline")
     assert "3px" in outline
     keys.press("Control+a")
     keys.type("99")
     keys.press("Enter")
-    expect(first.get_by_role("group", name="What is wrong")).to_be_focused()
+    expect(first.get_by_role("group", name="Errors")).to_be_focused()
     keys.press("Tab")
     keys.press("Enter")
-    expect(first.get_by_label("sepal_length")).to_be_focused()
+    expect(first.get_by_label("sepal_length", exact=True)).to_be_focused()
     keys.press("Control+a")
     keys.type("5.9")
     keys.press("Enter")
     expect(first.locator(".headline")).to_have_text("virginica")
-    expect(first.get_by_label("sepal_length")).to_be_focused()
+    expect(first.get_by_label("sepal_length", exact=True)).to_be_focused()
 
 
 @pytest.mark.parametrize("width", [320, 360, 768])
@@ -604,9 +604,9 @@ def test_nothing_is_wider_than_a_phone(width: int, visit: Callable[..., Page]) -
     page = visit(viewport={"width": width, "height": 740}, is_mobile=True, has_touch=True)
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     found = card(page, "/predict")
-    found.get_by_label("sepal_length").fill("99")
+    found.get_by_label("sepal_length", exact=True).fill("99")
     send(found)
-    expect(found.get_by_role("group", name="What is wrong")).to_be_focused()
+    expect(found.get_by_role("group", name="Errors")).to_be_focused()
     assert width == page.evaluate("document.documentElement.scrollWidth")
     for button in page.get_by_role("button", name="Send").all():
         assert button.bounding_box()["height"] >= 44
@@ -620,13 +620,13 @@ def test_nothing_stands_in_anybodys_way(scheme: str, visit: Callable[..., Page])
     send(card(page, "/both"))
     expect(card(page, "/both").locator(".bars tr")).to_have_count(3)
     found = card(page, "/predict")
-    found.get_by_label("sepal_length").fill("99")
+    found.get_by_label("sepal_length", exact=True).fill("99")
     send(found)
-    expect(found.get_by_role("group", name="What is wrong")).to_be_focused()
+    expect(found.get_by_role("group", name="Errors")).to_be_focused()
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     assert [] == obstacles(page)
-    found.get_by_label("sepal_length").fill("98")
-    card(page, "/both").get_by_label("sepal_length").fill("4")
+    found.get_by_label("sepal_length", exact=True).fill("98")
+    card(page, "/both").get_by_label("sepal_length", exact=True).fill("4")
     expect(page.locator(".stale")).to_have_count(2)
     assert [] == obstacles(page)
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -636,7 +636,7 @@ def test_nothing_stands_in_anybodys_way(scheme: str, visit: Callable[..., Page])
 def test_bars_keep_still_where_motion_is_not_wanted(visit: Callable[..., Page]) -> None:
     found = card(visit(reduced_motion="reduce"), "/predict")
     send(found)
-    assert "none" in found.locator(".bar div").first.evaluate("e => getComputedStyle(e).transition")
+    assert "none" in found.locator(".track div").first.evaluate("e => getComputedStyle(e).transition")
 
 
 def test_without_a_script_nothing_pretends_to_work(visit: Callable[..., Page]) -> None:
@@ -649,7 +649,7 @@ def test_without_a_script_nothing_pretends_to_work(visit: Callable[..., Page]) -
     assert all(text.startswith("Send to /") for text in shown)
     assert 'curl "$SERVICE"/predict' in page.locator("[data-curl]").first.inner_text()
     expect(page.locator("#post-predict input").first).to_be_disabled()
-    expect(page.locator("#post-predict")).to_contain_text("number, from 0 to 20")
+    expect(page.locator("#post-predict")).to_contain_text("from 0 to 20")
 
 
 def test_a_model_is_asked_without_a_script(visit: Callable[..., Page]) -> None:

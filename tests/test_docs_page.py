@@ -72,8 +72,8 @@ def test_the_page_lists_every_route_with_its_methods(app_of: AppOf) -> None:
     expected = ["/p", "/users/{id}", "/docs", "/openapi.json", "/livez", "/readyz", "/-/status"]
     shown = [card["data-path"] for card in page.all("article")]
     assert expected == [path for path in shown if path in expected]
-    assert "Predict with the model iris" in page.text
-    assert "The input violates its schema; `errors` has every violation." in page.text
+    assert "The species of an iris, from four measurements in cm." in page.text
+    assert "The input violates its schema; errors has every violation." in page.text
 
 
 def test_the_fields_of_a_model_are_filled_in_from_its_first_example(app_of: AppOf) -> None:

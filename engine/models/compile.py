@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from importlib.metadata import version
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from engine.errors import Diagnostic, SpecError
@@ -22,7 +23,7 @@ from engine.models.predictor import Predictor
 from engine.models.prepared import Opened, Prepared, take_cached, whole_key
 from engine.models.program import dump
 from engine.models.reach import largest_number
-from engine.models.reference import require_reference
+from engine.models.reference import allowed_instances, require_reference
 from engine.models.report import Report
 from engine.models.restoring import restore, restore_models
 from engine.models.results import result_form
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from engine.models.trying import Tried
 
 Progress = Callable[[str], None]
+
+MAX_SHOWN = 5  # rows of a reference that the docs page may show
 
 
 def compile_models(
@@ -133,6 +136,7 @@ def prepare_anew(
         "compiler": find_compiler() is not None,
         "modules": hash_modules(modules),
         "result": form and asdict(form),
+        "rows": list(islice(allowed_instances(model), MAX_SHOWN)) if model.show_reference else [],
     }
     if entry.programs:  # others may be anybody's code, or slow, and are not called without need
         facts["largest"] = largest_number(predictor.columns, predictor.runtime)

@@ -45,7 +45,8 @@ class Facts:
     `largest` is the largest number that is taken in a column, None where that is not known; `trained_with` is the
     version of scikit-learn that saved the model; `report` is how its runtime was chosen, `warnings` are what people
     should know of the model, and `note` says why what was compiled before is not used. `threshold` is that of the
-    spec, by the positive class's key.
+    spec, by the positive class's key. `loaded` is when the model was read, in seconds since 1970, and `rows` are the
+    first of its reference, if these may be shown.
     """
 
     name: str
@@ -67,6 +68,8 @@ class Facts:
     warnings: tuple[Diagnostic, ...] = ()
     dtypes: Mapping[str, str] = field(default_factory=dict)
     threshold: Mapping[str, float] = field(default_factory=dict)
+    loaded: float = 0.0
+    rows: tuple[Any, ...] = ()
 
     @property
     def hash(self) -> str:

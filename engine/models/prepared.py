@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,7 +22,8 @@ class Prepared:
     """All that a predictor is made of; of one name, two with the same `key` are the same.
 
     `file` is the model's own, and `modules` the files beside models.yaml that it needs; once compiled, neither is
-    needed any more, unless scikit-learn computes batches. `note` says why what was compiled before is not used.
+    needed any more, unless scikit-learn computes batches. `note` says why what was compiled before is not used, and
+    `loaded` when this was made, in seconds since 1970.
     """
 
     key: str
@@ -30,6 +32,7 @@ class Prepared:
     sha256: str
     modules: Mapping[str, bytes] = field(default_factory=dict)
     note: str = ""
+    loaded: float = field(default_factory=time.time, compare=False)
 
     def without_file(self) -> Prepared:
         """Leave the files out where nobody needs them."""

@@ -62,6 +62,8 @@ def restore(model: Model, prepared: Prepared, opened: Opened, *, is_shared: bool
         classes=wording.classes,
         keys=wording.keys,
         threshold=named_threshold(model, wording),
+        loaded=prepared.loaded,
+        rows=tuple(facts.get("rows", ())),
         result=_form(facts.get("result")),
         largest=facts.get("largest"),
         trained_with=facts["trained_with"],

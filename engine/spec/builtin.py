@@ -26,12 +26,15 @@ _OPEN: tuple[BuiltIn, ...] = ("live", "ready", "status")
 _HERE = ("127.0.0.1", "::1")
 # What stands below the docs' own path, wherever that is.
 DOCS_FILES = (
+    "answer.js",
     "docs.css",
     "docs.js",
     "document.json",
     "reference",
     "reference.css",
     "reference.js",
+    "request.js",
+    "rows.js",
     "swagger-ui-bundle.js",
     "swagger-ui.css",
 )

@@ -14,7 +14,15 @@ from engine.spec.records import Batch, Example, Model, Output, Pin, Schema, Thre
 from engine.spec.schemas import check_schema
 from engine.validation import show
 
-_CHOICES = ("description", "response_method", "rows", "runtime", "timeout", "allow_version_mismatch")
+_CHOICES = (
+    "description",
+    "show_reference",
+    "response_method",
+    "rows",
+    "runtime",
+    "timeout",
+    "allow_version_mismatch",
+)
 
 
 def check_models(root: Node, folder: Path, *, formats: bool = True) -> Iterator[Diagnostic]:
@@ -25,6 +33,9 @@ def check_models(root: Node, folder: Path, *, formats: bool = True) -> Iterator[
         yield from _check_features(model)
         yield from check_dtypes(model)
         yield from _check_threshold(model)
+        if model["show_reference"].plain and "reference" not in model:
+            message = 'show_reference has nothing to show: name a CSV of instances, as in "reference: rows.csv"'
+            yield model.key("show_reference").error(message)
         if "trusted" in model and model["file"].text and not model["file"].text.endswith(".skops"):
             message = "trusted has no effect here: it lists what a .skops file may contain"
             yield model.key("trusted").error(message, "warning")

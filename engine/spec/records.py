@@ -259,6 +259,7 @@ class Model(Record):
     examples: tuple[Example, ...] = ()
     response_method: ResponseMethod = "predict"
     reference: Path | None = None
+    show_reference: bool = False
     batch: Batch
     runtime: Literal["auto", "sklearn", "numpy", "onnx", "native"] = "auto"
     timeout: float = 30.0

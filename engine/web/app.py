@@ -34,6 +34,7 @@ from engine.web.guarding import guard_requests
 from engine.web.identity import name_requests
 from engine.web.redirects import redirect_relatively
 from engine.web.routing import FiniteFloatConverter, ReadableIntegerConverter, WholePathConverter
+from engine.web.signpost import Signpost
 
 # By another name than its address, a page of the web could ask that has that name lead here (DNS rebinding).
 _PLAIN_HOST = re.compile(
@@ -117,7 +118,8 @@ def build_app(spec: Spec, predictors: Mapping[str, Predictor] | None = None, pro
     readers = {str(number) for number, mount in enumerate(mounted) if mount.route.reads_body}
     hold_to_limits(app, limits, spec.service.limits, readers)
     redirect_relatively(app)
-    answer_errors(app, prefer_html=spec.service.errors == "html")
+    signpost = Signpost(spec.service, zip(mounted, app.guards.routes, strict=True))
+    answer_errors(app, signpost, prefer_html=spec.service.errors == "html")
     return app
 
 

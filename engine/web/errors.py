@@ -17,16 +17,17 @@ from engine.endpoints.problems import title
 from engine.errors import printable
 from engine.validation import clip
 from engine.web.identity import request_id
+from engine.web.signpost import Signpost
 
 MAX_ACCEPT = 1000  # characters of an Accept header that are read; browsers send about 150
 
 logger = logging.getLogger("engine")
 
 
-def answer_errors(app: flask.Flask, *, prefer_html: bool) -> None:
+def answer_errors(app: flask.Flask, signpost: Signpost, *, prefer_html: bool) -> None:
     """Have the app answer each of its errors in the form that the client wants.
 
-    `prefer_html` decides for a client that accepts anything.
+    `prefer_html` decides for a client that accepts anything, and `signpost` leads to the docs page.
     """
 
     def on_http_exception(error: HTTPException) -> flask.Response | HTTPException:
@@ -35,9 +36,9 @@ def answer_errors(app: flask.Flask, *, prefer_html: bool) -> None:
         if isinstance(error, MethodNotAllowed):
             error.valid_methods = sorted(error.valid_methods or ())
         if _wants_html(flask.request, prefer_html=prefer_html):
-            return error
+            return _led(error, signpost)
         allow = (("Allow", _allowed(error)),) if isinstance(error, MethodNotAllowed) else ()
-        return _send(Problem(error.code, _detail(error), headers=allow))
+        return _send(Problem(error.code, _detail(error, signpost), headers=allow))
 
     def on_problem(problem: Problem) -> flask.Response:
         if _wants_html(flask.request, prefer_html=prefer_html):
@@ -71,10 +72,21 @@ def _wants_html(request: flask.Request, *, prefer_html: bool) -> bool:
     return as_html > as_json or (as_html == as_json and prefer_html)
 
 
-def _detail(error: HTTPException) -> str:
+def _led(error: HTTPException, signpost: Signpost) -> flask.Response | HTTPException:
+    """Add the way to the docs page to Flask's own page, for a browser; others get that as it is."""
+    request = flask.request
+    is_lost = error.code in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
+    if not is_lost or "text/html" not in request.headers.get("Accept", "")[:MAX_ACCEPT]:
+        return error
+    page = signpost.mark(error.get_body(request.environ), request)
+    return flask.Response(page, error.code, error.get_headers(request.environ))
+
+
+def _detail(error: HTTPException, signpost: Signpost) -> str:
     request = flask.request
     if error.code == HTTPStatus.NOT_FOUND:
-        return f"no route matches {clip(request.path, 200)}"
+        docs = signpost.path(request) if request.path == "/" else ""
+        return f"no route matches {clip(request.path, 200)}" + (f"; the endpoints are listed at {docs}" if docs else "")
     if isinstance(error, MethodNotAllowed):
         return f"{request.method} is not allowed; allowed: {_allowed(error)}"
     return error.description or title(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)

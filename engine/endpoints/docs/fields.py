@@ -18,6 +18,8 @@ Kind = Literal["number", "choice", "text", "json"]
 ABSENT: Any = object()
 MAX_FIELDS = 100
 MAX_CHOICES = 200
+MAX_SPAN = 1e12  # between the bounds of a slider
+STEPS = 100  # that a slider has at least
 
 _NIL_UUID = "00000000-0000-0000-0000-000000000000"
 _ATTRIBUTES = {"minimum": "min", "maximum": "max", "multipleOf": "step", "maxLength": "maxlength"}
@@ -29,7 +31,7 @@ class Field:
 
     Its value goes into the path, is a member of the body's object, an item of its array, or all of it. `value` is
     what is filled in at first, `pointer` what an error calls it. Where it can be an empty text (`is_text`), a query
-    string cannot say null.
+    string cannot say null. `slider` are the attributes of one beside it, which a number between bounds has.
     """
 
     role: Literal["path", "member", "item", "whole"]
@@ -38,12 +40,19 @@ class Field:
     kind: Kind = "json"
     label: str = ""
     about: str = ""
+    limits: str = ""
     required: bool = True
     nullable: bool = False
     is_text: bool = False
     value: Any = ABSENT
     choices: tuple[Any, ...] = ()
     attributes: Mapping[str, str] = field(default_factory=dict)
+    slider: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def texts(self) -> str:
+        """What a script puts into the field to fill it in so; the JSON of a choice."""
+        return (self.json or "") if self.kind == "choice" else self.text
 
     @property
     def empty(self) -> str | None:
@@ -150,16 +159,20 @@ def _shown(bare: Field, part: Any, document: Any) -> Field:
     if not choices and types - {"null"} == {"boolean"}:
         choices = [True, False, *([None] if "null" in types else ())]
     kind = _kind(types - {"null"}, choices)
-    limits = limits_of(schema, types, kind)
+    is_nullable = "null" in types
+    is_typed = kind in ("number", "text")
+    attributes = _attributes(schema, types) if is_typed else {}
     return replace(
         bare,
         kind=kind,
         label=str(schema.get("title", "")),
-        about=" · ".join(filter(None, (str(schema.get("description", "")), limits))),
-        nullable="null" in types,
+        about=str(schema.get("description", "")),
+        limits=limits_of(schema, types, kind),
+        nullable=is_nullable,
         is_text="string" in types and not schema.get("minLength") and ("" in choices or not choices),
         choices=tuple(choices) if kind == "choice" else (),
-        attributes=_attributes(schema, types) if kind in ("number", "text") else {},
+        attributes=attributes | ({"placeholder": "null"} if is_typed and is_nullable and bare.required else {}),
+        slider=_slider(schema, attributes) if kind == "number" else {},
     )
 
 
@@ -183,6 +196,17 @@ def _attributes(schema: Mapping[str, Any], types: frozenset[str]) -> dict[str, s
     return {"step": "1" if whole else "any", **found} if "number" in types else found
 
 
+def _slider(schema: Mapping[str, Any], attributes: Mapping[str, str]) -> dict[str, str]:
+    """Give the attributes of a slider between a number's bounds; none without both, or if they are far apart."""
+    if not attributes.keys() >= {"min", "max"}:
+        return {}
+    low, high = float(attributes["min"]), float(attributes["max"])
+    if not 0 < high - low < MAX_SPAN:
+        return {}
+    step = schema.get("multipleOf", 1 if is_whole(schema) else 10.0 ** math.floor(math.log10((high - low) / STEPS)))
+    return {"min": attributes["min"], "max": attributes["max"], "step": dump(step)}
+
+
 def is_whole(schema: Mapping[str, Any]) -> bool:
     """Tell whether a schema's numbers are integers."""
     named = schema.get("type", ())
@@ -193,7 +217,7 @@ def limits_of(schema: Mapping[str, Any], types: frozenset[str], kind: Kind) -> s
     """Say what a schema allows, in a few words."""
     words = []
     if kind == "number":
-        words.append("whole number" if is_whole(schema) else "number")
+        words += ["whole number"] * is_whole(schema)
     elif kind == "json":
         words.append("JSON: " + ", ".join(sorted(types)) if types != JSON_TYPES else "JSON")
     if "minimum" in schema and "maximum" in schema:
@@ -203,8 +227,6 @@ def limits_of(schema: Mapping[str, Any], types: frozenset[str], kind: Kind) -> s
     words += [say.format(dump(schema[key])) for key, say in _LIMITS.items() if key in schema]
     if "pattern" in schema:
         words.append(f"pattern {schema['pattern']}")
-    if "null" in types and kind not in ("choice", "json"):
-        words.append("or null")
     return ", ".join(words)
 
 

@@ -1,0 +1,101 @@
+"""What the docs page says of a model beside its form: what it is, where it comes from, and how it was proven.
+
+No value of a reference is here, since it may be personal data.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from engine.errors import plural
+from engine.models import Facts, Report, key_of
+from engine.spec import Model
+
+MAX_NAMED = 30
+
+_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_CLASS = re.compile(r"[A-Za-z_]\w*")
+_COMPUTES = {
+    "native": "Trees compiled to C",
+    "numpy": "NumPy arrays",
+    "onnx": "ONNX Runtime",
+    "sklearn": "scikit-learn",
+}
+_MANY = 10  # from here on, a factor has no fraction
+_KIB = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line about a model: what it is about, what is so, and the technical name of it, if there is one."""
+
+    name: str
+    text: str
+    code: str = ""
+
+
+def facts_about(model: Model, facts: Facts) -> Iterator[Fact]:
+    """Say of a model what whoever calls it wants to know."""
+    yield Fact("Estimator", in_words(facts.estimator), facts.estimator)
+    yield Fact("File", _path(model), f"{_size(facts.bytes)} · sha256 {facts.hash}")
+    if model.file.suffix.lower() != ".onnx":
+        yield Fact("Library", f"scikit-learn {facts.trained_with}")
+    yield Fact("Features", _features(facts))
+    if facts.classes is not None:
+        yield Fact("Classes", _few(facts.keys or tuple(map(key_of, facts.classes))))
+    for positive, bar in facts.threshold.items():
+        yield Fact("Threshold", f"{bar} for {positive}")
+    yield Fact("Runtime", runtime_in_words(facts.report))
+    if facts.loaded:
+        yield Fact("Loaded", f"{datetime.fromtimestamp(facts.loaded, UTC):%Y-%m-%d %H:%M:%S} UTC")
+
+
+def in_words(estimator: str) -> str:
+    """Write the name of an estimator's class, with those of its parts, as people say it."""
+    said = _CLASS.sub(lambda found: " ".join(map(_word, _WORD.split(found[0]))), estimator.replace("(", ": "))
+    said = said.replace(")", "")
+    return said[:1].upper() + said[1:]
+
+
+def _word(word: str) -> str:
+    """Write a part of a name in small letters, but for abbreviations."""
+    return word if len(word) > 1 and word.isupper() else word.lower()
+
+
+def runtime_in_words(report: Report) -> str:
+    """Say what computes a model, on how many rows that was proven, and how much faster it is."""
+    name = _COMPUTES[report.runtime]
+    if report.instead or report.runtime == "sklearn" or report.verdict == "not proven":
+        return name
+    proof = "exact" if report.verdict == "exact" else "within tolerance"
+    faster = report.speed_up_one
+    times = f"{faster:,.0f}" if faster >= _MANY else f"{faster:.1f}"
+    return f"{name}, {proof} on {plural(report.rows, 'row')}, {times} times faster than scikit-learn"
+
+
+def _features(facts: Facts) -> str:
+    if facts.features is None:
+        return "a text"
+    return plural(facts.features, "number") if isinstance(facts.features, int) else _few(facts.features)
+
+
+def _few(names: tuple[str, ...]) -> str:
+    rest = f" and {len(names) - MAX_NAMED:,} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + rest
+
+
+def _path(model: Model) -> str:
+    """Name the file as models.yaml does, where it is in the folder of that."""
+    inside = model.file.is_relative_to(model.folder)
+    return str(model.file.relative_to(model.folder)) if inside else str(model.file)
+
+
+def _size(count: int) -> str:
+    for unit in ("bytes", "KiB", "MiB"):
+        if count < _KIB:
+            return f"{count:,.0f} {unit}" if unit == "bytes" or count >= _MANY else f"{count:.1f} {unit}"
+        count /= _KIB  # type: ignore[assignment]
+    return f"{count:.1f} GiB"

@@ -1,0 +1,80 @@
+"""What a route answers, before anything is sent: a fixed answer itself, or the form of a model's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from engine.endpoints.answers import prediction_schema
+from engine.endpoints.fixed import FileEndpoint, FixedEndpoint, build_fixed, content_type
+from engine.endpoints.messages import encode_any_json
+from engine.endpoints.problems import title
+from engine.models import Facts
+from engine.spec import Model, Route
+
+MAX_BYTES = 4000
+MAX_CHOICES = 12
+_TEXTUAL = ("text/", "application/json", "application/yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """An answer as the page shows it: its status and media type, and its body or the form of that."""
+
+    status: str
+    media_type: str
+    body: str
+
+
+def preview_of(route: Route, model: Model | None, facts: Facts | None) -> Preview | None:
+    """Show what a route answers, if that is known; None for what the engine adds."""
+    if model is not None and facts is not None:
+        return Preview("200 OK", "application/json", form_of(prediction_schema(model, facts)))
+    declared = route.response
+    if declared is None:
+        return None
+    kind, body = content_type(declared), ""
+    endpoint = build_fixed(_unchecked(route), declared)
+    if isinstance(endpoint, FixedEndpoint | FileEndpoint):
+        body = _as_text(endpoint.response.body, kind)
+    elif declared.kind != "empty":
+        body = declared.content if isinstance(declared.content, str) else encode_any_json(declared.content).decode()
+    return Preview(f"{declared.status} {title(declared.status)}", kind.partition(";")[0], body.rstrip("\n"))
+
+
+def _unchecked(route: Route) -> Route:
+    """Leave a route's input out, which is checked before the answer is given."""
+    return replace(route, input=None)
+
+
+def _as_text(body: bytes, kind: str) -> str:
+    if not body:
+        return ""
+    if not kind.startswith(_TEXTUAL) or len(body) > MAX_BYTES:
+        return f"({len(body):,} bytes)"
+    return body.decode("utf-8", "replace")
+
+
+def form_of(schema: Any, indent: str = "") -> str:
+    """Write the form of what a schema describes, as TypeScript would: `{"result": [integer, …]}`."""
+    if not isinstance(schema, Mapping):
+        return "any value"
+    if "enum" in schema:
+        rest = " | …" if len(schema["enum"]) > MAX_CHOICES else ""
+        return " | ".join(json.dumps(one, ensure_ascii=False) for one in schema["enum"][:MAX_CHOICES]) + rest
+    if "properties" in schema:
+        inner = indent + "  "
+        members = list(schema["properties"].items())
+        more = [f"{inner}…"] if len(members) > MAX_CHOICES else []
+        lines = [
+            f"{inner}{json.dumps(name, ensure_ascii=False)}: {form_of(part, inner)}"
+            for name, part in members[:MAX_CHOICES]
+        ]
+        return "{\n" + ",\n".join([*lines, *more]) + f"\n{indent}}}"
+    if schema.get("type") == "array":
+        item = form_of(schema.get("items"), indent)
+        count = schema.get("maxItems")
+        return f"[{item}, …{f' ({count} items)' if count else ''}]"
+    return str(schema.get("type", "any value"))
