@@ -57,7 +57,7 @@ class Watcher:
 
 
 def costs() -> list[tuple[str, float]]:
-    """Measure what each kind costs, in microseconds a request; the first is a request with its numbers and no more."""
+    """Measure what each kind costs, in microseconds per request; the first is a request with only its metrics."""
     key = secrets.token_hex(24)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -80,7 +80,7 @@ def costs() -> list[tuple[str, float]]:
                 {"origin": "https://app.example.com"},
             ),
             "a rate, counted in memory": (front("rate_limit: 900000000/day"), {}),
-            "a request id that a client sends": (front(), {"x-request-id": "3f2a9c1e-check"}),
+            "a request id sent by the client": (front(), {"x-request-id": "3f2a9c1e-check"}),
             "a line of the log, as text": (front(log=RequestLog()), {}),
             "a line of the log, as JSON": (front(log=RequestLog()), {}),
         }
@@ -90,12 +90,12 @@ def costs() -> list[tuple[str, float]]:
                 with logging_to_nowhere(JsonFormatter() if "JSON" in kind else TextFormatter(coloured=False)):
                     best[kind] = min(best[kind], timed(served, [*HEADERS, *headers.items()]))
     first, *others = best
-    counting = ("of that: its numbers", counted())
+    counting = ("of that: its metrics", counted())
     return [(first, best[first]), counting, *((kind, best[kind] - best[first]) for kind in others)]
 
 
 def timed(front: Front, headers: list[tuple[str, str]]) -> float:
-    """Give the microseconds that a request takes."""
+    """Return the microseconds per request."""
     watchers = [Watcher(headers) for _ in range(REQUESTS)]
     begin = perf_counter()
     for watcher in watchers:
@@ -104,7 +104,7 @@ def timed(front: Front, headers: list[tuple[str, str]]) -> float:
 
 
 def counted() -> float:
-    """Give the microseconds that the numbers of a request take: two looks at the clock, and its part of a histogram."""
+    """Return the microseconds that a request's metrics take: two looks at the clock, and its part of a histogram."""
     count: Callable[[float], None] = Meter().requests("/hello", "GET", 200).add
     best = float("inf")
     for _ in range(ROUNDS):

@@ -99,19 +99,19 @@ def page(found: dict[str, Contestant], arguments: argparse.Namespace, against: l
         "# Benchmarks",
         "",
         "Written by `make bench`: every contestant in turn on the same machine, "
-        f"{arguments.rounds} rounds of {arguments.seconds} seconds each, the median round shown.",
+        f"{arguments.rounds} rounds of {arguments.seconds} seconds each. The median round is shown.",
         "",
         f"{platform.machine()}, {cores} cores, Linux, Python {platform.python_version()}; "
         + ", ".join(f"{library} {version(library)}" for library in libraries)
-        + ". Load by wrk on the same cores. All servers have 2 workers.",
+        + ". wrk makes the load on the same cores. All servers have 2 workers.",
         "",
-        "The *limit* is a WSGI callable written by hand for these two routes alone (orjson, jsonschema-rs, "
-        "onnxruntime; no framework, no routing, no limits, no errors), under the same Granian settings.",
+        "The *limit* is a WSGI callable written by hand for only these two routes (orjson, jsonschema-rs, "
+        "onnxruntime; no framework, no routing, no limits, no errors), with the same Granian settings.",
         "",
     ]
     for key, workload in WORKLOADS.items():
         lines += [f"## {workload.name[0].upper()}{workload.name[1:]}", ""]
-        lines += ["| contestant | requests/s | p50 ms | p99 ms | against the limit | failures |"]
+        lines += ["| contestant | requests/s | p50 ms | p99 ms | relative to the limit | failures |"]
         lines += ["|---|---:|---:|---:|---:|---:|"]
         limit = found["limit"].results[key].rate
         for contestant in found.values():
@@ -133,21 +133,21 @@ def page(found: dict[str, Contestant], arguments: argparse.Namespace, against: l
     lines += ["", "## Ratios", ""]
     lines += [
         f"The first {len(against)} were measured side by side: both servers run, and get {PAIRS} bursts of {SECONDS} "
-        "seconds each in turn; the median of the pairs is shown (`python benchmarks/duels.py`). The tables above were "
-        "measured minutes apart, on a machine that others use too.",
+        "seconds each, in turn; the median of the pairs is shown (`python benchmarks/duels.py`). The tables above were "
+        "measured minutes apart, on a shared machine.",
         "",
     ]
-    lines += ["| ratio | measured | bar | held |", "|---|---:|---|---|"]
+    lines += ["| ratio | measured | target | met |", "|---|---:|---|---|"]
     held = against + ratios(found) + (peer_ratios(found) if arguments.peers else [])
     lines += [f"| {name} | {value:.2f} | {bar} | {holds(value, bar)} |" for name, value, bar in held]
     lines += [
         "",
-        "## What numbers, guards and logs cost",
+        "## The cost of metrics, guards and logs",
         "",
         "The engine's own Python between the HTTP server and the answer, timed without a network "
-        "(`python benchmarks/costs.py`). All servers above that are the engine's count their requests.",
+        "(`python benchmarks/costs.py`). In the tables above, the engine always counts its requests.",
         "",
-        "| what | µs a request |",
+        "| work | µs per request |",
         "|---|---:|",
         *(f"| {kind} | {microseconds:.2f} |" for kind, microseconds in costs()),
     ]
