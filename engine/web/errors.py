@@ -74,7 +74,7 @@ def _wants_html(request: flask.Request, *, prefer_html: bool) -> bool:
 def _detail(error: HTTPException) -> str:
     request = flask.request
     if error.code == HTTPStatus.NOT_FOUND:
-        return f"no route matches {clip(request.path, 200)}"
+        return f"no route matches {clip(request.root_path + request.path, 200)}"
     if isinstance(error, MethodNotAllowed):
         return f"{request.method} is not answered here; {_allowed(error)} are"
     return error.description or title(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
