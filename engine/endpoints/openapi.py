@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from engine.endpoints.answers import description_of, example_of, fixed_answers, prediction_schema
 from engine.endpoints.components import Components, bounded, pascal
@@ -108,7 +109,9 @@ class _Describer:
         return {
             "openapi": VERSION,
             "info": {**info, "description": service.description} if service.description else info,
-            "servers": [{"url": _root(path), "description": "Where this document comes from."}],
+            "servers": [
+                {"url": quote(service.base_path) or _root(path), "description": "Where this document comes from."}
+            ],
             "tags": [{"name": tag} for tag in sorted(tags, key=lambda tag: tag == ENGINE_TAG)],
             "paths": paths,
             "components": {

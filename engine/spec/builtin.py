@@ -49,7 +49,7 @@ def check_built_in(service: Node) -> Iterator[Diagnostic]:
     """Give every mistake in where the engine's own routes are put."""
     yield from _check_sources(service["built_in"]["status"]["from"])
     taken: dict[str, BuiltIn] = {}
-    for name, path, place in _placed(service):
+    for name, path, place in placed(service):
         try:
             shape = rule_shape(path)
         except ValueError as error:
@@ -89,14 +89,14 @@ def built_in_shapes(service: Node) -> Mapping[str, str]:
     return {
         part: f"is the engine's own, and {BUILT_IN[name][1]}; choose another path, or move the engine's "
         f'under service: "built_in: {{{name}: /other}}" (false turns it off)'
-        for name, path, _ in _placed(service)
+        for name, path, _ in placed(service)
         for part in _parts(name, path)
     }
 
 
 def built_in_routes(service: Service) -> tuple[Route, ...]:
     """Make the records of the routes that the engine adds."""
-    return tuple(_route(service, name, path) for name, path, _ in _placed(service.node))
+    return tuple(_route(service, name, path) for name, path, _ in placed(service.node))
 
 
 def _route(service: Service, name: BuiltIn, path: str) -> Route:
@@ -114,7 +114,7 @@ def _route(service: Service, name: BuiltIn, path: str) -> Route:
     )
 
 
-def _placed(service: Node) -> Iterator[tuple[BuiltIn, str, Node]]:
+def placed(service: Node) -> Iterator[tuple[BuiltIn, str, Node]]:
     """Give each route that is not turned off: its name, its path, and where that was said."""
     for name, (path, _) in BUILT_IN.items():
         said = service["built_in"][name]

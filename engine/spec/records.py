@@ -98,7 +98,8 @@ class Service(Record):
     """What holds for the service as a whole.
 
     `allowed` names the keys that may ask where a route says nothing else, None where nobody needs one; `proxies` is
-    how many proxies stand in front and write down the client's address.
+    how many proxies stand in front and write down the client's address. `base_path` begins the paths of all requests
+    that come through a proxy that does not remove it; it is empty, or begins with a slash and does not end with one.
     """
 
     title: str = "Service"
@@ -113,6 +114,7 @@ class Service(Record):
     rate: RateLimit | None = None
     rates: Rates
     proxies: int = 0
+    base_path: str = ""
     model_header: bool = False
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.errors import Diagnostic, SpecError, did_you_mean
 from engine.jsonschemas import types_of
+from engine.spec.basepath import check_base_path
 from engine.spec.builtin import built_in_shapes, check_built_in
 from engine.spec.files import read_inside
 from engine.spec.guards import allowed_names, check_guards, key_names, read_auth, read_cors, read_rate, read_rates
@@ -21,7 +22,7 @@ from engine.spec.schemas import check_schema
 from engine.validation import TYPE_NAMES, show
 
 _IN_A_PATH = frozenset(("boolean", "number", "string"))
-_CHOICES = ("title", "version", "description", "errors", "formats", "model_header", "proxies")
+_CHOICES = ("title", "version", "description", "errors", "formats", "model_header", "proxies", "base_path")
 _UNITS = {"B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2, "GB": 1000**3, "GiB": 1024**3}
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _BOUNDS = {
@@ -41,6 +42,7 @@ def check_routes(root: Node, folder: Path, models_file: str | None, models: Node
         message = "connections has no effect beside proxies: all clients of a proxy have its address"
         yield service["limits"].key("connections").error(message, "warning")
     yield from check_built_in(service)
+    yield from check_base_path(root)
     yield from check_guards(root, folder)
     built_in = built_in_shapes(service)
     taken: dict[tuple[str, str], Node] = {}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flask
 from werkzeug.exceptions import BadRequest, RequestURITooLarge
@@ -25,7 +25,7 @@ from engine.endpoints import (
     show_models,
 )
 from engine.models import Predictor, compile_models
-from engine.spec import LazyRule, Spec, load
+from engine.spec import LazyRule, Route, Spec, load
 from engine.telemetry import warn_if_too_late
 from engine.web.body import hold_to_limits
 from engine.web.counts import count_requests
@@ -35,6 +35,9 @@ from engine.web.identity import name_requests
 from engine.web.redirects import redirect_relatively
 from engine.web.routing import FiniteFloatConverter, ReadableIntegerConverter, WholePathConverter
 from engine.web.signpost import Signpost
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 # By another name than its address, a page of the web could ask that has that name lead here (DNS rebinding).
 _PLAIN_HOST = re.compile(
@@ -62,6 +65,7 @@ class Service(flask.Flask):
         self.spec = spec
         self.mounted = mounted
         self.meter = meter
+        self._base = as_path_info(spec.service.base_path)
         self._longest_url = max(limits.url for limits in (spec.service.limits, *(one.route.limits for one in mounted)))
         self.guards = Guards(spec.service, [mount.route for mount in mounted], meter)
         own: Mapping[str, type[BaseConverter]] = {
@@ -70,6 +74,23 @@ class Service(flask.Flask):
             "path": WholePathConverter,
         }
         self.url_map.converters = {**self.url_map.converters, **own}
+
+    def paths(self, route: Route) -> tuple[str, ...]:
+        """Return the paths that lead to a route without parameters: its own, and the one behind the base path."""
+        base = self.spec.service.base_path
+        return (route.path, base + route.path) if base else (route.path,)
+
+    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request (PEP 3333); one whose path begins with the base path, as if it were mounted there."""
+        base, path = self._base, environ["PATH_INFO"]
+        if not base or not (path == base or path.startswith(f"{base}/")):
+            return super().wsgi_app(environ, start_response)
+        mount = environ.get("SCRIPT_NAME", "")
+        environ["SCRIPT_NAME"], environ["PATH_INFO"] = mount + base, path[len(base) :]
+        try:
+            return super().wsgi_app(environ, start_response)
+        finally:  # for the log of requests
+            environ["SCRIPT_NAME"], environ["PATH_INFO"] = mount, path
 
     def create_url_adapter(self, request: flask.Request | None) -> MapAdapter | None:
         """Look for the route of a URL, unless it is longer than any route takes: looking takes time too."""
@@ -117,10 +138,15 @@ def build_app(spec: Spec, predictors: Mapping[str, Predictor] | None = None, pro
     limits = {str(number): mount.route.limits for number, mount in enumerate(mounted)}
     readers = {str(number) for number, mount in enumerate(mounted) if mount.route.reads_body}
     hold_to_limits(app, limits, spec.service.limits, readers)
-    redirect_relatively(app)
+    redirect_relatively(app, spec.service.base_path)
     signpost = Signpost(spec.service, zip(mounted, app.guards.routes, strict=True))
     answer_errors(app, signpost, prefer_html=spec.service.errors == "html")
     return app
+
+
+def as_path_info(path: str) -> str:
+    """Write a path as PATH_INFO has it (PEP 3333)."""
+    return path.encode().decode("latin-1")
 
 
 def _is_broken(path: str) -> bool:

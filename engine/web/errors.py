@@ -86,7 +86,9 @@ def _detail(error: HTTPException, signpost: Signpost) -> str:
     request = flask.request
     if error.code == HTTPStatus.NOT_FOUND:
         docs = signpost.path(request) if request.path == "/" else ""
-        return f"no route matches {clip(request.path, 200)}" + (f"; the endpoints are listed at {docs}" if docs else "")
+        return f"no route matches {clip(request.root_path + request.path, 200)}" + (
+            f"; the endpoints are listed at {docs}" if docs else ""
+        )
     if isinstance(error, MethodNotAllowed):
         return f"{request.method} is not allowed; allowed: {_allowed(error)}"
     return error.description or title(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -22,7 +22,7 @@ from engine.endpoints import Endpoint, Guard, Request, Response
 from engine.endpoints.fixed import CheckedEndpoint, FileEndpoint, FixedEndpoint, HeadedEndpoint
 from engine.endpoints.health import ReadyEndpoint
 from engine.endpoints.predict import PredictEndpoint
-from engine.web.app import Service, to_flask
+from engine.web.app import Service, as_path_info, to_flask
 from engine.web.body import ERROR
 from engine.web.counts import BEGIN
 from engine.web.guarding import ADMISSION
@@ -62,7 +62,7 @@ class Lane:
         self.service = app
         self._environ = environ or {}
         self._ways: Mapping[tuple[str, str], Known] = {
-            (method, _as_path_info(mounted.route.path)): Known(
+            (method, as_path_info(path)): Known(
                 _guarded(way, guard) if guard.stands else way,
                 app.meter.requests(mounted.route.path, method, status).add,
                 is_quick=_is_quick(mounted.endpoint) and not guard.waits,
@@ -71,6 +71,7 @@ class Lane:
             if not mounted.route.parameters
             for method in mounted.route.methods
             for way, status in _ways(mounted.endpoint, method, mounted.route.limits.body)
+            for path in app.paths(mounted.route)
         }
         self.hosts: set[str] = set()  # those that were found to be plain
         self._query = min(
@@ -106,10 +107,11 @@ class Lane:
     def at_once(self) -> Iterator[tuple[str, Answer, Callable[[float], None]]]:
         """Give each path whose GET has one answer, whoever asks, with that answer and what counts it."""
         for mounted, guard in zip(self.service.mounted, self.service.guards.routes, strict=True):
-            known = self._ways.get(("GET", _as_path_info(mounted.route.path)))
+            known = self._ways.get(("GET", as_path_info(mounted.route.path)))
             is_one = isinstance(mounted.endpoint, FixedEndpoint | FileEndpoint) and not guard.stands
             if known is not None and is_one and self._query >= 0 and (answer := known.way({})) is not None:
-                yield mounted.route.path, answer, known.count
+                for path in self.service.paths(mounted.route):
+                    yield path, answer, known.count
 
     def fixed_bodies(self) -> Iterator[bytes]:
         """Give the bodies that are sent as they are, again and again."""
@@ -135,11 +137,6 @@ class Lane:
         if len(self.hosts) < MAX_HOSTS:
             self.hosts.add(host)
         return True
-
-
-def _as_path_info(path: str) -> str:
-    """Write a path as PATH_INFO has it (PEP 3333)."""
-    return path.encode().decode("latin-1")
 
 
 def _forget_failures(environ: Environ) -> None:
