@@ -16,6 +16,7 @@ from typing import Any
 import flask
 import joblib
 import pytest
+from bundling import make_service
 from modelling import ROW
 from serving import Server, serving
 
@@ -113,6 +114,23 @@ def save_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
         joblib.dump(importlib.import_module("slow_module").Slow().fit(None, None), tmp_path / "slow.pkl")
 
     return save
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory, iris_file: Path) -> Path:
+    """A service with a compiled model, a page and a list of keys, and the bundle of it: service.zip."""
+    folder = tmp_path_factory.mktemp("service")
+    make_service(folder, iris_file)
+    return folder
+
+
+@pytest.fixture
+def service(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The bundle alone, in another folder, which is the working directory, and where the title is another."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ENGINE_TEST_TITLE", "served there")
+    Path("service.zip").write_bytes((home / "service.zip").read_bytes())
+    return Path("service.zip")
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from click.testing import CliRunner
 from conftest import ROOT
 from serving import command
 
-from engine.commands import cli, output
+from engine.commands import cli
+from engine.commands.terminal import output
 
 INSTANCE = '{"sepal_length": 5.9, "sepal_width": 3.0, "petal_length": 5.1, "petal_width": 1.8}'
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.metadata import version
 
 import click
 
+from engine.commands.bundle import bundle
 from engine.commands.call import call
 from engine.commands.check import check
 from engine.commands.compile import compile_
@@ -15,19 +15,20 @@ from engine.commands.diff import diff
 from engine.commands.init import init
 from engine.commands.lock import lock
 from engine.commands.openapi import openapi
-from engine.commands.output import fail
 from engine.commands.predict import predict
 from engine.commands.routes import routes
 from engine.commands.schema import schema
 from engine.commands.serve import serve
+from engine.commands.terminal.output import fail
 from engine.errors import EngineError
+from engine.installed import engine_version
 from engine.models import leave_start_folder
 
 EXIT_INTERRUPTED = 130
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(version("endpoint-engine"), message="%(version)s")
+@click.version_option(engine_version(), message="%(version)s")
 def cli() -> None:
     """Serve what routes.yaml and models.yaml declare: fixed responses and scikit-learn models.
 
@@ -39,7 +40,7 @@ def cli() -> None:
     """  # noqa: D301 - \b is click's mark for a paragraph that is not wrapped
 
 
-for command in (init, serve, check, compile_, diff, lock, routes, call, predict, openapi, schema):
+for command in (init, serve, check, compile_, diff, lock, bundle, routes, call, predict, openapi, schema):
     cli.add_command(command)
 
 

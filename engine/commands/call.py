@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import click
 
-from engine.commands.options import json_option, spec_options
-from engine.commands.output import print_json, progress
+from engine.commands.terminal.options import json_option, spec_options
+from engine.commands.terminal.output import print_json, progress
 from engine.models import Progress
 
 FIRST_ERROR = 400

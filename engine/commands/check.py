@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from engine.commands.options import json_option, spec_options
-from engine.commands.output import print_json, print_table, progress, report
+from engine.commands.terminal.options import json_option, spec_options
+from engine.commands.terminal.output import print_json, print_table, progress, report
 from engine.errors import Diagnostic, SpecError, plural
 from engine.models import Facts, Progress, Report
 

@@ -8,8 +8,8 @@ from dataclasses import asdict, replace
 import click
 
 from engine.commands.check import print_notes
-from engine.commands.options import json_option, named_models, spec_options
-from engine.commands.output import print_json, print_table, progress
+from engine.commands.terminal.options import json_option, named_models, spec_options
+from engine.commands.terminal.output import print_json, print_table, progress
 from engine.models import Facts, Progress
 from engine.spec import Spec
 

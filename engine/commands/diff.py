@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.commands.check import classes_of, diagnostic_json, runtime_of
-from engine.commands.options import json_option, named_models, spec_options
-from engine.commands.output import fail, print_json, print_table, progress, report
+from engine.commands.terminal.options import json_option, named_models, spec_options
+from engine.commands.terminal.output import fail, print_json, print_table, progress, report
 from engine.errors import Diagnostic, EngineError, Place, SpecError
 from engine.models import Progress
 from engine.validation import clip

@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 import click
 
-from engine.commands.options import spec_options
-from engine.commands.output import report
 from engine.commands.planning import MistakenError, Target, Wish, check, plan
+from engine.commands.terminal.options import spec_options
+from engine.commands.terminal.output import report
 from engine.errors import EngineError, SpecError
 from engine.spec import Draft
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from engine.commands.options import json_option, named_models, spec_options
-from engine.commands.output import print_json, print_table, progress
+from engine.commands.terminal.options import json_option, named_models, spec_options
+from engine.commands.terminal.output import print_json, print_table, progress
 from engine.errors import EngineError, plural
 from engine.models import Pinned, Progress
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from engine.commands.output import progress
+from engine.commands.terminal.output import progress
 from engine.errors import Diagnostic, Place, SpecError
 from engine.models import Opened, Progress
 from engine.spec import Draft, Entry
@@ -63,7 +63,10 @@ def plan(wish: Wish) -> Plan:
 
 def _plan_here(wish: Wish, progress: Progress) -> Plan:
     """Plan what passes `check`: without the example if the compiled model gives it a slightly different answer."""
-    from engine.models import Opened
+    from engine.models import Opened, to_compile
+
+    if lack := to_compile(wish.file.suffix):
+        raise SpecError([Diagnostic(Place(str(wish.file)), lack)])
     from engine.models.outline import outline_model
     from engine.spec import draft_model, name_from
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.commands.options import named_models, spec_options
-from engine.commands.output import progress
-from engine.commands.showing import Shown, showing
+from engine.commands.terminal.options import named_models, spec_options
+from engine.commands.terminal.output import progress
+from engine.commands.terminal.showing import Shown, showing
 from engine.errors import plural
 from engine.models import Prepared, Progress
 from engine.spec import Spec

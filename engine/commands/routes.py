@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from engine.commands.options import json_option, spec_options
-from engine.commands.output import print_json, print_table
+from engine.commands.terminal.options import json_option, spec_options
+from engine.commands.terminal.output import print_json, print_table
 from engine.spec import Route, Spec
 
 

@@ -12,10 +12,11 @@ from typing import Literal
 
 import click
 
+from engine.commands.bundle import bundle_to_serve
 from engine.commands.check import print_models
-from engine.commands.options import read_duration, spec_options
-from engine.commands.output import print_without_waiting, progress, report
 from engine.commands.routes import print_routes
+from engine.commands.terminal.options import read_duration, spec_options
+from engine.commands.terminal.output import print_without_waiting, progress, report
 from engine.errors import EngineError, SpecError, plural
 
 DEFAULT_PORT = 5000
@@ -23,7 +24,8 @@ DEFAULT_PORT = 5000
 logger = logging.getLogger("engine")
 
 
-@click.command(short_help="Serve the spec.")
+@click.command(short_help="Serve the spec, or a bundle.")
+@click.argument("bundle", metavar="[BUNDLE]", required=False)
 @spec_options
 @click.option("-H", "--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
@@ -47,7 +49,8 @@ logger = logging.getLogger("engine")
     metavar="TIME",
     help="Replace a worker that has not responded for this long; 0 for never.",
 )
-@click.option("--locked", is_flag=True, help="Serve only models that are pinned in models.lock.")
+@click.option("--locked", is_flag=True, help="Serve only pinned models, or the bundle of --sha256.")
+@click.option("--sha256", metavar="HASH", help="Serve the bundle only if it has this SHA-256.")
 @click.option(
     "--log-format",
     type=click.Choice(("text", "json")),
@@ -57,6 +60,7 @@ logger = logging.getLogger("engine")
 )
 @click.option("--log-requests", is_flag=True, help="Log a line for each request.")
 def serve(
+    bundle: str | None,
     routes: str,
     models: str | None,
     host: str,
@@ -65,6 +69,7 @@ def serve(
     reload: bool,
     hang_timeout: float,
     locked: bool,
+    sha256: str | None,
     log_format: Literal["text", "json"],
     log_requests: bool,
 ) -> None:
@@ -73,10 +78,13 @@ def serve(
     What `check` would refuse is refused here too, before the port is opened. When the files change, what
     passes the same checks is served without losing a request; what does not changes nothing. SIGHUP checks at once.
 
+    A BUNDLE, which `bundle` has made, is served as it is: nothing else is read, compiled or written.
+
     \b
     Examples:
       python -m engine serve
       python -m engine serve -r examples/4-iris/routes.yaml -p 8080 -w 4
+      python -m engine serve service.zip
     """  # noqa: D301
     from engine import server
     from engine.models import writable_cache
@@ -98,11 +106,15 @@ def serve(
 
     count, logs = workers or server.usable_cores(), server.Logs(log_format, log_requests)
     is_logged = log_format == "json" or not sys.stderr.isatty()  # where nobody sees the line of a terminal
-    source = server.Source(routes, models, locked, count)
+    source = server.Source(routes, models, locked, count, *bundle_to_serve(bundle, sha256, locked=locked))
+    reload = reload and bundle is None
     logs.begin()
-    with _failing_in_the_log() if log_format == "json" else nullcontext(), writable_cache(Path(routes).parent):
+    with (
+        _failing_in_the_log() if log_format == "json" else nullcontext(),
+        writable_cache(Path(routes).parent) if bundle is None else nullcontext(),
+    ):
         with nullcontext(server.log_step) if is_logged else progress() as show:
-            show(f"checking {routes}")
+            show(f"checking {bundle or routes}")
             first, spec = server.first_check(source, show)
         if log_format == "json":
             for said in (*first.mistakes, *first.notes):

@@ -1,14 +1,16 @@
 """compile: a model's file → a `Predictor`. The only folder that imports scikit-learn and its kin."""
 
 from engine.models.bounded import lost_at_models, open_apart
-from engine.models.cache import writable_cache
+from engine.models.cache import NOT_COMPILED, decode, encode, hash_code, writable_cache
 from engine.models.compile import (
     Progress,
     compile_models,
     needs_sklearn,
     prepare_models,
 )
+from engine.models.modelfile import ModelFile
 from engine.models.modules import leave_start_folder
+from engine.models.needs import to_compile, to_serve
 from engine.models.pinning import Pinned, lock_models, pin
 from engine.models.predictor import Facts, Prediction, Predictor, ResultForm, key_of
 from engine.models.prepared import Opened, Prepared
@@ -19,8 +21,10 @@ from engine.models.results import NOT_FINITE, is_finite
 from engine.models.snapshot import Snapshot
 
 __all__ = [
+    "NOT_COMPILED",
     "NOT_FINITE",
     "Facts",
+    "ModelFile",
     "Opened",
     "Pinned",
     "Prediction",
@@ -31,6 +35,9 @@ __all__ = [
     "ResultForm",
     "Snapshot",
     "compile_models",
+    "decode",
+    "encode",
+    "hash_code",
     "is_finite",
     "key_of",
     "leave_start_folder",
@@ -43,5 +50,7 @@ __all__ = [
     "rehearse",
     "restore_alone",
     "restore_models",
+    "to_compile",
+    "to_serve",
     "writable_cache",
 ]

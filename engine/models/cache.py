@@ -30,6 +30,8 @@ from engine.spec import Model, read_regular, write_whole
 VARIABLE = "ENGINE_CACHE_DIR"
 # Tells the processes of a service where it keeps what it cannot keep in its cache; see `writable_cache`.
 _SPARE_VARIABLE = "ENGINE_SPARE_CACHE_DIR"
+# The keys of a model that have no part in what is compiled.
+NOT_COMPILED = ("file", "description")
 _LIBRARIES = ("endpoint-engine", "numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "skl2onnx")
 
 
@@ -55,7 +57,7 @@ class Cache:
         """Hash all that a compiled model depends on, `data` being its file; raise `OSError` without its reference."""
         contents = [data] + ([read_regular(model.reference)] if model.reference is not None else [])
         hashes = [hashlib.sha256(content).hexdigest() for content in contents]
-        declared = {name: value for name, value in model.node.plain.items() if name not in ("file", "description")}
+        declared = {name: value for name, value in model.node.plain.items() if name not in NOT_COMPILED}
         made_from = [_surroundings(), model.file.suffix, hashes, list(declared.items())]
         return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
 
@@ -70,10 +72,7 @@ class Cache:
 
     def write(self, key: str, entry: Entry, mode: int = 0o600) -> bool:
         """Keep an entry; tell whether that worked, since a read-only folder is no mistake."""
-        file = io.BytesIO()
-        programs = {name: np.frombuffer(program, np.uint8) for name, program in entry.programs.items()}
-        np.savez(file, allow_pickle=False, facts=np.array(json.dumps(entry.facts)), **programs)
-        payload = file.getvalue()
+        payload = encode(entry)
         data = hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload
         for folder in reversed(self._folders):
             try:
@@ -125,15 +124,36 @@ def writable_cache(folder: Path) -> Iterator[None]:
         yield
 
 
+def encode(entry: Entry) -> bytes:
+    """Write an entry as bytes."""
+    file = io.BytesIO()
+    programs = {name: np.frombuffer(program, np.uint8) for name, program in entry.programs.items()}
+    np.savez(file, allow_pickle=False, facts=np.array(json.dumps(entry.facts)), **programs)
+    return file.getvalue()
+
+
+def decode(payload: bytes) -> Entry:
+    """Read an entry that `encode` wrote."""
+    with np.load(io.BytesIO(payload), allow_pickle=False) as file:
+        programs = {name: file[name].tobytes() for name in file.files if name != "facts"}
+        return Entry(json.loads(str(file["facts"])), programs)
+
+
 @cache
-def _surroundings() -> list[str]:
-    """Name the code, the libraries, the Python and the machine that a compiled model is for."""
+def hash_code() -> str:
+    """Hash the engine's own code that compiles models and runs what was compiled."""
     code = hashlib.sha256()
     folder = Path(__file__).parent
     for source in sorted((*folder.rglob("*.py"), *folder.glob("*.c"))):
         code.update(source.read_bytes())
+    return code.hexdigest()
+
+
+@cache
+def _surroundings() -> list[str]:
+    """Name the code, the libraries, the Python and the machine that a compiled model is for."""
     here = [platform.python_version(), platform.system(), platform.machine()]
-    return [code.hexdigest(), *map(_version, _LIBRARIES), *here]
+    return [hash_code(), *map(_version, _LIBRARIES), *here]
 
 
 def _version(library: str) -> str:
@@ -156,9 +176,7 @@ def _read(path: Path) -> Entry | None:
         return None
     if hashlib.sha256(payload).hexdigest().encode() != digest:
         return None
-    with np.load(io.BytesIO(payload), allow_pickle=False) as file:
-        programs = {name: file[name].tobytes() for name in file.files if name != "facts"}
-        return Entry(json.loads(str(file["facts"])), programs)
+    return decode(payload)
 
 
 def _distrusted(path: Path) -> str:

@@ -19,6 +19,7 @@ from engine.models.holding import hold, hold_golden
 from engine.models.modelfile import ModelFile, ModelFiles, format_of, read_file
 from engine.models.modules import hash_modules
 from engine.models.native import find_compiler
+from engine.models.needs import to_compile
 from engine.models.predictor import Predictor
 from engine.models.prepared import Opened, Prepared, take_cached, whole_key
 from engine.models.program import dump
@@ -148,6 +149,8 @@ def _compile(
 ) -> tuple[Entry, Tried]:
     """Make an entry; unless `is_tried`, the model is not asked anything, and stays as its file has it."""
     require_reference(model)
+    if lack := to_compile(model.file.suffix):
+        raise model.error(lack, "file")
     progress(f"{model.name}: loading")
     if model.file.suffix.lower() == ".onnx":
         from engine.models.onnxfile import compile_graph  # noqa: PLC0415 - few models are graphs

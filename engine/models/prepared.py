@@ -38,6 +38,16 @@ class Prepared:
         """Leave the files out where nobody needs them."""
         return self if self.needs_file else replace(self, file=None, modules={})
 
+    def without_faster_batches(self) -> Prepared:
+        """Have what was compiled answer batches too, where scikit-learn only computes them faster."""
+        report = self.entry.facts["report"]
+        if not self.entry.programs or report["batch_runtime"] != "sklearn":
+            return self
+        serving = (trial["many_rows"] for trial in report["trials"] if trial["candidate"] == report["why"])
+        many, base = next(serving, None), report["many_rows"]
+        slower = {**report, "batch_runtime": None, "batch_from": 0, "speed_up_many": base / many if many else 1.0}
+        return replace(self, entry=replace(self.entry, facts={**self.entry.facts, "report": slower}))
+
     @property
     def needs_file(self) -> bool:
         """Whether scikit-learn answers some requests, so that the model's own file must be opened."""

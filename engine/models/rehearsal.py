@@ -10,14 +10,18 @@ from engine.models.predictor import Predictor
 from engine.spec import Spec
 
 
-def rehearse(spec: Spec, predictors: Mapping[str, Predictor], known: Iterable[Predictor] = ()) -> None:
+def rehearse(
+    spec: Spec, predictors: Mapping[str, Predictor], known: Iterable[Predictor] = (), *, is_elsewhere: bool = False
+) -> None:
     """Run what models on scikit-learn must answer, except those that are `known`; raise `SpecError` with every mistake.
 
-    Their code is imported again in each process; a compiled model is the same bytes everywhere.
+    Their code is imported again in each process; a compiled model is the same bytes everywhere. But where it was
+    compiled elsewhere, numpy or the processor may be another, and compiled models are asked too.
     """
     found: list[Diagnostic] = []
     for name, predictor in predictors.items():
-        if predictor.facts.report.runtime != "sklearn" or any(predictor is one for one in known):
+        is_same = predictor.facts.report.runtime != "sklearn" and not is_elsewhere
+        if is_same or any(predictor is one for one in known):
             continue
         model = spec.models[name]
         try:

@@ -13,6 +13,7 @@ from engine.errors import Diagnostic
 from engine.models.deciding import named_threshold
 from engine.models.instances import Wanted, columns
 from engine.models.native import NativeTrees
+from engine.models.needs import lacking, to_serve
 from engine.models.predictor import Facts, ModelPredictor, Predictor, ResultForm, Wording
 from engine.models.prepared import Opened, Prepared
 from engine.models.program import Program, load
@@ -44,6 +45,8 @@ def restore_alone(model: Model, prepared: Prepared) -> ModelPredictor:
 
 def restore(model: Model, prepared: Prepared, opened: Opened, *, is_shared: bool = True) -> ModelPredictor:
     """Make the predictor that an entry describes."""
+    if lack := lacking("to serve this model", to_serve(model, prepared)):
+        raise model.error(lack, "file")
     facts = prepared.entry.facts
     fitting = columns(model, Wanted.restored(facts["wanted"]))
     wording = Wording.restored(facts["wording"])

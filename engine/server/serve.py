@@ -22,7 +22,7 @@ from engine.server.reload import Reloader
 from engine.server.signals import Signals
 from engine.server.snapshot import Outcome, Progress, Source, check, newcomers
 from engine.server.supervisor import Supervisor
-from engine.spec import Spec, load
+from engine.spec import Spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,12 @@ def first_check(source: Source, progress: Progress) -> tuple[Outcome, Spec]:
     What would import scikit-learn or open a model file is done in another process. `progress` is told of the steps that
     take their time.
     """
-    spec = load(source.routes, source.models, locked=source.locked)
+    spec, packed = source.read()
     with lost_at_models(spec):
-        apart = needs_sklearn(spec) or newcomers(spec)
+        if packed is None:
+            apart = bool(needs_sklearn(spec) or newcomers(spec))
+        else:
+            apart = any(one.needs_file for one in packed.values())
         outcome = check_apart(source, progress) if apart else check(source)
     if outcome.snapshot is None:
         raise SpecError(outcome.mistakes)

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from engine.bundle import unpack
 from engine.errors import Diagnostic, SpecError
-from engine.models import Facts, Opened, Prepared, Snapshot, pin, prepare_models, restore_models
+from engine.models import Facts, Opened, Prepared, Snapshot, pin, prepare_models, rehearse, restore_models
 from engine.spec import Spec, load
 from engine.web import Lane, build_app
 
@@ -23,13 +24,24 @@ Stamp = tuple[int, ...] | None
 class Source:
     """Where a spec is read from, and by how many workers it is served.
 
-    If `locked`, nothing is served that is not pinned, and nothing is pinned.
+    If `locked`, nothing is served that is not pinned, and nothing is pinned. With a `bundle`, the spec and its models
+    come from that, whatever the two files are, if it has this `sha256`, or any if that is None.
     """
 
     routes: str
     models: str | None
     locked: bool = False
     workers: int = 1
+    bundle: Path | None = None
+    sha256: str | None = None
+
+    def read(
+        self, opens: Callable[[Iterable[Path]], None] = lambda _: None
+    ) -> tuple[Spec, Mapping[str, Prepared] | None]:
+        """Read the spec, and its models where they come compiled; raise `SpecError`."""
+        if self.bundle is not None:
+            return unpack(self.bundle, self.sha256, opens)
+        return load(self.routes, self.models, locked=self.locked, opens=opens), None
 
 
 @dataclass(slots=True)
@@ -68,13 +80,15 @@ def check(
         stamped(outcome.stamps)
 
     try:
-        spec = load(source.routes, source.models, locked=source.locked, opens=opens)
+        spec, packed = source.read(opens)
         opened = Opened(opens_modules)
         stamped(outcome.stamps)
-        prepared = prepare_models(spec, progress, opened)
-        if stamps(outcome.stamps) == outcome.stamps:
+        prepared = prepare_models(spec, progress, opened) if packed is None else packed
+        if packed is None and stamps(outcome.stamps) == outcome.stamps:
             outcome.notes = pin_newcomers(spec, prepared, opened, progress)
         predictors = restore_models(spec, prepared, opened=opened)
+        if packed is not None:
+            rehearse(spec, predictors, is_elsewhere=True)
     except SpecError as error:
         outcome.mistakes = error.diagnostics
         return outcome

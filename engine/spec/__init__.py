@@ -1,12 +1,15 @@
 """load, parse: YAML text → a frozen, typed `Spec`. The only folder that knows a YAML key."""
 
 from engine.spec.builtin import BUILT_IN, DOCS_FILES, below
+from engine.spec.compose import asking_places, walk
 from engine.spec.drafts import Draft, draft_hello, draft_model, name_from, require_free, write_drafts, write_results
-from engine.spec.files import inside, model_inside, read_regular, write_whole
+from engine.spec.files import MAX_BYTES as MAX_FILE_BYTES
+from engine.spec.files import inside, model_inside, normal, read_regular, write_whole
 from engine.spec.grammar import GrammarName, grammar
 from engine.spec.guards import MAX_KEY
 from engine.spec.load import load
 from engine.spec.lock import lock_of, write_pins
+from engine.spec.node import Node
 from engine.spec.outline import Feature, Outline, bare_model
 from engine.spec.paths import LazyRule, parameter_schemas, path_template, rule_shape, text_parameters
 from engine.spec.records import (
@@ -31,6 +34,7 @@ from engine.spec.templates import Parameter, parse_template
 __all__ = [
     "BUILT_IN",
     "DOCS_FILES",
+    "MAX_FILE_BYTES",
     "MAX_KEY",
     "RESPONSE_METHODS",
     "BuiltIn",
@@ -43,6 +47,7 @@ __all__ = [
     "LazyRule",
     "Limits",
     "Model",
+    "Node",
     "Outline",
     "Output",
     "Parameter",
@@ -53,6 +58,7 @@ __all__ = [
     "Schema",
     "Service",
     "Spec",
+    "asking_places",
     "bare_model",
     "below",
     "draft_hello",
@@ -63,6 +69,7 @@ __all__ = [
     "lock_of",
     "model_inside",
     "name_from",
+    "normal",
     "parameter_schemas",
     "parse_template",
     "path_template",
@@ -70,6 +77,7 @@ __all__ = [
     "require_free",
     "rule_shape",
     "text_parameters",
+    "walk",
     "write_drafts",
     "write_pins",
     "write_results",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.errors import Diagnostic, SpecError
-from engine.spec.environment import BEGIN, UnsetError, hide, substitute
+from engine.spec.environment import BEGIN, UnsetError, hide, is_asking, substitute
 from engine.spec.events import Event, events
 from engine.spec.node import Node
 from engine.spec.scalars import resolve
@@ -153,3 +153,9 @@ def walk(node: Node) -> Iterator[tuple[tuple[str | int, ...], Node]]:
         yield path, current
         waiting += [((*path, index), item) for index, item in enumerate(current.items)]
         waiting += [((*path, key), value) for key, _, value in current.pairs()]
+
+
+def asking_places(source: Source) -> frozenset[int]:
+    """Return where those scalars of a file stand that ask for values of the environment."""
+    nodes = (node for _, node in walk(compose(source, environment=False)))
+    return frozenset(node.start for node in nodes if node.text is not None and is_asking(node.text))

@@ -55,6 +55,11 @@ def substitute(text: str, secrets: dict[str, str]) -> str:
     return _TOKEN.sub(value, text)
 
 
+def is_asking(text: str) -> bool:
+    """Tell whether a text asks for values of the environment."""
+    return any(token["literal"] is None for token in _TOKEN.finditer(text))
+
+
 def hide_pieces(message: str, written: str, value: object, secrets: Mapping[str, str]) -> str:
     """Show in a message about a value what is written in the spec, not the words of what the environment put there.
 

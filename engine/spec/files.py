@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import posixpath
 import stat
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,47 @@ _IRREGULAR = (
     (stat.S_ISCHR, "a device", errno.EINVAL),
     (stat.S_ISBLK, "a device", errno.EINVAL),
 )
+
+
+class Home:
+    """The folder of routes.yaml, from which the files are read that it names.
+
+    With `packed`, they are these, by their normalized names, and none is read from the folder.
+    """
+
+    def __init__(self, folder: Path, packed: Mapping[str, bytes] | None = None) -> None:
+        self.folder = folder
+        self.packed = packed
+
+    def require(self, name: str) -> None:
+        """Raise `ValueError`, for the spec's author, for a file that may not be served or is not there."""
+        if self.packed is None:
+            inside(self.folder, name)
+        else:
+            self._packed(name)
+
+    def read(self, name: str) -> bytes:
+        """Read a file that is served; raise `ValueError`, for the spec's author, where it may not be."""
+        return read_inside(self.folder, name) if self.packed is None else self._packed(name)
+
+    def read_secret(self, name: str, most: int) -> bytes:
+        """Read the first bytes of a file that may be anywhere; raise `OSError`."""
+        if self.packed is None or Path(name).is_absolute():
+            return read_regular(self.folder / name, most)
+        if normal(name) not in self.packed:
+            raise FileNotFoundError(errno.ENOENT, "it is not in the bundle")
+        return self.packed[normal(name)][:most]
+
+    def _packed(self, name: str) -> bytes:
+        data = (self.packed or {}).get(normal(name))
+        if data is None:
+            raise ValueError(f'file "{name}" is not in the bundle')
+        return data
+
+
+def normal(name: str) -> str:
+    """Return the name by which a bundle has a file of the spec's folder: `page.html` for `./pages/../page.html`."""
+    return posixpath.normpath(name)
 
 
 def read_regular(path: Path, most: int = -1) -> bytes:

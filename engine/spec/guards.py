@@ -7,12 +7,11 @@ import importlib.util
 import os
 import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from engine.errors import Diagnostic, did_you_mean
-from engine.spec.files import read_regular
+from engine.spec.files import Home
 from engine.spec.node import Node
 from engine.spec.records import RATE_SECONDS, Auth, Cors, RateLimit, Rates
 
@@ -33,10 +32,10 @@ _RATE = re.compile(rf"(?P<requests>[1-9][0-9]{{0,8}}) ?/ ?(?P<unit>{'|'.join(RAT
 _STORAGES = ("redis://", "rediss://", "redis+unix://")
 
 
-def check_guards(root: Node, folder: Path) -> Iterator[Diagnostic]:
+def check_guards(root: Node, home: Home) -> Iterator[Diagnostic]:
     """Give every mistake in the guards."""
     service = root["service"]
-    yield from _check_keys(service["auth"]["api_keys"], folder)
+    yield from _check_keys(service["auth"]["api_keys"], home)
     yield from _check_cors(service["cors"])
     yield from _check_rate(service["rate_limit"])
     names = [key["name"].text for key in service["auth"]["api_keys"].items if key["name"].text is not None]
@@ -55,12 +54,12 @@ def key_files(root: Node) -> list[Node]:
     return [key["file"] for key in root["service"]["auth"]["api_keys"].items]
 
 
-def read_auth(node: Node, folder: Path) -> Auth | None:
+def read_auth(node: Node, home: Home) -> Auth | None:
     """Make the record of the API keys, from a document without mistakes."""
     if not node.present:
         return None
     keys = [
-        (key["name"].plain, digest) for key in node["api_keys"].items for digest, _ in _digests(key, folder) if digest
+        (key["name"].plain, digest) for key in node["api_keys"].items for digest, _ in _digests(key, home) if digest
     ]
     required = node["required"].plain
     return Auth(node=node, keys=tuple(keys), required=required is None or required)
@@ -106,13 +105,13 @@ def read_rates(node: Node) -> Rates:
     return Rates(node=node, **{key: value.plain for key, _, value in node.pairs() if key != "limit"})
 
 
-def _check_keys(keys: Node, folder: Path) -> Iterator[Diagnostic]:
+def _check_keys(keys: Node, home: Home) -> Iterator[Diagnostic]:
     known: dict[bytes, str] = {}
     for key in keys.items:
         if "env" in key and "file" in key:
             continue
         at = key["file"] if "file" in key else key["env"]
-        found = list(_digests(key, folder))
+        found = list(_digests(key, home))
         if not found and "file" in key:
             how = 'to make one: printf %s "$KEY" | sha256sum'
             yield at.error(f'file "{at.text}" has no digest, so no client can use this key; {how}', "warning")
@@ -123,7 +122,7 @@ def _check_keys(keys: Node, folder: Path) -> Iterator[Diagnostic]:
                 yield at.error(f'this is the same key as that of "{known[digest]}"; give each name keys of its own')
 
 
-def _digests(key: Node, folder: Path) -> Iterator[tuple[bytes, str]]:
+def _digests(key: Node, home: Home) -> Iterator[tuple[bytes, str]]:
     """Give each digest of an entry, or what is wrong with it."""
     variable, file = key["env"].text, key["file"].text
     if variable is not None:
@@ -132,7 +131,7 @@ def _digests(key: Node, folder: Path) -> Iterator[tuple[bytes, str]]:
         yield (b"", mistake) if mistake else (hashlib.sha256((value or "").encode()).digest(), "")
     elif file is not None:
         try:
-            entries = _entries(folder / file)
+            entries = _entries(home, file)
         except ValueError as error:
             yield b"", f'file "{file}" {error}'
             return
@@ -146,10 +145,10 @@ def _digests(key: Node, folder: Path) -> Iterator[tuple[bytes, str]]:
             yield bytes.fromhex(digest), ""
 
 
-def _entries(path: Path) -> list[tuple[int, str]]:
+def _entries(home: Home, file: str) -> list[tuple[int, str]]:
     """Give the first word of each line that has one, with the line's number; raise `ValueError`, for the author."""
     try:
-        data = read_regular(path, _MAX_FILE + 1)
+        data = home.read_secret(file, _MAX_FILE + 1)
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from None
     if len(data) > _MAX_FILE:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from engine.errors import Diagnostic, SpecError
 from engine.spec.builtin import built_in_routes
 from engine.spec.compose import compose
+from engine.spec.files import Home
 from engine.spec.grammar import GrammarName, check_grammar
 from engine.spec.guards import key_files
 from engine.spec.lock import check_pins, lock_command, lock_of, read_pins
@@ -26,15 +27,18 @@ def load(
     locked: bool = False,
     opens: Callable[[Iterable[Path]], None] = lambda _: None,
     drafts: Mapping[Path, bytes] = MappingProxyType({}),
+    packed: Mapping[str, bytes] | None = None,
 ) -> Spec:
     """Read a spec; raise `SpecError` with every mistake in its files.
 
     Without `models`, the models.yaml beside `routes` is read if it is there. Paths inside a file are relative
     to that file. With `locked`, a model that has no pin in the models.lock beside models.yaml is a mistake.
     `opens` is told of every file that the spec is made of, before it is opened. `drafts` are read in place of
-    the spec's own files of these paths, which may not be there yet.
+    the spec's own files of these paths, which may not be there yet. With `packed`, the spec comes from a bundle: all of
+    its own files are drafts, those that it names are `packed`, and its model files are not asked for.
     """
     routes = Path(routes)
+    home = Home(routes.parent, packed)
     beside = routes.parent / "models.yaml"
     opens([routes, beside if models is None else Path(models)])
     models = Path(models) if models is not None else beside if beside.exists() else None
@@ -47,25 +51,27 @@ def load(
         lock = lock_of(models)
         opens([lock])
         models_root = _read("models", models, found, drafts)
-        lock_root = _read("lock", lock, found) if lock.exists() else None
-        commands = {name: lock_command([name], routes, models) for name in _names(models_root)}
+        lock_root = _read("lock", lock, found, drafts) if lock in drafts or lock.exists() else None
+        paths = (routes, models) if packed is None else (Path("routes.yaml"), Path("models.yaml"))
+        commands = {name: lock_command([name], *paths) for name in _names(models_root)}
         if models_root:
             entries = [entry for _, _, entry in models_root["models"].pairs()]
             opens(_named(models.parent, [entry[key] for entry in entries for key in ("file", "reference")]))
-            found += check_models(models_root, models.parent, formats=checks_formats(routes_root))
-            found += check_pins(models_root, lock, lock_root, commands, lock_command([], routes, models), locked=locked)
+            folder = models.parent if packed is None else None
+            found += check_models(models_root, folder, formats=checks_formats(routes_root))
+            found += check_pins(models_root, lock, lock_root, commands, lock_command([], *paths), locked=locked)
         pins = read_pins(lock_root)
     if routes_root:
         files = [route["response"]["file"] for route in routes_root["routes"].items]
         opens(_named(routes.parent, [*files, *key_files(routes_root)]))
-        found += check_routes(routes_root, routes.parent, str(models) if models else None, _models(models_root))
+        found += check_routes(routes_root, home, str(models) if models else None, _models(models_root))
     if not routes_root or any(mistake.severity == "error" for mistake in found):
         raise SpecError(found)
-    service = read_service(routes_root, routes.parent)
+    service = read_service(routes_root, home)
     return Spec(
         folder=routes.parent,
         service=service,
-        routes=read_routes(routes_root, routes.parent, service),
+        routes=read_routes(routes_root, home, service),
         built_in=built_in_routes(service),
         models=read_models(models_root, models.parent, pins, commands, formats=checks_formats(routes_root))
         if models and models_root

@@ -25,11 +25,15 @@ _CHOICES = (
 )
 
 
-def check_models(root: Node, folder: Path, *, formats: bool = True) -> Iterator[Diagnostic]:
-    """Give every mistake of models.yaml that can be seen without opening a model; `formats` has formats checked."""
+def check_models(root: Node, folder: Path | None, *, formats: bool = True) -> Iterator[Diagnostic]:
+    """Give every mistake of models.yaml that can be seen without opening a model; `formats` has formats checked.
+
+    Without a `folder`, no file has to be there: the models are compiled.
+    """
     for _, _, model in root["models"].pairs():
-        yield from _check_file(model["file"], folder)
-        yield from _check_file(model["reference"], folder)
+        if folder is not None:
+            yield from _check_file(model["file"], folder)
+            yield from _check_file(model["reference"], folder)
         yield from _check_features(model)
         yield from check_dtypes(model)
         yield from _check_threshold(model)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal, cast
 
 from engine.errors import Diagnostic
 from engine.spec.compose import walk
-from engine.spec.files import inside
+from engine.spec.files import Home
 from engine.spec.node import Node
 from engine.spec.paths import path_parameters, text_parameters
 from engine.spec.records import Response
@@ -28,7 +27,7 @@ _NEEDED = {  # by the status of an answer (RFC 9110, sections 10, 11, 14 and 15)
 }
 
 
-def check_response(response: Node, path: str, folder: Path) -> Iterator[Diagnostic]:
+def check_response(response: Node, path: str, home: Home) -> Iterator[Diagnostic]:
     """Report every mistake in a response of a route with this path."""
     yield from _check_templates(response, path_parameters(path))
     yield from _check_headers(response["headers"])
@@ -41,7 +40,7 @@ def check_response(response: Node, path: str, folder: Path) -> Iterator[Diagnost
     file = response["file"]
     if file.text:
         try:
-            inside(folder, file.text)
+            home.require(file.text)
         except ValueError as error:
             yield file.error(str(error))
 

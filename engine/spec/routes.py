@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from engine.errors import Diagnostic, SpecError, did_you_mean
 from engine.jsonschemas import types_of
 from engine.spec.basepath import check_base_path
 from engine.spec.builtin import built_in_shapes, check_built_in
-from engine.spec.files import read_inside
+from engine.spec.files import Home
 from engine.spec.guards import allowed_names, check_guards, key_names, read_auth, read_cors, read_rate, read_rates
 from engine.spec.node import Node
 from engine.spec.paths import meant_rule, parameter_schemas, path_parameters, rule_shape, text_parameters
@@ -34,7 +33,7 @@ _BOUNDS = {
 }
 
 
-def check_routes(root: Node, folder: Path, models_file: str | None, models: Node | None) -> Iterator[Diagnostic]:
+def check_routes(root: Node, home: Home, models_file: str | None, models: Node | None) -> Iterator[Diagnostic]:
     """Give every mistake of routes.yaml; `models` are those of the models' file, None where it is broken."""
     service = root["service"]
     yield from _check_limits(service["limits"])
@@ -43,7 +42,7 @@ def check_routes(root: Node, folder: Path, models_file: str | None, models: Node
         yield service["limits"].key("connections").error(message, "warning")
     yield from check_built_in(service)
     yield from check_base_path(root)
-    yield from check_guards(root, folder)
+    yield from check_guards(root, home)
     built_in = built_in_shapes(service)
     taken: dict[tuple[str, str], Node] = {}
     for route in root["routes"].items:
@@ -62,7 +61,7 @@ def check_routes(root: Node, folder: Path, models_file: str | None, models: Node
         yield from _check_model(route, models_file, models)
         yield from _check_input(route, formats=checks_formats(root))
         yield from _idle_settings(route)
-        yield from check_response(route["response"], path.text or "", folder)
+        yield from check_response(route["response"], path.text or "", home)
 
 
 def checks_formats(root: Node | None) -> bool:
@@ -70,11 +69,11 @@ def checks_formats(root: Node | None) -> bool:
     return root is None or root["service"]["formats"].plain != "annotate"
 
 
-def read_service(root: Node, folder: Path) -> Service:
+def read_service(root: Node, home: Home) -> Service:
     """Make the service's record."""
     node = root["service"]
     chosen = {key: node[key].plain for key in _CHOICES if key in node}
-    auth = read_auth(node["auth"], folder)
+    auth = read_auth(node["auth"], home)
     return Service(
         node=node,
         limits=_limits(node["limits"], Limits(node=node)),
@@ -87,14 +86,14 @@ def read_service(root: Node, folder: Path) -> Service:
     )
 
 
-def read_routes(root: Node, folder: Path, service: Service) -> tuple[Route, ...]:
+def read_routes(root: Node, home: Home, service: Service) -> tuple[Route, ...]:
     """Make the routes' records from a document without mistakes; raise `SpecError` for a file that has vanished."""
     files: dict[str, bytes] = {}
     for route in root["routes"].items:
         file = route["response"]["file"]
         if file.text and file.text not in files:
             try:
-                files[file.text] = read_inside(folder, file.text)
+                files[file.text] = home.read(file.text)
             except ValueError as error:
                 raise SpecError([file.error(f"the file cannot be served: {error}")]) from None
     return tuple(_route(node, service, files) for node in root["routes"].items)

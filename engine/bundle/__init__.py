@@ -1,0 +1,6 @@
+"""A bundle: a service in one file, its models compiled. Made where it was checked, and served elsewhere."""
+
+from engine.bundle.pack import Packed, pack
+from engine.bundle.unpack import unpack
+
+__all__ = ["Packed", "pack", "unpack"]

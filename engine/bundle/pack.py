@@ -1,0 +1,145 @@
+"""A checked service → the bytes of a bundle. No value of the environment gets into it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.bundle.archive import Unsound, require_plain, write_archive
+from engine.bundle.manifest import (
+    FILES,
+    LOCK,
+    MANIFEST,
+    MODELS,
+    ROUTES,
+    Manifest,
+    PackedModel,
+    hash_of,
+    versions_of,
+)
+from engine.errors import Diagnostic, EngineError, SpecError
+from engine.models import NOT_COMPILED, Prepared, Snapshot, encode, to_serve
+from engine.spec import Model, Node, Spec, asking_places, normal, read_regular, walk
+
+# What a model may take from the environment where it is served: nothing compiled, and no golden answer, depends on it.
+_ASKED_LATER = frozenset((*NOT_COMPILED, "batch", "reference", "timeout"))
+_MOST_DIGESTS = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A bundle's bytes and their SHA-256, and what each model needs to be installed where it is served.
+
+    `slower` names the models whose batches scikit-learn would compute faster.
+    """
+
+    data: bytes
+    sha256: str
+    needs: Mapping[str, tuple[str, ...]]
+    slower: tuple[str, ...]
+
+
+def pack(snapshot: Snapshot) -> Packed:
+    """Make a bundle of a service that has passed every check; raise `SpecError` for what cannot be in one."""
+    spec = snapshot.spec
+    prepared = {name: one.without_faster_batches().without_file() for name, one in snapshot.prepared.items()}
+    mistakes = [*_mistakes_in_files(spec), *_mistakes_in_models(spec, prepared)]
+    if mistakes:
+        raise SpecError(mistakes)
+    members = {**_texts(spec), **_files(spec)}
+    models = {name: _pack_model(name, one, members) for name, one in prepared.items()}
+    needs = {name: tuple(to_serve(spec.models[name], one).values()) for name, one in prepared.items()}
+    libraries = {"numpy", *(need.partition("=")[0] for several in needs.values() for need in several)}
+    manifest = Manifest(versions_of(sorted(libraries)) if models else {}, models)
+    try:
+        data = write_archive({**members, MANIFEST: manifest.dump(members)})
+    except Unsound as error:
+        raise EngineError(f"no bundle can be made: {error}") from None
+    faster = tuple(name for name, one in snapshot.prepared.items() if one.without_faster_batches() is not one)
+    return Packed(data, hash_of(data), needs, faster)
+
+
+def _texts(spec: Spec) -> dict[str, bytes]:
+    """Return the spec's own files, as they are written: `${env:…}` stands in them, and no value."""
+    records = ((ROUTES, [spec.service]), (MODELS, spec.models.values()), (LOCK, spec.pins.values()))
+    return {name: record.node.source.text.encode() for name, several in records for record in several}
+
+
+def _files(spec: Spec) -> dict[str, bytes]:
+    """Return the files that responses and API keys name."""
+    files = {node.text or "": data for node, data in _response_files(spec)}
+    for node in _digest_files(spec):
+        if not Path(node.text or "").is_absolute():
+            files[node.text or ""] = _read_digests(spec, node)
+    return {FILES + normal(name): data for name, data in files.items()}
+
+
+def _pack_model(name: str, prepared: Prepared, members: dict[str, bytes]) -> PackedModel:
+    """Add the members of a model."""
+    compiled = f"models/{name}/compiled"
+    members[compiled] = encode(prepared.entry)
+    if prepared.file is None:
+        return PackedModel(prepared.sha256, compiled)
+    file = f"models/{name}/file"
+    members[file] = prepared.file.data
+    modules = {path: f"models/{name}/modules/{path}" for path in prepared.modules}
+    members.update({modules[path]: data for path, data in prepared.modules.items()})
+    return PackedModel(prepared.sha256, compiled, file, modules)
+
+
+def _response_files(spec: Spec) -> Iterator[tuple[Node, bytes]]:
+    for route in spec.routes:
+        if route.response is not None and route.response.kind == "file":
+            yield route.response.node["file"], route.response.data
+
+
+def _digest_files(spec: Spec) -> Iterator[Node]:
+    keys = spec.service.auth.node["api_keys"].items if spec.service.auth is not None else ()
+    yield from (key["file"] for key in keys if key["file"].text)
+
+
+def _read_digests(spec: Spec, node: Node) -> bytes:
+    try:
+        return read_regular(spec.folder / (node.text or ""), _MOST_DIGESTS)
+    except OSError as error:
+        raise SpecError([node.error(f'file "{node.text}" cannot be read: {error.strerror}')]) from None
+
+
+def _mistakes_in_files(spec: Spec) -> Iterator[Diagnostic]:
+    asking = asking_places(spec.service.node.source)
+    for node in [*(node for node, _ in _response_files(spec)), *_digest_files(spec)]:
+        if Path(node.text or "").is_absolute():  # a list of keys, which is read where it is served
+            continue
+        if node.start in asking:
+            yield node.error(
+                "a bundle has no value of the environment, so the name of a file that it packs cannot come from there; "
+                "write the name itself, or, for a list of keys, an absolute one"
+            )
+            continue
+        try:
+            require_plain(FILES + normal(node.text or ""))
+        except Unsound:
+            yield node.error("a bundle packs files below the folder of routes.yaml only; move it there")
+
+
+def _mistakes_in_models(spec: Spec, prepared: Mapping[str, Prepared]) -> Iterator[Diagnostic]:
+    asking: frozenset[int] = frozenset()
+    for model in spec.models.values():
+        asking = asking or asking_places(model.node.source)
+    for name, model in spec.models.items():
+        yield from _compiled_from_environment(model, asking)
+        for path in prepared[name].modules:
+            if not path.endswith(".py"):
+                message = f"the module {path} is machine code, which cannot be loaded from a bundle; write it in Python"
+                yield model.node["file"].error(message)
+
+
+def _compiled_from_environment(model: Model, asking: frozenset[int]) -> Iterator[Diagnostic]:
+    for key, _, value in model.node.pairs():
+        for _, node in walk(value) if key not in _ASKED_LATER else ():
+            if node.start in asking:
+                yield node.error(
+                    f"a bundle has no value of the environment, and {key} is part of what is compiled; write it here "
+                    f"instead of {node.written}"
+                )

@@ -1,0 +1,80 @@
+"""`bundle`: a service in one file, its models compiled, to be served on another machine."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+from click.core import ParameterSource
+
+from engine.commands.terminal.options import json_option, spec_options
+from engine.commands.terminal.output import print_json, progress, report
+from engine.errors import EngineError
+
+
+@click.command(short_help="Pack the service, its models compiled, into one file.")
+@click.option("-o", "--output", metavar="FILE", required=True, help="The bundle to write, such as service.zip.")
+@spec_options
+@json_option
+def bundle(output: str, routes: str, models: str | None, as_json: bool) -> None:
+    """Pack the service into one file: the spec, the files it names, its compiled models and their pins.
+
+    `serve FILE` runs it without a compiler, without scikit-learn where all models are compiled, and reads no other
+    file. Values of ${env:...} are not packed; they come from the environment where it is served. All that `check`
+    refuses is refused here too.
+
+    \b
+    Examples:
+      python -m engine bundle -o service.zip
+      python -m engine serve service.zip
+      python -m engine serve --locked service.zip --sha256 HASH
+    """  # noqa: D301
+    from engine import server
+    from engine.bundle import pack
+    from engine.models import Snapshot, writable_cache
+    from engine.spec import write_whole
+
+    source = server.Source(routes, models)
+    with writable_cache(Path(routes).parent), progress() as show:
+        first, spec = server.first_check(source, show)
+        pinned = first.notes
+        if any(model.pin is None for model in spec.models.values()):  # they are pinned now, and that is packed too
+            first, spec = server.first_check(source, show)
+    packed = pack(Snapshot.load(first.snapshot or b""))
+    try:
+        write_whole(Path(output).resolve(), packed.data, 0o644)
+    except OSError as error:
+        raise EngineError(f"{output} cannot be written: {error.strerror}") from None
+    if as_json:
+        print_json({"bundle": output, "bytes": len(packed.data), "sha256": packed.sha256, "needs": {**packed.needs}})
+        return
+    report(first.mistakes)
+    for note in pinned:
+        click.echo(note)
+    for name, needs in packed.needs.items():
+        if needs:
+            click.echo(f"{name}: needs to be installed where it is served: pip install {' '.join(needs)}")
+    for name in packed.slower:
+        click.echo(f"{name}: batches are computed by what was compiled; scikit-learn would be faster for large ones")
+    click.echo(f"{output}: {len(packed.data):,} bytes, sha256 {packed.sha256}")
+
+
+def bundle_to_serve(bundle: str | None, sha256: str | None, *, locked: bool) -> tuple[Path | None, str | None]:
+    """Return the bundle and its hash, if it is one that is served; raise `UsageError` for options that do not go."""
+    if bundle is None:
+        if sha256 is not None:
+            raise click.UsageError("--sha256 is that of a bundle: python -m engine serve service.zip --sha256 HASH")
+        return None, None
+    context = click.get_current_context()
+    for name, option in (("routes", "-r"), ("models", "-m")):
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise click.UsageError(f"{option} has no effect on a bundle, which has its own; leave one of them out")
+    if locked and sha256 is None:
+        raise click.UsageError(
+            "--locked serves only a bundle whose hash is known; add --sha256 with the one that "
+            "`python -m engine bundle` printed"
+        )
+    if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
+        raise click.BadParameter(f'"{sha256}" is not a SHA-256 of 64 hexadecimal digits', param_hint="--sha256")
+    return Path(bundle), sha256 and sha256.lower()

@@ -1,0 +1,257 @@
+"""A bundle has all that a service needs where it is made, and answers by itself where it is served."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import joblib
+import pytest
+from bundling import FEATURES, HOUR, INSTANCE, MODEL, bundle, checked, members_of, refused, write_spec
+from click.testing import CliRunner
+from modelling import ROW, X, y
+from serving import serving
+from sklearn.linear_model import LogisticRegression
+
+from engine.bundle import unpack
+from engine.commands import cli
+from engine.errors import SpecError
+from engine.models import native, restore_models
+from engine.server.snapshot import Source, check
+
+
+def test_a_bundle_is_made_of_the_spec_its_files_the_compiled_model_and_its_pin(home: Path) -> None:
+    members = members_of(home / "service.zip")
+    assert [
+        "files/keys.sha256",
+        "files/pages/hello.txt",
+        "manifest.json",
+        "models.lock",
+        "models.yaml",
+        "models/m/compiled",
+        "routes.yaml",
+    ] == sorted(members)
+    for name in ("models.lock", "models.yaml", "routes.yaml"):
+        assert (home / name).read_bytes() == members[name]
+
+
+def test_it_prints_its_hash_and_is_the_same_bytes_when_it_is_made_again(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENGINE_TEST_TITLE", "another")
+    data = (home / "service.zip").read_bytes()
+    done = bundle(home, monkeypatch)
+    sha256 = hashlib.sha256(data).hexdigest()
+    assert f"service.zip: {len(data):,} bytes, sha256 {sha256}\n" == done.output
+    assert data == (home / "service.zip").read_bytes()
+    as_json = json.loads(bundle(home, monkeypatch, "--json").output)
+    assert {"bundle": "service.zip", "bytes": len(data), "sha256": sha256, "needs": {"m": []}} == as_json
+
+
+def test_a_model_that_has_no_pin_is_pinned_first(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    joblib.dump(joblib.load(home / "model.pkl"), tmp_path / "model.pkl")
+    write_spec(tmp_path, {"routes": [{"path": "/p", "model": "m"}]}, m=MODEL)
+    done = bundle(tmp_path, monkeypatch)
+    assert done.output.startswith("m: pinned in models.lock on first use, sha256 ")
+    assert (tmp_path / "models.lock").read_bytes() == members_of(tmp_path / "service.zip")["models.lock"]
+
+
+def test_a_bundle_answers_by_itself_with_this_environment(service: Path) -> None:
+    spec, prepared = unpack(service)
+    assert ["hello", "served there"] == [
+        (route.response.data.decode() or route.response.content) for route in spec.routes if route.response
+    ]
+    assert ((("ci", hashlib.sha256(HOUR.encode()).digest()),)) == spec.service.auth.keys
+    assert not any(one.needs_file for one in prepared.values())
+    assert [2] == restore_models(spec, prepared)["m"]([INSTANCE]).result
+    outcome = checked(service, hashlib.sha256(service.read_bytes()).hexdigest())
+    assert ((), ()) == (outcome.mistakes, outcome.notes)
+    assert ["service.zip"] == [file.name for file in outcome.stamps]
+    assert ["native"] == [facts.report.runtime for facts in outcome.facts]
+
+
+def test_a_variable_that_is_not_set_is_told_at_its_place(service: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ENGINE_TEST_TITLE")
+    assert refused(service).startswith(
+        'service.zip/routes.yaml:26:17: error: there is no environment variable "ENGINE_TEST_TITLE"; '
+    )
+
+
+@pytest.mark.exhaustive
+def test_a_bundle_is_served_where_there_is_no_scikit_learn_and_nothing_is_written(
+    service: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    lacking = "joblib onnx onnxruntime pandas scipy skl2onnx sklearn skops".split()
+    (site / "sitecustomize.py").write_text(f"import sys\nsys.modules.update(dict.fromkeys({lacking}))\n")
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("ENGINE_CACHE_DIR", str(tmp_path / "cache"))
+    sha256 = hashlib.sha256(service.read_bytes()).hexdigest()
+    with serving(tmp_path, "-w", "1", "--locked", "service.zip", "--sha256", sha256) as server:
+        answer = server.request("POST", "/p", body=json.dumps(INSTANCE))
+        assert (200, b'{"result":[2]}\n') == answer[::2]
+        assert (200, b"served there") == server.request("GET", "/title")[::2]
+        assert "native" == server.status()["models"][0]["runtime"]
+    assert {"service.zip", "site"} == {path.name for path in tmp_path.iterdir()}
+
+
+SECRET = "d0-not-pack-me"
+
+
+def test_no_value_of_the_environment_is_packed(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / SECRET).mkdir()
+    joblib.dump(joblib.load(home / "model.pkl"), tmp_path / SECRET / "model.pkl")
+    (tmp_path / "keys").write_text("")
+    monkeypatch.setenv("ENGINE_TEST_SECRET", SECRET)
+    monkeypatch.setenv("ENGINE_TEST_KEYS", str(tmp_path / "keys"))
+    value = "${env:ENGINE_TEST_SECRET}"
+    keys = [{"name": "a", "env": "ENGINE_TEST_KEY"}, {"name": "b", "file": "${env:ENGINE_TEST_KEYS}"}]
+    monkeypatch.setenv("ENGINE_TEST_KEY", SECRET * 2)
+    routes = {
+        "service": {"title": value, "description": value, "auth": {"api_keys": keys}},
+        "routes": [{"path": "/p", "model": "m", "summary": value}, {"path": "/s", "response": {"json": {"a": value}}}],
+    }
+    model = {**MODEL, "file": f"{value}/model.pkl", "description": value}
+    write_spec(tmp_path, routes, m=model)
+    done = bundle(tmp_path, monkeypatch)
+    assert 0 == done.exit_code, done.exception
+    for name, data in members_of(tmp_path / "service.zip").items():
+        assert SECRET.encode() not in data, name
+        assert hashlib.sha256((SECRET * 2).encode()).hexdigest().encode() not in data, name
+    monkeypatch.setenv("ENGINE_TEST_SECRET", "served-there")
+    spec, _ = unpack(tmp_path / "service.zip")
+    assert ("served-there", {"a": "served-there"}) == (spec.service.title, spec.routes[1].response.content)
+
+
+def unpackable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    done = bundle(folder, monkeypatch)
+    assert isinstance(done.exception, SpecError)
+    assert not (folder / "service.zip").exists()
+    return [str(found) for found in done.exception.diagnostics]
+
+
+def test_what_a_bundle_cannot_have_is_told_at_its_place(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joblib.dump(joblib.load(home / "model.pkl"), tmp_path / "model.pkl")
+    folder = tmp_path / "service"
+    folder.mkdir()
+    (tmp_path / "keys").write_text("")
+    (folder / "page.txt").write_text("")
+    monkeypatch.setenv("ENGINE_TEST_NAME", "page.txt")
+    monkeypatch.setenv("ENGINE_TEST_LABEL", "virginica")
+    (folder / "routes.yaml").write_text(
+        "service:\n  auth: {api_keys: [{name: a, file: ../keys}]}\n"
+        "routes:\n  - path: /\n    response: {file: '${env:ENGINE_TEST_NAME}'}\n  - {path: /p, model: m}\n"
+    )
+    (folder / "models.yaml").write_text(
+        "models:\n  m:\n    file: ../model.pkl\n    timeout: ${env:ENGINE_TEST_TIMEOUT:-5}\n"
+        f"    input: {json.dumps(FEATURES)}\n    output:\n      labels: [a, b, '${{env:ENGINE_TEST_LABEL}}']\n"
+    )
+    assert [
+        (
+            "models.yaml:7:22: error: a bundle has no value of the environment, and output is part of what is "
+            "compiled; write it here instead of '${env:ENGINE_TEST_LABEL}'"
+        ),
+        "routes.yaml:2:37: error: a bundle packs files below the folder of routes.yaml only; move it there",
+        (
+            "routes.yaml:5:22: error: a bundle has no value of the environment, so the name of a file that it packs "
+            "cannot come from there; write the name itself, or, for a list of keys, an absolute one"
+        ),
+    ] == unpackable(folder, monkeypatch)
+
+
+def test_where_no_code_can_be_loaded_another_runtime_serves_and_this_is_said(
+    service: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(_: bytes) -> None:
+        raise OSError("no code here")
+
+    monkeypatch.setattr(native, "load_library", load)
+    outcome = checked(service)
+    assert ("m: the trees in C cannot be loaded here (no code here); numpy computes the same, more slowly",) == (
+        outcome.notes
+    )
+    assert ["numpy"] == [facts.report.runtime for facts in outcome.facts]
+
+
+OWN = """
+from sklearn.linear_model import LinearRegression
+
+class Own(LinearRegression):
+    def predict(self, X):
+        from own_parts import plus
+        return plus(super().predict(X))
+"""
+
+
+def test_a_model_that_scikit_learn_serves_says_so_and_has_its_file_and_modules_in_the_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "there"
+    folder.mkdir()
+    (folder / "own.py").write_text(OWN)
+    (folder / "own_parts.py").write_text("def plus(values):\n    return values + 1000\n")
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(folder)
+        import own
+
+        joblib.dump(own.Own().fit(X, y), folder / "m.pkl")
+    write_spec(folder, {"routes": [{"path": "/p", "model": "m"}]}, m={"file": "m.pkl", "input": ROW})
+    done = bundle(folder, monkeypatch)
+    assert 0 == done.exit_code, done.exception
+    said = done.output.splitlines()[-2]
+    assert said.startswith("m: needs to be installed where it is served: pip install scikit-learn==1.")
+    file = (folder / "service.zip").rename(tmp_path / "service.zip")
+    assert {"models/m/file", "models/m/modules/own.py", "models/m/modules/own_parts.py"} <= members_of(file).keys()
+    for path in folder.iterdir():
+        path.unlink()
+    spec, prepared = unpack(file)
+    assert prepared["m"].needs_file
+    (result,) = restore_models(spec, prepared)["m"]([X[0].tolist()]).result
+    assert 999 < result < 1001
+    monkeypatch.setattr("engine.models.needs.find_spec", lambda _: None)
+    (mistake,) = check(Source("", None, bundle=file)).mistakes
+    assert mistake.message.startswith("scikit-learn is needed to serve this model, and not installed: pip install sci")
+
+
+def test_what_was_compiled_answers_batches_where_scikit_learn_is_only_faster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joblib.dump(LogisticRegression(max_iter=1000).fit(X, y), tmp_path / "m.pkl")
+    write_spec(tmp_path, {"routes": [{"path": "/p", "model": "m"}]}, m={"file": "m.pkl", "input": ROW})
+    monkeypatch.setattr("engine.models.choosing.BATCHES_MUST_BE_FASTER", 1e-6)
+    monkeypatch.setenv("ENGINE_CACHE_DIR", str(tmp_path / "cache"))
+    done = bundle(tmp_path, monkeypatch)
+    assert "m: batches are computed by what was compiled; scikit-learn would be faster for large ones" in done.output
+    _, prepared = unpack(tmp_path / "service.zip")
+    report = prepared["m"].entry.facts["report"]
+    assert (None, 0, False) == (report["batch_runtime"], report["batch_from"], prepared["m"].needs_file)
+    assert report["speed_up_many"] != 1.0
+
+
+WRONG_USE = {
+    ("--sha256", "0" * 64): "--sha256 is that of a bundle: python -m engine serve service.zip --sha256 HASH",
+    ("service.zip", "-r", "routes.yaml"): "-r has no effect on a bundle, which has its own; leave one of them out",
+    ("service.zip", "-m", "models.yaml"): "-m has no effect on a bundle, which has its own; leave one of them out",
+    ("--locked", "service.zip"): (
+        "--locked serves only a bundle whose hash is known; add --sha256 with the one that `python -m engine bundle` "
+        "printed"
+    ),
+    ("service.zip", "--sha256", "abc"): ('Invalid value for --sha256: "abc" is not a SHA-256 of 64 hexadecimal digits'),
+}
+
+
+@pytest.mark.parametrize("arguments", WRONG_USE)
+def test_options_that_do_not_go_with_a_bundle_are_told(arguments: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(cli, ["serve", *arguments])
+    assert (2, f"Error: {WRONG_USE[arguments]}\n") == (done.exit_code, done.stderr.partition("\n\n")[2])
+
+
+def test_a_bundle_that_cannot_be_written_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENGINE_TEST_TITLE", "")
+    done = bundle(home, monkeypatch, "-o", "nowhere/service.zip")
+    assert "nowhere/service.zip cannot be written: No such file or directory" == str(done.exception)
