@@ -19,7 +19,8 @@ from werkzeug.test import Client
 from engine import create_app
 from engine.errors import SpecError
 from engine.models import Prediction
-from engine.spec import inside, load
+from engine.spec import load
+from engine.spec.files import Home
 from engine.web import Lane, build_app
 
 App = Callable[..., flask.Flask]
@@ -114,12 +115,13 @@ def test_a_file_that_vanishes_between_its_check_and_its_reading_is_told(
     (spec_folder / "page.html").write_text("hi")
     (spec_folder / "routes.yaml").write_text("routes: [{path: /, response: {file: page.html}}]")
 
-    def inside_for_the_last_time(folder: Path, name: str) -> Path:
-        path = inside(folder, name)
-        path.unlink()
-        return path
+    require = Home.require
 
-    monkeypatch.setattr("engine.spec.responses.inside", inside_for_the_last_time)
+    def require_for_the_last_time(home: Home, name: str) -> None:
+        require(home, name)
+        (home.folder / name).unlink()
+
+    monkeypatch.setattr(Home, "require", require_for_the_last_time)
     with pytest.raises(SpecError) as refused:
         load()
     (found,) = refused.value.diagnostics
