@@ -507,7 +507,7 @@ def test_a_model_that_answers_no_row_of_the_reference_is_not_written(folder: Pat
     done = run("model.pkl", "--reference", "rows.csv")
     (found,) = done.exception.diagnostics
     assert "the model answers none of the " in found.message
-    assert "raised TypeError: can't multiply sequence by non-int of type" in found.message
+    assert "raised TypeError: " in found.message  # in pandas's words, or in pyarrow's where that is installed
     assert "the spec that init would write has mistakes, so nothing was written:" in done.stderr
     assert before == contents(folder)
 
