@@ -37,7 +37,7 @@ def main(file: Path = MODEL, trees: int = 300) -> None:
     np.savetxt(file.with_name("reference.csv"), test_features, "%g", ",", header=",".join(NAMES), comments="")
     print("saved:", file)
     if file == MODEL:
-        lock_models(FOLDER / "routes.yaml", names=["iris"])
+        lock_models(FOLDER / "routes.yaml", names=["iris", "species"])
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ def test_check_tells_mistakes_as_json_too() -> None:
 def test_check_shows_each_models_facts() -> None:
     done = run("check")
     assert (0, "") == (done.returncode, done.stderr)
-    header, _, row, _, last = done.stdout.splitlines()
+    header, _, row, _, _, last = done.stdout.splitlines()
     assert ["model", "hash", "estimator", "kind", "features", "classes", "runtime", "examples"] == header.split()
     names = "sepal_length, sepal_width, petal_length, petal_width"
     cells = [cell.strip() for cell in row.split("  ") if cell.strip()]
@@ -94,15 +94,15 @@ def test_check_shows_each_models_facts() -> None:
     assert hashlib.sha256(Path("build/model.pkl").read_bytes()).hexdigest()[:12] == cells.pop(1)
     assert ["iris", "RandomForestClassifier", "classifier", names, "0, 1, 2", "1 pass"] == cells
     assert re.fullmatch(r"(native|onnx): exact on [\d,]+ rows; [\d,]+x for 1 row, [\d,.]+x for 1,000", runtime)
-    assert "6 routes, 1 model: ok" == last
+    assert "7 routes, 2 models: ok" == last
 
 
 @pytest.mark.usefixtures("sample")
 def test_check_tells_facts_as_json() -> None:
     done = run("check", "--json")
     told = json.loads(done.stdout)
-    assert (0, True, 6, []) == (done.returncode, told["ok"], told["routes"], told["diagnostics"])
-    (facts,) = told["models"]
+    assert (0, True, 7, []) == (done.returncode, told["ok"], told["routes"], told["diagnostics"])
+    facts, _ = told["models"]
     assert ("iris", [0, 1, 2], 1) == (facts["name"], facts["classes"], facts["examples"])
 
 
@@ -118,7 +118,7 @@ def test_compile_shows_every_candidate() -> None:
 
 @pytest.mark.exhaustive
 def test_compile_tells_candidates_as_json_and_fills_the_cache(tmp_path: Path) -> None:
-    done = run("compile", "--json", env={**os.environ, "ENGINE_CACHE_DIR": str(tmp_path)})
+    done = run("compile", "--json", "iris", env={**os.environ, "ENGINE_CACHE_DIR": str(tmp_path)})
     (model,) = json.loads(done.stdout)["models"]
     assert "native" == model["report"]["runtime"]
     assert 1 == len(list(tmp_path.glob("*.model")))

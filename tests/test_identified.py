@@ -55,9 +55,9 @@ def test_the_status_the_numbers_and_check_show_the_hash(app_of: AppOf, spec_fold
     expected = hash_of(spec_folder)
     assert expected == client.get("/-/status").json["models"][0]["hash"]
     families = text_string_to_metric_families(client.get("/metrics").text)
-    (info,) = [sample for family in families for sample in family.samples if sample.name == "engine_model_info"]
+    info, _ = [sample for family in families for sample in family.samples if sample.name == "engine_model_info"]
     assert ("iris", expected) == (info.labels["model"], info.labels["hash"])
     header, _, row, *_ = run("check").stdout.splitlines()
     assert (["model", "hash"], ["iris", expected]) == (header.split()[:2], row.split()[:2])
-    (facts,) = json.loads(run("check", "--json").stdout)["models"]
+    facts, _ = json.loads(run("check", "--json").stdout)["models"]
     assert facts["sha256"].startswith(expected)

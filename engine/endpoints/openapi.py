@@ -205,7 +205,7 @@ class _Describer:
             alone = {**schema, "not": {"type": "object", "required": [BATCH_KEY]}}  # with these, it is a batch
             schema = {"anyOf": [alone, self._components.put(f"{pascal(model.name)}Instances", batch)]}
         content: dict[str, Any] = {"schema": schema}
-        inputs = [without_features(one.input, route) for one in model.examples]
+        inputs = [without_features(one.input, route) for one in model.shown_examples]
         if inputs:
             shown = {f"example-{number}": {"value": one} for number, one in enumerate(inputs, 1)}
             content["examples"] = shown

@@ -270,6 +270,12 @@ class Model(Record):
     pin: Pin | None = None
     lock_command: str = ""
 
+    @property
+    def shown_examples(self) -> tuple[Example, ...]:
+        """The examples that clients may see; `init` records rows of the reference, which may be personal data."""
+        is_open = self.reference is None or self.show_reference
+        return tuple(example for example in self.examples if is_open or not example.recorded)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:

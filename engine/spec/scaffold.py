@@ -67,6 +67,8 @@ class Entry:
         if self.reference is not None:
             yield from _comment("Real rows, for the proof that the compiled model answers as this one does.", 2)
             yield from field("reference", self.reference, 2)
+            about = "may the docs page show some of these rows, and the example below?"
+            yield f"  # show_reference: true  # {about}"
         if self.trusted:
             yield from field("trusted", list(self.trusted), 2)
         if self.allow_version_mismatch:

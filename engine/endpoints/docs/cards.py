@@ -145,7 +145,7 @@ def _of_model(route: Route, spec: Spec, model: Model, facts: Facts, key: str) ->
     """Give what the card of a model has beside that of another route."""
     is_binary = model.output.probabilities and len(facts.keys) == TWO
     bars = facts.threshold or ({facts.keys[1]: HALF} if is_binary else {})
-    named = [(_name_of(example.result, model, facts), example.input) for example in model.examples]
+    named = [(_name_of(example.result, model, facts), example.input) for example in model.shown_examples]
     listed = [(f"Row {number}", row) for number, row in enumerate(facts.rows, 1)]
     return {
         "curl_rows": curl_rows(route, _fields(route, spec), key) if "POST" in route.methods else "",
@@ -185,8 +185,8 @@ def _fields(route: Route, spec: Spec, instance: Any = ABSENT) -> tuple[Field, ..
         body = () if route.input is None else body_fields(route.input.document)
         return (*path_fields(route, {}), *body)
     model = spec.models[route.model]
-    if instance is ABSENT and model.examples:
-        instance = model.examples[0].input
+    if instance is ABSENT and model.shown_examples:
+        instance = model.shown_examples[0].input
     in_path = path_fields(route, instance if isinstance(instance, Mapping) else {})
     left = instance if instance is ABSENT else without_features(instance, route)
     fields = body_fields(without_properties(model.input.document, route.parameters), left)
