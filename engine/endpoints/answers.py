@@ -94,13 +94,13 @@ def _list_of(items: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_shown(value: Any) -> bool:
-    """Tell whether a body is worth showing as it is declared: not long, and with no `$${` that stands for another."""
+    """Return whether a body is worth showing as it is declared: not long, and with no `$${` that stands for another."""
     text = json.dumps(value)
     return len(text) <= MAX_EXAMPLE and "$${" not in text
 
 
 def example_of(model: Model) -> dict[str, Any]:
-    """Give the answer to the model's first example, where that is all there is in an answer."""
+    """Return the answer to the model's first example, where that is all there is in an answer."""
     if not model.examples or model.output.labels is not None or model.output.probabilities:
         return {}
     return {"example": {"result": [model.examples[0].result]}}

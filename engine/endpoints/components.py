@@ -61,7 +61,7 @@ class Components:
         return reference
 
     def properties(self, reference: Mapping[str, str]) -> Mapping[str, Any]:
-        """Give the properties of a schema that has been put there."""
+        """Return the properties of a schema that has been put there."""
         schema = self.schemas[reference["$ref"].removeprefix(_HOME)]
         found: Mapping[str, Any] = schema.get("properties", {}) if isinstance(schema, Mapping) else {}
         return found
@@ -74,7 +74,7 @@ def pascal(text: str) -> str:
 
 
 def bounded(document: Any, largest: float | None) -> Any:
-    """Give an instance's schema with the bounds of what its model takes, beside what it says of each number."""
+    """Return an instance's schema with the bounds of what its model takes, beside what it says of each number."""
     if largest is None or not isinstance(document, Mapping):
         return document
 

@@ -112,7 +112,7 @@ class _Collected:
         yield from self._events(core)
 
     def _events(self, core: Any) -> Iterator[Any]:
-        """Give what happens now and then, also what has not happened yet."""
+        """Return what happens now and then, also what has not happened yet."""
         for event, (text, label, values) in EVENTS.items():
             family = core.CounterMetricFamily(f"engine_{event}", text, labels=(label,) if label else None)
             for value in values:

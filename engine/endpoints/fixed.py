@@ -145,7 +145,7 @@ def build_fixed(route: Route, declared: Declared) -> Endpoint:
 
 
 def content_type(declared: Declared) -> str:
-    """Give the Content-Type of a declared response, empty where it has no body and names none."""
+    """Return the Content-Type of a declared response, empty where it has no body and names none."""
     own = next((value for name, value in declared.headers if name.lower() == "content-type"), None)
     if own is not None or declared.kind != "file":
         return own or _CONTENT_TYPES[declared.kind]
@@ -181,7 +181,7 @@ def _file(declared: Declared, parameters: tuple[str, ...]) -> Endpoint:  # noqa:
 
 
 def is_kept(declared: Declared) -> bool:
-    """Tell whether clients may keep an answer: conditions count only where it would be 2xx (RFC 9110, 13.2.1)."""
+    """Return whether clients may keep an answer: conditions count only where it would be 2xx (RFC 9110, 13.2.1)."""
     return declared.kind == "file" and HTTPStatus.OK <= declared.status < HTTPStatus.MULTIPLE_CHOICES
 
 
@@ -236,7 +236,7 @@ def _written(text: str, parameters: tuple[str, ...], write: Callable[[Any], str]
 
 
 def _shape(value: Any, parameters: tuple[str, ...]) -> Any:
-    """Give a JSON value as it is, or a function of the path parameters that makes it."""
+    """Return a JSON value as it is, or a function of the path parameters that makes it."""
     if isinstance(value, str):
         template = parse_template(value, parameters)
         match template:

@@ -57,11 +57,11 @@ class Keys:
         self._names = {self._masked(digest): (name, digest) for name, digest in found}
 
     def __bool__(self) -> bool:
-        """Tell whether there are any."""
+        """Return whether there are any."""
         return bool(self._names)
 
     def identify(self, environ: Environ) -> tuple[str, Problem | None]:
-        """Give the name of the key that a request sends, or the problem with it."""
+        """Return the name of the key that a request sends, or the problem with it."""
         sent = [key for key in (_bearer(environ), environ.get("HTTP_X_API_KEY")) if key is not None]
         if not any(sent):
             detail = "an API key is required: send it as Authorization: Bearer KEY, or as X-API-Key: KEY"
@@ -99,23 +99,23 @@ class Guard:
 
     @property
     def stands(self) -> bool:
-        """Tell whether there is anything that it holds."""
+        """Return whether there is anything that it holds."""
         return self._allowed is not None or self._cors is not None or self._rate is not None
 
     @property
     def waits(self) -> bool:
-        """Tell whether it may wait for another service before it decides."""
+        """Return whether it may wait for another service before it decides."""
         return self._rate is not None and self._rate.waits
 
     def preflight(self, environ: Environ) -> Headers | None:
-        """Give the headers that let a page ask, to a browser that asks whether it may; None where it may not."""
+        """Return the headers that let a page ask, to a browser that asks whether it may; None where it may not."""
         if self._cors is None or not is_preflight(environ):
             return None
         headers, allowed = shared(self._cors, environ)
         return (*headers, *_preflight(self._cors)) if allowed else None
 
     def identify(self, environ: Environ) -> tuple[str, Problem | None]:
-        """Give the name of the key that a request sends, where somebody asks for it, or why it does not do."""
+        """Return the name of the key that a request sends, where somebody asks for it, or why it does not do."""
         if self._allowed is None:
             counted = self._rate is not None and self._keys
             return self._keys.identify(environ)[0] if counted else "", None
@@ -156,7 +156,7 @@ class Guards:
 
 
 def shared(cors: Cors, environ: Environ) -> tuple[Headers, bool]:
-    """Give what an answer says to browsers of pages of other origins, and whether this page may read it.
+    """Return what an answer says to browsers of pages of other origins, and whether this page may read it.
 
     The CORS protocol is a part of the Fetch standard, https://fetch.spec.whatwg.org/#http-cors-protocol.
     """
@@ -175,25 +175,25 @@ def shared(cors: Cors, environ: Environ) -> tuple[Headers, bool]:
 
 
 def is_preflight(environ: Environ) -> bool:
-    """Tell whether a browser asks whether a page may ask."""
+    """Return whether a browser asks whether a page may ask."""
     return environ["REQUEST_METHOD"] == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
 
 
 def client_address(environ: Environ, proxies: int) -> str:
-    """Give the address of who asks, as so many proxies in front of this service have written it down."""
+    """Return the address of who asks, as so many proxies in front of this service have written it down."""
     forwarded = environ.get("HTTP_X_FORWARDED_FOR", "").rsplit(",", proxies) if proxies else []
     written = forwarded[-proxies] if len(forwarded) >= proxies > 0 else ""
     return _address(written) or _address(environ.get("REMOTE_ADDR", ""))
 
 
 def _address(written: str) -> str:
-    """Give an address as `_plain` does, of a text that may be anything; only what may be one is remembered."""
+    """Return an address as `_plain` does, of a text that may be anything; only what may be one is remembered."""
     return _plain(written) if len(written) <= _LONGEST_ADDRESS else ""
 
 
 @lru_cache(maxsize=4096)
 def _plain(written: str) -> str:
-    """Give an address without what some proxies write around it: a port, brackets, a scope; empty where it is none."""
+    """Return an address without what some proxies write around it: a port, brackets, a scope; empty where it is none."""
     form = _ADDRESS.fullmatch(written.strip())
     try:
         found = ipaddress.ip_address(next(filter(None, form.groups()), "") if form else "")
@@ -204,7 +204,7 @@ def _plain(written: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _holder(address: str) -> str:
-    """Give whom an address stands for: one of IPv6 is counted as its network of 64 bits, which one client has whole."""
+    """Return whom an address stands for: one of IPv6 is counted as its network of 64 bits, which one client has whole."""
     return str(ipaddress.ip_network(f"{address}/64", strict=False)) if ":" in address else address
 
 
@@ -214,7 +214,7 @@ def _preflight(cors: Cors) -> Headers:
 
 
 def _bearer(environ: Environ) -> str | None:
-    """Give the token that is sent as Authorization; None without that header, empty for another scheme."""
+    """Return the token that is sent as Authorization; None without that header, empty for another scheme."""
     if "HTTP_AUTHORIZATION" not in environ:
         return None
     scheme, _, token = environ["HTTP_AUTHORIZATION"].partition(" ")

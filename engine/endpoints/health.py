@@ -27,7 +27,7 @@ class ReadyEndpoint:
     status: StatusSource
 
     def __call__(self, request: Request) -> Response:  # noqa: ARG002 - the shape of every endpoint
-        """Answer one request; raise `Problem` where it is not ready."""
+        """Answer one request; raise `Problem` if it is not ready."""
         if not self.status().ready:
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "the service is stopping", headers=(("Retry-After", "1"),))
         return Response(HTTPStatus.OK, _HEADERS, encode_json({"ready": True}))

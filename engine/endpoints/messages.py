@@ -52,7 +52,7 @@ class Endpoint(Protocol):
     """What answers a route; made once, then called for every request, also from several threads at once."""
 
     def __call__(self, request: Request) -> Response:
-        """Answer one request; raise `Problem` where the answer is an error."""
+        """Answer one request; raise `Problem` if the answer is an error."""
 
 
 def encode_json(value: Any) -> bytes:

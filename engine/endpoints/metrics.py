@@ -60,18 +60,18 @@ class Meter:
         self._in_flight = in_flight
 
     def requests(self, route: str, method: str, status: int) -> Histogram:
-        """Give what counts the seconds of requests; methods that HTTP does not know are counted as one."""
+        """Return what counts the seconds of requests; methods that HTTP does not know are counted as one."""
         method = method if method in METHODS else "OTHER"
         return self._requests.get((route, method, status)) or self._requests.setdefault(
             (route, method, status), Histogram(SECONDS)
         )
 
     def model(self, name: str) -> Histogram:
-        """Give what counts the seconds that a model's answers take."""
+        """Return what counts the seconds that a model's answers take."""
         return self._models.setdefault(name, Histogram(SECONDS))
 
     def batches(self, name: str) -> Histogram:
-        """Give what counts the rows of a model's calls."""
+        """Return what counts the rows of a model's calls."""
         return self._batches.setdefault(name, Histogram(ROWS))
 
     def count(self, event: str, outcome: str = "") -> None:
@@ -85,7 +85,7 @@ class Meter:
         self._requests = {key: histogram for key, histogram in list(self._requests.items()) if key[0] in kept}
 
     def numbers(self) -> Numbers:
-        """Give what this process has counted so far."""
+        """Return what this process has counted so far."""
         return Numbers(
             {key: tally for key, tally in _tallies(self._requests).items() if any(tally.counts)},
             _tallies(self._models),

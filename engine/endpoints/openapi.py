@@ -241,7 +241,7 @@ class _Describer:
         return self._predictions[model.name]
 
     def _refused(self, status: str) -> dict[str, str]:
-        """Give the reference to the description of an error."""
+        """Return the reference to the description of an error."""
         name = pascal(title(int(status)))
         if name not in self._responses:
             content = {MEDIA_TYPE: {"schema": self._problem}, "text/html": {}}
@@ -265,7 +265,7 @@ def summary_of(route: Route) -> str:
 
 
 def tags_of(route: Route) -> tuple[str, ...]:
-    """Give the sections that a route stands in, at least one."""
+    """Return the sections that a route stands in, at least one."""
     return route.tags or (UNTAGGED if route.built_in is None else ENGINE_TAG,)
 
 
@@ -277,7 +277,7 @@ def without_features(instance: Any, route: Route) -> Any:
 
 
 def _problems(route: Route, method: str) -> Iterable[str]:
-    """Give the statuses of the errors that a route may answer."""
+    """Return the statuses of the errors that a route may answer."""
     yield from ("400", "413", "414")
     if route.parameters:
         yield "404"

@@ -163,7 +163,7 @@ class PredictEndpoint:
             self._timed(perf_counter() - begin)
 
     def _batch(self, value: dict[str, Any]) -> list[Any]:
-        """Take the instances out of a batch; raise `Problem` where it is not one."""
+        """Take the instances out of a batch; raise `Problem` if it is not one."""
         instances = value[BATCH_KEY]
         beside = next((name for name in value if name != BATCH_KEY), None)
         if beside is not None:
@@ -193,7 +193,7 @@ def _within(instance: Any, key: str | int | None) -> Path:
 
 
 def _not_finite(prediction: Prediction) -> list[int]:
-    """Give the rows whose answer has a number in it that JSON does not have."""
+    """Return the rows whose answer has a number in it that JSON does not have."""
     chances = prediction.probabilities or repeat(None)
     return [row for row, parts in enumerate(zip(prediction.result, chances, strict=False)) if not is_finite(parts)]
 

@@ -89,7 +89,7 @@ def require_none(violations: Iterator[Violation], budget: Budget) -> None:
 
 
 def title(status: int) -> str:
-    """Give a status code's name."""
+    """Return a status code's name."""
     try:
         return _TITLES.get(status) or HTTPStatus(status).phrase
     except ValueError:

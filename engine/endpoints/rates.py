@@ -126,16 +126,16 @@ class Storage:
 
     @property
     def is_remote(self) -> bool:
-        """Tell whether requests are counted elsewhere."""
+        """Return whether requests are counted elsewhere."""
         return self._rates.storage != "memory"
 
     @property
     def lets_through(self) -> bool:
-        """Tell whether a request is let through that could not be counted."""
+        """Return whether a request is let through that could not be counted."""
         return self._rates.on_storage_failure == "allow"
 
     def _is_resting(self) -> bool:
-        """Tell whether a storage that has failed is left alone; the first to come after a rest asks it, alone."""
+        """Return whether a storage that has failed is left alone; the first to come after a rest asks it, alone."""
         with self._lock:
             now = time.monotonic()
             resting = now < self._rests_until
@@ -167,7 +167,7 @@ class Rate:
 
     @property
     def waits(self) -> bool:
-        """Tell whether counting may wait for another service."""
+        """Return whether counting may wait for another service."""
         return self._storage.is_remote
 
     def hit(self, who: str) -> tuple[Headers, Problem | None]:

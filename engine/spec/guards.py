@@ -34,7 +34,7 @@ _STORAGES = ("redis://", "rediss://", "redis+unix://")
 
 
 def check_guards(root: Node, folder: Path) -> Iterator[Diagnostic]:
-    """Give every mistake in the guards."""
+    """Return every mistake in the guards."""
     service = root["service"]
     yield from _check_keys(service["auth"]["api_keys"], folder)
     yield from _check_cors(service["cors"])
@@ -51,7 +51,7 @@ def check_guards(root: Node, folder: Path) -> Iterator[Diagnostic]:
 
 
 def key_files(root: Node) -> list[Node]:
-    """Give the files of digests that the spec names."""
+    """Return the files of digests that the spec names."""
     return [key["file"] for key in root["service"]["auth"]["api_keys"].items]
 
 
@@ -67,7 +67,7 @@ def read_auth(node: Node, folder: Path) -> Auth | None:
 
 
 def allowed_names(node: Node, auth: Auth | None, default: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    """Give the names of the keys that may ask, by a route's own `auth`, else by default; None for everybody."""
+    """Return the names of the keys that may use a route: its own `auth`, else the default; None if it needs no key."""
     if auth is None or node.plain is False:
         return None
     if node.plain is True:
@@ -102,7 +102,7 @@ def read_rate(node: Node, default: RateLimit | None) -> RateLimit | None:
 
 
 def read_rates(node: Node) -> Rates:
-    """Make the record of where rates are counted."""
+    """Make the record of the storage of rates."""
     return Rates(node=node, **{key: value.plain for key, _, value in node.pairs() if key != "limit"})
 
 
@@ -124,7 +124,7 @@ def _check_keys(keys: Node, folder: Path) -> Iterator[Diagnostic]:
 
 
 def _digests(key: Node, folder: Path) -> Iterator[tuple[bytes, str]]:
-    """Give each digest of an entry, or what is wrong with it."""
+    """Return each digest of an entry, or the mistake in it."""
     variable, file = key["env"].text, key["file"].text
     if variable is not None:
         value = os.environ.get(variable)
@@ -147,7 +147,7 @@ def _digests(key: Node, folder: Path) -> Iterator[tuple[bytes, str]]:
 
 
 def _entries(path: Path) -> list[tuple[int, str]]:
-    """Give the first word of each line that has one, with the line's number; raise `ValueError`, for the author."""
+    """Return the first word of each non-empty line, with the line's number; raise `ValueError`, for the author."""
     try:
         data = read_regular(path, _MAX_FILE + 1)
     except OSError as error:
@@ -201,7 +201,7 @@ def _is_origin(text: str) -> bool:
 
 
 def _check_shared_counts(service: Node) -> Iterator[Diagnostic]:
-    """Warn of a Redis server in which services would count together, since their titles tell them apart."""
+    """Warn of a Redis server in which two services would be counted together, because they have the same title."""
     storage = service["rate_limit"]["storage"]
     if storage.text is not None and storage.text.startswith(_STORAGES) and "title" not in service:
         yield storage.error(
@@ -210,7 +210,7 @@ def _check_shared_counts(service: Node) -> Iterator[Diagnostic]:
 
 
 def _check_own_headers(route: Node, service: Node) -> Iterator[Diagnostic]:
-    """Give the headers of a response that a guard sends too; browsers take no answer that has them twice."""
+    """Return the headers of a response that a guard sends too; browsers reject responses that have them twice."""
     headers = route["response"]["headers"]
     for guard, names in _SENT_BY.items():
         declared = route[guard] if guard in route else service[guard]

@@ -29,10 +29,10 @@ def load(
 ) -> Spec:
     """Read a spec; raise `SpecError` with every mistake in its files.
 
-    Without `models`, the models.yaml beside `routes` is read if it is there. Paths inside a file are relative
-    to that file. With `locked`, a model that has no pin in the models.lock beside models.yaml is a mistake.
-    `opens` is told of every file that the spec is made of, before it is opened. `drafts` are read in place of
-    the spec's own files of these paths, which may not be there yet.
+    Without `models`, the models.yaml beside `routes` is read if it exists. Paths inside a file are relative to that
+    file. With `locked`, a model that has no pin in the models.lock beside models.yaml is a mistake. `opens` is called
+    with every file of the spec before it is opened. `drafts` are read in place of the spec's own files of these paths,
+    which may not exist yet.
     """
     routes = Path(routes)
     beside = routes.parent / "models.yaml"
@@ -79,7 +79,7 @@ def load(
 def _read(
     name: GrammarName, path: Path, found: list[Diagnostic], drafts: Mapping[Path, bytes] = MappingProxyType({})
 ) -> Node | None:
-    """Read one file; what is wrong with it goes to `found`."""
+    """Read one file; its mistakes are added to `found`."""
     try:
         draft = drafts.get(path)
         root = compose(read_source(path, str(path)) if draft is None else decode(draft, str(path)))
@@ -95,7 +95,7 @@ def _named(folder: Path, files: Iterable[Node]) -> set[Path]:
 
 
 def _models(root: Node | None) -> Node | None:
-    """Give the models by name, or None where the file is too broken to tell."""
+    """Return the models by name, or None if the file is too broken to read them."""
     models = root["models"] if root is not None else None
     return models if models is not None and models.fields is not None else None
 

@@ -100,7 +100,7 @@ def _requires(branch: Part, name: str) -> bool:
 
 
 def _fields(branches: list[Part], name: str) -> Iterator[tuple[Part, Part]]:
-    """Give the alternatives that declare a property, each with the property's schema."""
+    """Return the alternatives that declare a property, each with the property's schema."""
     for branch in branches:
         owner = _owner(branch)
         if isinstance(owner.schema, Mapping) and name in owner.schema.get("properties", ()):
@@ -130,7 +130,7 @@ def _not_an_option(value: Any, options: list[Any], where: Path, at: Path) -> Vio
 
 
 def _firsts(walk: Walk, branches: list[Part], value: Any, at: Path) -> list[Violation]:
-    """Give the first violation of each alternative, but not of alternatives in them, which multiply."""
+    """Return the first violation of each alternative, but not of alternatives in them, which multiply."""
     if walk.is_giving_reasons:
         return []
     walk.is_giving_reasons = True

@@ -29,19 +29,19 @@ class Budget:
 
     @property
     def is_spent(self) -> bool:
-        """Tell whether a walk has ended early, at `at`."""
+        """Return whether a walk has ended early, at `at`."""
         return self.at is not None
 
     def left(self) -> float:
-        """Give the seconds that are left."""
+        """Return the seconds that are left."""
         return self._end - thread_time()
 
     def allows_suggestion(self) -> bool:
-        """Tell whether enough is left to look for what was probably meant."""
+        """Return whether enough is left to look for what was probably meant."""
         return self.left() > SUGGESTING_SECONDS
 
     def take(self, at: tuple[str | int, ...], seconds: float = 0.0) -> None:
-        """Ask for so many seconds; raise `Exhausted` where they are not left."""
+        """Ask for so many seconds; raise `Exhausted` if they are not left."""
         if self.is_spent or seconds >= self.left():
             raise Exhausted(at)
 

@@ -39,7 +39,7 @@ Levels = list[float]
 
 
 def is_cheap(part: Part) -> bool:
-    """Tell whether the library can judge any value by a part, within a request's budget."""
+    """Return whether the library can judge any value by a part, within a request's budget."""
     return weight(part) <= CHEAP
 
 
@@ -49,7 +49,7 @@ def safe_size(part: Part, nanoseconds: float = SMALL) -> float:
 
 
 def is_small(value: Any, size: float) -> bool:
-    """Tell whether a value has at most so many bytes of JSON, in no more time than a small one takes."""
+    """Return whether a value has at most so many bytes of JSON, in no more time than a small one takes."""
     if type(value) in _ATOMS:
         return size >= _ATOM
     waiting, left = [value], size

@@ -33,7 +33,7 @@ _ORDER = {
 
 
 def compile_schema(schema: Any, *, formats: bool = False, **options: Any) -> jsonschema_rs.Draft202012Validator:
-    """Compile a schema; raise `SchemaError` where it is none, or refers to what is not at hand.
+    """Compile a schema; raise `SchemaError` if it is none, or refers to what is not at hand.
 
     With `formats`, the keyword `format` is checked; unknown formats are ignored.
     """
@@ -93,14 +93,14 @@ class Document:
 
     @cached_property
     def is_opaque(self) -> bool:
-        """Tell whether some reference depends on how a schema was reached, or leads out of the document.
+        """Return whether some reference depends on how a schema was reached, or leads out of the document.
 
         A part alone would judge differently then.
         """
         return any(target is None for part in _all_parts(self.part(())) for target in part.targets())
 
     def part(self, place: Place) -> Part:
-        """Give the part at a place."""
+        """Return the part at a place."""
         known = self._parts.get(place)
         if known is None:
             known = self._parts[place] = Part(self, place)
@@ -143,7 +143,7 @@ class Part:
         return compile_schema(reference, formats=self.document.formats, registry=self.document.registry)
 
     def judge(self, keyword: str) -> IsValid:
-        """Give the library's verdict of one keyword that needs no other."""
+        """Return the library's verdict of one keyword that needs no other."""
         known = self._judges.get(keyword)
         if known is None:
             known = self._judges[keyword] = compile_schema(
@@ -152,18 +152,18 @@ class Part:
         return known
 
     def matches(self, pattern: str) -> IsValid:
-        """Give the library's verdict of a pattern among `patternProperties`."""
+        """Return the library's verdict of a pattern among `patternProperties`."""
         known = self._judges.get(f"pattern {pattern}")
         if known is None:
             known = self._judges[f"pattern {pattern}"] = compile_schema({"pattern": pattern}).is_valid
         return known
 
     def sub(self, *steps: str) -> Part:
-        """Give a schema in this one."""
+        """Return a schema in this one."""
         return self.document.part((*self.place, *steps))
 
     def subs(self, keyword: str) -> list[Part]:
-        """Give the schemas that a keyword lists, or has by name."""
+        """Return the schemas that a keyword lists, or has by name."""
         held = self.schema.get(keyword, ())
         return [self.sub(keyword, str(step)) for step in (held if isinstance(held, Mapping) else range(len(held)))]
 
@@ -196,7 +196,7 @@ class Part:
 
     @cached_property
     def _of_same_object(self) -> list[Part]:
-        """Give the part and all subschemas that apply to the same object, but for those that are true or false."""
+        """Return the part and all subschemas that apply to the same object, but for those that are true or false."""
         found: list[Part] = []
         waiting, seen = [self], {self.place}
         while waiting:
@@ -213,7 +213,7 @@ class Part:
         return found
 
     def targets(self, keywords: Iterable[str] = ("$ref", "$dynamicRef")) -> Iterator[Part | None]:
-        """Give what the part's references lead to; None where that cannot be told, or is not in the document."""
+        """Return what the part's references lead to; None where that cannot be told, or is not in the document."""
         references = self.document.references
         for keyword in keywords:
             if keyword in self.schema:
@@ -223,7 +223,7 @@ class Part:
                 yield None if place is None or several else self.document.part(place)
 
     def candidates(self) -> list[Part]:
-        """Give every part that the part's references may lead to."""
+        """Return every part that the part's references may lead to."""
         name = str(self.schema.get("$dynamicRef", "")).partition("#")[2]
         several = map(self.document.part, self.document.references.dynamic.get(name, ()))
         return list(dict.fromkeys(part for part in (*self.targets(), *several) if part is not None))
@@ -246,7 +246,7 @@ def _refers(schema: Any) -> bool:
 
 
 def _all_parts(part: Part) -> Iterator[Part]:
-    """Give a part and every schema in it."""
+    """Return a part and every schema in it."""
     waiting = [part]
     while waiting:
         part = waiting.pop()

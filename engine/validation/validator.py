@@ -25,7 +25,7 @@ class Validator:
     """A compiled schema. `is_valid(value)` is the quick verdict, `violations(value)` the whole story."""
 
     def __init__(self, schema: Any, *, formats: bool = False) -> None:
-        """Compile `schema`; raise `SchemaError` where it is none, or refers to what is not at hand.
+        """Compile `schema`; raise `SchemaError` if it is none, or refers to what is not at hand.
 
         With `formats`, the keyword `format` is checked; otherwise it is documentation.
         """
@@ -66,7 +66,7 @@ class Validator:
         return Budget(size, EXPLAINING_PER_BYTE if size <= self.safe_size else JUDGING_PER_BYTE)
 
     def violations(self, value: Any, at: Path = (), budget: Budget | None = None) -> Iterator[Violation]:
-        """Give every violation once, in the order of the schema's keywords; `at` is where `value` stands in the whole.
+        """Return every violation once, in the order of the schema's keywords; `at` is where `value` stands in the whole.
 
         With a budget, what is not found within it is left out, and the budget says that it is spent.
         """
@@ -95,7 +95,7 @@ class Validator:
             yield Violation(at, _VIOLATES, "", ())
 
     def _told(self, value: Any, at: Path) -> Iterator[Violation]:
-        """Give the library's own list of violations, for a value that no client sent."""
+        """Return the library's own list of violations, for a value that no client sent."""
         try:
             errors = iter(self._iter_errors(value))
         except ValueError:  # the library explains to some depth, and judges to any

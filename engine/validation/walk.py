@@ -33,7 +33,7 @@ class Walk:
         self.is_giving_reasons = False
 
     def violations(self, part: Part, value: Any, at: Path) -> Violations:
-        """Give the violations of a part, in the order of its rules; `at` is where the value stands."""
+        """Return the violations of a part, in the order of its rules; `at` is where the value stands."""
         self.spend(at)
         key = (part.place, id(value))
         if part.schema is False:
@@ -64,7 +64,7 @@ class Walk:
         return self._verdicts[key]
 
     def within(self, part: Part, values: Iterable[tuple[str | int, Any]], at: Path) -> Violations:
-        """Give the violations of values in a value, going into those that are invalid."""
+        """Return the violations of values in a value, going into those that are invalid."""
         cheap, size = is_cheap(part), safe_size(part)
         for number, (step, value) in enumerate(values):
             if (cheap or is_small(value, size)) and part.is_valid(value):
@@ -74,7 +74,7 @@ class Walk:
             yield from self.violations(part, value, (*at, step))
 
     def spend(self, at: Path, seconds: float = 0.0) -> None:
-        """Take time from the budget; raise `Exhausted` where none is left."""
+        """Take time from the budget; raise `Exhausted` if none is left."""
         if self._budget is not None:
             self._budget.take(at, seconds)
 
@@ -83,7 +83,7 @@ class Walk:
             yield Violation(at, _TOO_DEEP, "", ())
 
     def judge_whole(self, part: Part, value: Any, at: Path) -> bool:
-        """Have the library judge; raise `Exhausted` where that may take longer than a budget allows."""
+        """Have the library judge; raise `Exhausted` if that may take longer than a budget allows."""
         if self._budget is not None and not is_cheap(part) and not is_small(value, safe_size(part)):
             raise Exhausted(at)
         return part.is_valid(value)

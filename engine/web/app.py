@@ -144,7 +144,7 @@ def _view(endpoint: Endpoint) -> Callable[..., flask.Response]:
 
 
 def _peer(environ: Mapping[str, Any]) -> str:
-    """Give the address of who asks; empty where somebody else may stand behind it, or have led a browser here."""
+    """Return the address of who asks; empty where somebody else may stand behind it, or have led a browser here."""
     is_forwarded = any(name in _PROXY_HEADERS or name.startswith("HTTP_X_FORWARDED") for name in environ)
     if is_forwarded or not _PLAIN_HOST.fullmatch(environ.get("HTTP_HOST", "")):
         return ""

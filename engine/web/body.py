@@ -89,7 +89,7 @@ def read_body(request: flask.Request, limit: int) -> bytes:
 
 
 def refused(problem: Problem) -> Problem:
-    """Give a problem that is answered before the body was read, once a client that still sends can read it.
+    """Return a problem that is answered before the body was read, once a client that still sends can read it.
 
     The rest of the body is read and dropped, within bounds; beyond them the connection is closed. A client that asks
     before it sends (RFC 9110, section 10.1.1) is told at once.

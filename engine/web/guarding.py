@@ -48,7 +48,7 @@ def guard_requests(app: flask.Flask, guards: Guards) -> None:
 
 
 def _matching(request: flask.Request, by_endpoint: Mapping[str, Guard], default: Guard) -> dict[str, Guard]:
-    """Give the guard of each method that is answered at the path of a request."""
+    """Return the guard of each method that is answered at the path of a request."""
     adapter = flask.globals.request_ctx.url_adapter
     found: dict[str, Guard] = {}
     if adapter is None or request.endpoint is None:

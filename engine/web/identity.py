@@ -17,7 +17,7 @@ _TRACE_PARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})(?P<trace>[0-9a-f]{32})-
 
 
 def given(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Give the names that a client has sent and gets back; what could not stand in a log is no name."""
+    """Return the names that a client has sent and gets back; what could not stand in a log is no name."""
     names = (
         ("X-Request-ID", environ.get("HTTP_X_REQUEST_ID"), _SOUND),
         ("traceparent", environ.get("HTTP_TRACEPARENT"), _TRACE_PARENT),
@@ -26,7 +26,7 @@ def given(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def request_id(environ: dict[str, Any]) -> str:
-    """Give the request's name: the client's own, else its trace's, else one that is made now and kept."""
+    """Return the request's name: the client's own, else its trace's, else one that is made now and kept."""
     known: str | None = environ.get(REQUEST_ID)
     if known is None:
         sent = dict(given(environ))
@@ -36,13 +36,13 @@ def request_id(environ: dict[str, Any]) -> str:
 
 
 def trace_id(environ: Mapping[str, Any]) -> str:
-    """Give the trace that a request belongs to, empty where it belongs to none."""
+    """Return the trace that a request belongs to, empty where it belongs to none."""
     found = _TRACE_PARENT.fullmatch(environ.get("HTTP_TRACEPARENT", ""))
     return found["trace"] if found else ""
 
 
 def names_of(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Give the headers by which an answer names its request."""
+    """Return the headers by which an answer names its request."""
     names = given(environ)
     made = environ.get(REQUEST_ID)
     if made is not None and not any(name == "X-Request-ID" for name, _ in names):

@@ -104,7 +104,7 @@ class Lane:
         return None
 
     def at_once(self) -> Iterator[tuple[str, Answer, Callable[[float], None]]]:
-        """Give each path whose GET has one answer, whoever asks, with that answer and what counts it."""
+        """Return each path whose GET has one answer, whoever asks, with that answer and what counts it."""
         for mounted, guard in zip(self.service.mounted, self.service.guards.routes, strict=True):
             known = self._ways.get(("GET", _as_path_info(mounted.route.path)))
             is_one = isinstance(mounted.endpoint, FixedEndpoint | FileEndpoint) and not guard.stands
@@ -112,7 +112,7 @@ class Lane:
                 yield mounted.route.path, answer, known.count
 
     def fixed_bodies(self) -> Iterator[bytes]:
-        """Give the bodies that are sent as they are, again and again."""
+        """Return the bodies that are sent as they are, again and again."""
         for mounted in self.service.mounted:
             endpoint = mounted.endpoint
             while isinstance(endpoint, CheckedEndpoint | HeadedEndpoint):
@@ -129,7 +129,7 @@ class Lane:
         return known if host in self.hosts or self._is_plain(host) else None
 
     def _is_plain(self, host: str) -> bool:
-        """Tell whether Flask certainly takes a Host header; it refuses a few, such as `a..b`."""
+        """Return whether Flask certainly takes a Host header; it refuses a few, such as `a..b`."""
         if not _PLAIN_HOST.fullmatch(host):
             return False
         if len(self.hosts) < MAX_HOSTS:
@@ -175,14 +175,14 @@ def _status_line(status: int) -> str:
 
 
 def _is_quick(endpoint: Endpoint) -> bool:
-    """Tell whether an endpoint answers in microseconds: nothing is computed, or a model that was found to be quick."""
+    """Return whether an endpoint answers in microseconds: nothing is computed, or a model that was found to be quick."""
     if not isinstance(endpoint, PredictEndpoint):
         return True
     return endpoint.seconds is not None and endpoint.seconds < QUICK_SECONDS
 
 
 def _ways(endpoint: Endpoint, method: str, limit: int) -> Iterator[tuple[Way, int]]:
-    """Give the short way to an endpoint, if there is one, and the status of its answers."""
+    """Return the short way to an endpoint, if there is one, and the status of its answers."""
     if isinstance(endpoint, FixedEndpoint):
         yield _fixed(endpoint.response, method), endpoint.response.status
     elif isinstance(endpoint, FileEndpoint):
