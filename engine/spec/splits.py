@@ -61,7 +61,7 @@ def _is_sound(run: Run, *, takes_all: bool) -> bool:
     unbounded = reaches.count(math.inf)
     last = run[-1] if run else ""
     if takes_all and isinstance(last, BaseConverter) and _reach(last) == math.inf and not _is_number(last):
-        # If a match succeeds at all, it succeeds at the first place of a separator; equal separators have no other place.
+        # If a match succeeds at all, it succeeds at a separator's first place; equal separators have no other place.
         return unbounded <= 1 or len({piece for piece in run[1:-1] if isinstance(piece, str)}) == 1
     follows = [piece for piece in run if isinstance(piece, BaseConverter) and piece not in movable]
     return unbounded == 0 or (

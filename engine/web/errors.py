@@ -24,7 +24,7 @@ logger = logging.getLogger("engine")
 
 
 def answer_errors(app: flask.Flask, *, prefer_html: bool) -> None:
-    """Have the app answer each of its errors in the form that the client wants.
+    """Make the app answer each error in the form that the client prefers.
 
     `prefer_html` decides for a client that accepts anything.
     """
@@ -90,7 +90,7 @@ def _send(problem: Problem) -> flask.Response:
 
 
 def _page(problem: Problem) -> flask.Response:
-    """Write a problem as Werkzeug writes its own error pages."""
+    """Write a problem in the form of Werkzeug's own error pages."""
     items = "".join(f"<li><code>{escape(e['pointer'])}</code> {escape(e['detail'])}</li>" for e in problem.errors)
     text = f"<p>{escape(problem.detail)}</p>" + (f"<ul>{items}</ul>" if items else "")
     text += f"<p>Request id: <code>{problem.request_id}</code></p>" if problem.request_id else ""

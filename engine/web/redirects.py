@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 
 def redirect_relatively(app: flask.Flask) -> None:
-    """Have the app answer the router's redirects with a relative `Location` (RFC 3986, section 4.2)."""
+    """Make the app answer the router's redirects with a relative `Location` (RFC 3986, section 4.2)."""
 
     def answer() -> Response | None:
         found = flask.request.routing_exception
@@ -19,9 +19,9 @@ def redirect_relatively(app: flask.Flask) -> None:
             return None
         target = urlsplit(found.new_url)
         path = target.path
-        if "//" not in flask.request.path:  # then only the slash at its end was missing
+        if "//" not in flask.request.path:  # then only the trailing slash was missing
             path = "./" + path.rpartition("/")[0].rpartition("/")[2] + "/"
-        # Else "..", which clients resolve in different ways after an empty segment, would be needed.
+        # Otherwise "..", which clients resolve in different ways after an empty segment, would be needed.
         return redirect(f"{path}?{target.query}" if target.query else path, found.code)
 
     app.before_request(answer)
