@@ -1,7 +1,7 @@
 """Write the generated pages: docs/reference.md from the grammars, docs/cli.md from the commands' help.
 
 python docs/generate.py            write them
-python docs/generate.py --check    only tell which are out of date; exit status 1 if any is
+python docs/generate.py --check    only report which are out of date; exit status 1 if any is
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def reference() -> str:
     parts = [
         "# Reference",
         (
-            "Every key of the two files. This page is made from the grammars, which are JSON Schemas: "
-            "`python -m engine schema routes` prints one, and an [editor](editors.md) explains every key by it."
+            "Every key of the two files. This page is generated from the grammars, which are JSON Schemas. "
+            "`python -m engine schema routes` prints one, and [editors](editors.md) use them to explain every key."
         ),
     ]
     for name in ("routes", "models"):
@@ -67,7 +67,7 @@ def table(part: dict[str, Any], schema: dict[str, Any]) -> str:
 
 
 def follow(value: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    """Give what a value says, or what its reference leads to."""
+    """Return a value's schema, with that of its reference if it has one."""
     return {**schema["$defs"][value["$ref"].rpartition("/")[2]], **value} if "$ref" in value else value
 
 
@@ -93,24 +93,24 @@ def kind(value: dict[str, Any], schema: dict[str, Any]) -> str:
 
 
 def bounds(value: dict[str, Any]) -> Iterator[str]:
-    """Say a number's bounds."""
+    """State an integer's bounds."""
     if "maximum" in value and value.get("type") == "integer":
         yield f"From {value['minimum']:,} to {value['maximum']:,}."
 
 
 def code(value: Any) -> str:
-    """Write a value as YAML has it."""
+    """Write a value as it is written in YAML."""
     return f"`{value if value and isinstance(value, str) else json.dumps(value)}`"
 
 
 def command_line() -> str:
-    """Give every command's help."""
+    """Return every command's help."""
     parts = [
         "# Command line",
         (
-            "Exit status of every command: 0 fine; 1 the spec or a model is wrong, `call` got an answer of 400 or "
-            "above, or `diff` found a difference; 2 wrong usage, or any mistake in `diff`; 130 interrupted. Mistakes "
-            "go to stderr, what was asked for to stdout."
+            "Exit status of every command: 0 for success; 1 if the spec or a model has a mistake, `call` got a status "
+            "of 400 or above, or `diff` found a difference; 2 for wrong usage, or any mistake in `diff`; 130 if "
+            "interrupted. Mistakes go to stderr, results to stdout."
         ),
     ]
     for name in ("", *sorted(cli.commands)):

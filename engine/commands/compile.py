@@ -23,7 +23,7 @@ MICROSECONDS = 1e6
 def compile_(names: tuple[str, ...], routes: str, models: str | None, as_json: bool) -> None:
     """Compile and prove the models into the cache, and show every candidate that was tried.
 
-    `check` and `serve` do the same where the cache lacks a model; this does it in a build, ahead of them.
+    `check` and `serve` compile models that the cache lacks; this does it in advance, in a build.
 
     \b
     Examples:

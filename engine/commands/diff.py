@@ -43,10 +43,10 @@ _MICROSECONDS = 1e6
 def diff(name: str, file: str, tolerance: float, rows: int, routes: str, models: str | None, as_json: bool) -> None:
     """Compare the answers and the speed of a model with those of a new file for its entry.
 
-    Both are asked the entry's examples, the rows of its reference, and rows that are made up inside its input. This
-    opens NEW_FILE, and unpickling one runs what is in it: do so when you trust it. Nothing is pinned or changed.
+    Both answer the entry's examples, the rows of its reference, and rows that are made up inside its input. This opens
+    NEW_FILE, and unpickling it runs the code in it, so use only files that you trust. Nothing is pinned or changed.
 
-    The exit status is 0 where all answers are the same, 1 where some differ, and 2 for a mistake.
+    The exit status is 0 if all answers are the same, 1 if some differ, and 2 for a mistake.
 
     \b
     Examples:

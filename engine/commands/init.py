@@ -58,13 +58,12 @@ def init(
 ) -> None:
     """Write routes.yaml and, for a model, models.yaml: from the model itself, with comments that say what to edit.
 
-    With MODEL_FILE, what the model takes and answers is read from its own steps, and types, bounds and an example
-    from the rows of --reference. This opens the file, and unpickling one runs what is in it: do so when you trust it.
-    Without MODEL_FILE, routes.yaml is a small service to begin with.
+    With MODEL_FILE, the input and the output are read from the model's own steps, and types, bounds and an example
+    from the rows of --reference. This opens the file, and unpickling it runs the code in it, so use only files that
+    you trust. Without MODEL_FILE, routes.yaml is a small starter service.
 
-    A file that is there already is added to, after asking, and never replaced. Nothing is written that does not
-    pass `check`. For editors, the grammars are written into .engine, and named in the first line of a new
-    file.
+    Entries are added to existing files, after confirmation; nothing in them is replaced. Nothing is written that does
+    not pass `check`. For editors, the grammars are written into .engine, and named in the first line of a new file.
 
     \b
     Examples:

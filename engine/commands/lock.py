@@ -18,7 +18,7 @@ from engine.models import Pinned, Progress
 @spec_options
 @json_option
 def lock(names: tuple[str, ...], accept: bool, routes: str, models: str | None, as_json: bool) -> None:
-    """Pin the models as their files are now: their SHA-256, and what they answer.
+    """Pin the models as their files are now: their SHA-256 and their answers.
 
     Writes models.lock beside models.yaml, to be committed with it. A file that differs from its pin is not opened
     by any command. This command opens the files: run it when you trust them.

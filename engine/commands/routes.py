@@ -15,9 +15,9 @@ from engine.spec import Route, Spec
 @spec_options
 @json_option
 def routes(routes: str, models: str | None, as_json: bool) -> None:
-    """List the routes: path, methods, what answers, and where there are guards, whose keys may ask and how often.
+    """List the routes: path, methods, response or model and, if there are guards, the API keys and the rate.
 
-    HEAD (with GET) and OPTIONS are answered on every route. The last ones are those that the engine adds.
+    Every route also answers HEAD (with GET) and OPTIONS. The engine's own routes come last.
 
     \b
     Examples:

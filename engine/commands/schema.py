@@ -15,7 +15,7 @@ from engine.spec import GrammarName, grammar
 def schema(name: str) -> None:
     """Print the JSON Schema of routes.yaml or of models.yaml.
 
-    An editor with the YAML language server completes and explains every key by it:
+    With it, an editor that runs the YAML language server completes and explains every key:
     begin the file with "# yaml-language-server: $schema=.engine/routes.schema.json".
 
     \b

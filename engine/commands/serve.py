@@ -75,8 +75,8 @@ def serve(
 ) -> None:
     """Serve the spec with the production server, until SIGTERM or ^C.
 
-    What `check` would refuse is refused here too, before the port is opened. When the files change, what
-    passes the same checks is served without losing a request; what does not changes nothing. SIGHUP checks at once.
+    Mistakes that `check` reports prevent the start. When the files change, they are checked again: valid changes go
+    live without dropping a request, and invalid ones change nothing. On SIGHUP the files are checked at once.
 
     A BUNDLE, which `bundle` has made, is served as it is: nothing else is read, compiled or written.
 

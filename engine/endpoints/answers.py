@@ -1,4 +1,4 @@
-"""The answers of routes, as an OpenAPI document describes them."""
+"""The responses of routes in an OpenAPI document."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_EXAMPLE = 2000
 
 
 def fixed_answers(route: Route, method: str) -> dict[str, Any]:
-    """Describe what a route with a `response` answers to a method."""
+    """Describe the answers of a route with a `response` to a method."""
     declared = route.response
     if declared is None:
         return {}
@@ -53,7 +53,7 @@ def prediction_schema(model: Model, facts: Facts) -> dict[str, Any]:
 
 
 def description_of(route: Route, spec: Spec, models: Mapping[str, Facts]) -> str:
-    """Say what a route is for, in its own words or those of its model, and by which threshold that answers."""
+    """Describe a route in its own words or those of its model, with the model's threshold."""
     if route.model is None:
         return route.description
     words = route.description or spec.models[route.model].description
@@ -61,7 +61,7 @@ def description_of(route: Route, spec: Spec, models: Mapping[str, Facts]) -> str
 
 
 def _decision_text(facts: Facts) -> str:
-    """Say from which probability a model with a threshold answers its positive class; nothing for one without."""
+    """Describe a model's threshold and positive class; empty without a threshold."""
     for positive, bar in facts.threshold.items():
         other = next(key for key in facts.keys if key != positive)
         return f"The answer is {positive} where its probability is at least {bar}, and {other} where it is less."
@@ -69,7 +69,7 @@ def _decision_text(facts: Facts) -> str:
 
 
 def _result_schema(facts: Facts) -> dict[str, Any]:
-    """Describe one result: by the classes where it is one of them, else by its form."""
+    """Describe one result: by the classes if it is one of them, else by its form."""
     form = facts.result
     if facts.classes is None or facts.response_method != "predict" or (form is not None and form.lengths):
         return {} if form is None else _of_form(form, is_number=facts.kind == "regressor")
@@ -81,7 +81,7 @@ def _result_schema(facts: Facts) -> dict[str, Any]:
 
 
 def _of_form(form: ResultForm, *, is_number: bool) -> dict[str, Any]:
-    """Describe lists of values; a number that is whole once need not be so again."""
+    """Describe lists of values; a number that is whole in one result may have a fraction in the next."""
     name = "number" if is_number and form.type == "integer" else form.type
     schema: dict[str, Any] = {"type": name} if name else {}
     for length in reversed(form.lengths):
@@ -94,7 +94,7 @@ def _list_of(items: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_shown(value: Any) -> bool:
-    """Tell whether a body is worth showing as it is declared: not long, and with no `$${` that stands for another."""
+    """Return whether a body is worth showing as declared: short, and without a `$${` that stands for another text."""
     text = json.dumps(value)
     return len(text) <= MAX_EXAMPLE and "$${" not in text
 

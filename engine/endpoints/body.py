@@ -20,7 +20,7 @@ _WORDS = {
     "false": "false",
 }
 _WORD = re.compile(r"[A-Za-z]+")
-# What other languages take for numbers; the group is what is wrong with one.
+# Numbers in the syntax of other languages; the group is the part that JSON does not allow.
 _ODD_NUMBER = re.compile(
     r"-?(?:(?P<plus>\+)(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
     r"|(?P<base>0[xXoObB][\da-fA-F]+)|(?P<zero>0\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
@@ -73,7 +73,7 @@ def _not_json(request: Request, error: orjson.JSONDecodeError) -> str:
 
 
 def _odd_number(error: orjson.JSONDecodeError) -> str:
-    """Say how JSON writes a number that is written as in another language; empty where it is none."""
+    """Say how JSON writes a number in another language's syntax; empty if it is not one."""
     begin, least = error.pos, max(0, error.pos - _LONGEST_NUMBER)
     while begin > least and error.doc[begin - 1] in _OF_NUMBERS:
         begin -= 1

@@ -1,4 +1,4 @@
-"""Connections to a Redis server that may answer anything: counting is bounded in time and in bytes read.
+"""Connections to a Redis server that may send any answer: counting is bounded in time and in bytes.
 
 redis-py bounds each wait, not their sum, and reads a line or a string of any length.
 """
@@ -14,18 +14,18 @@ from typing import Any, cast
 
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
 
-# The answers to everything that one request asks, the handshake of a new connection included, have a few hundred bytes.
+# The answers to all commands of one request, including the handshake of a new connection, have a few hundred bytes.
 MOST_BYTES = 64 * 1024
 
 
 class Allowance(threading.local):
-    """What this thread may still read, and until when."""
+    """The bytes that this thread may still read, and its deadline."""
 
     def __init__(self) -> None:
         self._until, self._bytes = math.inf, MOST_BYTES
 
     def begin(self, seconds: float) -> None:
-        """Allow a new request so many seconds."""
+        """Start a new request with that many seconds."""
         self._until, self._bytes = time.monotonic() + seconds, MOST_BYTES
 
     def require_time(self) -> None:
@@ -34,7 +34,7 @@ class Allowance(threading.local):
             raise TimeoutError("Redis does not finish its answer")
 
     def take(self, size: int) -> None:
-        """Note so many bytes; raise `OSError` if they are too many."""
+        """Count bytes; raise `OSError` if they are too many."""
         self._bytes -= size
         if self._bytes < 0:
             raise OSError(errno.EMSGSIZE, "Redis answers with too many bytes")
@@ -55,7 +55,7 @@ class _BoundedSocket:
         ALLOWANCE.take(len(data))
         return data
 
-    def recv_into(self, *arguments: Any) -> int:  # what hiredis reads with, where it is installed
+    def recv_into(self, *arguments: Any) -> int:  # hiredis reads with this, if it is installed
         ALLOWANCE.require_time()
         size = self._held.recv_into(*arguments)
         ALLOWANCE.take(size)
@@ -88,6 +88,6 @@ class _Unix(UnixDomainSocketConnection):
 
 
 def connection_class(url: str) -> type[Connection | UnixDomainSocketConnection]:
-    """Return the kind of connection that a URL asks for."""
+    """Return the class of connections for a URL."""
     scheme = url.partition("://")[0]
     return _Tls if scheme == "rediss" else _Unix if scheme == "redis+unix" else _Tcp

@@ -1,4 +1,4 @@
-"""The schemas of an OpenAPI document, each once and by name, with their references led to where they are put."""
+"""The schemas of an OpenAPI document, each once and by name, with their references rewritten."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SCALARS = ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "strin
 
 
 class Components:
-    """The schemas that have been put into a document so far."""
+    """The schemas in a document so far."""
 
     def __init__(self) -> None:
         self.schemas: dict[str, Any] = {}
@@ -24,7 +24,7 @@ class Components:
         self._documents: dict[tuple[str, str], dict[str, str]] = {}
 
     def put(self, name: str, schema: dict[str, Any]) -> dict[str, str]:
-        """Put a schema there that refers to this document's own, under a name like this one; give the reference."""
+        """Add a schema that refers to this document's own, under a similar name; return the reference."""
         chosen, number = name, 2
         while chosen.lower() in self._taken:
             chosen, number = f"{name}{number}", number + 1
@@ -33,9 +33,9 @@ class Components:
         return {"$ref": _HOME + chosen}
 
     def take_in(self, name: str, document: Any) -> dict[str, str]:
-        """Put a schema there that is a document of its own, once under a name, and give the reference to it.
+        """Add a schema that is a document of its own, once under a name; return the reference to it.
 
-        What stands under its `$defs` becomes schemas of their own, since most readers of OpenAPI follow no other
+        The schemas under its `$defs` become schemas of their own, since most readers of OpenAPI follow no other
         references, and no `$id` or anchor. A `$dynamicRef` stays as it is.
         """
         known = (name, json.dumps(document))
@@ -61,20 +61,20 @@ class Components:
         return reference
 
     def properties(self, reference: Mapping[str, str]) -> Mapping[str, Any]:
-        """Give the properties of a schema that has been put there."""
+        """Return the properties of a schema that has been added."""
         schema = self.schemas[reference["$ref"].removeprefix(_HOME)]
         found: Mapping[str, Any] = schema.get("properties", {}) if isinstance(schema, Mapping) else {}
         return found
 
 
 def pascal(text: str) -> str:
-    """Write a name as types are written: `iris-v2` as `IrisV2`."""
+    """Write a name in the form of a type: `iris-v2` as `IrisV2`."""
     words = re.findall(r"[A-Za-z0-9]+", text)
     return "".join(word[0].upper() + word[1:] for word in words) or "Unnamed"
 
 
 def bounded(document: Any, largest: float | None) -> Any:
-    """Give an instance's schema with the bounds of what its model takes, beside what it says of each number."""
+    """Return an instance's schema with the bounds that its model has for each number, in addition to its own."""
     if largest is None or not isinstance(document, Mapping):
         return document
 
@@ -94,7 +94,7 @@ def bounded(document: Any, largest: float | None) -> Any:
 
 
 def schema_of(value: Any, parameters: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """Describe a JSON value; a string that is nothing but `${path.name}` is described as that parameter."""
+    """Describe a JSON value; a string that consists only of `${path.name}` is described as that parameter."""
     if isinstance(value, str) and value.startswith("${path.") and value[7:-1] in parameters:
         return parameters[value[7:-1]]
     if value is None:

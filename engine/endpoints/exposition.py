@@ -1,4 +1,4 @@
-"""The numbers of a service as Prometheus reads them; its own client library writes the format."""
+"""Metrics in the format of Prometheus, written by its own client library."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ONE_PROCESS = """\
 
 
 class MetricsEndpoint:
-    """Answers with the numbers of the whole service, as Prometheus reads them."""
+    """Answers with the metrics of the whole service, in the format of Prometheus."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
@@ -53,7 +53,7 @@ class MetricsEndpoint:
 
 
 class _Labelled:
-    """The numbers of one process of several, each with the label `process`: scrapes reach now one, now another."""
+    """The metrics of one process of several, each with the label `process`, because each scrape reaches any of them."""
 
     def __init__(self, collected: _Collected, process: str) -> None:
         self._collected = collected
@@ -69,7 +69,7 @@ class _Labelled:
 
 
 class _Collected:
-    """What prometheus_client asks for what it writes."""
+    """The collector from which prometheus_client reads."""
 
     def __init__(self, numbers: Numbers, status: Mapping[str, Any]) -> None:
         self._numbers = numbers
@@ -112,7 +112,7 @@ class _Collected:
         yield from self._events(core)
 
     def _events(self, core: Any) -> Iterator[Any]:
-        """Give what happens now and then, also what has not happened yet."""
+        """Return all events, also those that have not happened yet."""
         for event, (text, label, values) in EVENTS.items():
             family = core.CounterMetricFamily(f"engine_{event}", text, labels=(label,) if label else None)
             for value in values:
@@ -120,7 +120,7 @@ class _Collected:
             yield family
 
 
-# What is counted, the name of its label, and the label's values.
+# The name of each counter, its label, and the label's values.
 EVENTS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "reloads": ("File changes that were checked.", "outcome", ("served", "refused")),
     "worker_restarts": ("Workers that were replaced.", "reason", RESTARTS),

@@ -1,4 +1,4 @@
-"""Endpoints that answer what the spec says: made once, at build time, as far as they can be."""
+"""Endpoints with the spec's own responses: made at build time, as far as possible."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Written = str | Callable[[Mapping[str, Any]], str]
 _OF_URIS = frozenset(("content-location", "link", "location", "refresh"))
 _VISIBLE = "".join(map(chr, range(0x20, 0x7F)))
 _ETAG = re.compile(r'(?:W/)?("[^"]*")')
-_TYPES = mimetypes.MimeTypes()  # Python's own table, so that a service answers alike on every machine
+_TYPES = mimetypes.MimeTypes()  # Python's own table, so that a service answers the same on every machine
 _TYPES.add_type("text/javascript", ".js")
 _TYPES.add_type("text/javascript", ".mjs")
 _TYPES.add_type("image/avif", ".avif")
@@ -46,7 +46,7 @@ _CONTENT_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class FixedEndpoint:
-    """Gives the same response every time."""
+    """Returns the same response every time."""
 
     response: Response
 
@@ -70,7 +70,7 @@ class FilledEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class FileEndpoint:
-    """Gives a file's bytes, or 304 to a client that has them (RFC 9110, section 13.1.2)."""
+    """Returns a file's bytes, or 304 to a client that has them (RFC 9110, section 13.1.2)."""
 
     response: Response
     not_modified: Response
@@ -86,7 +86,7 @@ class FileEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class HeadedEndpoint:
-    """Adds headers that the path parameters are filled into."""
+    """Adds headers that contain path parameters."""
 
     endpoint: Endpoint
     headers: tuple[tuple[str, Written], ...]
@@ -100,9 +100,9 @@ class HeadedEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class CheckedEndpoint:
-    """Lets a request through to another endpoint where its body is what the route's input says.
+    """Passes a request to another endpoint if its body is valid for the route's input.
 
-    `free` has an entry for each request that may be checked now, beside those that are.
+    `free` has an entry for each further request that may be checked at the same time.
     """
 
     endpoint: Endpoint
@@ -111,7 +111,7 @@ class CheckedEndpoint:
     free: list[None]
 
     def __call__(self, request: Request) -> Response:
-        """Answer one request; raise `Problem` for a body that is no JSON or violates the schema."""
+        """Answer one request; raise `Problem` for a body that is not JSON or violates the schema."""
         try:
             self.free.pop()
         except IndexError:
@@ -145,7 +145,7 @@ def build_fixed(route: Route, declared: Declared) -> Endpoint:
 
 
 def content_type(declared: Declared) -> str:
-    """Give the Content-Type of a declared response, empty where it has no body and names none."""
+    """Return the Content-Type of a declared response, empty if it has no body and declares none."""
     own = next((value for name, value in declared.headers if name.lower() == "content-type"), None)
     if own is not None or declared.kind != "file":
         return own or _CONTENT_TYPES[declared.kind]
@@ -181,7 +181,7 @@ def _file(declared: Declared, parameters: tuple[str, ...]) -> Endpoint:  # noqa:
 
 
 def is_kept(declared: Declared) -> bool:
-    """Tell whether clients may keep an answer: conditions count only where it would be 2xx (RFC 9110, 13.2.1)."""
+    """Return whether clients may keep an answer: conditions apply only if it would be 2xx (RFC 9110, 13.2.1)."""
     return declared.kind == "file" and HTTPStatus.OK <= declared.status < HTTPStatus.MULTIPLE_CHOICES
 
 
@@ -223,7 +223,7 @@ def _header(name: str, text: str, parameters: tuple[str, ...]) -> Written:
 
 
 def _joined(text: str, parameters: tuple[str, ...], write: Callable[[Any], str]) -> bytes | Fill:
-    """Make a text's bytes, or what makes them from the path parameters."""
+    """Return a text's bytes, or a function that makes them from the path parameters."""
     written = _written(text, parameters, write)
     return written.encode() if isinstance(written, str) else lambda path: written(path).encode()
 
@@ -236,7 +236,7 @@ def _written(text: str, parameters: tuple[str, ...], write: Callable[[Any], str]
 
 
 def _shape(value: Any, parameters: tuple[str, ...]) -> Any:
-    """Give a JSON value as it is, or a function of the path parameters that makes it."""
+    """Return a JSON value as it is, or a function of the path parameters that makes it."""
     if isinstance(value, str):
         template = parse_template(value, parameters)
         match template:

@@ -1,4 +1,4 @@
-"""Endpoints whose content the engine makes from the spec, when somebody asks for the first time."""
+"""Endpoints whose content the engine makes from the spec at the first request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engine.endpoints.messages import Headers, Request, Response
 
 
 class GeneratedEndpoint:
-    """Gives what `write` makes, or 304 to a client that has it."""
+    """Returns the output of `write`, or 304 to a client that has it."""
 
     def __init__(self, content_type: str, write: Callable[[], bytes], headers: Headers = ()) -> None:
         self._headers = (("Content-Type", content_type), ("Cache-Control", "no-cache"), *headers)

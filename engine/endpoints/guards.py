@@ -1,4 +1,4 @@
-"""Who may ask, from where, and how often: decided from a request's environ (PEP 3333) before anything answers it."""
+"""Decide who may send requests, from which origins, and how often, from the environ (PEP 3333), before any endpoint."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ADDRESS = re.compile(
 )
 _LONGEST_ADDRESS = 128  # with brackets, a scope and a port
 _ASK = (("WWW-Authenticate", "Bearer"),)
-# An answer to somebody with a key is no answer for others, also in a cache.
+# An answer to a client with a key must not reach other clients, not even from a cache.
 _KEYED = ("Vary", "Authorization, X-API-Key")
 _NOBODY = ("", bytes(hashlib.sha256().digest_size))
 _SENT_HEADERS = ("Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "traceparent")
@@ -34,9 +34,9 @@ _SENT_HEADERS = ("Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "
 
 @dataclass(slots=True)
 class Admission:
-    """What the guards say of a request: the `headers` of whatever answers it, and the `problem`, if it is refused.
+    """The guards' decision on a request: the `headers` of its answer, and the `problem`, if it is refused.
 
-    `key` is the name of the API key that it has sent.
+    `key` is the name of the API key that was sent.
     """
 
     headers: Headers = ()
@@ -45,10 +45,10 @@ class Admission:
 
 
 class Keys:
-    """The API keys of a service, known by their digests alone.
+    """The API keys of a service, of which only digests are kept.
 
-    A key that is sent is looked up by a keyed hash of its digest, whose key only this process knows, so that the time
-    that a look-up takes tells nothing about the keys.
+    A key that was sent is looked up by a keyed hash of its digest. Only this process knows the hash's key, so the time
+    of a look-up reveals nothing about the API keys.
     """
 
     def __init__(self, service: Service) -> None:
@@ -57,11 +57,11 @@ class Keys:
         self._names = {self._masked(digest): (name, digest) for name, digest in found}
 
     def __bool__(self) -> bool:
-        """Tell whether there are any."""
+        """Return whether there are any."""
         return bool(self._names)
 
     def identify(self, environ: Environ) -> tuple[str, Problem | None]:
-        """Give the name of the key that a request sends, or the problem with it."""
+        """Return the name of the key in a request, or the problem with it."""
         sent = [key for key in (_bearer(environ), environ.get("HTTP_X_API_KEY")) if key is not None]
         if not any(sent):
             detail = "an API key is required: send it as Authorization: Bearer KEY, or as X-API-Key: KEY"
@@ -86,7 +86,7 @@ class Keys:
 
 
 class Guard:
-    """What stands before one route, or before what no route matches."""
+    """The guard of one route, or of paths without a route."""
 
     def __init__(
         self, keys: Keys, allowed: tuple[str, ...] | None, cors: Cors | None, rate: Rate | None, proxies: int
@@ -99,23 +99,23 @@ class Guard:
 
     @property
     def stands(self) -> bool:
-        """Tell whether there is anything that it holds."""
+        """Return whether there is anything to check."""
         return self._allowed is not None or self._cors is not None or self._rate is not None
 
     @property
     def waits(self) -> bool:
-        """Tell whether it may wait for another service before it decides."""
+        """Return whether the decision may have to wait for another service."""
         return self._rate is not None and self._rate.waits
 
     def preflight(self, environ: Environ) -> Headers | None:
-        """Give the headers that let a page ask, to a browser that asks whether it may; None where it may not."""
+        """Return the headers that allow a preflight's request; None if it is not allowed."""
         if self._cors is None or not is_preflight(environ):
             return None
         headers, allowed = shared(self._cors, environ)
         return (*headers, *_preflight(self._cors)) if allowed else None
 
     def identify(self, environ: Environ) -> tuple[str, Problem | None]:
-        """Give the name of the key that a request sends, where somebody asks for it, or why it does not do."""
+        """Return the name of the key in a request, if it is needed, or the problem with it."""
         if self._allowed is None:
             counted = self._rate is not None and self._keys
             return self._keys.identify(environ)[0] if counted else "", None
@@ -125,7 +125,7 @@ class Guard:
         return name, problem
 
     def admit(self, environ: Environ) -> Admission:
-        """Decide about a request; one that is refused counts against the rate too."""
+        """Decide on a request; refused ones count against the rate too."""
         headers: Headers = () if self._cors is None else shared(self._cors, environ)[0]
         name, problem = self.identify(environ)
         if self._allowed is not None:
@@ -156,7 +156,7 @@ class Guards:
 
 
 def shared(cors: Cors, environ: Environ) -> tuple[Headers, bool]:
-    """Give what an answer says to browsers of pages of other origins, and whether this page may read it.
+    """Return an answer's headers for other origins, and whether this page may read the answer.
 
     The CORS protocol is a part of the Fetch standard, https://fetch.spec.whatwg.org/#http-cors-protocol.
     """
@@ -165,7 +165,7 @@ def shared(cors: Cors, environ: Environ) -> tuple[Headers, bool]:
     vary: Headers = () if every else (("Vary", "Origin"),)
     if not every and origin not in cors.origins:
         return vary, False
-    # An answer for every origin says so to whoever asks, since a cache may give it to a page later.
+    # Every client gets this header if all origins are allowed, since a cache may pass the answer to a page later.
     headers = [*vary, ("Access-Control-Allow-Origin", "*" if every else origin)]
     if cors.credentials:
         headers.append(("Access-Control-Allow-Credentials", "true"))
@@ -175,25 +175,25 @@ def shared(cors: Cors, environ: Environ) -> tuple[Headers, bool]:
 
 
 def is_preflight(environ: Environ) -> bool:
-    """Tell whether a browser asks whether a page may ask."""
+    """Return whether a request is a browser's preflight."""
     return environ["REQUEST_METHOD"] == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
 
 
 def client_address(environ: Environ, proxies: int) -> str:
-    """Give the address of who asks, as so many proxies in front of this service have written it down."""
+    """Return the client's address, as the given number of proxies in front of this service have recorded it."""
     forwarded = environ.get("HTTP_X_FORWARDED_FOR", "").rsplit(",", proxies) if proxies else []
     written = forwarded[-proxies] if len(forwarded) >= proxies > 0 else ""
     return _address(written) or _address(environ.get("REMOTE_ADDR", ""))
 
 
 def _address(written: str) -> str:
-    """Give an address as `_plain` does, of a text that may be anything; only what may be one is remembered."""
+    """Return an address as `_plain` does, from any text; only possible addresses are cached."""
     return _plain(written) if len(written) <= _LONGEST_ADDRESS else ""
 
 
 @lru_cache(maxsize=4096)
 def _plain(written: str) -> str:
-    """Give an address without what some proxies write around it: a port, brackets, a scope; empty where it is none."""
+    """Return an address without a port, brackets or a scope, which some proxies add; empty if it is not an address."""
     form = _ADDRESS.fullmatch(written.strip())
     try:
         found = ipaddress.ip_address(next(filter(None, form.groups()), "") if form else "")
@@ -204,7 +204,7 @@ def _plain(written: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _holder(address: str) -> str:
-    """Give whom an address stands for: one of IPv6 is counted as its network of 64 bits, which one client has whole."""
+    """Return the holder of an address: an IPv6 client has a whole network of 64 bits, and is counted by it."""
     return str(ipaddress.ip_network(f"{address}/64", strict=False)) if ":" in address else address
 
 
@@ -214,7 +214,7 @@ def _preflight(cors: Cors) -> Headers:
 
 
 def _bearer(environ: Environ) -> str | None:
-    """Give the token that is sent as Authorization; None without that header, empty for another scheme."""
+    """Return the token in Authorization; None without that header, empty for another scheme."""
     if "HTTP_AUTHORIZATION" not in environ:
         return None
     scheme, _, token = environ["HTTP_AUTHORIZATION"].partition(" ")

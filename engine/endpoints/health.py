@@ -1,4 +1,4 @@
-"""Endpoints that every service has: is it live, is it ready, and how is it."""
+"""Endpoints of every service: live, ready, and status."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ StatusSource = Callable[[], Status]
 
 @dataclass(frozen=True, slots=True)
 class ReadyEndpoint:
-    """Says whether the service takes new requests; 503 from the moment that it is told to stop."""
+    """Answers whether the service accepts new requests: 503 as soon as shutdown begins."""
 
     status: StatusSource
 
     def __call__(self, request: Request) -> Response:  # noqa: ARG002 - the shape of every endpoint
-        """Answer one request; raise `Problem` where it is not ready."""
+        """Answer one request; raise `Problem` if it is not ready."""
         if not self.status().ready:
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "the service is stopping", headers=(("Retry-After", "1"),))
         return Response(HTTPStatus.OK, _HEADERS, encode_json({"ready": True}))
@@ -35,13 +35,13 @@ class ReadyEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class StatusEndpoint:
-    """Shows how the service is, to the addresses and networks that may see it."""
+    """Shows the status of the service, to the addresses and networks that may see it."""
 
     status: StatusSource
     sources: tuple[str, ...]
 
     def __call__(self, request: Request) -> Response:
-        """Answer one request; raise `Problem` for a client elsewhere, or one that a proxy speaks for."""
+        """Answer one request; raise `Problem` for a client elsewhere, or one behind a proxy."""
         if not _is_among(request.client, self.sources):
             raise Problem(
                 HTTPStatus.FORBIDDEN,
@@ -52,7 +52,7 @@ class StatusEndpoint:
 
 
 def show_models(models: Iterable[Facts]) -> list[dict[str, Any]]:
-    """Say in a status which models are served, and by what."""
+    """List the models and their runtimes for a status."""
     return [
         {
             "name": facts.name,

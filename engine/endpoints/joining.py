@@ -1,7 +1,7 @@
-"""Two operations of an OpenAPI document as one, for routes that it cannot tell apart: `/a/<int:id>` and `/a/<name>`.
+"""Join two operations of an OpenAPI document, for routes that it cannot distinguish: `/a/<int:id>` and `/a/<name>`.
 
-What is described is what either route takes, and what either answers. Nothing is required that one of them does
-without.
+The joined operation accepts the requests and has the responses of both. It requires nothing that is optional in one of
+them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ Part = Mapping[str, Any]
 
 
 def joined(one: Part, other: Part, responses: Mapping[str, Part]) -> dict[str, Any]:
-    """Join two operations; `responses` are the answers that the document's references lead to, by name."""
+    """Join two operations; `responses` are the document's referenced responses, by name."""
     known: dict[str, Any] = {**one, "tags": list(dict.fromkeys((*one["tags"], *other["tags"])))}
     if parameters := _parameters(one.get("parameters", ()), other.get("parameters", ())):
         known["parameters"] = parameters
@@ -22,7 +22,7 @@ def joined(one: Part, other: Part, responses: Mapping[str, Part]) -> dict[str, A
         required = len(bodies) > 1 and all(body["required"] for body in bodies)
         known["requestBody"] = {"required": required, "content": _content(bodies[0], bodies[-1])}
     known["responses"] = joined_answers(one["responses"], other["responses"], responses)
-    if one.get("security") != other.get("security"):  # one of them is open
+    if one.get("security") != other.get("security"):  # one of them needs no key
         known["security"] = [{}, *one.get("security", ()), *other.get("security", ())]
     return known
 
@@ -41,7 +41,7 @@ def _resolved(answer: Part, responses: Mapping[str, Part]) -> Part:
 
 
 def _parameters(one: Any, other: Any) -> list[dict[str, Any]]:
-    """Join parameters by name; one that only one operation has is required of nobody."""
+    """Join parameters by name; a parameter of only one operation is not required."""
     mine, others = ({(part["in"], part["name"]): part for part in parts} for parts in (one, other))
     both = mine.keys() & others.keys()
     return [
@@ -65,7 +65,7 @@ def _answer(one: Part, other: Part) -> dict[str, Any]:
 
 
 def _content(one: Part, other: Part) -> dict[str, Any]:
-    """Join what bodies may be, by media type; a body without a schema may be anything."""
+    """Join the possible bodies, by media type; a body without a schema may have any value."""
     mine, others = one.get("content", {}), other.get("content", {})
     content = {**others, **mine}
     for media_type in mine.keys() & others.keys():

@@ -1,4 +1,4 @@
-"""What goes into an endpoint and what comes out, free of any framework."""
+"""The requests and responses of endpoints, independent of any framework."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from typing import Any, Protocol
 import orjson
 
 Headers = tuple[tuple[str, str], ...]
-_USUAL_RATIO = 20  # of a JSON body to itself in gzip
+_USUAL_RATIO = 20  # the ratio of a JSON body to its gzip form
 
 
 @dataclass(slots=True)
 class Request:
     """One request to an endpoint: `path` has the path parameters, converted by the route's URL rule.
 
-    `query` is the query string as it was sent, percent-encoded.
-    `client` is the address of whoever asks, empty where somebody else may stand behind it. `is_one_of_several` tells
-    whether the server has several processes that answer. `sent` is the number of bytes that a client sent for a body
-    that had to be decoded. `accept` is the header of that name.
+    `query` is the query string as it was sent, percent-encoded. `client` is the client's address, empty if another
+    client may be behind it. `is_one_of_several` says whether the server has several processes that answer. `sent` is
+    the number of bytes that a client sent for a body that had to be decoded. `accept` is the header of that name.
     """
 
     method: str
@@ -41,7 +40,7 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """A whole answer; the server adds Content-Length and Date."""
+    """A complete answer; the server adds Content-Length and Date."""
 
     status: int
     headers: Headers
@@ -49,21 +48,21 @@ class Response:
 
 
 class Endpoint(Protocol):
-    """What answers a route; made once, then called for every request, also from several threads at once."""
+    """Answers a route's requests; made once, then called for every request, from several threads at the same time."""
 
     def __call__(self, request: Request) -> Response:
-        """Answer one request; raise `Problem` where the answer is an error."""
+        """Answer one request; raise `Problem` if the answer is an error."""
 
 
 def encode_json(value: Any) -> bytes:
-    """Write JSON as Flask's jsonify does: compact, with a line break at its end."""
+    """Write JSON as Flask's jsonify does: compact, with a line break at the end."""
     return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def encode_any_json(value: Any) -> bytes:
-    """Write JSON alike, with integers of any length, for which Python's own writer takes its time.
+    """Write JSON in the same form, with integers of any length, for which Python's slower writer is needed.
 
-    What JSON does not have, such as a UUID from a path, becomes a string.
+    A value that JSON does not have, such as a UUID from a path, becomes a string.
     """
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str)
     return text.encode() + b"\n"

@@ -1,4 +1,4 @@
-"""What a service does, in numbers: counted by each of its processes by itself, added up when somebody asks."""
+"""Service metrics: counted by each process separately, and added up for each scrape."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
 METHODS = frozenset(("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"))
 NO_ROUTE = "(none)"
-# Why a connection was closed: nothing was asked on it, its place was needed, its client did not read, its address had
-# too many.
+# Why a connection was closed: it was idle, its place was needed, its client did not read, its address had too many.
 CLOSED = ("idle", "crowded", "not_reading", "per_address")
-# Why a worker was replaced: it ended by itself, somebody killed it, or it did not respond.
+# Why a worker was replaced: it ended by itself, another process killed it, or it did not respond.
 RESTARTS = ("ended", "killed", "hung")
 
 Key = tuple[str, str, int]
@@ -25,10 +24,10 @@ Key = tuple[str, str, int]
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """What some processes have counted together.
+    """The counts of one or more processes.
 
     `requests` are seconds by route, method and status, `models` seconds and `batches` rows of each call by model,
-    `events` what happens now and then, by name and outcome or reason.
+    `events` are rare events, by name and outcome or reason.
     """
 
     requests: Mapping[Key, Tally] = field(default_factory=dict)
@@ -49,7 +48,7 @@ class Numbers:
 
 
 class Meter:
-    """The numbers of this process; they go on when what is served changes."""
+    """The counters of this process; they keep counting across generations."""
 
     def __init__(self, in_flight: Callable[[], int] = lambda: 0) -> None:
         self._requests: dict[Key, Histogram] = {}
@@ -60,32 +59,32 @@ class Meter:
         self._in_flight = in_flight
 
     def requests(self, route: str, method: str, status: int) -> Histogram:
-        """Give what counts the seconds of requests; methods that HTTP does not know are counted as one."""
+        """Return the counter of the seconds of requests; methods unknown to HTTP are counted as one."""
         method = method if method in METHODS else "OTHER"
         return self._requests.get((route, method, status)) or self._requests.setdefault(
             (route, method, status), Histogram(SECONDS)
         )
 
     def model(self, name: str) -> Histogram:
-        """Give what counts the seconds that a model's answers take."""
+        """Return the counter of the seconds that a model's answers take."""
         return self._models.setdefault(name, Histogram(SECONDS))
 
     def batches(self, name: str) -> Histogram:
-        """Give what counts the rows of a model's calls."""
+        """Return the counter of the rows of a model's calls."""
         return self._batches.setdefault(name, Histogram(ROWS))
 
     def count(self, event: str, outcome: str = "") -> None:
-        """Count something that happens now and then."""
+        """Count a rare event."""
         with self._lock:
             self._events[event, outcome] += 1
 
     def keep(self, routes: Iterable[str]) -> None:
-        """Forget the requests to routes that are served no more, so that reloads do not pile them up."""
+        """Drop the counts of routes that no longer exist, so that they do not pile up over reloads."""
         kept = {*routes, NO_ROUTE}
         self._requests = {key: histogram for key, histogram in list(self._requests.items()) if key[0] in kept}
 
     def numbers(self) -> Numbers:
-        """Give what this process has counted so far."""
+        """Return what this process has counted so far."""
         return Numbers(
             {key: tally for key, tally in _tallies(self._requests).items() if any(tally.counts)},
             _tallies(self._models),

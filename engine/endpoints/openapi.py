@@ -1,4 +1,4 @@
-"""The service as an OpenAPI 3.1 document: every route with what it takes, and with every answer it may give.
+"""The OpenAPI 3.1 document of the service: every route with its inputs and all its possible responses.
 
 https://spec.openapis.org/oas/v3.1.0
 """
@@ -71,16 +71,17 @@ _SECURITY_SCHEMES = {
 
 
 def describe(spec: Spec, models: Mapping[str, Facts], path: str | None = None) -> dict[str, Any]:
-    """Write the document of a spec, given what is known of its models.
+    """Write the document of a spec, with the facts known about its models.
 
-    `path` is where it stands, by default where the spec has it; from there it says where the service begins.
+    `path` is the document's own path, by default the one in the spec; from it the document refers to the root of the
+    service.
     """
     usual = next((route.path for route in spec.built_in if route.built_in == "openapi"), "/")
     return _Describer(spec, models).document(usual if path is None else path)
 
 
 class _Describer:
-    """One document in the making."""
+    """A document that is being written."""
 
     def __init__(self, spec: Spec, models: Mapping[str, Facts]) -> None:
         self._spec = spec
@@ -163,7 +164,7 @@ class _Describer:
         return self._inputs[key]
 
     def _path_parameters(self, route: Route, template: str) -> list[dict[str, Any]]:
-        """Describe the path parameters, under the names that they have in the template.
+        """Describe the path parameters, under their names in the template.
 
         A text that is a model's feature is described as the feature.
         """
@@ -213,7 +214,7 @@ class _Describer:
         return {"required": True, "content": {"application/json": content, **rows}}
 
     def _answers(self, route: Route, method: str) -> dict[str, Any]:
-        """Describe what a request that is right gets."""
+        """Describe the responses to valid requests."""
         if route.built_in is not None:
             media_types = {"docs": "text/html", "metrics": "text/plain"}
             content: dict[str, Any] = {media_types.get(route.built_in, "application/json"): {}}
@@ -244,7 +245,7 @@ class _Describer:
         return self._predictions[model.name]
 
     def _refused(self, status: str) -> dict[str, str]:
-        """Give the reference to the description of an error."""
+        """Return the reference to the description of an error."""
         name = pascal(title(int(status)))
         if name not in self._responses:
             content = {MEDIA_TYPE: {"schema": self._problem}, "text/html": {}}
@@ -253,12 +254,12 @@ class _Describer:
 
 
 def _root(path: str) -> str:
-    """Lead from a document to where the service begins, also behind a proxy that puts a prefix before it."""
+    """Return the path from a document to the root of the service, also valid behind a proxy that adds a prefix."""
     return "/".join([".."] * (path.count("/") - 1)) or "."
 
 
 def summary_of(route: Route) -> str:
-    """Say in a few words what a route is for."""
+    """Summarize a route in a few words."""
     if route.summary:
         return route.summary
     if route.built_in is not None:
@@ -268,7 +269,7 @@ def summary_of(route: Route) -> str:
 
 
 def tags_of(route: Route) -> tuple[str, ...]:
-    """Give the sections that a route stands in, at least one."""
+    """Return the sections that show a route, at least one."""
     return route.tags or (UNTAGGED if route.built_in is None else ENGINE_TAG,)
 
 
@@ -280,7 +281,7 @@ def without_features(instance: Any, route: Route) -> Any:
 
 
 def _problems(route: Route, method: str) -> Iterable[str]:
-    """Give the statuses of the errors that a route may answer."""
+    """Return the statuses of the errors that a route may have."""
     yield from ("400", "413", "414")
     if route.parameters:
         yield "404"

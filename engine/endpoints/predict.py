@@ -31,7 +31,7 @@ from engine.spec import Model, Route
 from engine.validation import Path, Violation, pointer
 
 BATCH_KEY = "instances"
-# Names the model file that has answered, where the service says so (`model_header`).
+# Identifies the model file behind an answer, if the service has `model_header`.
 MODEL_HEADER = "X-Model"
 _NULL = b"null"
 _OK = int(HTTPStatus.OK)  # a member of an enumeration takes longer to look up
@@ -39,7 +39,7 @@ _HEADERS = (("Content-Type", "application/json"),)
 
 
 def name_model(facts: Facts) -> str:
-    """Name a model and the file that answers, as `iris@0123456789ab`."""
+    """Name a model and its file, as `iris@0123456789ab`."""
     return f"{facts.name}@{facts.hash}"
 
 
@@ -64,13 +64,13 @@ class PredictEndpoint:
 
     @property
     def seconds(self) -> float | None:
-        """The seconds that the model takes for one instance, where that is known and callers do not wait in a queue."""
+        """The seconds that the model takes for one instance, if known, and if callers do not wait in a queue."""
         return self._predict.facts.report.seconds
 
     def __call__(self, request: Request) -> Response:
         """Answer one request; raise `Problem` for an instance that the model's input does not allow.
 
-        So too for one that the model refuses, or answers with a number that JSON does not have.
+        The same applies to one that the model refuses, or answers with a number that JSON does not have.
         """
         try:
             self._free.pop()
@@ -141,7 +141,7 @@ class PredictEndpoint:
         return Response(_OK, headers, self._rows.write(prediction, kind))
 
     def _told(self, violations: Iterator[Violation], value: Any, rows: Rows | None) -> Iterator[Violation]:
-        """Name the lines of rows; say how several instances are sent, where an array is none or has others in it."""
+        """Add the lines of rows to violations, and explain how to send several instances if an array is not allowed."""
         if rows is not None:
             return map(rows.told, violations)
         if not self._takes_batches or not isinstance(value, list):
@@ -155,7 +155,7 @@ class PredictEndpoint:
         )
 
     def _ask(self, instances: list[Any]) -> Prediction:
-        """Predict, and count the time."""
+        """Predict, and measure the time."""
         begin = perf_counter()
         try:
             return self._predict(instances)
@@ -163,7 +163,7 @@ class PredictEndpoint:
             self._timed(perf_counter() - begin)
 
     def _batch(self, value: dict[str, Any]) -> list[Any]:
-        """Take the instances out of a batch; raise `Problem` where it is not one."""
+        """Take the instances out of a batch; raise `Problem` if it is not one."""
         instances = value[BATCH_KEY]
         beside = next((name for name in value if name != BATCH_KEY), None)
         if beside is not None:
@@ -187,13 +187,13 @@ def _as_json(prediction: Prediction) -> bytes:
 
 
 def _within(instance: Any, key: str | int | None) -> Path:
-    """Return the path to a feature of an instance, which is empty for one that the instance leaves out."""
+    """Return the path to a feature of an instance, empty if the instance lacks it."""
     is_there = key in instance if isinstance(instance, dict) else isinstance(instance, list) and key is not None
     return (key,) if is_there and key is not None else ()
 
 
 def _not_finite(prediction: Prediction) -> list[int]:
-    """Give the rows whose answer has a number in it that JSON does not have."""
+    """Return the rows whose answers contain a number that JSON does not have."""
     chances = prediction.probabilities or repeat(None)
     return [row for row, parts in enumerate(zip(prediction.result, chances, strict=False)) if not is_finite(parts)]
 

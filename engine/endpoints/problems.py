@@ -1,4 +1,4 @@
-"""Errors as HTTP has them: RFC 9457 problem details, made in one place."""
+"""Errors in HTTP: RFC 9457 problem details, made in one place."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _TITLES = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisf
 
 
 class Problem(EngineError):
-    """An answer that is an error: the client's fault where `status` is 4xx, ours where it is 5xx.
+    """An answer that is an error: the client's fault if `status` is 4xx, ours if it is 5xx.
 
-    `errors` are the single violations, each with its JSON pointer; `request_id` is the log's name for a
-    failure of ours.
+    `errors` are the single violations, each with its JSON pointer; `request_id` identifies a failure of ours in the
+    log.
     """
 
     def __init__(
@@ -56,8 +56,8 @@ class Problem(EngineError):
 def violated(violations: Iterable[Violation], budget: Budget | None = None, *, are_all: bool = True) -> Problem:
     """Make the 422 for a body that its schema does not allow: all violations, or the first 100 and the count.
 
-    Where the violations are not all that there are, or the budget for finding them is spent, the count says so.
-    Suggestions are made as long as the budget has enough left for one.
+    If not all violations were found, or the budget for finding them is spent, the count says "at least". Suggestions
+    are made as long as the budget has enough left for one.
     """
     rest = iter(violations)
     first = list(islice(rest, MAX_VIOLATIONS))
@@ -89,7 +89,7 @@ def require_none(violations: Iterator[Violation], budget: Budget) -> None:
 
 
 def title(status: int) -> str:
-    """Give a status code's name."""
+    """Return a status code's name."""
     try:
         return _TITLES.get(status) or HTTPStatus(status).phrase
     except ValueError:

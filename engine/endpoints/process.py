@@ -1,4 +1,4 @@
-"""What endpoints know of the process that they answer in."""
+"""The process in which endpoints answer, from their point of view."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engine.endpoints.metrics import Meter, Numbers
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a service is: whether it takes new requests, and the document that `/-/status` shows."""
+    """The state of a service: whether it accepts new requests, and the document that `/-/status` shows."""
 
     ready: bool
     document: Mapping[str, Any]
@@ -19,9 +19,9 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """The process that answers: how the service is, what it has counted as a whole, and what counts here.
+    """The process that answers: the state and the metrics of the service, and this process's own counters.
 
-    Unless `is_whole`, the process knows only of itself, though a server may run several.
+    Unless `is_whole`, the process knows only itself, though the server may run several.
     """
 
     status: Callable[[], Status]

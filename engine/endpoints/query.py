@@ -1,4 +1,4 @@
-"""A query string → an instance, each parameter read as its feature's schema has it, and what is wrong with it told."""
+"""A query string → an instance, each parameter read according to its feature's schema; violations in the same terms."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _NONE_WORDS = frozenset(("null", "none", "nan"))
 
 
 class QueryReader:
-    """Reads the instances of one schema, an object's.
+    """Reads the instances of one schema of an object.
 
-    A parameter that the schema's type does not fit stays a text, and one that stands there twice a list of them, so
-    that the schema says what is wrong with it. An empty one that cannot be an empty text is null where it can be that,
-    else absent, as in a form that was not filled in.
+    A parameter that does not match the schema's type stays a text, and a repeated one becomes a list of texts, so that
+    the schema reports it. An empty parameter that cannot be an empty text is null if the schema allows null, and
+    otherwise absent, as in a form that was not filled in.
     """
 
     def __init__(self, schema: Any) -> None:
@@ -38,7 +38,7 @@ class QueryReader:
         }
 
     def read(self, query: str) -> dict[str, Any]:
-        """Read a query string, percent-encoded UTF-8; raise `Problem` 400 for another encoding, or too many of them."""
+        """Read a query string; raise `Problem` 400 if it is not percent-encoded UTF-8 or has too many parameters."""
         instance: dict[str, Any] = {}
         for name, texts in _texts(query).items():
             types = self._types_of(name)
@@ -51,7 +51,7 @@ class QueryReader:
         return instance
 
     def told(self, violations: Iterable[Violation], query: str) -> Iterator[Violation]:
-        """Put the violations of an instance in the words of the query string that it was read from."""
+        """Describe the violations of an instance in terms of its query string."""
         texts = _texts(query)
         several = (name for name, found in texts.items() if len(found) > 1 and "array" not in self._types_of(name))
         repeated = dict.fromkeys(several)
@@ -67,7 +67,7 @@ class QueryReader:
                 yield self._retold(found, str(found.path[0]), texts[str(found.path[0])])
 
     def _retold(self, found: Violation, name: str, texts: list[str]) -> Violation:
-        """Say of a text what to write instead: none has quotes here, and null is an empty one."""
+        """Say what to write instead of a text: there are no quotes here, and null is an empty text."""
         types = self._types_of(name)
         if len(texts) > 1 or "string" in types:
             return found

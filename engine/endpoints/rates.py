@@ -1,4 +1,4 @@
-"""How often somebody may ask, counted in this process or in a Redis server."""
+"""How many requests a client may send, counted in this process or in a Redis server."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ logger = logging.getLogger("engine")
 MOST_WINDOWS, ENDED_AT_ONCE = 200_000, 2
 # How long a storage may keep a request waiting for each of its answers, and for all of them.
 TIMEOUT_SECONDS, WHOLE_SECONDS = 0.5, 2.0
-# As many requests as a worker answers at once may wait for the storage.
+# As many requests as a worker handles at once may wait for the storage.
 MOST_CONNECTIONS = 1024
-# How long a storage that has failed is not asked again, so that requests do not wait for it one after another.
+# How long a failed storage is left alone, so that requests do not wait for it one after another.
 REST_SECONDS = 1.0
 
 
 class Memory:
-    """Counts in this process, by a clock that nobody sets; a window begins with its first request.
+    """Counts in this process, by a clock that cannot be set; a window begins with its first request.
 
-    Windows of one length end in the order in which they began, so that the first to end is always at hand.
+    Windows of one length end in the order in which they began, so the next one to end is always known.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Memory:
         return sum(map(len, self._windows.values()))
 
     def count(self, key: str, seconds: int) -> tuple[int, float]:
-        """Count a request; give how many there were in this window, and the seconds that are left of it."""
+        """Count a request; return the number of requests in this window, and the seconds that are left of it."""
         now = time.monotonic()
         with self._lock:
             windows = self._windows[seconds]
@@ -53,7 +53,7 @@ class Memory:
         return count + 1, end - now
 
     def _make_room(self, now: float) -> None:
-        """Forget windows that have ended, a few at a time, and of too many the one that ends first."""
+        """Drop windows that have ended, a few at a time, and, if there are too many, the one that ends first."""
         for windows in self._windows.values():
             for _ in range(ENDED_AT_ONCE):
                 if windows and _first_end(windows) <= now:
@@ -84,9 +84,9 @@ class Redis:
         self._counters: Any = storage_from_string(url, wrap_exceptions=True, **options)
 
     def count(self, key: str, seconds: int) -> tuple[int, float]:
-        """Count a request; give how many there were in this window, and the seconds that are left of it.
+        """Count a request; return the number of requests in this window, and the seconds that are left of it.
 
-        Raises anything where the server does not answer in time, or with what cannot be a count and a time.
+        Raises any exception if the server does not answer in time, or not with a count and a time.
         """
         self._allowance.begin(WHOLE_SECONDS)
         count = self._counters.incr(key, seconds)
@@ -97,7 +97,7 @@ class Redis:
 
 
 class Storage:
-    """Where requests are counted; opened with the first of them."""
+    """The counter of requests; opened by the first of them."""
 
     def __init__(self, rates: Rates, prefix: str, meter: Meter) -> None:
         self._rates = rates
@@ -109,9 +109,9 @@ class Storage:
         self._rests_until = 0.0
 
     def count(self, key: str, seconds: int) -> tuple[int, float] | None:
-        """Count a request; give how many there were in this window, and the seconds that are left of it.
+        """Count a request; return the number of requests in this window, and the seconds that are left of it.
 
-        None where the storage does not answer.
+        None if the storage does not answer.
         """
         if self._failed and self._is_resting():
             self._meter.count("rate_limit_storage_failures")
@@ -126,16 +126,16 @@ class Storage:
 
     @property
     def is_remote(self) -> bool:
-        """Tell whether requests are counted elsewhere."""
+        """Return whether requests are counted in another process."""
         return self._rates.storage != "memory"
 
     @property
     def lets_through(self) -> bool:
-        """Tell whether a request is let through that could not be counted."""
+        """Return whether a request that could not be counted is let through."""
         return self._rates.on_storage_failure == "allow"
 
     def _is_resting(self) -> bool:
-        """Tell whether a storage that has failed is left alone; the first to come after a rest asks it, alone."""
+        """Return whether a failed storage is left alone; the first request after the rest tries it, and no other."""
         with self._lock:
             now = time.monotonic()
             resting = now < self._rests_until
@@ -157,7 +157,7 @@ class Storage:
 
 
 class Rate:
-    """One limit: so many requests in a window of so many seconds, for each who asks."""
+    """One limit: a number of requests in a window of some seconds, for each client."""
 
     def __init__(self, limit: RateLimit, scope: str, storage: Storage) -> None:
         self._limit = limit
@@ -167,11 +167,11 @@ class Rate:
 
     @property
     def waits(self) -> bool:
-        """Tell whether counting may wait for another service."""
+        """Return whether counting may wait for another service."""
         return self._storage.is_remote
 
     def hit(self, who: str) -> tuple[Headers, Problem | None]:
-        """Count a request; give the headers that tell of the limit, and the problem where it is exceeded.
+        """Count a request; return the headers that describe the limit, and the problem if it is exceeded.
 
         The headers are those of draft-ietf-httpapi-ratelimit-headers-10.
         """

@@ -1,4 +1,4 @@
-"""The references in a JSON Schema that is put into another document: where each leads, by `$id`, anchor or pointer."""
+"""The references in a JSON Schema that is copied into another document: their targets, by `$id`, anchor or pointer."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 from engine.jsonschemas import HOLDS_LIST, HOLDS_MAP, HOLDS_ONE, Place, References, base_of
 
-_NAMES = ("$id", "$anchor")  # of no use where every reference is a pointer
+_NAMES = ("$id", "$anchor")  # not needed if every reference is a pointer
 
 
 def moved(schema: Any, base: str, references: References, lead: Callable[[Place], str]) -> Any:
-    """Rewrite a schema whose references start from `base`: each as `lead` writes the place that it leads to.
+    """Rewrite a schema whose references start from `base`: `lead` writes the new reference to each target.
 
-    What leads out of the document stays as it is, and so does what only looks like a reference.
+    References out of the document stay as they are, and so do values that only look like references.
     """
     if not isinstance(schema, Mapping):
         return schema

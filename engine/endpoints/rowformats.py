@@ -1,4 +1,4 @@
-"""CSV and JSON Lines, as an OpenAPI document describes them."""
+"""CSV and JSON Lines in an OpenAPI document."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PREDICTIONS = {
 
 
 def rows_in(model: Model, route: Route, instance: Mapping[str, Any], examples: Sequence[Any]) -> dict[str, Any]:
-    """Describe bodies of rows, as arrays of instances, with examples of these."""
+    """Describe bodies of rows, as arrays of instances, with examples."""
     rows = {"type": "array", "minItems": 1, "maxItems": route.limits.instances, "items": instance}
     content: dict[str, Any] = {NDJSON: {"schema": {**rows, "description": _ROWS[NDJSON]}}}
     if examples:

@@ -1,6 +1,6 @@
-"""Rows in a request that are not JSON, CSV or JSON Lines, and predictions as an answer in these formats.
+"""Rows in CSV or JSON Lines in a request, and predictions in these formats.
 
-Rows are read as `predict` reads them from a file; the packages for it are imported with the first such request.
+Rows are read as `predict` reads them from a file; the packages for it are imported by the first such request.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _FORMATS: dict[str, RowFormat] = {
     "application/json": "json",
 }
 MEDIA_TYPES: Final = {"csv": f"{CSV}; charset=utf-8", "jsonl": NDJSON, "json": "application/json"}
-# What most clients send, which takes no time to be recognized.
+# The types that most clients send, which are recognized quickly.
 USUAL_TYPES: Final = frozenset(("", "application/json", "application/x-www-form-urlencoded"))
 ANY_TYPE: Final = frozenset(("", "*/*"))
 _MOST_ACCEPT = 1000  # characters of an Accept header that are read
@@ -41,7 +41,7 @@ _ADVICE = "send text/csv; header=absent if there is no such line"
 
 
 def format_of_body(request: Request) -> RowFormat:
-    """Tell the format of a body by its Content-Type; whatever is no format of rows is JSON."""
+    """Return the format of a body by its Content-Type; any other type counts as JSON."""
     return _FORMATS.get(request.content_type.partition(";")[0].strip().lower(), "json")
 
 
@@ -66,22 +66,22 @@ def _weight(parameters: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The instances of a request, the line that each begins on, and about how long they would be as JSON."""
+    """The instances of a request, the line on which each begins, and their approximate length as JSON."""
 
     instances: list[Any]
     lines: Sequence[int]
     size: int
 
     def told(self, violation: Violation) -> Violation:
-        """Say on which line a violation is."""
+        """Return a violation with its line."""
         line = self.lines[int(violation.path[1])]
         return replace(violation, verdict=f"line {line}: {violation.verdict}")
 
 
 class RowCodec:
-    """Reads and writes the rows of one model, from the first request on that has any.
+    """Reads and writes the rows of one model, from the first such request on.
 
-    `in_path` are the features that the route has in its path, and `most` the instances that a request may have.
+    `in_path` are the features in the route's path, and `most` is the limit of instances in a request.
     """
 
     def __init__(self, model: Model, facts: Facts, in_path: Sequence[str], most: int) -> None:
@@ -173,7 +173,7 @@ class RowReader:
 
 
 def _without_name(message: str) -> str:
-    """Put a message about a file in terms of a body."""
+    """Reword a message about a file for a body."""
     place, _, said = message.partition(": ")
     line = place.removeprefix(":")
     return f"line {line}: {said}" if line else said.replace("the file", "the body")

@@ -166,5 +166,5 @@ def _float(value: Any) -> float:
 
 
 def _cut(value: float) -> float:
-    """Give the nearest number that rows are drawn from; a schema's may be larger than any float."""
+    """Return the nearest number that rows are drawn from; a schema's may be larger than any float."""
     return float(max(-WIDEST, min(value, WIDEST)))

@@ -21,13 +21,13 @@ def array_dtype(kind: str, *, single: bool) -> str:
 
 
 def array_kind(dtypes: Mapping[str, Dtype], features: Mapping[str, Feature]) -> str | None:
-    """Give the one kind that all columns have, None where they have several: numpy would make floats of them."""
+    """Return the one kind that all columns have, None where they have several: numpy would make floats of them."""
     kinds = {"float" if dtypes[name].kind == "object" else dtypes[name].kind for name in features}
     return kinds.pop() if len(kinds) == 1 else None
 
 
 def rows_maker(names: Sequence[str | int], kind: str, *, single: bool) -> Callable[[list[Any]], Any]:
-    """Give what makes an array of one kind from lists of cells."""
+    """Return what makes an array of one kind from lists of cells."""
     if kind == "int":
         return lambda rows: whole_rows(rows, names)
     if kind == "bool":
@@ -52,7 +52,7 @@ def _getter(order: Sequence[str]) -> Callable[[Any], Sequence[Any]]:
 
 
 def filled_rows(missing: Mapping[str, Any]) -> Callable[[Sequence[Any]], list[Any]]:
-    """Give what takes the cells of some features from instances, `missing` ones where there are none."""
+    """Return what takes the cells of some features from instances, `missing` ones where there are none."""
     cells, places = _getter([*missing]), [*missing.items()]
 
     def read(instances: Sequence[Any]) -> list[Any]:

@@ -126,7 +126,7 @@ class SharedRuntime:
                     return []
 
     def _patience(self) -> float:
-        """Give the seconds that a call may wait for company: what it can save is no more than another call."""
+        """Return the seconds that a call may wait for company: what it can save is no more than another call."""
         return min(self._max_wait, self._seconds)
 
     def _are_all_here(self) -> bool:

@@ -35,7 +35,7 @@ def blamed_column(error: Exception) -> int | None:
 
 
 def _is_followed(part: Any) -> bool:
-    """Tell whether a part's columns are known to be those of what it holds, or how it selects them."""
+    """Return whether a part's columns are known to be those of what it holds, or how it selects them."""
     return isinstance(part, Pipeline | ColumnTransformer) or type(part).__name__ in _PASS_ON
 
 
@@ -54,7 +54,7 @@ def _involved(error: Exception) -> list[Any]:
 def _selected(
     part: ColumnTransformer, involved: Sequence[Any], column: int | None, width: int | None
 ) -> tuple[int | None, int | None]:
-    """Give a column's number, and their count, before the selection."""
+    """Return a column's number, and their count, before the selection."""
     for step, places in selections(part):
         if any(step is one for one in involved) and column is not None and column < len(places) == width:
             return int(places[column]), part.n_features_in_
@@ -62,7 +62,7 @@ def _selected(
 
 
 def _keeps_columns(part: Pipeline, involved: Sequence[Any]) -> bool:
-    """Tell whether the steps before the one that was running leave every column in its place."""
+    """Return whether the steps before the one that was running leave every column in its place."""
     for _, step in part.steps:
         if any(step is one for one in involved):
             return True

@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 
 def open_apart(spec: Spec, work: Callable[..., Result], *arguments: Any, progress: Progress) -> Result:
-    """Give `work(*arguments, progress)`, which opens models of the spec, in another process unless all are compiled.
+    """Return `work(*arguments, progress)`, which opens models of the spec, in another process unless all are compiled.
 
     Raises what it raises, or `SpecError` at the model that it was at when it took too much time or memory.
     """

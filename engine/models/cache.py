@@ -62,7 +62,7 @@ class Cache:
         return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
 
     def read(self, key: str) -> Entry | None:
-        """Give an entry, or None where there is no sound one."""
+        """Return an entry, or None where there is no sound one."""
         return next(filter(None, (_read(folder / _name(key)) for folder in self._folders)), None)
 
     def distrusted(self, key: str) -> str:
@@ -84,7 +84,7 @@ class Cache:
         return False
 
     def is_writable(self) -> bool:
-        """Tell whether entries can be kept in the folder itself."""
+        """Return whether entries can be kept in the folder itself."""
         try:
             _make_folder(self.folder, self._mode(self.folder))
         except OSError:
@@ -92,7 +92,7 @@ class Cache:
         return os.access(self.folder, os.W_OK)
 
     def _mode(self, folder: Path) -> int:
-        """Give the mode of a new folder: other users may read the cache itself, as far as they may read its entries."""
+        """Return the mode of a new folder: other users may read the cache itself, as far as they may read its entries."""
         return 0o755 if folder == self._stated else 0o700
 
     @property
@@ -102,7 +102,7 @@ class Cache:
 
 
 def mode_for(file: Path) -> int:
-    """Give the mode of an entry: whoever may read a model's file may read what was compiled from it."""
+    """Return the mode of an entry: whoever may read a model's file may read what was compiled from it."""
     try:
         return 0o600 | file.stat().st_mode & 0o044
     except OSError:  # it has gone since it was read
@@ -202,7 +202,7 @@ def _make_folder(folder: Path, mode: int) -> None:
 
 
 def _own(folder: Path) -> Path:
-    """Give the folder, or one of this user below it where others can write to it."""
+    """Return the folder, or one of this user below it where others can write to it."""
     try:
         return folder if is_trusted(folder) else folder / f"engine-cache-{os.geteuid()}"
     except OSError:  # there is none yet, or nobody can look at it
@@ -210,7 +210,7 @@ def _own(folder: Path) -> Path:
 
 
 def is_trusted(path: Path) -> bool:
-    """Tell whether only this user or root could have written a file, or a folder's entries; never of a link.
+    """Return whether only this user or root could have written a file, or a folder's entries; never of a link.
 
     Root can change the engine itself.
     """

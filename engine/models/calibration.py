@@ -22,7 +22,7 @@ def _calibrated(model: Any, lower: Lower) -> Lowered:
 
 
 def _member(member: Any, lower: Lower) -> Steps:
-    """Give the steps from rows to the probabilities of one classifier and its curves, one for each class but two."""
+    """Return the steps from rows to the probabilities of one classifier and its curves, one for each class but two."""
     classifier = thawed(member.estimator)
     if len(classifier.classes_) != len(member.classes):
         raise NotLowered("CalibratedClassifierCV with a member that does not know every class")

@@ -80,7 +80,7 @@ def with_faster_batches(chosen: Chosen, baseline: Runtime, rows: Any) -> Chosen:
 
 
 def _many_rows(report: Report) -> float:
-    """Give the seconds for 1,000 rows with what was chosen."""
+    """Return the seconds for 1,000 rows with what was chosen."""
     return (report.many_rows or 0.0) / report.speed_up_many
 
 

@@ -68,7 +68,7 @@ def prepare_models(
 
 
 def needs_sklearn(spec: Spec) -> bool:
-    """Tell whether a model of the spec is not in the cache, or is served by scikit-learn."""
+    """Return whether a model of the spec is not in the cache, or is served by scikit-learn."""
     cache, files = Cache(spec.folder), ModelFiles()
     try:
         read = [(model, files.read(model)) for model in spec.models.values()]

@@ -111,7 +111,7 @@ def trees_graph(table: TreeTable) -> OnnxTrees:
 
 
 def _single_trees(table: TreeTable) -> Any:
-    """Give each tree's own nodes (with children numbered from 0), missing directions, and leaf values."""
+    """Return each tree's own nodes (with children numbered from 0), missing directions, and leaf values."""
     ends = [*table.roots[1:].tolist(), len(table.nodes)]
     leaf = table.is_leaf
     for begin, end in zip(table.roots.tolist(), ends, strict=True):
@@ -122,7 +122,7 @@ def _single_trees(table: TreeTable) -> Any:
 
 
 def _outputs(values: Array) -> list[int]:
-    """Give the outputs that a tree adds to; at least one, so that every tree is written."""
+    """Return the outputs that a tree adds to; at least one, so that every tree is written."""
     used = np.flatnonzero(np.any(values != 0, axis=0)).tolist()
     return used or [0]
 

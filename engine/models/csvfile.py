@@ -108,7 +108,7 @@ def read_cells(texts: Sequence[str]) -> list[Any]:
 
 
 def _rows(lines: Any, names: tuple[str, ...], wrong: Wrong) -> Iterator[Row]:
-    """Give the rows that are not blank, each with a cell for every name."""
+    """Return the rows that are not blank, each with a cell for every name."""
     while True:
         try:
             cells = next(lines, None)

@@ -11,7 +11,7 @@ from engine.spec import Model
 
 
 def decision_for(model: Model, estimator: Any, wording: Wording, kind: str) -> Decision | None:
-    """Make the decision that a model's threshold declares, None without one; raise `SpecError` where it cannot be."""
+    """Make the decision that a model's threshold declares, None without one; raise `SpecError` if it cannot be."""
     if model.threshold is None:
         return None
     _require_undecided(model, estimator)

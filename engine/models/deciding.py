@@ -42,7 +42,7 @@ class Decision:
 
 
 def decision_of(model: Model, wording: Wording, kind: str) -> Decision | None:
-    """Make the decision that a model's threshold declares, None without one; raise `SpecError` where it cannot be."""
+    """Make the decision that a model's threshold declares, None without one; raise `SpecError` if it cannot be."""
     if model.threshold is None:
         return None
     classes = wording.classes

@@ -30,7 +30,7 @@ def _ordinal(step: Any) -> Steps:
 
 
 def _codes(step: Any, known: Array) -> Array:
-    """Give a number for each category and, as the last, the one for what is none of them."""
+    """Return a number for each category and, as the last, the one for what is none of them."""
     codes = np.arange(len(known) + 1).astype(step.dtype)
     if len(known) and known[-1] != known[-1]:
         codes[-2] = step.encoded_missing_value
@@ -57,7 +57,7 @@ def _splines(step: Any) -> Steps:
 
 
 def _wrapped(splines: Any) -> Steps:
-    """Give the steps that take a value into the period of its splines."""
+    """Return the steps that take a value into the period of its splines."""
     low = np.array([spline.t[spline.k] for spline in splines])
     period = np.array([spline.t[-spline.k - 1] for spline in splines]) - low
     if not (period > 0).all():
@@ -66,7 +66,7 @@ def _wrapped(splines: Any) -> Steps:
 
 
 def _pieces(spline: Any, extrapolation: str) -> tuple[Array, Array, Array]:
-    """Give the edges between the polynomials that splines are made of, the origin of each, and its coefficients."""
+    """Return the edges between the polynomials that splines are made of, the origin of each, and its coefficients."""
     knots, powers = spline.t[spline.k : len(spline.t) - spline.k], range(spline.k, -1, -1)
     low, high = knots[0], knots[-1]
     origins, edges = knots[:-1], knots[1:-1]

@@ -37,7 +37,7 @@ def _voting_regressor(model: Any, lower: Lower) -> Lowered:
 
 
 def _weights(model: Any) -> Any:
-    """Give the weights of the members that were not dropped, or None where all count alike."""
+    """Return the weights of the members that were not dropped, or None where all count alike."""
     if model.weights is None:
         return None
     pairs = zip(model.weights, model.estimators, strict=True)

@@ -138,7 +138,7 @@ def _require_fitting_form(model: Model, estimator: Any, wanted: Wanted, fitting:
 
 
 def answers_in_rows(estimator: Any, wanted: Wanted) -> bool:
-    """Tell whether a classifier predicts several classes at once, as one trained on an indicator matrix does."""
+    """Return whether a classifier predicts several classes at once, as one trained on an indicator matrix does."""
     if not is_classifier(estimator) or not wanted.count or wanted.by_name:
         return False
     try:
@@ -168,7 +168,7 @@ def _selects_by_name(part: Any) -> bool:
 
 
 def classes_of(model: Model, estimator: Any) -> tuple[Any, ...] | None:
-    """Give a classifier's classes as JSON has them; raise `SpecError` for what JSON does not have."""
+    """Return a classifier's classes as JSON has them; raise `SpecError` for what JSON does not have."""
     if not is_classifier(estimator):
         return None
     if not has_flat_classes(estimator):
@@ -199,7 +199,7 @@ def _require_method(model: Model, estimator: Any) -> None:
 
 
 def _labels(model: Model, estimator: Any, classes: tuple[Any, ...] | None) -> tuple[str, ...] | None:
-    """Check labels and probabilities against the classes; raise `SpecError` where they do not fit."""
+    """Check labels and probabilities against the classes; raise `SpecError` if they do not fit."""
     output = model.output
     for key, wanted in (("labels", output.labels is not None), ("probabilities", output.probabilities)):
         if wanted and classes is None:
@@ -230,7 +230,7 @@ def _listed(answer: Any, *, flat: bool) -> list[Any]:
 
 
 def _is_refusal(error: Exception) -> bool:
-    """Tell whether scikit-learn refused its input: it, or a library it called, raised the error itself."""
+    """Return whether scikit-learn refused its input: it, or a library it called, raised the error itself."""
     if isinstance(error, NotFittedError | SpecError):
         return False
     module = ""
@@ -254,7 +254,7 @@ def title_of(estimator: Any) -> str:
 
 
 def is_classifier(estimator: Any) -> bool:
-    """Tell whether an estimator is a classifier, by what it says or, if it is not scikit-learn's, by its classes."""
+    """Return whether an estimator is a classifier, by what it says or, if it is not scikit-learn's, by its classes."""
     try:
         is_one = bool(base.is_classifier(estimator))
     except Exception:  # noqa: BLE001 - it has no tags, or wrong ones
@@ -263,7 +263,7 @@ def is_classifier(estimator: Any) -> bool:
 
 
 def has_flat_classes(estimator: Any) -> bool:
-    """Tell whether an estimator has the classes of a single output."""
+    """Return whether an estimator has the classes of a single output."""
     classes = getattr(estimator, "classes_", None)
     return classes is not None and not isinstance(classes, list) and np.ndim(classes) == 1 and len(classes) > 0
 

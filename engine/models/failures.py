@@ -11,7 +11,7 @@ _RAISE = dis.opmap["RAISE_VARARGS"]
 
 
 def is_about_a_value(error: Exception) -> bool:
-    """Tell whether a library below the estimator, or Python itself, raised an error about a value.
+    """Return whether a library below the estimator, or Python itself, raised an error about a value.
 
     Code of the model's own that raises a ValueError says something about itself; what it says is not a client's.
     """
@@ -27,5 +27,5 @@ def is_about_a_value(error: Exception) -> bool:
 
 
 def _raises(code: CodeType, at: int) -> bool:
-    """Tell whether the instruction at a place is a raise statement: if not, a function without a frame raised."""
+    """Return whether the instruction at a place is a raise statement: if not, a function without a frame raised."""
     return 0 <= at < len(code.co_code) and code.co_code[at] == _RAISE

@@ -30,7 +30,7 @@ def dtype_of_column(model: Model, recorded: Dtype | None, name: str, feature: Fe
 
 
 def _categories(model: Model, name: str, feature: Feature, known: Dtype | None) -> tuple[Any, ...]:
-    """Give a column's categories: those that the model keeps or its reference has, and those that its schema lists."""
+    """Return a column's categories: those that the model keeps or its reference has, and those that its schema lists."""
     if feature.types - {"null"} == {"boolean"}:
         return (False, True)
     document = model.input.document
@@ -56,7 +56,7 @@ def feature_of(model: Model, name: str, default: Any, *, required: bool) -> Feat
 
 
 def default_of(model: Model, name: str, schema: Any) -> Any:
-    """Give a feature's default, or its missing value: NaN."""
+    """Return a feature's default, or its missing value: NaN."""
     for _ in range(MAX_REFERENCES):
         reference = schema.get("$ref") if isinstance(schema, Mapping) and "default" not in schema else None
         if not isinstance(reference, str) or not reference.startswith("#/"):

@@ -83,13 +83,13 @@ def open_session(data: bytes) -> Any:
 
 
 def rows_at_once(session: Any) -> int | None:
-    """Give the number of rows that a graph takes at once, None where that is any."""
+    """Return the number of rows that a graph takes at once, None where that is any."""
     shape = session.get_inputs()[0].shape
     return shape[0] if shape and isinstance(shape[0], int) else None
 
 
 def _runner(session: Any, outputs: int) -> Callable[[Array], list[Array]]:
-    """Give what computes the first outputs of a graph with one input.
+    """Return what computes the first outputs of a graph with one input.
 
     All rows have the same shape and type, so an operator that stops does so because of their values, unless memory
     is short.

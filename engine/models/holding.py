@@ -43,7 +43,7 @@ def renewed_results(model: Model, predictor: Predictor) -> dict[int, Any]:
 
 
 def own_answer(predictor: Predictor, instance: Any) -> list[Any] | None:
-    """Give the model's result in a list, or None where it refuses, fails or says what JSON cannot hold."""
+    """Return the model's result in a list, or None where it refuses, fails or says what JSON cannot hold."""
     try:
         result = predictor([instance]).result
         json.dumps(result, allow_nan=False)

@@ -43,7 +43,7 @@ class _Pair:
 
 
 def require_trained_dtypes(model: Model, inspected: Inspected) -> None:
-    """Raise `DtypesNeeded` where the estimator answers other than to rows built as a training script would."""
+    """Raise `DtypesNeeded` if the estimator answers other than to rows built as a training script would."""
     if inspected.columns.names is None:
         return
     respond = inspected.respond(model)
@@ -88,7 +88,7 @@ def _pair_of_examples(model: Model, inspected: Inspected) -> _Pair | None:
 
 
 def _taken(model: Model, inspected: Inspected, instances: Iterable[Any], read: list[Any]) -> Iterator[int]:
-    """Give the places of the instances that are valid and that the columns can hold; those read go to `read`."""
+    """Return the places of the instances that are valid and that the columns can hold; those read go to `read`."""
     is_valid, waiting = Validator(model.input.document).is_valid, iter(instances)
     while chunk := list(islice(waiting, MAX_ROWS)):
         begin = len(read)
@@ -127,7 +127,7 @@ def _pair(
 
 
 def _recorded(frame: Any, dtypes: Mapping[str, Dtype], model: Model) -> Any:
-    """Give columns the dtypes that the model itself has recorded."""
+    """Return columns the dtypes that the model itself has recorded."""
     import pandas as pd  # noqa: PLC0415 - an optional extra
 
     for name, dtype in dtypes.items():
@@ -167,7 +167,7 @@ def _require_equal(model: Model, respond: Callable[[Any], Any], pair: _Pair) -> 
 
 
 def _column(pair: _Pair, name: str) -> Any:
-    """Give a column of what the engine made, which may be an array."""
+    """Return a column of what the engine made, which may be an array."""
     import pandas as pd  # noqa: PLC0415 - an optional extra
 
     if hasattr(pair.ours, "columns"):
@@ -190,7 +190,7 @@ def _culprits(respond: Callable[[Any], Any], pair: _Pair, theirs: Mapping[int, A
 
 
 def _answers(respond: Callable[[Any], Any], rows: Any) -> dict[int, Any]:
-    """Give the answers by row, asked together or, where that fails, one by one."""
+    """Return the answers by row, asked together or, where that fails, one by one."""
     try:
         return dict(enumerate(_respond(respond, rows)))
     except MemoryError:

@@ -72,7 +72,7 @@ def known_inputs(estimator: Any, count: int) -> tuple[Known, ...]:
 
 
 def known_of_mappings(part: Any) -> dict[str, Known]:
-    """Give the keys of the objects that a DictVectorizer has learnt, with the texts that it knows of each."""
+    """Return the keys of the objects that a DictVectorizer has learnt, with the texts that it knows of each."""
     known: dict[str, Known] = {}
     for name in getattr(part, "feature_names_", ()):
         key, separator, text = name.partition(part.separator)
@@ -83,7 +83,7 @@ def known_of_mappings(part: Any) -> dict[str, Known]:
 
 
 def takes_texts(part: Any) -> bool:
-    """Tell whether an estimator begins with what splits texts into words."""
+    """Return whether an estimator begins with what splits texts into words."""
     if isinstance(part, Pipeline):
         return takes_texts(steps_of(part)[0])
     if isinstance(part, FeatureUnion):
@@ -125,7 +125,7 @@ def _look_at_other(part: Any, flow: _Flow) -> _Flow:
 
 
 def _may_take_texts(part: Any) -> bool:
-    """Tell whether a part may take something else than numbers: one of scikit-learn's few, or anybody's own."""
+    """Return whether a part may take something else than numbers: one of scikit-learn's few, or anybody's own."""
     name, module = type(part).__name__, type(part).__module__
     is_known = name in _TAKE_ANYTHING or hasattr(part, "categories_") or hasattr(part, "build_analyzer")
     return is_known or not module.startswith("sklearn.")

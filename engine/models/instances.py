@@ -81,7 +81,7 @@ class Columns:
 
 
 def columns(model: Model, wanted: Wanted) -> Columns:
-    """Fit a model's input schema to what its estimator was trained on; raise `SpecError` where it does not."""
+    """Fit a model's input schema to what its estimator was trained on; raise `SpecError` if it does not."""
     count = wanted.count
     types = types_of(model.input.document, model.input.document)
     if types == {"object"}:
@@ -237,18 +237,18 @@ def column_order(model: Model, wanted: Wanted) -> tuple[str, ...]:
 
 
 def _none(default: Any) -> Any:
-    """Give the missing value of a column of texts in an array, which is None."""
+    """Return the missing value of a column of texts in an array, which is None."""
     return None if default is NAN else default
 
 
 def _array_parts(model: Model) -> list[Any]:
-    """Give the schemas of an array's items."""
+    """Return the schemas of an array's items."""
     item = model.input.document.get("items", True)
     return [*model.input.document.get("prefixItems", ()), *([item] if item is not False else [])]
 
 
 def _require_length(model: Model, count: int | None) -> None:
-    """Raise `SpecError` where no array that the schema allows has as many items as the model takes."""
+    """Raise `SpecError` if no array that the schema allows has as many items as the model takes."""
     document = model.input.document
     if count is not None and document.get("maxItems", count) < count:
         allowed = f"maxItems allows at most {document['maxItems']}"
@@ -259,7 +259,7 @@ def _require_length(model: Model, count: int | None) -> None:
 
 
 def _kind_of_items(model: Model, wanted: Wanted) -> str:
-    """Give the one kind of an array's items, raise `SpecError` for texts; several are floats."""
+    """Return the one kind of an array's items, raise `SpecError` for texts; several are floats."""
     document = model.input.document
     parts = [(part, types_of(part, document)) for part in _array_parts(model)]
     if any(not types <= _NUMERIC for _, types in parts):

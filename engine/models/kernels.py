@@ -21,7 +21,7 @@ _KERNELS = ("linear", "poly", "rbf", "sigmoid")
 
 
 def _machine(model: Any) -> Steps:
-    """Give the steps to the kernel of each row with each support vector."""
+    """Return the steps to the kernel of each row with each support vector."""
     if model.kernel not in _KERNELS or sparse.issparse(model.support_vectors_):
         raise NotLowered(f"{type(model).__name__} with another kernel, or fitted on sparse rows")
     kernel = s.Kernel(
@@ -64,7 +64,7 @@ def _classifier(model: Any, lower: Lower) -> Lowered:  # noqa: ARG001
 
 
 def _pairs(n_support: Array, dual: Array) -> Array:
-    """Give the support vectors' weights for each pair of classes: of shape (vectors, pairs), as libsvm sums them."""
+    """Return the support vectors' weights for each pair of classes: of shape (vectors, pairs), as libsvm sums them."""
     ends = np.cumsum(n_support)
     vectors = [slice(end - count, end) for end, count in zip(ends, n_support, strict=True)]
     pairs = list(combinations(range(len(vectors)), 2))

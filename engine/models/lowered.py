@@ -24,17 +24,17 @@ class Lowered:
     methods: Mapping[str, Steps]
 
     def way(self, method: str) -> Steps:
-        """Give the steps from rows to what a method answers; raise `NotLowered`."""
+        """Return the steps from rows to what a method answers; raise `NotLowered`."""
         return (*self.scores, *self.rest(method))
 
     def rest(self, method: str) -> Steps:
-        """Give the steps from the scores to what a method answers; raise `NotLowered`."""
+        """Return the steps from the scores to what a method answers; raise `NotLowered`."""
         if method not in self.methods:
             raise NotLowered(f"no {method}")
         return self.methods[method]
 
     def column(self, method: str = "predict") -> Steps:
-        """Give the steps to one column: what a method answers, of several columns the last."""
+        """Return the steps to one column: what a method answers, of several columns the last."""
         return (*self.way(method), s.LastColumn(), s.Column())
 
 

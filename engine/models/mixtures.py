@@ -33,7 +33,7 @@ def _mixture(model: Any, lower: Lower) -> Lowered:  # noqa: ARG001 - the shape o
 
 
 def _distances(model: Any) -> tuple[s.Step, Any]:
-    """Give the step to the distances, and the logarithm of each component's determinant."""
+    """Return the step to the distances, and the logarithm of each component's determinant."""
     means, factors = model.means_, model.precisions_cholesky_
     match model.covariance_type:
         case "full":

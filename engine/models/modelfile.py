@@ -46,7 +46,7 @@ def _read_bounded(file: Path) -> bytes:
 
 
 def read_file(model: Model, files: ModelFiles | None = None) -> ModelFile:
-    """Read a model's file, as one of `files`; raise `SpecError`, also where its name does not tell its format."""
+    """Read a model's file, as one of `files`; raise `SpecError`, also if its name does not tell its format."""
     try:
         read = (files or ModelFiles()).read(model)
     except IsADirectoryError:
@@ -68,7 +68,7 @@ def format_of(file: Path) -> str:
 
 
 def _require_format(model: Model) -> None:
-    """Raise `SpecError` where a file's name does not tell its format."""
+    """Raise `SpecError` if a file's name does not tell its format."""
     if format_of(model.file):
         return
     ending = model.file.suffix

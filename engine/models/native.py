@@ -105,7 +105,7 @@ def find_compiler() -> str | None:
 
 
 def build_library() -> Array:
-    """Compile trees.c, as bytes in an array; raise `RuntimeError` where that cannot be done."""
+    """Compile trees.c, as bytes in an array; raise `RuntimeError` if that cannot be done."""
     compiler = find_compiler()
     if compiler is None:
         raise RuntimeError("there is no C compiler")
@@ -126,7 +126,7 @@ def build_library() -> Array:
 
 @cache
 def load_library(code: bytes) -> tuple[Any, Any]:
-    """Load `walk` from bytes that were verified; raise `OSError` where the system lets no code be loaded.
+    """Load `walk` from bytes that were verified; raise `OSError` if the system lets no code be loaded.
 
     The first form holds the interpreter's lock, since giving it up and getting it back takes longer than a few
     rows do; the second form lets other threads go on.

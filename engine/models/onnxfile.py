@@ -43,7 +43,7 @@ class GraphFile:
 
 
 def read_graph(model: Model, data: bytes) -> GraphFile:
-    """Read a .onnx file; raise `SpecError` where it is none, or does not fit its spec."""
+    """Read a .onnx file; raise `SpecError` if it is none, or does not fit its spec."""
     loaded = _load(model, data)
     dtype, outputs = loaded.dtype, loaded.session.get_outputs()
     texts = dtype == "string"
@@ -93,7 +93,7 @@ def compile_graph(model: Model, data: bytes, *, is_tried: bool) -> tuple[Entry, 
 
 
 def outline_graph(model: Model, data: bytes) -> tuple[int | None, bool, tuple[Any, ...] | None]:
-    """Give how many columns a graph takes, whether these are texts, and its classes; raise `SpecError`."""
+    """Return how many columns a graph takes, whether these are texts, and its classes; raise `SpecError`."""
     loaded = _load(model, data)
     return loaded.count, loaded.dtype == "string", loaded.classes
 
@@ -185,7 +185,7 @@ def _data_elsewhere(read: Any) -> str | None:
 
 
 def _classes(outputs: Any) -> tuple[Any, ...] | None:
-    """Give the classes as numbers, from the width of the probabilities; a graph does not tell them otherwise."""
+    """Return the classes as numbers, from the width of the probabilities; a graph does not tell them otherwise."""
     numbered = len(outputs) > 1 and outputs[0].type == "tensor(int64)"
     shape: Any = outputs[1].shape if numbered else ()
     return tuple(range(shape[-1])) if shape and isinstance(shape[-1], int) else None

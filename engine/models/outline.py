@@ -170,7 +170,7 @@ def _with_features(seen: _Seen, sample: Sample | None, reference: Path | None) -
 def _require_columns(
     names: Sequence[str], unused: Collection[str], count: int | None, sample: Sample, reference: Path
 ) -> None:
-    """Raise `SpecError` where the reference lacks what the model takes, or leaves open which columns it takes."""
+    """Raise `SpecError` if the reference lacks what the model takes, or leaves open which columns it takes."""
     where = Place(str(reference))
     missing = (name for name in names if name not in sample.columns and name not in unused)
     mistakes = [
@@ -187,7 +187,7 @@ def _require_columns(
 
 
 def _require_numbers(names: Sequence[str], columns: Sequence[Known], sample: Sample, reference: Path) -> None:
-    """Raise `SpecError` where a cell is a text, and the model takes nothing but numbers in its column."""
+    """Raise `SpecError` if a cell is a text, and the model takes nothing but numbers in its column."""
     numbers = [name for name, known in zip(names, columns, strict=False) if _is_number(known)]
     words = ((name, sample.columns[name].first_word) for name in numbers)
     mistakes = (f"line {row.line}: {row.not_a_number(name)}" for name, row in words if row is not None)

@@ -29,7 +29,7 @@ _OWN_MODULES = ("sklearn.", "imblearn.pipeline")
 
 
 def parts_of(estimator: Any) -> list[Any]:
-    """Give an estimator and those inside it that see its columns: steps, transformers, what a search wraps."""
+    """Return an estimator and those inside it that see its columns: steps, transformers, what a search wraps."""
     found: list[Any] = []
     waiting = [estimator]
     while waiting:
@@ -54,17 +54,17 @@ def _is_part(value: Any) -> bool:
 
 
 def is_foreign(part: Any) -> bool:
-    """Tell whether a part is not scikit-learn's own."""
+    """Return whether a part is not scikit-learn's own."""
     return not type(part).__module__.startswith(_OWN_MODULES)
 
 
 def is_sampler(part: Any) -> bool:
-    """Tell whether a part only chooses rows to train on, as imblearn's samplers do."""
+    """Return whether a part only chooses rows to train on, as imblearn's samplers do."""
     return hasattr(part, "fit_resample") and not hasattr(part, "transform") and not hasattr(part, "predict")
 
 
 def steps_of(pipeline: Any) -> list[Any]:
-    """Give the steps that rows go through."""
+    """Return the steps that rows go through."""
     return [step for _, step in pipeline.steps if not is_sampler(step)]
 
 
@@ -76,14 +76,14 @@ def numpy_function(function: Any) -> str | None:
 
 
 def first_of(estimator: Any) -> Any:
-    """Give the part that gets the rows: a pipeline's first step, in what a search has found."""
+    """Return the part that gets the rows: a pipeline's first step, in what a search has found."""
     while isinstance(estimator, Pipeline) or hasattr(estimator, "best_estimator_"):
         estimator = steps_of(estimator)[0] if isinstance(estimator, Pipeline) else estimator.best_estimator_
     return estimator
 
 
 def last_of(estimator: Any) -> Any:
-    """Give the part that answers: a pipeline's last step, in what a search has found or what is frozen."""
+    """Return the part that answers: a pipeline's last step, in what a search has found or what is frozen."""
     while True:
         estimator = thawed(estimator)
         if hasattr(estimator, "best_estimator_"):
@@ -95,25 +95,25 @@ def last_of(estimator: Any) -> Any:
 
 
 def thawed(part: Any) -> Any:
-    """Give what a FrozenEstimator, which scikit-learn has since 1.6, keeps from being trained again."""
+    """Return what a FrozenEstimator, which scikit-learn has since 1.6, keeps from being trained again."""
     while type(part).__name__ == "FrozenEstimator":
         part = part.estimator
     return part
 
 
 def has_threshold(part: Any) -> bool:
-    """Tell whether a classifier compares a score with a threshold of its own."""
+    """Return whether a classifier compares a score with a threshold of its own."""
     return isinstance(part, FixedThresholdClassifier | TunedThresholdClassifierCV)
 
 
 def takes_mappings(estimator: Any) -> bool:
-    """Tell whether an estimator begins with what takes objects as they are."""
+    """Return whether an estimator begins with what takes objects as they are."""
     first = first_of(estimator)
     return type(first).__name__ in _MAPPING_READERS and getattr(first, "input_type", "dict") == "dict"
 
 
 def surely_casts(estimator: Any) -> bool:
-    """Tell whether an array of float64 means the same to every part as one of another dtype."""
+    """Return whether an array of float64 means the same to every part as one of another dtype."""
     return not any(
         is_foreign(part)
         or hasattr(part, "categories_")
@@ -123,13 +123,13 @@ def surely_casts(estimator: Any) -> bool:
 
 
 def was_single(estimator: Any) -> bool:
-    """Tell whether a part keeps arrays of its training in float32."""
+    """Return whether a part keeps arrays of its training in float32."""
     arrays = (getattr(part, name, None) for part in parts_of(estimator) for name in _OWN_ARRAYS)
     return any(isinstance(array, np.ndarray) and array.dtype == np.float32 for array in arrays)
 
 
 def names_of(estimator: Any) -> tuple[str, ...] | None:
-    """Give the names of the columns that an estimator was trained on, None where it had none.
+    """Return the names of the columns that an estimator was trained on, None where it had none.
 
     Other libraries make names up for arrays, by counting: those are none.
     """
@@ -144,13 +144,13 @@ def names_of(estimator: Any) -> tuple[str, ...] | None:
 
 
 def as_declared(names: tuple[str, ...], declared: Iterable[str]) -> tuple[str, ...]:
-    """Give a model's names as others write them: LightGBM puts _ for a space."""
+    """Return a model's names as others write them: LightGBM puts _ for a space."""
     written = {re.sub(r"\s", "_", name): name for name in declared}
     return tuple(name if name in written.values() else written.get(name, name) for name in names)
 
 
 def count_of(estimator: Any) -> int | None:
-    """Give the number of columns that an estimator was trained on, None where it does not know it."""
+    """Return the number of columns that an estimator was trained on, None where it does not know it."""
     count = _asked(estimator, "n_features_in_")
     return int(count) if count else None
 
@@ -169,7 +169,7 @@ def _are_counted(names: tuple[str, ...]) -> bool:
 
 
 def dtype_of_values(values: Any) -> Dtype:
-    """Give the dtype of a column from the values that an encoder has learnt of it."""
+    """Return the dtype of a column from the values that an encoder has learnt of it."""
     array = np.asarray(values)
     listed = array.tolist()
     kept = plain_values(listed)[:MAX_VALUES]
@@ -182,13 +182,13 @@ def dtype_of_values(values: Any) -> Dtype:
 
 
 def plain_values(values: Iterable[Any]) -> tuple[Any, ...]:
-    """Give the values that JSON has, without NaN."""
+    """Return the values that JSON has, without NaN."""
     plain = [value.item() if isinstance(value, np.generic) else value for value in values]
     return tuple(value for value in plain if isinstance(value, str | int | float) and value == value)  # noqa: PLR0124
 
 
 def booster_dtypes(part: Any, count: int) -> Iterator[Dtype | None]:
-    """Give the dtype of each column as far as a gradient booster of another library has recorded it."""
+    """Return the dtype of each column as far as a gradient booster of another library has recorded it."""
     for read in (_lightgbm, _xgboost):
         try:
             found = read(part, count)
@@ -238,7 +238,7 @@ def _xgboost(part: Any, count: int) -> list[Dtype | None] | None:
 
 
 def _xgboost_values(booster: Any) -> Mapping[Any, Any]:
-    """Give the categories by the columns' names, where the booster has kept them and pyarrow can read them."""
+    """Return the categories by the columns' names, where the booster has kept them and pyarrow can read them."""
     try:
         found = booster.get_categories(export_to_arrow=True).to_arrow()
     except Exception:  # noqa: BLE001 - an older version, or no pyarrow

@@ -15,7 +15,7 @@ _MAX_WHOLE = 1e15
 
 
 def plausible_instance(outline: Outline, sample: Sample | None, usual: Sequence[Any], texts: Sequence[str]) -> Any:
-    """Give an instance that is valid by the outline's schema, or None where there is nothing to make it of.
+    """Return an instance that is valid by the outline's schema, or None where there is nothing to make it of.
 
     It leaves out what the model does not look at.
     `usual` are the columns' usual values, None where unknown, and `texts` words that the model knows.
@@ -31,7 +31,7 @@ def plausible_instance(outline: Outline, sample: Sample | None, usual: Sequence[
 
 
 def as_written(value: Any) -> Any:
-    """Give a number as people write it: 1 for 1.0."""
+    """Return a number as people write it: 1 for 1.0."""
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < _MAX_WHOLE else value
 
 

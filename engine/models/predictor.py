@@ -153,7 +153,7 @@ class Wording:
         return cls(classes, labels, tuple(facts["keys"]))
 
     def label_by_class(self) -> Mapping[Any, str]:
-        """Give each class's label, where there are labels."""
+        """Return each class's label, where there are labels."""
         return dict(zip(self.classes or (), self.labels or (), strict=True)) if self.labels else {}
 
 
@@ -214,7 +214,7 @@ class ModelPredictor:
             raise Foreign(clip(str(error).strip().partition("\n")[0], MAX_SAID)) from error
 
     def _is_answered(self, instance: Any) -> bool:
-        """Tell whether the model answers an instance."""
+        """Return whether the model answers an instance."""
         try:
             self._answer([instance])
         except Exception:  # noqa: BLE001 - an estimator may raise anything

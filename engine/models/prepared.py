@@ -87,7 +87,7 @@ class Opened:
         self.opens = opens
 
     def open(self, model: Model, file: ModelFile, modules: Mapping[str, bytes] | None = None) -> Any:
-        """Give the model's `Artifact`, which imports `modules` if given; raise `SpecError`."""
+        """Return the model's `Artifact`, which imports `modules` if given; raise `SpecError`."""
         from engine.models.artifacts import Artifacts  # noqa: PLC0415 - not where everything is compiled
         from engine.models.quieting import show_warnings_once  # noqa: PLC0415
 

@@ -13,7 +13,7 @@ from engine.models.lowered import NotLowered
 
 
 def private_part(owner: Any, name: str) -> Any:
-    """Read a private attribute of an estimator, or of a module; raise `NotLowered` where it no longer exists."""
+    """Read a private attribute of an estimator, or of a module; raise `NotLowered` if it no longer exists."""
     try:
         return getattr(owner, name)
     except AttributeError:

@@ -42,7 +42,7 @@ class Program:
             return self._arrays(rows)
 
     def __iter__(self) -> Iterator[s.Step]:
-        """Give every step in its order, those of branches too."""
+        """Return every step in its order, those of branches too."""
         for steps in (self.scores, self.result, self.probabilities or ()):
             yield from _flat(steps)
 

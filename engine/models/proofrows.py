@@ -112,7 +112,7 @@ class RowMaker:
         return instances if are_taken else [*filter(self._is_taken, instances)]
 
     def _is_taken(self, instance: Any) -> bool:
-        """Tell whether an instance becomes a row; a declared one that does not is told where it is run."""
+        """Return whether an instance becomes a row; a declared one that does not is told where it is run."""
         try:
             return count_rows(self._columns.convert([instance])) == 1
         except RefusedInstance:
@@ -138,7 +138,7 @@ class RowMaker:
         return np.where((self._random.random(rows.shape) < 0.1) & self._gap_places(), np.nan, rows)  # noqa: PLR2004
 
     def _tame(self) -> Array:
-        """Give rows that a model hardly ever refuses: the middle, the bounds, all zeros and all ones."""
+        """Return rows that a model hardly ever refuses: the middle, the bounds, all zeros and all ones."""
         low, high = self._bounds()
         rows = np.vstack([low / 2 + high / 2, low, high, np.zeros_like(low), np.ones_like(low)])
         return self._known(rows)
@@ -195,7 +195,7 @@ class RowMaker:
         return np.array(rows)
 
     def _allowed(self, rows: Array) -> Iterator[Any]:
-        """Give the instances that rows stand for, those that the schema allows."""
+        """Return the instances that rows stand for, those that the schema allows."""
         return filter(self._valid, map(self._instance, rows.tolist()))
 
     def _instance(self, row: Sequence[float]) -> Any:
@@ -254,6 +254,6 @@ class RowMaker:
 
 
 def _ends(one: Range) -> list[float]:
-    """Give the bounds of a column and the numbers next to them."""
+    """Return the bounds of a column and the numbers next to them."""
     ends = [bound for bound in (one.least, one.most) if np.isfinite(bound)]
     return [float(value) for end in ends for value in (end, np.nextafter(end, -np.inf), np.nextafter(end, np.inf))]

@@ -17,7 +17,7 @@ _DATA = ("support_vectors_", "_fit_X", "X_train_", "cluster_centers_", "theta_",
 
 
 def learnt_ranges(estimator: Any, walk: Walk | None) -> Mapping[int, tuple[float, float]]:
-    """Give the range of each feature, as far as the model's first parts or its trees tell it."""
+    """Return the range of each feature, as far as the model's first parts or its trees tell it."""
     for part in parts_of(estimator):
         found = _range_of(part)
         if found is not None and len(found[0]) == getattr(estimator, "n_features_in_", -1):
@@ -27,7 +27,7 @@ def learnt_ranges(estimator: Any, walk: Walk | None) -> Mapping[int, tuple[float
 
 
 def known_texts(estimator: Any) -> list[str]:
-    """Give words and categories that the model's encoders and vectorizers know, a bounded number."""
+    """Return words and categories that the model's encoders and vectorizers know, a bounded number."""
     texts: list[str] = []
     for part in parts_of(estimator):
         vocabulary = getattr(part, "vocabulary_", None)

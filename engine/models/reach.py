@@ -16,7 +16,7 @@ BELOW_FLOAT32_END = float(np.nextafter(FLOAT32_END, 0.0))
 
 
 def largest_number(columns: Columns, runtime: Runtime) -> float | None:
-    """Give the largest number that is taken in every column at once, with either sign.
+    """Return the largest number that is taken in every column at once, with either sign.
 
     None where every number is taken, where rows have texts, so that none can be made up, or where the model stops on
     a number for a reason of its own: that says nothing of larger ones.

@@ -19,7 +19,7 @@ _KINDS: Mapping[str, Any] = {"b": "bool", "f": "float", "i": "int", "u": "int"}
 
 
 def reference_dtypes(model: Model, order: Sequence[str], recorded: Mapping[str, Dtype]) -> dict[str, Dtype]:
-    """Give the dtypes that pandas finds in a reference; those declared have their categories and zones."""
+    """Return the dtypes that pandas finds in a reference; those declared have their categories and zones."""
     frame = reference_frame(model, order, recorded)
     if frame is None:
         return {}
@@ -83,7 +83,7 @@ def _is_text(model: Model, name: str, recorded: Dtype | None) -> bool:
 
 
 def declared_frame(frame: Any, model: Model) -> Any:
-    """Give a frame's columns the dtypes that the spec declares."""
+    """Return a frame's columns the dtypes that the spec declares."""
     import pandas as pd  # noqa: PLC0415 - an optional extra
 
     for name, declared in model.dtypes.items():
@@ -113,7 +113,7 @@ def _declared(pandas: Any, column: Any, model: Model, name: str) -> Any:
 
 
 def _categories(column: Any, model: Model, name: str) -> list[Any]:
-    """Give a column's categories in the order of pandas: what the input lists and what the rows have, sorted."""
+    """Return a column's categories in the order of pandas: what the input lists and what the rows have, sorted."""
     document = model.input.document
     values = {*named_values(document["properties"][name], document), *column.dropna().tolist()}
     try:
@@ -123,7 +123,7 @@ def _categories(column: Any, model: Model, name: str) -> list[Any]:
 
 
 def dtype_of(column: Any) -> Dtype:
-    """Give the dtype of a column of pandas."""
+    """Return the dtype of a column of pandas."""
     dtype = column.dtype
     if str(dtype) == "category":
         return Dtype("category", tuple(dtype.categories.tolist()))

@@ -29,13 +29,13 @@ def reference_instances(model: Model) -> Iterator[Any]:
 
 
 def allowed_instances(model: Model) -> Iterator[Any]:
-    """Give the rows of a reference that are instances of the model's input, formats included."""
+    """Return the rows of a reference that are instances of the model's input, formats included."""
     for _, instance in allowed_rows(model):
         yield instance
 
 
 def allowed_rows(model: Model) -> Iterator[tuple[Row, Any]]:
-    """Give each row of a reference that is an instance of the model's input, with that instance."""
+    """Return each row of a reference that is an instance of the model's input, with that instance."""
     is_valid = model.input.validator().is_valid
     for row, instance, is_known in _read(model):
         if is_known or is_valid(instance):
@@ -50,7 +50,7 @@ def count_reference(model: Model) -> int:
 
 
 def _read(model: Model) -> Iterator[tuple[Row, Any, bool]]:
-    """Give each row with its instance, and whether that is known to be valid."""
+    """Return each row with its instance, and whether that is known to be valid."""
     if model.reference is None:
         return
     file = read_csv(model.reference, _wrong(model), model.input.document.get("properties", {}))
@@ -60,7 +60,7 @@ def _read(model: Model) -> Iterator[tuple[Row, Any, bool]]:
 
 
 def _reader(model: Model, names: Sequence[str]) -> Callable[[Row], tuple[Any, bool]]:
-    """Give what makes an instance of a row: judged as a whole, else cell by cell, which takes much longer."""
+    """Return what makes an instance of a row: judged as a whole, else cell by cell, which takes much longer."""
     document, is_valid = model.input.document, model.input.validator().is_valid
     types = types_of(document, document)
     if types in ({"number"}, {"string"}):

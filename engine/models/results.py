@@ -55,7 +55,7 @@ def _instance(model: Model, columns: Columns) -> Any:
 
 
 def _value(schema: Any, document: Any) -> Any:
-    """Give a value that a feature's schema names, else a plain one of its type."""
+    """Return a value that a feature's schema names, else a plain one of its type."""
     for _ in range(MAX_REFERENCES):
         if not isinstance(schema, Mapping) or not str(schema.get("$ref", "")).startswith("#/"):
             break

@@ -100,6 +100,6 @@ def read_sample(file: Path, expected: Sequence[str] = ()) -> Sample:
 
 
 def _is_a_row(names: Sequence[str]) -> bool:
-    """Tell whether a first line has numbers for names, other than those that pandas gives to columns without."""
+    """Return whether a first line has numbers for names, other than those that pandas gives to columns without."""
     is_counted = list(names) == [str(place) for place in range(len(names))]
     return not is_counted and all(isinstance(read_cell(name), int | float) for name in names)

@@ -12,7 +12,7 @@ from engine.models.trees import Array
 
 
 def selections(part: ColumnTransformer) -> Iterator[tuple[Any, Array]]:
-    """Give each fitted step of a ColumnTransformer, or "drop" or "passthrough", with the numbers of its columns."""
+    """Return each fitted step of a ColumnTransformer, or "drop" or "passthrough", with the numbers of its columns."""
     names = {name: place for place, name in enumerate(getattr(part, "feature_names_in_", ()))}
     for _, step, columns in part.transformers_:
         yield step, _places(columns, names, part.n_features_in_)

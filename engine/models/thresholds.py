@@ -28,7 +28,7 @@ class Walk:
 
 
 def threshold_rows(walk: Walk, ranges: Sequence[Range], spread: Array, random: np.random.Generator) -> Iterator[Array]:
-    """Give such rows for nodes of every tree; `spread` are allowed rows, which show where the other features lie."""
+    """Return such rows for nodes of every tree; `spread` are allowed rows, which show where the other features lie."""
     table = walk.table
     inner = np.flatnonzero(~table.is_leaf)
     most = rows_within(NODES, table.width)
@@ -113,7 +113,7 @@ def boxes(table: TreeTable, chosen: Array) -> tuple[Array, Array]:
 
 
 def nodes_reached(walk: Walk, rows: Array) -> float:
-    """Give the share of an ensemble's nodes that the rows go through, as far as `REACH_SECONDS` allow to look."""
+    """Return the share of an ensemble's nodes that the rows go through, as far as `REACH_SECONDS` allow to look."""
     table = walk.table
     seen = np.zeros(len(table.nodes), bool)
     leaf = table.is_leaf
@@ -132,7 +132,7 @@ def nodes_reached(walk: Walk, rows: Array) -> float:
 
 
 def _beside(thresholds: Array) -> Iterator[Array]:
-    """Give each threshold and the numbers next to it, in float64 and in float32."""
+    """Return each threshold and the numbers next to it, in float64 and in float32."""
     narrow = thresholds.astype(np.float32)
     yield thresholds
     for towards in (-np.inf, np.inf):

@@ -79,7 +79,7 @@ def _with_rows(model: Model, estimator: Any, wanted: Wanted) -> Wanted:
 
 
 def answers(model: Model, estimator: Any, wanted: Wanted) -> bool:
-    """Tell whether an estimator answers any of some instances in the form that is wanted."""
+    """Return whether an estimator answers any of some instances in the form that is wanted."""
     try:
         convert = columns(model, wanted).convert
     except SpecError:

@@ -50,7 +50,7 @@ def preprocessing(estimator: Any) -> tuple[Steps, Any]:
 
 
 def transformer(step: Any) -> Steps:
-    """Give the steps of a fitted transformer; raise `NotLowered`."""
+    """Return the steps of a fitted transformer; raise `NotLowered`."""
     step = thawed(step)
     if isinstance(step, Pipeline):
         before, last = preprocessing(step)

@@ -24,7 +24,7 @@ from engine.models.treetables import (
 
 
 def known_classes(model: Any) -> Array:
-    """Give a classifier's classes as an array that can be saved."""
+    """Return a classifier's classes as an array that can be saved."""
     return np.array(model.classes_.tolist()) if model.classes_.dtype == object else model.classes_
 
 
@@ -43,7 +43,7 @@ def _tree_regressor(model: Any, lower: Lower) -> Lowered:
 
 
 def _averaged(model: Any, lower: Lower) -> Steps:
-    """Give the steps to a tree's values, or to the average of a forest's."""
+    """Return the steps to a tree's values, or to the average of a forest's."""
     forest = getattr(model, "estimators_", None)
     members = [model] if forest is None else forest
     scores = (s.Narrow(_takes_missing(members[0])), lower.trees(forest_table(members)))
@@ -120,7 +120,7 @@ def _gradient_boosting(model: Any, lower: Lower) -> Lowered:
 
 
 def _start_of(model: Any) -> Array:
-    """Give the raw scores that boosting starts from, where they are the same for every row."""
+    """Return the raw scores that boosting starts from, where they are the same for every row."""
     if isinstance(model.init_, str) and model.init_ == "zero":
         return np.zeros(model.estimators_.shape[1])
     if type(model.init_).__name__ not in ("DummyClassifier", "DummyRegressor"):
@@ -136,7 +136,7 @@ def _histogram_boosting(model: Any, lower: Lower) -> Lowered:
 
 
 def _categories_first(encoder: Any) -> s.Step:
-    """Give the codes of the categories, then the other columns, as histogram boosting encodes its rows."""
+    """Return the codes of the categories, then the other columns, as histogram boosting encodes its rows."""
     return s.Concatenate(
         tuple(
             selected(columns, transformer(part) if hasattr(part, "categories_") else (s.Cast(),))

@@ -164,7 +164,7 @@ class _Growing:
         return len(self._left) - 1
 
     def tree(self) -> _Tree:
-        """Give the tree as it is now."""
+        """Return the tree as it is now."""
         return _Tree(
             left=np.array(self._left),
             right=np.array(self._right),
@@ -176,7 +176,7 @@ class _Growing:
 
 
 def _leaf_values(member: Any) -> Array:
-    """Give a row for each node: its targets, or the fractions of each output's classes, side by side."""
+    """Return a row for each node: its targets, or the fractions of each output's classes, side by side."""
     values = member.tree_.value
     if member.tree_.n_outputs == 1:
         return values[:, 0, :]

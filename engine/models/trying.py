@@ -113,7 +113,7 @@ def try_out(runtime: Runtime, rows: ProofRows) -> Tried:
 
 
 def _declared(rows: ProofRows) -> int:
-    """Give how many of the declared rows are asked, so that others are asked too."""
+    """Return how many of the declared rows are asked, so that others are asked too."""
     return min(rows.declared, TOGETHER // 2)
 
 
@@ -173,7 +173,7 @@ def _differing(alone: list[Any], together: list[Any]) -> int | None:
 
 
 def _allowed(one: Array, other: Array) -> Array:
-    """Give what rounding may change, of a value, or of the usual one of its column where that is larger."""
+    """Return what rounding may change, of a value, or of the usual one of its column where that is larger."""
     with np.errstate(all="ignore"):
         is_narrow = np.array_equal(one.astype(np.float32).astype(np.float64), one, equal_nan=True)
         sizes = np.nan_to_num(np.maximum(np.abs(one), np.abs(other)), posinf=0.0)

@@ -92,7 +92,7 @@ def save_instead(found: Any) -> str | None:
 
 
 def is_estimator(found: Any) -> bool:
-    """Tell whether an object can be trained or asked; a class cannot."""
+    """Return whether an object can be trained or asked; a class cannot."""
     return not isinstance(found, type) and any(hasattr(found, method) for method in ("fit", *RESPONSE_METHODS))
 
 

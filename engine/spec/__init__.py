@@ -1,4 +1,4 @@
-"""load, parse: YAML text → a frozen, typed `Spec`. The only folder that knows a YAML key."""
+"""load, parse: YAML text → a frozen, typed `Spec`. No other folder reads YAML keys."""
 
 from engine.spec.builtin import BUILT_IN, DOCS_FILES, below
 from engine.spec.compose import asking_places, walk

@@ -1,4 +1,4 @@
-"""Changes of a spec that is there already, as text: all around them stays as it is, byte for byte."""
+"""Changes to existing spec files, as text: everything around them stays as it is, byte for byte."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DASH = re.compile(r"( *)-( +)[^\s#]")
 
 
 class SpecFile:
-    """A routes.yaml or models.yaml as it is; raises `SpecError` where it cannot be read."""
+    """An existing routes.yaml or models.yaml; raises `SpecError` if it cannot be read."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -29,7 +29,7 @@ class SpecFile:
         self._root = compose(decode(self.data, str(path)))
 
     def model_conflict(self, name: str) -> Iterator[Diagnostic]:
-        """Give the mistake of adding a model by a name that is taken."""
+        """Return the mistake of adding a model whose name is taken."""
         models = self._root["models"]
         if name in models:
             numbered = (f"{name}{number}" for number in range(2, len(models.fields or ()) + 3))
@@ -38,7 +38,7 @@ class SpecFile:
             yield models.key(name).error(message)
 
     def route_conflict(self, path: str, model: str) -> Iterator[Diagnostic]:
-        """Give the mistake of adding a route of a path that is taken."""
+        """Return the mistake of adding a route whose path is taken."""
         for route in self._root["routes"].items:
             taken = route["path"]
             if taken.text is not None and _shape(taken.text) == _shape(path):
@@ -47,12 +47,12 @@ class SpecFile:
                 yield taken.error(message)
 
     def path_of(self, model: str) -> str | None:
-        """Give the path of the first route that names a model."""
+        """Return the path of the first route that names a model."""
         routes = self._root["routes"].items
         return next((route["path"].text for route in routes if route["model"].text == model), None)
 
     def with_model(self, entry: str) -> tuple[bytes, str]:
-        """Give the file with an entry more, and what was added; raise `EngineError` where that cannot be."""
+        """Return the file with one more entry, and the added text; raise `EngineError` if that is impossible."""
         models, plain = self._root["models"], compose(Source("", entry)).plain
         first = next((key for _, key, _ in models.pairs()), None)
         if first is None or self._is_flow(models):
@@ -62,7 +62,7 @@ class SpecFile:
         return self._with("models", added, {**models.plain, **plain}), added
 
     def with_route(self, route: str) -> tuple[bytes, str]:
-        """Give the file with a route more, and what was added; raise `EngineError` where that cannot be."""
+        """Return the file with one more route, and the added text; raise `EngineError` if that is impossible."""
         routes, plain = self._root["routes"], compose(Source("", route)).plain
         dash = _DASH.match(routes.items[0].place.text) if routes.items else None
         if dash is None or self._is_flow(routes):
@@ -72,9 +72,9 @@ class SpecFile:
         return self._with("routes", added, [*routes.plain, *plain]), added
 
     def with_results(self, results: Mapping[str, Mapping[int, Any]]) -> bytes:
-        """Give the file with other results of models' examples, by their places.
+        """Return the file with new results of models' examples, by their places.
 
-        Raises `EngineError` for a result in block style, whose end is not known.
+        Raises `EngineError` for a result in block style, because its end is unknown.
         """
         text, expected = self._root.source.text, copy.deepcopy(self._root.plain)
         write = json.dumps if text.lstrip().startswith("{") else flow
@@ -91,7 +91,7 @@ class SpecFile:
         return self._mark + text.encode()
 
     def _with(self, key: str, added: str, expected: Any) -> bytes:
-        """Put a text at the end of a key's block, and see that this adds what it should and changes nothing else."""
+        """Add a text at the end of a key's block, and verify that this adds the wanted value and nothing else."""
         text, end = self._root.source.text, self._end_of_block(key)
         newline = "\r\n" if "\r\n" in text else "\n"
         before = text[:end] + ("" if text[:end].endswith("\n") else newline)
@@ -108,14 +108,14 @@ class SpecFile:
         return self.data[: len(self.data) - len(self._root.source.text.encode())]
 
     def _said(self, text: str) -> Any:
-        """Read what the file would say with this text; None where it could not be read."""
+        """Read the value of the file with this text; None if it cannot be read."""
         try:
             return compose(Source(str(self.path), text)).plain
         except SpecError:
             return None
 
     def _end_of_block(self, key: str) -> int:
-        """Find where a key's block ends: above the file's next key and the comments on it, or at the file's end."""
+        """Find the end of a key's block: above the file's next key and the comments on it, or at the file's end."""
         text = self._root.source.text
         below = [node.start for _, node, _ in self._root.pairs() if node.start > self._root.key(key).start]
         if not below:
@@ -134,7 +134,7 @@ class SpecFile:
         return any(text[one.start : one.start + 1] in ("{", "[") for one in (self._root, node))
 
     def _unfit(self, key: str, text: str, as_json: str) -> EngineError:
-        """Say what to paste: in JSON, which stands in braces and brackets too, where these are there."""
+        """Show the text to paste; for JSON, in braces and brackets if the key does not exist."""
         shown = as_json if self._is_flow(self._root[key]) else text
         where = f"in {self.path}, {key} is not a block of lines with one entry below the other"
         return EngineError(f"{where}, so nothing can be added by itself; put this in:\n\n{shown}")

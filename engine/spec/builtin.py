@@ -1,4 +1,4 @@
-"""The routes that the engine adds to every service, each where the spec wants it, or not at all."""
+"""The routes that the engine adds to every service, unless the spec moves them or turns them off."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ BUILT_IN: Mapping[BuiltIn, tuple[str, str]] = {
     "ready": ("/readyz", "is the readiness check"),
     "status": ("/-/status", "shows the status"),
 }
-# What has no keys to send, or is shown to its own machine alone.
+# Routes whose clients have no keys, or that are shown only to their own machine.
 _OPEN: tuple[BuiltIn, ...] = ("live", "ready", "status")
-# Where the status is seen from, unless the spec says otherwise.
+# The addresses that see the status by default.
 _HERE = ("127.0.0.1", "::1")
-# What stands below the docs' own path, wherever that is.
+# The files below the path of the docs page, wherever that is.
 DOCS_FILES = (
     "answer.js",
     "docs.css",
@@ -41,12 +41,12 @@ DOCS_FILES = (
 
 
 def below(path: str, file: str) -> str:
-    """Give the path of one of `DOCS_FILES`."""
+    """Return the path of one of `DOCS_FILES`."""
     return f"{path.rstrip('/')}/{file}"
 
 
 def check_built_in(service: Node) -> Iterator[Diagnostic]:
-    """Give every mistake in where the engine's own routes are put."""
+    """Return every mistake in the paths of the engine's own routes."""
     yield from _check_sources(service["built_in"]["status"]["from"])
     taken: dict[str, BuiltIn] = {}
     for name, path, place in placed(service):
@@ -77,7 +77,7 @@ def _check_sources(sources: Node) -> Iterator[Diagnostic]:
 
 
 def _meant_network(text: str) -> str:
-    """Say which network an address with a prefix length is in; empty where it is none."""
+    """Return the network of an address with a prefix length; empty if it is neither."""
     try:
         return f" (did you mean {ipaddress.ip_network(text, strict=False)}?)"
     except ValueError:
@@ -85,7 +85,7 @@ def _meant_network(text: str) -> str:
 
 
 def built_in_shapes(service: Node) -> Mapping[str, str]:
-    """Say of each shape that the engine's own routes take what stands there, and how it is moved."""
+    """Describe the engine's own route at each shape, and how to move it."""
     return {
         part: f"is the engine's own, and {BUILT_IN[name][1]}; choose another path, or move the engine's "
         f'under service: "built_in: {{{name}: /other}}" (false turns it off)'
@@ -126,5 +126,5 @@ def placed(service: Node) -> Iterator[tuple[BuiltIn, str, Node]]:
 
 
 def _parts(name: BuiltIn, path: str) -> tuple[str, ...]:
-    """Give every path that a route takes."""
+    """Return every path of a route."""
     return (path, *(below(path, file) for file in DOCS_FILES)) if name == "docs" else (path,)

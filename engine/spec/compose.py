@@ -1,4 +1,4 @@
-"""Events → nodes: strict about keys, aliases, depth and size, so that nothing later has to be."""
+"""Events → nodes: strict about keys, aliases, depth and size, so that later stages need no such checks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ QUOTES = ('"', "'", "|", ">")
 
 @dataclass(slots=True)
 class _Open:
-    """A collection that is being read."""
+    """A collection that is still being read."""
 
     event: Event
     fields: dict[str, tuple[Node, Node]] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class _Open:
     size: int = 1
 
     def close(self, source: Source, end: int) -> Node:
-        """Make the node; a block collection is shown by its first line's beginning."""
+        """Make the node; the place of a block collection is the beginning of its first line."""
         if self.event.kind == "sequence":
             plain: Any = [item.plain for item in self.items]
             end = end if self.event.flow else self.event.start + 1
@@ -41,9 +41,9 @@ class _Open:
 
 
 def compose(source: Source, *, environment: bool = True) -> Node:
-    """Read a whole document, with what it asks the `environment` for.
+    """Read a whole document, with values of the `environment` where it refers to them.
 
-    Raises `SpecError` with its duplicate keys, or at what makes it unreadable.
+    Raises `SpecError` with all duplicate keys, or at the first place that cannot be read.
     """
     composer = _Composer(source, environment)
     for event in events(source):
@@ -81,7 +81,7 @@ class _Composer:
                 self._place(Node(self.source, event.start, event.end, self._value(event)), event)
 
     def _value(self, event: Event) -> Any:
-        """Give a scalar's value, with the environment's where it asks for them; one without quotes is read again."""
+        """Return a scalar's value, with environment variables substituted; an unquoted one is read again after that."""
         asks = self.environment and isinstance(event.value, str) and BEGIN in event.value
         if not asks or self._awaits_key():
             return event.value
@@ -130,7 +130,7 @@ class _Composer:
             parent.key = None
 
     def _key(self, node: Node, event: Event) -> Node:
-        """Turn a key into a string, as JSON wants it: `404:` is the key "404"."""
+        """Turn a key into a string, as JSON requires: `404:` is the key "404"."""
         if node.fields is not None or node.items or isinstance(node.plain, list):
             raise self.source.error(event.start, event.end, "a key is a string, not a list or a mapping")
         text = node.plain if isinstance(node.plain, str) else event.text or str(node.plain)
@@ -146,7 +146,7 @@ class _Composer:
 
 
 def walk(node: Node) -> Iterator[tuple[tuple[str | int, ...], Node]]:
-    """Give every node below and including `node`, with its path."""
+    """Yield `node` and every node below it, with its path."""
     waiting: list[tuple[tuple[str | int, ...], Node]] = [((), node)]
     while waiting:
         path, current = waiting.pop()

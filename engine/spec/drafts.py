@@ -1,4 +1,4 @@
-"""Files of a spec that are to be written: planned whole, so that they can be checked, shown and asked about first."""
+"""Files of a spec that will be written: planned as a whole, so that they can be checked, shown and confirmed first."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from engine.validation import show
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a file is, None where it is not there, and what it will be.
+    """A file's present content, None if it does not exist, and its new content.
 
-    `added` is what is new in one that is somebody's own; a grammar is ours, and is just brought up to date.
+    `added` is the new text in a user's file; a grammar is the engine's own file, and is just replaced.
     """
 
     path: Path
@@ -33,7 +33,7 @@ class Draft:
 
 
 def draft_hello(routes: Path) -> list[Draft]:
-    """Plan a small service to begin with; raise `EngineError` where there is one."""
+    """Plan a small starter service; raise `EngineError` if the files exist."""
     if routes.exists():
         raise EngineError(
             f"{routes} already exists; -r names another file, and init MODEL_FILE adds a route for a model to it"
@@ -42,9 +42,9 @@ def draft_hello(routes: Path) -> list[Draft]:
 
 
 def require_free(routes: Path, models: Path, name: str, path: str | None, default: str) -> tuple[str, bool]:
-    """Give the path of a model's route, and whether that is to be added; raise `SpecError` for what is taken.
+    """Return the path of a model's route, and whether to add it; raise `SpecError` if a name or path is taken.
 
-    A route that names the model already is taken for its own, if its path is `path` or that is None.
+    A route that already names the model is used, if its path is `path` or `path` is None.
     """
     found = [*SpecFile(models).model_conflict(name)] if models.exists() else []
     file = SpecFile(routes) if routes.exists() else None
@@ -59,7 +59,7 @@ def require_free(routes: Path, models: Path, name: str, path: str | None, defaul
 
 
 def draft_model(routes: Path, models: Path, entry: Entry, path: str | None) -> list[Draft]:
-    """Plan a model's entry and, with a `path`, its route; raise `EngineError` where a file cannot take it."""
+    """Plan a model's entry and, with a `path`, its route; raise `EngineError` if a file cannot be extended."""
     _require_literal(entry)
     drafts = [_models_draft(models, entry)]
     route = route_text(path, entry.name) if path is not None else None
@@ -94,7 +94,7 @@ def write_results(models: Mapping[str, Model], results: Mapping[str, Mapping[int
 
 
 def name_from(folder: Path, file: Path) -> str:
-    """Name a file as a spec in a folder does: relatively, but for one elsewhere whose absolute name was given."""
+    """Name a file as a spec in a folder would: by a relative path, unless an absolute name elsewhere was given."""
     home, real = folder.resolve(), file.parent.resolve() / file.name
     if file.is_absolute() and not real.is_relative_to(home):
         return str(file)
@@ -102,7 +102,7 @@ def name_from(folder: Path, file: Path) -> str:
 
 
 def _require_literal(entry: Entry) -> None:
-    """Raise `EngineError` for a value that would be read as the environment's: models.yaml has no escape for it."""
+    """Raise `EngineError` for a value that would be read as an environment variable, for which there is no escape."""
     written = [entry.file, entry.reference, entry.outline.schema, *(entry.outline.example or ())]
     for value in strings(written):
         if BEGIN in value:
@@ -120,7 +120,7 @@ def _models_draft(models: Path, entry: Entry) -> Draft:
 
 
 def _grammar(name: GrammarName, folder: Path) -> Iterator[Draft]:
-    """Plan the file that a modeline names, where it is not there yet or is that of another version."""
+    """Plan the file that a modeline names, if it does not exist yet or is that of another version."""
     path, after = folder / schema_name(name), schema_text(name).encode()
     before = _data(path)
     if before is not None and f'"urn:engine:{name}"'.encode() not in before:

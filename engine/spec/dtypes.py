@@ -22,7 +22,7 @@ _TYPES = {"float": "number", "int": "integer", "bool": "boolean"}
 
 
 def check_dtypes(model: Node) -> Iterator[Diagnostic]:
-    """Give every mistake in `dtypes` that can be seen without opening the model."""
+    """Return every mistake in `dtypes` that can be found without opening the model."""
     schema, declared = model["input"], model["dtypes"]
     if not declared.present or schema.fields is None:
         return
@@ -40,7 +40,7 @@ def check_dtypes(model: Node) -> Iterator[Diagnostic]:
 
 
 def _mistake(name: str, declared: str, document: Any) -> str:
-    """Say why a column of a dtype cannot hold what the input allows, or nothing."""
+    """Say why a column of a dtype cannot hold a value that the input allows; empty if it can."""
     kind, _, zone = declared.rstrip("]").partition("[")
     feature = document["properties"][name]
     types = types_of(feature, document)

@@ -1,4 +1,4 @@
-"""`${env:NAME}` in a spec's values: taken from the environment after parsing, and never shown again."""
+"""`${env:NAME}` in a spec's values: substituted after parsing, and never shown again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 
 
 class UnsetError(ValueError):
-    """A variable that is not there; `fragment` is where it is asked for."""
+    """A variable that is not set; `fragment` is the reference to it."""
 
     def __init__(self, fragment: str, message: str) -> None:
         self.fragment = fragment
@@ -31,9 +31,9 @@ class UnsetError(ValueError):
 
 
 def substitute(text: str, secrets: dict[str, str]) -> str:
-    """Put the environment's values into a text; note each with what stands for it in `secrets`.
+    """Substitute environment variables in a text; record each value, with the reference to it, in `secrets`.
 
-    Raises `UnsetError` for a variable that is not set and has no default, and for what is no variable's name.
+    Raises `UnsetError` for a variable that is not set and has no default, and for an invalid name.
     """
 
     def value(token: re.Match[str]) -> str:
@@ -61,9 +61,9 @@ def is_asking(text: str) -> bool:
 
 
 def hide_pieces(message: str, written: str, value: object, secrets: Mapping[str, str]) -> str:
-    """Show in a message about a value what is written in the spec, not the words of what the environment put there.
+    """Show references instead of values in a message about a value.
 
-    Words are looked for where a message quotes, so that its own stay as they are.
+    Only quoted words are replaced, so that the message's own words stay as they are.
     """
     words = {word: shown for shown, secret in secrets.items() if shown in written for word in _WORD.findall(secret)}
 
@@ -79,9 +79,9 @@ def hide_pieces(message: str, written: str, value: object, secrets: Mapping[str,
 
 
 def hide(message: str, secrets: Mapping[str, str]) -> str:
-    """Show in a message what stands for the environment's values in the spec, not the values, cut ones neither.
+    """Show references instead of values in a message, also instead of shortened values.
 
-    Where several variables have one value, the last of them stands for it.
+    If several variables have the same value, the last of them is shown.
     """
     forms = {form: shown for shown, secret in secrets.items() for form in _forms(secret)}
     parts, position = "", 0
@@ -95,7 +95,7 @@ def hide(message: str, secrets: Mapping[str, str]) -> str:
 
 
 def _forms(secret: str) -> set[str]:
-    """Give every way in which messages show a value: as it is, in quotes, and as YAML reads it."""
+    """Return every form in which messages show a value: as it is, in quotes, and as YAML reads it."""
     try:
         values: set[object] = {secret, resolve(secret)}
     except ValueError:
@@ -107,7 +107,7 @@ def _forms(secret: str) -> set[str]:
 
 
 def _length(form: str, text: str) -> int:
-    """Give how much of a text is this form: all of it, or its beginning where it was cut."""
+    """Return how many characters of a text are this form: all of it, or its beginning if the text was shortened."""
     if text.startswith(form):
         return len(form)
     same = begin_alike(form, text)

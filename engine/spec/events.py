@@ -49,7 +49,7 @@ _ADVICE: Mapping[str | tuple[str, str], str] = {
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One step through a document: a collection opens or ends, a scalar with its `value`, or an alias."""
+    """One event of a document: a collection begins or ends, a scalar with its `value`, or an alias."""
 
     kind: Kind
     start: int
@@ -61,7 +61,7 @@ class Event:
 
 
 def events(source: Source) -> Iterator[Event]:
-    """Read a document; raise `SpecError` at the first place where it is not one."""
+    """Read a document; raise `SpecError` at the first place that is not valid."""
     if source.text.lstrip(" \t\r\n")[:1] in ("{", "[", '"') and _is_json(source.text):
         return _json_events(source)
     return _yaml_events(source)
@@ -148,7 +148,7 @@ def _plain(source: Source, text: str, start: int, end: int, anchor: str | None =
 
 
 def _storable(text: str, source: Source, start: int, end: int) -> str:
-    """Refuse the one thing that JSON can spell and UTF-8 cannot carry: half of a surrogate pair."""
+    """Refuse half of a surrogate pair, which JSON can express and UTF-8 cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:

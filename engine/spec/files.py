@@ -1,4 +1,4 @@
-"""Files: those that responses name, always inside the spec's folder, and those that the engine writes, always whole."""
+"""Files that responses name, always inside the spec's folder, and files that the engine writes, always as a whole."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def normal(name: str) -> str:
 
 
 def read_regular(path: Path, most: int = -1) -> bytes:
-    """Read a file, or its first `most` bytes; raise `OSError`, also for what is no regular file.
+    """Read a file, or its first `most` bytes; raise `OSError`, also if it is not a regular file.
 
     Reading a FIFO may wait for ever, and a device may have no end.
     """
@@ -79,9 +79,10 @@ def read_regular(path: Path, most: int = -1) -> bytes:
 
 
 def read_inside(folder: Path, name: str) -> bytes:
-    """Read the file `name` in `folder`; raise `ValueError`, for the spec's author, where it may not be served.
+    """Read the file `name` in `folder`; raise `ValueError`, for the spec's author, if it may not be served.
 
-    Links may change between the look at a file and its opening. So what they lead to is opened without following any.
+    Links may change between the check of a file and its opening. So the resolved path is opened without following
+    links.
     """
     home = folder.resolve()
     path = inside(home, name)
@@ -124,7 +125,7 @@ def _require_regular(found: os.stat_result) -> None:
 
 
 def near_by(folder: Path, name: str) -> str:
-    """Say which file was probably meant by one that is not in its folder; empty where there is none like it."""
+    """Suggest a file that was probably meant by a name that does not exist; empty if none is similar."""
     path = folder / name
     try:
         with os.scandir(path.parent) as found:
@@ -138,7 +139,7 @@ def near_by(folder: Path, name: str) -> str:
 
 
 def model_inside(folder: Path) -> str | None:
-    """Name the model's file in a folder that MLflow has written; None for any other folder."""
+    """Return the model's file in a folder that MLflow wrote; None for any other folder."""
     if not (folder / "MLmodel").is_file():
         return None
     return next((name for name in _MLFLOW_FILES if (folder / name).is_file()), None)
@@ -151,7 +152,7 @@ def _shared(one: str, other: str) -> int:
 
 
 def inside(folder: Path, name: str) -> Path:
-    """Find the file `name` in `folder`; raise `ValueError`, for the spec's author, where it may not be served."""
+    """Find the file `name` in `folder`; raise `ValueError`, for the spec's author, if it may not be served."""
     if "\0" in name:
         raise ValueError("a file's name has no NUL character")
     if Path(name).is_absolute():
@@ -183,7 +184,7 @@ def inside(folder: Path, name: str) -> Path:
 
 
 def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Write a file in one step: whoever reads it sees the old one or the new one, whole; raise `OSError`."""
+    """Write a file in one step, so that readers see either the old or the new file, complete; raise `OSError`."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     new = Path(name)
     try:
@@ -197,9 +198,9 @@ def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
 
 
 def write_all(files: Mapping[Path, bytes]) -> None:
-    """Write some files whole, each with the mode that it had; raise `OSError`, with all as they were before.
+    """Write some files, each with its previous mode; raise `OSError`, with all files as they were before.
 
-    A folder that is missing is made.
+    Missing folders are created.
     """
     before = {path: read_regular(path) if path.exists() else None for path in files}
     made = {path.parent for path in files if not path.parent.exists()}
@@ -224,7 +225,7 @@ def write_all(files: Mapping[Path, bytes]) -> None:
 
 
 def _mode(path: Path) -> int:
-    """Give the mode of a file that is there, or that of a new one."""
+    """Return the mode of an existing file, or the mode of a new one."""
     if path.exists():
         return stat.S_IMODE(path.stat().st_mode)
     mask = os.umask(0)

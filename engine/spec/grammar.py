@@ -1,4 +1,4 @@
-"""Hold a document against its grammar, a JSON Schema shipped beside this file, and place each mistake."""
+"""Check a document against its grammar, a JSON Schema shipped beside this file, and place each mistake."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def grammar(name: GrammarName) -> dict[str, Any]:
 
 
 def own_rules(name: GrammarName) -> dict[str, Any]:
-    """Give a grammar without its rules for JSON Schemas, which are for editors: `schemas` judges those in a spec."""
+    """Return a grammar without its rules for JSON Schemas, which are for editors; `schemas` checks those in a spec."""
     rules = grammar(name)
     return {**rules, "$defs": {**rules["$defs"], "schema": True}}
 
@@ -40,7 +40,7 @@ def _validator(name: GrammarName) -> Validator:
 
 
 def check_grammar(name: GrammarName, root: Node) -> Iterator[Diagnostic]:
-    """Give every mistake that the grammar alone can see."""
+    """Return every mistake that the grammar alone shows."""
     for violation in _validator(name).violations(root.plain):
         node = root.follow(violation.path)
         beside = _beside(grammar(name), violation.schema_path)
@@ -108,7 +108,7 @@ def _bad_names(node: Node, violation: Violation) -> Iterator[Diagnostic]:
 
 
 def _alternatives(node: Node, beside: dict[str, Any]) -> Iterator[Diagnostic]:
-    """Explain a oneOf of required keys: one too many stands at the second, none at the whole."""
+    """Explain a oneOf of required keys: one too many is reported at the second, none at the whole."""
     if node.fields is None:
         return
     names = [branch["required"][0] for branch in beside["oneOf"] if "required" in branch]
@@ -125,7 +125,7 @@ def _alternatives(node: Node, beside: dict[str, Any]) -> Iterator[Diagnostic]:
 
 
 def _misspelt(node: Node, names: list[str], beside: dict[str, Any]) -> bool:
-    """Tell whether an unknown key, reported as such, was meant to be one of `names`, or to bring them in."""
+    """Return whether an unknown key, already reported, probably meant one of `names` or a key that allows them."""
     if "<<" in node:
         return True
     unknown = [key.lower() for key, _, _ in node.pairs() if key not in beside["properties"]]
@@ -143,7 +143,7 @@ def _not_one_of(node: Node, violation: Violation, beside: dict[str, Any]) -> str
 
 
 def _of_wrong_type(node: Node, violation: Violation, beside: dict[str, Any]) -> str:
-    """Say it in YAML's words, with the advice that fits: quotes for `version: 1.0`, brackets for `methods: GET`."""
+    """Explain a wrong type in YAML's words, with advice: quotes for `version: 1.0`, brackets for `methods: GET`."""
     wanted = [beside["type"]] if isinstance(beside["type"], str) else beside["type"]
     where, value, source = _where(violation), node.plain, node.written
     nouns = _or([_YAML_TYPES[name] for name in wanted])
@@ -167,7 +167,7 @@ def _of_wrong_type(node: Node, violation: Violation, beside: dict[str, Any]) -> 
 
 
 def _where(violation: Violation) -> str:
-    """Name the key that a value belongs to."""
+    """Name the key that contains a value."""
     if not violation.path:
         return "the file"
     last = violation.path[-1]

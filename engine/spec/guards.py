@@ -50,7 +50,7 @@ def check_guards(root: Node, home: Home) -> Iterator[Diagnostic]:
 
 
 def key_files(root: Node) -> list[Node]:
-    """Give the files of digests that the spec names."""
+    """Return the files of digests that the spec names."""
     return [key["file"] for key in root["service"]["auth"]["api_keys"].items]
 
 
@@ -66,7 +66,7 @@ def read_auth(node: Node, home: Home) -> Auth | None:
 
 
 def allowed_names(node: Node, auth: Auth | None, default: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    """Give the names of the keys that may ask, by a route's own `auth`, else by default; None for everybody."""
+    """Return the names of the keys that may use a route: its own `auth`, else the default; None if it needs no key."""
     if auth is None or node.plain is False:
         return None
     if node.plain is True:
@@ -101,7 +101,7 @@ def read_rate(node: Node, default: RateLimit | None) -> RateLimit | None:
 
 
 def read_rates(node: Node) -> Rates:
-    """Make the record of where rates are counted."""
+    """Make the record of the storage of rates."""
     return Rates(node=node, **{key: value.plain for key, _, value in node.pairs() if key != "limit"})
 
 
@@ -200,7 +200,7 @@ def _is_origin(text: str) -> bool:
 
 
 def _check_shared_counts(service: Node) -> Iterator[Diagnostic]:
-    """Warn of a Redis server in which services would count together, since their titles tell them apart."""
+    """Warn of a Redis server in which two services would be counted together, because they have the same title."""
     storage = service["rate_limit"]["storage"]
     if storage.text is not None and storage.text.startswith(_STORAGES) and "title" not in service:
         yield storage.error(
@@ -209,7 +209,7 @@ def _check_shared_counts(service: Node) -> Iterator[Diagnostic]:
 
 
 def _check_own_headers(route: Node, service: Node) -> Iterator[Diagnostic]:
-    """Give the headers of a response that a guard sends too; browsers take no answer that has them twice."""
+    """Return the headers of a response that a guard sends too; browsers reject responses that have them twice."""
     headers = route["response"]["headers"]
     for guard, names in _SENT_BY.items():
         declared = route[guard] if guard in route else service[guard]

@@ -85,7 +85,7 @@ def load(
 def _read(
     name: GrammarName, path: Path, found: list[Diagnostic], drafts: Mapping[Path, bytes] = MappingProxyType({})
 ) -> Node | None:
-    """Read one file; what is wrong with it goes to `found`."""
+    """Read one file; its mistakes are added to `found`."""
     try:
         draft = drafts.get(path)
         root = compose(read_source(path, str(path)) if draft is None else decode(draft, str(path)))
@@ -101,7 +101,7 @@ def _named(folder: Path, files: Iterable[Node]) -> set[Path]:
 
 
 def _models(root: Node | None) -> Node | None:
-    """Give the models by name, or None where the file is too broken to tell."""
+    """Return the models by name, or None if the file is too broken to read them."""
     models = root["models"] if root is not None else None
     return models if models is not None and models.fields is not None else None
 

@@ -1,4 +1,4 @@
-"""models.lock: which model files somebody has trusted. It stands beside models.yaml and has its name."""
+"""models.lock, the file of trusted model files. It is beside models.yaml and named after it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ VERSION = 1
 
 
 def lock_of(models: Path) -> Path:
-    """Give the lock's path: `models.lock` for `models.yaml`."""
+    """Return the lock's path: `models.lock` for `models.yaml`."""
     return models.with_suffix(".lock")
 
 
 def lock_command(names: Iterable[str], routes: Path, models: Path) -> str:
-    """Give the command that pins models as their files are."""
+    """Return the command that pins models as their files are."""
     options = ["-r", str(routes)] * (routes != Path("routes.yaml"))
     options += ["-m", str(models)] * (models != routes.parent / "models.yaml")
     return shlex.join(["python", "-m", "engine", "lock", *names, *options])
@@ -31,7 +31,7 @@ def lock_command(names: Iterable[str], routes: Path, models: Path) -> str:
 def check_pins(
     models_root: Node, lock: Path, lock_root: Node | None, command: Mapping[str, str], whole: str, *, locked: bool
 ) -> Iterator[Diagnostic]:
-    """Give a warning for each pin without a model and, where all must be pinned, an error for each without a pin."""
+    """Return a warning for each pin without a model and, if pins are required, an error for each model without one."""
     pins = lock_root["models"] if lock_root is not None else None
     for name, key, _ in pins.pairs() if pins is not None else ():
         if name not in models_root["models"]:
@@ -50,7 +50,7 @@ def read_pins(root: Node | None) -> Mapping[str, Pin]:
 
 
 def write_pins(lock: Path, pins: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write a whole lock in one step, for everybody to read; raise `OSError`."""
+    """Write a whole lock in one step, readable for all users; raise `OSError`."""
     document = {"version": VERSION, "models": dict(sorted(pins.items()))}
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     write_whole(lock, text.encode(), mode=0o644)

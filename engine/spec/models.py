@@ -1,4 +1,4 @@
-"""models.yaml beyond its grammar: what its values must mean together, and the records they become."""
+"""models.yaml beyond its grammar: checks of its values together, and the records made of them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def check_models(root: Node, folder: Path | None, *, formats: bool = True) -> It
 def read_models(
     root: Node, folder: Path, pins: Mapping[str, Pin], commands: Mapping[str, str], *, formats: bool = True
 ) -> Mapping[str, Model]:
-    """Make the models' records from a document without mistakes; `commands` pin them."""
+    """Make the models' records from a document without mistakes; `commands` are the commands that pin them."""
     read = (_model(name, node, folder, formats=formats) for name, _, node in root["models"].pairs())
     return {
         model.name: replace(model, pin=pins.get(model.name), lock_command=_accepting(model, commands)) for model in read
@@ -65,7 +65,7 @@ def read_models(
 
 
 def _accepting(model: Model, commands: Mapping[str, str]) -> str:
-    """Give the command that pins a model's file whatever the answers that it has recorded."""
+    """Return the command that pins a model's file and renews its recorded answers."""
     is_recorded = any(example.recorded for example in model.examples)
     return commands[model.name] + " --accept" * is_recorded
 
@@ -119,14 +119,14 @@ def _check_examples(model: Node, schema: Schema) -> Iterator[Diagnostic]:
     examples = [example["input"] for example in model["examples"].items if "input" in example]
     validator = schema.validator()
     for example in examples:
-        if validator.is_valid(example.plain):  # which is much faster than to look for violations
+        if validator.is_valid(example.plain):  # much faster than listing violations
             continue
         for violation in validator.violations(example.plain):
             yield example.follow(violation.path).error(f"the example violates the model's input: {violation.detail}")
 
 
 def _check_defaults(node: Node, schema: Schema) -> Iterator[Diagnostic]:
-    """Hold each feature's default against the feature's own schema."""
+    """Check each feature's default against the feature's own schema."""
     for name, _, feature in node["properties"].pairs():
         if "default" in feature:
             for violation in schema.of_property(name).violations(feature["default"].plain):

@@ -1,4 +1,4 @@
-"""A parsed document that knows where each of its values stands."""
+"""A parsed document whose values know their places."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from engine.spec.source import Source
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """A value and its place; `plain` is the value as JSON has it.
+    """A value and its place; `plain` is its JSON value.
 
-    A mapping's `fields` are its (key node, value node) pairs by key, a sequence's `items` its nodes. Looking
-    up what is not there gives the nearest node that is, marked absent, so that a check can ask for
+    A mapping's `fields` are its (key node, value node) pairs by key, a sequence's `items` its nodes. Looking up a
+    missing key returns the nearest existing node, marked absent, so that a check can ask for
     `node["response"]["status"].text` and get `None`.
     """
 
@@ -40,18 +40,18 @@ class Node:
         return self.fields is not None and key in self.fields
 
     def pairs(self) -> Iterator[tuple[str, Node, Node]]:
-        """Give key, key node and value node of each field, in the order of the file."""
+        """Return key, key node and value node of each field, in the order of the file."""
         for key, (key_node, value) in (self.fields or {}).items():
             yield key, key_node, value
 
     @property
     def text(self) -> str | None:
-        """The value where it is a string."""
+        """The value if it is a string."""
         return self.plain if isinstance(self.plain, str) else None
 
     @property
     def written(self) -> str:
-        """The value as the file has it: `1.10`, where `plain` is 1.1."""
+        """The value as written in the file: `1.10`, where `plain` is 1.1."""
         return self.source.text[self.start : self.end]
 
     def follow(self, path: Sequence[str | int]) -> Node:
@@ -65,16 +65,16 @@ class Node:
         return node
 
     def key(self, name: str) -> Node:
-        """Give the node of a key, or the mapping itself where it has no such key."""
+        """Return the node of a key, or the mapping itself if it has no such key."""
         return self.fields[name][0] if self.fields is not None and name in self.fields else self
 
     @property
     def place(self) -> Place:
-        """Where the value stands."""
+        """The value's place."""
         return self.source.place(self.start, self.end)
 
     def place_of(self, fragment: str) -> Place:
-        """Where a piece of a string stands, or the whole string where escapes or folding hide it."""
+        """Return the place of a piece of a string, or that of the whole string if escapes or folding hide it."""
         start = self.source.text.find(fragment, self.start, self.end) if fragment else -1
         return self.source.place(start, start + len(fragment)) if start >= 0 else self.place
 
@@ -83,7 +83,7 @@ class Node:
         return Diagnostic(self.place, self.hidden(message), severity)
 
     def hidden(self, message: str) -> str:
-        """Give a message without what the environment has put into the file."""
+        """Return a message without values from the environment."""
         secrets = self.source.secrets
         if not secrets:
             return message

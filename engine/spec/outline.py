@@ -1,4 +1,4 @@
-"""What a model says of itself, as far as an entry in models.yaml needs it: plain records, not yet YAML."""
+"""What `init` finds out about a model for its entry in models.yaml: plain records, not yet YAML."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Number = int | float
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feature:
-    """One column of what a model takes.
+    """One column of a model's input.
 
-    `kind` is its JSON type, None where it may be any. `choices` are the categories that the model's encoder knows, and
-    `ignores_others` tells that it takes others for none of them; `minimum` and `maximum` are those of its sample;
-    `gaps` tells that a value may be missing, and `is_unused` that the model does not look at it. `padded` is a cell of
-    the sample with zeros in front, if there is one.
+    `kind` is its JSON type, None if it may be any. `choices` are the categories that the model's encoder knows, and
+    with `ignores_others` it also accepts others, as none of them; `minimum` and `maximum` are those of its sample;
+    `gaps` says that a value may be missing, and `is_unused` that the model ignores the column. `padded` is a cell of
+    the sample with leading zeros, if there is one.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Feature:
 
     @property
     def schema(self) -> dict[str, Any]:
-        """The JSON Schema of the feature; what nobody looks at may be anything."""
+        """The JSON Schema of the feature; an unused feature may have any value."""
         if self.is_unused:
             return {}
         if self.choices:
@@ -50,12 +50,12 @@ class Feature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outline:
-    """A model's estimator in a few words, the instances it takes, and what it answers.
+    """A short description of a model's estimator, its instances and its answers.
 
-    An instance is an object of `features`, an array of `count` numbers (any number where that is None), or a text.
-    `named_by` says who knows the features' names: the model, its reference, or nobody. `classes` are those of a
-    classifier that answers with one of them, and `has_threshold` tells that it has a threshold of its own. `dtypes` are
-    those that the model needs to be declared. `example` is an instance and the model's own result for it.
+    An instance is an object of `features`, an array of `count` numbers (any number if that is None), or a text.
+    `named_by` is the source of the features' names: the model, its reference, or nobody. `classes` are those of a
+    classifier that answers with one of them, and `has_threshold` says that it has a threshold of its own. `dtypes` are
+    those that must be declared for the model. `example` is an instance and the model's own result for it.
     """
 
     title: str
@@ -87,7 +87,7 @@ class Outline:
 def bare_model(
     file: Path, trusted: tuple[str, ...] = (), outline: Outline | None = None, reference: Path | None = None
 ) -> Model:
-    """Make the record of a model that stands in no spec: its mistakes have no place but the file's name."""
+    """Make the record of a model that is in no spec: the place of its mistakes is just the file's name."""
     nowhere = Node(Source(str(file), ""), 0, 0, {})
     return Model(
         node=nowhere,

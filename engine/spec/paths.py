@@ -1,4 +1,4 @@
-"""URL rules as Flask has them: read by Werkzeug itself, so that a rule means here what it means there."""
+"""URL rules as in Flask: Werkzeug itself reads them, so that a rule has the same meaning in both."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from engine.spec.splits import check_splits
 
 
 class LazyRule(Rule):
-    """A rule that compiles what `url_for` needs of it when it is first asked, which takes most of a rule's time."""
+    """A rule that prepares for `url_for` only when that is first used, because this takes most of a rule's time."""
 
     def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
         build: Callable[..., tuple[str, str]] | None = None
@@ -55,7 +55,7 @@ class _ReadRule(LazyRule):
 _VARIABLE = re.compile(r"<(?:(?P<converter>[a-zA-Z_]\w*)(?P<arguments>\(.*?\))?:)?(?P<name>[a-zA-Z_]\w*)>")
 
 
-# A parameter as Express (":id", "*"), Next.js ("[id]", "[...rest]") and others write it.
+# A parameter in the syntax of Express (":id", "*"), Next.js ("[id]", "[...rest]") and others.
 _FOREIGN = re.compile(
     _VARIABLE.pattern.replace("?P<name>", "").replace("?P<converter>", "").replace("?P<arguments>", "")
     + r"|(?P<foreign>(?<=/):(?P<id>[a-zA-Z_]\w*)|(?<=/)\[(?P<rest>\.\.\.)?(?P<box>[a-zA-Z_]\w*)\](?=/|$)"
@@ -64,7 +64,7 @@ _FOREIGN = re.compile(
 
 
 def path_parameters(path: str) -> tuple[str, ...]:
-    """Give the names of a rule's path parameters, in their order."""
+    """Return the names of a rule's path parameters, in their order."""
     return tuple(match["name"] for match in _VARIABLE.finditer(path))
 
 
@@ -92,12 +92,12 @@ def meant_rule(path: str) -> tuple[str, str] | None:
 
 
 def path_template(path: str) -> str:
-    """Write a rule as OpenAPI has it: `/users/{id}`."""
+    """Write a rule in OpenAPI's syntax: `/users/{id}`."""
     return _VARIABLE.sub(lambda variable: f"{{{variable['name']}}}", path)
 
 
 def parameter_schemas(path: str) -> Mapping[str, dict[str, Any]]:
-    """Give the JSON Schema of each path parameter, as its converter reads it."""
+    """Return the JSON Schema of each path parameter, according to its converter."""
     if "<" not in path:
         return {}
     return {name: _converted(converter) for name, converter in _ReadRule(path).converters.items()}
@@ -119,7 +119,7 @@ def _converted(converter: BaseConverter) -> dict[str, Any]:
 
 
 def rule_shape(path: str) -> str:
-    """Give what is equal for rules that match the same URLs; raise `ValueError` for the author of what is no rule."""
+    """Return a key that is equal for rules that match the same URLs; raise `ValueError`, for the author, if invalid."""
     if not path.startswith("/"):
         raise ValueError('a path begins with "/"')
     literal = _VARIABLE.sub("", path)
@@ -159,7 +159,7 @@ def _check_parameters(path: str) -> None:
 
 
 def _runs(path: str, converters: Mapping[str, BaseConverter]) -> Iterator[list[str | BaseConverter]]:
-    """Give what is matched as one, its texts and parameters: a segment, or all from the first path on."""
+    """Return the parts that are matched together, as texts and parameters: a segment, or all from the first path on."""
     segments = path.split("/")
     for number, segment in enumerate(segments):
         takes_slashes = any(match["converter"] == "path" for match in _VARIABLE.finditer(segment))

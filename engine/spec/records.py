@@ -1,4 +1,4 @@
-"""What a spec says, as frozen records. Field names are the YAML's keys; every record knows its places."""
+"""A spec as frozen records. Field names are the YAML's keys; every record knows its places."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ RESPONSE_METHODS: tuple[ResponseMethod, ...] = get_args(ResponseMethod)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A piece of a spec that can say where it stands."""
+    """A piece of a spec that knows its place."""
 
     node: Node = field(repr=False, compare=False)
 
     def place(self, *path: str | int) -> Place:
-        """Give the place of a field, as far as the path leads: `model.place("features", 2)`."""
+        """Return the place of a field, as far as the path leads: `model.place("features", 2)`."""
         return self.node.follow(path).place
 
     def error(self, message: str, *path: str | int) -> SpecError:
@@ -35,11 +35,11 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits(Record):
-    """The most that is taken: `body`, `url` and `headers` in bytes, `instances` in one request to a model.
+    """The limits of a request: `body`, `url` and `headers` in bytes, `instances` in one request to a model.
 
-    `concurrent` is how many requests to a route with a model or an input a worker has in hand at once. A body may take
-    `body_time` seconds and must arrive at `body_rate` bytes a second, an answer must be read at `response_rate`; one
-    address may have so many `connections`, any number where that is None.
+    A worker handles `concurrent` requests to a route with a model or an input at once. A body may take `body_time`
+    seconds and must arrive at `body_rate` bytes a second, an answer must be read at `response_rate`; one address may
+    have that many `connections`, or any number if it is None.
     """
 
     body: int = 1024 * 1024
@@ -55,7 +55,7 @@ class Limits(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Auth(Record):
-    """The API keys: each one's name and SHA-256 digest; `required` where a route says nothing else."""
+    """The API keys: each one's name and SHA-256 digest; `required` is the default for routes."""
 
     keys: tuple[tuple[str, bytes], ...] = field(repr=False)
     required: bool = True
@@ -63,7 +63,7 @@ class Auth(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cors(Record):
-    """Which pages of other origins may ask and read the answer; `max_age` in seconds."""
+    """The origins whose pages may send requests and read the answers; `max_age` in seconds."""
 
     origins: tuple[str, ...]
     headers: tuple[str, ...] = ()
@@ -80,14 +80,14 @@ class RateLimit(Record):
     seconds: int
 
     def __str__(self) -> str:
-        """Write the rate as a spec has it."""
+        """Write the rate in a spec's syntax."""
         units = {seconds: unit for unit, seconds in RATE_SECONDS.items()}
         return f"{self.requests}/{units[self.seconds]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates(Record):
-    """Where rates are counted, `memory` or the URL of a Redis server, and what follows when that fails."""
+    """Where rates are counted, `memory` or the URL of a Redis server, and what happens if that fails."""
 
     storage: str = field(default="memory", repr=False)
     on_storage_failure: Literal["allow", "refuse"] = "allow"
@@ -95,7 +95,7 @@ class Rates(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service(Record):
-    """What holds for the service as a whole.
+    """The settings of the whole service.
 
     `allowed` names the keys that may ask where a route says nothing else, None where nobody needs one; `proxies` is
     how many proxies stand in front and write down the client's address. `base_path` begins the paths of all requests
@@ -120,9 +120,9 @@ class Service(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response(Record):
-    """A fixed answer; `kind` names its body, and `content` is that body as the spec has it.
+    """A fixed response; `kind` is the kind of its body, and `content` the body in the spec.
 
-    `data` are the bytes of the file that a `file` names, as they were when the spec was read.
+    `data` are the bytes of the file that a `file` names, at the time when the spec was read.
     """
 
     status: int = 200
@@ -136,7 +136,7 @@ class Response(Record):
 class Schema(Record):
     """A JSON Schema 2020-12, checked: it compiles, and all its references resolve.
 
-    With `formats`, the keyword `format` is checked. Of the properties `times`, a date-time may leave out its offset:
+    With `formats`, the keyword `format` is checked. In the properties `times`, a date-time may leave out its offset:
     they are columns of times, which may have been trained without one.
     """
 
@@ -145,11 +145,11 @@ class Schema(Record):
     times: frozenset[str] = frozenset()
 
     def validator(self) -> Validator:
-        """Compile the schema to judge values by."""
+        """Compile the schema into a validator."""
         return Validator(self._with_local_times(), formats=self.formats)
 
     def of_property(self, name: str) -> Validator:
-        """Compile the schema of one property, with all that it may refer to."""
+        """Compile the schema of one property, with all definitions that it may refer to."""
         document = self._with_local_times()
         return Validator.of_part(document, document["properties"][name], formats=self.formats)
 
@@ -165,10 +165,10 @@ class Schema(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route(Record):
-    """A URL rule with its parameters' names, the methods it takes, and what answers.
+    """A URL rule with its parameters' names, its methods, and its answer.
 
-    That is a `response`, a `model`, or something `built_in` that the engine adds. `allowed` names the API keys that
-    may ask, None where nobody needs one. `sources` are the networks that see the status.
+    The answer is a `response`, a `model`, or a `built_in` route of the engine. `allowed` are the names of the API keys
+    that may use it, None if no key is required. `sources` are the networks that see the status.
     """
 
     path: str
@@ -196,7 +196,7 @@ class Route(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output(Record):
-    """What an answer has beside `result`."""
+    """The contents of an answer in addition to `result`."""
 
     labels: tuple[str, ...] | None = None
     probabilities: bool = False
@@ -204,7 +204,7 @@ class Output(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold(Record):
-    """The probability from which a classifier of two classes answers the positive one: `positive`, else the second."""
+    """The probability from which on a classifier with two classes answers `positive`, or else the second class."""
 
     at_least: float
     positive: str | None = None
@@ -220,7 +220,7 @@ class Batch(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example(Record):
-    """An instance and the result it must get, which was the model's own answer if it is `recorded`."""
+    """An instance and its expected result, which was the model's own answer if it is `recorded`."""
 
     input: Any
     result: Any
@@ -229,7 +229,7 @@ class Example(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pin(Record):
-    """What a model's file was when somebody trusted it, and what the model answered.
+    """A model's file at the time when it was trusted, and the model's answers.
 
     `modules` are the SHA-256 of the modules beside models.yaml that the file refers to, by their paths.
     """
@@ -243,9 +243,9 @@ class Pin(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model(Record):
-    """A model file and the instances it takes; `lock_command` is what pins the file as it is.
+    """A model file and its input; `lock_command` is the command that pins the file as it is.
 
-    `folder` is where models.yaml stands, with the modules that the file refers to.
+    `folder` is the folder of models.yaml, with the modules that the file refers to.
     """
 
     name: str
@@ -279,10 +279,10 @@ class Model(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """Both files of a service; `folder` is where the routes' file stands.
+    """Both files of a service; `folder` is the folder of the routes' file.
 
-    `routes` are those of the file, `built_in` those that the engine adds. `lock` is where
-    `pins` are kept, also those of models that are not in the spec.
+    `routes` are those of the file, `built_in` those that the engine adds. `lock` is the path of `pins`, which include
+    those of models that are not in the spec.
     """
 
     folder: Path

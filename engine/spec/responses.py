@@ -46,7 +46,7 @@ def check_response(response: Node, path: str, home: Home) -> Iterator[Diagnostic
 
 
 def read_response(node: Node, files: Mapping[str, bytes]) -> Response:
-    """Make a response's record from a document without mistakes; `files` has the files' bytes by name."""
+    """Make a response's record from a document without mistakes; `files` are the files' bytes by name."""
     if node.text is not None:
         return Response(node=node, kind="html", content=node.text)
     kind = next((name for name in _BODIES if name in node), "empty")
@@ -94,7 +94,7 @@ def _lacking_headers(response: Node) -> Iterator[Diagnostic]:
 
 
 def _unescaped(response: Node, path: str) -> Iterator[Diagnostic]:
-    """Warn of unescaped values of the client in a text that is JSON or HTML."""
+    """Warn of a client's values that are not escaped in a text of JSON or HTML."""
     text, names = response["text"].text or "", text_parameters(path)
     types = (value.text or "" for name, _, value in response["headers"].pairs() if name.lower() == "content-type")
     media_type = next(types, "").partition(";")[0].strip().lower()

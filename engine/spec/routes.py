@@ -1,4 +1,4 @@
-"""routes.yaml beyond its grammar: what its values must mean together, and the records they become."""
+"""routes.yaml beyond its grammar: checks of its values together, and the records made of them."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def _either(types: frozenset[str]) -> str:
 
 
 def _reads(is_text: bool, parameter: Mapping[str, Any], types: frozenset[str]) -> bool:
-    """Whether a path parameter can have one of these JSON types; a text can have any that fits in a path."""
+    """Whether a path parameter can have one of these JSON types; a text can have all whose values fit in a path."""
     if is_text or "enum" in parameter:
         return True
     return bool(types & types_of(parameter, parameter))
@@ -200,7 +200,7 @@ def _check_input(route: Node, *, formats: bool) -> Iterator[Diagnostic]:
 
 
 def _idle_settings(route: Node) -> Iterator[Diagnostic]:
-    """Warn of what has no effect on a route."""
+    """Warn of settings that have no effect on a route."""
     if "strict_content_type" in route and not {"input", "model"} & set(route.fields or ()):
         message = "strict_content_type has no effect here: the route has no input and no model, and reads no body"
         yield route.key("strict_content_type").error(message, "warning")
@@ -211,13 +211,13 @@ def _idle_settings(route: Node) -> Iterator[Diagnostic]:
 
 
 def _size(text: str) -> int | None:
-    """Read a size such as `512 KiB` in bytes; what is none is the grammar's to report."""
+    """Read a size such as `512 KiB` in bytes; the grammar reports other values."""
     match = re.fullmatch(r"([1-9][0-9]{0,9}) ?([KMG]?i?B)", text)
     return int(match[1]) * _UNITS[match[2]] if match and match[2] in _UNITS else None
 
 
 def _seconds(text: str) -> float | None:
-    """Read a duration such as `30s` in seconds; the grammar reports what is none."""
+    """Read a duration such as `30s` in seconds; the grammar reports other values."""
     match = re.fullmatch(r"([1-9][0-9]{0,5}) ?(ms|s|m|h)", text)
     return int(match[1]) * _SECONDS[match[2]] if match else None
 

@@ -1,4 +1,4 @@
-"""The text of new specs and of new entries, commented for the person who goes on from there."""
+"""The text of new specs and of new entries, with comments for their author."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _MODELS = "models:\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A model to be: its name, its files as the spec names them, what it is, and what is trusted of it."""
+    """A model's new entry: its name, its files as named in the spec, its outline, and its trusted types."""
 
     name: str
     file: str
@@ -100,7 +100,7 @@ def route_text(path: str, model: str) -> str:
 
 
 def new_routes(modeline: str, route: str | None) -> str:
-    """Write a routes.yaml: with one route, or else the hello-world service."""
+    """Write a routes.yaml: with one route, or the hello-world service."""
     if route is None:
         return f"{modeline}\n{_HELLO}"
     about = _comment('POST one instance, or {"instances": [...]} with several, and get the answer of the model.', 2)
@@ -113,12 +113,12 @@ def new_models(modeline: str, entry: str) -> str:
 
 
 def modeline(name: GrammarName) -> str:
-    """Write the line by which an editor with the YAML language server finds the grammar."""
+    """Write the line that tells an editor with the YAML language server where the grammar is."""
     return f"# yaml-language-server: $schema={schema_name(name)}"
 
 
 def schema_name(name: GrammarName) -> str:
-    """Name the file that holds a grammar, from the folder of the spec."""
+    """Return the name of a grammar's file, relative to the spec's folder."""
     return f".engine/{name}.schema.json"
 
 
@@ -141,7 +141,7 @@ def _comment(text: str, indent: int) -> Iterator[str]:
 
 
 def _item(lines: Iterable[str]) -> Iterator[str]:
-    """Make a list's entry of a mapping's first lines."""
+    """Write a mapping's first lines as an item of a list."""
     first, *others = lines
     place = len(first) - len(first.lstrip())
     yield first[: place - 2] + "- " + first[place:]
@@ -180,7 +180,7 @@ def _bounds(feature: Feature) -> str:
 
 
 def _advice(outline: Outline, reference: str | None) -> Iterator[str]:
-    """Say what to look at in the input."""
+    """Say what to review in the input."""
     yield "One instance, as JSON Schema 2020-12; what violates it gets 422. Look at:"
     if outline.form == "text":
         yield "- maxLength: the longest text that is worth an answer."
@@ -267,6 +267,6 @@ def _classes(classes: Sequence[Any]) -> str:
 
 
 def _named(names: Sequence[str]) -> str:
-    """List some names, and say how many more there are."""
+    """List some names, and count the rest."""
     rest = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
     return ", ".join(names[:MAX_NAMED]) + rest

@@ -22,7 +22,7 @@ Scalar = str | int | float | bool | None
 
 
 def resolve(text: str) -> Scalar:
-    """Read a plain scalar; raise `ValueError` for a number that JSON could not carry."""
+    """Read a plain scalar; raise `ValueError` for a number that JSON cannot represent."""
     if text in _WORDS:
         return _WORDS[text]
     if text[0] not in "0123456789+-.":

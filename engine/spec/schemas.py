@@ -28,9 +28,9 @@ _metaschema = Validator({"$ref": METASCHEMA})
 
 
 def check_schema(root: Node, *, makes_columns: bool = False, formats: bool = True) -> Iterator[Diagnostic]:
-    """Give every mistake in a schema; unknown keywords and, with `formats`, unknown formats are only warnings.
+    """Return every mistake in a schema; unknown keywords and, with `formats`, unknown formats are only warnings.
 
-    Where its properties are the columns of a model, it is a mistake to require anything else.
+    If its properties are the columns of a model, it is a mistake to require any other property.
     """
     sound = True
     explained: set[int] = set()
@@ -58,7 +58,7 @@ def check_schema(root: Node, *, makes_columns: bool = False, formats: bool = Tru
 
 
 def _subschemas(root: Node) -> Iterator[Node]:
-    """Give every schema object in a schema, itself first; values of `enum`, `default` and the like are none."""
+    """Yield every schema object in a schema, itself first, but not values of `enum`, `default` and the like."""
     waiting = [root]
     while waiting:
         node = waiting.pop()
@@ -85,7 +85,7 @@ def _undeclared_names(node: Node) -> Iterator[Diagnostic]:
 
 
 def _missing_columns(node: Node) -> Iterator[Diagnostic]:
-    """Give every required name of which the model would see nothing, for it is none of the properties."""
+    """Return every required name that the model would not see, because it is not one of the properties."""
     properties = {name: None for name, _, _ in node["properties"].pairs()}
     for item in node["required"].items:
         if item.text is not None and properties and item.text not in properties and not _is_matched(item.text, node):
@@ -95,7 +95,7 @@ def _missing_columns(node: Node) -> Iterator[Diagnostic]:
 
 
 def _is_matched(name: str, node: Node) -> bool:
-    """Tell whether one of the schema's patterns stands for a name; a broken one may, and is told elsewhere."""
+    """Return whether one of the schema's patterns matches a name; a broken one may, and is reported elsewhere."""
     patterns = [pattern for pattern, _, _ in node["patternProperties"].pairs()]
     try:
         return not Validator({"patternProperties": dict.fromkeys(patterns, False)}).is_valid({name: None})
@@ -120,7 +120,7 @@ def _unknown_formats(node: Node) -> Iterator[Diagnostic]:
 
 
 def _keyword_mistakes(node: Node) -> Iterator[tuple[Node, str]]:
-    """Explain the mistakes for which the metaschema has only general words."""
+    """Explain mistakes that the metaschema describes only in general words."""
     declared = node["$schema"]
     if declared.text is not None and declared.text.rstrip("#") != METASCHEMA:
         yield declared, f"schemas are read as JSON Schema 2020-12; leave $schema out, or say {METASCHEMA}"
@@ -157,7 +157,7 @@ def _pattern_mistake(node: Node, pattern: str) -> Iterator[tuple[Node, str]]:
 
 
 def _unresolved(root: Node) -> Iterator[Diagnostic]:
-    """Look every reference up, from the base URI of the schema it stands in."""
+    """Look up every reference, from the base URI of its schema."""
     try:
         registry = jsonschema_rs.Registry([(_BASE, root.plain)], retriever=lambda _: _ELSEWHERE)
     except ValueError as error:

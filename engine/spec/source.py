@@ -1,4 +1,4 @@
-"""The text of a spec file, and how an offset in it becomes a place that a person can find."""
+"""The text of a spec file, and how an offset in it becomes a place with line and column."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 class Source:
-    """One file's text under the name that messages use for it.
+    """One file's text, under the name that messages use for it.
 
-    `secrets` are the values that the environment gave, by what stands for them in the text.
+    `secrets` are the values of environment variables, by the references to them in the text.
     """
 
     def __init__(self, name: str, text: str) -> None:
@@ -31,7 +31,7 @@ class Source:
         return [0, *(end.end() for end in _LINE_END.finditer(self.text))]
 
     def place(self, start: int, end: int) -> Place:
-        """Give the place of `text[start:end]`, or of its first line where it has several."""
+        """Return the place of `text[start:end]`, or of its first line if it has several."""
         start = min(max(start, 0), len(self.text))
         line = bisect_right(self._line_starts, start) - 1
         first = self._line_starts[line]
@@ -46,7 +46,7 @@ class Source:
 
 
 def read_source(path: Path, name: str) -> Source:
-    """Read a spec file as UTF-8 text; raise `SpecError` where that cannot be done."""
+    """Read a spec file as UTF-8 text; raise `SpecError` if that is impossible."""
     return decode(read_data(path, name), name)
 
 
@@ -68,7 +68,7 @@ def read_data(path: Path, name: str) -> bytes:
 
 
 def decode(data: bytes, name: str) -> Source:
-    """Turn a spec file's bytes into text; raise `SpecError` where it is too large or not UTF-8."""
+    """Turn a spec file's bytes into text; raise `SpecError` if it is too large or not UTF-8."""
     if len(data) > MAX_BYTES:
         message = f"the file is larger than {MAX_BYTES // 1024**2} MiB; a spec is not the place for data"
         raise SpecError([Diagnostic(Place(name), message)])

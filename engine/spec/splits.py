@@ -1,6 +1,6 @@
-"""In how many ways a text can be split among the parameters of a rule: Werkzeug tries them one by one.
+"""Count the ways to split a text among the parameters of a rule, which Werkzeug tries one by one.
 
-It does so before anybody is asked for a key, so that a rule with too many ways is refused.
+It does so before an API key is required, so a rule with too many ways is refused.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Run = Sequence[str | BaseConverter]
 
 
 def check_splits(run: Run) -> None:
-    """Raise `ValueError` for a run among whose parameters a text can be split in too many ways."""
+    """Raise `ValueError` for a run of parameters among which a text can be split in too many ways."""
     paths = [number for number, piece in enumerate(run) if isinstance(piece, PathConverter)]
     if len(paths) > 1:
         is_sound = len(run) == 3 and isinstance(run[1], str)  # noqa: PLR2004 - <path:a>/x/<path:b>
@@ -40,7 +40,7 @@ def check_splits(run: Run) -> None:
 
 
 def _segments(run: Run) -> list[list[str | BaseConverter]]:
-    """Part a run at its slashes: what follows one never takes it, so that no text is looked at twice."""
+    """Split a run at its slashes: no parameter after one matches it, so no text is tried twice."""
     segments: list[list[str | BaseConverter]] = [[]]
     for piece in run:
         if isinstance(piece, str) and "/" in piece:
@@ -53,7 +53,7 @@ def _segments(run: Run) -> list[list[str | BaseConverter]]:
 
 
 def _is_sound(run: Run, *, takes_all: bool) -> bool:
-    """Tell whether there are few ways; `takes_all` says that nothing but the run's end stops its last parameter."""
+    """Return whether there are few ways; with `takes_all`, only the run's end stops its last parameter."""
     movable = [piece for number, piece in enumerate(run) if _is_movable(run, number)]
     reaches = [_reach(piece) for piece in movable]
     if math.prod(reach for reach in reaches if reach < math.inf) > MAX_WAYS:
@@ -61,7 +61,7 @@ def _is_sound(run: Run, *, takes_all: bool) -> bool:
     unbounded = reaches.count(math.inf)
     last = run[-1] if run else ""
     if takes_all and isinstance(last, BaseConverter) and _reach(last) == math.inf and not _is_number(last):
-        # What fits once fits at the first place where a text is; where that is one text, there is no other place.
+        # If a match succeeds at all, it succeeds at a separator's first place; equal separators have no other place.
         return unbounded <= 1 or len({piece for piece in run[1:-1] if isinstance(piece, str)}) == 1
     follows = [piece for piece in run if isinstance(piece, BaseConverter) and piece not in movable]
     return unbounded == 0 or (
@@ -70,7 +70,7 @@ def _is_sound(run: Run, *, takes_all: bool) -> bool:
 
 
 def _is_movable(run: Run, number: int) -> bool:
-    """Tell whether a parameter can end at several places, since it may go on with what follows it."""
+    """Return whether a parameter can end at several places, because it may also match the text after it."""
     piece = run[number]
     if isinstance(piece, str):
         return False
@@ -85,7 +85,7 @@ def _is_number(converter: BaseConverter) -> bool:
 
 
 def _reach(converter: str | BaseConverter) -> float:
-    """Count the lengths that a parameter can have."""
+    """Count the possible lengths of a parameter."""
     if isinstance(converter, str | UUIDConverter):
         return 1.0
     if isinstance(converter, AnyConverter):
@@ -97,7 +97,7 @@ def _reach(converter: str | BaseConverter) -> float:
 
 
 def _may_hold(converter: BaseConverter, character: str) -> bool:
-    """Tell whether a parameter may go on with a character."""
+    """Return whether a character may belong to a parameter."""
     if isinstance(converter, IntegerConverter | FloatConverter):
         return character.isdigit() or (isinstance(converter, FloatConverter) and character == ".")
     return isinstance(converter, PathConverter | AnyConverter) or character != "/"

@@ -23,7 +23,7 @@ Template = tuple[str | Parameter, ...]
 
 
 class TemplateError(ValueError):
-    """A substitution that names nothing; `fragment` is its text."""
+    """A substitution with an unknown name; `fragment` is its text."""
 
     def __init__(self, fragment: str, message: str) -> None:
         self.fragment = fragment
@@ -31,7 +31,7 @@ class TemplateError(ValueError):
 
 
 def parse_template(text: str, parameters: Iterable[str]) -> Template:
-    """Split a text into literals and parameters; raise `TemplateError` at one that the path does not have."""
+    """Split a text into literals and parameters; raise `TemplateError` for a parameter that the path does not have."""
     parts: list[str | Parameter] = []
     literal, position = "", 0
     for token in _TOKEN.finditer(text):
@@ -59,7 +59,7 @@ def _parameter(token: re.Match[str], parameters: list[str]) -> Parameter:
 
 
 def strings(value: Any) -> Iterable[str]:
-    """Give every string value in a JSON value; keys are not substituted."""
+    """Yield every string value in a JSON value; keys are not substituted."""
     waiting = [value]
     while waiting:
         value = waiting.pop()

@@ -1,4 +1,4 @@
-"""Values as YAML text: what any reader, of YAML 1.1 or 1.2, takes for the same value."""
+"""Values as YAML text that readers of YAML 1.1 and of 1.2 read as the same values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FOUR_DIGITS = 0xFFFF
 
 
 def scalar(value: Any) -> str:
-    """Write a string, a number, a boolean or null; a string is quoted where it could be read as anything else."""
+    """Write a string, a number, a boolean or null; a string is quoted if it could be read as anything else."""
     if isinstance(value, float):
         return _fraction(json.dumps(value))
     if not isinstance(value, str):
@@ -23,7 +23,7 @@ def scalar(value: Any) -> str:
 
 
 def quoted(text: str) -> str:
-    """Write a string in double quotes; what does not print is escaped, as YAML has it."""
+    """Write a string in double quotes; characters that do not print are escaped in YAML's way."""
     return '"' + "".join(map(_character, text)) + '"'
 
 
@@ -37,7 +37,7 @@ def flow(value: Any) -> str:
 
 
 def field(key: str, value: Any, indent: int = 0) -> Iterator[str]:
-    """Write `key: value` in flow style, on as many lines as its width asks for; `key` is written as it is."""
+    """Write `key: value` in flow style, on as many lines as its width needs; `key` is written as it is."""
     head = " " * indent + key + ":"
     line = f"{head} {flow(value)}"
     if len(line) <= WIDTH or isinstance(value, str) or not isinstance(value, Mapping | Sequence):
@@ -53,7 +53,7 @@ def field(key: str, value: Any, indent: int = 0) -> Iterator[str]:
 
 
 def _fraction(text: str) -> str:
-    """Give 1e-05 the point that YAML 1.1 wants of a number."""
+    """Write 1e-05 with the point that YAML 1.1 requires in a number."""
     digits, mark, exponent = text.partition("e")
     return f"{digits}.0e{exponent}" if mark and "." not in digits else text
 
@@ -64,7 +64,7 @@ def _pairs(value: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _filled(parts: Sequence[str], indent: int) -> Iterator[str]:
-    """Put parts on lines, a comma after each but the last."""
+    """Put parts on lines, with a comma after each but the last."""
     line = " " * indent
     for place, part in enumerate(parts):
         piece = part + ("," if place < len(parts) - 1 else "")

@@ -1,7 +1,7 @@
-"""The one door to JSON Schema 2020-12: compile a schema, judge a value, put each violation in plain words.
+"""JSON Schema 2020-12 for the whole engine: compile a schema, validate a value, describe each violation in plain words.
 
-The schema alone decides what is valid; suggestions are added to its verdicts, never verdicts of their own.
-Nothing is ever fetched: a reference leads into the same document or to a published metaschema.
+The schema alone decides what is valid; suggestions only add to its verdicts. Nothing is ever fetched: a reference leads
+into the same document or to a published metaschema.
 """
 
 from engine.validation.budget import Budget

@@ -1,4 +1,4 @@
-"""Why a value fits none of several alternatives; a discriminating property shows which one was meant."""
+"""Explain why a value matches none of several alternatives; a discriminating property shows which one was meant."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _MAX_BRANCHES = 50
 
 
 def any_of(walk: Walk, part: Part, keyword: str, value: Any, at: Path) -> Violations:
-    """Judge `anyOf`."""
+    """Check `anyOf`."""
     branches = part.subs(keyword)
     if not any(walk.is_valid(branch, value, at) for branch in branches):
         yield from _no_branch(walk, part, keyword, value, at)
 
 
 def one_of(walk: Walk, part: Part, keyword: str, value: Any, at: Path) -> Violations:
-    """Judge `oneOf`."""
+    """Check `oneOf`."""
     fitting = (branch for branch in part.subs(keyword) if walk.is_valid(branch, value, at))
     count = sum(1 for _ in islice(fitting, 2))
     if count == 0:
@@ -41,7 +41,7 @@ def one_of(walk: Walk, part: Part, keyword: str, value: Any, at: Path) -> Violat
 def _no_branch(walk: Walk, part: Part, keyword: str, value: Any, at: Path) -> Violations:
     """Explain the alternative that was meant, if a property shows it, else all of them.
 
-    Alternatives that only name types, or only constants, are one question.
+    Alternatives that only name types, or only constants, are one violation.
     """
     branches, where = part.subs(keyword), (*part.path, keyword)
     if isinstance(value, dict) and (name := _discriminator(branches, value)):
@@ -100,7 +100,7 @@ def _requires(branch: Part, name: str) -> bool:
 
 
 def _fields(branches: list[Part], name: str) -> Iterator[tuple[Part, Part]]:
-    """Give the alternatives that declare a property, each with the property's schema."""
+    """Return the alternatives that declare a property, each with the property's schema."""
     for branch in branches:
         owner = _owner(branch)
         if isinstance(owner.schema, Mapping) and name in owner.schema.get("properties", ()):
@@ -130,7 +130,7 @@ def _not_an_option(value: Any, options: list[Any], where: Path, at: Path) -> Vio
 
 
 def _firsts(walk: Walk, branches: list[Part], value: Any, at: Path) -> list[Violation]:
-    """Give the first violation of each alternative, but not of alternatives in them, which multiply."""
+    """Return the first violation of each alternative, but not of alternatives in them, which multiply."""
     if walk.is_giving_reasons:
         return []
     walk.is_giving_reasons = True

@@ -1,4 +1,4 @@
-"""How much a client's bytes may cost: of the processor's time, by their number, and of violations."""
+"""How much a client's bytes may cost: processor time, in proportion to their number, and violations."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ MAX_COUNTED = 1000
 SECONDS = 0.007
 SUGGESTING_SECONDS = 0.002  # must be left for a suggestion, which may take as long
 JUDGING_PER_BYTE = 0.7e-6
-EXPLAINING_PER_BYTE = 0.4e-6  # where the library has judged the whole before
+EXPLAINING_PER_BYTE = 0.4e-6  # if the library has validated the whole value before
 
 
 class Exhausted(Exception):
-    """A budget is spent; `at` is the path to the value that was looked at."""
+    """A budget is used up; `at` is the path to the value that was being checked."""
 
     def __init__(self, at: tuple[str | int, ...]) -> None:
         self.at = at
@@ -20,7 +20,7 @@ class Exhausted(Exception):
 
 
 class Budget:
-    """What may be spent on so many bytes. Only this thread's own time counts, not how busy the machine is."""
+    """The budget for a number of bytes. Only this thread's own time counts, so a busy machine makes no difference."""
 
     def __init__(self, size: int, per_byte: float = EXPLAINING_PER_BYTE) -> None:
         self._end = thread_time() + SECONDS + per_byte * size
@@ -29,24 +29,24 @@ class Budget:
 
     @property
     def is_spent(self) -> bool:
-        """Tell whether a walk has ended early, at `at`."""
+        """Return whether a walk has ended early, at `at`."""
         return self.at is not None
 
     def left(self) -> float:
-        """Give the seconds that are left."""
+        """Return the seconds that are left."""
         return self._end - thread_time()
 
     def allows_suggestion(self) -> bool:
-        """Tell whether enough is left to look for what was probably meant."""
+        """Return whether enough is left to search for a suggestion."""
         return self.left() > SUGGESTING_SECONDS
 
     def take(self, at: tuple[str | int, ...], seconds: float = 0.0) -> None:
-        """Ask for so many seconds; raise `Exhausted` where they are not left."""
+        """Take some seconds from the budget; raise `Exhausted` if they are not left."""
         if self.is_spent or seconds >= self.left():
             raise Exhausted(at)
 
     def count(self, at: tuple[str | int, ...]) -> None:
-        """Count a violation; raise `Exhausted` for the first that is too many."""
+        """Count a violation; raise `Exhausted` if that is one too many."""
         if self.counted >= MAX_COUNTED:
             raise Exhausted(at)
         self.counted += 1

@@ -1,8 +1,8 @@
-"""What judging a value can cost, whatever the value is: an upper bound that follows from the schema alone.
+"""What validating a value can cost, whatever the value is: an upper bound computed from the schema alone.
 
 The unit is a nanosecond for every two bytes of a body, the least that a JSON value takes. The figures were measured
-with jsonschema-rs 0.60. It judges a schema that refers to itself once for every value, so that recursion adds up
-instead of multiplying; of several that refer to each other, it judges some again and again.
+with jsonschema-rs 0.60. It applies a schema that refers to itself once for every value, so that recursion adds up
+instead of multiplying; of several that refer to each other, it applies some again and again.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any
 from engine.jsonschemas import Place
 from engine.validation.parts import Part
 
-CHEAP = 1200.0  # up to here, the library may judge any value whatever its size
-SMALL = 1_000_000.0  # nanoseconds that may pass between two looks at the time
+CHEAP = 1200.0  # up to this cost, the library may validate any value, whatever its size
+SMALL = 1_000_000.0  # nanoseconds that may pass between two looks at the clock
 _ATOMS = frozenset((bool, float, int, type(None)))
-_ATOM = 10.0  # bytes that a number is reckoned with
+_ATOM = 10.0  # bytes that a number is assumed to have
 _KEYWORD = 20.0
 _BOUND = 400.0  # a limit that is compared with a number beyond 64 bits
 _NUMBER = 1500.0  # a choice that is compared with a number: exactly, as fractions
@@ -39,17 +39,17 @@ Levels = list[float]
 
 
 def is_cheap(part: Part) -> bool:
-    """Tell whether the library can judge any value by a part, within a request's budget."""
+    """Return whether the library can validate any value against a part within a request's budget."""
     return weight(part) <= CHEAP
 
 
 def safe_size(part: Part, nanoseconds: float = SMALL) -> float:
-    """Bound the bytes of a value that the library certainly judges within some time."""
+    """Return how many bytes a value may have so that the library certainly validates it within some time."""
     return float("inf") if is_cheap(part) else 2 * nanoseconds / weight(part)
 
 
 def is_small(value: Any, size: float) -> bool:
-    """Tell whether a value has at most so many bytes of JSON, in no more time than a small one takes."""
+    """Return whether a value has at most that many bytes of JSON, in no more time than a small value takes."""
     if type(value) in _ATOMS:
         return size >= _ATOM
     waiting, left = [value], size
@@ -71,7 +71,7 @@ def is_small(value: Any, size: float) -> bool:
 
 
 def weight(part: Part) -> float:
-    """Bound what a part costs for every two bytes of the JSON that it judges, in nanoseconds."""
+    """Bound the cost of a part for every two bytes of the JSON that it validates, in nanoseconds."""
     if part.weight is None:
         root = part.document.part(())
         part.weight = _weigh(part) if part is root else min(_weigh(part), weight(root))
@@ -79,7 +79,7 @@ def weight(part: Part) -> float:
 
 
 def price(part: Part, keyword: str) -> float:
-    """Bound what one keyword of a part costs for two bytes, without the schemas that it holds."""
+    """Bound the cost of one keyword of a part for two bytes, without the schemas in it."""
     if keyword not in part.prices:
         part.prices[keyword] = keyword_cost(keyword, part.schema[keyword])
     return part.prices[keyword]
@@ -121,7 +121,7 @@ class _Scale:
         inside = [self.levels(sub) for keyword in _INSIDE for sub in part.subs(keyword)]
         inside += [self.levels(part.sub(keyword)) for keyword in _INSIDE_ONE if keyword in schema]
         inside += [self.levels(target) for target in part.candidates()]
-        # What is evaluated is asked of every schema beside, and each of these judges once more.
+        # Every adjacent schema is asked for what it evaluates, and each of them is applied once more.
         again = 3 if "unevaluatedItems" in schema or "unevaluatedProperties" in schema else 1
         children = _largest([self._of_items(part), self._of_properties(part)])
         return _sum([own, [0.0, *children], *inside * again])
@@ -142,7 +142,7 @@ class _Scale:
 
 
 def keyword_cost(keyword: str, wanted: Any) -> float:
-    """Bound the cost of one keyword, without the schemas that it holds."""
+    """Bound the cost of one keyword, without the schemas in it."""
     match keyword:
         case "enum":
             has_fractions = any(isinstance(option, float) for option in wanted)
@@ -172,12 +172,12 @@ def _choice_cost(option: Any, *, has_fractions: bool) -> float:
 
 
 def pattern_cost(pattern: str) -> float:
-    """Bound the cost of a pattern for two characters: a linear engine keeps up to as many states as it counts."""
+    """Bound the cost of a pattern for two characters: a linear engine has up to as many states as repetitions count."""
     return _KEYWORD + _STATE * _states(pattern)
 
 
 def _states(pattern: str) -> float:
-    """Bound the states of a pattern by its counted repetitions, those in each other multiplied."""
+    """Bound the states of a pattern by its counted repetitions; nested ones multiply."""
     depths = [0.0]
     ended = 0.0
     for found in _COUNT.finditer(pattern):

@@ -1,6 +1,6 @@
-"""A schema as a tree of parts, each of which can judge a value by itself; the library's verdict is the only one.
+"""A schema as a tree of parts, each of which can validate a value on its own; only the library gives verdicts.
 
-Parts are compiled when they are first asked, which takes a few microseconds, and are kept as long as the schema.
+A part is compiled when it is first used, which takes a few microseconds, and is kept as long as the schema.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SAME_OBJECT = ("allOf", "anyOf", "oneOf", "dependentSchemas")
 SchemaError = jsonschema_rs.ValidationError
 IsValid = Callable[[Any], bool]
 
-# The keywords that judge, in the order in which violations are listed: the cheap ones first, as the library has them.
+# The keywords that validate, in the order in which violations are listed: cheap ones first, as in the library.
 _ORDER = {
     keyword: number
     for number, keyword in enumerate(
@@ -33,7 +33,7 @@ _ORDER = {
 
 
 def compile_schema(schema: Any, *, formats: bool = False, **options: Any) -> jsonschema_rs.Draft202012Validator:
-    """Compile a schema; raise `SchemaError` where it is none, or refers to what is not at hand.
+    """Compile a schema; raise `SchemaError` if it is invalid, or refers to a document that is not available.
 
     With `formats`, the keyword `format` is checked; unknown formats are ignored.
     """
@@ -48,18 +48,18 @@ def compile_schema(schema: Any, *, formats: bool = False, **options: Any) -> jso
 
 
 def _bounded(name: str, most: int) -> IsValid:
-    """Judge a format up to a length; beyond it, the library needs more memory than a request may use."""
+    """Check a format up to a length; beyond it, the library needs more memory than a request may use."""
     judge = jsonschema_rs.Draft202012Validator({"format": name}, validate_formats=True).is_valid
     return lambda text: len(text) <= most and judge(text)
 
 
 def _local(name: str) -> IsValid:
-    """Judge a format whose offset from UTC may be left out."""
+    """Check a format whose offset from UTC may be left out."""
     judge = jsonschema_rs.Draft202012Validator({"format": name}, validate_formats=True).is_valid
     return lambda text: judge(text) or judge(f"{text}Z")
 
 
-# What stands for `date-time` where a time needs no offset: JSON Schema has no such format.
+# Replaces `date-time` where a time needs no offset: JSON Schema has no such format.
 LOCAL_TIME = "local-date-time"
 _OWN_FORMATS = {
     "idn-hostname": _bounded("idn-hostname", 253),
@@ -73,7 +73,7 @@ def _refuse(uri: str) -> Any:
 
 
 class Document:
-    """A whole schema, and the parts of it that were asked for; with `formats`, `format` is checked."""
+    """A whole schema, and the parts of it that were used; with `formats`, `format` is checked."""
 
     def __init__(self, schema: Any, *, formats: bool = False) -> None:
         self.schema = schema
@@ -83,7 +83,7 @@ class Document:
 
     @cached_property
     def references(self) -> References:
-        """The places that references lead to."""
+        """The targets of all references."""
         return References(self.schema)
 
     @cached_property
@@ -93,14 +93,14 @@ class Document:
 
     @cached_property
     def is_opaque(self) -> bool:
-        """Tell whether some reference depends on how a schema was reached, or leads out of the document.
+        """Return whether some reference depends on the path to a schema, or leads out of the document.
 
-        A part alone would judge differently then.
+        A part alone would then have other verdicts.
         """
         return any(target is None for part in _all_parts(self.part(())) for target in part.targets())
 
     def part(self, place: Place) -> Part:
-        """Give the part at a place."""
+        """Return the part at a place."""
         known = self._parts.get(place)
         if known is None:
             known = self._parts[place] = Part(self, place)
@@ -108,7 +108,7 @@ class Document:
 
 
 class Part:
-    """One schema of a document; `path` leads to it, and `rules` are its keywords that judge, in order."""
+    """One schema of a document; `path` leads to it, and `rules` are its validating keywords, in order."""
 
     def __init__(self, document: Document, place: Place) -> None:
         self.document = document
@@ -117,17 +117,17 @@ class Part:
         fields = self.schema if isinstance(self.schema, Mapping) else {}
         judging = _ORDER.keys() & fields.keys() - (set() if document.formats else {"format"})
         self.rules = sorted(judging, key=_ORDER.__getitem__)
-        self.weight: float | None = None  # as `costs` finds it
+        self.weight: float | None = None  # as `costs` computes it
         self.prices: dict[str, float] = {}
         self._judges: dict[str, IsValid] = {}
 
     @cached_property
     def is_valid(self) -> IsValid:
-        """The library's verdict of this part."""
+        """The library's verdict on this part."""
         return self._compiled.is_valid
 
     def unevaluated(self, value: Any) -> list[str]:
-        """Name the properties that nothing has evaluated, of an object that has no other fault."""
+        """Name the unevaluated properties of an object that has no other fault."""
         try:
             self._compiled.validate(value)
         except SchemaError as error:
@@ -143,7 +143,7 @@ class Part:
         return compile_schema(reference, formats=self.document.formats, registry=self.document.registry)
 
     def judge(self, keyword: str) -> IsValid:
-        """Give the library's verdict of one keyword that needs no other."""
+        """Return the library's verdict on one keyword that depends on no other."""
         known = self._judges.get(keyword)
         if known is None:
             known = self._judges[keyword] = compile_schema(
@@ -152,18 +152,18 @@ class Part:
         return known
 
     def matches(self, pattern: str) -> IsValid:
-        """Give the library's verdict of a pattern among `patternProperties`."""
+        """Return the library's verdict on a pattern among `patternProperties`."""
         known = self._judges.get(f"pattern {pattern}")
         if known is None:
             known = self._judges[f"pattern {pattern}"] = compile_schema({"pattern": pattern}).is_valid
         return known
 
     def sub(self, *steps: str) -> Part:
-        """Give a schema in this one."""
+        """Return a subschema."""
         return self.document.part((*self.place, *steps))
 
     def subs(self, keyword: str) -> list[Part]:
-        """Give the schemas that a keyword lists, or has by name."""
+        """Return the schemas that a keyword has in a list, or by name."""
         held = self.schema.get(keyword, ())
         return [self.sub(keyword, str(step)) for step in (held if isinstance(held, Mapping) else range(len(held)))]
 
@@ -173,7 +173,7 @@ class Part:
 
     @cached_property
     def names_are_known(self) -> bool:
-        """Whether `beside` and `patterns_beside` have every property that `unevaluatedProperties` does not judge."""
+        """Whether `beside` and `patterns_beside` cover every property that `unevaluatedProperties` does not."""
         return not any(
             "additionalProperties" in part.schema
             or (part is not self and "unevaluatedProperties" in part.schema)
@@ -196,7 +196,7 @@ class Part:
 
     @cached_property
     def _of_same_object(self) -> list[Part]:
-        """Give the part and all subschemas that apply to the same object, but for those that are true or false."""
+        """Return the part and all subschemas that apply to the same object, except those that are true or false."""
         found: list[Part] = []
         waiting, seen = [self], {self.place}
         while waiting:
@@ -213,7 +213,7 @@ class Part:
         return found
 
     def targets(self, keywords: Iterable[str] = ("$ref", "$dynamicRef")) -> Iterator[Part | None]:
-        """Give what the part's references lead to; None where that cannot be told, or is not in the document."""
+        """Return the targets of the part's references; None if they are unknown, or not in the document."""
         references = self.document.references
         for keyword in keywords:
             if keyword in self.schema:
@@ -223,14 +223,14 @@ class Part:
                 yield None if place is None or several else self.document.part(place)
 
     def candidates(self) -> list[Part]:
-        """Give every part that the part's references may lead to."""
+        """Return every part that the part's references may lead to."""
         name = str(self.schema.get("$dynamicRef", "")).partition("#")[2]
         several = map(self.document.part, self.document.references.dynamic.get(name, ()))
         return list(dict.fromkeys(part for part in (*self.targets(), *several) if part is not None))
 
 
 def _locate(schema: Any, place: Place) -> tuple[Any, tuple[str | int, ...], str]:
-    """Follow a place: give the schema there, its path with numbers for the places in lists, and its base URI."""
+    """Follow a place: return the schema there, its path with numbers for positions in lists, and its base URI."""
     path: list[str | int] = []
     base = base_of(schema)
     for token in place:
@@ -246,7 +246,7 @@ def _refers(schema: Any) -> bool:
 
 
 def _all_parts(part: Part) -> Iterator[Part]:
-    """Give a part and every schema in it."""
+    """Return a part and every schema in it."""
     waiting = [part]
     while waiting:
         part = waiting.pop()

@@ -1,7 +1,6 @@
-"""How each keyword of JSON Schema is explained: what of a value violates it.
+"""The explanation of each keyword of JSON Schema: how a value violates it.
 
-A rule gives verdicts of its own only where counting or looking a name up is all there is to judge; the library gives
-all others.
+A rule gives its own verdict only if counting or looking up a name decides; all other verdicts are the library's.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ _OTHERS = [secrets.token_hex(16) for _ in range(_FEW + 1)]
 
 
 def assertion(walk: Walk, part: Part, keyword: str, value: Any, at: Path) -> Violations:
-    """Judge a keyword that needs no other."""
+    """Check a keyword that depends on no other."""
     length = len(value) if keyword in ("pattern", "format") and isinstance(value, str) else 2
     walk.spend(at, price(part, keyword) * length * 0.5e-9)
     if not part.judge(keyword)(value):
@@ -46,7 +45,7 @@ def assertion(walk: Walk, part: Part, keyword: str, value: Any, at: Path) -> Vio
 
 
 def _unique_items(_: Walk, part: Part, keyword: str, value: Any, at: Path) -> Violations:
-    # With more items than few, the library sorts them out instead of comparing each with each.
+    # With more than a few items, the library sorts them instead of comparing each with each.
     judged = [*value, *_OTHERS] if isinstance(value, list) and 1 < len(value) <= _FEW else value
     if not part.judge(keyword)(judged):
         yield violation_of(part, keyword, value, at)
@@ -182,7 +181,7 @@ def _nothing(walk: Walk, part: Part, keyword: str, value: Any, at: Path) -> Viol
 
 
 def unevaluated(walk: Walk, part: Part, value: Any, at: Path) -> Violations:
-    """Judge what no other keyword of a schema has evaluated, which only the library can tell."""
+    """Check for values that no other keyword of a schema has evaluated, which only the library knows."""
     keyword = "unevaluatedItems" if isinstance(value, list) else "unevaluatedProperties"
     if keyword not in part.rules or not isinstance(value, list | dict):
         return
@@ -198,7 +197,7 @@ def unevaluated(walk: Walk, part: Part, value: Any, at: Path) -> Violations:
 
 
 def unknown(walk: Walk, part: Part, value: Any, at: Path) -> Violations:
-    """Name what is unevaluated for certain in an object with other faults, for which the library cannot tell."""
+    """Name the certainly unevaluated properties of an object with other faults, on which the library is silent."""
     keyword = "unevaluatedProperties"
     if isinstance(value, dict) and part.schema.get(keyword) is False and part.names_are_known:
         for name in value:
@@ -209,7 +208,7 @@ def unknown(walk: Walk, part: Part, value: Any, at: Path) -> Violations:
 
 
 def _unevaluated_property(walk: Walk, part: Part, name: str, value: Any, at: Path) -> Violations:
-    """Explain an unevaluated property; a subschema that did not apply may declare it all the same."""
+    """Explain an unevaluated property; a subschema that did not apply may nevertheless declare it."""
     declared = part.beside(name)
     if not declared:
         yield _unknown(part, "unevaluatedProperties", name, at)

@@ -1,4 +1,4 @@
-"""Compile a schema, judge values, and explain what is wrong with them, within a budget where a client sent them."""
+"""Compile a schema, validate values, and explain their violations, within a budget if a client sent them."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from engine.validation.walk import Walk
 from engine.validation.words import Path, describe
 
 SAFE_NANOSECONDS = 3e6
-_SHARED = ("$id", "$defs", "definitions")  # of a schema, what its parts may refer to
+_SHARED = ("$id", "$defs", "definitions")  # the part of a schema that its other parts may refer to
 _VIOLATES = "this violates the schema"
 _WHERE = "this violates the schema, but finding out where takes too long"
 _TOO_COSTLY = "this takes too long to check against the schema; send less at once, or nest it less"
 
 
 class Validator:
-    """A compiled schema. `is_valid(value)` is the quick verdict, `violations(value)` the whole story."""
+    """A compiled schema. `is_valid(value)` is the quick verdict, `violations(value)` the explanation."""
 
     def __init__(self, schema: Any, *, formats: bool = False) -> None:
-        """Compile `schema`; raise `SchemaError` where it is none, or refers to what is not at hand.
+        """Compile `schema`; raise `SchemaError` if it is invalid, or refers to a document that is not available.
 
         With `formats`, the keyword `format` is checked; otherwise it is documentation.
         """
@@ -41,34 +41,34 @@ class Validator:
         return cls(whole, formats=formats)
 
     def part(self, *place: str) -> Callable[[Any], bool]:
-        """Return the quick verdict of a schema inside this one, such as `part("properties", "age")`."""
+        """Return a subschema as a validator of quick verdicts, such as `part("properties", "age")`."""
         return self._document.part(place).is_valid
 
     @property
     def is_opaque(self) -> bool:
-        """Whether a part may judge differently alone than inside the whole."""
+        """Whether a part may have other verdicts alone than inside the whole."""
         return self._document.is_opaque
 
     @cached_property
     def safe_size(self) -> float:
-        """Bound the bytes of a body that `is_valid` certainly judges in a few milliseconds, or in their time.
+        """The size up to which `is_valid` certainly stays within a few milliseconds, or within the budget of its bytes.
 
-        A larger one is judged by asking for its violations, within a budget.
+        A larger body is validated by listing its violations, within a budget.
         """
         return safe_size(self._document.part(()), SAFE_NANOSECONDS)
 
     def is_affordable(self, size: int, sent: int) -> bool:
-        """Whether `is_valid` judges `size` bytes within the budget of `sent` bytes, whatever they are."""
+        """Return whether `is_valid` validates any `size` bytes within the budget of `sent` bytes."""
         return weight(self._document.part(())) / 2 * size <= 1e9 * (SECONDS + JUDGING_PER_BYTE * sent)
 
     def budget(self, size: int) -> Budget:
-        """Make the budget for a body of so many bytes."""
+        """Make the budget for a body of that many bytes."""
         return Budget(size, EXPLAINING_PER_BYTE if size <= self.safe_size else JUDGING_PER_BYTE)
 
     def violations(self, value: Any, at: Path = (), budget: Budget | None = None) -> Iterator[Violation]:
-        """Give every violation once, in the order of the schema's keywords; `at` is where `value` stands in the whole.
+        """Return every violation once, in the order of the schema's keywords; `at` is the path to `value`.
 
-        With a budget, what is not found within it is left out, and the budget says that it is spent.
+        With a budget, violations beyond it are left out, and the budget is marked as spent.
         """
         if budget is not None and budget.is_spent:
             return
@@ -87,7 +87,7 @@ class Validator:
         return self._told(value, at) if budget is None else self._judged(value, at, budget)
 
     def _judged(self, value: Any, at: Path, budget: Budget) -> Iterator[Violation]:
-        """Judge a value by a schema whose parts cannot be asked one by one."""
+        """Validate a value against a schema whose parts cannot be applied one by one."""
         if not is_small(value, self.safe_size):
             raise Exhausted(at)
         budget.take(at)
@@ -95,10 +95,10 @@ class Validator:
             yield Violation(at, _VIOLATES, "", ())
 
     def _told(self, value: Any, at: Path) -> Iterator[Violation]:
-        """Give the library's own list of violations, for a value that no client sent."""
+        """Return the library's own list of violations, for a value that no client sent."""
         try:
             errors = iter(self._iter_errors(value))
-        except ValueError:  # the library explains to some depth, and judges to any
+        except ValueError:  # the library explains to a limited depth, and validates to any
             yield Violation(at, _VIOLATES, "", ())
             return
         for error in _without_consequences(list(errors)):
@@ -118,7 +118,7 @@ def _without_consequences(errors: list[SchemaError]) -> Iterator[SchemaError]:
 
 
 def _once(violations: Iterator[Violation], budget: Budget | None) -> Iterator[Violation]:
-    """Leave out what was said before."""
+    """Leave out repeated violations."""
     seen = set()
     for violation in violations:
         if (violation.path, violation.verdict) not in seen:

@@ -14,10 +14,9 @@ from engine.validation.words import Path, describe, pointer, types_of_keyword
 class Violation:
     """One failure of a value against its schema.
 
-    `path` leads to the value, `keyword` is the schema's keyword that failed, `schema_path` leads to that
-    keyword, `name` is the property a `required` or `additionalProperties` speaks of, and `types` are those
-    that the value should have been of, where that is all that is wrong. What was probably meant takes long
-    to find, so `hint` is asked only for a violation that is shown.
+    `path` leads to the value, `keyword` is the schema's keyword that failed, `schema_path` leads to that keyword,
+    `name` is the property of a `required` or `additionalProperties`, and `types` are the expected types if only the
+    type is wrong. A suggestion takes long to find, so `hint` is called only for a violation that is shown.
     """
 
     path: Path
@@ -30,7 +29,7 @@ class Violation:
 
     @property
     def detail(self) -> str:
-        """What is wrong, in words, and what was probably meant."""
+        """The violation in words, with a suggestion if there is one."""
         return self.verdict + self.hint()
 
     @property
@@ -40,7 +39,7 @@ class Violation:
 
 
 def violation_of(part: Part, keyword: str, value: Any, at: Path, hint: Callable[[], str] = str) -> Violation:
-    """Make the violation of a part's keyword, in the keyword's own words."""
+    """Make the violation of a part's keyword, described by the keyword."""
     wanted = part.schema[keyword]
     types = types_of_keyword(wanted) if keyword == "type" else ()
     return Violation(at, describe(keyword, value, wanted), keyword, (*part.path, keyword), types=types, hint=hint)

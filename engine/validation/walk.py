@@ -1,7 +1,7 @@
-"""Why a value does not fit a schema, violation by violation: the library judges, and this walks.
+"""Find out why a value violates a schema, violation by violation: the library gives verdicts, and this walks.
 
 A walk never asks for a list of errors, since the library makes all of them, with copies of their values, before it
-gives the first. It asks for verdicts, of parts and of single keywords, and goes into what is invalid.
+returns the first. It asks for verdicts on parts and on single keywords, and descends into invalid values.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from engine.validation.rules import RULES, Violations, assertion, unevaluated, u
 from engine.validation.violation import Violation
 from engine.validation.words import Path, describe
 
-MAX_NESTED = 110  # schemas that are walked in each other, within Python's own bound on recursion
+MAX_NESTED = 110  # depth of nested schemas, below Python's own bound on recursion
 _TOO_DEEP = "this violates the schema, but is nested too deeply to say where"
 _MAX_KNOWN = 20_000
-_SEVERAL = 8  # values that are judged between two looks at the time
+_SEVERAL = 8  # values that are checked between two looks at the clock
 
 
 class Walk:
@@ -33,7 +33,7 @@ class Walk:
         self.is_giving_reasons = False
 
     def violations(self, part: Part, value: Any, at: Path) -> Violations:
-        """Give the violations of a part, in the order of its rules; `at` is where the value stands."""
+        """Yield the violations of a part, in the order of its rules; `at` is the path to the value."""
         self.spend(at)
         key = (part.place, id(value))
         if part.schema is False:
@@ -53,7 +53,7 @@ class Walk:
                 self._open.discard(key)
 
     def is_valid(self, part: Part, value: Any, at: Path) -> bool:
-        """Judge a value: by the library where that is certainly quick, else by looking for a violation."""
+        """Validate a value: by the library if that is certainly quick, else by searching for a violation."""
         if is_cheap(part) or is_small(value, safe_size(part)):
             return part.is_valid(value)
         key = (part.place, id(value))
@@ -64,7 +64,7 @@ class Walk:
         return self._verdicts[key]
 
     def within(self, part: Part, values: Iterable[tuple[str | int, Any]], at: Path) -> Violations:
-        """Give the violations of values in a value, going into those that are invalid."""
+        """Yield the violations of the values in a value, descending into invalid ones."""
         cheap, size = is_cheap(part), safe_size(part)
         for number, (step, value) in enumerate(values):
             if (cheap or is_small(value, size)) and part.is_valid(value):
@@ -74,7 +74,7 @@ class Walk:
             yield from self.violations(part, value, (*at, step))
 
     def spend(self, at: Path, seconds: float = 0.0) -> None:
-        """Take time from the budget; raise `Exhausted` where none is left."""
+        """Take time from the budget; raise `Exhausted` if none is left."""
         if self._budget is not None:
             self._budget.take(at, seconds)
 
@@ -83,7 +83,7 @@ class Walk:
             yield Violation(at, _TOO_DEEP, "", ())
 
     def judge_whole(self, part: Part, value: Any, at: Path) -> bool:
-        """Have the library judge; raise `Exhausted` where that may take longer than a budget allows."""
+        """Let the library validate; raise `Exhausted` if that may take longer than a budget allows."""
         if self._budget is not None and not is_cheap(part) and not is_small(value, safe_size(part)):
             raise Exhausted(at)
         return part.is_valid(value)

@@ -1,7 +1,7 @@
-"""What is wrong with a value, in plain words: a sentence for each keyword of JSON Schema, and what was probably meant.
+"""Violations in plain words: a sentence for each keyword of JSON Schema, and a suggestion.
 
-A sentence costs the same however large its value is: values are cut while they are written, and suggestions come from
-the first few hundred names.
+A sentence costs the same for values of any size: long values are shortened as they are written, and suggestions come
+from the first few hundred names.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ FORMATS: Mapping[str, str] = {  # the formats that the library checks, in words
     "relative-json-pointer": "a relative JSON pointer, such as 1/a",
     "regex": "a regular expression",
 }
-# With one of ours, which stands for a known one and which nobody can write.
+# With one of our own, which replaces a known one and cannot be written in a schema.
 _FORMATS = {**FORMATS, "local-date-time": "a date and time, such as 2026-11-26T09:30:00"}
 SHOWN_LENGTH = 60
 KEY_LENGTH = 200
@@ -66,7 +66,7 @@ Path = tuple[str | int, ...]
 
 
 def describe(keyword: str, value: Any, wanted: Any) -> str:
-    """Say what is wrong with a value that fails a keyword; `wanted` is what the schema has there."""
+    """Describe how a value violates a keyword; `wanted` is the keyword's value in the schema."""
     sentence = _SENTENCES.get(keyword)
     return sentence(value, wanted) if sentence else f"{show(value)} violates {keyword}"
 
@@ -77,13 +77,13 @@ def types_of_keyword(wanted: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def pointer(path: Path) -> str:
-    """Write a path as a JSON pointer in URI fragment form: `#/instances/3/petal~1width`; a long key is cut."""
+    """Write a path as a JSON pointer in URI fragment form: `#/instances/3/petal~1width`; a long key is shortened."""
     tokens = (clip(str(token), KEY_LENGTH).replace("~", "~0").replace("/", "~1") for token in path)
     return "#" + "".join("/" + quote(token, safe="!$&'()*+,;=:@~-._", errors="replace") for token in tokens)
 
 
 def show(value: Any) -> str:
-    """Write a JSON value for a message, cut where it is long."""
+    """Write a JSON value for a message, shortened if it is long."""
     if isinstance(value, dict | list) and len(value) > SHOWN_CHOICES:
         return "the object" if isinstance(value, dict) else "the array"
     text = ""
@@ -95,7 +95,7 @@ def show(value: Any) -> str:
 
 
 def _written(value: Any) -> Iterator[str]:
-    """Write a value as `json.dumps` does, piece by piece; a reader that stops early pays for no more."""
+    """Write a value as `json.dumps` does, piece by piece, so that a reader can stop early at no further cost."""
     if isinstance(value, dict):
         for number, (key, item) in enumerate(value.items()):
             yield ("{", ", ")[number > 0] + _scalar(str(key)) + ": "
@@ -116,12 +116,12 @@ def _scalar(value: Any) -> str:
 
 
 def clip(text: str, length: int = SHOWN_LENGTH) -> str:
-    """Cut a text that is too long for a message."""
+    """Shorten a text that is too long for a message."""
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def mistyped(value: Any, types: Sequence[str]) -> str:
-    """Say that a value is of none of the types."""
+    """Say that a value has none of the types."""
     if isinstance(value, dict | list):
         return f"expected {_either(types)}, got {TYPE_NAMES['object' if isinstance(value, dict) else 'array']}"
     return f"{show(value)} must be {_either(types)}"
@@ -139,7 +139,7 @@ def _listed(options: list[Any]) -> str:
 
 
 def closest(word: str, options: Iterable[str]) -> str:
-    """Find the option that a word was probably meant to be; empty where none is alike."""
+    """Find the option that was probably meant by a word; empty if none is similar."""
     word = word[:_MAX_WORD]
     cut = {option[:_MAX_WORD]: option for option in islice(options, _MAX_OPTIONS)}
     alike = heapq.nlargest(_MAX_COMPARED, cut, key=lambda option: _likeness(word, option))
@@ -148,13 +148,13 @@ def closest(word: str, options: Iterable[str]) -> str:
 
 
 def _likeness(word: str, option: str) -> int:
-    """Compare two words cheaply, to choose those that are worth a real comparison."""
+    """Compare two words cheaply, to choose those that deserve a full comparison."""
     ends = _begin_alike(word, option) + _begin_alike(word[::-1], option[::-1])
     return ends + len({*word} & {*option}) - abs(len(word) - len(option))
 
 
 def _begin_alike(one: str, other: str) -> int:
-    """Count the characters with which two short texts begin alike, by halves."""
+    """Count the characters with which two short texts both begin, by bisection."""
     if one[:1] != other[:1]:
         return 0
     count = 0
@@ -165,7 +165,7 @@ def _begin_alike(one: str, other: str) -> int:
 
 
 def did_you_mean_option(word: Any, options: Iterable[Any]) -> str:
-    """Suggest the option that a word was probably meant to be, whatever its case."""
+    """Suggest the option that was probably meant by a word, in any case."""
     if not isinstance(word, str):
         return ""
     words = {option.lower(): option for option in islice(options, _MAX_OPTIONS) if isinstance(option, str)}
@@ -174,7 +174,7 @@ def did_you_mean_option(word: Any, options: Iterable[Any]) -> str:
 
 
 def unquoted(value: Any, types: Sequence[str]) -> str:
-    """Advise against the quotes of what is wanted without them, and on how JSON writes a number."""
+    """Advise to remove the quotes around a number and the like, and show how JSON writes a number."""
     if not isinstance(value, str) or len(value) > _MAX_NUMBER:
         return ""
     if _BARE_WORDS.get(value) in types:
@@ -184,8 +184,8 @@ def unquoted(value: Any, types: Sequence[str]) -> str:
 
 
 def _number(text: str, *, whole: bool) -> str:
-    """Write a number as JSON does, as it is where it is JSON already; empty where it is none that is wanted."""
-    if "_" in text:  # which Python skips; it may have been meant as a point
+    """Write a number as JSON does, unchanged if it is JSON already; empty if it is not of a wanted type."""
+    if "_" in text:  # which Python ignores; it may have been meant as a point
         return ""
     try:
         number = float(text)
@@ -199,7 +199,7 @@ def _number(text: str, *, whole: bool) -> str:
 
 
 def fits_none(value: Any, count: int, reasons: Iterable[str]) -> str:
-    """List what some of the alternatives say."""
+    """List the explanations of some of the alternatives."""
     said = "; or ".join(dict.fromkeys(reasons))
     return f"{show(value)} matches none of the {count} alternatives" + (f": {said}" if said else "")
 

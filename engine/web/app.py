@@ -1,4 +1,4 @@
-"""An ordinary Flask app out of a spec: extensions work on it, test_client() does, any WSGI server runs it."""
+"""An ordinary Flask app made from a spec: extensions work on it, test_client() does, any WSGI server runs it."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ from engine.web.signpost import Signpost
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-# By another name than its address, a page of the web could ask that has that name lead here (DNS rebinding).
+# Under any other name, a web page could send requests by making its own name resolve to this machine (DNS rebinding).
 _PLAIN_HOST = re.compile(
     r"(|localhost|[0-9]{1,3}(\.[0-9]{1,3}){3}|\[[0-9a-f:.]+(%[0-9a-z._~%-]+)?\])(:[0-9]{1,5})?", re.IGNORECASE
 )
-# What proxies and content delivery networks add: behind the peer, there is another client.
+# Headers that proxies and content delivery networks add: the peer passes on the request of another client.
 _PROXY_HEADERS = frozenset(
     "HTTP_" + name.upper().replace("-", "_")
     for name in (
@@ -56,7 +56,7 @@ _PROXY_HEADERS = frozenset(
 
 
 class Service(flask.Flask):
-    """A Flask app whose URL rules read every number that a URL can hold, and which sorts its Allow headers."""
+    """A Flask app whose URL rules read every number that a URL can contain, and which sorts its Allow headers."""
 
     url_rule_class = LazyRule
 
@@ -93,7 +93,7 @@ class Service(flask.Flask):
             environ["SCRIPT_NAME"], environ["PATH_INFO"] = mount, path
 
     def create_url_adapter(self, request: flask.Request | None) -> MapAdapter | None:
-        """Look for the route of a URL, unless it is longer than any route takes: looking takes time too."""
+        """Look up the route of a URL, unless the URL is longer than any route allows: looking it up takes time too."""
         if request is not None:
             path = request.environ["PATH_INFO"]
             if len(path) > self._longest_url:
@@ -103,27 +103,27 @@ class Service(flask.Flask):
         return super().create_url_adapter(request)
 
     def make_default_options_response(self) -> flask.Response:
-        """Answer OPTIONS as Flask does, in an order that does not change from process to process."""
+        """Answer OPTIONS as Flask does, in an order that is the same in every process."""
         answer = super().make_default_options_response()
         answer.headers["Allow"] = ", ".join(sorted(answer.allow))
-        del answer.headers["Content-Type"]  # Flask's own, of a body that is not there
+        del answer.headers["Content-Type"]  # Flask's own error for a missing body
         return answer
 
 
 def create_app(routes: str | Path = "routes.yaml", models: str | Path | None = None) -> Service:
     """Read a spec and make its app: `gunicorn 'engine:create_app()'`.
 
-    Without `models`, the models.yaml beside `routes` is read if it is there. Raises `SpecError` with every
-    mistake in both files.
+    Without `models`, the models.yaml beside `routes` is read if it exists. Raises `SpecError` with every mistake in
+    both files.
     """
     warn_if_too_late()
     return build_app(load(routes, models))
 
 
 def build_app(spec: Spec, predictors: Mapping[str, Predictor] | None = None, process: Process | None = None) -> Service:
-    """Make the app of a spec in hand; its models are compiled unless their `predictors` are given.
+    """Make the app of a loaded spec; its models are compiled unless their `predictors` are given.
 
-    `process` is what the app asks how the service is; without it, the app speaks for its own process.
+    `process` tells the app the state of the service; without it, the app reports on its own process.
     """
     predictors = compile_models(spec) if predictors is None else predictors
     process = process or _alone(predictors)
@@ -150,7 +150,7 @@ def as_path_info(path: str) -> str:
 
 
 def _is_broken(path: str) -> bool:
-    """Whether a path (in the form of PEP 3333) was not UTF-8; some servers replace broken bytes by U+FFFD."""
+    """Whether a path (in the form of PEP 3333) was not UTF-8; some servers replace invalid bytes by U+FFFD."""
     try:
         return "\N{REPLACEMENT CHARACTER}" in path.encode("latin-1").decode()
     except ValueError:
@@ -172,7 +172,7 @@ def _view(endpoint: Endpoint) -> Callable[..., flask.Response]:
 
 
 def _peer(environ: Mapping[str, Any]) -> str:
-    """Give the address of who asks; empty where somebody else may stand behind it, or have led a browser here."""
+    """Return the client's address; empty if the request may come from another client or was caused by a web page."""
     is_forwarded = any(name in _PROXY_HEADERS or name.startswith("HTTP_X_FORWARDED") for name in environ)
     if is_forwarded or not _PLAIN_HOST.fullmatch(environ.get("HTTP_HOST", "")):
         return ""
@@ -180,7 +180,7 @@ def _peer(environ: Mapping[str, Any]) -> str:
 
 
 def _alone(predictors: Mapping[str, Predictor]) -> Process:
-    """Speak for this process, which is all there is of the service."""
+    """Report on this process as the whole service."""
     meter = Meter()
 
     def status() -> Status:
@@ -192,7 +192,7 @@ def _alone(predictors: Mapping[str, Predictor]) -> Process:
 
 
 def to_flask(response: Response) -> flask.Response:
-    """Make Flask's response of ours, with no header that ours does not have."""
+    """Make Flask's response from ours, without any header that ours does not have."""
     answer = flask.Response(response.body, response.status)
     del answer.headers["Content-Type"]
     answer.headers.extend(response.headers)

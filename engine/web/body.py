@@ -1,7 +1,7 @@
-"""Holding each request to its limits before anything answers, and reading its body, however the client sends it.
+"""Enforce each request's limits before it is dispatched, and read its body, in any transfer coding.
 
-Every body is read, also where nobody wants it: a server closes a connection on which bytes were left unread,
-and a client that is still sending would see a broken pipe instead of its 404.
+Every body is read, even if it is not used: a server closes a connection with unread bytes, and a client that is still
+sending would see a broken pipe instead of its 404.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from engine.endpoints import Problem
 from engine.spec import Limits
 from engine.web.coding import Decoder
 
-ERROR = "engine.error"  # where an environ has the error that an answer has already come to
+ERROR = "engine.error"  # environ key of an error that is the answer already
 CHUNK = 64 * 1024
 DRAIN_BYTES = 16 * 1024 * 1024
 DRAIN_SECONDS = 5.0
@@ -27,17 +27,17 @@ DRAIN_SECONDS = 5.0
 def hold_to_limits(
     app: flask.Flask, limits: Mapping[str, Limits], default: Limits, readers: Collection[str] = ()
 ) -> None:
-    """Have the app check each URL, and read each body into `flask.g.body`, before it is dispatched.
+    """Make the app check each URL, and read each body into `flask.g.body`, before it is dispatched.
 
-    `limits` are by the name of a Flask endpoint, `default` holds where no route matches. The body is decoded for
-    `readers`, the endpoints that look at it. An endpoint that somebody else added to the app reads for itself.
+    `limits` are by the name of a Flask endpoint, `default` applies if no route matches. The body is decoded for
+    `readers`, the endpoints that use it. An endpoint that other code added to the app reads its body itself.
     """
     decoder = Decoder(max(limits[name].body for name in readers)) if readers else None
 
     def hold() -> None:
         request, endpoint = flask.request, flask.request.endpoint
         if ERROR in request.environ:
-            raise request.environ.pop(ERROR)  # kept there, it would keep the request, and the request it
+            raise request.environ.pop(ERROR)  # or it and the request would keep each other alive
         if endpoint is None or endpoint in limits:
             limit = limits.get(endpoint or "", default)
             if len(request.environ["PATH_INFO"]) + len(request.environ.get("QUERY_STRING", "")) > limit.url:
@@ -67,8 +67,8 @@ def _decoded(decoder: Decoder, body: bytes, coding: str, limit: int) -> bytes:
 def read_body(request: flask.Request, limit: int) -> bytes:
     """Read the body, of `limit` bytes at most; raise `Problem` 413 for a larger one, declared or chunked.
 
-    The rest of a body that is too large is read and dropped, within bounds, so that a client that is still
-    sending gets to read the answer; beyond the bounds the connection is closed.
+    The rest of a body that is too large is read and dropped, within bounds, so that a client that is still sending can
+    read the answer; beyond the bounds the connection is closed.
     """
     if not request.content_length and "Transfer-Encoding" not in request.headers:
         return b""
@@ -89,10 +89,10 @@ def read_body(request: flask.Request, limit: int) -> bytes:
 
 
 def refused(problem: Problem) -> Problem:
-    """Give a problem that is answered before the body was read, once a client that still sends can read it.
+    """Return a problem that is the answer before the body was read, once a client that is still sending can read it.
 
     The rest of the body is read and dropped, within bounds; beyond them the connection is closed. A client that asks
-    before it sends (RFC 9110, section 10.1.1) is told at once.
+    before it sends (RFC 9110, section 10.1.1) gets the answer at once.
     """
     request = flask.request
     if not request.content_length and "Transfer-Encoding" not in request.headers:
@@ -111,7 +111,7 @@ def _too_large(limit: int) -> Problem:
 
 
 def _drain(stream: IO[bytes]) -> bool:
-    """Read and drop what a client still sends; tell whether that was all."""
+    """Read and drop the bytes that a client still sends; return whether those were all."""
     left, deadline = DRAIN_BYTES, time.monotonic() + DRAIN_SECONDS
     while left > 0 and time.monotonic() < deadline:
         chunk = stream.read(min(CHUNK, left))

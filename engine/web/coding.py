@@ -11,9 +11,9 @@ from engine.endpoints.problems import overloaded
 from engine.errors import Overloaded
 
 TAKEN = ("Accept-Encoding", "gzip, deflate")
-# The most that all decoded bodies of this process may have in memory together.
+# The most memory that all decoded bodies of this process may use together.
 HELD_BYTES = 64 * 1024 * 1024
-_CHUNK = 4 * 1024  # small, because zlib copies the rest of its input where a member of a gzip file ends
+_CHUNK = 4 * 1024  # small, because zlib copies the rest of its input at the end of a member of a gzip file
 _RATIO = 1100  # one byte of deflate becomes no more than 1,032
 _GZIP, _ZLIB, _BARE = 31, 15, -15  # zlib's names for the formats
 _FULL = Overloaded("the service is decoding too many other bodies")
@@ -74,7 +74,7 @@ def _format(body: bytes) -> int:
 
 
 def _inflated(body: bytes, wbits: int, limit: int) -> bytes:
-    """Inflate every member of a body; raise `EOFError` for one that lacks its end."""
+    """Inflate every member of a body; raise `EOFError` if one is incomplete."""
     view, at, size, pieces = memoryview(body), 0, 0, []
     inflater = zlib.decompressobj(wbits)
     while at < len(body):

@@ -1,4 +1,4 @@
-"""Counting every request that the app answers, whatever it answers."""
+"""Count every request that the app answers, whatever the answer."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import flask
 
 from engine.endpoints import NO_ROUTE, Meter
 
-BEGIN = "engine.begin"  # where an environ has the time at which its request came
+BEGIN = "engine.begin"  # environ key of the time at which the request arrived
 
 
 def count_requests(app: flask.Flask, meter: Meter) -> None:
-    """Have the app count its requests by route, method and status, with the seconds that they take."""
+    """Make the app count its requests by route, method and status, with their durations."""
 
     def begin() -> None:
         flask.request.environ.setdefault(BEGIN, perf_counter())

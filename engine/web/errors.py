@@ -104,7 +104,7 @@ def _send(problem: Problem) -> flask.Response:
 
 
 def _page(problem: Problem) -> flask.Response:
-    """Write a problem as Werkzeug writes its own error pages."""
+    """Write a problem in the form of Werkzeug's own error pages."""
     items = "".join(f"<li><code>{escape(e['pointer'])}</code> {escape(e['detail'])}</li>" for e in problem.errors)
     text = f"<p>{escape(problem.detail)}</p>" + (f"<ul>{items}</ul>" if items else "")
     text += f"<p>Request id: <code>{problem.request_id}</code></p>" if problem.request_id else ""

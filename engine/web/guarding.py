@@ -1,4 +1,4 @@
-"""The guards in front of Flask's dispatcher, so that 404, 405 and OPTIONS have them too."""
+"""The guards in front of Flask's dispatcher, so that they apply to 404, 405 and OPTIONS too."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from werkzeug.exceptions import HTTPException
 from engine.endpoints import Admission, Guard, Guards
 from engine.web.body import refused
 
-ADMISSION = "engine.admission"  # where an environ has what the guards have said of its request
+ADMISSION = "engine.admission"  # environ key of the guards' decision on the request
 
 
 def guard_requests(app: flask.Flask, guards: Guards) -> None:
-    """Have every request pass its route's guard, or the service's own where no route matches."""
+    """Make every request pass its route's guard, or the service's own if no route matches."""
     by_endpoint = {str(number): guard for number, guard in enumerate(guards.routes)}
 
     def stand() -> flask.Response | None:
@@ -27,7 +27,7 @@ def guard_requests(app: flask.Flask, guards: Guards) -> None:
             methods = sorted(method for method, guard in found.items() if guard is found[wanted])
             environ[ADMISSION] = Admission(headers)
             answer = flask.Response(status=204, headers={"Access-Control-Allow-Methods": ", ".join(methods)})
-            del answer.headers["Content-Type"]  # Flask's own, of a body that is not there
+            del answer.headers["Content-Type"]  # Flask's own error for a missing body
             return answer
         if ADMISSION not in environ:
             guard = by_endpoint.get(request.endpoint or "", guards.default)
@@ -48,7 +48,7 @@ def guard_requests(app: flask.Flask, guards: Guards) -> None:
 
 
 def _matching(request: flask.Request, by_endpoint: Mapping[str, Guard], default: Guard) -> dict[str, Guard]:
-    """Give the guard of each method that is answered at the path of a request."""
+    """Return the guard of each allowed method at the path of a request."""
     adapter = flask.globals.request_ctx.url_adapter
     found: dict[str, Guard] = {}
     if adapter is None or request.endpoint is None:
@@ -63,7 +63,7 @@ def _matching(request: flask.Request, by_endpoint: Mapping[str, Guard], default:
 
 
 def _admission(guard: Guard, others: Iterable[Guard], environ: Mapping[str, Any]) -> Admission:
-    """Ask the guard of a request, and the others of its path about the key: OPTIONS speaks of every method."""
+    """Ask the guard of a request, and the others of its path about the key: OPTIONS answers for every method."""
     admission = guard.admit(environ)
     for other in others:
         if admission.problem is None:

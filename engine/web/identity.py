@@ -1,4 +1,4 @@
-"""By which name a request is known, to its client and in the log: made only where somebody reads it."""
+"""The id of a request, for its client and the log: made only if it is used."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import flask
 
-REQUEST_ID = "engine.request_id"  # where an environ has the name that was made for its request
+REQUEST_ID = "engine.request_id"  # environ key of the id that was made for the request
 
 _SOUND = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 # https://www.w3.org/TR/trace-context/#traceparent-header
@@ -17,7 +17,7 @@ _TRACE_PARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})(?P<trace>[0-9a-f]{32})-
 
 
 def given(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Give the names that a client has sent and gets back; what could not stand in a log is no name."""
+    """Return the ids that a client has sent, to be repeated in the answer; unsuitable ones are ignored."""
     names = (
         ("X-Request-ID", environ.get("HTTP_X_REQUEST_ID"), _SOUND),
         ("traceparent", environ.get("HTTP_TRACEPARENT"), _TRACE_PARENT),
@@ -26,7 +26,7 @@ def given(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def request_id(environ: dict[str, Any]) -> str:
-    """Give the request's name: the client's own, else its trace's, else one that is made now and kept."""
+    """Return the request's id: the client's own, else its trace's, else a new one, which is kept."""
     known: str | None = environ.get(REQUEST_ID)
     if known is None:
         sent = dict(given(environ))
@@ -36,13 +36,13 @@ def request_id(environ: dict[str, Any]) -> str:
 
 
 def trace_id(environ: Mapping[str, Any]) -> str:
-    """Give the trace that a request belongs to, empty where it belongs to none."""
+    """Return the trace of a request, empty if it has none."""
     found = _TRACE_PARENT.fullmatch(environ.get("HTTP_TRACEPARENT", ""))
     return found["trace"] if found else ""
 
 
 def names_of(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Give the headers by which an answer names its request."""
+    """Return an answer's headers with the ids of its request."""
     names = given(environ)
     made = environ.get(REQUEST_ID)
     if made is not None and not any(name == "X-Request-ID" for name, _ in names):
@@ -51,7 +51,7 @@ def names_of(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def name_requests(app: flask.Flask) -> None:
-    """Have each answer of the app name its request, where it has a name."""
+    """Add to each answer of the app the id of its request, if it has one."""
 
     def name(response: flask.Response) -> flask.Response:
         response.headers.extend(names_of(flask.request.environ))

@@ -1,8 +1,8 @@
-"""A short way in front of Flask for the requests that most of the load is made of.
+"""A fast path in front of Flask for most requests.
 
-`Lane(app)` is a WSGI callable. It answers what it finds under (method, path), and hands every other request,
-and each one that is not plain, to the app, untouched. What it answers is byte for byte what the app would.
-`Lane.quick` answers only what takes microseconds, so that a server's own thread may call it.
+`Lane(app)` is a WSGI callable. It looks up an answer by (method, path), and passes every other request, and each one
+that is not plain, to the app, unchanged. Its answers are byte for byte those of the app. `Lane.quick` gives only
+answers that take microseconds, so that a server's own thread may call it.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ Headers = list[tuple[str, str]]
 Answer = tuple[int, Headers, bytes]
 """The status, headers and body of an answer."""
 Way = Callable[[Environ], Answer | None]
-"""Answers a request, or leaves it to the app, with what it has learnt of it in its environ."""
+"""Answers a request, or leaves it to the app, with its findings in the environ."""
 
 MAX_HOSTS = 100
-# A model whose call takes longer, or a body that is longer, is not answered in a thread that others wait for.
+# With a slower model or a longer body, a request is not answered in a thread that others wait for.
 QUICK_SECONDS = 0.001
 _QUICK_DIGITS = 4  # of the length of a body
-TRIED = "engine.tried"  # in the environ of a request that the short way has left to the app
+TRIED = "engine.tried"  # environ key of requests that the lane has passed on to the app
 _NO_BODY = (None, "", "0")
 _PLAIN_HOST = re.compile(r"([A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,10}(:[0-9]{1,5})?)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A short way that there is, what counts its answers, and whether it takes microseconds."""
+    """An entry of the lane, the counter of its answers, and whether it takes microseconds."""
 
     way: Way
     count: Callable[[float], None]
@@ -55,10 +55,10 @@ class Known:
 
 
 class Lane:
-    """A service's app with the short way in front of it."""
+    """A service's app with the fast path in front of it."""
 
     def __init__(self, app: Service, environ: Environ | None = None) -> None:
-        """Put the short way in front of an app; `environ` is what the app wants in its own and the way does not."""
+        """Put the fast path in front of an app; `environ` has keys that only the app needs."""
         self.service = app
         self._environ = environ or {}
         self._ways: Mapping[tuple[str, str], Known] = {
@@ -105,7 +105,7 @@ class Lane:
         return None
 
     def at_once(self) -> Iterator[tuple[str, Answer, Callable[[float], None]]]:
-        """Give each path whose GET has one answer, whoever asks, with that answer and what counts it."""
+        """Return each path whose GET has the same answer for all clients, with that answer and its counter."""
         for mounted, guard in zip(self.service.mounted, self.service.guards.routes, strict=True):
             known = self._ways.get(("GET", as_path_info(mounted.route.path)))
             is_one = isinstance(mounted.endpoint, FixedEndpoint | FileEndpoint) and not guard.stands
@@ -114,7 +114,7 @@ class Lane:
                     yield path, answer, known.count
 
     def fixed_bodies(self) -> Iterator[bytes]:
-        """Give the bodies that are sent as they are, again and again."""
+        """Return the bodies that are sent repeatedly without change."""
         for mounted in self.service.mounted:
             endpoint = mounted.endpoint
             while isinstance(endpoint, CheckedEndpoint | HeadedEndpoint):
@@ -123,7 +123,7 @@ class Lane:
                 yield endpoint.response.body
 
     def _find(self, environ: Environ) -> Known | None:
-        """Find the short way for a request, if it is plain."""
+        """Find the entry for a request, if the request is plain."""
         known = self._ways.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
         if known is None or "HTTP_TRANSFER_ENCODING" in environ or len(environ.get("QUERY_STRING", "")) > self._query:
             return None
@@ -131,7 +131,7 @@ class Lane:
         return known if host in self.hosts or self._is_plain(host) else None
 
     def _is_plain(self, host: str) -> bool:
-        """Tell whether Flask certainly takes a Host header; it refuses a few, such as `a..b`."""
+        """Return whether Flask certainly accepts a Host header; it refuses a few, such as `a..b`."""
         if not _PLAIN_HOST.fullmatch(host):
             return False
         if len(self.hosts) < MAX_HOSTS:
@@ -140,7 +140,7 @@ class Lane:
 
 
 def _forget_failures(environ: Environ) -> None:
-    """Let a request that failed be freed at once, with its body, and not when garbage is collected next.
+    """Let a failed request be freed at once, with its body, and not at the next garbage collection.
 
     An exception that was raised keeps its frames, and they keep the environ that keeps the exception.
     """
@@ -167,19 +167,19 @@ def _marked(answer: Answer, marks: Iterable[tuple[str, str]]) -> Answer:
 
 @cache
 def _status_line(status: int) -> str:
-    """Write a status as Flask does."""
+    """Write a status in Flask's form."""
     return flask.Response(status=status).status
 
 
 def _is_quick(endpoint: Endpoint) -> bool:
-    """Tell whether an endpoint answers in microseconds: nothing is computed, or a model that was found to be quick."""
+    """Return whether an endpoint answers in microseconds: without computing, or by a model known to be quick."""
     if not isinstance(endpoint, PredictEndpoint):
         return True
     return endpoint.seconds is not None and endpoint.seconds < QUICK_SECONDS
 
 
 def _ways(endpoint: Endpoint, method: str, limit: int) -> Iterator[tuple[Way, int]]:
-    """Give the short way to an endpoint, if there is one, and the status of its answers."""
+    """Return the fast path to an endpoint, if it has one, and the status of its answers."""
     if isinstance(endpoint, FixedEndpoint):
         yield _fixed(endpoint.response, method), endpoint.response.status
     elif isinstance(endpoint, FileEndpoint):
@@ -193,7 +193,7 @@ def _ways(endpoint: Endpoint, method: str, limit: int) -> Iterator[tuple[Way, in
 
 
 def _guarded(way: Way, guard: Guard) -> Way:
-    """Ask the guard first; whom it refuses, the app answers."""
+    """Ask the guard first; the app answers requests that it refuses."""
 
     def ask(environ: Environ) -> Answer | None:
         try:
@@ -223,7 +223,7 @@ def _file(endpoint: FileEndpoint, method: str) -> Way:
 
 
 def _queried(endpoint: Endpoint, method: str) -> Way:
-    """Answer what an endpoint makes of a query string."""
+    """Answer with an endpoint's response to a query string."""
     write = _writer(method)
 
     def answer(environ: Environ) -> Answer | None:
@@ -242,7 +242,7 @@ def _queried(endpoint: Endpoint, method: str) -> Way:
 
 
 def _computed(endpoint: Endpoint, method: str, limit: int) -> Way:
-    """Answer what an endpoint makes of a whole body."""
+    """Answer with an endpoint's response to a complete body."""
     write = _writer(method)
 
     def answer(environ: Environ) -> Answer | None:
@@ -270,7 +270,7 @@ def _computed(endpoint: Endpoint, method: str, limit: int) -> Way:
 
 
 def _written(response: Response, method: str) -> Answer:
-    """Write a response as Flask does."""
+    """Write a response in Flask's form."""
     environ = {"REQUEST_METHOD": method, "SERVER_NAME": "", "SERVER_PORT": "80", "wsgi.url_scheme": "http"}
     body, _, headers = to_flask(response).get_wsgi_response(environ)
     return response.status, list(headers), b"".join(body)

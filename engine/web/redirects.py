@@ -24,7 +24,7 @@ def redirect_relatively(app: flask.Flask, base: str) -> None:
         path = target.path if flask.request.root_path else quote(base) + target.path
         if "//" not in flask.request.path:  # then only the slash at its end was missing
             path = "./" + path.rpartition("/")[0].rpartition("/")[2] + "/"
-        # Else "..", which clients resolve in different ways after an empty segment, would be needed.
+        # Otherwise "..", which clients resolve in different ways after an empty segment, would be needed.
         return redirect(f"{path}?{target.query}" if target.query else path, found.code)
 
     app.before_request(answer)

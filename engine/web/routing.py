@@ -1,7 +1,7 @@
-"""Werkzeug's converters, without what a client could do with them.
+"""Werkzeug's converters, made safe against malicious URLs.
 
-A number that Python cannot read matches nothing, instead of failing; and a path goes on behind a line break, for where
-it stopped, Werkzeug would try every other way to split the URL.
+A number that Python cannot read matches nothing, instead of failing. And a path may contain a line break: otherwise
+Werkzeug would try every other way to split the URL.
 """
 
 from __future__ import annotations

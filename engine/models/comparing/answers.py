@@ -120,7 +120,7 @@ def _finite(value: Any) -> Any:
 
 
 def _are_numbers(facts: Facts) -> bool:
-    """Tell whether results are quantities, and not the classes of a classifier."""
+    """Return whether results are quantities, and not the classes of a classifier."""
     return facts.classes is None or facts.response_method != "predict"
 
 

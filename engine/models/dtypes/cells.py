@@ -26,7 +26,7 @@ Make = Callable[[list[list[Any]]], Iterable[Array]]
 
 
 def makers(dtypes: Mapping[str, Dtype]) -> Iterator[tuple[list[str], Make]]:
-    """Give what makes columns of their dtypes, with the names of those that it makes at once."""
+    """Return what makes columns of their dtypes, with the names of those that it makes at once."""
     floats = [name for name, dtype in dtypes.items() if dtype.kind == "float"]
     objects = [name for name, dtype in dtypes.items() if dtype.kind in _OBJECTS]
     if floats:
@@ -48,7 +48,7 @@ def _maker(name: str, dtype: Dtype) -> Make:
 
 
 def float_rows(names: Sequence[str | int], dtype: Any) -> Callable[[list[Any]], Array]:
-    """Give what makes an array of rows of numbers, or raises `RefusedInstance` for an integer that is no float.
+    """Return what makes an array of rows of numbers, or raises `RefusedInstance` for an integer that is no float.
 
     Columns without `names` are numbered; without a `dtype` it is float64. A missing cell is NaN.
     """

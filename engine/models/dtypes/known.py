@@ -28,7 +28,7 @@ class Feature:
 
 
 def from_schema(feature: Feature) -> Dtype:
-    """Give the dtype that pandas would infer for the values that a schema allows."""
+    """Return the dtype that pandas would infer for the values that a schema allows."""
     types = feature.types - {"null"}
     if feature.types <= _NUMBERS:
         if types == {"boolean"}:
@@ -38,7 +38,7 @@ def from_schema(feature: Feature) -> Dtype:
 
 
 def fits(dtype: Dtype, feature: Feature) -> bool:
-    """Tell whether a column of a dtype can hold every value that a schema allows."""
+    """Return whether a column of a dtype can hold every value that a schema allows."""
     match dtype.kind:
         case "float":
             return feature.types <= _NUMBERS
@@ -55,7 +55,7 @@ def fits(dtype: Dtype, feature: Feature) -> bool:
 
 
 def named_values(schema: Any, document: Any) -> tuple[Any, ...]:
-    """Give the values that a schema lists, in the order in which pandas makes categories of them: sorted."""
+    """Return the values that a schema lists, in the order in which pandas makes categories of them: sorted."""
     for _ in range(MAX_REFERENCES):
         reference = schema.get("$ref") if isinstance(schema, Mapping) and "enum" not in schema else None
         if not isinstance(reference, str) or not reference.startswith("#/"):

@@ -147,7 +147,7 @@ class Modules:
         return spec
 
     def owns(self, name: str) -> bool:
-        """Tell whether the module that Python has under this name is one of these."""
+        """Return whether the module that Python has under this name is one of these."""
         return name in self._loaded and sys.modules.get(name) is self._loaded[name]
 
     def owned(self) -> list[str]:

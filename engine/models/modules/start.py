@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def begins_with_start_folder() -> bool:
-    """Tell whether the first folder of `sys.path` is there for a script or `-m`, as `python -P` would prevent."""
+    """Return whether the first folder of `sys.path` is there for a script or `-m`, as `python -P` would prevent."""
     if sys.flags.safe_path or not sys.path:
         return False
     try:

@@ -35,7 +35,7 @@ class Check:
     dtype: str = "float64"
 
     def __call__(self, rows: Array) -> Array:
-        """Give the rows as floats; raise `Refusal`."""
+        """Return the rows as floats; raise `Refusal`."""
         if rows.dtype.kind != "f":
             rows = _as_floats(rows)
         _require_finite(rows if self.dtype == "float64" else rows.astype(self.dtype), self.missing)
@@ -58,7 +58,7 @@ class Narrow:
     missing: bool = False
 
     def __call__(self, rows: Array) -> Array:
-        """Give the rounded rows; raise `Refusal` for one that float32 cannot hold."""
+        """Return the rounded rows; raise `Refusal` for one that float32 cannot hold."""
         narrow = rows.astype(np.float32)
         _require_finite(narrow, self.missing)
         return narrow.astype(np.float64)

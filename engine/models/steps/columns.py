@@ -166,5 +166,5 @@ class Pick:
     output: int
 
     def __call__(self, outputs: Any) -> Array:
-        """Give it."""
+        """Return it."""
         return outputs[self.output]

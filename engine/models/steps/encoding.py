@@ -62,7 +62,7 @@ class Ordinal:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bins:
-    """Give the number of the bin that each value is in, or a column of 0 and 1 for each bin if `one_hot`.
+    """Return the number of the bin that each value is in, or a column of 0 and 1 for each bin if `one_hot`.
 
     `edges` are those between a column's bins.
     """
@@ -104,7 +104,7 @@ class Pieces:
 
 
 def _places(known: Array) -> Mapping[Any, int]:
-    """Give each known category its place."""
+    """Return each known category its place."""
     return {_key(value): place for place, value in enumerate(known.tolist())}
 
 
@@ -120,5 +120,5 @@ def _found(rows: Array | list[Array], column: int, places: Mapping[Any, int], *,
 
 
 def _key(value: Any) -> Any:
-    """Give what finds a value in a dict: NaN is not equal to itself."""
+    """Return what finds a value in a dict: NaN is not equal to itself."""
     return value if value == value else ("nan",)  # noqa: PLR0124 - NaN

@@ -14,7 +14,7 @@ KERNEL_CELLS = 2_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kernel:
-    """Give a kernel's value for each row with each of some `vectors`: of shape (rows, vectors)."""
+    """Return a kernel's value for each row with each of some `vectors`: of shape (rows, vectors)."""
 
     kind: str
     vectors: Array

@@ -75,7 +75,7 @@ class Shares:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LogSum:
-    """Give the logarithm of the sum of the exponentials of each row."""
+    """Return the logarithm of the sum of the exponentials of each row."""
 
     def __call__(self, rows: Array) -> Array:
         """Compute, without overflow."""
@@ -86,7 +86,7 @@ class LogSum:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Choose:
-    """Give the class with the highest score or, of a single column of scores, by whether it is above `bar`."""
+    """Return the class with the highest score or, of a single column of scores, by whether it is above `bar`."""
 
     classes: Array
     inclusive: bool = False
@@ -102,7 +102,7 @@ class Choose:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChooseEach:
-    """Give the class with the highest score of each of several outputs, whose columns lie side by side."""
+    """Return the class with the highest score of each of several outputs, whose columns lie side by side."""
 
     classes: tuple[Array, ...]
 
@@ -115,7 +115,7 @@ class ChooseEach:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Take:
-    """Give the class of each number."""
+    """Return the class of each number."""
 
     classes: Array
 
@@ -155,7 +155,7 @@ class CountVotes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WeightedMedian:
-    """Give the column of each row that is its weighted median, as AdaBoostRegressor does."""
+    """Return the column of each row that is its weighted median, as AdaBoostRegressor does."""
 
     weights: Array
 

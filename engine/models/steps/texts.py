@@ -125,7 +125,7 @@ class Words:
         return [part for word in _SPACES.sub(" ", text).split() for part in self._parts(f" {word} ")]
 
     def _parts(self, word: str) -> Iterator[str]:
-        """Give the sequences of one word with the spaces around it; one that is too short counts once."""
+        """Return the sequences of one word with the spaces around it; one that is too short counts once."""
         for length in range(self.shortest, self.longest + 1):
             for begin in range(max(1, len(word) - length + 1)):
                 yield word[begin : begin + length]
