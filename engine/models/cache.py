@@ -92,7 +92,7 @@ class Cache:
         return os.access(self.folder, os.W_OK)
 
     def _mode(self, folder: Path) -> int:
-        """Return the mode of a new folder: other users may read the cache itself, as far as they may read its entries."""
+        """Return the mode of a new folder: others may read the cache itself, as far as its entries."""
         return 0o755 if folder == self._stated else 0o700
 
     @property

@@ -30,7 +30,7 @@ def dtype_of_column(model: Model, recorded: Dtype | None, name: str, feature: Fe
 
 
 def _categories(model: Model, name: str, feature: Feature, known: Dtype | None) -> tuple[Any, ...]:
-    """Return a column's categories: those that the model keeps or its reference has, and those that its schema lists."""
+    """Return a column's categories: those of the model or its reference, and those of its schema."""
     if feature.types - {"null"} == {"boolean"}:
         return (False, True)
     document = model.input.document
