@@ -207,7 +207,7 @@ def test_a_long_cell_is_folded_and_not_cut(monkeypatch: pytest.MonkeyPatch, caps
 def test_commands_run_from_any_folder(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     done = run("check", "-r", str(sample / "routes.yaml"), cwd=elsewhere)
-    assert (0, "6 routes, 1 model: ok") == (done.returncode, done.stdout.splitlines()[-1])
+    assert (0, "7 routes, 2 models: ok") == (done.returncode, done.stdout.splitlines()[-1])
     done = run("check", cwd=elsewhere)
     advice = "go to the folder of your spec, or begin one: python -m engine init"
     expected = f"routes.yaml: error: the file does not exist; {advice}\n1 error\n"

@@ -217,7 +217,7 @@ def test_a_file_that_is_pinned_is_compared_and_another_in_its_place_is_not_opene
     monkeypatch.setattr("joblib.load", lambda _: pytest.fail("opened"))
     done = diff()
     assert 2 == done.exit_code
-    assert "this is not the file that is pinned" in done.stderr
+    assert "the file differs from its pin" in done.stderr
 
 
 WRONG: dict[str, tuple[Any, tuple[str, ...], str]] = {

@@ -196,7 +196,7 @@ def test_a_model_that_answers_otherwise_than_when_it_was_pinned_is_told(folder: 
     ("text", "message"),
     [
         ("{", "models.lock:1:2: error: not YAML"),
-        ('{"version": 2, "models": {}}', "models.lock:1:13: error: version: 2 is not 1"),
+        ('{"version": 2, "models": {}}', "models.lock:1:13: error: version: 2 must be 1"),
         ('{"version": 1, "models": {"m": {}}}', 'models.lock:1:32: error: "format" is missing in a pin'),
         ('{"version": 1}', 'models.lock:1:1: error: "models" is missing in models.lock'),
     ],

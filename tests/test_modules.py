@@ -195,7 +195,7 @@ def test_a_module_is_pinned_with_its_model(folder: Path) -> None:
     assert [3] == answer(folder)
     (folder / "late.py").write_text("")
     write_module(folder, 3, f"open({str(mark)!r}, 'w')\ndef never():\n    import late")
-    assert "the module scale.py is not the one that is pinned" in refusal(folder)
+    assert "the module scale.py differs from its pin" in refusal(folder)
 
 
 def test_a_module_that_the_pin_does_not_have_is_not_run(folder: Path) -> None:
@@ -206,7 +206,7 @@ def test_a_module_that_the_pin_does_not_have_is_not_run(folder: Path) -> None:
     (folder / "late.py").write_text(f"open({str(mark)!r}, 'w')")
     write_spec(folder, 3, batch={"max_size": 7})  # the cache has no entry for this
     said = refusal(folder)
-    assert "the module late.py is not the one that is pinned" in said
+    assert "the module late.py differs from its pin" in said
     assert "models.lock does not have it" in said
     assert not mark.exists()
 

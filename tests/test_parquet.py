@@ -228,7 +228,7 @@ def test_bad_rows_are_told_by_their_number_and_keep_their_places() -> None:
     pq.write_table(with_bad_rows(), "rows.parquet")
     wanted = (
         "rows.parquet: row 3: sepal_length: the cell is empty, and the input requires a value\n"
-        'rows.parquet: row 5: petal_width: "inf" is not a number\n'
+        'rows.parquet: row 5: petal_width: "inf" must be a number\n'
         "2 bad rows; nothing was written. To continue with empty predictions, use --errors FILE or --skip-errors"
     )
     assert wanted == told("m", "rows.parquet", "-o", "scored.parquet")
@@ -338,7 +338,7 @@ MISFITS = {
     ),
     "texts for numbers": (
         table_with(petal_width=["1", "2"]),
-        'rows.parquet: row 1: petal_width: "1" is not a number; write it without the quotes',
+        'rows.parquet: row 1: petal_width: "1" must be a number; write it without the quotes',
     ),
 }
 

@@ -73,7 +73,7 @@ def test_every_step_of_the_page_does_what_it_says(service: Path) -> None:
             assert words(shown) == words(printed), line
             if line.startswith("sed"):
                 status = server.wait_until(lambda status: bool(status["degraded"]))
-                assert "this is not the file that is pinned" in str(status["degraded"])
+                assert "the file differs from its pin" in str(status["degraded"])
             ran += 1
         assert ran == 10
         assert 0 == server.stop()

@@ -80,7 +80,7 @@ def test_a_generation_takes_the_place_of_the_one_before(
     ours.send(("generation", (2, snapshot())))
     assert [("loads", None), ("serves", 2)] == [hear(ours), hear(ours)]
     assert b"two" == ask(front)[2]
-    assert [True] == [now is before for now, before in zip(follows._predictors.values(), predictors, strict=True)]
+    assert [True, True] == [now is before for now, before in zip(follows._predictors.values(), predictors, strict=True)]
     ours.send(("generation", (1, first)))
     ours.send(("generation", (3, b"no snapshot")))
     assert ("loads", None) == hear(ours)

@@ -106,7 +106,7 @@ class Modules:
         self._opens([self.folder / f"{name}.py" for name in sorted(self._missing)])
 
     def read(self, file: str) -> bytes:
-        """Return a module's bytes; raise `SpecError` if that fails, or it is not the one that is pinned."""
+        """Return a module's bytes; raise `SpecError` if that fails, or it differs from its pin."""
         if file not in self._read:
             if self._files is None:
                 self._opens([self.folder / file])
