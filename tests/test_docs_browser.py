@@ -21,7 +21,7 @@ from engine.endpoints.docs.page import write_page
 from engine.models import compile_models
 from engine.spec import load
 
-pytest_plugins = ["browsing"]
+pytest_plugins = ["browsers"]
 # Each drives a browser.
 pytestmark = pytest.mark.exhaustive
 

@@ -18,7 +18,7 @@ from serving import Server, serving
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
-pytest_plugins = ["browsing"]
+pytest_plugins = ["browsers"]
 # Each drives a browser.
 pytestmark = pytest.mark.exhaustive
 

@@ -42,7 +42,7 @@ MODELS = """models:
     examples:
       - {{input: {{a: 5.9, b: 3.0, c: 5.1, d: 1.8}}, result: 2}}
       - {{input: {{a: 5.1, b: 3.5, c: 1.4, d: 0.2}}, result: 0}}
-      - {{input: {{a: 5.0, b: 3.4, c: 1.5, d: 0.2}}, result: 0}}
+      - {{input: {{a: 5.0, b: 3.4567, c: 1.5, d: 0.2}}, result: 0}}
 {more}
 """
 SECRET = "4.4321"
@@ -105,12 +105,12 @@ def test_no_value_of_a_reference_is_shown_unless_the_model_says_so(with_referenc
 
 def test_an_example_that_init_took_from_the_reference_is_not_shown(app_of: AppOf, spec_folder: Path) -> None:
     """Neither on the page nor in the OpenAPI document, but for a model that shows its reference."""
-    (spec_folder / "build" / "reference.csv").write_text("a,b,c,d\n5.0,3.4,1.5,0.2\n")
+    (spec_folder / "build" / "reference.csv").write_text("a,b,c,d\n5.0,3.4567,1.5,0.2\n")
     for more, is_shown in (("", False), ("    show_reference: true", True)):
         models = MODELS.format(more=more).replace("result: 0}", "result: 0, recorded: true}")
         client = app_of(ROUTES, models).test_client()
         for path in ("/docs", "/openapi.json"):
-            assert (True, is_shown) == ("5.9" in client.get(path).text, "3.4" in client.get(path).text)
+            assert (True, is_shown) == ("5.9" in client.get(path).text, "3.4567" in client.get(path).text)
 
 
 def test_examples_are_named_by_their_labels(with_reference: Callable[..., Page]) -> None:
