@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import subprocess
+import warnings
 from collections.abc import Callable
 from operator import itemgetter
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 import skops.io
@@ -497,6 +499,39 @@ def test_dates_in_a_column_of_numbers_are_told(before: Any, folder: Path) -> Non
 
 def twice(frame: Any) -> Any:
     return frame * 2.5
+
+
+def hours(frame: pd.DataFrame) -> np.ndarray:
+    """As a library that warns of its future."""
+    warnings.warn("a library has something to say", FutureWarning, stacklevel=1)
+    return frame["ts"].dt.tz_convert("Europe/Berlin").dt.hour.to_numpy()[:, None]
+
+
+def save_zoned() -> None:
+    times = pd.Series(pd.date_range("2024-03-01", periods=90, freq="17h", tz="Europe/Berlin"), name="ts").to_frame()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        hour = make_column_transformer((FunctionTransformer(hours), ["ts"]))
+        save(make_pipeline(hour, LinearRegression()).fit(times, np.arange(90)))
+    times.to_csv("rows.csv", index=False)
+
+
+def test_times_with_the_offsets_of_summer_and_winter_are_in_a_zone() -> None:
+    save_zoned()
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        done = run("model.pkl", "--reference", "rows.csv")
+    assert (0, "") == (done.exit_code, done.stderr)
+    assert {"ts": "datetime[UTC]"} == entry()["dtypes"]
+    assert "replace UTC by the one of the training, such as Europe/Berlin" in Path("models.yaml").read_text()
+
+
+def test_without_a_reference_its_option_is_named() -> None:
+    save_zoned()
+    done = run("model.pkl")
+    assert 1 == done.exit_code
+    assert "--reference ROWS.csv names real rows to read them from" in done.stderr
+    assert not Path("models.yaml").exists()
 
 
 def test_a_model_that_answers_no_row_of_the_reference_is_not_written(folder: Path) -> None:

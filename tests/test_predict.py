@@ -388,6 +388,7 @@ def test_a_run_with_other_options_or_another_input_is_not_resumed(folder: Path) 
     told_of = "scored.csv: the interrupted run had another input, model or options; run without --resume"
     assert told_of == told("m", "rows.csv", *arguments, "--prefix", "x_")
     assert told_of == told("plain", "rows.csv", *arguments)
+    assert told_of == told("m", "rows.csv", "-o", "scored.csv", "-j", "1", "--resume", "--skip-errors")
     with (folder / "rows.csv").open("a") as file:
         file.write("y,1,2,3,4\n")
     assert told_of == told("m", "rows.csv", *arguments)

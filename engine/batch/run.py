@@ -147,7 +147,13 @@ class Runner:
 
     def _identify(self, run: _Run) -> str:
         """Identify a run by all that its output depends on."""
-        made_of: list[Any] = [run.source.identify(), self._key, repr(run.job)]
+        made_of: list[Any] = [
+            run.source.identify(),
+            self._key,
+            repr(run.job),
+            str(run.target.errors),
+            self._options.skips,
+        ]
         return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
 
 

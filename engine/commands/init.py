@@ -91,6 +91,8 @@ def init(
         planned = plan(Wish(file, rows, trusted, allow_version_mismatch, chosen, rule if is_new else None, target))
     except MistakenError:
         _say_mistaken()
+        if rows is None:
+            click.echo(_ADVICE, err=True)
         raise
     if planned.refused:
         click.echo(f"no example was written, because it would not pass check: {planned.refused}", err=True)
@@ -112,6 +114,9 @@ def _begin(target: Target, *, yes: bool) -> None:
         raise
     _write(drafts, yes=yes)
     _say_next(target, [f"curl {_URL}/hello/Ada", f"curl -d '{{\"stars\": 5}}' {_URL}/feedback"])
+
+
+_ADVICE = "(if the types or the example are wrong: --reference ROWS.csv names real rows to read them from)"
 
 
 def _say_mistaken() -> None:

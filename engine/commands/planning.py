@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -62,6 +63,13 @@ def plan(wish: Wish) -> Plan:
 
 
 def _plan_here(wish: Wish, progress: Progress) -> Plan:
+    """Plan without the warnings of libraries, which `check` and `serve` show: here they would be about mere tries."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda *_, **__: None
+        return _planned_entry(wish, progress)
+
+
+def _planned_entry(wish: Wish, progress: Progress) -> Plan:
     """Plan what passes `check`: without the example if the compiled model gives it a slightly different answer."""
     from engine.models import Opened, to_compile
 
@@ -93,7 +101,7 @@ def _plan_here(wish: Wish, progress: Progress) -> Plan:
     while True:
         drafts = draft_model(wish.target.routes, wish.target.models, entry, wish.path)
         try:
-            warnings = _check_planned(*_planned(wish.target, drafts), progress, opened)
+            found = _check_planned(*_planned(wish.target, drafts), progress, opened)
         except SpecError as error:
             if entry.outline.example is None:
                 raise MistakenError(error.diagnostics) from None
@@ -104,7 +112,7 @@ def _plan_here(wish: Wish, progress: Progress) -> Plan:
                 drafts,
                 entry.outline.example,
                 refused,
-                warnings.get(wish.name, ()),
+                found.get(wish.name, ()),
             )
 
 

@@ -10,31 +10,9 @@ import orjson
 
 from engine.endpoints.messages import Request
 from engine.endpoints.problems import Problem
-from engine.validation import clip
+from engine.validation import clip, explain_not_json, stray_token
 
 _SEND = 'send application/json, such as {"name": "value"}'
-# Words of other languages, with their JSON.
-_WORDS = {
-    **dict.fromkeys(("inf", "infinity", "nan", "nil", "none", "undefined"), "null"),
-    "true": "true",
-    "false": "false",
-}
-_WORD = re.compile(r"[A-Za-z]+")
-# Numbers in the syntax of other languages; the group is the part that JSON does not allow.
-_ODD_NUMBER = re.compile(
-    r"-?(?:(?P<plus>\+)(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-    r"|(?P<base>0[xXoObB][\da-fA-F]+)|(?P<zero>0\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
-    r"|(?P<before>\.\d+(?:[eE][+-]?\d+)?)|(?P<after>\d+\.(?!\d)(?:[eE][+-]?\d+)?))(?![\w.+-])"
-)
-_NUMBER_RULES = {
-    "plus": "write numbers without a plus sign",
-    "base": "write numbers in decimal",
-    "zero": "write numbers without leading zeros",
-    "before": "write a digit before the decimal point",
-    "after": "write a digit after the decimal point, or leave the point out",
-}
-_OF_NUMBERS = frozenset("+-.0123456789abcdefABCDEFxXoO")
-_LONGEST_NUMBER = 40
 _FORM = re.compile(rb"\s*[\w.%+\[\]-]+=[^\s{}]*\s*\Z")
 
 
@@ -61,27 +39,15 @@ def _not_json(request: Request, error: orjson.JSONDecodeError) -> str:
     media_type = _media_type(request.content_type)
     if is_bare and media_type and not _is_json(media_type):
         return f"the body is {clip(media_type)}, and this route takes JSON; {_SEND}"
-    if (word := _WORD.match(error.doc, error.pos)) and word[0].lower() in _WORDS:
-        sign = "-" if error.doc[: error.pos].endswith("-") else ""
-        where = f"line {error.lineno}, column {error.colno - len(sign)}"
-        return f"{sign}{word[0]} is not JSON; send {_WORDS[word[0].lower()]} ({where})"
-    if said := _odd_number(error):
-        return said
+    if (found := explain_not_json(error)) is not None:
+        said, column = found
+        return f"{said} (line {error.lineno}, column {column})"
     if is_bare and _FORM.match(request.body):
         return f"the body looks like a form, and this route takes JSON; {_SEND}"
+    if (token := stray_token(error)) is not None:
+        said, column = token
+        return f"the body is not JSON: {said} (line {error.lineno}, column {column})"
     return f"the body is not JSON: {error}"
-
-
-def _odd_number(error: orjson.JSONDecodeError) -> str:
-    """Say how JSON writes a number in another language's syntax; empty if it is not one."""
-    begin, least = error.pos, max(0, error.pos - _LONGEST_NUMBER)
-    while begin > least and error.doc[begin - 1] in _OF_NUMBERS:
-        begin -= 1
-    found = _ODD_NUMBER.match(error.doc, begin, begin + 2 * _LONGEST_NUMBER)
-    if found is None or not error.pos <= found.end() < begin + 2 * _LONGEST_NUMBER:
-        return ""
-    where = f"line {error.lineno}, column {error.colno - (error.pos - begin)}"
-    return f'"{found[0]}" is not JSON; {_NUMBER_RULES[str(found.lastgroup)]} ({where})'
 
 
 def _media_type(content_type: str) -> str:

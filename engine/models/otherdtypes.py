@@ -59,7 +59,7 @@ def _answers_with(model: Model, inspected: Inspected) -> bool:
 
 
 def _others(model: Model, inspected: Inspected, instances: Sequence[Any]) -> Iterator[dict[str, str]]:
-    """Return other dtypes that the columns may have had: times, categories, numbers that are floats."""
+    """Give other dtypes that the columns may have had: times, in a zone too, categories, numbers that are floats."""
     dtypes = inspected.columns.dtypes
     texts = [name for name, dtype in dtypes.items() if dtype.kind == "string"]
     times = [name for name in texts if _are_times(instance.get(name) for instance in instances)]
@@ -68,8 +68,10 @@ def _others(model: Model, inspected: Inspected, instances: Sequence[Any]) -> Ite
     flags = [name for name, dtype in dtypes.items() if dtype.kind == "object" and _is_flag(model, name)]
     options = (
         dict.fromkeys(times, "datetime"),
+        dict.fromkeys(times, "datetime[UTC]"),
         dict.fromkeys(words, "category"),
         dict.fromkeys(times, "datetime") | dict.fromkeys(words, "category"),
+        dict.fromkeys(times, "datetime[UTC]") | dict.fromkeys(words, "category"),
         dict.fromkeys(whole, "category"),
         dict.fromkeys(whole, "float"),
         dict.fromkeys(flags, "float"),

@@ -75,7 +75,7 @@ class Outline:
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of one instance."""
         if self.form == "text":
-            return {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
+            return {"type": "string", "maxLength": MAX_TEXT}
         if self.form == "array":
             size = {} if self.count is None else {"minItems": self.count, "maxItems": self.count}
             return {"type": "array", **size, "items": {"type": "number"}}

@@ -76,6 +76,9 @@ class Entry:
         yield from _input(outline, self.reference)
         if outline.dtypes:
             yield from _comment("With these dtypes the model answers; are they those that it was trained with?", 2)
+            if any(dtype == "datetime[UTC]" for dtype in outline.dtypes.values()):
+                text = "Offsets do not tell a time zone: replace UTC by the one of the training, such as Europe/Berlin."
+                yield from _comment(text, 2)
             yield from field("dtypes", dict(outline.dtypes), 2)
         if outline.response_method != "predict":
             yield from field("response_method", outline.response_method, 2)

@@ -5,6 +5,7 @@ into the same document or to a published metaschema.
 """
 
 from engine.validation.budget import Budget
+from engine.validation.notjson import explain_not_json, stray_token
 from engine.validation.parts import LOCAL_TIME, METASCHEMA, SchemaError
 from engine.validation.validator import Validator
 from engine.validation.violation import Violation
@@ -22,8 +23,10 @@ __all__ = [
     "Validator",
     "Violation",
     "clip",
+    "explain_not_json",
     "mistyped",
     "pointer",
     "show",
+    "stray_token",
     "unquoted",
 ]

@@ -12,7 +12,7 @@ from engine.batch.errors import Unreadable, taken
 from engine.batch.formats.parsed import BLOCK_BYTES, MOST_RECORD_BYTES, Block, Parsed, Readable, Unit, read_blocks
 from engine.batch.predictions import PredictionColumns
 from engine.batch.records import ABSENT, Key, RecordBatch, Scored
-from engine.validation import mistyped
+from engine.validation import explain_not_json, mistyped, stray_token
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -70,7 +70,7 @@ class JsonLayout:
         try:
             value = orjson.loads(text)
         except orjson.JSONDecodeError as error:
-            return {}, f"this is not JSON: {error.msg} (column {error.colno})"
+            return {}, _not_json(error)
         if self.form == "object" and not isinstance(value, dict):
             return {}, mistyped(value, ["object"])
         if self.form == "array":
@@ -89,6 +89,13 @@ class JsonLayout:
                 place: [value[place] if place < len(value) else ABSENT for value in values] for place in range(width)
             }
         return {0: values}
+
+
+def _not_json(error: orjson.JSONDecodeError) -> str:
+    if (found := explain_not_json(error)) is not None:
+        return f"{found[0]} (column {found[1]})"
+    said, column = stray_token(error) or (error.msg, error.colno)
+    return f"this is not JSON: {said} (column {column})"
 
 
 def _column(values: Sequence[Any], name: str) -> list[Any]:
