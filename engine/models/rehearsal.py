@@ -1,4 +1,4 @@
-"""A worker's rehearsal: before it serves a model by scikit-learn, it holds it to its examples and golden answers."""
+"""A worker's rehearsal: before it serves a model by scikit-learn, it checks its examples and golden answers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from engine.spec import Spec
 
 
 def rehearse(spec: Spec, predictors: Mapping[str, Predictor], known: Iterable[Predictor] = ()) -> None:
-    """Run what models on scikit-learn must answer, except those that are `known`; raise `SpecError` with every mistake.
+    """Check the examples and golden answers of models on scikit-learn that are not `known`.
 
-    Their code is imported again in each process; a compiled model is the same bytes everywhere.
+    Raises `SpecError` with all mistakes. Their code is imported again in each process; a compiled model is the same
+    bytes everywhere.
     """
     found: list[Diagnostic] = []
     for name, predictor in predictors.items():
