@@ -1,4 +1,4 @@
-"""compile: a model's file → a `Predictor`. The only folder that imports scikit-learn and its kin."""
+"""compile: a model's file → a `Predictor`. The only folder that imports scikit-learn and similar libraries."""
 
 from engine.models.bounded import lost_at_models, open_apart
 from engine.models.cache import NOT_COMPILED, decode, encode, hash_code, writable_cache

@@ -1,4 +1,4 @@
-"""Which values a schema allows in each column, and how a row of floats becomes an instance of it."""
+"""The values that a schema allows in each column, and the instance that a row of floats becomes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy as np
 from engine.jsonschemas import MAX_REFERENCES, lookup, types_of
 from engine.models.trees import Array
 
-WIDEST = 1e307  # the numbers between three times this and its negative can be drawn: their span is a float
+WIDEST = 1e307  # numbers between three times this and its negative can be drawn: their span is a float
 _EXACT = 1e15
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """What a column may hold: rows are drawn between `low` and `high`, and must lie between `least` and `most`.
+    """The values of a column: rows are drawn between `low` and `high`, and must lie between `least` and `most`.
 
-    `whole` allows integers only, `step` multiples only, and `choices` nothing but themselves; `gap` tells that a value
-    may be missing, and `is_text` that the values are texts.
+    `whole` allows only integers, `step` only its multiples, and `choices` only themselves; `gap` says that a value may
+    be missing, and `is_text` that the values are texts.
     """
 
     low: float
@@ -35,16 +35,16 @@ class Range:
 
     @property
     def is_discrete(self) -> bool:
-        """Whether the values between two others may be forbidden."""
+        """Whether some values between two allowed ones may be forbidden."""
         return self.whole or bool(self.step or self.choices)
 
     @property
     def is_free(self) -> bool:
-        """Whether every number is allowed, or the values are no numbers."""
+        """Whether every number is allowed, or the values are not numbers."""
         return self.is_text or not (self.is_discrete or np.isfinite(self.least) or np.isfinite(self.most))
 
     def fit(self, values: Array, rounding: Any = np.round) -> Array:
-        """Move values to allowed ones near by, missing values excepted; `rounding` says in which direction."""
+        """Move values to the nearest allowed ones, except missing values; `rounding` is the direction."""
         if self.is_text:
             return values
         if self.choices:
@@ -61,7 +61,7 @@ class Range:
         return rounding(inside) if self.whole else inside
 
     def writer(self) -> Callable[[float], Any]:
-        """Make what writes a number as JSON has it in this column, and None for a missing one."""
+        """Return a function that writes a number as JSON of this column, and None for a missing value."""
         known = {} if self.is_text else {float(choice): choice for choice in self.choices}
         whole = self.whole
 
@@ -78,7 +78,7 @@ class Range:
 def ranges_of(
     document: Any, names: Sequence[str] | None, width: int, learnt: Mapping[int, tuple[float, float]]
 ) -> list[Range]:
-    """Read the ranges of all columns from an input's schema, and from what the model has learnt where it says none."""
+    """Read the ranges of all columns from an input's schema, or else from those that the model has learnt."""
     required = set(document.get("required", ()))
     properties, prefix = document.get("properties", {}), document.get("prefixItems", ())
     found = []
@@ -131,7 +131,7 @@ def _choices(said: Mapping[str, Any], types: frozenset[str]) -> Sequence[Any]:
 
 
 def _resolved(schema: Any, document: Any, depth: int = 0) -> Mapping[str, Any]:
-    """Put together what a schema says itself, by its references, and by the branch that allows more than null."""
+    """Combine a schema with its references, and with the branch that allows more than null."""
     if not isinstance(schema, Mapping) or depth > MAX_REFERENCES:
         return {}
     said: dict[str, Any] = {}
@@ -151,7 +151,7 @@ def _parts(schema: Mapping[str, Any], document: Any) -> Iterator[Any]:
 
 
 def _bound(said: Mapping[str, Any], key: str, exclusive: str, default: float) -> float:
-    """Read a bound as a float, one beside an exclusive bound; an infinite one where no float is beyond it."""
+    """Read a bound as a float, or the next one for an exclusive bound; infinity if no float is beyond it."""
     direction = -default
     found = [_float(said[key])] if key in said else []
     found += [float(np.nextafter(_float(said[exclusive]), direction))] if exclusive in said else []
@@ -166,5 +166,5 @@ def _float(value: Any) -> float:
 
 
 def _cut(value: float) -> float:
-    """Return the nearest number that rows are drawn from; a schema's may be larger than any float."""
+    """Return the nearest number from which rows can be drawn; a schema's may be larger than any float."""
     return float(max(-WIDEST, min(value, WIDEST)))

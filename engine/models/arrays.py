@@ -21,13 +21,13 @@ def array_dtype(kind: str, *, single: bool) -> str:
 
 
 def array_kind(dtypes: Mapping[str, Dtype], features: Mapping[str, Feature]) -> str | None:
-    """Return the one kind that all columns have, None where they have several: numpy would make floats of them."""
+    """Return the one kind of all columns, None if there are several: numpy would turn them into floats."""
     kinds = {"float" if dtypes[name].kind == "object" else dtypes[name].kind for name in features}
     return kinds.pop() if len(kinds) == 1 else None
 
 
 def rows_maker(names: Sequence[str | int], kind: str, *, single: bool) -> Callable[[list[Any]], Any]:
-    """Return what makes an array of one kind from lists of cells."""
+    """Return a function that makes an array of one kind from lists of cells."""
     if kind == "int":
         return lambda rows: whole_rows(rows, names)
     if kind == "bool":
@@ -36,7 +36,7 @@ def rows_maker(names: Sequence[str | int], kind: str, *, single: bool) -> Callab
 
 
 def required_converter(order: tuple[str, ...], make: Callable[[list[Any]], Any]) -> Convert:
-    """Take every feature as it is."""
+    """Use every feature as it is."""
     cells = _getter(order)
 
     def convert(instances: Sequence[Any]) -> Any:
@@ -52,7 +52,7 @@ def _getter(order: Sequence[str]) -> Callable[[Any], Sequence[Any]]:
 
 
 def filled_rows(missing: Mapping[str, Any]) -> Callable[[Sequence[Any]], list[Any]]:
-    """Return what takes the cells of some features from instances, `missing` ones where there are none."""
+    """Return a function that reads the cells of some features from instances, or their `missing` values."""
     cells, places = _getter([*missing]), [*missing.items()]
 
     def read(instances: Sequence[Any]) -> list[Any]:
@@ -72,7 +72,7 @@ def filled_rows(missing: Mapping[str, Any]) -> Callable[[Sequence[Any]], list[An
 def filled_converter(
     order: tuple[str, ...], missing: Mapping[str, Any], make: Callable[[list[Any]], Any], used: Mapping[str, Any]
 ) -> Convert:
-    """Fill gaps; columns that are not `used` are nothing but gaps."""
+    """Fill missing values; columns that are not `used` get only missing values."""
     if len(used) == len(order):
         read = filled_rows({name: missing[name] for name in order})
         return lambda instances: make(read(instances))
@@ -86,7 +86,7 @@ def filled_converter(
 
 
 def cells_converter(order: tuple[str, ...], missing: Mapping[str, Any], used: set[str]) -> Convert:
-    """Keep cells of any type; columns that are not `used` are nothing but gaps."""
+    """Keep cells of any type; columns that are not `used` get only missing values."""
 
     def convert(instances: Sequence[Any]) -> Any:
         rows = np.empty((len(instances), len(order)), dtype=object)

@@ -1,4 +1,4 @@
-"""A model's file → the estimator in it. The format follows from the file's name and is never guessed."""
+"""A model's file → the estimator in it. The file's name determines the format, which is never guessed."""
 
 from __future__ import annotations
 
@@ -22,10 +22,7 @@ from engine.spec import Model
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """An estimator as its file has it, with the modules beside models.yaml that it needs.
-
-    `trained_with` is a version of scikit-learn other than this one.
-    """
+    """An estimator as it is in its file, with the modules beside models.yaml that it needs."""
 
     estimator: Any
     bytes: int
@@ -34,14 +31,14 @@ class Artifact:
 
 
 class Artifacts:
-    """Opens model files, each of them once; `opens` is told of the modules that are read for them."""
+    """Opens model files, each of them once; `opens` is called with the modules that are read for them."""
 
     def __init__(self, opens: Opens = lambda _: None) -> None:
         self._opened: dict[tuple[str, str, tuple[str, ...]], Artifact] = {}
         self._opens = opens
 
     def open(self, model: Model, data: bytes, sha256: str, files: Mapping[str, bytes] | None = None) -> Artifact:
-        """Load a model from its file's bytes; raise `SpecError` at its key in the spec where that fails.
+        """Load a model from its file's bytes; raise `SpecError` at its key in the spec if that fails.
 
         `files` are the modules that it needs; without them, they are read from the folder of models.yaml.
         """
@@ -83,14 +80,14 @@ def _open(model: Model, data: bytes, modules: Modules) -> Artifact:
 
 
 def _trained_with(caught: list[warnings.WarningMessage]) -> str | None:
-    """Find another version of scikit-learn in what it warns of while it loads a model."""
+    """Find the version of scikit-learn that is named in its warnings while it loads a model."""
     mismatches = [one.message for one in caught if isinstance(one.message, InconsistentVersionWarning)]
     return str(mismatches[0].original_sklearn_version) if mismatches else None
 
 
 @contextmanager
 def blaming_version(trained_with: str | None) -> Iterator[None]:
-    """Add to what goes wrong with a model that another version of scikit-learn saved it."""
+    """Add to an error of a model that another version of scikit-learn saved it."""
     try:
         yield
     except SpecError as error:
@@ -102,12 +99,12 @@ def blaming_version(trained_with: str | None) -> Iterator[None]:
 
 
 def _read_joblib(data: bytes, model: Model) -> Any:  # noqa: ARG001 - the shape of every reader
-    """Read what joblib.dump or pickle.dump wrote, compressed or not; joblib reads both."""
+    """Read a file of joblib.dump or pickle.dump, compressed or not; joblib reads both."""
     return joblib.load(io.BytesIO(data))
 
 
 def _read_skops(data: bytes, model: Model) -> Any:
-    """Read a skops file with no type beyond the safe ones and those that the spec lists."""
+    """Read a skops file with only safe types and those that the spec lists."""
     refused = untrusted_types(data, model)
     import skops.io  # noqa: PLC0415 - an optional extra
 
@@ -120,7 +117,7 @@ def _read_skops(data: bytes, model: Model) -> Any:
 
 
 def untrusted_types(data: bytes, model: Model) -> list[str]:
-    """Name the types in a skops file that are neither safe nor listed, which opens nothing."""
+    """Name the types in a skops file that are neither safe nor listed, without loading it."""
     try:
         import skops.io  # noqa: PLC0415 - an optional extra
     except ImportError:

@@ -1,4 +1,4 @@
-"""A few instances that a model can be asked with: its examples, rows of its reference, and some that are made up."""
+"""A few instances to ask a model: its examples, rows of its reference, and made-up ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PLAIN: Mapping[str, Any] = {"string": "a", "number": 0.5, "boolean": False}
 
 
 def asked_instances(model: Model, count: int, dtypes: Mapping[str, Dtype]) -> list[Any]:
-    """Give up to `count` valid instances that somebody wrote down or, where there are none, some that are made up."""
+    """Return up to `count` valid instances from the spec or, if there are none, made-up ones."""
     valid = Validator(model.input.document).is_valid
     written = list(islice(filter(valid, _written(model)), count))
     return written or list(filter(valid, made_up(model, dtypes)))

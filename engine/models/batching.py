@@ -1,8 +1,9 @@
 """Micro-batching: requests that wait for the same model share one call of it.
 
 scikit-learn takes almost as long for one row as for many. While a thread computes, requests queue up; its next call
-takes all that wait. Who was just answered may ask again at once, so a call waits a little for as many callers as
-there were a moment ago; without that, callers fall into groups that take turns. Nobody who is alone waits for company.
+takes all that wait. Clients that were just answered may send their next request at once, so a call waits a little for
+as many callers as there were a moment ago; otherwise callers fall into groups that take turns. A single caller never
+waits for others.
 """
 
 from __future__ import annotations
@@ -22,20 +23,20 @@ IDLE_SECONDS = 10.0
 
 
 class OneByOne:
-    """A runtime that computes the rows of a call one by one: for a model whose answers depend on the batch."""
+    """A runtime that computes the rows of a call one by one, for a model whose answers depend on the batch."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
 
     def __call__(self, rows: Any) -> Answer:
-        """Answer; raise what one of the rows raises."""
+        """Answer; raise the exception of a row that fails."""
         answers = [self._runtime(slice_rows(rows, place, place + 1)) for place in range(count_rows(rows))]
         chances = [one.probabilities[0] for one in answers if one.probabilities is not None]
         return Answer([one.result[0] for one in answers], chances if len(chances) == len(answers) else None)
 
 
 class _Call:
-    """One caller's rows, and what becomes of them."""
+    """One caller's rows, and their result."""
 
     __slots__ = ("answer", "count", "error", "ready", "rows")
 
@@ -50,9 +51,9 @@ class _Call:
 class SharedRuntime:
     """A runtime whose callers share calls of at most `max_size` rows.
 
-    Where there was company a moment ago, a call waits for as many callers to be back: as long as the call before it
-    took, and up to `max_wait` seconds. A caller waits up to `timeout` seconds for its answer. One thread computes; it
-    is there while there is work.
+    If there were several callers a moment ago, a call waits for as many again: as long as the previous call took, and
+    up to `max_wait` seconds. A caller waits up to `timeout` seconds for its answer. One thread computes, while there is
+    work.
     """
 
     def __init__(self, runtime: Runtime, max_size: int, max_wait: float, timeout: float) -> None:
@@ -65,10 +66,10 @@ class SharedRuntime:
         self._waiting: deque[_Call] = deque()
         self._running = False
         self._callers = 1  # in the last call, and waiting at its end
-        self._seconds = 0.0  # that the last call took
+        self._seconds = 0.0  # of the last call
 
     def watch(self, observe: Callable[[int], None]) -> None:
-        """Have every call told, by the number of its rows."""
+        """Report the number of rows of every call."""
         self._observe = observe
 
     def _runtime(self, rows: Any) -> Answer:
@@ -76,7 +77,7 @@ class SharedRuntime:
         return self._alone(rows)
 
     def __call__(self, rows: Any) -> Answer:
-        """Answer, alone or with others; raise what the rows raise by themselves, or `Overloaded`."""
+        """Answer, alone or with others; raise the rows' own exception, or `Overloaded`."""
         call = _Call(rows)
         with self._arrival:
             self._waiting.append(call)
@@ -93,7 +94,7 @@ class SharedRuntime:
         return call.answer
 
     def _compute(self) -> None:
-        """Answer those who wait longest, call after call, until there is nobody for a while."""
+        """Answer the longest waiting callers, call after call, until none come for a while."""
         while calls := self._take():
             begin = time.monotonic()
             if len(calls) == 1 or not self._answer_together(calls):
@@ -108,7 +109,7 @@ class SharedRuntime:
                 call.ready.set()
 
     def _take(self) -> list[_Call]:
-        """Take the longest waiting, as many as fit into one call; nobody where nobody comes for a while."""
+        """Take the longest waiting callers, as many as fit into one call; none if none come for a while."""
         with self._arrival:
             while True:
                 if self._callers > 1 and self._max_wait:
@@ -126,7 +127,7 @@ class SharedRuntime:
                     return []
 
     def _patience(self) -> float:
-        """Return the seconds that a call may wait for company: what it can save is no more than another call."""
+        """Return the seconds that a call may wait for others: it can save no more than another call."""
         return min(self._max_wait, self._seconds)
 
     def _are_all_here(self) -> bool:
@@ -134,7 +135,7 @@ class SharedRuntime:
         return full or len(self._waiting) >= self._callers
 
     def _answer_together(self, calls: list[_Call]) -> bool:
-        """Answer several calls by one; tell whether that worked, since one bad row fails all."""
+        """Answer several callers by one call; return whether that worked, since one bad row fails all."""
         try:
             whole = self._runtime(join_rows([call.rows for call in calls]))
         except BaseException:  # noqa: BLE001 - each is asked alone then, and told its own error

@@ -1,4 +1,4 @@
-"""Which of a model's columns scikit-learn means by "in column 0": one of what reached the step that refuses it."""
+"""Map the column number in a scikit-learn error back to the model's input column."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from sklearn.pipeline import Pipeline
 
 from engine.models.selections import selections
 
-# The last one: what stands before it may be a client's own text.
+# The last one: the text before it may be a client's own.
 _IN_COLUMN = re.compile(r".*\bin column (\d{1,6})\b", re.DOTALL)
 _PASS_ON = ("GridSearchCV", "RandomizedSearchCV", "TransformedTargetRegressor")
 _KEEP_COLUMNS = ("MaxAbsScaler", "MinMaxScaler", "RobustScaler", "SimpleImputer", "StandardScaler")
 
 
 def blamed_column(error: Exception) -> int | None:
-    """Follow an error from the step that raised it out to the model; None where its column cannot be told."""
+    """Follow an error from the step that raised it out to the model; None if the column cannot be found."""
     named = _IN_COLUMN.match(str(error))
     involved = _involved(error)
     if named is None or not involved or not all(_is_followed(part) for part in involved[:-1]):
@@ -35,7 +35,7 @@ def blamed_column(error: Exception) -> int | None:
 
 
 def _is_followed(part: Any) -> bool:
-    """Return whether a part's columns are known to be those of what it holds, or how it selects them."""
+    """Return whether a part is known to pass its columns on unchanged, or how it selects them."""
     return isinstance(part, Pipeline | ColumnTransformer) or type(part).__name__ in _PASS_ON
 
 

@@ -1,4 +1,4 @@
-"""What opens a spec's models is done in a process of its own, and where that is lost, the model is told."""
+"""Open a spec's models in a separate process; if that process is lost, report the model that it was at."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 def open_apart(spec: Spec, work: Callable[..., Result], *arguments: Any, progress: Progress) -> Result:
     """Return `work(*arguments, progress)`, which opens models of the spec, in another process unless all are compiled.
 
-    Raises what it raises, or `SpecError` at the model that it was at when it took too much time or memory.
+    Raises the exceptions of `work`, or `SpecError` at the model that exceeded the limits of time or memory.
     """
     if not needs_sklearn(spec):
         return work(*arguments, progress)
@@ -26,7 +26,7 @@ def open_apart(spec: Spec, work: Callable[..., Result], *arguments: Any, progres
 
 @contextmanager
 def lost_at_models(spec: Spec) -> Iterator[None]:
-    """Raise `SpecError` at the model in whose step a process was lost, instead of `Lost`."""
+    """Raise `SpecError`, instead of `Lost`, at the model in whose step a process was lost."""
     try:
         yield
     except Lost as lost:

@@ -1,4 +1,4 @@
-"""Whole columns → rows, as `Columns.convert` makes them of instances, without an object for each instance."""
+"""Whole columns → rows, the same as `Columns.convert` makes of instances, without an object for each instance."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ ColumnsToRows = Callable[[Mapping[Key, Any], int], Any]
 
 
 class Unsure(Exception):
-    """The columns hold something that only `Columns.convert` can judge."""
+    """The columns contain a value that needs the checks of `Columns.convert`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
-    """How columns become rows: `make` gets them by key, and the number of rows.
+    """Makes rows of columns: `make` gets the columns by key, and the number of rows.
 
-    Those in `floats` come as arrays of float64 with NaN for a gap, where possible; all others as lists with None for a
-    gap. A column may be absent. `make` raises `Unsure` or `RefusedInstance` for what needs a look at each row.
+    Those in `floats` are arrays of float64 with NaN for a missing value, if possible; all others are lists with None
+    for a missing value. A column may be absent. `make` raises `Unsure` or `RefusedInstance` if each row must be
+    checked.
     """
 
     make: ColumnsToRows

@@ -1,8 +1,8 @@
-"""Compiled models on disk, by the hash of all that they were made from.
+"""Compiled models on disk, by the hash of everything that they were made from.
 
-An entry is written atomically and verified when it is read; one that is damaged counts as missing. Entries hold
-machine code, so an entry and its folder must belong to this user or to root, and nobody else may write to them. A
-folder that others can write to, such as /tmp, is left as it is, and a folder of its own below it is used.
+An entry is written atomically and verified when it is read; a damaged one counts as missing. Entries contain machine
+code, so an entry and its folder must belong to this user or to root, and nobody else may write to them. A folder that
+others can write to, such as /tmp, is left as it is, and the engine's own folder below it is used.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import numpy as np
 from engine.spec import Model, read_regular, write_whole
 
 VARIABLE = "ENGINE_CACHE_DIR"
-# Tells the processes of a service where it keeps what it cannot keep in its cache; see `writable_cache`.
+# Tells the processes of a service where new entries are kept if the cache is read-only; see `writable_cache`.
 _SPARE_VARIABLE = "ENGINE_SPARE_CACHE_DIR"
 # The keys of a model that have no part in what is compiled.
 NOT_COMPILED = ("file", "description")
@@ -37,7 +37,7 @@ _LIBRARIES = ("endpoint-engine", "numpy", "onnx", "onnxruntime", "pandas", "scik
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What there is to know of a compiled model; `programs` are those that serve it, by name."""
+    """A compiled model's facts; `programs` are those that serve it, by name."""
 
     facts: Mapping[str, Any]
     programs: Mapping[str, bytes]
@@ -54,7 +54,7 @@ class Cache:
         self._spare = Path(spare) if spare else None
 
     def key(self, model: Model, data: bytes) -> str:
-        """Hash all that a compiled model depends on, `data` being its file; raise `OSError` without its reference."""
+        """Hash everything that a compiled model depends on; `data` is its file. Raise `OSError` if one is missing."""
         contents = [data] + ([read_regular(model.reference)] if model.reference is not None else [])
         hashes = [hashlib.sha256(content).hexdigest() for content in contents]
         declared = {name: value for name, value in model.node.plain.items() if name not in NOT_COMPILED}
@@ -62,11 +62,11 @@ class Cache:
         return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
 
     def read(self, key: str) -> Entry | None:
-        """Return an entry, or None where there is no sound one."""
+        """Return an entry, or None if there is no valid one."""
         return next(filter(None, (_read(folder / _name(key)) for folder in self._folders)), None)
 
     def distrusted(self, key: str) -> str:
-        """Say why an entry that is there is not used; empty where there is none, or it is used."""
+        """Say why an existing entry is not used; empty if it is used, or does not exist."""
         folders = (*self._folders, *([self._stated] if self._stated not in self._folders else []))
         return next(filter(None, (_distrusted(folder / _name(key)) for folder in folders)), "")
 
@@ -102,18 +102,18 @@ class Cache:
 
 
 def mode_for(file: Path) -> int:
-    """Return the mode of an entry: whoever may read a model's file may read what was compiled from it."""
+    """Return the mode of an entry: those who can read a model's file can read its compiled form."""
     try:
         return 0o600 | file.stat().st_mode & 0o044
-    except OSError:  # it has gone since it was read
+    except OSError:  # it was removed after it was read
         return 0o600
 
 
 @contextmanager
 def writable_cache(folder: Path) -> Iterator[None]:
-    """Have a place for new entries: where the cache cannot be written to, one as lasting as this process beside it.
+    """Provide a place for new entries: if the cache is read-only, a temporary folder for the time of this process.
 
-    Where nothing can be written anywhere there is none, which costs only time.
+    If no folder can be written to, there is none, which only costs time.
     """
     with ExitStack() as stack:
         if not Cache(folder).is_writable():
@@ -180,7 +180,7 @@ def _read(path: Path) -> Entry | None:
 
 
 def _distrusted(path: Path) -> str:
-    """Say why an entry that is there is not used."""
+    """Say why an existing entry is not used."""
     try:
         path.lstat()
         odd = next((one for one in (path.parent, path) if not is_trusted(one)), None)
@@ -195,22 +195,22 @@ def _distrusted(path: Path) -> str:
 
 
 def _make_folder(folder: Path, mode: int) -> None:
-    """Make a folder where there is none; raise `OSError` for one that is somebody else's."""
+    """Make a folder if there is none; raise `OSError` if it belongs to another user."""
     folder.mkdir(parents=True, exist_ok=True, mode=mode)
     if not is_trusted(folder):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
 
 def _own(folder: Path) -> Path:
-    """Return the folder, or one of this user below it where others can write to it."""
+    """Return the folder, or this user's own folder below it if others can write to it."""
     try:
         return folder if is_trusted(folder) else folder / f"engine-cache-{os.geteuid()}"
-    except OSError:  # there is none yet, or nobody can look at it
+    except OSError:  # it does not exist yet, or may not be read
         return folder
 
 
 def is_trusted(path: Path) -> bool:
-    """Return whether only this user or root could have written a file, or a folder's entries; never of a link.
+    """Return whether only this user or root could have written a file, or a folder's entries; False for a link.
 
     Root can change the engine itself.
     """

@@ -1,4 +1,4 @@
-"""Calibrated classifiers → what their members score, taken to probabilities by curves."""
+"""Calibrated classifiers → their members' scores, turned into probabilities by curves."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _calibrated(model: Any, lower: Lower) -> Lowered:
 
 
 def _member(member: Any, lower: Lower) -> Steps:
-    """Return the steps from rows to the probabilities of one classifier and its curves, one for each class but two."""
+    """Return the steps from rows to the probabilities of a classifier and its curves: one per class, or one for two."""
     classifier = thawed(member.estimator)
     if len(classifier.classes_) != len(member.classes):
         raise NotLowered("CalibratedClassifierCV with a member that does not know every class")

@@ -1,4 +1,4 @@
-"""The candidates to serve a model in scikit-learn's place, one table of them, and the choice among the proven."""
+"""The candidates to serve a model in place of scikit-learn, in one table, and the choice among the proven."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Progress = Callable[[str], None]
 
 @dataclass(slots=True)
 class Subject:
-    """A model under trial: its estimator, how it is asked, and scikit-learn's answers."""
+    """A model under trial: its estimator, how to call it, and scikit-learn's answers."""
 
     model: Model
     inspected: Inspected
@@ -68,7 +68,7 @@ def _native(subject: Subject) -> Program:
     if not subject.tables:
         raise NotLowered("no trees in it")
     library = build_library()
-    load_library(library.tobytes())  # where it cannot be loaded, another candidate is faster than its stand-in
+    load_library(library.tobytes())  # if it cannot be loaded, another candidate is faster than its replacement
     return _narrowing_in_c(subject.lowered(lambda table: NativeTrees(table, library)))
 
 
@@ -116,12 +116,12 @@ CANDIDATES: Mapping[str, tuple[RuntimeName, Callable[[Subject], Program]]] = {
     "graph in float64": ("onnx", _graph("float64")),
     "graph in float32": ("onnx", _graph("float32")),
 }
-# What one sort of candidate computes exactly, a whole graph of skl2onnx need not try to come close to.
+# If one sort of candidate is exact, a whole graph of skl2onnx need not be tried.
 _WHOLE_GRAPHS = ("graph in float64", "graph in float32")
 
 
 def choose(model: Model, inspected: Inspected, progress: Progress) -> Chosen:
-    """Try every candidate, and choose the best that is proven."""
+    """Try every candidate, and choose the best proven one."""
     subject = Subject(model, inspected)
     baseline = SklearnRuntime(
         inspected.estimator,
@@ -143,7 +143,7 @@ def choose(model: Model, inspected: Inspected, progress: Progress) -> Chosen:
             chosen = _try_all(subject, baseline, rows, walk, progress)
     if model.runtime not in ("auto", chosen.report.runtime) and not tried.is_hopeless:
         raise model.error(f'the runtime "{model.runtime}" cannot serve this model: {chosen.report.why}', "runtime")
-    if chosen.program is not None:  # a row has its own answer there, or it would not have passed the proof
+    if chosen.program is not None:  # each row has its own answer there, or it would not have passed the proof
         return replace(chosen, tried=replace(tried, depends=""))
     return replace(chosen, tried=tried, report=replace(chosen.report, one_by_one=tried.depends))
 
@@ -155,7 +155,7 @@ def usual_instances(model: Model, inspected: Inspected) -> list[Any]:
 
 
 def _row_maker(subject: Subject, walk: Walk | None) -> RowMaker:
-    """Have rows made of what the model tells of its columns."""
+    """Return the maker of rows, with the values that the model knows of its columns."""
     columns, estimator = subject.inspected.columns, subject.estimator
     count = subject.inspected.wanted.count or 0
     categories = {place: one.categories for place, one in enumerate(known_inputs(estimator, count)) if one.categories}
@@ -200,7 +200,7 @@ def _try(
     timed: tuple[Any, Any],
 ) -> tuple[Trial, Program | None]:
     try:
-        program = load(dump(make(subject)))  # what is proven is what a worker will read
+        program = load(dump(make(subject)))  # the proof uses the form that a worker will read
     except Exception as error:  # noqa: BLE001 - a converter may raise anything
         return Trial(name, runtime, "failed", reason=_reason(error)), None
     outcome = judge(examination, program)
@@ -220,7 +220,7 @@ def _try(
 
 
 def _changed_trees(program: Program, tables: list[TreeTable]) -> str:
-    """Compare the trees that a program will walk with the model's own: no row can show every last bit of them."""
+    """Compare the trees of a program with the model's own: no row can show every last bit of them."""
     walked = [step for step in program if isinstance(step, NativeTrees | OnnxTrees)]
     for step, table in zip(walked, tables, strict=False):
         if isinstance(step, NativeTrees):
@@ -239,7 +239,7 @@ def _reason(error: Exception) -> str:
 
 
 def _runtime_of(program: Program, runtime: RuntimeName) -> RuntimeName:
-    """Name what a program of arrays needs: onnxruntime, where one of its steps is a graph."""
+    """Name the runtime of a program of arrays: onnxruntime, if one of its steps is a graph."""
     if runtime == "numpy" and any(isinstance(step, Graph | OnnxTrees) for step in program):
         return "onnx"
     return runtime
@@ -253,7 +253,7 @@ def _walk(subject: Subject) -> Walk | None:
 def find_walk(
     lowered: Callable[[Callable[[TreeTable], s.Step]], Program],
 ) -> tuple[list[TreeTable], Walk | None]:
-    """Find the trees in a model, and the steps that lead to them, where it is one ensemble with just one way to it."""
+    """Find the trees in a model, and the steps before them, if it is one ensemble with just one way to it."""
     found: list[TreeTable] = []
     marker = s.Pick(-1)
 
@@ -271,7 +271,7 @@ def find_walk(
 
 
 def _checks(baseline: Runtime, row: Any) -> tuple[s.Step, ...]:
-    """Find out what scikit-learn's input validation refuses, for graphs that have none."""
+    """Find out which values scikit-learn's input validation refuses, for graphs that have none."""
     if not isinstance(row, np.ndarray):
         return ()
     return (s.Check(_takes(baseline, row, np.nan), "float64" if _takes(baseline, row, 1e39) else "float32"),)
@@ -282,6 +282,6 @@ def _takes(baseline: Runtime, row: Any, value: float) -> bool:
         baseline(np.full_like(row, value))
     except Refusal:
         return False
-    except Exception:  # noqa: BLE001 - it was not its validation that refused
+    except Exception:  # noqa: BLE001 - another part than its validation refused
         return True
     return True

@@ -1,4 +1,4 @@
-"""The choice of what serves a model, among the candidates that are proven."""
+"""The choice of the program that serves a model, among the proven candidates."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ BATCH_SIZES = (8, 64, 512)
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What serves a model: a program, None for scikit-learn itself, and another one for large batches.
+    """The choice for a model: a program, None for scikit-learn itself, and another one for large batches.
 
-    `tried` is what asking scikit-learn itself showed.
+    `tried` are the findings from asking scikit-learn itself.
     """
 
     program: Program | None
@@ -32,9 +32,9 @@ class Chosen:
 
 
 def choose_best(report: Report, trials: list[tuple[Trial, Program | None]], rows: Any, *, wanted: bool) -> Chosen:
-    """Choose the fastest for one row among the exact, or a close one that is much faster; the batch apart.
+    """Choose the fastest exact candidate for one row, or a much faster close one; batches are chosen separately.
 
-    What is `wanted` by the spec need not be faster than scikit-learn.
+    A runtime that the spec names need not be faster than scikit-learn.
     """
     proven = [(trial, program) for trial, program in trials if program is not None and trial.one_row is not None]
     base_one, base_many = report.one_row or 0.0, report.many_rows or 0.0
@@ -70,7 +70,7 @@ def choose_best(report: Report, trials: list[tuple[Trial, Program | None]], rows
 
 
 def with_faster_batches(chosen: Chosen, baseline: Runtime, rows: Any) -> Chosen:
-    """Leave batches to scikit-learn, from the size where it is clearly faster than what was chosen."""
+    """Leave batches to scikit-learn, from the size on at which it is clearly faster than the chosen program."""
     report, base = chosen.report, chosen.report.many_rows or 0.0
     if chosen.program is None or base * BATCHES_MUST_BE_FASTER >= _many_rows(report):
         return chosen
@@ -80,7 +80,7 @@ def with_faster_batches(chosen: Chosen, baseline: Runtime, rows: Any) -> Chosen:
 
 
 def _many_rows(report: Report) -> float:
-    """Return the seconds for 1,000 rows with what was chosen."""
+    """Return the chosen program's seconds for 1,000 rows."""
     return (report.many_rows or 0.0) / report.speed_up_many
 
 
@@ -90,7 +90,7 @@ def _fastest(entries: Sequence[tuple[Trial, Program | None]], size: str) -> tupl
 
 
 def _crossing(small: Any, large: Any, rows: Any) -> int:
-    """Find the number of rows from which the other program is faster."""
+    """Find the number of rows from which on the other program is faster."""
     for size in BATCH_SIZES:
         some = repeat_rows(rows, size)
         if seconds_for(large, some) < seconds_for(small, some):

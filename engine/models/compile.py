@@ -1,7 +1,7 @@
-"""Every model of a spec, made ready to answer, in two steps.
+"""Make every model of a spec ready to answer, in two steps.
 
-`prepare_models` reads the files, compiles and proves what the cache lacks; `restore_models` (in `restoring`) makes
-predictors of that.
+`prepare_models` reads the files, and compiles and proves the models that the cache lacks; `restore_models` (in
+`restoring`) makes predictors of them.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def prepare_models(
 ) -> Mapping[str, Prepared]:
     """Take every model of the spec from the cache, or load, compare, compile and prove it.
 
-    `progress` is told what is being done. Raises `SpecError` with every mistake found, at the places of the keys
-    they are about. scikit-learn is imported only where a model is not in the cache.
+    `progress` is called with each step. Raises `SpecError` with every mistake found, at the places of their keys.
+    scikit-learn is imported only if a model is not in the cache.
     """
     cache, files, opened = Cache(spec.folder), ModelFiles(), opened or Opened()
     prepared: dict[str, Prepared] = {}
@@ -79,7 +79,7 @@ def needs_sklearn(spec: Spec) -> bool:
 
 
 def uncompiled(model: Model, file: ModelFile, opened: Opened) -> Predictor:
-    """Make the predictor of a model as its file has it, with no compiling and no proof; raise `SpecError`."""
+    """Make the predictor of a model as it is in its file, without compiling and proof; raise `SpecError`."""
     entry, _ = _compile(replace(model, runtime="sklearn"), file, opened, lambda _: None, is_tried=False)
     return restore(model, Prepared("", entry, file, file.sha256), opened)
 
@@ -122,7 +122,7 @@ def _prepare(model: Model, cache: Cache, files: ModelFiles, opened: Opened, prog
 def prepare_anew(
     model: Model, key: str, file: ModelFile, opened: Opened, progress: Progress, *, is_held: bool = True
 ) -> Prepared:
-    """Compile a model, and hold it to its examples unless its answers are another's."""
+    """Compile a model, and check its examples if `is_held`."""
     entry, tried = _compile(model, file, opened, progress)
     progress(f"{model.name}: checking its examples")
     predictor = restore(model, Prepared(key, entry, file, file.sha256), opened)
@@ -131,7 +131,7 @@ def prepare_anew(
     tried.require_answer(model)
     facts = {**entry.facts, "good": tried.good, "warnings": list(tried.warnings())}
     form = result_form(model, predictor.columns, predictor)
-    modules = opened.modules(model, file)  # now that all are imported that answers need
+    modules = opened.modules(model, file)  # now that everything that answers need is imported
     facts = {
         **facts,
         "compiler": find_compiler() is not None,
@@ -139,7 +139,7 @@ def prepare_anew(
         "result": form and asdict(form),
         "rows": list(islice(allowed_instances(model), MAX_SHOWN)) if model.show_reference else [],
     }
-    if entry.programs:  # others may be anybody's code, or slow, and are not called without need
+    if entry.programs:  # others may be user code, or slow, and are not called without need
         facts["largest"] = largest_number(predictor.columns, predictor.runtime)
     return Prepared(whole_key(key, modules), replace(entry, facts=facts), file, file.sha256, modules)
 
@@ -147,7 +147,7 @@ def prepare_anew(
 def _compile(
     model: Model, file: ModelFile, opened: Opened, progress: Progress, *, is_tried: bool = True
 ) -> tuple[Entry, Tried]:
-    """Make an entry; unless `is_tried`, the model is not asked anything, and stays as its file has it."""
+    """Make an entry; unless `is_tried`, the model is not asked anything, and stays as it is in its file."""
     require_reference(model)
     if lack := to_compile(model.file.suffix):
         raise model.error(lack, "file")

@@ -30,7 +30,7 @@ _INPUTS = {"float32": FloatTensorType, "float64": DoubleTensorType, "string": St
 
 
 class NotConverted(Exception):
-    """skl2onnx has no graph for an estimator, or none that answers by the method asked for."""
+    """skl2onnx has no graph for an estimator, or none for the wanted method."""
 
 
 def estimator_program(
@@ -42,7 +42,7 @@ def estimator_program(
     probabilities: bool,
     decision: Decision | None = None,
 ) -> Program:
-    """Convert a whole estimator in one precision; `check` are the steps that refuse what it refuses.
+    """Convert a whole estimator in one precision; `check` are the steps that refuse the values that it refuses.
 
     With a `decision`, that chooses the class from the probabilities in place of the graph.
     """
@@ -62,8 +62,8 @@ def transformer_graph(step: Any) -> tuple[s.Step, ...]:
 def trees_graph(table: TreeTable) -> OnnxTrees:
     """Write a `TreeTable` as a graph.
 
-    The operator's leaves have one output each: a tree with several is written once for each of its outputs, in
-    the order of the sum.
+    The operator's leaves have one output each: a tree with several is written once for each of its outputs, in the
+    order of the sum.
     """
     roots: list[int] = []
     parts: list[tuple[Array, ...]] = []
@@ -122,14 +122,14 @@ def _single_trees(table: TreeTable) -> Any:
 
 
 def _outputs(values: Array) -> list[int]:
-    """Return the outputs that a tree adds to; at least one, so that every tree is written."""
+    """Return the outputs to which a tree adds; at least one, so that every tree is written."""
     used = np.flatnonzero(np.any(values != 0, axis=0)).tolist()
     return used or [0]
 
 
 def _tree_attributes(nodes: Array, missing_right: Array, first_node: int, first_leaf: int) -> tuple[Any, int]:
     leaf = nodes["left"] == np.arange(len(nodes))
-    if leaf[0]:  # the operator wants a node: one whose two children are the same leaf
+    if leaf[0]:  # the operator requires a node: one whose two children are the same leaf
         zero = np.zeros(1, np.int64)
         one = np.ones(1, np.int64)
         return (zero, np.zeros(1), zero, zero + first_leaf, one, zero + first_leaf, one), 1
@@ -145,7 +145,7 @@ def _tree_attributes(nodes: Array, missing_right: Array, first_node: int, first_
 
 
 def _steps_of(estimator: Any, method: str) -> tuple[s.Step, ...]:
-    """Say which output of its graph a method is, and in what shape scikit-learn gives it."""
+    """Name the output of its graph for a method, and the shape in which scikit-learn returns it."""
     if method == "transform":
         return (s.Pick(1 if is_clusterer(estimator) else 0),)
     if is_classifier(estimator) and isinstance(getattr(estimator, "classes_", None), np.ndarray):

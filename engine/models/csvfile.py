@@ -1,4 +1,4 @@
-"""A CSV of real rows, as text: the names in its first line and the rows below, and what a cell stands for."""
+"""A CSV of real rows, as text: the names in its first line, the rows, and the values of its cells."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from engine.validation import show
 
 _BOOLEANS = {"true": True, "false": False}
 _NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
-_LEAST_INT, _MOST_INT = -(2**63), 2**64 - 1  # what JSON readers take for an integer; others become floats
+_LEAST_INT, _MOST_INT = -(2**63), 2**64 - 1  # integers in JSON; other numbers become floats
 _MAX_DIGITS = 30
 _SCALARS = frozenset((bool, float, int, type(None)))
 _SEPARATORS = {";": '";"', "\t": "tabs", "|": '"|"'}
-# What pandas.read_csv takes for a missing value, and numbers that are not finite.
+# Missing values in pandas.read_csv, and numbers that are not finite.
 _GAPS = frozenset("#n/a #na +inf -inf -infinity -nan <na> inf infinity n/a na nan none null".split()) | {""}
 
 NAMELESS = "its first line does not name the columns, each by a name of its own; write one above the rows"
@@ -50,21 +50,21 @@ class Row:
         return read_cells(self.texts)
 
     def not_a_number(self, column: str) -> str:
-        """Say that a column wants a number, and has something else in this row."""
+        """Say that a column must have numbers, and has something else in this row."""
         found = f'column "{column}" has {show(self.cells[column])}, which is not a number'
         return f"{found}; leave the cell empty where there is no value"
 
 
 @dataclass(frozen=True, slots=True)
 class CsvFile:
-    """A CSV: the names of its columns, and its rows, which are read as they are asked for."""
+    """A CSV: the names of its columns, and its rows, which are read on demand."""
 
     names: tuple[str, ...]
     rows: Iterator[Row]
 
 
 def read_csv(file: Path, wrong: Wrong, expected: Collection[str] = ()) -> CsvFile:
-    """Read a CSV with names in its first line, `expected` ones or others; raise what `wrong` makes, rows too."""
+    """Read a CSV with names in its first line, `expected` ones or others; `wrong` makes the error for any mistake."""
     try:
         text = read_regular(file).decode("utf-8-sig")
     except OSError as error:
@@ -85,9 +85,9 @@ def read_csv(file: Path, wrong: Wrong, expected: Collection[str] = ()) -> CsvFil
 
 
 def read_cell(text: str) -> Any:
-    """Read a cell: a number, a boolean, a text, or None for what stands for no value, such as NA."""
+    """Read a cell: a number, a boolean, a text, or None for a missing value, such as NA."""
     text = text.strip()
-    if not _NUMBER.fullmatch(text):  # asked first, since most cells of a large file are numbers
+    if not _NUMBER.fullmatch(text):  # tried first, since most cells of a large file are numbers
         word = text.lower()
         return None if word in _GAPS else _BOOLEANS.get(word, text)
     if len(text) <= _MAX_DIGITS and text.lstrip("+-").isdigit() and _LEAST_INT <= (whole := int(text)) <= _MOST_INT:
@@ -97,18 +97,18 @@ def read_cell(text: str) -> Any:
 
 
 def read_cells(texts: Sequence[str]) -> list[Any]:
-    """Read cells as `read_cell` does: all at once where each is empty or a number, as in most rows of wide files."""
+    """Read cells as `read_cell` does: all at once if each is empty or a number, as in most rows of wide files."""
     try:
         values: list[Any] = orjson.loads(f"[{','.join([text or 'null' for text in texts])}]")
     except orjson.JSONDecodeError:
         return [*map(read_cell, texts)]
-    # A cell with a comma, a bracket or a quote in it gives more values, or others.
+    # A cell that contains a comma, a bracket or a quote gives more values, or others.
     is_one_each = len(values) == len(texts) and not {*map(type, values)} - _SCALARS
     return values if is_one_each else [*map(read_cell, texts)]
 
 
 def _rows(lines: Any, names: tuple[str, ...], wrong: Wrong) -> Iterator[Row]:
-    """Return the rows that are not blank, each with a cell for every name."""
+    """Yield the rows that are not blank, each with a cell for every name."""
     while True:
         try:
             cells = next(lines, None)

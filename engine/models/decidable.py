@@ -1,4 +1,4 @@
-"""Whether an estimator can be given a threshold: one that tells probabilities, and has no threshold of its own."""
+"""Whether an estimator can have a threshold: it must have probabilities, and no threshold of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engine.spec import Model
 
 
 def decision_for(model: Model, estimator: Any, wording: Wording, kind: str) -> Decision | None:
-    """Make the decision that a model's threshold declares, None without one; raise `SpecError` if it cannot be."""
+    """Make the decision for a model's threshold, None without one; raise `SpecError` if that is impossible."""
     if model.threshold is None:
         return None
     _require_undecided(model, estimator)

@@ -1,4 +1,4 @@
-"""The choice between two classes at a threshold: the positive class, where its probability is high enough."""
+"""The choice between two classes at a threshold: the positive class, if its probability is high enough."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TWO = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decision:
-    """Chooses between two `classes`: the one at `place` where its probability is at least `bar`.
+    """Chooses between two `classes`: the one at `place` if its probability is at least `bar`.
 
     The probability is compared in its own dtype, since `bar` is a Python float.
     """
@@ -36,13 +36,13 @@ class Decision:
 
     @property
     def steps(self) -> tuple[s.Step, ...]:
-        """The steps of a program that do the same."""
+        """The same choice as steps of a program."""
         ordered = self.classes if self.place else self.classes[::-1]
         return (s.Select(np.array([self.place])), s.Choose(ordered, inclusive=True, bar=self.bar))
 
 
 def decision_of(model: Model, wording: Wording, kind: str) -> Decision | None:
-    """Make the decision that a model's threshold declares, None without one; raise `SpecError` if it cannot be."""
+    """Make the decision for a model's threshold, None without one; raise `SpecError` if that is impossible."""
     if model.threshold is None:
         return None
     classes = wording.classes
@@ -54,7 +54,7 @@ def decision_of(model: Model, wording: Wording, kind: str) -> Decision | None:
 
 
 def named_threshold(model: Model, wording: Wording) -> Mapping[str, float]:
-    """Map the positive class, as answers name it, to its threshold; empty without one."""
+    """Map the positive class, as it is called in answers, to its threshold; empty without one."""
     if model.threshold is None:
         return {}
     return {wording.keys[_place(model, wording)]: model.threshold.at_least}

@@ -30,7 +30,7 @@ def _ordinal(step: Any) -> Steps:
 
 
 def _codes(step: Any, known: Array) -> Array:
-    """Return a number for each category and, as the last, the one for what is none of them."""
+    """Return a number for each category and, as the last, the one for all other values."""
     codes = np.arange(len(known) + 1).astype(step.dtype)
     if len(known) and known[-1] != known[-1]:
         codes[-2] = step.encoded_missing_value
@@ -66,7 +66,7 @@ def _wrapped(splines: Any) -> Steps:
 
 
 def _pieces(spline: Any, extrapolation: str) -> tuple[Array, Array, Array]:
-    """Return the edges between the polynomials that splines are made of, the origin of each, and its coefficients."""
+    """Return the edges between the polynomials of splines, the origin of each, and its coefficients."""
     knots, powers = spline.t[spline.k : len(spline.t) - spline.k], range(spline.k, -1, -1)
     low, high = knots[0], knots[-1]
     origins, edges = knots[:-1], knots[1:-1]

@@ -1,4 +1,4 @@
-"""Estimators made of other estimators → what their members compute, side by side, and what is made of it."""
+"""Estimators made of other estimators → their members' results, side by side, and the steps that combine them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _voting_regressor(model: Any, lower: Lower) -> Lowered:
 
 
 def _weights(model: Any) -> Any:
-    """Return the weights of the members that were not dropped, or None where all count alike."""
+    """Return the weights of the members that were not dropped, or None if all are equal."""
     if model.weights is None:
         return None
     pairs = zip(model.weights, model.estimators, strict=True)
@@ -130,7 +130,7 @@ def _threshold(model: Any, lower: Lower) -> Lowered:
     decision = Decision(classes, place, float(bar))
     if is_chance:
         decide = decision.steps
-    else:  # a score speaks for the second class, its negative for the first
+    else:  # a score is that of the second class, its negative that of the first
         against: Steps = (s.Column(), s.Arithmetic("multiply", np.array([-1.0, 1.0])))
         decide = (*against, *decision.steps)
     lowered = lower(member)

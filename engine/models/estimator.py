@@ -1,4 +1,4 @@
-"""The runtime that every model has: scikit-learn's own estimator, asked in its own terms."""
+"""The runtime that every model has: scikit-learn's own estimator, called in its own terms."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _NUMERICAL_LIBRARIES = ("joblib", "numpy", "pandas", "scipy")
 
 
 class SklearnRuntime:
-    """Answers by an estimator's response method, with probabilities where the spec wants them.
+    """Answers by an estimator's response method, with probabilities if the spec has them.
 
     With a `decision`, that chooses the class from the probabilities.
     """
@@ -49,7 +49,7 @@ class SklearnRuntime:
     def __init__(
         self, estimator: Any, response_method: str, *, probabilities: bool, decision: Decision | None = None
     ) -> None:
-        # A row of numbers goes in without its columns' names, which are checked once, when the spec is compiled.
+        # A row of numbers has no column names; these are checked once, when the spec is compiled.
         warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
         self._estimator = estimator
         self._respond = getattr(estimator, response_method)
@@ -77,7 +77,7 @@ class SklearnRuntime:
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """An estimator held against its spec: what its columns are, and how its classes are called."""
+    """An estimator that matches its spec: its columns, and the names of its classes."""
 
     estimator: Any
     wanted: Wanted
@@ -88,7 +88,7 @@ class Inspected:
     decision: Decision | None = None
 
     def respond(self, model: Model) -> Callable[[Any], Any]:
-        """Return what answers rows as the served model does: the estimator's response method, or its decision."""
+        """Return a function that answers rows as the served model does: by the response method, or the decision."""
         decision = self.decision
         if decision is None:
             return cast("Callable[[Any], Any]", getattr(self.estimator, model.response_method))
@@ -96,7 +96,7 @@ class Inspected:
 
 
 def inspect(model: Model, estimator: Any) -> Inspected:
-    """Compare an estimator with its spec; raise `SpecError` at the key that does not fit it."""
+    """Compare an estimator with its spec; raise `SpecError` at the key that does not match."""
     require_training(model, estimator)
     wanted = trained_on(model, estimator, wanted_by(estimator))
     fitting = columns(model, wanted)
@@ -115,7 +115,7 @@ def inspect(model: Model, estimator: Any) -> Inspected:
 def require_training(model: Model, estimator: Any) -> None:
     """Raise `SpecError` for an estimator of scikit-learn's own that was never fitted.
 
-    A class of somebody's own may keep what it has learnt under any name.
+    A user's own class may keep its learnt attributes under any name.
     """
     if is_foreign(last_of(estimator)):
         return
@@ -168,7 +168,7 @@ def _selects_by_name(part: Any) -> bool:
 
 
 def classes_of(model: Model, estimator: Any) -> tuple[Any, ...] | None:
-    """Return a classifier's classes as JSON has them; raise `SpecError` for what JSON does not have."""
+    """Return a classifier's classes as JSON values; raise `SpecError` for values that JSON does not have."""
     if not is_classifier(estimator):
         return None
     if not has_flat_classes(estimator):
@@ -199,7 +199,7 @@ def _require_method(model: Model, estimator: Any) -> None:
 
 
 def _labels(model: Model, estimator: Any, classes: tuple[Any, ...] | None) -> tuple[str, ...] | None:
-    """Check labels and probabilities against the classes; raise `SpecError` if they do not fit."""
+    """Check labels and probabilities against the classes; raise `SpecError` if they do not match."""
     output = model.output
     for key, wanted in (("labels", output.labels is not None), ("probabilities", output.probabilities)):
         if wanted and classes is None:
@@ -254,7 +254,7 @@ def title_of(estimator: Any) -> str:
 
 
 def is_classifier(estimator: Any) -> bool:
-    """Return whether an estimator is a classifier, by what it says or, if it is not scikit-learn's, by its classes."""
+    """Return whether an estimator is a classifier, by its tags or, if it is not scikit-learn's, by its classes."""
     try:
         is_one = bool(base.is_classifier(estimator))
     except Exception:  # noqa: BLE001 - it has no tags, or wrong ones

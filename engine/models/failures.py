@@ -1,4 +1,4 @@
-"""Whose fault it is that an estimator raised on a row: a value's, or its own code's."""
+"""Who is at fault if an estimator raises on a row: the row's values, or the estimator's own code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _RAISE = dis.opmap["RAISE_VARARGS"]
 def is_about_a_value(error: Exception) -> bool:
     """Return whether a library below the estimator, or Python itself, raised an error about a value.
 
-    Code of the model's own that raises a ValueError says something about itself; what it says is not a client's.
+    A ValueError from the model's own code is about that code; its message is not for clients.
     """
     if not isinstance(error, ValueError | OverflowError):
         return False

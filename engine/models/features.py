@@ -1,4 +1,4 @@
-"""The features of a model's input: what each may be, what stands for a missing value, and the dtype of its column."""
+"""The features of a model's input: their types, their missing values, and the dtypes of their columns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from engine.spec import Model
 
 
 def dtype_of_column(model: Model, recorded: Dtype | None, name: str, feature: Feature) -> Dtype:
-    """Decide the dtype of a column: the declared one, else what is known of the model, else what the schema says."""
+    """Decide the dtype of a column: the declared one, else the model's own, else one that follows from the schema."""
     known = recorded or from_schema(feature)
     declared = model.dtypes.get(name)
     if declared is not None:
@@ -41,7 +41,7 @@ def _categories(model: Model, name: str, feature: Feature, known: Dtype | None) 
 
 
 def feature_of(model: Model, name: str, default: Any, *, required: bool) -> Feature:
-    """Say what a feature may be; raise `SpecError` for one that is no column."""
+    """Describe a feature; raise `SpecError` if it cannot be a column."""
     document = model.input.document
     types = types_of(document["properties"][name], document)
     if types & {"array", "object"}:
@@ -56,7 +56,7 @@ def feature_of(model: Model, name: str, default: Any, *, required: bool) -> Feat
 
 
 def default_of(model: Model, name: str, schema: Any) -> Any:
-    """Return a feature's default, or its missing value: NaN."""
+    """Return a feature's default, or else a missing value: NaN."""
     for _ in range(MAX_REFERENCES):
         reference = schema.get("$ref") if isinstance(schema, Mapping) and "default" not in schema else None
         if not isinstance(reference, str) or not reference.startswith("#/"):

@@ -1,4 +1,4 @@
-"""ONNX graphs, run by onnxruntime on one thread, from bytes alone: a graph reaches no file."""
+"""ONNX graphs, run by onnxruntime on one thread, from bytes alone: a graph cannot read files."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Graph:
         self._takes_one_row = rows_at_once(session) == 1
 
     def __call__(self, rows: Any) -> list[Array]:
-        """Compute the outputs, one entry for each row; raise `Stopped` for values on which an operator stops."""
+        """Compute the outputs, one entry for each row; raise `Stopped` if an operator fails on the values."""
         if self.dtype == "string":
             rows = np.array(rows, dtype=object).reshape(-1, 1)
         elif rows.dtype != self.dtype:
@@ -43,7 +43,7 @@ class Graph:
             outputs = self._run(rows)
             if all(output.shape[:1] == (len(rows),) for output in outputs):
                 return outputs
-        # The graph takes one row at a time, or combines the rows of a call, so each row needs a call of its own.
+        # The graph takes one row at a time, or combines the rows of a call, so each row needs its own call.
         alone = [self._run_one(rows[row : row + 1]) for row in range(len(rows))]
         return [np.concatenate(parts) for parts in zip(*alone, strict=True)]
 
@@ -74,7 +74,7 @@ def open_session(data: bytes) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    options.add_session_config_entry("session.load_model_format", "ONNX")  # its own format has files of its own
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # its own format refers to other files
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NOWHERE)
     try:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
@@ -83,16 +83,15 @@ def open_session(data: bytes) -> Any:
 
 
 def rows_at_once(session: Any) -> int | None:
-    """Return the number of rows that a graph takes at once, None where that is any."""
+    """Return the number of rows that a graph takes at once, None for any number."""
     shape = session.get_inputs()[0].shape
     return shape[0] if shape and isinstance(shape[0], int) else None
 
 
 def _runner(session: Any, outputs: int) -> Callable[[Array], list[Array]]:
-    """Return what computes the first outputs of a graph with one input.
+    """Return a function that computes the first outputs of a graph with one input.
 
-    All rows have the same shape and type, so an operator that stops does so because of their values, unless memory
-    is short.
+    All rows have the same shape and type, so if an operator fails, their values are the reason, unless memory is short.
     """
     run, name = session.run, session.get_inputs()[0].name
     wanted = [output.name for output in session.get_outputs()[:outputs]]
@@ -112,7 +111,7 @@ def _memory_error(error: Exception) -> MemoryError | None:
 
 
 def _why_stopped(said: str) -> str:
-    """Name the operator, and give its reason without what that says of onnxruntime's own source."""
+    """Name the operator and its reason, without references to onnxruntime's own source."""
     found = _STOPPED_AT.search(said)
     if found is None:
         return f"the graph stops: {clip(said, _REASON_LENGTH)}"

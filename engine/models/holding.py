@@ -1,4 +1,4 @@
-"""A model is held to what it is known to answer: the examples of its spec, and the golden answers of its pin."""
+"""Check a model's known answers: the examples of its spec, and the golden answers of its pin."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GOLDEN_TOLERANCE = 2e-5  # a compiled model may be close, instead of exact
 
 
 def hold(model: Model, predictor: Predictor) -> None:
-    """Run a model's examples; raise `SpecError` with each that gets another result than its own."""
+    """Run a model's examples; raise `SpecError` with each that has another result."""
     hint = f"; this result was recorded; if the new one is right, record it: {model.lock_command}"
     mistakes: list[Diagnostic] = []
     for example in model.examples:
@@ -32,7 +32,7 @@ def hold(model: Model, predictor: Predictor) -> None:
 def renewed_results(model: Model, predictor: Predictor) -> dict[int, Any]:
     """Return the new results of recorded examples that the model now answers differently, by their places.
 
-    An example that it does not answer is left as it is, for `hold` to tell.
+    An example without an answer is left as it is, and reported by `hold`.
     """
     answers = {
         place: own_answer(predictor, example.input)
@@ -43,7 +43,7 @@ def renewed_results(model: Model, predictor: Predictor) -> dict[int, Any]:
 
 
 def own_answer(predictor: Predictor, instance: Any) -> list[Any] | None:
-    """Return the model's result in a list, or None where it refuses, fails or says what JSON cannot hold."""
+    """Return the model's result in a list, or None if it refuses, fails or returns a value that JSON does not have."""
     try:
         result = predictor([instance]).result
         json.dumps(result, allow_nan=False)
@@ -55,14 +55,14 @@ def own_answer(predictor: Predictor, instance: Any) -> list[Any] | None:
 
 
 def rounded(result: Any) -> Any:
-    """Leave a fraction the digits that an example is compared by, and some more."""
+    """Round a fraction to the digits by which an example is compared, and some more."""
     if isinstance(result, list):
         return list(map(rounded, result))
     return float(f"{result:.{RECORDED_DIGITS}g}") if isinstance(result, float) else result
 
 
 def hold_golden(model: Model, golden: Sequence[Example], predictor: Predictor) -> None:
-    """Run a pin's golden answers; raise `SpecError`, with one mistake for all that are no instances any more."""
+    """Run a pin's golden answers; raise `SpecError`, with one mistake for all that are no longer instances."""
     failed = [(example, found) for example in golden if (found := _try(example, predictor, GOLDEN_TOLERANCE))]
     validator = model.input.validator()
     reasons = [_unfit(example.input, validator, model) for example, _ in failed]
@@ -78,7 +78,7 @@ def hold_golden(model: Model, golden: Sequence[Example], predictor: Predictor) -
 
 
 def _unfit(instance: Any, validator: Validator, model: Model) -> str:
-    """Say why a golden instance is none of the model's input any more, or nothing."""
+    """Say why a golden instance no longer matches the model's input; empty if it does."""
     violation = next(validator.violations(instance), None)
     if violation is not None:
         return violation.verdict
@@ -88,7 +88,7 @@ def _unfit(instance: Any, validator: Validator, model: Model) -> str:
 
 
 def _try(example: Example, predictor: Predictor, tolerance: float) -> list[Diagnostic]:
-    """Run an example; a model that fails on it is as wrong as one that answers otherwise."""
+    """Run an example; a model that fails on it is as wrong as one with another answer."""
     try:
         result = predictor([example.input]).result[0]
     except RefusedInstance as refused:

@@ -1,7 +1,7 @@
-"""What is served, held against the estimator fed with a frame that was built as a training script would build it.
+"""Compare the served answers with those of the estimator to a frame that was built as a training script would build it.
 
-The frame comes from pandas and the reference or, without one, the examples; the engine's own conversion of instances
-has no part in it. Where the two get different answers, only the user knows which dtypes the model was trained with.
+The frame comes from pandas and the reference or, without one, the examples; the engine's own conversion of instances is
+not used for it. If the answers differ, only the user knows the dtypes with which the model was trained.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from engine.validation import Validator, clip, show
 
 MAX_ROWS = 200
 MAX_SINGLES = 20
-SECONDS = 5.0  # for finding the one column that makes the difference
+SECONDS = 5.0  # to find the one column that makes the difference
 TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """The same rows twice: as the engine converts them, and as pandas has them; `frame` shows the latter's dtypes."""
+    """The same rows twice: as the engine converts them, and as pandas reads them; `frame` shows the latter's dtypes."""
 
     ours: Any
     theirs: Any
@@ -43,7 +43,7 @@ class _Pair:
 
 
 def require_trained_dtypes(model: Model, inspected: Inspected) -> None:
-    """Raise `DtypesNeeded` if the estimator answers other than to rows built as a training script would."""
+    """Raise `DtypesNeeded` if the estimator answers differently to rows built as a training script would."""
     if inspected.columns.names is None:
         return
     respond = inspected.respond(model)
@@ -67,7 +67,7 @@ def _pair_of_reference(model: Model, inspected: Inspected) -> _Pair | None:
     if model.reference is None:
         return None
     frame = reference_frame(model, inspected.columns.names or (), inspected.wanted.dtypes)
-    if frame is None or len(frame) != count_reference(model):  # else a row of one is another one of the other
+    if frame is None or len(frame) != count_reference(model):  # otherwise the rows would not be the same
         return None
     instances: list[Any] = []
     places = list(islice(_taken(model, inspected, reference_instances(model), instances), MAX_ROWS))
@@ -82,13 +82,13 @@ def _pair_of_examples(model: Model, inspected: Inspected) -> _Pair | None:
         return None
     try:
         frame = declared_frame(pd.DataFrame(instances), model)
-    except (ValueError, TypeError, OverflowError):  # what pandas cannot read proves nothing
+    except (ValueError, TypeError, OverflowError):  # if pandas cannot read it, there is nothing to compare
         return None
     return _pair(model, inspected, frame, instances, list(_taken(model, inspected, instances, [])), "the examples")
 
 
 def _taken(model: Model, inspected: Inspected, instances: Iterable[Any], read: list[Any]) -> Iterator[int]:
-    """Return the places of the instances that are valid and that the columns can hold; those read go to `read`."""
+    """Return the places of the valid instances that the columns can hold; those that were read are added to `read`."""
     is_valid, waiting = Validator(model.input.document).is_valid, iter(instances)
     while chunk := list(islice(waiting, MAX_ROWS)):
         begin = len(read)
@@ -127,7 +127,7 @@ def _pair(
 
 
 def _recorded(frame: Any, dtypes: Mapping[str, Dtype], model: Model) -> Any:
-    """Return columns the dtypes that the model itself has recorded."""
+    """Give columns the dtypes that the model itself has recorded."""
     import pandas as pd  # noqa: PLC0415 - an optional extra
 
     for name, dtype in dtypes.items():
@@ -167,7 +167,7 @@ def _require_equal(model: Model, respond: Callable[[Any], Any], pair: _Pair) -> 
 
 
 def _column(pair: _Pair, name: str) -> Any:
-    """Return a column of what the engine made, which may be an array."""
+    """Return a column of the engine's rows, which may be an array."""
     import pandas as pd  # noqa: PLC0415 - an optional extra
 
     if hasattr(pair.ours, "columns"):
@@ -190,7 +190,7 @@ def _culprits(respond: Callable[[Any], Any], pair: _Pair, theirs: Mapping[int, A
 
 
 def _answers(respond: Callable[[Any], Any], rows: Any) -> dict[int, Any]:
-    """Return the answers by row, asked together or, where that fails, one by one."""
+    """Return the answers by row, asked together or, if that fails, one by one."""
     try:
         return dict(enumerate(_respond(respond, rows)))
     except MemoryError:

@@ -1,4 +1,4 @@
-"""What the first steps of a model tell of each column that goes in: categories, gaps, a usual value, free text."""
+"""What the first steps of a model reveal about each input column: categories, gaps, a usual value, free text."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _INSIDE = ("best_estimator_", "estimator_", "regressor_")
 
 @dataclass(slots=True)
 class Known:
-    """What is known of one column.
+    """The known facts about one column.
 
-    `categories` are those of an encoder, and `ignores_others` tells that it takes any other; `gaps` tells that
-    a missing value is filled in or taken; `usual` is a value in its middle; `is_text` tells that it is split in words,
-    `is_number` that a part which takes nothing but numbers gets it as it is. What is `dropped` by a selection may be
-    `used` by a part beside it. `dtype` is the one of its training, where a part has recorded it.
+    `categories` are those of an encoder, and with `ignores_others` it accepts any other; `gaps` says that a missing
+    value is filled in or accepted; `usual` is a value from its middle; `is_text` says that it is split into words,
+    `is_number` that it goes unchanged into a part that accepts only numbers. A column that is `dropped` by a selection
+    may be `used` by a parallel part. `dtype` is that of its training, if a part has recorded it.
     """
 
     categories: tuple[Any, ...] | None = None
@@ -42,37 +42,37 @@ class Known:
 
     @property
     def is_unused(self) -> bool:
-        """Whether no part ever looks at the column."""
+        """Whether no part ever uses the column."""
         return self.dropped and not self.used
 
     @property
     def is_plain(self) -> bool:
-        """Whether there is nothing to know of the column but that it has numbers."""
+        """Whether nothing is known of the column except that it has numbers."""
         return self.categories is None and not (self.gaps or self.is_text or self.is_unused)
 
     def is_usually(self, value: Any) -> None:
-        """Remember a value that is usual, the first one that is no gap."""
+        """Remember a usual value, the first one that is not missing."""
         if self.usual is None and not _is_gap(value):
             self.usual = value
 
 
 @dataclass(frozen=True, slots=True)
 class _Flow:
-    """The columns that still carry what went in; `whole` tells that they are all of them, in order and unchanged."""
+    """The columns that are still unchanged; `whole` says that they are all of them, in order and unchanged."""
 
     columns: Sequence[Known]
     whole: bool = True
 
 
 def known_inputs(estimator: Any, count: int) -> tuple[Known, ...]:
-    """Look through an estimator that takes `count` columns."""
+    """Look through an estimator of `count` columns."""
     columns = tuple(Known() for _ in range(count))
     _look(estimator, _Flow(columns))
     return columns
 
 
 def known_of_mappings(part: Any) -> dict[str, Known]:
-    """Return the keys of the objects that a DictVectorizer has learnt, with the texts that it knows of each."""
+    """Return the keys of the objects that a DictVectorizer has learnt, with the known texts of each."""
     known: dict[str, Known] = {}
     for name in getattr(part, "feature_names_", ()):
         key, separator, text = name.partition(part.separator)
@@ -83,7 +83,7 @@ def known_of_mappings(part: Any) -> dict[str, Known]:
 
 
 def takes_texts(part: Any) -> bool:
-    """Return whether an estimator begins with what splits texts into words."""
+    """Return whether an estimator begins with a part that splits texts into words."""
     if isinstance(part, Pipeline):
         return takes_texts(steps_of(part)[0])
     if isinstance(part, FeatureUnion):
@@ -93,7 +93,7 @@ def takes_texts(part: Any) -> bool:
 
 
 def _look(part: Any, flow: _Flow) -> _Flow:
-    """Note what a part tells of the columns that reach it; give those that go on from it."""
+    """Record what a part reveals about its columns; return those that pass it unchanged."""
     part = thawed(part)
     for kind, look in _PARTS.items():
         if isinstance(part, kind):
@@ -125,7 +125,7 @@ def _look_at_other(part: Any, flow: _Flow) -> _Flow:
 
 
 def _may_take_texts(part: Any) -> bool:
-    """Return whether a part may take something else than numbers: one of scikit-learn's few, or anybody's own."""
+    """Return whether a part may accept other values than numbers: a few of scikit-learn's, or any foreign part."""
     name, module = type(part).__name__, type(part).__module__
     is_known = name in _TAKE_ANYTHING or hasattr(part, "categories_") or hasattr(part, "build_analyzer")
     return is_known or not module.startswith("sklearn.")

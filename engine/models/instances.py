@@ -26,19 +26,19 @@ from engine.models.features import default_of, dtype_of_column, feature_of
 from engine.spec import Model
 
 _NUMERIC = frozenset(("boolean", "number", "null"))
-_PLAIN = ("bool", "float", "int", "object")  # what an array can hold
+_PLAIN = ("bool", "float", "int", "object")  # types that an array can hold
 
 Form = Literal["array", "table", "mappings"]
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What an estimator was trained on: its `n_features_in_` and `feature_names_in_`, None where it has none.
+    """An estimator's training input: its `n_features_in_` and `feature_names_in_`, None if it has none.
 
-    `by_name` says that it selects columns by their names, `none` that it knows a missing text as None, not NaN.
-    `casts` says that it turns whatever numbers it gets into floats, and `single` that it was trained on float32. `rows`
-    is the form of rows that it has been found to take, None for the usual one. `dtypes` are those that are known of its
-    columns, by name, and `unused` are the columns that no part of it ever looks at.
+    `by_name` says that it selects columns by their names, `none` that it was trained on None, not NaN, for a missing
+    text. `casts` says that it turns all numbers into floats, and `single` that it was trained on float32. `rows` is the
+    form of rows that it was found to take, None for the usual one. `dtypes` are the known ones of its columns, by name,
+    and `unused` are the columns that none of its parts uses.
     """
 
     count: int | None = None
@@ -53,7 +53,7 @@ class Wanted:
 
     @classmethod
     def restored(cls, facts: Mapping[str, Any]) -> Wanted:
-        """Make the record that JSON kept."""
+        """Make the record from its JSON form."""
         dtypes = {name: Dtype.restored(dtype) for name, dtype in facts["dtypes"].items()}
         names = None if facts["names"] is None else tuple(facts["names"])
         return cls(**{**facts, "names": names, "dtypes": dtypes, "unused": tuple(facts["unused"])})
@@ -61,12 +61,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """How instances become rows: `convert` does it, `names` are the columns where they have names.
+    """Turns instances into rows with `convert`; `names` are those of the columns, if they have any.
 
-    `count` is their number, None where that is unknown; `form` tells an array from a table, from objects as they are
-    and from a list of texts; `texts` are the columns of a table that are not numbers, and `dtypes` those of its
-    columns; `array` is the dtype of an array; `gaps` tells whether a value may be missing. `bulk` makes the same rows
-    of whole columns, where it can.
+    `count` is their number, None if unknown; `form` is an array, a table, objects as they are or a list of texts;
+    `texts` are the columns of a table that are not numbers, and `dtypes` those of its columns; `array` is the dtype of
+    an array; `gaps` says whether a value may be missing. `bulk` makes the same rows of whole columns, if it can.
     """
 
     convert: Convert
@@ -89,7 +88,7 @@ def columns(model: Model, wanted: Wanted) -> Columns:
     if model.rows in ("table", "mappings"):
         raise model.error(f"rows: {model.rows} is for instances that are objects", "rows")
     if types == {"array"}:
-        if not wanted.by_name:  # else an array is the mistake, of whatever length
+        if not wanted.by_name:  # otherwise an array, of any length, is the mistake
             _require_length(model, count)
         gaps = any("null" in types_of(part, model.input.document) for part in _array_parts(model))
         kind = _kind_of_items(model, wanted)
@@ -140,7 +139,7 @@ def _object_columns(model: Model, wanted: Wanted) -> Columns:
 
 
 def _mappings(model: Model, defaults: Mapping[str, Any]) -> Columns:
-    """Let objects be as they are, but for absent features that have a default."""
+    """Leave objects as they are, except for absent features with a default."""
     filled = {name: default for name, default in defaults.items() if default is not NAN}
 
     def convert(instances: Sequence[Any]) -> Any:
@@ -207,7 +206,7 @@ def _array(
 
 
 def column_order(model: Model, wanted: Wanted) -> tuple[str, ...]:
-    """Decide the order of the columns: the model's own where it knows it, else the spec's; raise `SpecError`."""
+    """Decide the order of the columns: the model's own if it is known, else the spec's; raise `SpecError`."""
     properties, count, names = tuple(model.input.document.get("properties", {})), wanted.count, wanted.names
     where = ("features",) if model.features is not None else ("input", "properties")
     declared = model.features or properties
@@ -259,7 +258,7 @@ def _require_length(model: Model, count: int | None) -> None:
 
 
 def _kind_of_items(model: Model, wanted: Wanted) -> str:
-    """Return the one kind of an array's items, raise `SpecError` for texts; several are floats."""
+    """Return the one kind of an array's items; several kinds become floats; raise `SpecError` for texts."""
     document = model.input.document
     parts = [(part, types_of(part, document)) for part in _array_parts(model)]
     if any(not types <= _NUMERIC for _, types in parts):

@@ -1,4 +1,4 @@
-"""Ask the model in a file what its outline leaves open: dtypes, which gaps it takes, and its answer to an example."""
+"""Complete a model's outline by asking it: dtypes, which missing values it accepts, and its answer to an example."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_ASKED = 100
 
 
 class Interview:
-    """A model that can be asked by any outline of it."""
+    """A model that can be asked with any outline of it."""
 
     def __init__(self, model: Model, file: ModelFile, opened: Opened, reference: Path | None) -> None:
         self._model = model
@@ -32,7 +32,7 @@ class Interview:
         self._last: tuple[Outline, Predictor] | None = None
 
     def complete(self, outline: Outline, instance_of: Callable[[Outline], Any]) -> Outline:
-        """Add the dtypes that the model needs, the gaps that it refuses and an example to its outline.
+        """Add the dtypes that the model needs, the missing values that it refuses and an example to its outline.
 
         `instance_of` makes an instance, or None. Raises `SpecError`.
         """
@@ -53,7 +53,7 @@ class Interview:
         return replace(outline, example=(instance, result)) if is_short else outline
 
     def _predictor(self, outline: Outline) -> Predictor:
-        """Make the predictor that an entry of this outline will have, unless it was the last; raise `SpecError`."""
+        """Make the predictor for an entry of this outline, unless the last one had the same; raise `SpecError`."""
         if self._last is None or self._last[0] != outline:
             bare = bare_model(self._model.file, self._model.trusted, outline, self._reference)
             bare = replace(bare, folder=self._model.folder, allow_version_mismatch=True)
@@ -61,18 +61,18 @@ class Interview:
         return self._last[1]
 
     def _with_dtypes(self, outline: Outline) -> Outline:
-        """Declare the dtypes that the model needs and that cannot be found out."""
+        """Declare the dtypes that the model needs and that cannot be inferred."""
         try:
             self._predictor(outline)
         except DtypesNeeded as needed:
             return replace(outline, dtypes=needed.dtypes)
-        except SpecError:  # told where it is asked
+        except SpecError:  # reported where it is asked
             return outline
         return outline
 
 
 def refused_gaps(predict: Predictor, outline: Outline, instance: Mapping[str, Any]) -> set[str]:
-    """Name the features that the model does not do without, all the same; also those that it was not asked about."""
+    """Name the features whose missing values the model refuses after all, or was not asked about."""
     gaps = [feature.name for feature in outline.features if feature.gaps]
     refused: set[str] = set()
     waiting, asked = [gaps], 0

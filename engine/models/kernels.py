@@ -1,4 +1,4 @@
-"""Support vector machines and kernel ridge regression → a kernel, and what is made of it."""
+"""Support vector machines and kernel ridge regression → a kernel, and the steps after it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _machine(model: Any) -> Steps:
     kernel = s.Kernel(
         model.kernel,
         np.ascontiguousarray(model.support_vectors_),
-        float(private_part(model, "_gamma")),  # "scale" depends on the rows that it was fitted on
+        float(private_part(model, "_gamma")),  # "scale" depends on the rows of the training
         float(model.coef0),
         float(model.degree),
     )

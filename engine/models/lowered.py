@@ -1,4 +1,4 @@
-"""What lowering gives: the steps to an estimator's scores, and from there to each of its methods."""
+"""The result of lowering: the steps to an estimator's scores, and from there to each of its methods."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ Steps = tuple[s.Step, ...]
 
 
 class NotLowered(Exception):
-    """An estimator, or one of its options, has no program."""
+    """There is no program for an estimator, or for one of its options."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lowered:
-    """A predictor's steps: `scores`, then those of each method that it can be asked by."""
+    """A predictor's steps: `scores`, then those of each of its methods."""
 
     scores: Steps
     methods: Mapping[str, Steps]
 
     def way(self, method: str) -> Steps:
-        """Return the steps from rows to what a method answers; raise `NotLowered`."""
+        """Return the steps from rows to a method's answer; raise `NotLowered`."""
         return (*self.scores, *self.rest(method))
 
     def rest(self, method: str) -> Steps:
-        """Return the steps from the scores to what a method answers; raise `NotLowered`."""
+        """Return the steps from the scores to a method's answer; raise `NotLowered`."""
         if method not in self.methods:
             raise NotLowered(f"no {method}")
         return self.methods[method]
 
     def column(self, method: str = "predict") -> Steps:
-        """Return the steps to one column: what a method answers, of several columns the last."""
+        """Return the steps to one column of a method's answer: the last, if there are several."""
         return (*self.way(method), s.LastColumn(), s.Column())
 
 

@@ -1,7 +1,7 @@
 """Estimators → programs: one explicit table of scikit-learn's classes, each turned into its own operations.
 
-A class that is not in the table, or an option of one that is not covered, raises `NotLowered` with the reason.
-What is lowered is still only a candidate: the proof decides.
+A class that is not in the table, or an option that is not covered, raises `NotLowered` with the reason. A lowered
+estimator is still only a candidate: the proof decides.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def lower(
 ) -> Program:
     """Make the program of a fitted estimator; `trees` makes the step that walks a tree ensemble.
 
-    Rows are arrays, or tables of so many `columns`. With a `decision`, that chooses the class from the probabilities in
-    place of the estimator.
+    Rows are arrays, or tables of that many `columns`. With a `decision`, that chooses the class from the probabilities
+    in place of the estimator.
     """
     if decision is None:
         program = _lower(estimator, response_method, trees, probabilities=probabilities)
@@ -52,7 +52,7 @@ def lower(
 
 
 def _of_table(steps: Steps, every: Array) -> Steps:
-    """Have the first steps select columns of a table, all of them where they select none themselves."""
+    """Make the first steps select columns of a table, all of them if they select none themselves."""
     first = next(iter(steps), None)
     if isinstance(first, s.Select):
         return steps

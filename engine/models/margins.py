@@ -1,4 +1,4 @@
-"""By how much a classifier's answer leads over the other classes: where it hardly does, rounding may change it."""
+"""The lead of a classifier's answer over the other classes: if it is tiny, rounding may change the answer."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from engine.models.parts import has_threshold, last_of
 
 
 def margin_of(inspected: Inspected) -> Callable[[Any], Any] | None:
-    """Say by how much scikit-learn's best class leads, from its probabilities or its decision function.
+    """Compute the lead of scikit-learn's best class, from its probabilities or its decision function.
 
-    None where the best class need not be the answer, because the estimator has a threshold of its own.
+    None if the best class need not be the answer, because the estimator has a threshold of its own.
     """
     estimator, decision = inspected.estimator, inspected.decision
     respond = getattr(estimator, "predict_proba", None) or getattr(estimator, "decision_function", None)

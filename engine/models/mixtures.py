@@ -1,4 +1,4 @@
-"""Mixtures of Gaussians → distances from their components, and how likely each component makes a row."""
+"""Mixtures of Gaussians → distances from their components, and the likelihood of a row under each component."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model's file as bytes, read once, and no larger than the memory that it may be loaded in."""
+"""A model's file as bytes, read once, and no larger than the memory limit for loading it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ModelFiles:
 
 
 def _read_bounded(file: Path) -> bytes:
-    """Read a file no larger than the memory that it may be loaded in; raise `OSError`."""
+    """Read a file no larger than the memory limit for loading it; raise `OSError`."""
     limits = bounds()
     if file.stat().st_size > limits.memory:
         raise OSError(errno.EFBIG, f"it is larger than {limits.shown_memory}, all the memory that loading it may take")
@@ -46,7 +46,7 @@ def _read_bounded(file: Path) -> bytes:
 
 
 def read_file(model: Model, files: ModelFiles | None = None) -> ModelFile:
-    """Read a model's file, as one of `files`; raise `SpecError`, also if its name does not tell its format."""
+    """Read a model's file, as one of `files`; raise `SpecError`, also for a name without a known format."""
     try:
         read = (files or ModelFiles()).read(model)
     except IsADirectoryError:
@@ -60,7 +60,7 @@ def read_file(model: Model, files: ModelFiles | None = None) -> ModelFile:
 
 
 def format_of(file: Path) -> str:
-    """Name a model file's format, which follows from its name; empty where that tells none."""
+    """Return a model file's format, which its name determines; empty if it does not."""
     endings = [ending.lower() for ending in file.suffixes[-2:]]
     if len(endings) > 1 and endings[-1] in _COMPRESSED and _FORMATS.get(endings[-2]) == "pickle":
         return "pickle"
@@ -68,7 +68,7 @@ def format_of(file: Path) -> str:
 
 
 def _require_format(model: Model) -> None:
-    """Raise `SpecError` if a file's name does not tell its format."""
+    """Raise `SpecError` for a file name without a known format."""
     if format_of(model.file):
         return
     ending = model.file.suffix

@@ -1,6 +1,6 @@
-"""Trees walked by C: the function in trees.c, compiled for this machine, where it has a C compiler.
+"""Trees walked by C: the function in trees.c, compiled for this machine, if it has a C compiler.
 
-One small function serves every ensemble, so that compiling takes a fraction of a second whatever the model is.
+One small function serves every ensemble, so that compiling takes a fraction of a second for any model.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _DONE, _HAS_MISSING, _HAS_INFINITE = 0, 1, 2
 class NativeTrees:
     """Walks an ensemble; `library` is the compiled function, as bytes.
 
-    With `narrow`, rows are rounded to float32 and refused where that overflows, or where a value is missing,
-    unless `missing`: what a step `Narrow` before it would do.
+    With `narrow`, rows are rounded to float32 and refused if that overflows, or if a value is missing, unless
+    `missing`: the work of a step `Narrow` before it.
 
-    Where this process may not load machine code, numpy walks the same trees, to the same bits; `unloaded` says why.
+    If this process may not load machine code, numpy walks the same trees, with the same bits; `unloaded` says why.
     """
 
     def __init__(self, table: TreeTable, library: Array, narrow: bool = False, missing: bool = True) -> None:
@@ -62,10 +62,10 @@ class NativeTrees:
         """Sum the leaves of each row: float64 of shape (rows, outputs); raise `Refusal`."""
         if self.unloaded:
             return self.table.sum_leaves(self._checked(rows))
-        rows = np.ascontiguousarray(rows, np.float64)  # C reads nothing else
+        rows = np.ascontiguousarray(rows, np.float64)  # C reads no other dtype
         sums: Array = np.zeros((len(rows), self._outputs))
         count = len(rows)
-        if 0 < count < FEW_ROWS and rows.flags.writeable:  # `from_buffer` takes no others, and half of the time
+        if 0 < count < FEW_ROWS and rows.flags.writeable:  # `from_buffer` needs both, and takes half the time
             said = self._walk(self._address, _Start.from_buffer(rows), count, self._asked, _Start.from_buffer(sums))
         else:
             said = self._walk_freely(self._address, rows.ctypes.data, count, self._asked, sums.ctypes.data)
@@ -79,14 +79,14 @@ class NativeTrees:
 
     def _checked(self, rows: Array) -> Array:
         if self.narrow:
-            with np.errstate(over="ignore", invalid="ignore"):  # what overflows is checked for
+            with np.errstate(over="ignore", invalid="ignore"):  # overflows are checked for
                 return Narrow(self.missing)(rows)
         if not self.missing and np.isnan(rows).any():
             raise Refusal(HAS_NAN)
         return rows
 
 
-# The place where an array begins.
+# The address of an array.
 _Start = ctypes.c_double * 1
 
 
@@ -100,12 +100,12 @@ class _Ensemble(ctypes.Structure):
 
 
 def find_compiler() -> str | None:
-    """Name the C compiler, None where there is none."""
+    """Return the C compiler, None if there is none."""
     return os.environ.get("CC") or next(filter(shutil.which, ("cc", "gcc", "clang")), None)
 
 
 def build_library() -> Array:
-    """Compile trees.c, as bytes in an array; raise `RuntimeError` if that cannot be done."""
+    """Compile trees.c, as bytes in an array; raise `RuntimeError` if that fails."""
     compiler = find_compiler()
     if compiler is None:
         raise RuntimeError("there is no C compiler")
@@ -126,19 +126,19 @@ def build_library() -> Array:
 
 @cache
 def load_library(code: bytes) -> tuple[Any, Any]:
-    """Load `walk` from bytes that were verified; raise `OSError` if the system lets no code be loaded.
+    """Load `walk` from verified bytes; raise `OSError` if the system lets no code be loaded.
 
-    The first form holds the interpreter's lock, since giving it up and getting it back takes longer than a few
-    rows do; the second form lets other threads go on.
+    The first form holds the interpreter's lock, since releasing and taking it takes longer than a few rows do; the
+    second form lets other threads run.
     """
     try:
         return _load_from_memory(code)
-    except OSError:  # not Linux, or a system that allows no such thing
+    except OSError:  # not Linux, or a system that does not allow this
         return _load_from_disk(code)
 
 
 def _load_from_memory(code: bytes) -> tuple[Any, Any]:
-    """Load code by way of a file that is in no folder, so that it needs neither space nor rights on a disk."""
+    """Load code from a file that is in no folder, so that it needs neither space nor rights on a disk."""
     descriptor = _memory_file()
     try:
         with os.fdopen(descriptor, "wb", closefd=False) as file:
@@ -160,7 +160,7 @@ def _memory_file() -> int:
 
 
 def _load_from_disk(code: bytes) -> tuple[Any, Any]:
-    """Load code by way of a file that only this user can write."""
+    """Load code from a file that only this user can write."""
     descriptor, name = tempfile.mkstemp(prefix="engine-", suffix=".so")
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -33,7 +33,7 @@ _RESULTS = _NUMBERS | {"tensor(string)", "tensor(bool)"}
 
 @dataclass(frozen=True, slots=True)
 class GraphFile:
-    """A graph held against its spec."""
+    """A graph that matches its spec."""
 
     wanted: Wanted
     columns: Columns
@@ -43,7 +43,7 @@ class GraphFile:
 
 
 def read_graph(model: Model, data: bytes) -> GraphFile:
-    """Read a .onnx file; raise `SpecError` if it is none, or does not fit its spec."""
+    """Read a .onnx file; raise `SpecError` if it is invalid, or does not match its spec."""
     loaded = _load(model, data)
     dtype, outputs = loaded.dtype, loaded.session.get_outputs()
     texts = dtype == "string"
@@ -93,7 +93,7 @@ def compile_graph(model: Model, data: bytes, *, is_tried: bool) -> tuple[Entry, 
 
 
 def outline_graph(model: Model, data: bytes) -> tuple[int | None, bool, tuple[Any, ...] | None]:
-    """Return how many columns a graph takes, whether these are texts, and its classes; raise `SpecError`."""
+    """Return the number of a graph's columns, whether these are texts, and its classes; raise `SpecError`."""
     loaded = _load(model, data)
     return loaded.count, loaded.dtype == "string", loaded.classes
 
@@ -109,13 +109,13 @@ class _Loaded:
 
     @property
     def count(self) -> int | None:
-        """The number of columns, where the graph tells it."""
+        """The number of columns, if the graph declares it."""
         shape = self.session.get_inputs()[0].shape
         return shape[1] if len(shape) > 1 and isinstance(shape[1], int) and self.dtype != "string" else None
 
     @property
     def classes(self) -> tuple[Any, ...] | None:
-        """The classes of a classifier, where the graph tells them."""
+        """The classes of a classifier, if the graph declares them."""
         outputs = self.session.get_outputs()
         return (self.named or _classes(outputs)) if outputs[0].type in _LABELS else None
 
@@ -168,10 +168,10 @@ def _load(model: Model, data: bytes) -> _Loaded:
 
 
 def _data_elsewhere(read: Any) -> str | None:
-    """Name a file that a tensor of the graph keeps its data in, wherever in the graph the tensor is.
+    """Name a file that contains the data of a tensor, anywhere in the graph.
 
-    Tensors are in initializers, in the attributes of operators, in the graphs that are attributes, in functions: so
-    every part of the message is looked at, not the places known today.
+    Tensors are in initializers, in the attributes of operators, in the graphs that are attributes, in functions. So
+    every part of the message is searched, not only the places known today.
     """
     waiting = [read]
     while waiting:
@@ -185,7 +185,7 @@ def _data_elsewhere(read: Any) -> str | None:
 
 
 def _classes(outputs: Any) -> tuple[Any, ...] | None:
-    """Return the classes as numbers, from the width of the probabilities; a graph does not tell them otherwise."""
+    """Return the classes as numbers, from the width of the probabilities; a graph does not declare them otherwise."""
     numbered = len(outputs) > 1 and outputs[0].type == "tensor(int64)"
     shape: Any = outputs[1].shape if numbered else ()
     return tuple(range(shape[-1])) if shape and isinstance(shape[-1], int) else None
@@ -200,7 +200,7 @@ def _result(model: Model, outputs: int, *, is_classifier: bool) -> tuple[s.Step,
 
 
 def _require_tensors(model: Model, outputs: Any, *, needs_probabilities: bool) -> None:
-    """Raise `SpecError` for an output that is to be part of an answer and is of a type that JSON cannot show."""
+    """Raise `SpecError` for an output that is part of an answer and has a type that JSON cannot represent."""
     is_proba = model.response_method == "predict_proba"
     if not is_proba and outputs[0].type not in _RESULTS:
         must = "the result must be a tensor of numbers, texts or booleans"

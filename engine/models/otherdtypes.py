@@ -1,4 +1,4 @@
-"""Ask a model that fails on every row with other dtypes: those with which it answers may be those of its training."""
+"""Ask a model that fails on every row with other dtypes: if it answers, these may be those of its training."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ MAX_ASKED = 20
 
 
 def require_answer(model: Model, inspected: Inspected) -> None:
-    """Ask for dtypes where the model fails on every row, and answers with others."""
+    """Ask the user for dtypes if the model fails on every row, and answers with other dtypes."""
     instances = asked_instances(model, MAX_ASKED, inspected.columns.dtypes)
     runtime = SklearnRuntime(inspected.estimator, model.response_method, probabilities=False)
     failure: Exception | None = None
     for instance in instances:
         try:
             runtime(inspected.columns.convert([instance]))
-        except (Refusal, RefusedInstance):  # it may be right to refuse what is made up
+        except (Refusal, RefusedInstance):  # it may be right to refuse made-up rows
             continue
         except Exception as error:  # noqa: BLE001 - an estimator may raise anything
             failure = failure or error

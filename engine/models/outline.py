@@ -1,4 +1,4 @@
-"""A model's file → its outline: what it takes and what it answers, from the estimator itself and a CSV of real rows."""
+"""A model's file → its outline: its inputs and outputs, from the estimator itself and a CSV of real rows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MAX_MISTAKES = 10
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What an estimator shows: its outline so far, its features' names, what is known of each, and words."""
+    """What an estimator reveals: its outline so far, its features' names, the facts about each, and words."""
 
     outline: Outline
     names: tuple[str, ...] | None = None
@@ -51,10 +51,10 @@ def outline_model(
     folder: Path | None = None,
     opened: Opened | None = None,
 ) -> Outline:
-    """Outline the model in a file, which runs what is in it; `reference` is a CSV of instances.
+    """Outline the model in a file, which runs the code in it; `reference` is a CSV of instances.
 
-    `folder` has the modules that the file refers to: that of models.yaml, by default the file's own.
-    Raises `SpecError` for a file that holds no model that can be served, or for a reference that does not fit it.
+    `folder` has the modules that the file refers to: that of models.yaml, by default the file's own. Raises `SpecError`
+    for a file without a model that can be served, or for a reference that does not match it.
     """
     with _told_of(file):
         model = replace(bare_model(file, tuple(trusted)), folder=folder or file.parent)
@@ -72,7 +72,7 @@ def outline_model(
 
 @contextmanager
 def _told_of(file: Path) -> Iterator[None]:
-    """Say of a mistake that it is in the model's file: there is no spec yet."""
+    """Reword a mistake as one in the model's file: there is no spec yet."""
     try:
         yield
     except SpecError as error:
@@ -131,7 +131,7 @@ def _seen_estimator(model: Model, file: ModelFile, opened: Opened, *, allow_vers
 def _require_trust(model: Model, file: ModelFile) -> None:
     try:
         refused = untrusted_types(file.data, model)
-    except (ValueError, LookupError, zipfile.BadZipFile):  # damaged, which is told where it is opened
+    except (ValueError, LookupError, zipfile.BadZipFile):  # damaged, which is reported where it is opened
         return
     if refused:
         options = " ".join(f"--trusted {name}" for name in refused)
@@ -142,7 +142,7 @@ _METHODS = ("predict", *(name for name in RESPONSE_METHODS if name not in ("pred
 
 
 def _with_features(seen: _Seen, sample: Sample | None, reference: Path | None) -> Outline:
-    """Name the features and say of which type each is."""
+    """Name the features and determine their types."""
     outline, names, named_by = seen.outline, seen.names, "model"
     if outline.form == "text":
         return outline
@@ -162,7 +162,7 @@ def _with_features(seen: _Seen, sample: Sample | None, reference: Path | None) -
     columns = seen.columns or [Known() for _ in names]
     sampled = sample.columns if sample is not None else {}
     features = tuple(_feature(name, known, sampled.get(name)) for name, known in zip(names, columns, strict=True))
-    if seen.names is None:  # an array, which one text would make slow
+    if seen.names is None:  # an array, which would become slow if one value were a text
         features = tuple(replace(one, kind="number") if one.kind is None else one for one in features)
     return replace(outline, features=features, named_by=cast("Any", named_by))
 
@@ -170,7 +170,7 @@ def _with_features(seen: _Seen, sample: Sample | None, reference: Path | None) -
 def _require_columns(
     names: Sequence[str], unused: Collection[str], count: int | None, sample: Sample, reference: Path
 ) -> None:
-    """Raise `SpecError` if the reference lacks what the model takes, or leaves open which columns it takes."""
+    """Raise `SpecError` if the reference lacks a column of the model, or if the model's columns are ambiguous."""
     where = Place(str(reference))
     missing = (name for name in names if name not in sample.columns and name not in unused)
     mistakes = [
@@ -187,7 +187,7 @@ def _require_columns(
 
 
 def _require_numbers(names: Sequence[str], columns: Sequence[Known], sample: Sample, reference: Path) -> None:
-    """Raise `SpecError` if a cell is a text, and the model takes nothing but numbers in its column."""
+    """Raise `SpecError` if a cell is a text, but the model accepts only numbers in its column."""
     numbers = [name for name, known in zip(names, columns, strict=False) if _is_number(known)]
     words = ((name, sample.columns[name].first_word) for name in numbers)
     mistakes = (f"line {row.line}: {row.not_a_number(name)}" for name, row in words if row is not None)

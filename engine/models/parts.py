@@ -1,4 +1,4 @@
-"""What an estimator is made of, and what it says of its columns: which attributes of it can be believed."""
+"""The parts of an estimator, and their attributes about its columns, as far as these are reliable."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _COUNTED = re.compile(r"(?:Column_|f|x)?(\d+)")
 _MAPPING_READERS = ("DictVectorizer", "FeatureHasher")
 _KINDS: Mapping[str, Kind] = {"i": "int", "u": "int", "f": "float", "b": "bool", "U": "string", "T": "string"}
 _XGBOOST_KINDS: Mapping[str, Kind] = {"int": "int", "i": "bool", "float": "float", "q": "float"}
-# What a TransformedTargetRegressor does to y.
+# The function of y in a TransformedTargetRegressor.
 _OF_TARGETS = ("transformer", "transformer_")
 # Estimators that keep these in float32 refuse float64 on every row.
 _OWN_ARRAYS = ("cluster_centers_", "components_")
-# The Pipeline of imblearn is scikit-learn's, but for the samplers in it.
+# The Pipeline of imblearn is scikit-learn's, except for the samplers in it.
 _OWN_MODULES = ("sklearn.", "imblearn.pipeline")
 
 
 def parts_of(estimator: Any) -> list[Any]:
-    """Return an estimator and those inside it that see its columns: steps, transformers, what a search wraps."""
+    """Return an estimator and the parts in it that get its columns: steps, transformers, the estimator of a search."""
     found: list[Any] = []
     waiting = [estimator]
     while waiting:
@@ -64,26 +64,26 @@ def is_sampler(part: Any) -> bool:
 
 
 def steps_of(pipeline: Any) -> list[Any]:
-    """Return the steps that rows go through."""
+    """Return the steps through which rows pass."""
     return [step for _, step in pipeline.steps if not is_sampler(step)]
 
 
 def numpy_function(function: Any) -> str | None:
-    """Name a function of numpy's that makes one number of one number, None where it is another one."""
+    """Name a numpy function of a single number, None for any other function."""
     name = getattr(function, "__name__", "")
     is_one = isinstance(function, np.ufunc) and (function.nin, function.nout) == (1, 1)
     return name if is_one and getattr(np, name, None) is function else None
 
 
 def first_of(estimator: Any) -> Any:
-    """Return the part that gets the rows: a pipeline's first step, in what a search has found."""
+    """Return the part that gets the rows: a pipeline's first step, in the best estimator of a search."""
     while isinstance(estimator, Pipeline) or hasattr(estimator, "best_estimator_"):
         estimator = steps_of(estimator)[0] if isinstance(estimator, Pipeline) else estimator.best_estimator_
     return estimator
 
 
 def last_of(estimator: Any) -> Any:
-    """Return the part that answers: a pipeline's last step, in what a search has found or what is frozen."""
+    """Return the part that answers: a pipeline's last step, in the best estimator of a search or in a frozen one."""
     while True:
         estimator = thawed(estimator)
         if hasattr(estimator, "best_estimator_"):
@@ -95,7 +95,7 @@ def last_of(estimator: Any) -> Any:
 
 
 def thawed(part: Any) -> Any:
-    """Return what a FrozenEstimator, which scikit-learn has since 1.6, keeps from being trained again."""
+    """Return the estimator in a FrozenEstimator (scikit-learn 1.6 and later), which is never trained again."""
     while type(part).__name__ == "FrozenEstimator":
         part = part.estimator
     return part
@@ -107,7 +107,7 @@ def has_threshold(part: Any) -> bool:
 
 
 def takes_mappings(estimator: Any) -> bool:
-    """Return whether an estimator begins with what takes objects as they are."""
+    """Return whether an estimator begins with a part that takes objects as they are."""
     first = first_of(estimator)
     return type(first).__name__ in _MAPPING_READERS and getattr(first, "input_type", "dict") == "dict"
 
@@ -129,9 +129,9 @@ def was_single(estimator: Any) -> bool:
 
 
 def names_of(estimator: Any) -> tuple[str, ...] | None:
-    """Return the names of the columns that an estimator was trained on, None where it had none.
+    """Return the names of the columns that an estimator was trained on, None if it had none.
 
-    Other libraries make names up for arrays, by counting: those are none.
+    Other libraries number the columns of arrays; such names do not count.
     """
     first = first_of(estimator)
     found = _asked(estimator, "feature_names_in_")
@@ -144,19 +144,19 @@ def names_of(estimator: Any) -> tuple[str, ...] | None:
 
 
 def as_declared(names: tuple[str, ...], declared: Iterable[str]) -> tuple[str, ...]:
-    """Return a model's names as others write them: LightGBM puts _ for a space."""
+    """Return a model's names as other libraries write them: LightGBM replaces a space by _."""
     written = {re.sub(r"\s", "_", name): name for name in declared}
     return tuple(name if name in written.values() else written.get(name, name) for name in names)
 
 
 def count_of(estimator: Any) -> int | None:
-    """Return the number of columns that an estimator was trained on, None where it does not know it."""
+    """Return the number of columns that an estimator was trained on, None if it does not know it."""
     count = _asked(estimator, "n_features_in_")
     return int(count) if count else None
 
 
 def _asked(estimator: Any, attribute: str) -> Any:
-    """Read an attribute; a property of somebody else's may raise anything."""
+    """Read an attribute; a property of a foreign class may raise anything."""
     try:
         return getattr(estimator, attribute, None)
     except Exception:  # noqa: BLE001
@@ -169,7 +169,7 @@ def _are_counted(names: tuple[str, ...]) -> bool:
 
 
 def dtype_of_values(values: Any) -> Dtype:
-    """Return the dtype of a column from the values that an encoder has learnt of it."""
+    """Return the dtype of a column from the values that an encoder has learnt."""
     array = np.asarray(values)
     listed = array.tolist()
     kept = plain_values(listed)[:MAX_VALUES]
@@ -182,13 +182,13 @@ def dtype_of_values(values: Any) -> Dtype:
 
 
 def plain_values(values: Iterable[Any]) -> tuple[Any, ...]:
-    """Return the values that JSON has, without NaN."""
+    """Return the values that JSON can represent, without NaN."""
     plain = [value.item() if isinstance(value, np.generic) else value for value in values]
     return tuple(value for value in plain if isinstance(value, str | int | float) and value == value)  # noqa: PLR0124
 
 
 def booster_dtypes(part: Any, count: int) -> Iterator[Dtype | None]:
-    """Return the dtype of each column as far as a gradient booster of another library has recorded it."""
+    """Return the dtype of each column, as far as a gradient booster of another library has recorded it."""
     for read in (_lightgbm, _xgboost):
         try:
             found = read(part, count)
@@ -202,7 +202,7 @@ def booster_dtypes(part: Any, count: int) -> Iterator[Dtype | None]:
 def _lightgbm(part: Any, count: int) -> list[Dtype | None] | None:
     """Read `pandas_categorical`, the categories of the columns that had any, in their order.
 
-    Which columns these are stands in the model's text: their `feature_infos` are values, not a range.
+    The model's text shows which columns these are: their `feature_infos` are values, not a range.
     """
     booster = getattr(part, "booster_", None)
     known = getattr(booster, "pandas_categorical", None)
@@ -238,7 +238,7 @@ def _xgboost(part: Any, count: int) -> list[Dtype | None] | None:
 
 
 def _xgboost_values(booster: Any) -> Mapping[Any, Any]:
-    """Return the categories by the columns' names, where the booster has kept them and pyarrow can read them."""
+    """Return the categories by the columns' names, if the booster has kept them and pyarrow can read them."""
     try:
         found = booster.get_categories(export_to_arrow=True).to_arrow()
     except Exception:  # noqa: BLE001 - an older version, or no pyarrow

@@ -1,4 +1,4 @@
-"""Pinning: write down which bytes a model's file has, and what it answers, so that nothing else is ever opened."""
+"""Pinning: record the hash and the answers of a model's file, so that no other file is ever opened in its place."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _LIBRARIES["skops"] = ("numpy", "scikit-learn", "skops")
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """What became of a model's pin: `was` is its SHA-256 before, or None, and `anew` is what else has changed in it.
+    """The result of pinning a model: `was` is its SHA-256 before, or None, and `anew` the other changes.
 
-    `renewed` is how many of its recorded examples have another result now.
+    `renewed` is the number of its recorded examples that now have another result.
     """
 
     name: str
@@ -51,9 +51,8 @@ def lock_models(
 
     With `accept`, the recorded examples in models.yaml get the results that the models give now.
 
-    This opens the files, to ask each model for its golden answers. Raises `SpecError` for a spec with mistakes
-    or a model that cannot be loaded, `KeyError` for a name that is no model's, `OSError` where the lock cannot be
-    written.
+    This opens the files, to ask each model for its golden answers. Raises `SpecError` for a spec with mistakes or a
+    model that cannot be loaded, `KeyError` for an unknown model, `OSError` if the lock cannot be written.
     """
     spec = load(routes, models)
     chosen = [spec.models[name] for name in names]
@@ -106,9 +105,9 @@ def _pin(model: Model, file: ModelFile, opened: Opened, predictor: Predictor) ->
 
 
 def _golden(model: Model, predictor: Predictor) -> list[dict[str, Any]]:
-    """Ask the model, as its file has it, for its answers to its examples and to the first rows of its reference.
+    """Ask the model, as it is in its file, for its answers to its examples and to the first rows of its reference.
 
-    Raises `SpecError` for an example that it answers otherwise.
+    Raises `SpecError` for an example with another result.
     """
     hold(model, predictor)
     valid = model.input.validator().is_valid

@@ -1,4 +1,4 @@
-"""One instance that a model may well be asked with: a row of its sample, else values from the middle of each column."""
+"""One plausible instance: a row of the sample, else values from the middle of each column."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _MAX_WHOLE = 1e15
 
 
 def plausible_instance(outline: Outline, sample: Sample | None, usual: Sequence[Any], texts: Sequence[str]) -> Any:
-    """Return an instance that is valid by the outline's schema, or None where there is nothing to make it of.
+    """Return an instance that is valid by the outline's schema, or None if there is not enough information.
 
-    It leaves out what the model does not look at.
-    `usual` are the columns' usual values, None where unknown, and `texts` words that the model knows.
+    It leaves out unused features. `usual` are the columns' usual values, None if unknown, and `texts` words that the
+    model knows.
     """
     is_valid = Validator(outline.schema).is_valid
     used = [feature for feature in outline.features if not feature.is_unused]
@@ -71,6 +71,6 @@ def _value(feature: Feature, usual: Any) -> Any:
 
 
 def _middle(value: Any) -> Any:
-    """Write a value from the middle with three digits; 0 where there is none."""
+    """Write a value from the middle with three digits; 0 if there is none."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return as_written(float(f"{value:.3g}")) if is_number else 0

@@ -1,4 +1,4 @@
-"""What the rest of the engine knows of a model: that it can be asked, and what is to be said about it."""
+"""The interface between models and the rest of the engine: how to ask a model, and the facts about it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _OF_A_GAP = re.compile(r"\b(nan|none|missing)\b", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class ResultForm:
-    """What one result is: lists of these lengths, the outermost first, of values of one JSON type.
+    """The form of one result: lists of these lengths, the outermost first, of values of one JSON type.
 
-    Without lengths, a result is a value itself; `type` is empty where the values have several.
+    Without lengths, a result is a single value; `type` is empty if the values have several types.
     """
 
     lengths: tuple[int, ...]
@@ -37,7 +37,7 @@ class ResultForm:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What `check` and the start-up lines say about a model.
+    """The facts about a model in `check` and the start-up lines.
 
     `estimator` names the class, a pipeline's steps in brackets; `features` are the columns' names, or their
     number where they have none, and `dtypes` those of a table's columns; `classes` are those of a classifier, and
@@ -73,7 +73,7 @@ class Facts:
 
     @property
     def hash(self) -> str:
-        """The beginning of the file's SHA-256, by which people and answers name it."""
+        """The beginning of the file's SHA-256, which identifies it in messages and answers."""
         return self.sha256[:SHOWN_DIGITS]
 
 
@@ -88,7 +88,7 @@ class Prediction:
 
 @dataclass(slots=True)
 class Answer:
-    """What a runtime gives for some rows: `result` by the response method, `probabilities` by class."""
+    """A runtime's answer for some rows: `result` by the response method, `probabilities` by class."""
 
     result: list[Any]
     probabilities: list[list[float]] | None = None
@@ -99,9 +99,9 @@ TOO_LARGE = "Input X contains infinity or a value too large for dtype('{}')."
 
 
 class Refusal(Exception):
-    """The model does not take one of the rows; the message is scikit-learn's own.
+    """The model does not accept one of the rows; the message is scikit-learn's own.
 
-    Where that names a column, of an encoder's own input, `column` is the model's, None where that is not known.
+    If that names a column of an encoder's own input, `column` is the model's column, None if unknown.
     """
 
     def __init__(self, message: str, column: int | None = None) -> None:
@@ -110,11 +110,11 @@ class Refusal(Exception):
 
 
 class Foreign(Refusal):
-    """A library below the estimator raised an error about a value: the cause, which is ours if no row fails alone."""
+    """A library below the estimator raised an error about a value; it is our fault if no row fails alone."""
 
 
 class Stopped(Refusal):
-    """The model's own computation stops on the values of a row, after every check of the input has passed."""
+    """The model's own computation fails on the values of a row, after all checks of the input have passed."""
 
 
 Runtime = Callable[[Any], Answer]
@@ -126,21 +126,21 @@ class Predictor(Protocol):
 
     @property
     def facts(self) -> Facts:
-        """What there is to say about the model."""
+        """The facts about the model."""
 
     def __call__(self, instances: Sequence[Any]) -> Prediction:
         """Predict for instances that are valid by the model's schema, at least one.
 
-        Raises `RefusedInstance` for one that the estimator does not take all the same.
+        Raises `RefusedInstance` for one that the estimator nevertheless does not accept.
         """
 
     def watch(self, observe: Callable[[int], None]) -> None:
-        """Have every call of the model told, by the number of its rows."""
+        """Report the number of rows of every call of the model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """How classes are called in an answer: by `labels`, where the spec has them, and as keys of probabilities."""
+    """The names of classes in an answer: `labels`, if the spec has them, and the keys of probabilities."""
 
     classes: tuple[Any, ...] | None
     labels: tuple[str, ...] | None
@@ -148,12 +148,12 @@ class Wording:
 
     @classmethod
     def restored(cls, facts: Mapping[str, Any]) -> Wording:
-        """Make the record that JSON kept."""
+        """Make the record from its JSON form."""
         classes, labels = (None if values is None else tuple(values) for values in (facts["classes"], facts["labels"]))
         return cls(classes, labels, tuple(facts["keys"]))
 
     def label_by_class(self) -> Mapping[Any, str]:
-        """Return each class's label, where there are labels."""
+        """Return each class's label, if there are labels."""
         return dict(zip(self.classes or (), self.labels or (), strict=True)) if self.labels else {}
 
 
@@ -196,7 +196,7 @@ class ModelPredictor:
         return Prediction(answer.result, labels, chances)
 
     def watch(self, observe: Callable[[int], None]) -> None:
-        """Have every call of the model told, by the number of its rows; a runtime whose callers share calls does it."""
+        """Report the number of rows of every call of the model; a runtime with shared calls does so itself."""
         if (watch := getattr(self.runtime, "watch", None)) is not None:
             watch(observe)
         else:
@@ -222,7 +222,7 @@ class ModelPredictor:
         return True
 
     def _told(self, row: int, refusal: Refusal, instance: Any, deadline: float) -> RefusedInstance:
-        """Say why an instance is refused, its features by their names, and what it lacks where that may be why."""
+        """Say why an instance is refused, with its features' names, and what it lacks if that may be the reason."""
         said, names = str(refusal), self._names if isinstance(instance, dict) else ()
         if blamed := self._blamed(refusal, instance, deadline):
             return RefusedInstance(row, f'the model rejected this instance: in "{blamed}": {said}', key=blamed)
@@ -238,9 +238,9 @@ class ModelPredictor:
         return RefusedInstance(row, f"the model rejected this instance: {said}{missing}", key=key)
 
     def _blamed(self, refusal: Refusal, instance: Any, deadline: float) -> str:
-        """Find the feature whose value is refused where the error names no column: a good value in its place mends it.
+        """Find the feature whose value is refused, if the error names no column: the one that a good value repairs.
 
-        Those whose text is in the message come first; scikit-learn's own refusals seldom speak of any other.
+        Features whose text is in the message are tried first; scikit-learn's own refusals seldom mention any other.
         """
         if not isinstance(instance, dict) or self._good is None or refusal.column is not None:
             return ""
@@ -257,7 +257,7 @@ class ModelPredictor:
     def _refused(
         self, instances: Sequence[Any], row: int, refusal: Refusal, deadline: float
     ) -> Iterator[RefusedInstance]:
-        """Search refused instances, the first of which is a row of the whole, by halves; for the others, for a time."""
+        """Yield refused instances, found by bisection; `row` is the first one's row. Time is limited after one."""
         if len(instances) == 1:
             yield self._told(row, refusal, instances[0], deadline)
             return

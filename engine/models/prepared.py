@@ -1,4 +1,4 @@
-"""What a model is prepared as, from its file or from the cache, before a predictor is made of it."""
+"""A model prepared from its file or from the cache, from which a predictor is made."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from engine.spec import Model
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """All that a predictor is made of; of one name, two with the same `key` are the same.
+    """Everything that a predictor is made from; two with equal name and `key` are interchangeable.
 
     `file` is the model's own, and `modules` the files beside models.yaml that it needs; once compiled, neither is
     needed any more, unless scikit-learn computes batches. `note` says why what was compiled before is not used, and
@@ -35,7 +35,7 @@ class Prepared:
     loaded: float = field(default_factory=time.time, compare=False)
 
     def without_file(self) -> Prepared:
-        """Leave the files out where nobody needs them."""
+        """Leave out files that are not needed."""
         return self if self.needs_file else replace(self, file=None, modules={})
 
     def without_faster_batches(self) -> Prepared:
@@ -54,17 +54,17 @@ class Prepared:
         return not self.entry.programs or self.entry.facts["report"]["batch_runtime"] == "sklearn"
 
     def columns(self, model: Model) -> Columns:
-        """Return how instances of the model become rows."""
+        """Return the conversion of the model's instances into rows."""
         return columns(model, Wanted.restored(self.entry.facts["wanted"]))
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """What the probabilities of the classes are called."""
+        """The names of the classes in probabilities."""
         return tuple(self.entry.facts["wording"]["keys"])
 
     @property
     def lengths(self) -> tuple[int, ...]:
-        """The lengths of the lists that one result is; none where it is a value, or not known."""
+        """The lengths of the lists of one result; none if it is a single value, or unknown."""
         return tuple((self.entry.facts.get("result") or {}).get("lengths", ()))
 
     @property
@@ -79,7 +79,7 @@ class Prepared:
 class Opened:
     """The estimators in model files, each unpickled once; imports scikit-learn with the first.
 
-    `opens` is told of the modules beside models.yaml that are read for them.
+    `opens` is called with the modules beside models.yaml that are read for them.
     """
 
     def __init__(self, opens: Opens = lambda _: None) -> None:
@@ -96,7 +96,7 @@ class Opened:
         return self._artifacts.open(model, file.data, file.sha256, modules)
 
     def modules(self, model: Model, file: ModelFile) -> Mapping[str, bytes]:
-        """Return the files of the modules that a model which was opened needs."""
+        """Return the files of the modules that an opened model needs."""
         if format_of(model.file) == "onnx":
             return {}
         needed: Mapping[str, bytes] = self.open(model, file).modules.all_files()
@@ -106,9 +106,9 @@ class Opened:
 def take_cached(
     model: Model, cache: Cache, key: str, file: ModelFile, opens: Opens = lambda _: None
 ) -> Prepared | None:
-    """Take a model from the cache, None where it is not there or is to be made again.
+    """Take a model from the cache, None if it is not there or must be rebuilt.
 
-    So where it was made with modules that have changed, or without the C compiler that is here now.
+    It must be rebuilt if its modules have changed, or if it was made without the C compiler that now exists.
     """
     entry = cache.read(key)
     if entry is None or (_lacked_compiler(entry) and find_compiler() is not None):
@@ -118,7 +118,7 @@ def take_cached(
 
 
 def whole_key(key: str, modules: Mapping[str, bytes]) -> str:
-    """Add a model's modules to its key: which they are is known only after it was opened."""
+    """Add a model's modules to its key; they are known only after the model was opened."""
     return hash_file(json.dumps([key, hash_modules(modules)]).encode())
 
 

@@ -1,6 +1,6 @@
-"""The private parts of scikit-learn that are read: all of them through here, and listed in docs/design.md.
+"""Access to private parts of scikit-learn: all of it is here, and the parts are listed in docs/design.md.
 
-A version that no longer has one is not refused: the model is served by scikit-learn itself, and its report says why.
+A version that lacks one is not refused: the model is served by scikit-learn itself, and its report says why.
 """
 
 from __future__ import annotations

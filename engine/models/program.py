@@ -1,7 +1,7 @@
 """A compiled model: a few array operations, saved as plain arrays, that compute what scikit-learn computes.
 
-A worker runs programs with numpy alone (and onnxruntime where a step needs it); it imports no scikit-learn and
-unpickles nothing.
+A worker runs programs with numpy alone (and onnxruntime if a step needs it); it imports no scikit-learn and unpickles
+nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from engine.models.trees import Array, TreeTable
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Program:
-    """The steps that give the scores, then those from the scores to each part of an answer."""
+    """The steps to the scores, and from the scores to each part of an answer."""
 
     scores: tuple[s.Step, ...]
     result: tuple[s.Step, ...]
@@ -35,14 +35,14 @@ class Program:
         return Answer(result.tolist(), None if chances is None else chances.tolist())
 
     def arrays(self, rows: Any) -> tuple[Array, Array | None]:
-        """Answer with arrays: the results, and the probabilities where there are any."""
+        """Answer with arrays: the results, and the probabilities if there are any."""
         if isinstance(self.scores[0], NativeTrees):  # nothing after the trees overflows
             return self._arrays(rows)
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what overflows is checked for
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # overflows are checked for
             return self._arrays(rows)
 
     def __iter__(self) -> Iterator[s.Step]:
-        """Return every step in its order, those of branches too."""
+        """Yield every step in order, including those of branches."""
         for steps in (self.scores, self.result, self.probabilities or ()):
             yield from _flat(steps)
 
@@ -129,7 +129,7 @@ def _field_names(step: type) -> tuple[str, ...]:
 
 
 def _store(value: Array, arrays: dict[str, Array]) -> dict[str, Any]:
-    """Keep an array with its order in memory; one of objects (texts, None or NaN among them) becomes JSON."""
+    """Store an array with its order in memory; one of objects (texts, None or NaN among them) becomes JSON."""
     if value.dtype == object:
         return {"objects": value.tolist()}
     name = f"a{len(arrays)}"

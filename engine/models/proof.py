@@ -1,4 +1,4 @@
-"""Whether a candidate answers as scikit-learn does: bit for bit, closely, or wrongly; and how much faster it is."""
+"""The comparison of a candidate with scikit-learn: exact, close or wrong; and how much faster it is."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from engine.models.trees import Array
 
 CHUNK = 1_000
 SECONDS = 20.0
-HALVING_SECONDS = 3.0  # for finding the rows of a refused part that are not refused
+HALVING_SECONDS = 3.0  # to find the rows of a refused part that are not refused
 SINGLES, FEWEST_SINGLES = 40, 10
-SINGLES_SECONDS = 2.0  # for more than the fewest
+SINGLES_SECONDS = 2.0  # for more than the minimum
 MANY = 1_000
 PROBABILITY_TOLERANCE = 1e-5
 RELATIVE_TOLERANCE = 1e-5
@@ -30,7 +30,7 @@ TIMING_SECONDS = 0.05
 
 @dataclass(slots=True)
 class Outcome:
-    """What comparing a candidate showed."""
+    """The result of comparing a candidate."""
 
     verdict: Verdict = "exact"
     worst: float = 0.0
@@ -38,12 +38,12 @@ class Outcome:
     ties: int = 0
 
     def wrong(self, reason: str) -> None:
-        """Note a difference that no tolerance covers; the first one is kept."""
+        """Record a difference beyond all tolerances; the first one is kept."""
         if self.verdict != "wrong":
             self.verdict, self.reason = "wrong", reason
 
     def close(self, difference: float) -> None:
-        """Note a difference within the tolerances."""
+        """Record a difference within the tolerances."""
         self.worst = max(self.worst, difference)
         if self.verdict == "exact":
             self.verdict = "close"
@@ -51,7 +51,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class Question:
-    """Some rows and what scikit-learn says of them: an answer, or that it refuses them."""
+    """Some rows and scikit-learn's response: an answer, or that it refuses them."""
 
     rows: Any
     answer: Answer | None
@@ -59,10 +59,10 @@ class Question:
 
 @dataclass(slots=True)
 class Examination:
-    """scikit-learn's answers to the proof rows, which every candidate of a model is held against.
+    """scikit-learn's answers to the proof rows, with which every candidate of a model is compared.
 
-    `rows` is how many were asked within the budget, `refused` how many of them it refuses. `margin` gives, for
-    each row, by how much scikit-learn's best class leads; None where there are no classes.
+    `rows` is the number of rows that were asked within the budget, `refused` how many of them it refuses. `margin`
+    computes, for each row, the lead of scikit-learn's best class; None if there are no classes.
     """
 
     margin: Callable[[Any], Array] | None = None
@@ -98,7 +98,7 @@ def examine(baseline: Runtime, margin: Callable[[Any], Array] | None, rows: Proo
 
 
 def judge(examination: Examination, candidate: Runtime) -> Outcome:
-    """Hold a candidate against every answer."""
+    """Compare a candidate with every answer."""
     outcome = Outcome()
     for question in examination.questions:
         try:
@@ -131,7 +131,7 @@ def seconds_for(runtime: Callable[[Any], object], rows: Any) -> float:
 
 
 def _ask(examination: Examination, baseline: Runtime, rows: Any) -> bool:
-    """Put a question; tell whether it was answered. A question of several rows that is refused is not kept."""
+    """Ask a question; return whether it was answered. A refused question of several rows is not kept."""
     count = count_rows(rows)
     try:
         answer = baseline(rows)
@@ -222,13 +222,13 @@ def _array(result: Any) -> Array:
 
 
 def _spread(results: list[list[Any]]) -> float:
-    """Measure how far apart the finite results lie."""
+    """Measure the spread of the finite results."""
     values = [_array(result).ravel() for result in results]
     numbers = np.concatenate([value for value in values if value.dtype.kind in "fi"] or [np.zeros(1)])
     finite = numbers[np.isfinite(numbers)]
     if not len(finite):
         return 0.0
-    low, high = np.percentile(finite, [20, 80])  # the wildest rows would widen the tolerance for all
+    low, high = np.percentile(finite, [20, 80])  # the most extreme rows would widen the tolerance for all
     return float(high - low)
 
 

@@ -1,7 +1,7 @@
-"""The rows that a candidate must answer as scikit-learn does, chosen to break it; all of them the schema allows.
+"""The rows that a candidate must answer as scikit-learn does, chosen to break it; the schema allows all of them.
 
-Declared examples and reference rows; rows over the ranges that the schema or the model gives; and, for trees,
-rows that reach a node with its feature on the threshold and next to it, the others inside the box of its path.
+Declared examples and reference rows; rows spread over the ranges of the schema or the model; and, for trees, rows that
+reach a node with its feature on the threshold and next to it, the others inside the box of its path.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ _MAGNITUDES = (FLOAT32_MAX, 3.4028235677973366e38, 1e39, -1e39, 1e300, -1.797693
 
 @dataclass(frozen=True, slots=True)
 class ProofRows:
-    """`plain` are compared together; each of `hard` is asked alone, since scikit-learn may refuse it.
+    """`plain` rows are compared together; each of `hard` is asked alone, since scikit-learn may refuse it.
 
-    `instances` are what `plain` was made of, the `declared` ones (examples and reference) first.
+    `instances` are the instances of `plain`, the `declared` ones (examples and reference) first.
     """
 
     plain: Any
@@ -47,10 +47,10 @@ class ProofRows:
 
 
 class RowMaker:
-    """Makes a model's proof rows in the form that its `Columns` give.
+    """Makes a model's proof rows in the form of its `Columns`.
 
-    `learnt` are the ranges that the model has seen, by the numbers of its columns, and `categories` what its encoders
-    know of a column.
+    `learnt` are the ranges that the model has seen, by the numbers of its columns, and `categories` those that its
+    encoders know of a column.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class RowMaker:
         return ProofRows(plain, [self._columns.convert([one]) for one in self._taken(hard)], instances, len(declared))
 
     def usual(self, texts: Sequence[str]) -> list[Any]:
-        """Make instances that a client may well send: inside the ranges, of known categories, some with gaps."""
+        """Make plausible instances: inside the ranges, of known categories, some with missing values."""
         if self._columns.form == "texts":
             return [*self._texts(texts)]
         if self._columns.form != "array" or any(one.is_text for one in self._ranges):
@@ -112,7 +112,7 @@ class RowMaker:
         return instances if are_taken else [*filter(self._is_taken, instances)]
 
     def _is_taken(self, instance: Any) -> bool:
-        """Return whether an instance becomes a row; a declared one that does not is told where it is run."""
+        """Return whether an instance becomes a row; a declared one that does not is reported where it is run."""
         try:
             return count_rows(self._columns.convert([instance])) == 1
         except RefusedInstance:
@@ -157,7 +157,7 @@ class RowMaker:
         return rows
 
     def _outside(self) -> Array:
-        """Draw rows beyond the ranges, where the schema sets no bounds, and of every magnitude."""
+        """Draw rows beyond the ranges, if the schema sets no bounds, and of every magnitude."""
         low, high = self._bounds()
         span = np.maximum(high - low, 1e-9)
         random, size = self._random, (rows_within(SPREAD_ROWS, len(low)) // 4, len(low))
@@ -174,14 +174,14 @@ class RowMaker:
         return fit_rows(rows, self._ranges)
 
     def _chosen(self, rows: Array) -> Array:
-        """Move values to allowed ones; where there are choices, each is as likely as the others."""
+        """Move values to allowed ones; if there are choices, all are equally likely."""
         for place, one in enumerate(self._ranges):
             if one.choices and not one.is_text:
                 rows[:, place] = self._random.choice(list(map(float, one.choices)), len(rows))
         return fit_rows(rows, self._ranges)
 
     def _hard(self, typical: Array) -> Array:
-        """Take one row through extremes and bounds, one feature at a time, and missing values where they may come."""
+        """Vary one row: extremes and bounds, one feature at a time, and missing values if they are allowed."""
         places = list(range(len(typical)))
         if len(typical) > HARD_FEATURES:
             places = sorted(self._random.choice(len(typical), HARD_FEATURES, replace=False).tolist())
@@ -195,7 +195,7 @@ class RowMaker:
         return np.array(rows)
 
     def _allowed(self, rows: Array) -> Iterator[Any]:
-        """Return the instances that rows stand for, those that the schema allows."""
+        """Return the instances of rows, those that the schema allows."""
         return filter(self._valid, map(self._instance, rows.tolist()))
 
     def _instance(self, row: Sequence[float]) -> Any:
@@ -223,7 +223,7 @@ class RowMaker:
                     yield variant
 
     def _records(self, words: Sequence[str]) -> Iterator[Any]:
-        """Make instances of numbers and texts, known and unknown, with gaps; the first tenth is as tame as can be."""
+        """Make instances of numbers and texts, known and unknown, with missing values; the first tenth are ordinary."""
         rows = np.vstack([self._tame(), self._inside()]).tolist() if self._ranges else []
         for number, row in enumerate(rows):
             instance = self._instance(row)

@@ -7,7 +7,7 @@ from typing import Any, TextIO
 
 
 class _Once:
-    """What shows a warning the first time that a place in the code gives one of its kind."""
+    """Shows a warning of a kind only the first time at a place in the code."""
 
     def __init__(self) -> None:
         self._show = warnings.showwarning
@@ -30,6 +30,6 @@ class _Once:
 
 
 def show_warnings_once() -> None:
-    """Have this process show each warning once, whatever becomes of the filters."""
+    """Make this process show each warning once, whatever the filters do."""
     if not isinstance(warnings.showwarning, _Once):
         warnings.showwarning = _Once()

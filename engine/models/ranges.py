@@ -1,4 +1,4 @@
-"""What a trained model tells about its inputs: between which values they lay, and which texts it knows."""
+"""The training inputs as far as a trained model reveals them: the ranges of values, and the known texts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DATA = ("support_vectors_", "_fit_X", "X_train_", "cluster_centers_", "theta_",
 
 
 def learnt_ranges(estimator: Any, walk: Walk | None) -> Mapping[int, tuple[float, float]]:
-    """Return the range of each feature, as far as the model's first parts or its trees tell it."""
+    """Return the range of each feature, as far as the model's first parts or its trees reveal it."""
     for part in parts_of(estimator):
         found = _range_of(part)
         if found is not None and len(found[0]) == getattr(estimator, "n_features_in_", -1):
@@ -72,7 +72,7 @@ def _threshold_ranges(walk: Walk, count: int) -> Mapping[int, tuple[float, float
 
 
 def _origins(steps: Sequence[s.Step], columns: Sequence[Any]) -> Sequence[Any]:
-    """Say which column each one behind some steps is, None where it is none of them, as far as their number is known.
+    """Return the original column of each column behind some steps, None if it is none, as far as their number is known.
 
     `columns` are those before the steps.
     """

@@ -1,4 +1,4 @@
-"""How large a number a compiled model takes: many cast their rows to float32, and refuse what does not fit in it."""
+"""The largest number that a compiled model accepts: many cast their rows to float32, and refuse larger numbers."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ BELOW_FLOAT32_END = float(np.nextafter(FLOAT32_END, 0.0))
 
 
 def largest_number(columns: Columns, runtime: Runtime) -> float | None:
-    """Return the largest number that is taken in every column at once, with either sign.
+    """Return the largest number that every column accepts at the same time, with either sign.
 
-    None where every number is taken, where rows have texts, so that none can be made up, or where the model stops on
-    a number for a reason of its own: that says nothing of larger ones.
+    None if every number is accepted, if rows have texts, so that none can be made up, or if the model fails on a number
+    for another reason, which says nothing about larger ones.
     """
     if columns.form != "array" or columns.count is None:
         return None

@@ -1,4 +1,4 @@
-"""A reference as pandas reads it, the way a training script would: nothing here knows how instances are converted."""
+"""A reference as pandas reads it in a training script: this module does not use the conversion of instances."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _KINDS: Mapping[str, Any] = {"b": "bool", "f": "float", "i": "int", "u": "int"}
 
 
 def reference_dtypes(model: Model, order: Sequence[str], recorded: Mapping[str, Dtype]) -> dict[str, Dtype]:
-    """Return the dtypes that pandas finds in a reference; those declared have their categories and zones."""
+    """Return the dtypes that pandas finds in a reference; declared ones have their categories and zones."""
     frame = reference_frame(model, order, recorded)
     if frame is None:
         return {}
@@ -30,10 +30,10 @@ def reference_dtypes(model: Model, order: Sequence[str], recorded: Mapping[str, 
 
 
 def reference_frame(model: Model, order: Sequence[str], recorded: Mapping[str, Dtype]) -> Any:
-    """Read the reference as a training script would; None where there is none, or no pandas.
+    """Read the reference as a training script would; None without a reference, or without pandas.
 
-    Columns have the dtypes that pandas infers, or those that the spec declares. Those that the spec or the model says
-    to be texts are read as texts.
+    Columns have the dtypes that pandas infers, or those that the spec declares. Columns that are texts according to the
+    spec or the model are read as texts.
     """
     if model.reference is None or importlib.util.find_spec("pandas") is None:
         return None
@@ -50,13 +50,13 @@ def reference_frame(model: Model, order: Sequence[str], recorded: Mapping[str, D
                 if name in recorded and recorded[name].is_open and name not in model.dtypes:
                     frame[name] = frame[name].astype(pd.CategoricalDtype(_categories(frame[name], model, name)))
             return frame
-    except (ValueError, OSError, UnicodeDecodeError):  # told where the reference is read for its rows
+    except (ValueError, OSError, UnicodeDecodeError):  # reported where the reference is read for its rows
         return None
 
 
 @contextmanager
 def reading_once() -> Iterator[None]:
-    """Have pandas read a reference only once meanwhile."""
+    """Make pandas read a reference only once in this context."""
     try:
         yield
     finally:
@@ -65,11 +65,11 @@ def reading_once() -> Iterator[None]:
 
 @lru_cache(maxsize=1)
 def _read_frame(file: Path, texts: tuple[str, ...]) -> Any:
-    """Read the rows that are not blank; nobody may change the frame."""
+    """Read the rows that are not blank; the frame must not be changed."""
     import pandas as pd  # noqa: PLC0415 - an optional extra
 
     frame = pd.read_csv(file, dtype=dict.fromkeys(texts, str), low_memory=False)  # 08004 is not 8004
-    if frame.isna().all(axis=1).any():  # a row of NA and the like is one, and a blank one is none
+    if frame.isna().all(axis=1).any():  # a row of NA and the like counts, a blank one does not
         blank = pd.read_csv(file, dtype=str, keep_default_na=False).eq("").all(axis=1)
         frame = frame[~blank]
     return frame
@@ -83,7 +83,7 @@ def _is_text(model: Model, name: str, recorded: Dtype | None) -> bool:
 
 
 def declared_frame(frame: Any, model: Model) -> Any:
-    """Return a frame's columns the dtypes that the spec declares."""
+    """Convert a frame's columns to the dtypes that the spec declares."""
     import pandas as pd  # noqa: PLC0415 - an optional extra
 
     for name, declared in model.dtypes.items():
@@ -113,7 +113,7 @@ def _declared(pandas: Any, column: Any, model: Model, name: str) -> Any:
 
 
 def _categories(column: Any, model: Model, name: str) -> list[Any]:
-    """Return a column's categories in the order of pandas: what the input lists and what the rows have, sorted."""
+    """Return a column's categories in the order of pandas, sorted: those of the input and those in the rows."""
     document = model.input.document
     values = {*named_values(document["properties"][name], document), *column.dropna().tolist()}
     try:
@@ -123,7 +123,7 @@ def _categories(column: Any, model: Model, name: str) -> list[Any]:
 
 
 def dtype_of(column: Any) -> Dtype:
-    """Return the dtype of a column of pandas."""
+    """Return the dtype of a pandas column."""
     dtype = column.dtype
     if str(dtype) == "category":
         return Dtype("category", tuple(dtype.categories.tolist()))
@@ -131,7 +131,7 @@ def dtype_of(column: Any) -> Dtype:
         return Dtype("datetime", zone=str(getattr(dtype, "tz", "") or ""))
     if dtype.kind in _KINDS:
         return Dtype(_KINDS[dtype.kind])
-    if str(dtype) == "str":  # texts and gaps, as pandas 3 infers them
+    if str(dtype) == "str":  # texts and missing values, as pandas 3 infers them
         return Dtype("string")
     is_text = column.map(lambda cell: isinstance(cell, str) or cell != cell).all()  # noqa: PLR0124
     return Dtype("string" if is_text else "object")

@@ -1,4 +1,4 @@
-"""The rows that a model's spec names as its reference, as instances of its input."""
+"""The rows of a model's reference, as instances of its input."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from engine.validation import Validator
 
 MAX_MISTAKES = 10
 _NUMBERS = frozenset(("null", "number"))
-_OTHERS = frozenset((bool, str))  # what is read in place of a number
+_OTHERS = frozenset((bool, str))  # values that are read in place of a number
 
 
 def reference_instances(model: Model) -> Iterator[Any]:
-    """Read the rows of the CSV that a model names as its reference, each cell as its feature's schema wants it.
+    """Read the rows of the CSV that a model names as its reference, each cell according to its feature's schema.
 
-    Of an object, a column that is no feature is left out; an array has the cells in their order, and a number or a text
-    is the first cell. Raises `SpecError` for what is no CSV.
+    For an object, other columns are left out; an array has the cells in their order, and a number or a text is the
+    first cell. Raises `SpecError` for a file that is not CSV.
     """
     for _, instance, _ in _read(model):
         yield instance
@@ -60,7 +60,7 @@ def _read(model: Model) -> Iterator[tuple[Row, Any, bool]]:
 
 
 def _reader(model: Model, names: Sequence[str]) -> Callable[[Row], tuple[Any, bool]]:
-    """Return what makes an instance of a row: judged as a whole, else cell by cell, which takes much longer."""
+    """Return a function that makes an instance of a row: validated as a whole, or slowly cell by cell."""
     document, is_valid = model.input.document, model.input.validator().is_valid
     types = types_of(document, document)
     if types in ({"number"}, {"string"}):
@@ -99,7 +99,7 @@ def _object_readers(document: Any, names: Sequence[str]) -> tuple[Callable[[Row]
 
     def as_read(row: Row) -> Any:
         values = row.values()
-        if any(values[place] is None and row.texts[place] for place in texts):  # what says NA may be a text
+        if any(values[place] is None and row.texts[place] for place in texts):  # NA may be a text
             return None
         return instance(values if is_in_order else [values[place] for place in order])
 
@@ -119,7 +119,7 @@ def _object_readers(document: Any, names: Sequence[str]) -> tuple[Callable[[Row]
 def require_reference(model: Model) -> None:
     """Raise `SpecError` for a reference of which no row is an instance.
 
-    So too for one without a feature that is required, or with a text for a number.
+    The same applies to one that lacks a required feature, or has a text for a number.
     """
     if model.reference is None:
         return
@@ -133,7 +133,7 @@ def require_reference(model: Model) -> None:
 
 
 def _unusable(model: Model) -> Iterator[str]:
-    """Say what is wrong with the first row, if none is an instance of the input."""
+    """Describe the mistake in the first row, if none is an instance of the input."""
     validator = Validator(model.input.document)
     count, first = 0, None
     for row, instance, _ in _read(model):
@@ -181,9 +181,9 @@ def _wrong(model: Model) -> Wrong:
 
 
 def _cell(text: str, takes: Callable[[Any], bool]) -> Any:
-    """Read a cell as a number, a boolean or a text, whichever comes first among those that the schema takes.
+    """Read a cell as a number, a boolean or a text, the first of these that the schema allows.
 
-    What stands for no value is a text where the schema takes it for one, and else None.
+    A missing value such as NA is a text if the schema allows it as one, and else None.
     """
     value = read_cell(text)
     return next(filter(takes, (text,) if value is None else (value, text)), value)

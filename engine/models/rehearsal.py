@@ -1,4 +1,4 @@
-"""A worker's rehearsal: before it serves a model by scikit-learn, it holds it to its examples and golden answers."""
+"""A worker's rehearsal: before it serves a model by scikit-learn, it checks its examples and golden answers."""
 
 from __future__ import annotations
 

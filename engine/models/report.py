@@ -1,4 +1,4 @@
-"""How a model's runtime was chosen, as data that `check` shows."""
+"""The choice of a model's runtime, as data that `check` shows."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ Verdict = Literal["exact", "close", "wrong", "failed", "not proven"]
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What became of one candidate.
+    """The result of trying one candidate.
 
-    `verdict` is "exact" (bit for bit on every proof row), "close" (within the tolerances), "wrong", or
-    "failed" (it could not be made). `worst` is the largest difference seen; `reason` says why it is wrong or
-    failed. `one_row` and `many_rows` are seconds for a call with 1 and with 1,000 rows.
+    `verdict` is "exact" (bit for bit on every proof row), "close" (within the tolerances), "wrong", or "failed" (it
+    could not be made). `worst` is the largest difference found; `reason` says why it is wrong or failed. `one_row` and
+    `many_rows` are seconds for a call with 1 and with 1,000 rows.
     """
 
     candidate: str
@@ -32,11 +32,11 @@ class Trial:
 class Report:
     """The runtime that serves a model, and why.
 
-    `rows` were compared; `ties` more were left out, since scikit-learn's own best classes tie there;
-    `nodes_reached` is the share of the trees' nodes that the rows went through, None where there are no trees.
-    `one_row` and `many_rows` are scikit-learn's own seconds for 1 and for 1,000 rows. `instead` says why this process
-    serves it by another runtime than the one that was chosen; it is empty where it does not. `one_by_one` says why the
-    rows of a batch are computed one by one; it is empty where they are not.
+    `rows` were compared; `ties` more were left out, since scikit-learn's own best classes tie there; `nodes_reached` is
+    the share of the trees' nodes that the rows passed, None if there are no trees. `one_row` and `many_rows` are
+    scikit-learn's own seconds for 1 and for 1,000 rows. `instead` says why this process uses another runtime than the
+    chosen one, and is empty otherwise. `one_by_one` says why the rows of a batch are computed one by one, and is empty
+    otherwise.
     """
 
     runtime: RuntimeName
@@ -59,7 +59,7 @@ class Report:
 
     @property
     def seconds(self) -> float | None:
-        """The seconds that one row took with the runtime that serves; None with scikit-learn, and where unknown."""
+        """The seconds for one row with the serving runtime; None with scikit-learn, and if unknown."""
         timed = (trial.one_row for trial in self.trials if trial.runtime == self.runtime and trial.one_row)
         is_unknown = "sklearn" in (self.runtime, self.batch_runtime) or self.instead or self.one_by_one
         return None if is_unknown else max(timed, default=None)

@@ -1,6 +1,6 @@
-"""What was prepared → predictors, in this process or another; reads no file.
+"""Prepared models → predictors, in this process or another; reads no file.
 
-scikit-learn is imported only where a model is served by it.
+scikit-learn is imported only if a model is served by it.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def restore_models(
     known: Mapping[tuple[str, str], Predictor] | None = None,
     opened: Opened | None = None,
 ) -> Mapping[str, Predictor]:
-    """Make the models' predictors; those that are `known`, by name and key, are taken as they are.
+    """Make the models' predictors; those that are `known`, by name and key, are reused.
 
-    scikit-learn is imported only where a model is served by it.
+    scikit-learn is imported only if a model is served by it.
     """
     known, opened = known or {}, opened or Opened()
     return {
@@ -39,7 +39,7 @@ def restore_models(
 
 
 def restore_alone(model: Model, prepared: Prepared) -> ModelPredictor:
-    """Make the predictor of a model for a single caller, who waits for each call however long it takes."""
+    """Make the predictor of a model for a single caller, who waits for each call without a limit."""
     return restore(model, prepared, Opened(), is_shared=False)
 
 
@@ -83,7 +83,7 @@ def restore(model: Model, prepared: Prepared, opened: Opened, *, is_shared: bool
 
 
 def _as_loaded(report: Report, programs: Iterable[Program]) -> Report:
-    """Say by what the trees are walked where this process may not load the code that was chosen for it."""
+    """Describe what walks the trees if this process may not load the chosen code."""
     unloaded = [step.unloaded for program in programs for step in program if isinstance(step, NativeTrees)]
     why = next(filter(None, unloaded), "")
     if not why:

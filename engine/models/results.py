@@ -1,4 +1,4 @@
-"""What one result of a model is: a value, or lists of them. The model is asked, since no attribute of it tells."""
+"""The form of a model's results: a single value, or lists. The model is asked, since no attribute of it says so."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ NOT_FINITE = "the model's answer to this instance is not a finite number"
 
 
 def result_form(model: Model, columns: Columns, predictor: Predictor) -> ResultForm | None:
-    """Ask a model with its first example, or an instance that is made up, for the form of its results.
+    """Ask a model with its first example, or a made-up instance, for the form of its results.
 
-    None where it does not answer that, or answers with lists that differ in length.
+    None if it does not answer, or answers with lists that differ in length.
     """
     try:
         result = predictor([_instance(model, columns)]).result[0]
@@ -70,7 +70,7 @@ def _value(schema: Any, document: Any) -> Any:
 
 
 def is_finite(value: Any) -> bool:
-    """Whether a JSON value has no number in it that JSON does not have."""
+    """Whether a JSON value contains no number that JSON does not have."""
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, dict):

@@ -14,7 +14,7 @@ LEAST_ROWS = 50
 
 
 def rows_within(most: int, width: int) -> int:
-    """Say how many rows to make, fewer where they are wide: what is done for each cell has a bound in all."""
+    """Return how many rows to make, fewer if they are wide, so that the work for all cells is bounded."""
     return min(most, max(LEAST_ROWS, MAX_CELLS // max(width, 1)))
 
 
@@ -31,7 +31,7 @@ def slice_rows(rows: Any, begin: int, end: int) -> Any:
 
 
 def repeat_rows(rows: Any, count: int) -> Any:
-    """Make `count` rows of those there are."""
+    """Make `count` rows by repeating the given ones."""
     places = np.arange(count) % count_rows(rows)
     if isinstance(rows, Table):
         return Table({name: cells[places] for name, cells in rows.items()}, rows.dtypes)

@@ -1,4 +1,4 @@
-"""What a predictor asks: compiled programs, scikit-learn, or one of them by the number of rows."""
+"""The runtimes behind a predictor: compiled programs, scikit-learn, or one of them by the number of rows."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def open_runtime(
 
 
 def _sklearn(model: Model, prepared: Prepared, opened: Opened, *, one_by_one: bool = False, is_shared: bool) -> Runtime:
-    """Have scikit-learn answer, in calls that requests share unless the rows are computed one by one."""
+    """Answer by scikit-learn, in calls that requests share unless the rows are computed one by one."""
     from engine.models.estimator import SklearnRuntime  # noqa: PLC0415 - see Opened
 
     if prepared.file is None:

@@ -1,4 +1,4 @@
-"""A CSV of real rows, as its columns are: numbers or not, whole, between which bounds, with which gaps."""
+"""A CSV of real rows, by column: numbers or not, integers, bounds, missing values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NUMBERS = frozenset((float, int))
 class Column:
     """One column: `low` and `high` bound its numbers, and `first_word` is the row of the first cell that is a text.
 
-    A cell that says NA or the like is a gap, but a word among words. `padded` is a cell with zeros in front.
+    A cell with NA or the like is a missing value, but a word among words. `padded` is a cell with leading zeros.
     """
 
     low: float = math.inf
@@ -35,7 +35,7 @@ class Column:
     padded: str = ""
 
     def take(self, texts: Sequence[str], values: Sequence[Any], rows: Sequence[Row]) -> None:
-        """Note some cells, as text and as they are read, with their rows."""
+        """Add some cells, as text and as they are read, with their rows."""
         if not self.padded:
             self.padded = next((text for text in texts if text[:1] == "0" and text[1:].isdigit()), "")
         if {*map(type, values)} <= _NUMBERS:
@@ -62,7 +62,7 @@ class Column:
 
     @property
     def kind(self) -> Literal["number", "integer", "boolean", "string"]:
-        """The JSON type that all of its cells are of."""
+        """The JSON type of all of its cells."""
         if self.first_word or (self.booleans and self.numbers):
             return "string"
         if self.booleans:
@@ -79,7 +79,7 @@ class Sample:
 
 
 def read_sample(file: Path, expected: Sequence[str] = ()) -> Sample:
-    """Read a CSV with names in its first line, which may be numbers where they are `expected`; raise `SpecError`."""
+    """Read a CSV with names in its first line, which may be numbers if they are `expected`; raise `SpecError`."""
 
     def wrong(message: str) -> SpecError:
         return SpecError([Diagnostic(Place(str(file)), message)])
@@ -100,6 +100,6 @@ def read_sample(file: Path, expected: Sequence[str] = ()) -> Sample:
 
 
 def _is_a_row(names: Sequence[str]) -> bool:
-    """Return whether a first line has numbers for names, other than those that pandas gives to columns without."""
+    """Return whether a first line has numbers for names, other than the names that pandas gives to unnamed columns."""
     is_counted = list(names) == [str(place) for place in range(len(names))]
     return not is_counted and all(isinstance(read_cell(name), int | float) for name in names)

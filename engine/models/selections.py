@@ -1,4 +1,4 @@
-"""Which columns each part of a ColumnTransformer takes, from what its documentation promises."""
+"""The columns of each part of a ColumnTransformer, by its documented behaviour."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A spec with its prepared models, as bytes for another process of ours."""
+"""A spec with its prepared models, as bytes for another process of the engine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Snapshot:
     prepared: Mapping[str, Prepared]
 
     def dump(self) -> bytes:
-        """Write it for another process of ours."""
+        """Write it for another process of the engine."""
         limit = sys.getrecursionlimit()
         sys.setrecursionlimit(max(limit, _PICKLE_DEPTH))
         try:
@@ -31,6 +31,6 @@ class Snapshot:
 
     @staticmethod
     def load(payload: bytes) -> Snapshot:
-        """Read what `dump` wrote; only ever what this service's own processes have sent."""
+        """Read the output of `dump`, which always comes from this service's own processes."""
         snapshot: Snapshot = pickle.loads(payload)  # noqa: S301 - see above
         return snapshot

@@ -28,7 +28,7 @@ class Walk:
 
 
 def threshold_rows(walk: Walk, ranges: Sequence[Range], spread: Array, random: np.random.Generator) -> Iterator[Array]:
-    """Return such rows for nodes of every tree; `spread` are allowed rows, which show where the other features lie."""
+    """Return such rows for nodes of every tree; `spread` are allowed rows, which show the values of other features."""
     table = walk.table
     inner = np.flatnonzero(~table.is_leaf)
     most = rows_within(NODES, table.width)
@@ -53,7 +53,7 @@ def threshold_rows(walk: Walk, ranges: Sequence[Range], spread: Array, random: n
 
 
 def _neighbours(rows: Array, ranges: Sequence[Range]) -> Iterator[Array]:
-    """Step a little aside where a scaler in front may have rounded, and to allowed values where these are few."""
+    """Add neighbouring values if a scaler before the trees may have rounded, and allowed values if these are few."""
     sample = rows[:: max(1, len(rows) // (2 * rows_within(NODES, rows.shape[1])))]
     for towards in (-np.inf, np.inf):
         yield np.nextafter(sample, towards)
@@ -72,7 +72,7 @@ def fit_rows(rows: Array, ranges: Sequence[Range], rounding: Callable[[Array], A
 
 
 def _seen_by_trees(walk: Walk, spread: Array) -> tuple[Array, Array]:
-    """Say between which values the trees' own inputs lie, as the spread rows show."""
+    """Find the ranges of the trees' own inputs, as the spread rows show them."""
     width = walk.table.width
     try:
         seen = s.run(walk.before, spread)
@@ -87,7 +87,7 @@ def _seen_by_trees(walk: Walk, spread: Array) -> tuple[Array, Array]:
 
 
 def boxes(table: TreeTable, chosen: Array) -> tuple[Array, Array]:
-    """Give, for each chosen node, the bounds within which every feature leads there: two (nodes, width) arrays."""
+    """Return, for each chosen node, the bounds within which every feature leads there: two (nodes, width) arrays."""
     parent = np.full(len(table.nodes), -1)
     inner = np.flatnonzero(~table.is_leaf)
     left = table.nodes["left"][inner]
@@ -113,7 +113,7 @@ def boxes(table: TreeTable, chosen: Array) -> tuple[Array, Array]:
 
 
 def nodes_reached(walk: Walk, rows: Array) -> float:
-    """Return the share of an ensemble's nodes that the rows go through, as far as `REACH_SECONDS` allow to look."""
+    """Return the share of an ensemble's nodes that the rows pass, as far as `REACH_SECONDS` allow to look."""
     table = walk.table
     seen = np.zeros(len(table.nodes), bool)
     leaf = table.is_leaf
@@ -142,7 +142,7 @@ def _beside(thresholds: Array) -> Iterator[Array]:
 
 
 def _invert(steps: Sequence[s.Step], rows: Array, spread: Array) -> Array | None:
-    """Find rows that the steps turn into the given ones, as nearly as floats allow; None where that is unknown."""
+    """Find rows that the steps turn into the given ones, as nearly as floats allow; None if that is unknown."""
     inverse = {"add": np.subtract, "subtract": np.add, "multiply": np.divide, "divide": np.multiply}
     for index in range(len(steps) - 1, -1, -1):
         step = steps[index]

@@ -1,6 +1,6 @@
-"""What a model's training data looked like: the dtypes, the form of its rows and the columns that it never looks at.
+"""A model's training data, as far as it can be known: dtypes, the form of rows, and columns that it never uses.
 
-What an estimator says of itself comes first; what it does not say is found out by asking it.
+The estimator's own attributes come first; other facts are found by asking it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ASKED = 8
 
 
 def trained_on(model: Model, estimator: Any, wanted: Wanted) -> Wanted:
-    """Add to what an estimator says of its columns what is known of their dtypes; raise `SpecError`."""
+    """Add the known dtypes to an estimator's own description of its columns; raise `SpecError`."""
     document = model.input.document
     names = wanted.names and as_declared(wanted.names, document.get("properties", {}))
     wanted = replace(wanted, casts=surely_casts(estimator), names=names)
@@ -51,7 +51,7 @@ def _recorded(order: Sequence[str], known: Sequence[Known]) -> dict[str, Dtype]:
 
 
 def _with_count(model: Model, estimator: Any, wanted: Wanted) -> Wanted:
-    """Leave out the number of columns where the estimator answers with another one."""
+    """Leave out the number of columns if the estimator answers with another one."""
     declared = model.features or tuple(model.input.document.get("properties", {}))
     if wanted.count is None or wanted.count == len(declared):
         return wanted
@@ -60,7 +60,7 @@ def _with_count(model: Model, estimator: Any, wanted: Wanted) -> Wanted:
 
 
 def _with_width(model: Model, estimator: Any, wanted: Wanted) -> Wanted:
-    """Feed float32 to an estimator that was trained on it, where it takes nothing else."""
+    """Use float32 for an estimator that was trained on it, if it accepts nothing else."""
     if wanted.by_name or wanted.count is None or not was_single(estimator):
         return wanted
     row = np.full((1, wanted.count), 0.5)
@@ -70,7 +70,7 @@ def _with_width(model: Model, estimator: Any, wanted: Wanted) -> Wanted:
 
 
 def _with_rows(model: Model, estimator: Any, wanted: Wanted) -> Wanted:
-    """Find the form of rows that an estimator takes, where its own parts do not tell."""
+    """Find the form of rows that an estimator accepts, if its own parts do not show it."""
     if model.rows != "auto" or wanted.by_name or (wanted.casts and wanted.count is not None):
         return wanted
     forms: tuple[Form | None, ...] = (None, "table", "mappings")
@@ -79,7 +79,7 @@ def _with_rows(model: Model, estimator: Any, wanted: Wanted) -> Wanted:
 
 
 def answers(model: Model, estimator: Any, wanted: Wanted) -> bool:
-    """Return whether an estimator answers any of some instances in the form that is wanted."""
+    """Return whether an estimator answers any of some instances in the wanted form."""
     try:
         convert = columns(model, wanted).convert
     except SpecError:

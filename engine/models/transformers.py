@@ -1,6 +1,6 @@
 """scikit-learn's transformers → steps: one explicit table of classes, each turned into its own operations.
 
-A class that is not in the table becomes a graph in float64, where it can; an option that is not covered raises
+A class that is not in the table becomes a graph in float64, if possible; an option that is not covered raises
 `NotLowered` with the reason.
 """
 

@@ -61,7 +61,7 @@ def _refuse_monotonic(model: Any) -> None:
 
 
 def _takes_missing(member: Any) -> bool:
-    """Ask a decision tree whether it takes missing values."""
+    """Return whether a decision tree accepts missing values."""
     try:
         member.predict(np.full((1, member.n_features_in_), np.nan, np.float32))
     except ValueError:
@@ -70,7 +70,7 @@ def _takes_missing(member: Any) -> bool:
 
 
 def bagged_trees(model: Any, lower: Lower) -> Lowered | None:
-    """Lower a Bagging model of trees, each with its own selection of the columns; None where it has others."""
+    """Lower a Bagging model of trees, each with its own selection of the columns; None if it has other members."""
     members = model.estimators_
     classifier = hasattr(model, "classes_")
     kind = tree.DecisionTreeClassifier if classifier else tree.DecisionTreeRegressor
@@ -120,7 +120,7 @@ def _gradient_boosting(model: Any, lower: Lower) -> Lowered:
 
 
 def _start_of(model: Any) -> Array:
-    """Return the raw scores that boosting starts from, where they are the same for every row."""
+    """Return the raw scores from which boosting starts, if they are the same for every row."""
     if isinstance(model.init_, str) and model.init_ == "zero":
         return np.zeros(model.estimators_.shape[1])
     if type(model.init_).__name__ not in ("DummyClassifier", "DummyRegressor"):

@@ -1,4 +1,4 @@
-"""Tree ensembles as plain arrays: what every runtime of trees is made from."""
+"""Tree ensembles as plain arrays, from which every runtime of trees is made."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class TreeTable:
     width: int
 
     def differs_from(self, other: TreeTable) -> str:
-        """Say what is not the same, bit for bit, as in another table; an empty text where nothing is."""
+        """Describe the first difference from another table, bit for bit; empty if there is none."""
         for name in ("nodes", "missing_right", "roots", "leaves", "values"):
             ours, theirs = getattr(self, name), getattr(other, name)
             if ours.dtype != theirs.dtype or ours.shape != theirs.shape or ours.tobytes() != theirs.tobytes():
@@ -50,7 +50,7 @@ class TreeTable:
         return sums
 
     def _leaves_of(self, rows: Array) -> Array:
-        """Find the row of `values` that each tree comes to for each row: of shape (rows, trees)."""
+        """Find the row of `values` that each tree reaches for each row: of shape (rows, trees)."""
         at = np.tile(self.roots, (len(rows), 1))
         every = np.arange(len(rows))[:, None]
         while True:
@@ -64,5 +64,5 @@ class TreeTable:
 
     @property
     def is_leaf(self) -> Array:
-        """Tell which nodes are leaves."""
+        """Return which nodes are leaves."""
         return self.nodes["left"] == np.arange(len(self.nodes))

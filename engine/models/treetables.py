@@ -27,7 +27,7 @@ class _Tree:
 def forest_table(members: Sequence[Any], columns: Sequence[Array] | None = None, width: int | None = None) -> TreeTable:
     """Read decision trees whose values are averaged: class fractions, or targets.
 
-    Where each tree has seen a selection of the columns only, `columns` has these, and `width` counts all columns.
+    If each tree has seen only a selection of the columns, `columns` has these, and `width` counts all columns.
     """
     trees = [_read(member.tree_, _leaf_values(member)) for member in members]
     if columns is not None:
@@ -106,8 +106,8 @@ def histogram_table(model: Any) -> TreeTable:
 def _by_thresholds(tree: _Tree, sets: Mapping[int, Array]) -> _Tree:
     """Turn nodes that send a set of codes to the left, each as bits, into nodes with thresholds between the codes.
 
-    A set is a few ranges of codes, which are told apart by halving. Several ranges lead to one branch: only its root is
-    copied for each, since a node's children stand side by side, and the copies share what is below.
+    A set is a few ranges of codes, which are found by bisection. Several ranges lead to one branch: only its root is
+    copied for each, since a node's children are adjacent, and the copies share the nodes below.
     """
     if not sets:
         return tree
@@ -128,18 +128,18 @@ class _Growing:
         self._copy_of = list(range(len(self._left)))
 
     def split(self, node: int, goes_left: Array) -> None:
-        """Split by thresholds, where `goes_left` tells of each code whether it does."""
+        """Split by thresholds; `goes_left` says of each code whether it goes to the left."""
         branches = {True: self._left[node], False: self._right[node]}
         ends = np.flatnonzero(goes_left[1:] != goes_left[:-1])
         sides = [*goes_left[ends].tolist(), False]  # no code is as large as the largest that a set can have
-        if not len(ends):  # only what is missing goes to the left
+        if not len(ends):  # only missing values go to the left
             ends, sides = np.array([-1]), [True, False]
         self._grow(node, ends.tolist(), sides, branches, [])
 
     def _grow(
         self, node: int, ends: list[int], sides: list[bool], branches: Mapping[bool, int], used: list[bool]
     ) -> None:
-        """Let a node tell ranges of codes apart: `ends` has the last code of each but the last."""
+        """Let a node distinguish ranges of codes: `ends` has the last code of each but the last."""
         middle = (len(sides) + 1) // 2
         halves = (ends[: middle - 1], sides[:middle]), (ends[middle:], sides[middle:])
         to_left, to_right = (self._branch(node, *half, branches, used) for half in halves)

@@ -28,11 +28,11 @@ REASON_LENGTH = 300
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What asking a model showed.
+    """The findings from asking a model.
 
-    `good` is an instance that it answers, None where it answers none; `failed` and `error` are the first that it does
-    not answer, and what it raised. `rows` were asked, `declared` of them the spec's own, and `answered` were answered.
-    `depends` says that an answer changes with the rows beside it, or may do so; it is empty where it does not.
+    `good` is an instance that it answers, None if it answers none; `failed` and `error` are the first that it does not
+    answer, and the exception. `rows` were asked, `declared` of them from the spec, and `answered` were answered.
+    `depends` says that an answer changes with the other rows of a batch, or may do so; it is empty otherwise.
     """
 
     good: Any = None
@@ -45,16 +45,16 @@ class Tried:
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether the model answered nothing that it was asked."""
+        """Whether the model answered none of the rows."""
         return self.good is None and self.rows > 0
 
     @property
     def is_dependent(self) -> bool:
-        """Whether an answer was seen to change with the rows beside it."""
+        """Whether an answer changed with the other rows of a batch."""
         return bool(self.depends) and self.answered > 1
 
     def require_answer(self, model: Model) -> None:
-        """Raise `SpecError` for a model that answered nothing that it was asked."""
+        """Raise `SpecError` for a model that answered none of the rows."""
         if not self.is_hopeless:
             return
         made_up = self.rows - self.declared
@@ -113,12 +113,12 @@ def try_out(runtime: Runtime, rows: ProofRows) -> Tried:
 
 
 def _declared(rows: ProofRows) -> int:
-    """Return how many of the declared rows are asked, so that others are asked too."""
+    """Return how many of the declared rows to ask, so that others are asked too."""
     return min(rows.declared, TOGETHER // 2)
 
 
 def _places(rows: ProofRows) -> Iterator[int]:
-    """Choose rows: some declared ones, the tamest of the made-up ones, and then some of all."""
+    """Choose rows: some declared ones, the most ordinary of the made-up ones, and then some of all."""
     count, first = len(rows.instances), _declared(rows)
     chosen = [*range(first), *range(rows.declared, min(count, rows.declared + TOGETHER))]
     chosen += np.linspace(0, count - 1, MOST).astype(int).tolist() if count else []
@@ -131,7 +131,7 @@ def _told(error: Exception) -> str:
 
 
 def _dependence(runtime: Runtime, rows: ProofRows, answered: list[tuple[int, Answer]]) -> str:
-    """Say how an answer in a batch differs from the answer alone, or nothing."""
+    """Say how an answer in a batch differs from the answer alone; empty if it does not."""
     if len(answered) < 2:  # noqa: PLR2004
         few = "only one row" if answered else "no row"
         return f"{few} was answered, so it is not known whether an answer depends on the other rows of a batch"
@@ -173,7 +173,7 @@ def _differing(alone: list[Any], together: list[Any]) -> int | None:
 
 
 def _allowed(one: Array, other: Array) -> Array:
-    """Return what rounding may change, of a value, or of the usual one of its column where that is larger."""
+    """Return the allowed effect of rounding on a value, or on the usual one of its column if that is larger."""
     with np.errstate(all="ignore"):
         is_narrow = np.array_equal(one.astype(np.float32).astype(np.float64), one, equal_nan=True)
         sizes = np.nan_to_num(np.maximum(np.abs(one), np.abs(other)), posinf=0.0)

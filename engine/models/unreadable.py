@@ -1,4 +1,4 @@
-"""Why a model's file cannot be read, or is no model to serve, in words that say what to do."""
+"""Why a model's file cannot be read, or contains no model that can be served, with advice."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from engine.validation import clip, show
 MAX_MEMBERS = 5
 _DAMAGE = (EOFError, pickle.UnpicklingError, zipfile.BadZipFile, zlib.error)
 _UNFITTING = (LookupError, ValueError)
-# What a pickle has of an estimator's state: the key, a memo of it, and a short text.
+# The beginning of an estimator's state in a pickle: the key, a memo of it, and a short text.
 _VERSION = re.compile(rb"_sklearn_version(?:\x94|q.|r.{4})?(?:\x8c.|X.{4})(\d+\.[\w.+]+)", re.DOTALL)
 _SEARCH = b"sklearn.model_selection._search"
 
-# Only these are named to be installed: a distribution of the same name as a module may be a stranger's.
+# Advice to install names only these: a distribution with the same name as a module may be by a stranger.
 DISTRIBUTIONS: Mapping[str, str] = {
     "catboost": "catboost",
     "category_encoders": "category-encoders",
@@ -55,7 +55,7 @@ _SAVE_INSTEAD: Mapping[tuple[str, str], str] = {
 
 
 def why_unreadable(error: BaseException, data: bytes, trained_with: str | None = None) -> str:
-    """Say why unpickling failed; `trained_with` is another version of scikit-learn, if that is known already."""
+    """Say why unpickling failed; `trained_with` is another version of scikit-learn, if that is already known."""
     reason = clip(" ".join(f"{type(error).__name__}: {error}".split()), 200).rstrip(": ")
     if not data:
         return "the model's file is empty; train the model again"
@@ -76,13 +76,13 @@ def why_unreadable(error: BaseException, data: bytes, trained_with: str | None =
 
 
 def why_no_estimator(found: Any) -> str:
-    """Say why an object cannot be served, and which one in it could be."""
+    """Say why an object cannot be served, and which object in it could be."""
     what = f"the class {found.__name__}" if isinstance(found, type) else _a(type(found).__name__)
     return f"the file holds {what}, not a trained estimator (an object with predict){_saved_with_others(found)}"
 
 
 def save_instead(found: Any) -> str | None:
-    """Say what to save in place of an object whose predict takes no rows; None for all others."""
+    """Say what to save in place of an object whose predict does not take rows; None for all others."""
     kind = type(found)
     library = kind.__module__.partition(".")[0]
     instead = _SAVE_INSTEAD.get((library, kind.__name__))
@@ -120,7 +120,7 @@ def _missing_module(name: str, data: bytes, trained_with: str | None) -> str:
 def _is_here(library: str) -> bool:
     try:
         return find_spec(library) is not None
-    except ValueError:  # of what is no library, such as the script that runs
+    except ValueError:  # for code outside libraries, such as the script that runs
         return False
 
 
@@ -133,7 +133,7 @@ def _from_a_script(reason: str, data: bytes) -> str:
 
 
 def _other_version(data: bytes) -> str | None:
-    """Find the version of scikit-learn in a pickle that is not compressed; None where it is this one."""
+    """Find the version of scikit-learn in a pickle that is not compressed; None if it is this one."""
     found = _VERSION.search(data)
     version = found[1].decode() if found is not None else sklearn.__version__
     return version if version != sklearn.__version__ else None

@@ -1,4 +1,4 @@
-"""The operator ZipMap, by which converters turn a classifier's probabilities into dictionaries: taken away."""
+"""Remove the operator ZipMap, by which converters turn a classifier's probabilities into dictionaries."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 
 def without_zipmap(read: Any) -> tuple[Any, ...] | None:
-    """Let a graph give its probabilities as the tensor that ZipMap gets, in place; return the classes that it names.
+    """Make a graph return its probabilities as the tensor before ZipMap, in place; return the classes in ZipMap.
 
-    None where the graph does not end in a ZipMap.
+    None if the graph does not end in a ZipMap.
     """
     import onnx  # noqa: PLC0415 - only where a model is one
 

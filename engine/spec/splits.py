@@ -20,7 +20,7 @@ _TOO_MANY = (
 
 
 Run = Sequence[str | BaseConverter]
-"""Texts and parameters that are matched as one: a segment, or all from the first path on."""
+"""Texts and parameters that are matched together: a segment, or all from the first path on."""
 
 
 def check_splits(run: Run) -> None:

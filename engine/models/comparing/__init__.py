@@ -1,4 +1,4 @@
-"""Two files for one entry of models.yaml, held against each other: what is served now, and what may replace it."""
+"""Compare two files for one entry of models.yaml: the one in service, and its possible replacement."""
 
 from engine.models.comparing.answers import Differing, Tally
 from engine.models.comparing.compare import Comparison, Side, compare_files

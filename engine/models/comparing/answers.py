@@ -18,12 +18,12 @@ SECONDS = 10.0
 REASON_LENGTH = 200
 
 Answer = Mapping[str, Any]
-"""What a client gets for one instance: `result`, `labels`, `probabilities`; or why it gets none, in `refused`."""
+"""A client's answer for one instance: `result`, `labels`, `probabilities`; or the reason of a refusal, in `refused`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """An instance, and where it comes from: the line of the reference, or the number of the example."""
+    """An instance and its source: the line of the reference, or the number of the example."""
 
     instance: Any
     place: int | None = None
@@ -31,7 +31,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Differing:
-    """A row that gets different answers; `difference` is the largest of its numbers', None where only others differ."""
+    """A row with different answers; `difference` is the largest of its numbers', None if only other values differ."""
 
     source: str
     place: int | None
@@ -44,7 +44,7 @@ class Differing:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How the answers to the rows of one source differ; `answered` is an instance that both models answer."""
+    """The differences for the rows of one source; `answered` is an instance that both models answer."""
 
     source: str
     asked: int
@@ -53,12 +53,12 @@ class Tally:
 
     @property
     def other_results(self) -> int:
-        """How many rows get another result, and not just other probabilities."""
+        """The number of rows with another result, and not just other probabilities."""
         return sum(row.has_other_result for row in self.differing)
 
     @property
     def largest(self) -> float | None:
-        """The largest difference of two numbers, None where no numbers differ."""
+        """The largest difference of two numbers, None if no numbers differ."""
         return max((row.difference for row in self.differing if row.difference is not None), default=None)
 
 
@@ -88,7 +88,7 @@ def _chunks(rows: Iterable[Asked]) -> Iterator[list[Asked]]:
 
 
 def ask(predict: Predictor, instances: Sequence[Any]) -> list[Answer]:
-    """Ask for instances together or, where one of them gets no answer, one by one."""
+    """Ask for instances together or, if one of them gets no answer, one by one."""
     try:
         return list(_answers(predict(instances)))
     except MemoryError:
@@ -111,7 +111,7 @@ def _answers(prediction: Prediction) -> Iterator[Answer]:
 
 
 def _finite(value: Any) -> Any:
-    """Put null in the place of numbers that JSON does not have, as an answer's body would."""
+    """Replace numbers that JSON does not have by null, as in an answer's body."""
     if isinstance(value, list):
         return list(map(_finite, value))
     if isinstance(value, dict):
@@ -154,7 +154,7 @@ class _Within:
 
 
 def _difference(one: Any, other: Any, within: _Within | None) -> float | None:
-    """Return the largest difference of two numbers at one place: NaN if something else differs, None if nothing does.
+    """Return the largest difference of two numbers at one place: NaN if other values differ, None if nothing does.
 
     Without `within`, numbers are names of classes.
     """

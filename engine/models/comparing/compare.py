@@ -1,4 +1,4 @@
-"""A model of the spec and a file that may replace its own: both compiled, asked the same rows, and timed in turn."""
+"""Compare a model of the spec with a file that may replace it: compile both, ask the same rows, time them in turn."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ROUNDS = 3
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of two models, and its seconds for 1 and for 1,000 instances; None where no row is answered by both."""
+    """One of two models, and its seconds for 1 and for 1,000 instances; None if both answer none of the rows."""
 
     facts: Facts
     one_row: float | None
@@ -39,7 +39,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A model as it is served now, beside what a new file makes of it; `tallies` are those of each source of rows."""
+    """A model in service and its new file; `tallies` are those of each source of rows."""
 
     current: Side
     new: Side
@@ -47,7 +47,7 @@ class Comparison:
 
     @property
     def asked(self) -> int:
-        """How many rows both models were asked."""
+        """The number of rows that both models were asked."""
         return sum(tally.asked for tally in self.tallies)
 
     @property
@@ -58,7 +58,7 @@ class Comparison:
 
 
 def compare_files(spec: Spec, name: str, file: Path, tolerance: float, progress: Progress) -> Comparison:
-    """Compare a model of the spec with what its entry would be with another file, which is opened.
+    """Compare a model of the spec with the same entry for another file, which is opened.
 
     Raises `SpecError`: for the spec's own model as `check` does, and for the file at its name.
     """
@@ -82,9 +82,9 @@ def compare_files(spec: Spec, name: str, file: Path, tolerance: float, progress:
 
 
 def _predictor_of(model: Model, spec: Spec, opened: Opened, progress: Progress) -> Predictor:
-    """Make the predictor of a file that is not served yet, whatever it answers to the examples.
+    """Make the predictor of a file that is not in service yet, whatever its results for the examples.
 
-    The cache keeps it apart from what has passed its examples.
+    The cache keeps it separate from models that have passed their examples.
     """
     cache, file = Cache(spec.folder), read_file(model)
     unheld = {**model.node.plain, "examples": [example.input for example in model.examples]}
@@ -98,7 +98,7 @@ def _predictor_of(model: Model, spec: Spec, opened: Opened, progress: Progress) 
 
 @contextmanager
 def _told_of(model: Model, file: Path) -> Iterator[None]:
-    """Say of a mistake that it is one of the new file, which the spec does not name."""
+    """Reword a mistake as one in the new file, which the spec does not name."""
     try:
         yield
     except SpecError as error:
@@ -118,7 +118,7 @@ def _reference(model: Model) -> Iterator[Asked]:
 
 
 def _made_up(model: Model, prepared: Prepared, opened: Opened) -> list[Any]:
-    """Make instances that the input allows, inside the ranges that the served model has seen."""
+    """Make instances that the input allows, inside the ranges that the model in service has seen."""
     if prepared.file is None or format_of(model.file) == "onnx":
         return RowMaker(model, columns(model, Wanted.restored(prepared.entry.facts["wanted"])), {}).usual(())
     artifact = opened.open(model, prepared.file, prepared.modules)

@@ -1,4 +1,4 @@
-"""The dtype of each column: what it can be, where it is known from, and how cells become columns of it."""
+"""The dtype of each column: its possible kinds, its sources, and how cells become columns of it."""
 
 from engine.models.dtypes.cells import EXACT, NAN, Make, float_rows, makers, whole_rows
 from engine.models.dtypes.frames import as_taken

@@ -26,7 +26,7 @@ Make = Callable[[list[list[Any]]], Iterable[Array]]
 
 
 def makers(dtypes: Mapping[str, Dtype]) -> Iterator[tuple[list[str], Make]]:
-    """Return what makes columns of their dtypes, with the names of those that it makes at once."""
+    """Return functions that make columns of their dtypes, each with the names of the columns that it makes together."""
     floats = [name for name, dtype in dtypes.items() if dtype.kind == "float"]
     objects = [name for name, dtype in dtypes.items() if dtype.kind in _OBJECTS]
     if floats:
@@ -48,13 +48,13 @@ def _maker(name: str, dtype: Dtype) -> Make:
 
 
 def float_rows(names: Sequence[str | int], dtype: Any) -> Callable[[list[Any]], Array]:
-    """Return what makes an array of rows of numbers, or raises `RefusedInstance` for an integer that is no float.
+    """Return a function that makes an array of rows of numbers; it raises `RefusedInstance` for an inexact integer.
 
     Columns without `names` are numbered; without a `dtype` it is float64. A missing cell is NaN.
     """
 
     def make(rows: list[Any]) -> Array:
-        try:  # no cell is larger than the norm of all, which for one row is found faster than numpy's maximum
+        try:  # no cell is larger than the norm of all, which is faster for one row than numpy's maximum
             is_small = len(rows) == 1 and (hypot(*rows[0]) < EXACT or hypot(*_known(rows[0])) < EXACT)
         except OverflowError:  # an integer beyond every float
             is_small = False
@@ -125,7 +125,7 @@ def _whole(cells: Sequence[Any], key: str | int) -> Array:
 
 
 def _times(cells: Sequence[Any], name: str, zone: str) -> Array:
-    """Make times in UTC, or as a clock on the wall shows them where there is no zone."""
+    """Make times in UTC, or local times if there is no zone."""
     column = np.empty(len(cells), "datetime64[us]")
     for row, cell in enumerate(cells):
         column[row] = _time(cell, row, name, zone) if isinstance(cell, str) else np.datetime64("NaT")

@@ -11,7 +11,7 @@ _PLAIN = Dtype("object")
 
 
 def as_taken(rows: Any) -> Any:
-    """Return rows in the form that an estimator takes: a table as a DataFrame."""
+    """Return rows in the form that an estimator accepts: a table as a DataFrame."""
     if not isinstance(rows, Table):
         return rows
     import pandas as pd  # noqa: PLC0415 - an optional extra
@@ -43,7 +43,7 @@ def text_dtype() -> Any:
 
 @cache
 def time_unit() -> str:
-    """Return the unit that the installed pandas reads times in."""
+    """Return the unit in which the installed pandas reads times."""
     import pandas as pd  # noqa: PLC0415 - an optional extra
 
     return str(pd.to_datetime(["2024-01-31T12:00:00"]).unit)

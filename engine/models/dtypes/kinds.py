@@ -24,22 +24,22 @@ class Dtype:
 
     @classmethod
     def restored(cls, facts: Mapping[str, Any]) -> Dtype:
-        """Make the record that JSON kept."""
+        """Make the record from its JSON form."""
         return cls(**{**facts, "values": tuple(facts["values"])})
 
     @property
     def is_open(self) -> bool:
-        """Whether it is a category, and which ones there are is not known."""
+        """Whether it is a category whose categories are unknown."""
         return self.kind == "category" and not self.values
 
     @property
     def declared(self) -> str:
-        """Write it as a spec declares it."""
+        """Write it in the syntax of a spec."""
         return f"datetime[{self.zone}]" if self.zone else self.kind
 
 
 class Table(dict[str, Any]):
-    """Columns by name, each an array; `dtypes` are those of the DataFrame that it becomes."""
+    """Columns by name, each an array; `dtypes` are those of the DataFrame that is made of it."""
 
     __slots__ = ("dtypes",)
 

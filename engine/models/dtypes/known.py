@@ -1,4 +1,4 @@
-"""What a feature's schema says of the dtype of its column, and whether a dtype that is known otherwise fits it."""
+"""The dtype of a column according to its feature's schema, and whether a dtype from another source matches that."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TEXTS = frozenset(("null", "string"))
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """What a schema lets a feature be: JSON types, integers alone if `whole`, no value at all if `gaps`."""
+    """The values that a schema allows for a feature: JSON types, only integers if `whole`, none at all if `gaps`."""
 
     types: frozenset[str]
     whole: bool

@@ -1,4 +1,4 @@
-"""The files of modules beside models.yaml: read, hashed, held against a pin, and searched for what they import."""
+"""The files of modules beside models.yaml: read, hashed, compared with a pin, and searched for imports."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def hash_modules(files: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def read_unchanged(model: Model, hashes: Mapping[str, str], opens: Opens = lambda _: None) -> dict[str, bytes] | None:
-    """Read the modules with these hashes; None where one has another by now, or is gone.
+    """Read the modules with these hashes; None if one has changed, or is gone.
 
-    Raises `SpecError` for one that is not as it is pinned.
+    Raises `SpecError` for one that differs from its pin.
     """
     opens([model.folder / file for file in hashes])
     try:
@@ -34,7 +34,7 @@ def read_unchanged(model: Model, hashes: Mapping[str, str], opens: Opens = lambd
 
 
 def require_pinned(model: Model, hashes: Mapping[str, str]) -> None:
-    """Raise `SpecError` for a module that the model's pin does not have, or has with another hash."""
+    """Raise `SpecError` for a module that is not in the model's pin, or has another hash there."""
     if model.pin is None:
         return
     lock = model.pin.place().file
@@ -62,7 +62,7 @@ def imported_names(file: str, source: bytes) -> Iterator[str]:
     package = PurePosixPath(file).parent.parts
     try:
         statements = [*ast.walk(ast.parse(source))]
-    except (SyntaxError, ValueError, RecursionError):  # it is told when it is imported
+    except (SyntaxError, ValueError, RecursionError):  # reported when it is imported
         return
     for statement in statements:
         if isinstance(statement, ast.Import):
@@ -74,6 +74,6 @@ def imported_names(file: str, source: bytes) -> Iterator[str]:
 
 
 def with_parents(name: str) -> list[str]:
-    """Name the packages that a module is in, the outermost first, and the module itself."""
+    """Name the packages of a module, the outermost first, and the module itself."""
     parts = name.split(".")
     return [".".join(parts[: count + 1]) for count in range(len(parts))]

@@ -12,13 +12,13 @@ from engine.spec import read_regular
 
 
 class Owner(Protocol):
-    """Whose modules are loaded."""
+    """The owner of the modules that are loaded."""
 
     def read(self, file: str) -> bytes:
         """Return a module's bytes."""
 
     def begin(self, module: ModuleType) -> None:
-        """Note a module that is about to run."""
+        """Record a module that is about to run."""
 
     def forget(self, name: str) -> None:
         """Forget a module that has failed."""
@@ -50,14 +50,14 @@ class SourceLoader(SourceFileLoader):
 
 
 class ExtensionLoader(ExtensionFileLoader):
-    """Loads a module in machine code, which must be in its place, and still what was read."""
+    """Loads a module in machine code; its file must still have the bytes that were read."""
 
     def __init__(self, name: str, path: str, owner: Owner, file: str) -> None:
         super().__init__(name, path)
         self._owner, self._file = owner, file
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """Load the machine code; raise `ImportError` if it is another by now."""
+        """Load the machine code; raise `ImportError` if it has changed."""
         if self._owner.read(self._file) != read_regular(Path(self.path)):
             raise ImportError(f"{self.path} has changed since it was checked", name=spec.name, path=self.path)
         return super().create_module(spec)
@@ -75,7 +75,7 @@ class FolderLoader(Loader):
         self._owner = owner
 
     def create_module(self, spec: ModuleSpec) -> None:
-        """Have Python make an empty one."""
+        """Let Python make an empty one."""
 
     def exec_module(self, module: ModuleType) -> None:
         """Run a module."""

@@ -1,4 +1,4 @@
-"""The modules of one model, as a namespace of their own among those that Python has imported.
+"""The modules of one model, as a separate namespace beside the modules that Python has imported.
 
 Each model imports its own copies, so that two models of one process can have modules of the same name.
 """
@@ -32,7 +32,7 @@ _ALL: weakref.WeakValueDictionary[int, Modules] = weakref.WeakValueDictionary()
 
 
 class _Here(threading.local):
-    """Whose modules this thread finds now, and whether those of the same names are hidden meanwhile."""
+    """The modules that this thread finds now, and whether others with the same names are hidden meanwhile."""
 
     modules: Modules | None = None
     is_active = False
@@ -45,7 +45,7 @@ class Modules:
     """The modules beside models.yaml that one model imports.
 
     Without `files`, they are read from the folder; with them, no other file is used. A file is read once: the bytes
-    that were hashed are those that run. `opens` is told of each file before it is read.
+    that were hashed are those that run. `opens` is called with each file before it is read.
     """
 
     def __init__(self, model: Model, files: Mapping[str, bytes] | None = None, opens: Opens = lambda _: None) -> None:
@@ -62,7 +62,7 @@ class Modules:
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Have this thread import these modules, and hide those of the same names that others have imported."""
+        """Make this thread import these modules, and hide modules with the same names that others have imported."""
         if _HERE.modules is self and _HERE.is_active:
             yield
             return
@@ -82,7 +82,7 @@ class Modules:
 
     @contextmanager
     def found(self) -> Iterator[None]:
-        """Have this thread find these modules first, where one is imported that nobody has imported yet."""
+        """Make this thread find these modules first, for modules that are not imported yet."""
         before, _HERE.modules = _HERE.modules, self
         try:
             yield
@@ -102,7 +102,7 @@ class Modules:
         return dict(sorted(self._read.items()))
 
     def follow_missing(self) -> None:
-        """Say which files would be read if they were there: the modules that nobody found."""
+        """Return the files that would be read if they existed: those of the modules that were not found."""
         self._opens([self.folder / f"{name}.py" for name in sorted(self._missing)])
 
     def read(self, file: str) -> bytes:
@@ -124,7 +124,7 @@ class Modules:
             ) from None
 
     def find(self, name: str, *, namespaces: bool = False) -> ModuleSpec | None:
-        """Find a module by its full name, None where there is no file of it; with `namespaces` a mere folder too."""
+        """Find a module by its full name, None if it has no file; with `namespaces`, a mere folder counts too."""
         file = self._file_of(name)
         if file is None:
             return self._namespace(name) if namespaces else None
@@ -147,15 +147,15 @@ class Modules:
         return spec
 
     def owns(self, name: str) -> bool:
-        """Return whether the module that Python has under this name is one of these."""
+        """Return whether Python's module of this name is one of these."""
         return name in self._loaded and sys.modules.get(name) is self._loaded[name]
 
     def owned(self) -> list[str]:
-        """Name the modules that Python has and that are some of these."""
+        """Name the modules of Python that are some of these."""
         return [name for name in [*self._loaded] if self.owns(name)]
 
     def begin(self, module: ModuleType) -> None:
-        """Note a module that is about to run, and have its own imports find these modules, whenever they happen."""
+        """Record a module that is about to run, and make its own imports find these modules, whenever they happen."""
         vars(module)["__builtins__"] = {**vars(builtins), "__import__": self._import}
         self._loaded[module.__name__] = module
 
@@ -164,7 +164,7 @@ class Modules:
         self._loaded.pop(name, None)
 
     def miss(self, name: str) -> None:
-        """Note a module that nobody has found."""
+        """Record a module that was not found."""
         self._missing.add(name)
 
     def _import(
@@ -184,7 +184,7 @@ class Modules:
             return builtins.__import__(name, globals, locals, tuple(fromlist or ()), level)
 
     def _in_the_way(self) -> list[str]:
-        """Name the modules that have a name of one of these, or belong to another model."""
+        """Name the modules with the name of one of these, or of another model."""
         others = {name for other in [*_ALL.values()] if other is not self for name in other.owned()}
         named = {name for name in [*sys.modules] if name.partition(".")[0] in self._names and not self.owns(name)}
         return sorted(others | named)
@@ -215,7 +215,7 @@ class Modules:
 
 
 class _First:
-    """Finds these modules before any other: those of the model that is being loaded, and parts of packages."""
+    """Finds these modules before any others: those of the model that is being loaded, and parts of packages."""
 
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:  # noqa: ARG004
@@ -232,7 +232,7 @@ class _First:
 
 
 class _Last:
-    """Finds what nobody else has found: folders without __init__.py, and what a model imports while it computes."""
+    """Finds modules after all others: folders without __init__.py, and a model's imports while it computes."""
 
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:  # noqa: ARG004

@@ -1,4 +1,4 @@
-"""The folder that Python searches first only because something was started in it, or from a script in it."""
+"""The folder that Python searches first because a script or `-m` was started in it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def begins_with_start_folder() -> bool:
-    """Return whether the first folder of `sys.path` is there for a script or `-m`, as `python -P` would prevent."""
+    """Return whether the first folder of `sys.path` comes from a script or `-m`, as `python -P` would prevent."""
     if sys.flags.safe_path or not sys.path:
         return False
     try:
@@ -21,7 +21,7 @@ def begins_with_start_folder() -> bool:
 
 @contextmanager
 def without_start_folder() -> Iterator[None]:
-    """Search it no more for a while: where a process was started says nothing about whose modules are there."""
+    """Exclude it from the search for a while: the folder of the start says nothing about the modules in it."""
     first = sys.path.pop(0) if begins_with_start_folder() else None
     try:
         yield
@@ -31,7 +31,7 @@ def without_start_folder() -> Iterator[None]:
 
 
 def leave_start_folder() -> None:
-    """Search it no more, in the processes of a command.
+    """Exclude it from the search, in the processes of a command.
 
     The engine itself may be imported from there; its other processes then find it last.
     """

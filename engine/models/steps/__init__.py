@@ -1,7 +1,7 @@
-"""The steps of a compiled model: what scikit-learn computes, as operations on plain arrays.
+"""The steps of a compiled model: scikit-learn's computation as operations on plain arrays.
 
-They are the operations that scikit-learn does, in its order and its precision. Every step is a frozen record of
-numbers and arrays, which `program` saves and reads.
+They are scikit-learn's own operations, in its order and its precision. Every step is a frozen record of numbers and
+arrays, which `program` saves and reads.
 """
 
 from typing import Any

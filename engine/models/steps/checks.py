@@ -1,4 +1,4 @@
-"""Steps that refuse what scikit-learn refuses."""
+"""Steps that refuse the values that scikit-learn refuses."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _as_floats(rows: Array) -> Array:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Check:
-    """Refuse what scikit-learn's input validation refuses: missing values, unless `missing`; infinity."""
+    """Refuse the values that scikit-learn's input validation refuses: missing ones, unless `missing`; infinity."""
 
     missing: bool = False
     dtype: str = "float64"
@@ -44,21 +44,21 @@ class Check:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cast:
-    """Make floats of whatever comes, and refuse no float."""
+    """Make floats of any values, and refuse no float."""
 
     def __call__(self, rows: Array) -> Array:
-        """Compute; raise `Refusal` for what is no number."""
+        """Compute; raise `Refusal` for a value that is not a number."""
         return rows if rows.dtype.kind == "f" else _as_floats(rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Narrow:
-    """Round to float32, as trees do, and check; the values go on as float64."""
+    """Round to float32, as trees do, and check; the result is float64 again."""
 
     missing: bool = False
 
     def __call__(self, rows: Array) -> Array:
-        """Return the rounded rows; raise `Refusal` for one that float32 cannot hold."""
+        """Return the rounded rows; raise `Refusal` for one that float32 cannot represent."""
         narrow = rows.astype(np.float32)
         _require_finite(narrow, self.missing)
         return narrow.astype(np.float64)

@@ -47,7 +47,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Impute:
-    """Put a column's own value in place of NaN."""
+    """Replace NaN by a column's own value."""
 
     values: Array
 
@@ -58,7 +58,7 @@ class Impute:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FillTexts:
-    """Put a column's own value in place of a missing text."""
+    """Replace a missing text by a column's own value."""
 
     values: Array
 
@@ -110,13 +110,13 @@ class Dot:
     transposed: bool = False
 
     def __call__(self, rows: Array) -> Array:
-        """Compute; the matrix lies in memory as scikit-learn has it, so that BLAS sums in the same order."""
+        """Compute; the matrix is laid out in memory as in scikit-learn, so that BLAS sums in the same order."""
         return rows @ (self.matrix.T if self.transposed else self.matrix)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ravel:
-    """Make one dimension of a single column."""
+    """Flatten a single column to (n,)."""
 
     def __call__(self, rows: Array) -> Array:
         """Compute."""
@@ -125,7 +125,7 @@ class Ravel:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Squeeze:
-    """Make one dimension of two where there is only one column."""
+    """Flatten (n, 1) to (n,)."""
 
     def __call__(self, rows: Array) -> Array:
         """Compute."""
@@ -134,7 +134,7 @@ class Squeeze:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LastColumn:
-    """Take the last column: of a binary decision function in two columns, the one that counts."""
+    """Take the last column, which is the relevant one of a binary decision function in two columns."""
 
     def __call__(self, rows: Array) -> Array:
         """Compute."""
@@ -143,7 +143,7 @@ class LastColumn:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Column:
-    """Make one column of one dimension."""
+    """Make a column of shape (n, 1) from (n,)."""
 
     def __call__(self, rows: Array) -> Array:
         """Compute."""

@@ -16,7 +16,7 @@ _MOST_SHOWN = 10  # unknown categories in one message
 
 @dataclass(slots=True, eq=False)
 class OneHot:
-    """Turn each column of categories into columns of 0 and 1; `ignore` lets the unknown be all 0."""
+    """Turn each column of categories into columns of 0 and 1; with `ignore`, unknown ones are all 0."""
 
     categories: tuple[Array, ...]
     dropped: tuple[int, ...]
@@ -40,7 +40,7 @@ class OneHot:
 class Ordinal:
     """Turn each column of categories into a column of codes.
 
-    `codes` has one for each category and then one for what is none of them, unless the step is to `refuse` that.
+    `codes` has one for each category and then one for all other values, unless the step is to `refuse` those.
     """
 
     categories: tuple[Array, ...]
@@ -83,8 +83,9 @@ class Bins:
 class Pieces:
     """Evaluate piecewise polynomials, several for each column, side by side.
 
-    `edges` lie between a column's pieces: of shape (columns, pieces - 1). `origins` says from where a piece counts, of
-    shape (columns, pieces), and `coefficients` begins with the highest power: (columns, pieces, powers, polynomials).
+    `edges` lie between a column's pieces: of shape (columns, pieces - 1). `origins` are the points from which each
+    piece counts, of shape (columns, pieces), and `coefficients` begins with the highest power: (columns, pieces,
+    powers, polynomials).
     """
 
     edges: Array
@@ -104,12 +105,12 @@ class Pieces:
 
 
 def _places(known: Array) -> Mapping[Any, int]:
-    """Return each known category its place."""
+    """Map each known category to its position."""
     return {_key(value): place for place, value in enumerate(known.tolist())}
 
 
 def _found(rows: Array | list[Array], column: int, places: Mapping[Any, int], *, refuse: bool) -> Array:
-    """Find the place of each cell of a column, -1 where it is no known category; raise `Refusal`."""
+    """Find the position of each cell of a column, -1 for an unknown category; raise `Refusal`."""
     cells = rows[column] if isinstance(rows, list) else rows[:, column]
     found = np.array([places.get(_key(cell), -1) for cell in cells.tolist()], np.intp)
     if refuse and (found < 0).any():
@@ -120,5 +121,5 @@ def _found(rows: Array | list[Array], column: int, places: Mapping[Any, int], *,
 
 
 def _key(value: Any) -> Any:
-    """Return what finds a value in a dict: NaN is not equal to itself."""
+    """Return the key of a value in a dict: NaN is not equal to itself."""
     return value if value == value else ("nan",)  # noqa: PLR0124 - NaN

@@ -44,11 +44,11 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OneVsOne:
-    """Count the votes of machines that each tell two classes apart: of shape (rows, classes).
+    """Count the votes of machines that each distinguish two classes: of shape (rows, classes).
 
-    With `confident`, votes for the second class of a pair are those below 0, and the sums of the confidences
-    decide among equals, as scikit-learn's decision function does; without, they are those not above 0, as libsvm
-    counts for its predictions.
+    With `confident`, votes for the second class of a pair are those below 0, and the sums of the confidences break
+    ties, as in scikit-learn's decision function; without, they are those not above 0, as libsvm counts for its
+    predictions.
     """
 
     classes: int
@@ -72,7 +72,7 @@ class OneVsOne:
 class Distances:
     """Square the distance of each row from each component of a mixture, in that component's own directions.
 
-    `factors` has a matrix for each component, and `centres` the place of its mean behind that: (components, features).
+    `factors` has a matrix for each component, and `centres` its mean multiplied by that: (components, features).
     """
 
     factors: tuple[Array, ...]

@@ -18,7 +18,7 @@ Step = Callable[[Any], Any]
 
 
 def run(steps: tuple[Step, ...], rows: Any) -> Any:
-    """Take rows through some steps; a `Refusal` names the column of these rows."""
+    """Apply some steps to rows; a `Refusal` names the column of these rows."""
     failing: Step | None = None
     try:
         for failing in steps:
@@ -31,7 +31,7 @@ def run(steps: tuple[Step, ...], rows: Any) -> Any:
 
 
 def _origin(before: Sequence[Step], column: int) -> int | None:
-    """Find out which column became one behind some steps, None where these do more than to fill and select."""
+    """Find the original of a column behind some steps, None if these do more than fill and select."""
     for step in reversed(before):
         if isinstance(step, Select):
             column = int(step.columns[column])
@@ -42,7 +42,7 @@ def _origin(before: Sequence[Step], column: int) -> int | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Concatenate:
-    """Put what several programs make of the same rows side by side."""
+    """Put the outputs of several programs for the same rows side by side."""
 
     branches: tuple[tuple[Step, ...], ...]
 
@@ -53,7 +53,7 @@ class Concatenate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Append:
-    """Put what some steps make of the rows behind them, as another column."""
+    """Append the output of some steps to the rows, as another column."""
 
     steps: tuple[Step, ...]
 

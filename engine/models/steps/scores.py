@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.models.trees import Array
 
-ROUNDING = 1e-5  # by as much may a calibrated probability be above 1
+ROUNDING = 1e-5  # a calibrated probability may exceed 1 by this much
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +32,7 @@ class Logistic:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stack:
-    """Make two columns of the one probability that a binary classifier computes: 1 - x and x."""
+    """Make two columns of a binary classifier's one probability: 1 - x and x."""
 
     def __call__(self, rows: Array) -> Array:
         """Compute."""
@@ -51,7 +51,7 @@ class Normalize:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Interpolate:
-    """Read each column off a line through points, level before the first point and after the last one."""
+    """Interpolate each column between points, constant before the first point and after the last one."""
 
     places: tuple[Array, ...]
     values: tuple[Array, ...]
@@ -64,7 +64,7 @@ class Interpolate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shares:
-    """Divide each row by its sum as calibration does: zeros alone get equal shares."""
+    """Divide each row by its sum as calibration does: all zeros become equal shares."""
 
     def __call__(self, rows: Array) -> Array:
         """Compute."""
@@ -132,14 +132,14 @@ class Average:
     weights: Array | None
 
     def __call__(self, rows: Array) -> Array:
-        """Compute, over an array that lies in memory as scikit-learn's."""
+        """Compute, on an array that is laid out in memory as in scikit-learn."""
         members = np.ascontiguousarray(rows.reshape(len(rows), self.blocks, -1).transpose(1, 0, 2))
         return np.average(members, axis=0, weights=self.weights)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CountVotes:
-    """Count, for each class, the columns that name its number: of shape (rows, classes)."""
+    """Count, for each class, the columns that contain its number: of shape (rows, classes)."""
 
     classes: int
     weights: Array | None

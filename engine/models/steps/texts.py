@@ -1,4 +1,4 @@
-"""Steps that count the words of texts: rows with few numbers in many columns, kept as those that are not zero."""
+"""Steps that count the words of texts: sparse rows, of which only values that are not zero are kept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SPACES = re.compile(r"\s\s+")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SparseRows:
-    """Rows as their `values` that are not zero, with the column of each; a row's begin at its place in `begins`."""
+    """Rows as their non-zero `values`, with the column of each; `begins` has the position of each row's first one."""
 
     values: Array
     columns: Array
@@ -38,7 +38,7 @@ class SparseRows:
         return self.values.sum()
 
     def row_sums(self, values: Array) -> Array:
-        """Sum what belongs to each row: `values` has an entry for each of this one's."""
+        """Sum the values of each row: `values` has an entry for each of this one's."""
         sums = np.zeros((len(self), *values.shape[1:]))
         filled = np.diff(self.begins, append=len(values)) > 0  # `reduceat` gives no zero for a row without values
         if filled.any():
@@ -56,7 +56,7 @@ class Words:
     """Counts the words of each text, or sequences of words or characters, that are in a vocabulary.
 
     `kind` is "word", "char" or "char_wb"; sequences have from `shortest` to `longest` parts, and none of the words in
-    `stop`. `accents` says how accents are taken off, if they are. With `binary`, a word counts once.
+    `stop`. `accents` says how accents are removed, if they are. With `binary`, a word counts once.
     """
 
     kind: str
@@ -135,7 +135,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Weigh:
-    """Weigh the counts of words as TfidfTransformer does: by `weights` of the columns, by the row's own size."""
+    """Weigh the counts of words as TfidfTransformer does: by `weights` of the columns, and by the row's own size."""
 
     weights: Array | None
     sublinear: bool
