@@ -11,7 +11,6 @@ import pytest
 from bundling import FEATURES, HOUR, INSTANCE, MODEL, bundle, checked, members_of, refused, write_spec
 from click.testing import CliRunner
 from modelling import ROW, X, y
-from serving import serving
 from sklearn.linear_model import LogisticRegression
 
 from engine.bundle import unpack
@@ -19,6 +18,7 @@ from engine.commands import cli
 from engine.errors import SpecError
 from engine.models import native, restore_models
 from engine.server.snapshot import Source, check
+from serving import serving
 
 
 def test_a_bundle_is_made_of_the_spec_its_files_the_compiled_model_and_its_pin(home: Path) -> None:
@@ -255,3 +255,18 @@ def test_a_bundle_that_cannot_be_written_is_told(home: Path, monkeypatch: pytest
     monkeypatch.setenv("ENGINE_TEST_TITLE", "")
     done = bundle(home, monkeypatch, "-o", "nowhere/service.zip")
     assert "nowhere/service.zip cannot be written: No such file or directory" == str(done.exception)
+
+
+def test_a_model_that_is_a_graph_needs_onnxruntime_and_says_so(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joblib.dump(joblib.load(home / "model.pkl"), tmp_path / "model.pkl")
+    write_spec(tmp_path, {"routes": [{"path": "/p", "model": "m"}]}, m={**MODEL, "runtime": "onnx"})
+    done = bundle(tmp_path, monkeypatch)
+    assert "m: needs to be installed where it is served: pip install onnxruntime" in done.output.splitlines()
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.models.needs.find_spec", lambda _: None)
+        (mistake,) = checked(tmp_path / "service.zip").mistakes
+    said = "onnxruntime is needed to serve this model, and not installed: pip install onnxruntime"
+    assert (said, "models.yaml") == (mistake.message, Path(mistake.place.file).name)
+    assert ["onnx"] == [facts.report.runtime for facts in checked(tmp_path / "service.zip").facts]
