@@ -1,6 +1,6 @@
 """load, parse: YAML text → a frozen, typed `Spec`. The only folder that knows a YAML key."""
 
-from engine.spec.builtin import BUILT_IN, DOCS_FILES, below
+from engine.spec.builtin import BUILT_IN, DOCS_FILES, below, divide_for_admin
 from engine.spec.drafts import Draft, draft_hello, draft_model, name_from, require_free, write_drafts, write_results
 from engine.spec.files import inside, model_inside, read_regular, write_whole
 from engine.spec.grammar import GrammarName, grammar
@@ -55,6 +55,7 @@ __all__ = [
     "Spec",
     "bare_model",
     "below",
+    "divide_for_admin",
     "draft_hello",
     "draft_model",
     "grammar",

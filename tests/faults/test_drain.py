@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from serving import Server
 
-from engine.server.listener import Listener
+from engine.server.listening.listener import Listener
 
 # It measures seconds or memory that others would take from it.
 pytestmark = pytest.mark.alone
