@@ -212,7 +212,7 @@ def serving(
     def read() -> None:
         for line in process.stdout or ():
             lines.append(line)
-            if found := re.search(r"serving on http://[^\s\"]+:(\d+)", line):
+            if found := re.search(r"serving on https?://[^\s\"]+:(\d+)", line):
                 ports.put(int(found[1]))
         ports.put(0)
 

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from serving import Server, pause
 
 from engine.errors import ServeError
-from engine.server.listener import Listener, listen
+from engine.server.listening.listener import Listener, listen
+from serving import Server, pause
 
 CONNECTIONS = 64
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers share one socket")
@@ -86,7 +86,7 @@ def test_nobody_else_gets_the_address() -> None:
 
 
 def test_one_socket_serves_all_where_the_kernel_does_not_choose(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.server.listener._SO_ATTACH_REUSEPORT_CBPF", 9999)
+    monkeypatch.setattr("engine.server.listening.listener._SO_ATTACH_REUSEPORT_CBPF", 9999)
     with listen("127.0.0.1", 0, 3) as listener:
         assert listener.of(1) is listener.of(2) is listener.of(3)
         assert 0 == listener.of(1).getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT)

@@ -308,6 +308,12 @@ def test_a_descriptor_in_reserve_is_given_up_where_no_other_is_free(service: Ser
     assert not spare.is_short()
 
 
+def test_a_listener_that_was_closed_at_a_stop_does_not_count_as_short_of_descriptors() -> None:
+    with socket.socket() as listener:
+        spare = watch_module.Spare(listener)
+    assert not spare.is_short()
+
+
 def test_what_was_short_is_said_although_it_is_over_and_something_was_said_just_before(
     service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

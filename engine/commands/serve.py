@@ -8,16 +8,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from engine.commands.bundle import bundle_to_serve
 from engine.commands.check import print_models
 from engine.commands.routes import print_routes
-from engine.commands.terminal.options import read_duration, spec_options
+from engine.commands.terminal.options import MAX_PORT, read_address, read_duration, spec_options
 from engine.commands.terminal.output import print_without_waiting, progress, report
 from engine.errors import EngineError, SpecError, plural
+
+if TYPE_CHECKING:
+    from engine.server import CertificateFiles
 
 DEFAULT_PORT = 5000
 
@@ -31,7 +34,7 @@ logger = logging.getLogger("engine")
 @click.option(
     "-p",
     "--port",
-    type=click.IntRange(0, 65535),
+    type=click.IntRange(0, MAX_PORT),
     help="The port; 0 takes a free one.  [default: the environment variable PORT, else 5000]",
 )
 @click.option(
@@ -49,6 +52,14 @@ logger = logging.getLogger("engine")
     metavar="TIME",
     help="Replace a worker that has not responded for this long; 0 for never.",
 )
+@click.option(
+    "--admin",
+    callback=read_address,
+    metavar="HOST:PORT",
+    help="Answer /metrics and /-/status at this address alone, and the health checks at both.",
+)
+@click.option("--tls-cert", metavar="FILE", help="Serve HTTPS with this certificate, or chain of them, in PEM form.")
+@click.option("--tls-key", metavar="FILE", help="The private key of --tls-cert, in PEM form and not encrypted.")
 @click.option("--locked", is_flag=True, help="Serve only pinned models, or the bundle of --sha256.")
 @click.option("--sha256", metavar="HASH", help="Serve the bundle only if it has this SHA-256.")
 @click.option(
@@ -68,6 +79,9 @@ def serve(
     workers: int | None,
     reload: bool,
     hang_timeout: float,
+    admin: tuple[str, int] | None,
+    tls_cert: str | None,
+    tls_key: str | None,
     locked: bool,
     sha256: str | None,
     log_format: Literal["text", "json"],
@@ -76,7 +90,8 @@ def serve(
     """Serve the spec with the production server, until SIGTERM or ^C.
 
     Mistakes that `check` reports prevent the start. When the files change, they are checked again: valid changes go
-    live without dropping a request, and invalid ones change nothing. On SIGHUP the files are checked at once.
+    live without dropping a request, and invalid ones change nothing. On SIGHUP the files are checked at once,
+    and the certificate is read again.
 
     A BUNDLE, which `bundle` has made, is served as it is: nothing else is read, compiled or written.
 
@@ -85,24 +100,35 @@ def serve(
       python -m engine serve
       python -m engine serve -r examples/4-iris/routes.yaml -p 8080 -w 4
       python -m engine serve service.zip
+      python -m engine serve --tls-cert cert.pem --tls-key key.pem --admin 127.0.0.1:9000
     """  # noqa: D301
     from engine import server
     from engine.models import writable_cache
 
     signals = server.Signals()
-    port, port_source = _given_or_set(port, "PORT", 0, 65535)
+    port, port_source = _given_or_set(port, "PORT", 0, MAX_PORT)
     workers, workers_source = _given_or_set(workers, "WEB_CONCURRENCY", 1, 256)
 
-    def announce(url: str) -> None:
+    tls = _certificate_files(tls_cert, tls_key)
+    if admin is not None and admin == (host, port or DEFAULT_PORT):
+        raise click.UsageError(f"--admin needs a port of its own; port {admin[1]} is that of the service")
+
+    def announce(url: str, admin_url: str) -> None:
         reach = "" if server.is_loopback(host) else ", which other machines can reach"
         chosen = [f"port from {port_source}"] * bool(port_source)
         chosen += [f"{plural(count, 'worker')} from {workers_source}"] * bool(workers_source)
+        about = [str(certificate)] if certificate is not None else []
+        if admin is not None:
+            admin_reach = "" if server.is_loopback(admin[0]) else ", which other machines can reach"
+            about.append(f"metrics and status at {admin_url}{admin_reach}")
         if log_format == "json":
+            for line in about:
+                logger.info("%s", line)
             logger.info("serving on %s%s%s", url, reach, f" ({', '.join(chosen)})" if chosen else "")
             return
         docs = [f"docs at {url}{route.path}" for route in spec.built_in if route.built_in == "docs"]
         start = f"serving on {url}{reach} ({', '.join([*chosen, 'press ^C to stop'])})"
-        print_without_waiting("\n".join([*docs, start]))
+        print_without_waiting("\n".join([*docs, *about, start]))
 
     count, logs = workers or server.usable_cores(), server.Logs(log_format, log_requests)
     is_logged = log_format == "json" or not sys.stderr.isatty()  # where nobody sees the line of a terminal
@@ -113,6 +139,7 @@ def serve(
         _failing_in_the_log() if log_format == "json" else nullcontext(),
         writable_cache(Path(routes).parent) if bundle is None else nullcontext(),
     ):
+        certificate = tls.read() if tls is not None else None
         with nullcontext(server.log_step) if is_logged else progress() as show:
             show(f"checking {bundle or routes}")
             first, spec = server.first_check(source, show)
@@ -127,7 +154,9 @@ def serve(
             print_models(first.facts)
             for note in first.notes:
                 click.echo(note)
-        options = server.Options(host, DEFAULT_PORT if port is None else port, count, reload, logs, hang_timeout)
+        options = server.Options(
+            host, DEFAULT_PORT if port is None else port, count, reload, logs, hang_timeout, admin, tls, certificate
+        )
         server.serve(source, first, options, signals, announce)
 
 
@@ -140,6 +169,18 @@ def _failing_in_the_log() -> Iterator[None]:
         for said in error.diagnostics if isinstance(error, SpecError) else (error,):
             logger.error("%s", said)  # noqa: TRY400 - no traceback says more
         raise click.exceptions.Exit(1) from None
+
+
+def _certificate_files(chain: str | None, key: str | None) -> CertificateFiles | None:
+    """Give the files that --tls-cert and --tls-key name, None without them."""
+    from engine.server import CertificateFiles
+
+    if chain is None and key is None:
+        return None
+    if chain is None or key is None:
+        given, lacking = ("--tls-cert", "--tls-key") if key is None else ("--tls-key", "--tls-cert")
+        raise click.UsageError(f"{given} needs {lacking} too; add {lacking} FILE")
+    return CertificateFiles(Path(chain), Path(key))
 
 
 def _given_or_set(given: int | None, variable: str, least: int, most: int) -> tuple[int | None, str]:

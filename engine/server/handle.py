@@ -11,7 +11,7 @@ from typing import Any
 from engine.apart import blocked
 from engine.endpoints import Numbers
 from engine.server.heartbeat import Pulse
-from engine.server.listener import Listener
+from engine.server.listening.addresses import Addresses
 from engine.server.logs import Logs
 from engine.server.signals import SIGNALS
 from engine.server.worker import work
@@ -48,14 +48,14 @@ class Outbox:
 class Worker:
     """A worker process, started at once; `hear` is called in a thread of its own with what it says.
 
-    It accepts from the listener's socket at `place`. `modules` identifies the modules that it imports, which its first
-    generation decides.
+    It accepts from the sockets at `place`, with the `certificate` of this moment, named by its digest. `modules`
+    identifies the modules that it imports, which its first generation decides.
     """
 
     def __init__(
         self,
         numbered: tuple[int, int],
-        listener: Listener,
+        addresses: Addresses,
         place: int,
         logs: Logs,
         hear: Callable[[Worker, str, Any], None],
@@ -63,6 +63,8 @@ class Worker:
         self.number, count = numbered
         self.place = place
         self.modules: str | None = None
+        door = addresses.door(place)
+        self.certificate = "" if door.certificate is None else door.certificate.digest
         self.generation = 0
         self.failed = ""
         self.numbers = Numbers()
@@ -74,7 +76,7 @@ class Worker:
         self._channel, theirs = multiprocessing.Pipe()
         self.process = multiprocessing.Process(
             target=work,
-            args=(self.number, count, listener.of(place), theirs, logs),
+            args=(self.number, count, door, theirs, logs),
             name=f"worker-{self.number}",
         )
         with blocked(*SIGNALS):  # it ignores them once it has begun
@@ -88,6 +90,11 @@ class Worker:
             self.process.kill()
             self._outbox.close()
             raise
+
+    @property
+    def kind(self) -> tuple[str | None, str]:
+        """What a worker keeps for its lifetime: its modules and its certificate."""
+        return self.modules, self.certificate
 
     def say(self, word: str, content: Any = None, kind: Hashable = None) -> None:
         """Send a message without waiting; it replaces an unsent one of the same kind, by default of the same word."""

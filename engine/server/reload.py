@@ -10,8 +10,9 @@ from pathlib import Path
 
 from engine.apart import Lost
 from engine.endpoints import show_models
-from engine.errors import render
+from engine.errors import ServeError, render
 from engine.server.apart import check_apart
+from engine.server.listening.certificate import Certificate, CertificateFiles
 from engine.server.logs import log_step
 from engine.server.patience import Patience
 from engine.server.snapshot import Outcome, Source, Stamp, stamps
@@ -26,15 +27,46 @@ STEP_SECONDS = 0.05
 LONGEST_RETRY_SECONDS = 30.0
 
 
+class Renewal:
+    """Takes the certificate in its files, where that is a new one; `served` is what it has been so far."""
+
+    def __init__(self, files: CertificateFiles, served: Certificate) -> None:
+        self._files = files
+        self._served = served
+
+    def renew(self, supervisor: Supervisor) -> None:
+        """Have the certificate in the files served, or say why it is not."""
+        try:
+            found = self._files.read()
+        except ServeError as error:
+            message = "the certificate is not renewed, and the previous one is still served: %s"
+            logger.error(message, error)  # noqa: TRY400 - no traceback says more
+            supervisor.keep_certificate(str(error))
+            return
+        if found.digest != self._served.digest:
+            logger.info("the new certificate is served from now on: %s", found)
+        self._served = found
+        supervisor.renew(found)
+
+
 class Reloader(threading.Thread):
     """Publishes a new generation after each change of the files that stands every check."""
 
-    def __init__(self, source: Source, supervisor: Supervisor, first: Outcome, *, watching: bool) -> None:
+    def __init__(
+        self,
+        source: Source,
+        supervisor: Supervisor,
+        first: Outcome,
+        *,
+        watching: bool,
+        renewal: Renewal | None = None,
+    ) -> None:
         super().__init__(name="reloader", daemon=True)
         self._source = source
         self._supervisor = supervisor
         self._stamps: Mapping[Path, Stamp] = first.stamps
         self._watching = watching
+        self._renewal = renewal
         self._asked = threading.Event()
         self._stopped = False
 
@@ -82,7 +114,10 @@ class Reloader(threading.Thread):
         patience = Patience(LONGEST_RETRY_SECONDS)
         while True:
             self._stamps = stamps(self._stamps)
+            is_asked = self._asked.is_set()
             self._asked.clear()
+            if is_asked and self._renewal is not None:
+                self._renewal.renew(self._supervisor)
             try:
                 logger.info("checking the changed files")
                 return check_apart(self._source, log_step, self._know)

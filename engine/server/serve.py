@@ -8,6 +8,7 @@ import multiprocessing
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from engine.endpoints import show_models
@@ -15,10 +16,12 @@ from engine.errors import SpecError
 from engine.models import lost_at_models, needs_sklearn
 from engine.server.apart import check_apart
 from engine.server.heartbeat import HANG_SECONDS
-from engine.server.listener import in_url, listen
+from engine.server.listening.addresses import Addresses
+from engine.server.listening.certificate import Certificate, CertificateFiles
+from engine.server.listening.listener import ADMIN_ADVICE, in_url, listen
 from engine.server.logs import Logs
 from engine.server.notify import notify
-from engine.server.reload import Reloader
+from engine.server.reload import Reloader, Renewal
 from engine.server.signals import Signals
 from engine.server.snapshot import Outcome, Progress, Source, check, newcomers
 from engine.server.supervisor import Supervisor
@@ -29,7 +32,8 @@ from engine.spec import Spec
 class Options:
     """How a service runs: port 0 takes a free one; `watching` has it follow the files' changes.
 
-    A worker that has not responded for `hang_seconds` is replaced; 0 turns that off.
+    A worker that has not responded for `hang_seconds` is replaced; 0 turns that off. `admin` is the host and the port
+    of the admin address. With a `certificate`, which is what `tls` has in its files, the service speaks TLS.
     """
 
     host: str
@@ -38,6 +42,9 @@ class Options:
     watching: bool
     logs: Logs
     hang_seconds: float = HANG_SECONDS
+    admin: tuple[str, int] | None = None
+    tls: CertificateFiles | None = None
+    certificate: Certificate | None = None
 
 
 def first_check(source: Source, progress: Progress) -> tuple[Outcome, Spec]:
@@ -58,23 +65,34 @@ def first_check(source: Source, progress: Progress) -> tuple[Outcome, Spec]:
     return outcome, spec
 
 
-def serve(source: Source, first: Outcome, options: Options, signals: Signals, announce: Callable[[str], None]) -> None:
-    """Serve what has been checked until SIGTERM or SIGINT; `announce` gets the URL once it answers.
+def serve(
+    source: Source, first: Outcome, options: Options, signals: Signals, announce: Callable[[str, str], None]
+) -> None:
+    """Serve what has been checked until SIGTERM or SIGINT; `announce` gets the URLs once they answer.
+
+    These are the service's own, and that of the admin address, empty where there is none.
 
     Raises `ServeError` where the address cannot be had, and `KeyboardInterrupt` after a stop by SIGINT.
     """
-    host = options.host.removeprefix("[").removesuffix("]")  # as a URL has it
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
     multiprocessing.set_start_method("spawn", force=True)
-    with listen(host, options.port, options.workers) as listener:
-        url = f"http://{in_url(host)}:{listener.port}"
+    with ExitStack() as opened:
+        host, admin_host = _bare(options.host), _bare(options.admin[0] if options.admin else "")
+        listener = opened.enter_context(listen(host, options.port, options.workers))
+        url = f"{'http' if options.certificate is None else 'https'}://{in_url(host)}:{listener.port}"
+        admin, admin_url = None, ""
+        if options.admin is not None:
+            admin = opened.enter_context(listen(admin_host, options.admin[1], options.workers, ADMIN_ADVICE))
+            admin_url = f"http://{in_url(admin_host)}:{admin.port}"
 
         def ready() -> None:
             notify("READY=1")
-            announce(url)
+            announce(url, admin_url)
 
-        supervisor = Supervisor(listener, options.workers, options.logs, ready, options.hang_seconds)
-        reloader = Reloader(source, supervisor, first, watching=options.watching)
+        addresses = Addresses(listener, admin, options.certificate)
+        supervisor = Supervisor(addresses, options.workers, options.logs, ready, options.hang_seconds)
+        renewal = Renewal(options.tls, options.certificate) if options.tls and options.certificate else None
+        reloader = Reloader(source, supervisor, first, watching=options.watching, renewal=renewal)
         signals.hand_over(supervisor.stop, reloader.reload)
         supervisor.publish(first.snapshot or b"", show_models(first.facts), first.modules)
         first.snapshot = None  # it may be large, and the supervisor has it
@@ -87,8 +105,13 @@ def serve(source: Source, first: Outcome, options: Options, signals: Signals, an
 
 def is_loopback(host: str) -> bool:
     """Tell whether only this machine can reach an address."""
-    host = host.removeprefix("[").removesuffix("]")
+    host = _bare(host)
     try:
         return ipaddress.ip_address(socket.gethostbyname(host) if ":" not in host else host).is_loopback
     except (OSError, ValueError):
         return False
+
+
+def _bare(host: str) -> str:
+    """Give a host without the brackets that it has in a URL."""
+    return host.removeprefix("[").removesuffix("]")

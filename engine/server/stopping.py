@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from engine.server.handle import Worker
-from engine.server.listener import Listener
+from engine.server.listening.addresses import Addresses
 from engine.server.notify import notify
 
 logger = logging.getLogger("engine")
@@ -18,7 +18,7 @@ CLOSING_SECONDS = 0.3
 STOP_SECONDS = 10.0
 
 
-def answer_and_end(listener: Listener, workers: Sequence[Worker], is_hurried: Callable[[], bool]) -> None:
+def answer_and_end(addresses: Addresses, workers: Sequence[Worker], is_hurried: Callable[[], bool]) -> None:
     """Have the workers answer and end; from the moment that it is hurried, none of these waits goes on."""
 
     def wait_until(holds: Callable[[], bool], seconds: float) -> None:
@@ -28,11 +28,11 @@ def answer_and_end(listener: Listener, workers: Sequence[Worker], is_hurried: Ca
 
     notify("STOPPING=1")
     logger.info("stopping; finishing requests in progress")
-    listener.turn_away_newcomers()
+    addresses.turn_away_newcomers()
     for worker in workers:
         worker.say("drain")
     wait_until(lambda: False, CLOSING_SECONDS)
-    wait_until(lambda: not workers or not listener.count_waiting(), QUEUE_SECONDS - CLOSING_SECONDS)
+    wait_until(lambda: not workers or not addresses.count_waiting(), QUEUE_SECONDS - CLOSING_SECONDS)
     for worker in workers:
         worker.say("stop")
     wait_until(lambda: all(worker.ended.is_set() for worker in workers), STOP_SECONDS)
@@ -42,5 +42,5 @@ def answer_and_end(listener: Listener, workers: Sequence[Worker], is_hurried: Ca
             worker.process.kill()
     for worker in workers:
         worker.ended.wait(STOP_SECONDS)
-    listener.close()
+    addresses.close()
     logger.info("stopped")

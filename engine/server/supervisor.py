@@ -18,10 +18,11 @@ from typing import Any
 from engine.endpoints import RESTARTS, Numbers
 from engine.server.handle import Worker
 from engine.server.heartbeat import HANG_SECONDS, Monitor
-from engine.server.listener import Listener
+from engine.server.listening.addresses import Addresses
+from engine.server.listening.certificate import Certificate
 from engine.server.logs import Logs
 from engine.server.patience import Patience
-from engine.server.rolling import Rolling
+from engine.server.rolling import Kind, Rolling
 from engine.server.scrapes import Scrapes
 from engine.server.stopping import answer_and_end
 
@@ -34,9 +35,9 @@ class Supervisor:
     """Keeps a number of workers serving the newest generation, until it is told to stop."""
 
     def __init__(
-        self, listener: Listener, count: int, logs: Logs, ready: Event, hang_seconds: float = HANG_SECONDS
+        self, addresses: Addresses, count: int, logs: Logs, ready: Event, hang_seconds: float = HANG_SECONDS
     ) -> None:
-        self._listener = listener
+        self._addresses = addresses
         self._logs = logs
         self._ready: Event | None = ready
         self._inbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
@@ -46,12 +47,13 @@ class Supervisor:
         self._due = dict.fromkeys(self._patience, 0.0)  # when each worker that is not there is to be started
         self._lost: set[int] = set()  # workers that have ended and whose successors do not serve yet
         self._places = {number: number for number in self._patience}  # the sockets from which they accept
-        self._rolling = Rolling(listener, count + 1, self._make)
+        self._rolling = Rolling(addresses, count + 1, self._make)
         self._generation = 0
         self._snapshot = b""
         self._modules = ""
         self._models: Sequence[Mapping[str, Any]] = ()
         self._degraded: Sequence[str] = ()
+        self._stale = ""  # why the certificate that is served is not the one in the files
         self._numbers = Numbers()  # of the workers that have ended, and of this process
         self._scrapes = Scrapes()
         self._stopping = self._is_hurried = False
@@ -67,6 +69,14 @@ class Supervisor:
     def degrade(self, reasons: Sequence[str]) -> None:
         """Say why what is served is not what the files say."""
         self._inbox.put(partial(self._degrade, reasons))
+
+    def renew(self, certificate: Certificate) -> None:
+        """Have workers with another certificate replaced."""
+        self._inbox.put(partial(self._renew, certificate))
+
+    def keep_certificate(self, reason: str) -> None:
+        """Say why the certificate in the files is not served."""
+        self._inbox.put(partial(self._keep_certificate, reason))
 
     def stop(self, signum: int) -> None:
         """Stop because of a signal; a second one does not wait for anybody. Safe in a signal handler."""
@@ -85,7 +95,7 @@ class Supervisor:
                 self._take_pulses()
             except Exception:
                 logger.exception("unexpected error in the supervisor; continuing")
-        answer_and_end(self._listener, self._everybody(), lambda: self._is_hurried)
+        answer_and_end(self._addresses, self._everybody(), lambda: self._is_hurried)
 
     def _next_event(self) -> Event:
         """Wait for something to do, or until something is due.
@@ -137,7 +147,7 @@ class Supervisor:
     def _make(self, number: int, place: int) -> Worker:
         """Start a worker that serves the newest generation."""
         numbered = number, len(self._patience)
-        worker = Worker(numbered, self._listener, place, self._logs, self._hear)
+        worker = Worker(numbered, self._addresses, place, self._logs, self._hear)
         self._send_generation(worker)
         return worker
 
@@ -147,12 +157,16 @@ class Supervisor:
             worker.modules = self._modules
             worker.say("generation", (self._generation, self._snapshot))
 
+    def _kind(self) -> Kind:
+        certificate = self._addresses.certificate
+        return self._modules, "" if certificate is None else certificate.digest
+
     def _roll(self) -> None:
-        """Replace a worker that runs the modules of an earlier generation, if nobody else is missing."""
+        """Replace a worker that has modules or a certificate from before, if nobody else is missing."""
         if self._lost:
             return
         before = self._rolling.failed
-        self._rolling.step(self._workers, self._modules)
+        self._rolling.step(self._workers, self._kind())
         if self._rolling.failed != before:
             self._tell_status()
 
@@ -165,6 +179,14 @@ class Supervisor:
         if self._generation > 1:
             self._note("reloads", "served")
             logger.info("now serving generation %d", self._generation)
+        self._tell_status()
+
+    def _renew(self, certificate: Certificate) -> None:
+        self._addresses.certificate, self._stale, self._rolling.failed = certificate, "", ""
+        self._tell_status()
+
+    def _keep_certificate(self, reason: str) -> None:
+        self._stale = reason
         self._tell_status()
 
     def _degrade(self, reasons: Sequence[str]) -> None:
@@ -200,7 +222,7 @@ class Supervisor:
             self._numbers += replace(worker.numbers, in_flight=0)
             self._scrapes.note(worker)
         if self._workers.get(worker.number) is not worker:
-            self._rolling.note_end(worker, self._modules)
+            self._rolling.note_end(worker, self._kind())
             self._tell_status()
             return
         del self._workers[worker.number]
@@ -224,7 +246,7 @@ class Supervisor:
         """Have new connections come to the workers that are there and respond."""
         silent = {number for number, worker in self._workers.items() if worker.pulse.is_silent}
         able = [number for number in self._patience if number not in self._lost | silent]
-        self._listener.aim([self._places[number] for number in able or self._patience])
+        self._addresses.aim([self._places[number] for number in able or self._patience])
 
     def _start_later(self, number: int, age: float) -> None:
         self._lost.add(number)
@@ -236,7 +258,10 @@ class Supervisor:
         workers = sorted(self._workers.values(), key=lambda worker: worker.number)
         document = {
             "generation": self._generation,
-            "degraded": [*self._degraded, *filter(None, (*(one.failed for one in workers), self._rolling.failed))],
+            "degraded": [
+                *self._degraded,
+                *filter(None, (*(one.failed for one in workers), self._rolling.failed, self._stale)),
+            ],
             "supervisor": os.getpid(),
             "workers": [
                 {

@@ -13,7 +13,6 @@ import logging
 import os
 import queue
 import signal
-import socket
 import sys
 import threading
 import time
@@ -30,6 +29,7 @@ from engine.server.heartbeat import beat
 from engine.server.http import (
     ENVIRON,
     Front,
+    Size,
     Threads,
     Watch,
     most_connections,
@@ -37,7 +37,9 @@ from engine.server.http import (
     start_granian,
     stop_signal,
 )
+from engine.server.listening.addresses import Door
 from engine.server.logs import Logs, RequestLog
+from engine.spec import Spec, divide_for_admin
 from engine.web import Lane, Service, build_app
 
 logger = logging.getLogger("engine")
@@ -51,6 +53,8 @@ GATHER_SECONDS = 3.0
 # What a worker counts as beyond its memory, in thousandths of the machine's, where the kernel has to end a process: its
 # supervisor starts another one, but nobody starts another supervisor.
 OOM_SCORE = 100
+# What is kept for the admin address, so that it answers where clients of the service take everything else.
+ADMIN_CONNECTIONS, ADMIN_THREADS = 32, 4
 # What Granian may read of a connection beyond the head of its request.
 AHEAD_BYTES = 8 * 1024
 
@@ -58,9 +62,17 @@ AHEAD_BYTES = 8 * 1024
 class Follower:
     """Does what the supervisor says, in a thread of its own."""
 
-    def __init__(self, channel: Connection, front: Front, stop: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        channel: Connection,
+        front: Front,
+        stop: Callable[[], None],
+        admin: Front | None = None,
+        scheme: str = "http",
+    ) -> None:
         self._channel = channel
-        self._front = front
+        self._front, self._admin = front, admin
+        self._environ = {**ENVIRON, "wsgi.url_scheme": scheme}
         self._stop = stop
         self._number = 0
         self._is_stopping = False
@@ -115,21 +127,25 @@ class Follower:
             return
         self._say("loads")
         try:
-            app, predictors = self._build(snapshot)
+            apps, predictors = self._build(snapshot)
         except Exception as error:
             self._say("failed", (number, f"{type(error).__name__}: {error}"))
             if not self._number:
                 raise
             logger.exception("generation %d cannot be served by this worker", number)
             return
-        self._front.serve(Lane(app, ENVIRON))
+        for front, app in zip(self._fronts(), apps, strict=True):
+            front.serve(Lane(app, self._environ if front is self._front else ENVIRON))
         self._predictors, self._number = predictors, number
-        self.meter.keep(rule.rule for rule in app.url_map.iter_rules())
-        del app, predictors
+        self.meter.keep({rule.rule for app in apps for rule in app.url_map.iter_rules()})
+        del app, apps, predictors
         gc.collect()  # an app is full of cycles, and the old one may hold large models
         self._say("serves", number)
 
-    def _build(self, payload: bytes) -> tuple[Service, Mapping[tuple[str, str], Predictor]]:
+    def _fronts(self) -> tuple[Front, ...]:
+        return (self._front,) if self._admin is None else (self._front, self._admin)
+
+    def _build(self, payload: bytes) -> tuple[tuple[Service, ...], Mapping[tuple[str, str], Predictor]]:
         snapshot = Snapshot.load(payload)
         limits = snapshot.spec.service.limits
         self._headers = limits.headers + 3 * limits.url
@@ -138,9 +154,10 @@ class Follower:
         for facts in (predictor.facts for predictor in predictors.values()):
             if facts.report.instead:
                 logger.warning("%s: %s", facts.name, facts.report.instead)
-        app = build_app(snapshot.spec, predictors, self._process)
+        specs: tuple[Spec, ...] = (snapshot.spec,) if self._admin is None else divide_for_admin(snapshot.spec)
+        apps = tuple(build_app(spec, predictors, self._process) for spec in specs)
         keyed = {(name, snapshot.prepared[name].key): predictor for name, predictor in predictors.items()}
-        return app, keyed
+        return apps, keyed
 
     def _say(self, word: str, content: Any = None) -> None:
         with self._speaking:
@@ -179,15 +196,20 @@ class Follower:
 
     def _leave_service(self, _: Any) -> None:
         """Close each connection with its next answer: another worker takes the place of this one."""
-        self._front.draining = True
+        self._close_connections()
 
     def _drain(self, _: Any) -> None:
         """Close each connection with its next answer, and say that the service stops."""
-        self._is_stopping = self._front.draining = True
+        self._is_stopping = True
+        self._close_connections()
+
+    def _close_connections(self) -> None:
+        for front in self._fronts():
+            front.draining = True
 
     def _end(self) -> None:
         """Answer what has been read, but wait only so long for a body that does not come."""
-        self._front.draining = True  # not that the service stops: this worker may only have been replaced
+        self._close_connections()  # not that the service stops: this worker may only have been replaced
         self._stop()
         threading.Thread(target=self._leave, name="leave", daemon=True).start()
 
@@ -196,20 +218,27 @@ class Follower:
         while now - begin < BODY_SECONDS or now - busy < WRITE_SECONDS:
             time.sleep(0.05)
             now = time.monotonic()
-            busy = now if self._front.is_computing() else busy
+            busy = now if any(front.is_computing() for front in self._fronts()) else busy
         logging.shutdown()  # with os._exit, nobody else writes the last lines
         os._exit(0)
 
 
-def work(number: int, workers: int, listener: socket.socket, channel: Connection, logs: Logs) -> None:
+def work(number: int, workers: int, door: Door, channel: Connection, logs: Logs) -> None:
     """Be one of so many workers, until the supervisor says stop or is gone."""
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # which may be sent to all; the supervisor hears them
         signal.signal(signum, signal.SIG_IGN)
     take_blame(OOM_SCORE)
-    front = Front(Threads(most_threads(workers)), RequestLog() if logs.requests else None)
-    stopped, ended, places = stop_signal(), threading.Event(), most_connections()
+    log = RequestLog() if logs.requests else None
+    front = Front(Threads(most_threads(workers)), log)
+    admin = Front(Threads(ADMIN_THREADS), log) if door.admin is not None else None
+    stopped, admin_stopped, ended = stop_signal(), stop_signal(), threading.Event()
     stopped.add_cb(ended.set)
-    follower = Follower(channel, front, stopped.set)
+
+    def stop() -> None:
+        admin_stopped.set()
+        stopped.set()
+
+    follower = Follower(channel, front, stop, admin, "http" if door.certificate is None else "https")
     logs.begin(partial(follower.meter.count, "log_lines_dropped"))
     logging.getLogger("_granian").setLevel(logging.ERROR)
     try:
@@ -219,7 +248,12 @@ def work(number: int, workers: int, listener: socket.socket, channel: Connection
     except SpecError as error:  # its models do not answer here as they did when they were checked
         logger.error("this worker cannot serve:\n%s", render(error.diagnostics))  # noqa: TRY400 - no traceback says more
         sys.exit(1)
-    Watch(front, listener, places, follower.meter).start()
-    start_granian(number, listener, front, stopped, places, head + AHEAD_BYTES)
+    places = most_connections()
+    if admin is not None and door.admin is not None:
+        places -= ADMIN_CONNECTIONS
+        Watch(admin, door.admin, ADMIN_CONNECTIONS, follower.meter).start()
+        start_granian(number, door.admin, admin, admin_stopped, Size(ADMIN_CONNECTIONS, head + AHEAD_BYTES))
+    Watch(front, door.service, places, follower.meter).start()
+    start_granian(number, door.service, front, stopped, Size(places, head + AHEAD_BYTES), door.certificate)
     ended.wait()
     logging.shutdown()  # multiprocessing does not

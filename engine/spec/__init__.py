@@ -1,6 +1,6 @@
 """load, parse: YAML text → a frozen, typed `Spec`. No other folder reads YAML keys."""
 
-from engine.spec.builtin import BUILT_IN, DOCS_FILES, below
+from engine.spec.builtin import BUILT_IN, DOCS_FILES, below, divide_for_admin
 from engine.spec.compose import asking_places, walk
 from engine.spec.drafts import Draft, draft_hello, draft_model, name_from, require_free, write_drafts, write_results
 from engine.spec.files import MAX_BYTES as MAX_FILE_BYTES
@@ -61,6 +61,7 @@ __all__ = [
     "asking_places",
     "bare_model",
     "below",
+    "divide_for_admin",
     "draft_hello",
     "draft_model",
     "grammar",

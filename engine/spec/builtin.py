@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from engine.errors import Diagnostic
 from engine.spec.guards import allowed_names
 from engine.spec.node import Node
 from engine.spec.paths import path_parameters, rule_shape
-from engine.spec.records import BuiltIn, Route, Service
+from engine.spec.records import BuiltIn, Route, Service, Spec
 from engine.validation import clip
 
 BUILT_IN: Mapping[BuiltIn, tuple[str, str]] = {
@@ -22,7 +23,10 @@ BUILT_IN: Mapping[BuiltIn, tuple[str, str]] = {
 }
 # Routes whose clients have no keys, or that are shown only to their own machine.
 _OPEN: tuple[BuiltIn, ...] = ("live", "ready", "status")
-# The addresses that see the status by default.
+# For those who run the service; the admin address, where there is one, has these and tells of its health.
+_ADMIN: tuple[BuiltIn, ...] = ("metrics", "status")
+_HEALTH: tuple[BuiltIn, ...] = ("live", "ready")
+# Where the status is seen from, unless the spec says otherwise.
 _HERE = ("127.0.0.1", "::1")
 # The files below the path of the docs page, wherever that is.
 DOCS_FILES = (
@@ -97,6 +101,13 @@ def built_in_shapes(service: Node) -> Mapping[str, str]:
 def built_in_routes(service: Service) -> tuple[Route, ...]:
     """Make the records of the routes that the engine adds."""
     return tuple(_route(service, name, path) for name, path, _ in placed(service.node))
+
+
+def divide_for_admin(spec: Spec) -> tuple[Spec, Spec]:
+    """Divide a spec into what its clients reach, and what is reached at its admin address; both tell of its health."""
+    for_clients = tuple(route for route in spec.built_in if route.built_in not in _ADMIN)
+    for_admin = tuple(route for route in spec.built_in if route.built_in in (*_ADMIN, *_HEALTH))
+    return replace(spec, built_in=for_clients), replace(spec, routes=(), built_in=for_admin, models={})
 
 
 def _route(service: Service, name: BuiltIn, path: str) -> Route:

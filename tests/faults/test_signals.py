@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from serving import Server, command, serving
 
 # It measures seconds or memory that others would take from it.
@@ -41,7 +42,8 @@ ORDERS = [*orders(TERM), *orders(INT)]
 # Starts one process after another that hears signals, with threads that wait as those of a service do.
 PROCESSES = """
 import multiprocessing, os, sys, threading
-from engine.server.listener import listen
+from engine.server.listening.addresses import Addresses
+from engine.server.listening.listener import listen
 from engine.server.logs import Logs
 from engine.apart import poll
 from engine.server.signals import Signals
@@ -49,7 +51,7 @@ from engine.server.supervisor import Supervisor
 
 def supervise():
     with listen("127.0.0.1", 0, 1) as listener:
-        supervisor = Supervisor(listener, 0, Logs(), lambda: None)
+        supervisor = Supervisor(Addresses(listener), 0, Logs(), lambda: None)
         Signals().hand_over(supervisor.stop, lambda: None)
         print("pid", os.getpid(), flush=True)
         supervisor.run()

@@ -13,6 +13,7 @@ from engine.spec import Spec
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
+MAX_PORT = 65535
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -41,6 +42,18 @@ def named_models(spec: Spec, names: Iterable[str]) -> tuple[str, ...]:
 def json_option(command: Command) -> Command:
     """Add --json, for programs."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def read_address(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, int] | None:
+    """Read an option's host and port, such as 127.0.0.1:9000."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\[[^\[\]]+\]|[^:\[\]\s]+):(\d{1,5})", value, re.ASCII)
+    if found is None or int(found[2]) > MAX_PORT:
+        raise click.BadParameter(
+            f'"{value}" is not an address with its port; write HOST:PORT, such as 127.0.0.1:9000 or [::1]:9000'
+        )
+    return found[1], int(found[2])
 
 
 def read_duration(_context: click.Context, _option: click.Parameter, value: str) -> float:

@@ -3,13 +3,14 @@
 from engine.server.http.capacity import most_connections, most_threads, usable_cores
 from engine.server.http.exchange import ENVIRON
 from engine.server.http.front import Front
-from engine.server.http.granian import start_granian, stop_signal
+from engine.server.http.granian import Size, start_granian, stop_signal
 from engine.server.http.threads import Threads
 from engine.server.http.watch import Watch
 
 __all__ = [
     "ENVIRON",
     "Front",
+    "Size",
     "Threads",
     "Watch",
     "most_connections",

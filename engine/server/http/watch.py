@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import socket
@@ -181,7 +182,9 @@ class Spare:
             if self._descriptor is None:
                 self._descriptor = os.dup(self._listener.fileno())
             os.close(os.dup(self._listener.fileno()))
-        except OSError:
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):  # Granian has stopped, and closed the listener
+                return False
             if self._descriptor is not None:
                 os.close(self._descriptor)
                 self._descriptor = None

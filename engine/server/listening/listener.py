@@ -9,6 +9,7 @@ import socket
 import struct
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Self
 
 from engine.errors import ServeError
@@ -104,12 +105,30 @@ class Listener:
             one.close()
 
 
-def listen(host: str, port: int, workers: int) -> Listener:
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """How an address is chosen: the options for another `host` and `port`, and for any `free` port."""
+
+    host: str = "-H 127.0.0.1"
+    port: str = "-p 8080"
+    free: str = "another with -p, or -p 0 for a free one"
+    interface: str = "-H {host}%eth0"
+
+
+ADMIN_ADVICE = Advice(
+    host="--admin 127.0.0.1:9000",
+    port="--admin 127.0.0.1:9000",
+    free="another with --admin",
+    interface="--admin [{host}%eth0]:9000",
+)
+
+
+def listen(host: str, port: int, workers: int, advice: Advice = Advice()) -> Listener:
     """Listen on an address; raise `ServeError` where it cannot be had. Port 0 takes a free one."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError):
-        raise ServeError(f'the host "{host}" is not an address of this machine; try -H 127.0.0.1') from None
+        raise ServeError(f'the host "{host}" is not an address of this machine; try {advice.host}') from None
     with contextlib.ExitStack() as opened:
         first = opened.enter_context(socket.socket(family, kind, protocol))
         try:
@@ -117,7 +136,7 @@ def listen(host: str, port: int, workers: int) -> Listener:
             first.bind(address)
             listener = _divided(first, workers) or _whole(first)
         except OSError as error:
-            raise ServeError(_why_not(host, port, error)) from None
+            raise ServeError(_why_not(host, port, error, advice)) from None
         opened.pop_all()
     listener.drop_dead_clients()
     return listener
@@ -179,11 +198,12 @@ def in_url(host: str) -> str:
     return f"[{host.replace('%', '%25')}]" if ":" in host else host
 
 
-def _why_not(host: str, port: int, error: OSError) -> str:
+def _why_not(host: str, port: int, error: OSError, advice: Advice) -> str:
     if isinstance(error, PermissionError):
-        return f"port {port} needs more rights than this user has; choose one above 1023: -p 8080"
+        return f"port {port} needs more rights than this user has; choose one above 1023: {advice.port}"
     if error.errno == errno.EADDRINUSE:
-        return f"port {port} on {host} is taken; choose another with -p, or -p 0 for a free one"
+        return f"port {port} on {host} is taken; choose {advice.free}"
     if error.errno == errno.EINVAL and host.lower().startswith("fe80:") and "%" not in host:
-        return f"{host} is a link-local address, which needs the name of its interface: -H {host}%eth0"
+        example = advice.interface.format(host=host)
+        return f"{host} is a link-local address, which needs the name of its interface: {example}"
     return f"cannot listen on {in_url(host)}:{port}: {error.strerror}"
