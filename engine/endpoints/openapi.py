@@ -62,8 +62,6 @@ _PROBLEM = {
         "request_id": {"type": "string"},
     },
 }
-
-
 _SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "key": {"type": "apiKey", "in": "header", "name": KEY_HEADER},

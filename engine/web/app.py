@@ -6,7 +6,8 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import flask
 from werkzeug.exceptions import BadRequest, RequestURITooLarge
@@ -35,9 +36,6 @@ from engine.web.identity import name_requests
 from engine.web.redirects import redirect_relatively
 from engine.web.routing import FiniteFloatConverter, ReadableIntegerConverter, WholePathConverter
 from engine.web.signpost import Signpost
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 # Under any other name, a web page could send requests by making its own name resolve to this machine (DNS rebinding).
 _PLAIN_HOST = re.compile(
