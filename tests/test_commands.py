@@ -340,7 +340,7 @@ def test_an_address_that_others_can_reach_is_said(
 ) -> None:
     (spec_folder / "routes.yaml").write_text("routes: [{path: /, response: hi}]")
     monkeypatch.setattr("engine.server.Signals", lambda: None)  # they would stay with this process
-    monkeypatch.setattr("engine.server.serve", lambda *arguments: arguments[-1](f"http://{host}:5000"))
+    monkeypatch.setattr("engine.server.serve", lambda *arguments: arguments[-1](f"http://{host}:5000", ""))
     done = CliRunner().invoke(cli, ["serve", "-H", host])
     expected = [
         f"docs at http://{host}:5000/docs",

@@ -17,7 +17,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 
 def oldest() -> str:
-    return re.search(r"needs Python (\d+\.\d+) or newer", (ROOT / "README.md").read_text())[1]
+    return re.search(r"needs\s+Python (\d+\.\d+) or newer", (ROOT / "README.md").read_text())[1]
 
 
 def test_everything_names_the_same_oldest_python() -> None:
