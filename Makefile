@@ -3,10 +3,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-all test-faults soak corpus smoke lint lock bench bench-peers docs clean no-npm
+.PHONY: help serve wheel test test-all test-faults soak corpus smoke lint lock bench bench-peers docs clean no-npm
 
 help:
 	@echo "make serve   install, train the sample model if there is none, serve on http://127.0.0.1:5000 (PORT=... for another)"
+	@echo "make wheel   build the package, to install it elsewhere: dist/*.whl"
 	@echo "make test    install and run the tests of every part: a few minutes"
 	@echo "make test-all   all tests, as CI does"
 	@echo "make test-faults   only those that make things go wrong"
@@ -50,6 +51,13 @@ build/model.pkl: | $(VENV)/engine
 
 serve: $(VENV)/engine build/model.pkl
 	$(BIN)/python -m engine serve $(if $(PORT),-p $(PORT))
+
+# In a folder of its own, so that no file that was removed from the source is left in it.
+wheel: $(VENV)/engine
+	rm -rf build/wheel dist
+	mkdir -p build/wheel
+	cp -R engine pyproject.toml README.md LICENSE build/wheel
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist build/wheel
 
 bench: $(VENV)/dev build/model.pkl
 	$(BIN)/python benchmarks/run.py

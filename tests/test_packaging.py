@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import runpy
 import shutil
 import subprocess
 import sys
@@ -13,42 +12,90 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from conftest import ROOT
 from packaging.requirements import Requirement
 
-from engine.commands import cli
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, as `make wheel` builds it, installed without its dependencies, before the editable install."""
+    folder = tmp_path_factory.mktemp("package")
+    source, site = folder / "source", folder / "site"
+    source.mkdir()
+    for name in ("Makefile", "pyproject.toml", "README.md", "LICENSE", "docs", "examples", "engine"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, source / name)
+    (source / "build" / "lib" / "engine").mkdir(parents=True)
+    (source / "build" / "lib" / "engine" / "removed.py").touch()
+    here = Path(sys.executable).parent
+    (source / "venv").mkdir()
+    (source / "venv" / "bin").symlink_to(here)
+    (source / "venv" / "engine").touch()  # which is newer than pyproject.toml, so that nothing is installed
+    subprocess.run(["make", "wheel", "VENV=venv"], cwd=source, check=True, capture_output=True)
+    (wheel,) = (source / "dist").iterdir()
+    assert f"endpoint_engine-{project()['version']}-py3-none-any.whl" == wheel.name
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site), str(wheel)]
+    subprocess.run(install, check=True, capture_output=True)
+    return site
+
+
+def project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("project", [".", "serving"])
-def test_an_installed_package_runs_from_another_folder(tmp_path: Path, project: str) -> None:
-    """Installed without its dependencies into a folder of its own, which comes before the editable install."""
-    site, elsewhere, source = tmp_path / "site", tmp_path / "elsewhere", tmp_path / "source"
-    elsewhere.mkdir()
-    shutil.copytree(ROOT / "engine", source / "engine", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE", "docs", "examples", "serving"):
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, source / name)
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site)]
-    subprocess.run([*pip, str(source / project)], check=True, capture_output=True)
-    assert {"engine"} == {
-        path.name for path in site.iterdir() if not path.name.endswith("-info") and path.name != "bin"
-    }
-    (elsewhere / "routes.yaml").write_text("routes:\n  - path: /\n    response: Hello\n")
-    ours = f"import engine; print(engine.__file__); {RUN}"
-    done = subprocess.run(
-        [sys.executable, "-c", ours],
-        cwd=elsewhere,
-        env={**os.environ, "PYTHONPATH": str(site)},
-        capture_output=True,
-        text=True,
-        check=False,
+def test_the_wheel_has_the_package_alone_as_it_is_now(site: Path) -> None:
+    names = {path.name for path in site.iterdir() if not path.name.endswith("-info") and path.name != "bin"}
+    assert {"engine"} == names
+    suffixes = {".py", ".json", ".html", ".css", ".js", ".c", ".typed"}
+    expected, installed = (
+        {file.relative_to(folder) for file in folder.rglob("*") if file.suffix in suffixes or file.name == "py.typed"}
+        for folder in (ROOT / "engine", site / "engine")
     )
-    assert (f"{site}/engine/__init__.py\nHello", "", 0) == (done.stdout, done.stderr, done.returncode)
+    assert expected == installed
 
 
-RUN = "import sys; sys.argv = ['engine', 'call', 'GET', '/']; from engine.commands import main; main()"
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        ("--version", 0),
+        ("--help", 0),
+        ("serve --help", 0),
+        ("call GET /", 0),
+        ("check", 0),
+        ("check -r nowhere.yaml", 1),
+        ("serve --nothing", 2),
+        ("nothing", 2),
+    ],
+)
+def test_engine_and_python_m_engine_are_the_same_in_another_folder(
+    site: Path, tmp_path: Path, arguments: str, status: int
+) -> None:
+    (tmp_path / "routes.yaml").write_text("routes:\n  - path: /\n    response: Hello\n")
+    found = [
+        subprocess.run(
+            [*command, *arguments.split()],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(site)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for command in ([str(site / "bin" / "engine")], [sys.executable, "-m", "engine"])
+    ]
+    script, module = ((done.stdout, done.stderr, done.returncode) for done in found)
+    assert script == module
+    assert status == module[2]
+    if arguments == "--version":
+        assert f"{project()['version']}\n" == module[0]
+
+
+def test_the_changelog_begins_with_this_version_and_its_date() -> None:
+    found = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    versions = [heading for heading in found if heading != "Unreleased"]
+    assert re.fullmatch(rf"{re.escape(project()['version'])} - 20\d\d-\d\d-\d\d", versions[0])
+    assert f"endpoint_engine-{project()['version']}-py3-none-any.whl" in (ROOT / "README.md").read_text()
 
 
 def test_the_lock_file_has_a_hash_for_every_dependency_and_names_no_host() -> None:
@@ -56,74 +103,11 @@ def test_the_lock_file_has_a_hash_for_every_dependency_and_names_no_host() -> No
     text = (ROOT / "requirements.lock").read_text()
     locked = re.findall(r"^([a-z0-9-]+)==(\S+)(?: ;.*)? \\\n    --hash=sha256:[0-9a-f]{64}", text, re.MULTILINE)
     assert len(re.findall(r"^[^ #\n]", text, re.MULTILINE)) == len(locked)
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = project["optional-dependencies"]
-    declared = [project["dependencies"], *(extras[name] for name in ("pandas", "parquet", "redis", "skops", "smoke"))]
+    extras = project()["optional-dependencies"]
+    declared = [project()["dependencies"], *(extras[name] for name in ("pandas", "parquet", "redis", "skops", "smoke"))]
     for wanted in map(Requirement, (line for lines in declared for line in lines)):
-        if wanted.name != project["name"]:
+        if wanted.name != project()["name"]:
             versions = [version for name, version in locked if name == wanted.name]
             assert versions, f"{wanted.name} is not in requirements.lock"
             assert all(map(wanted.specifier.contains, versions)), f"{wanted}: requirements.lock has {versions}"
     assert "://" not in text
-
-
-COMPILING = {"joblib", "onnx", "onnxruntime", "scikit-learn", "skl2onnx"}
-
-
-def project_of(file: str) -> dict[str, Any]:
-    return tomllib.loads((ROOT / file).read_text())
-
-
-def test_the_distribution_that_only_serves_is_the_whole_one_without_what_compiling_takes() -> None:
-    """Same version, same files of the package, and the same bounds for what both need."""
-    whole, small = project_of("pyproject.toml"), project_of("serving/pyproject.toml")
-    for key in ("version", "requires-python", "license", "scripts"):
-        assert whole["project"][key] == small["project"][key], f"serving/pyproject.toml has another {key}"
-    assert whole["tool"]["setuptools"]["package-data"] == small["tool"]["setuptools"]["package-data"]
-    declared, fewer = ({*one["project"]["dependencies"]} for one in (whole, small))
-    assert (set(), COMPILING) == (fewer - declared, {Requirement(one).name for one in declared - fewer})
-    extras = small["project"]["optional-dependencies"]
-    assert {*extras["onnx"]} <= declared
-    assert whole["project"]["optional-dependencies"]["redis"] == extras["redis"]
-
-
-def test_nothing_that_it_depends_on_brings_those_libraries_in() -> None:
-    closure = runpy.run_path(str(ROOT / "benchmarks" / "sizes.py"))["closure"]
-    needed = closure(map(Requirement, project_of("serving/pyproject.toml")["project"]["dependencies"]))
-    assert "numpy" in needed
-    assert not needed & {*COMPILING, "pandas", "scipy", "skops"}
-
-
-STUBBED = "joblib onnx onnxruntime pandas scipy skl2onnx sklearn skops".split()
-
-
-def run_small(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command as where only what serving needs is installed."""
-    absent = f"import sys; sys.modules.update(dict.fromkeys({STUBBED})); sys.argv = ['engine', *{arguments}]"
-    script = f"{absent}; from engine.commands import main; main()"
-    return subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=False)
-
-
-def test_without_these_libraries_a_service_without_models_is_checked_and_answers(tmp_path: Path) -> None:
-    (tmp_path / "routes.yaml").write_text("routes:\n  - path: /\n    response: Hello\n")
-    done = run_small(tmp_path, "call", "GET", "/")
-    assert ("Hello", "", 0) == (done.stdout, done.stderr, done.returncode)
-
-
-LACK = (
-    "joblib, onnx, onnxruntime, skl2onnx and scikit-learn are needed to open and compile a model file, and not "
-    "installed: pip install joblib onnx onnxruntime skl2onnx scikit-learn"
-)
-
-
-@pytest.mark.usefixtures("in_place")
-def test_what_is_lacking_is_named_in_one_sentence(spec_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.models.needs.find_spec", lambda _: None)
-    monkeypatch.setenv("ENGINE_CACHE_DIR", str(spec_folder / "cache"))
-    for name in ("routes.yaml", "models.yaml"):
-        shutil.copy(ROOT / name, spec_folder)
-    done = CliRunner().invoke(cli, ["check"], standalone_mode=False)
-    assert [f"models.yaml:4:11: error: {LACK}"] == [str(one) for one in done.exception.diagnostics]
-    done = CliRunner().invoke(cli, ["init", "build/model.pkl", "-r", "new.yaml", "-m", "new-models.yaml"])
-    assert [f"build/model.pkl: error: {LACK}"] == [str(one) for one in done.exception.diagnostics]
-    assert not (spec_folder / "new.yaml").exists()
