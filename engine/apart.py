@@ -80,13 +80,13 @@ def bounds() -> Bounds:
 
 
 def machine_memory(root: Path = Path("/")) -> float:
-    """Give the bytes of memory of this machine, or of the container around this process where that has fewer."""
+    """Return the bytes of memory of this machine, or of the container around this process where that has fewer."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else float("inf")
     return min([machine, *_cgroup_limits(root)])
 
 
 def _cgroup_limits(root: Path) -> Iterator[int]:
-    """Give the limits of the control groups around this process, of version 1 and 2."""
+    """Return the limits of the control groups around this process, of version 1 and 2."""
     with contextlib.suppress(OSError):
         for line in (root / "proc/self/cgroup").read_text().splitlines():
             _, controller, name = line.split(":", 2)
@@ -105,7 +105,7 @@ def _limit_in(file: Path) -> Iterator[int]:
 
 
 def run_apart(work: Callable[..., Result], *arguments: Any, hear: Tell) -> Result:
-    """Give `work(*arguments, tell)`, done in another process; raise the `EngineError` that it raises, or `Lost`.
+    """Return `work(*arguments, tell)`, done in another process; raise the `EngineError` that it raises, or `Lost`.
 
     `hear` gets all that is told there; with each text that is told, a step begins.
     """

@@ -46,7 +46,7 @@ class Histogram:
             self._fold()
 
     def tally(self) -> Tally:
-        """Give what has been counted so far."""
+        """Return what has been counted so far."""
         self._fold()
         with self._lock:
             return Tally(tuple(self._counts), self._total)

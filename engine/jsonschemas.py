@@ -79,7 +79,7 @@ def _holds(document: Any, place: Place) -> bool:
 
 
 def base_of(schema: Any, base: str = "") -> str:
-    """Give the URI that a schema's references start from, itself in one that has this `base`."""
+    """Return the URI that a schema's references start from, itself in one that has this `base`."""
     return urldefrag(urljoin(base, schema["$id"])).url if isinstance(schema, Mapping) and "$id" in schema else base
 
 
@@ -89,7 +89,7 @@ def fragment(place: Place) -> str:
 
 
 def parts_of(schema: Mapping[str, Any]) -> Iterator[tuple[Place, Any]]:
-    """Give the schemas in a schema, and how each is reached."""
+    """Return the schemas in a schema, and how each is reached."""
     for keyword, value in schema.items():
         if keyword in HOLDS_ONE:
             yield (keyword,), value
@@ -149,7 +149,7 @@ def is_whole(schema: Any, document: Any, depth: int = 0) -> bool:
 
 
 def lookup(document: Any, reference: str) -> Any:
-    """Give what a reference such as `#/$defs/size` leads to; `True`, which allows everything, where that is nothing."""
+    """Return the target of a reference such as `#/$defs/size`; `True`, which allows everything, if there is none."""
     for token in unquote(reference[2:]).split("/"):
         token = token.replace("~1", "/").replace("~0", "~")  # noqa: PLW2901
         if not isinstance(document, Mapping) or token not in document:

@@ -108,7 +108,7 @@ class Stream:
         self._stream.seek(offset)
 
     def prefixed(self, data: bytes) -> _Prefixed:
-        """Give bytes back that were read ahead."""
+        """Return bytes back that were read ahead."""
         return _Prefixed(data, self)
 
     def seekable(self) -> IO[bytes]:

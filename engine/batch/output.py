@@ -142,7 +142,7 @@ class Stdout:
 
 @contextmanager
 def stdout_for(writer: Writer) -> Iterator[Output]:
-    """Give standard output for what a writer writes."""
+    """Return standard output for what a writer writes."""
     if isinstance(writer, CsvWriter | JsonWriter):
         yield Stdout()
         return

@@ -125,7 +125,7 @@ def _few(names: tuple[str, ...], most: int = 4) -> str:
 
 
 def diagnostic_json(found: Diagnostic) -> dict[str, Any]:
-    """Give a mistake or a warning as programs read it."""
+    """Return a mistake or a warning as programs read it."""
     place = found.place
     return {
         "severity": found.severity,

@@ -163,7 +163,7 @@ def _curl(path: str, instance: Any) -> str:
 
 
 def _name(name: str | None, file: Path) -> str:
-    """Give the model's name, made of its file's where none is given."""
+    """Return the model's name, made of its file's where none is given."""
     if name is None:
         stem = re.sub(r"\.(?:pkl|pickle|joblib)$", "", file.stem)  # of a compressed file
         made = re.sub(r"[^A-Za-z0-9_.-]", "_", stem)
@@ -175,7 +175,7 @@ def _name(name: str | None, file: Path) -> str:
 
 
 def _rule(path: str | None) -> str | None:
-    """Give the route's path; raise `BadParameter` for what is no URL rule."""
+    """Return the route's path; raise `BadParameter` for what is no URL rule."""
     from engine.spec import rule_shape
 
     if path is not None:

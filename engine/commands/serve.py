@@ -172,7 +172,7 @@ def _failing_in_the_log() -> Iterator[None]:
 
 
 def _certificate_files(chain: str | None, key: str | None) -> CertificateFiles | None:
-    """Give the files that --tls-cert and --tls-key name, None without them."""
+    """Return the files that --tls-cert and --tls-key name, None without them."""
     from engine.server import CertificateFiles
 
     if chain is None and key is None:
@@ -184,7 +184,7 @@ def _certificate_files(chain: str | None, key: str | None) -> CertificateFiles |
 
 
 def _given_or_set(given: int | None, variable: str, least: int, most: int) -> tuple[int | None, str]:
-    """Give an option's number or that of an environment variable, and that variable's name where it decides."""
+    """Return an option's number or that of an environment variable, and that variable's name where it decides."""
     text = os.environ.get(variable, "")
     if given is not None or not text:
         return given, ""

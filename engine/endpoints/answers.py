@@ -100,7 +100,7 @@ def _is_shown(value: Any) -> bool:
 
 
 def example_of(model: Model) -> dict[str, Any]:
-    """Give the answer to the model's first example, where that is all there is in an answer."""
+    """Return the answer to the model's first example, where that is all there is in an answer."""
     if not model.shown_examples or model.output.labels is not None or model.output.probabilities:
         return {}
     return {"example": {"result": [model.shown_examples[0].result]}}

@@ -127,7 +127,7 @@ def _pair(
 
 
 def _recorded(frame: Any, dtypes: Mapping[str, Dtype], model: Model) -> Any:
-    """Give columns the dtypes that the model itself has recorded."""
+    """Return columns the dtypes that the model itself has recorded."""
     import pandas as pd  # noqa: PLC0415 - an optional extra
 
     for name, dtype in dtypes.items():

@@ -59,7 +59,7 @@ def _answers_with(model: Model, inspected: Inspected) -> bool:
 
 
 def _others(model: Model, inspected: Inspected, instances: Sequence[Any]) -> Iterator[dict[str, str]]:
-    """Give other dtypes that the columns may have had: times, in a zone too, categories, numbers that are floats."""
+    """Return other dtypes that the columns may have had: times, in a zone too, categories, numbers that are floats."""
     dtypes = inspected.columns.dtypes
     texts = [name for name, dtype in dtypes.items() if dtype.kind == "string"]
     times = [name for name in texts if _are_times(instance.get(name) for instance in instances)]

@@ -37,7 +37,7 @@ class Scrapes:
             one.say("count")
 
     def deadlines(self) -> Iterator[float]:
-        """Give the times at which one is to be answered."""
+        """Return the times at which one is to be answered."""
         return (scrape.deadline for scrape in self._open)
 
     def note(self, worker: Worker) -> None:

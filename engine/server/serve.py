@@ -113,5 +113,5 @@ def is_loopback(host: str) -> bool:
 
 
 def _bare(host: str) -> str:
-    """Give a host without the brackets that it has in a URL."""
+    """Return a host without the brackets that it has in a URL."""
     return host.removeprefix("[").removesuffix("]")

@@ -147,12 +147,12 @@ def newcomers(spec: Spec) -> tuple[str, ...]:
 
 
 def stamps(files: Iterable[Path]) -> dict[Path, Stamp]:
-    """Give the files' stamps."""
+    """Return the files' stamps."""
     return {file: stamp(file) for file in files}
 
 
 def stamp(file: Path) -> Stamp:
-    """Give what changes when a file does; None where there is no such file."""
+    """Return what changes when a file does; None where there is no such file."""
     try:
         found = file.stat()
     except (OSError, ValueError):

@@ -126,7 +126,7 @@ def _route(service: Service, name: BuiltIn, path: str) -> Route:
 
 
 def placed(service: Node) -> Iterator[tuple[BuiltIn, str, Node]]:
-    """Give each route that is not turned off: its name, its path, and where that was said."""
+    """Return each route that is not turned off: its name, its path, and where that was said."""
     for name, (path, _) in BUILT_IN.items():
         said = service["built_in"][name]
         chosen = said["path"] if said.fields is not None else said

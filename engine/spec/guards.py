@@ -33,7 +33,7 @@ _STORAGES = ("redis://", "rediss://", "redis+unix://")
 
 
 def check_guards(root: Node, home: Home) -> Iterator[Diagnostic]:
-    """Give every mistake in the guards."""
+    """Return every mistake in the guards."""
     service = root["service"]
     yield from _check_keys(service["auth"]["api_keys"], home)
     yield from _check_cors(service["cors"])
@@ -123,7 +123,7 @@ def _check_keys(keys: Node, home: Home) -> Iterator[Diagnostic]:
 
 
 def _digests(key: Node, home: Home) -> Iterator[tuple[bytes, str]]:
-    """Give each digest of an entry, or what is wrong with it."""
+    """Return each digest of an entry, or what is wrong with it."""
     variable, file = key["env"].text, key["file"].text
     if variable is not None:
         value = os.environ.get(variable)
@@ -146,7 +146,7 @@ def _digests(key: Node, home: Home) -> Iterator[tuple[bytes, str]]:
 
 
 def _entries(home: Home, file: str) -> list[tuple[int, str]]:
-    """Give the first word of each line that has one, with the line's number; raise `ValueError`, for the author."""
+    """Return the first word of each line that has one, with the line's number; raise `ValueError`, for the author."""
     try:
         data = home.read_secret(file, _MAX_FILE + 1)
     except OSError as error:

@@ -26,7 +26,7 @@ _CHOICES = (
 
 
 def check_models(root: Node, folder: Path | None, *, formats: bool = True) -> Iterator[Diagnostic]:
-    """Give every mistake of models.yaml that can be seen without opening a model; `formats` has formats checked.
+    """Return every mistake of models.yaml that can be seen without opening a model; `formats` has formats checked.
 
     Without a `folder`, no file has to be there: the models are compiled.
     """

@@ -34,7 +34,7 @@ _BOUNDS = {
 
 
 def check_routes(root: Node, home: Home, models_file: str | None, models: Node | None) -> Iterator[Diagnostic]:
-    """Give every mistake of routes.yaml; `models` are those of the models' file, None where it is broken."""
+    """Return every mistake of routes.yaml; `models` are those of the models' file, None where it is broken."""
     service = root["service"]
     yield from _check_limits(service["limits"])
     if "connections" in service["limits"] and service["proxies"].plain:

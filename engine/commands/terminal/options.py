@@ -31,7 +31,7 @@ def spec_options(command: Command) -> Command:
 
 
 def named_models(spec: Spec, names: Iterable[str]) -> tuple[str, ...]:
-    """Give the models that a command's arguments name, all of them without any; raise `BadParameter` for another."""
+    """Return the models that a command's arguments name, all of them without any; raise `BadParameter` for another."""
     for name in names:
         if name not in spec.models:
             hint = did_you_mean(name, spec.models, "the models are")

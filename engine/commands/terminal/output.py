@@ -44,7 +44,7 @@ def fail(error: EngineError) -> None:
 
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
-    """Give what says, in one line of a terminal, what takes its time; the line is cleared at the end."""
+    """Return what says, in one line of a terminal, what takes its time; the line is cleared at the end."""
     shown = sys.stderr.isatty()
 
     def show(text: str) -> None:

@@ -142,7 +142,7 @@ def _may_see(readers: tuple[str, ...] | None, route: Route) -> bool:
 
 
 def _of_model(route: Route, spec: Spec, model: Model, facts: Facts, key: str) -> dict[str, Any]:
-    """Give what the card of a model has beside that of another route."""
+    """Return what the card of a model has beside that of another route."""
     is_binary = model.output.probabilities and len(facts.keys) == TWO
     bars = facts.threshold or ({facts.keys[1]: HALF} if is_binary else {})
     named = [(_name_of(example.result, model, facts), example.input) for example in model.shown_examples]
@@ -175,7 +175,7 @@ def _chips(route: Route, spec: Spec, named: list[tuple[str, Any]]) -> Iterator[C
 
 
 def _shape(template: str) -> str:
-    """Give what is equal for paths that OpenAPI cannot tell apart."""
+    """Return what is equal for paths that OpenAPI cannot tell apart."""
     return re.sub(r"\{[^}]*\}", "{}", template)
 
 

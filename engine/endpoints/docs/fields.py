@@ -185,7 +185,7 @@ def _kind(types: frozenset[str], choices: Sequence[Any]) -> Kind:
 
 
 def _attributes(schema: Mapping[str, Any], types: frozenset[str]) -> dict[str, str]:
-    """Give the attributes of an input element, whose bounds are always inclusive."""
+    """Return the attributes of an input element, whose bounds are always inclusive."""
     bounds = {key: schema[key] for key in _ATTRIBUTES if key in schema}
     whole = is_whole(schema)
     for key, sign, rounded in (("minimum", 1, math.floor), ("maximum", -1, math.ceil)):
@@ -197,7 +197,7 @@ def _attributes(schema: Mapping[str, Any], types: frozenset[str]) -> dict[str, s
 
 
 def _slider(schema: Mapping[str, Any], attributes: Mapping[str, str]) -> dict[str, str]:
-    """Give the attributes of a slider between a number's bounds; none without both, or if they are far apart."""
+    """Return the attributes of a slider between a number's bounds; none without both, or if they are far apart."""
     if not attributes.keys() >= {"min", "max"}:
         return {}
     low, high = float(attributes["min"]), float(attributes["max"])

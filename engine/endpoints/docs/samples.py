@@ -12,7 +12,7 @@ MAX_LENGTH = 100
 
 
 def resolve(schema: Any, document: Any, depth: int = 0) -> Mapping[str, Any]:
-    """Give a schema with what its reference leads to, and with the one alternative that is not null, taken in."""
+    """Return a schema with what its reference leads to, and with the one alternative that is not null, taken in."""
     if not isinstance(schema, Mapping) or depth > MAX_REFERENCES:
         return {}
     parts = []
@@ -51,7 +51,7 @@ def sample(schema: Any, document: Any, depth: int = 0) -> Any:
 
 
 def _number(schema: Mapping[str, Any]) -> float:
-    """Give a number within bounds, 0 where it is within them."""
+    """Return a number within bounds, 0 where it is within them."""
     low: float = max(schema.get("minimum", -math.inf), schema.get("exclusiveMinimum", -math.inf))
     high: float = min(schema.get("maximum", math.inf), schema.get("exclusiveMaximum", math.inf))
     if low < 0 < high:

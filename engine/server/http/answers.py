@@ -32,7 +32,7 @@ class Stored:
         return None if descriptor is None else f"/proc/self/fd/{descriptor}"
 
     def close(self) -> None:
-        """Give the memory back; answers that are being sent have it until they are."""
+        """Return the memory back; answers that are being sent have it until they are."""
         for descriptor in self._files.values():
             os.close(descriptor)
         self._files.clear()

@@ -46,7 +46,7 @@ def most_threads(workers: int) -> int:
 
 
 def _left_to_user() -> Iterator[int]:
-    """Give how many threads this user may still start, where that is limited; it is not for root."""
+    """Return how many threads this user may still start, where that is limited; it is not for root."""
     try:
         import resource  # noqa: PLC0415 - not on every system
 
@@ -58,7 +58,7 @@ def _left_to_user() -> Iterator[int]:
 
 
 def _threads_of(user: int) -> Iterator[int]:
-    """Give the number of threads of each process of a user."""
+    """Return the number of threads of each process of a user."""
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it has ended, or is hidden
             if process.stat().st_uid == user:
@@ -72,7 +72,7 @@ def usable_cores() -> int:
 
 
 def _quotas() -> Iterator[float]:
-    """Give how many cores the control groups of this process may use, each that has a limit, of version 1 and 2."""
+    """Return how many cores the control groups of this process may use, each that has a limit, of version 1 and 2."""
     for folder in _groups("cpu"):
         with contextlib.suppress(OSError, ValueError):  # no such file here, or "max"
             quota, period = map(int, (folder / "cpu.max").read_text().split())
@@ -84,14 +84,14 @@ def _quotas() -> Iterator[float]:
 
 
 def _left_to_groups() -> Iterator[int]:
-    """Give how many threads the control groups of this process may still start, each that has a limit."""
+    """Return how many threads the control groups of this process may still start, each that has a limit."""
     for folder in _groups("pids"):
         with contextlib.suppress(OSError, ValueError):  # no such folder here, or "max"
             yield int((folder / "pids.max").read_text()) - int((folder / "pids.current").read_text())
 
 
 def _groups(controller: str) -> Iterator[Path]:
-    """Give the folders of the control groups around this process that a controller may limit."""
+    """Return the folders of the control groups around this process that a controller may limit."""
     try:
         lines = OWN_CGROUPS.read_text().splitlines()
     except OSError:

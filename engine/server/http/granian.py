@@ -86,7 +86,7 @@ def start_granian(
 
 @contextmanager
 def _tls_options(certificate: Certificate | None) -> Iterator[dict[str, Any]]:
-    """Give Granian's options for a certificate, which it reads from files."""
+    """Return Granian's options for a certificate, which it reads from files."""
     if certificate is None:
         yield {}
         return

@@ -86,7 +86,7 @@ def _joined(headers: Any) -> Environ:
 
 
 def _problem(environ: Environ, size: int, limit: int) -> Problem | None:
-    """Give what is wrong with a head, as RFC 9112 has it (sections 3.2, 6.1 and 6.3)."""
+    """Return what is wrong with a head, as RFC 9112 has it (sections 3.2, 6.1 and 6.3)."""
     host, coding = environ.get("HTTP_HOST"), environ.get("HTTP_TRANSFER_ENCODING")
     if host is None and environ["SERVER_PROTOCOL"] == "HTTP/1.1":
         return Problem(HTTPStatus.BAD_REQUEST, "the Host header is missing; HTTP/1.1 requires it")

@@ -63,7 +63,7 @@ class Sockets:
         self._known: dict[int, Connection | None] = {}  # by the inode; None for what is no connection of ours
 
     def look(self, now: float) -> list[Connection]:
-        """Give the open connections, each by the same record for as long as it lasts."""
+        """Return the open connections, each by the same record for as long as it lasts."""
         found: dict[int, Connection | None] = {}
         for descriptor, inode in _sockets():
             if inode not in self._known:
@@ -107,7 +107,7 @@ def _borrowed(descriptor: int, inode: int) -> Iterator[socket.socket]:
 
 
 def _sockets() -> Iterator[tuple[int, int]]:
-    """Give the descriptor and the inode of every socket of this process."""
+    """Return the descriptor and the inode of every socket of this process."""
     if not sys.platform.startswith("linux"):
         return
     for descriptor in _descriptors():
@@ -120,7 +120,7 @@ def _sockets() -> Iterator[tuple[int, int]]:
 
 
 def _descriptors() -> Iterable[int]:
-    """Give the open descriptors, or the numbers that they may have where none is free to list them by."""
+    """Return the open descriptors, or the numbers that they may have where none is free to list them by."""
     try:
         return map(int, os.listdir("/proc/self/fd"))  # noqa: PTH208 - thousands of paths would take much longer
     except OSError:

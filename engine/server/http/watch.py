@@ -91,7 +91,7 @@ class Watch:
         return is_short or len(connections) > self._places // 2
 
     def _look(self, now: float) -> list[Connection]:
-        """Give the connections, and note which of them do nothing."""
+        """Return the connections, and note which of them do nothing."""
         traffic, connections = self._traffic, self._sockets.look(now)
         for one in connections:
             if one.is_sending or one.client in traffic.computing or one.client in traffic.reading:
@@ -106,7 +106,7 @@ class Watch:
         return connections
 
     def _unread(self, connections: Sequence[Connection], now: float) -> list[Connection]:
-        """Give the connections whose clients have read too little in the time that they had."""
+        """Return the connections whose clients have read too little in the time that they had."""
         unread = []
         for one in connections:
             seconds = now - one.judged
@@ -193,6 +193,6 @@ class Spare:
 
 
 def _stalled(connections: Sequence[Connection], now: float) -> list[Connection]:
-    """Give the connections whose clients have stopped reading, those first that have for the longest time."""
+    """Return the connections whose clients have stopped reading, those first that have for the longest time."""
     found = [one for one in connections if one.is_sending and now - max(one.moved, one.since) > STALL_SECONDS]
     return sorted(found, key=lambda one: one.moved)

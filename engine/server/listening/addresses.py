@@ -31,7 +31,7 @@ class Addresses:
         self.certificate = certificate
 
     def door(self, place: int) -> Door:
-        """Give what a worker that starts now needs to accept at a place."""
+        """Return what a worker that starts now needs to accept at a place."""
         admin = None if self._admin is None else self._admin.of(place)
         return Door(self._service.of(place), admin, self.certificate)
 

@@ -70,7 +70,7 @@ class Listener:
                     one.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_MILLISECONDS)
 
     def of(self, place: int) -> socket.socket:
-        """Give the socket at a place."""
+        """Return the socket at a place."""
         return self._sockets[(place - 1) % len(self._sockets)]
 
     def aim(self, places: Sequence[int]) -> None:
@@ -180,7 +180,7 @@ def _choose_among(group: socket.socket, places: Sequence[int]) -> None:
 
 
 def _attach(to: socket.socket, option: int, steps: Sequence[tuple[int, int, int, int]]) -> None:
-    """Give the kernel a program for a socket; raise `OSError`."""
+    """Return the kernel a program for a socket; raise `OSError`."""
     code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
     to.setsockopt(socket.SOL_SOCKET, option, struct.pack("HL", len(steps), ctypes.addressof(code)))
 

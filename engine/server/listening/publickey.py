@@ -35,7 +35,7 @@ def is_usable(certificate: bytes) -> bool:
 
 
 def _values(der: bytes) -> Iterator[tuple[int, bytes]]:
-    """Give the tag and the content of each value, one after another (X.690, section 8.1)."""
+    """Return the tag and the content of each value, one after another (X.690, section 8.1)."""
     at = 0
     while at < len(der):
         tag, size = der[at], der[at + 1]
