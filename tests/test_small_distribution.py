@@ -105,7 +105,8 @@ def test_what_is_lacking_is_named_in_one_sentence(spec_folder: Path, monkeypatch
     for name in ("routes.yaml", "models.yaml"):
         shutil.copy(ROOT / name, spec_folder)
     done = CliRunner().invoke(cli, ["check"], standalone_mode=False)
-    assert [f"models.yaml:4:11: error: {LACK}"] == [str(one) for one in done.exception.diagnostics]
+    assert {LACK} == {one.message for one in done.exception.diagnostics}
+    assert "models.yaml:4:11" == str(done.exception.diagnostics[0].place)
     done = CliRunner().invoke(cli, ["init", "build/model.pkl", "-r", "new.yaml", "-m", "new-models.yaml"])
     assert [f"build/model.pkl: error: {LACK}"] == [str(one) for one in done.exception.diagnostics]
     assert not (spec_folder / "new.yaml").exists()
