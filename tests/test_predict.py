@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -240,6 +241,10 @@ WRONG = [
     (["m", "models.yaml"], "models.yaml: its name does not tell its format; use --format csv, jsonl or parquet"),
     (["m", "-"], "stdin: its name does not tell its format; use --format csv, jsonl or parquet"),
     (["m", "rows.csv", "rows.csv"], "there are 2 inputs; name a folder for their outputs: -o FOLDER/"),
+    (
+        ["m", "rows.csv", "models.yaml", "-o", "a/", "--errors", "bad.jsonl"],
+        "there are 2 inputs; name a folder for their reports: --errors FOLDER/",
+    ),
     (["m", "rows.csv", "-o", "rows.csv"], "rows.csv would be overwritten; write to another file"),
     (["m", "rows.csv", "-o", "a.csv", "--errors", "a.csv"], "a.csv would be overwritten; write to another file"),
     (["m", "rows.csv", "-o", "no/a.csv"], "no/a.csv cannot be written: No such file or directory"),
@@ -325,6 +330,40 @@ def test_several_inputs_go_into_a_folder(folder: Path) -> None:
         "plain", "data/a.csv", "b/a.csv", "-o", "scored/"
     )
     assert "data/a.csv would be overwritten; write to another file" == told("plain", "data/a.csv", "-o", "data/")
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_run_over_several_inputs_is_resumed_at_the_file_where_it_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.csv", "b.csv"):
+        Path(name).write_text(FINE)
+    scored: list[Block] = []
+    score = Work.__call__
+
+    def interrupt(work: Work, job: Job, block: Block) -> Done:
+        scored.append(block)
+        if len(scored) == 2:
+            raise KeyboardInterrupt
+        return score(work, job, block)
+
+    monkeypatch.setattr(Work, "__call__", interrupt)
+    arguments = ("plain", "a.csv", "b.csv", "-o", "scored/")
+    assert 1 == predict(*arguments).exit_code
+    assert 0 == predict(*arguments, "--resume").exit_code
+    assert 3 == len(scored)
+    assert predict("plain", "rows.csv").stdout == Path("scored/a.csv").read_text() == Path("scored/b.csv").read_text()
+    assert {"a.csv", "b.csv"} == {file.name for file in Path("scored").iterdir()}
+
+
+def test_a_link_is_followed_and_a_pipe_is_not_replaced(folder: Path) -> None:
+    (folder / "data").mkdir()
+    (folder / "scored.csv").symlink_to("data/scored.csv")
+    assert 0 == predict("plain", "rows.csv", "-o", "scored.csv").exit_code
+    assert (folder / "scored.csv").is_symlink()
+    assert 4 == len((folder / "data" / "scored.csv").read_text().splitlines())
+    os.mkfifo("pipe.csv")
+    assert "pipe.csv is not a regular file and cannot be replaced; use -o - and redirect the output" == told(
+        "plain", "rows.csv", "-o", "pipe.csv"
+    )
 
 
 def large(file: Path, count: int) -> None:

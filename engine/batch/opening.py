@@ -56,7 +56,6 @@ class Opener:
             writer,
             is_compressed=is_compressed(name),
             stops=target.predictions is None and target.errors is None and not options.skips,
-            names_file=source.shown if target.names_file else "",
         )
         return opened, job
 

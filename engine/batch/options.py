@@ -31,8 +31,11 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where the predictions for one input go, None for standard output, and the bad rows if anywhere."""
+    """Where the predictions for one input go, None for standard output, and the bad rows if anywhere.
+
+    An output that is `one_of_many` is not written again when a run over all of them is resumed.
+    """
 
     predictions: Path | None
     errors: Path | None = None
-    names_file: bool = False
+    one_of_many: bool = False

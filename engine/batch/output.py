@@ -10,9 +10,9 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Protocol, Self
 
@@ -20,28 +20,12 @@ from engine.batch.errors import BatchError
 from engine.batch.formats.csvwriting import CsvWriter
 from engine.batch.formats.jsonlines import JsonWriter
 from engine.batch.formats.parsed import Writer
+from engine.batch.state import State, read_state, state_file
 
 STATE_SECONDS = 1.0
 
 Seal = Callable[[IO[bytes], IO[bytes]], None]
 """Reads what was written, and writes the file that it becomes."""
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """How far a run has come: `offset` and `line` of the input, and the sizes of what was written."""
-
-    run: str
-    offset: int
-    line: int
-    rows: int
-    bad: int
-    sizes: Mapping[str, int]
-
-
-def state_file(predictions: Path) -> Path:
-    """Name the file that has the state of an interrupted run."""
-    return predictions.with_name(f".{predictions.name}.part.json")
 
 
 class Output(Protocol):
@@ -56,11 +40,14 @@ class Whole:
 
     def __init__(self, file: Path) -> None:
         """Take the place; raise `BatchError` where that cannot be."""
+        file = file.resolve() if file.is_symlink() else file
         self.file = file
         self.part = file.with_name(f".{file.name}.part")
         self.size = 0
         if file.is_dir():
             raise BatchError(f"{file} is a folder; for a single input, name the file to write")
+        if file.exists() and not file.is_file():
+            raise BatchError(f"{file} is not a regular file and cannot be replaced; use -o - and redirect the output")
         try:
             self._stream: IO[bytes] = self.part.open("r+b" if self.part.exists() else "x+b")
         except OSError as error:
@@ -218,9 +205,8 @@ class Files:
 
         Raises `BatchError` for a run with another input, model or options.
         """
-        try:
-            state = State(**json.loads(self._state.read_bytes()))
-        except (OSError, ValueError, TypeError):
+        state = read_state(self._state)
+        if state is None or state.is_whole:
             return None
         if state.run != self._run:
             name = self.predictions.file
@@ -243,8 +229,9 @@ class Files:
                 self._save(self._last)
 
     def _save(self, state: State) -> None:
-        for file in self._all():
-            file.flush()
+        if not state.is_whole:
+            for file in self._all():
+                file.flush()
         new = self._state.with_suffix(".new")
         try:
             new.write_text(json.dumps(asdict(state)))
@@ -258,12 +245,15 @@ class Files:
         """Whether there is a state to continue from."""
         return self._state.exists()
 
-    def finish(self, seal: Seal | None = None) -> None:
+    def finish(self, seal: Seal | None = None, *, keeps_state: bool = False) -> None:
         """Rename the files to their final names; the predictions go through `seal` first."""
         if self.errors is not None:
             self.errors.finish()
         self.predictions.finish(seal)
-        self._forget()
+        if keeps_state and self._run and self._last is not None:
+            self._save(replace(self._last, is_whole=True))
+        else:
+            self._forget()
 
     def drop(self) -> None:
         """Remove all that was written."""

@@ -16,6 +16,7 @@ from engine.batch.opening import Opener
 from engine.batch.options import Options, Target
 from engine.batch.output import Files, Report, seal_for, stdout_for
 from engine.batch.pool import Pool
+from engine.batch.state import whole_state
 from engine.batch.work import MOST_SHOWN, Done, Job, Problem
 from engine.errors import plural, printable
 from engine.models import Prepared
@@ -86,6 +87,8 @@ class Runner:
         if self._options.resumes and run.source.name == STDIN:
             raise BatchError("stdin cannot be resumed: the lines already read are gone")
         identity = self._identify(run) if run.source.name != STDIN else ""
+        if self._options.resumes and (whole := whole_state(predictions, identity)) is not None:
+            return Total(whole.rows, whole.bad, whole.rows)
         with Files(predictions, run.target.errors, identity) as files:
             try:
                 return self._fill(run, files)
@@ -112,7 +115,7 @@ class Runner:
             if not isinstance(error, BadRows):
                 files.save_last()
             raise
-        files.finish(seal_for(run.job.writer))
+        files.finish(seal_for(run.job.writer), keeps_state=run.target.one_of_many)
         return total
 
     def _write(self, run: _Run, files: Files, total: Total) -> None:

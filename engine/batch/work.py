@@ -24,17 +24,12 @@ _FAST = 1  # of gzip's levels: others take longer than the predictions
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is done with the blocks of a file.
-
-    `stops` ends the output before the first bad row. `names_file` is the file's name in each report of a bad row, empty
-    where there is but one file.
-    """
+    """What is done with the blocks of a file; `stops` ends the output before the first bad row."""
 
     layout: Layout
     writer: Writer
     is_compressed: bool = False
     stops: bool = False
-    names_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +101,7 @@ class Work:
             return Done(block.end, block.end_line, unreadable=(error.line, error.reason))
         if job.is_compressed:
             output = gzip.compress(output, _FAST, mtime=0)
-        report = b"".join(_reported(problems, job.names_file))
+        report = b"".join(map(_reported, problems))
         return Done(block.end, block.end_line, output, parsed.batch.count, bad, report, problems[:MOST_SHOWN])
 
     def _scorer(self, width: int) -> Scorer:
@@ -131,11 +126,9 @@ def _problem(parsed: Parsed, bad: BadRow, unit: Unit) -> Problem:
     return Problem(parsed.lines[bad.row], bad.column, bad.value, bad.reason, unit)
 
 
-def _reported(problems: Sequence[Problem], file: str) -> Iterator[bytes]:
-    for one in problems:
-        report = {one.unit: one.line, "column": one.column or None, "value": one.value, "reason": one.reason}
-        named = {"file": file, **report} if file else report
-        yield orjson.dumps(named, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY, default=str)
+def _reported(one: Problem) -> bytes:
+    report = {one.unit: one.line, "column": one.column or None, "value": one.value, "reason": one.reason}
+    return orjson.dumps(report, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY, default=str)
 
 
 def _with_values(parsed: Parsed, layout: Layout, scorer: Scorer) -> Parsed:

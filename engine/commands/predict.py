@@ -73,6 +73,7 @@ def predict(
     from engine.batch.options import Options
     from engine.batch.pool import Pool
     from engine.batch.run import Runner
+    from engine.batch.state import state_file
     from engine.models import Snapshot, open_apart
     from engine.server import usable_cores
     from engine.spec import load
@@ -102,11 +103,14 @@ def predict(
         runner = Runner(snapshot.spec.models[model], prepared, pool, options)
         for source, target in zip(sources, targets, strict=True):
             _score(runner, source, target, errors)
+    for target in targets:
+        if target.one_of_many:
+            state_file(target.predictions).unlink(missing_ok=True)
 
 
 def _score(runner: Any, source: Any, target: Any, errors: str | None) -> None:
     """Score one file, and say how many rows it had."""
-    from engine.batch.output import state_file
+    from engine.batch.state import state_file
 
     with showing(source.shown) as shown:
         try:
@@ -159,13 +163,18 @@ def _targets(sources: list[Any], output: str, errors: str | None, *, resumes: bo
     if not is_folder:
         _require_apart(Path(output), [*sources, *([Input(str(reports))] if reports is not None else [])])
         return [Target(Path(output), reports)]
-    return _in_folder(sources, Path(output), reports)
+    return _in_folder(sources, Path(output), errors)
 
 
-def _in_folder(sources: list[Any], folder: Path, reports: Path | None) -> list[Any]:
+def _in_folder(sources: list[Any], folder: Path, errors: str | None) -> list[Any]:
     from engine.batch.options import Target
 
-    if reports is not None and len(sources) > 1:
+    reports, is_many = Path(errors) if errors is not None else None, len(sources) > 1
+    if errors is not None and reports is not None and is_many:
+        if not errors.endswith(("/", os.sep)) and not reports.is_dir():
+            raise click.UsageError(
+                f"there are {len(sources)} inputs; name a folder for their reports: --errors FOLDER/"
+            )
         reports.mkdir(parents=True, exist_ok=True)
     names: dict[str, str] = {}
     for source in sources:
@@ -177,7 +186,9 @@ def _in_folder(sources: list[Any], folder: Path, reports: Path | None) -> list[A
             raise click.UsageError("stdin has no name for a file in a folder; use -o FILE")
         _require_apart(folder / name, [source])
     folder.mkdir(parents=True, exist_ok=True)
-    return [Target(folder / name, None if reports is None else reports / f"{name}.jsonl") for name in names]
+    if not is_many:
+        return [Target(folder / name, reports) for name in names]
+    return [Target(folder / name, reports and reports / f"{name}.jsonl", one_of_many=True) for name in names]
 
 
 def _require_apart(output: Path, others: list[Any]) -> None:

@@ -48,6 +48,11 @@ class Expected:
                     f"{plural(len(names), 'column')}: {', '.join(map(show, names[:MOST_NAMED]))}"
                 )
             keys = dict(enumerate(names))
+        elif not self.features:
+            raise Misfit(
+                f"{place}: the model's input declares no properties, so nothing tells which columns are features; "
+                "declare them, or use JSON Lines"
+            )
         else:
             keys = {feature: feature for feature in self.features if feature in names}
             self._require(names, place)

@@ -1,0 +1,44 @@
+"""How far an interrupted run has come, in a file beside its output."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How far a run has come: `offset` and `line` of the input, and the sizes of what was written.
+
+    What `is_whole` has its final name, beside others that are still written.
+    """
+
+    run: str
+    offset: int
+    line: int
+    rows: int
+    bad: int
+    sizes: Mapping[str, int]
+    is_whole: bool = False
+
+
+def state_file(predictions: Path) -> Path:
+    """Name the file that has the state of an interrupted run."""
+    return predictions.with_name(f".{predictions.name}.part.json")
+
+
+def whole_state(predictions: Path, run: str) -> State | None:
+    """Return the state of a file that a run over several has finished, None for any other file."""
+    state = read_state(state_file(predictions))
+    is_whole = state is not None and state.is_whole and state.run == run and predictions.is_file()
+    return state if is_whole else None
+
+
+def read_state(file: Path) -> State | None:
+    """Read a state; None where there is none."""
+    try:
+        return State(**json.loads(file.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
