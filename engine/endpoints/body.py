@@ -60,7 +60,7 @@ def _not_json(request: Request, error: orjson.JSONDecodeError) -> str:
     is_bare = not request.body.lstrip().startswith((b"{", b"["))
     media_type = _media_type(request.content_type)
     if is_bare and media_type and not _is_json(media_type):
-        return f"the body is {clip(media_type)}, and this route takes JSON; {_SEND}"
+        return f"the body is {clip(media_type)}, but this route takes JSON; {_SEND}"
     if (word := _WORD.match(error.doc, error.pos)) and word[0].lower() in _WORDS:
         sign = "-" if error.doc[: error.pos].endswith("-") else ""
         where = f"line {error.lineno}, column {error.colno - len(sign)}"
@@ -68,7 +68,7 @@ def _not_json(request: Request, error: orjson.JSONDecodeError) -> str:
     if said := _odd_number(error):
         return said
     if is_bare and _FORM.match(request.body):
-        return f"the body looks like a form, and this route takes JSON; {_SEND}"
+        return f"the body looks like a form, but this route takes JSON; {_SEND}"
     return f"the body is not JSON: {error}"
 
 
