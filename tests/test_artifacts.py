@@ -55,7 +55,7 @@ def test_skops_reads_only_trusted_types(serve: Serve) -> None:
     with pytest.raises(SpecError) as refused:
         serve(estimator, file="m.skops", save=skops.io.dump)
     trusted = f"{__name__}.Shift"
-    expected = f"the file contains types that are not trusted; if you know them to be safe, say trusted: [{trusted}]"
+    expected = f"the file contains types that are not trusted; if you know them to be safe, set trusted: [{trusted}]"
     assert expected == message(refused)
     predictor = serve(None, file="m.skops", trusted=[trusted])
     assert estimator.predict(X).tolist() == predictor(X.tolist()).result
@@ -103,12 +103,12 @@ def test_a_truncated_file_is_told_at_its_key(length: int, file: str, serve: Serv
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ({"a": 1}, "the file holds a dict, not a trained estimator (an object with predict)"),
+        ({"a": 1}, "the file contains a dict, not a trained estimator (an object with predict)"),
         (
             DecisionTreeClassifier,
             "the file holds the class DecisionTreeClassifier, not a trained estimator (an object with predict)",
         ),
-        (X, "the file holds a ndarray, not a trained estimator (an object with predict)"),
+        (X, "the file contains a ndarray, not a trained estimator (an object with predict)"),
         (
             DecisionTreeClassifier(),
             "the DecisionTreeClassifier in the file is not trained; call fit before you save it",

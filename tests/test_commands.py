@@ -42,7 +42,7 @@ def wrong(spec_folder: Path) -> Path:
 
 
 WRONG = """\
-routes.yaml:2:11: error: path "x": a path begins with "/"
+routes.yaml:2:11: error: path "x": a path must begin with "/"
     2 |   - path: x
       |           ^
 routes.yaml:3:5: error: unknown key "respons" in a route (did you mean "response"?)
@@ -77,7 +77,7 @@ def test_check_tells_mistakes_as_json_too() -> None:
         "file": "routes.yaml",
         "line": 2,
         "column": 11,
-        "message": 'path "x": a path begins with "/"',
+        "message": 'path "x": a path must begin with "/"',
     } == told["diagnostics"][0]
     assert ["error", "error", "warning"] == [found["severity"] for found in told["diagnostics"]]
 
@@ -113,7 +113,7 @@ def test_compile_shows_every_candidate() -> None:
     assert ["iris", "scikit-learn", "sklearn"] == rows[2][:3]
     tried = {row[1]: row for row in rows[3:]}
     assert ["native", "exact", "serves"] == [tried["trees in C"][column] for column in (2, 3, -1)]
-    assert "trees in it" == tried["arrays"][-1]
+    assert "the model has trees" == tried["arrays"][-1]
 
 
 @pytest.mark.exhaustive

@@ -243,7 +243,7 @@ def test_an_examples_fractions_agree_to_six_digits(result: Any, passes: bool, se
         (
             LogisticRegression(max_iter=1000),
             {"output": {"labels": ["a", "b", "c"]}, "response_method": "predict_proba"},
-            "labels name what predict gives, and the response_method is predict_proba",
+            "labels name the results of predict, but the response_method is predict_proba",
             None,
         ),
         (DBSCAN(), {}, "DBSCAN has no predict (nor any other to answer by)", '"model.pkl"'),

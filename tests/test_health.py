@@ -126,7 +126,7 @@ def test_a_route_in_their_place_is_told(name: str, spec_folder: Path) -> None:
         load()
     (found,) = refused.value.diagnostics
     expected = (
-        f"path \"{path}\" is the engine's own, and {does}; choose another path, or move the engine's under service: "
+        f'path "{path}" is built in and {does}; choose another path, or move the built-in route under service: '
         f'"built_in: {{{name}: /other}}" (false turns it off)'
     )
     assert (expected, 17) == (found.message, found.place.column)

@@ -290,13 +290,13 @@ REFUSED: dict[str, tuple[dict[str, str], tuple[str, ...], str]] = {
     "a name that is taken": (
         {"models.yaml": MODELS + "    other2: {}\n"},
         ("--name", "other"),
-        'models.yaml:2:5: error: there is a model "other" already; give the new one another name: --name other3',
+        'models.yaml:2:5: error: the model "other" already exists; choose another name: --name other3',
     ),
     "a path that is taken": (
         {"routes.yaml": "routes:\n  - {path: /<one>/x/, response: hi}\n"},
         ("--path", "/<string:two>/x/", "--name", "m"),
         (
-            'routes.yaml:2:12: error: there is a route "/<one>/x/" already; give the new one another path: '
+            'routes.yaml:2:12: error: the route "/<one>/x/" already exists; choose another path: '
             "--path /<string:two>/x/m"
         ),
     ),
@@ -346,14 +346,14 @@ REFUSED: dict[str, tuple[dict[str, str], tuple[str, ...], str]] = {
     "a reference without rows": (
         {"rows.csv": "a,b\n\n"},
         ("--reference", "rows.csv"),
-        "rows.csv: error: there are no rows under its first line",
+        "rows.csv: error: there are no rows below the header line",
     ),
     "a reference with the target in it": (
         {"rows.csv": "a,b,y\n1,2,3\n"},
         ("--reference", "rows.csv"),
         (
-            "rows.csv: error: there are 3 columns, and the model takes 2 features whose names it does not know; "
-            "leave only these in, in the order of its training"
+            "rows.csv: error: there are 3 columns, but the model takes 2 features and does not know their names; "
+            "keep only these columns, in the order of its training"
         ),
     ),
     "a reference that commas do not separate": (
@@ -371,9 +371,9 @@ REFUSED: dict[str, tuple[dict[str, str], tuple[str, ...], str]] = {
         ("--reference", "rows.csv"),
         (
             'rows.csv: error: line 4: column "a" has "1_000", which is not a number; '
-            "leave the cell empty where there is no value\n"
+            "leave the cell empty if there is no value\n"
             'rows.csv: error: line 4: column "b" has "?", which is not a number; '
-            "leave the cell empty where there is no value\n2 errors"
+            "leave the cell empty if there is no value\n2 errors"
         ),
     ),
     "a reference in another encoding": (
@@ -476,7 +476,7 @@ def last_digits(rows: Any) -> Any:
 def dates_in_numbers() -> str:
     frame = FRAME.assign(sepal_width="2024-01-01")
     frame.to_csv("rows.csv", index=False)
-    return 'column "sepal_width" has "2024-01-01", which is not a number; leave the cell empty where there is no value'
+    return 'column "sepal_width" has "2024-01-01", which is not a number; leave the cell empty if there is no value'
 
 
 class Lines(LinearRegression):
@@ -577,7 +577,7 @@ NO_MODEL: dict[str, tuple[Callable[[], Any] | None, str, str]] = {
     "something else": (
         lambda: {"a": 1},
         "model.pkl",
-        "the file holds a dict, not a trained estimator (an object with predict)",
+        "the file contains a dict, not a trained estimator (an object with predict)",
     ),
     "not trained": (
         RandomForestClassifier,
@@ -619,7 +619,7 @@ def test_a_file_without_a_model_is_refused(name: str, folder: Path) -> None:
                 "use letters, digits, _ . and -, a letter first"
             ),
         ),
-        (("model.pkl", "--path", "predict"), 'Error: Invalid value for --path: "predict": a path begins with "/"'),
+        (("model.pkl", "--path", "predict"), 'Error: Invalid value for --path: "predict": a path must begin with "/"'),
     ],
 )
 def test_wrong_usage_is_told(arguments: tuple[str, ...], message: str, folder: Path) -> None:

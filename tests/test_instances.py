@@ -102,22 +102,22 @@ def test_texts_among_numbers_need_no_frame_where_there_are_no_names(serve: Serve
         (
             {"type": "object", "properties": {"a": {"type": "number"}}},
             None,
-            "the model takes 4 features, and these are 1: a",
+            "the model takes 4 features, but these are 1: a",
         ),
-        (OBJECT, list(NAMES[:3]), f"the model takes 4 features, and these are 3: {', '.join(NAMES[:3])}"),
-        ({**ROW, "minItems": 1, "maxItems": 3}, None, "the model takes 4 features, and maxItems allows at most 3"),
-        ({**ROW, "minItems": 5, "maxItems": 9}, None, "the model takes 4 features, and minItems requires at least 5"),
-        ({"type": "number"}, None, "the model takes 4 features, and an instance that is a number is one"),
-        ({"type": "string"}, None, "the model takes 4 features, not texts; its input is an object or an array"),
+        (OBJECT, list(NAMES[:3]), f"the model takes 4 features, but these are 3: {', '.join(NAMES[:3])}"),
+        ({**ROW, "minItems": 1, "maxItems": 3}, None, "the model takes 4 features, but maxItems allows at most 3"),
+        ({**ROW, "minItems": 5, "maxItems": 9}, None, "the model takes 4 features, but minItems requires at least 5"),
+        ({"type": "number"}, None, "the model takes 4 features, but a number is only one"),
+        ({"type": "string"}, None, "the model takes 4 features, not texts; its input must be an object or an array"),
         (
             {"type": ["number", "object"]},
             None,
-            "the input must say what an instance is: type: object, array, number or string, one of them",
+            "the input must declare what an instance is: one of type: object, array, number or string",
         ),
         (
             {"minimum": 3},
             None,
-            "the input must say what an instance is: type: object, array, number or string, one of them",
+            "the input must declare what an instance is: one of type: object, array, number or string",
         ),
         (
             {"type": "array", "items": {"type": "string"}},
@@ -128,11 +128,11 @@ def test_texts_among_numbers_need_no_frame_where_there_are_no_names(serve: Serve
             {"type": "object", "properties": {**OBJECT["properties"], "petal_width": True}},
             None,
             (
-                'the feature "petal_width" may be an array or an object, which is no column; '
+                'the feature "petal_width" may be an array or an object, which cannot be a column; '
                 "give it a type: number, integer, boolean or string"
             ),
         ),
-        ({"type": "object"}, None, "the input has no properties to make columns of"),
+        ({"type": "object"}, None, "the input has no properties to use as columns"),
     ],
 )
 def test_an_input_that_does_not_fit_the_model_is_refused(
@@ -149,7 +149,7 @@ def test_other_names_than_the_models_own_are_refused(serve: Serve) -> None:
     with pytest.raises(SpecError) as refused:
         serve(estimator, input={"type": "object", "properties": properties})
     expected = (
-        'the model was trained with a feature "petal_width", which is not among them (did you mean "petal_widht"?)'
+        'the model was trained with a feature "petal_width", which is not declared here (did you mean "petal_widht"?)'
     )
     assert expected == message(refused)
     extra = {**OBJECT["properties"], "colour": {"type": "number"}}
@@ -220,7 +220,7 @@ def test_a_row_of_another_length_is_refused(serve: Serve) -> None:
     predictor = serve(RandomForestClassifier(2).fit(X, y), input={"type": "array", "items": {"type": "number"}})
     with pytest.raises(RefusedInstance) as refused:
         predictor([[1, 2, 3, 4], [1, 2, 3]])
-    assert (1, "3 features, and the model takes 4") == (refused.value.row, refused.value.reason)
+    assert (1, "3 features, but the model takes 4") == (refused.value.row, refused.value.reason)
 
 
 def test_an_unknown_category_is_refused(serve: Serve) -> None:

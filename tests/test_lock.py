@@ -90,7 +90,7 @@ def test_features_by_other_names_are_one_mistake_of_all_golden_answers(folder: P
     np.savetxt(folder / "rows.csv", X[:20], "%g", ",", header="a,b,e,d", comments="")
     write_models(folder, m={"file": "m.pkl", "input": named("abed"), "reference": "rows.csv"})
     expected = (
-        'models.lock:12:17: error: 10 of the 10 pinned examples do not fit the input of "m" any more '
+        'models.lock:12:17: error: 10 of the 10 pinned examples no longer match the input of "m" '
         '("e" is required); if that is right, accept it: python -m engine lock m'
     )
     assert [expected] == mistakes(create_app)

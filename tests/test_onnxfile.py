@@ -55,8 +55,11 @@ def test_what_float32_cannot_hold_is_refused(serve: Serve) -> None:
 @pytest.mark.parametrize(
     ("keys", "told"),
     [
-        ({"input": {"type": "string"}}, "the model takes 4 features, not texts; its input is an object or an array"),
-        ({"input": {"type": "number"}}, "the model takes 4 features, and an instance that is a number is one"),
+        (
+            {"input": {"type": "string"}},
+            "the model takes 4 features, not texts; its input must be an object or an array",
+        ),
+        ({"input": {"type": "number"}}, "the model takes 4 features, but a number is only one"),
         ({"output": {"labels": ["a", "b"]}}, "2 labels for 3 classes (0, 1, 2); name each class once, in this order"),
         ({"response_method": "transform"}, "the graph has no transform; a graph has predict"),
     ],
@@ -71,7 +74,7 @@ def test_a_graph_that_does_not_fit_its_spec_is_told(keys: dict[str, Any], told: 
 def test_a_file_that_is_no_graph_is_told(serve: Serve) -> None:
     with pytest.raises(SpecError) as refused:
         serve(b"no graph", file="m.onnx", save=lambda data, path: path.write_bytes(data))
-    assert message(refused).startswith("the file is no ONNX graph")
+    assert message(refused).startswith("the file is not an ONNX graph")
 
 
 def test_a_graph_with_data_elsewhere_is_refused(serve: Serve) -> None:

@@ -373,9 +373,9 @@ def test_a_runtime_that_is_named_is_taken_or_refused(serve: Serve) -> None:
     estimator = RandomForestClassifier(5, random_state=0).fit(X, y)
     for runtime in ("native", "onnx", "sklearn"):
         assert runtime == serve(estimator, runtime=runtime).facts.report.runtime
-    with pytest.raises(SpecError, match='the runtime "numpy" cannot serve this model: arrays: trees in it'):
+    with pytest.raises(SpecError, match='the runtime "numpy" cannot serve this model: arrays: the model has trees'):
         serve(estimator, runtime="numpy")
-    with pytest.raises(SpecError, match='the runtime "native" cannot serve this model: trees in C: no trees in it'):
+    with pytest.raises(SpecError, match='"native" cannot serve this model: trees in C: the model has no trees'):
         serve(LinearRegression().fit(X, y), runtime="native")
 
 

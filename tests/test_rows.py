@@ -162,7 +162,7 @@ def test_one_bad_row_refuses_the_request(post: Post) -> None:
             ),
         ),
         (HEADER + "\n", "there are no instances; send at least 1"),
-        (HEADER + "\n" + "1,2,3,4\n" * 4, "there are 4 instances; at most 3 are taken"),
+        (HEADER + "\n" + "1,2,3,4\n" * 4, "there are 4 instances; at most 3 are allowed"),
     ],
 )
 def test_rows_that_do_not_fit_the_model_are_told(body: str, detail: str, post: Post) -> None:

@@ -126,7 +126,7 @@ def test_a_spec_with_mistakes_is_not_served(spec_folder: Path) -> None:
     (spec_folder / "routes.yaml").write_text("routes: [{path: x, response: hi}]")
     done = subprocess.run(command("serve", "-p", "0"), capture_output=True, text=True, check=False, timeout=60)
     assert (1, "") == (done.returncode, done.stdout)
-    assert 'routes.yaml:1:17: error: path "x": a path begins with "/"' == done.stderr.splitlines()[1]
+    assert 'routes.yaml:1:17: error: path "x": a path must begin with "/"' == done.stderr.splitlines()[1]
 
 
 @pytest.mark.parametrize(("signum", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])

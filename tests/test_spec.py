@@ -148,7 +148,7 @@ def test_a_template_is_literals_and_parameters(text: str, parts: tuple[Any, ...]
         ("pipe", "is a folder or a device"),
         ("loop", "cannot be read"),
         ("big", "is larger than 16 MiB"),
-        ("nul\0", "no NUL"),
+        ("nul\0", "a NUL character"),
         ("x" * 5000, "cannot be read"),
     ],
 )

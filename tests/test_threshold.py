@@ -155,7 +155,7 @@ WRONG: dict[str, tuple[Any, dict[str, Any], str, str]] = {
         LinearSVC().fit(X, ANSWER),
         {"threshold": 0.3},
         "0.3",
-        "LinearSVC has no predict_proba, and a threshold is one of a probability",
+        "LinearSVC has no predict_proba, which a threshold needs",
     ),
     "a threshold of its own": (
         make_pipeline(

@@ -96,7 +96,7 @@ def test_other_endings_say_how_to_rename_the_file(file: str, found: str, renamed
     ids=["dict", "tuple", "list"],
 )
 def test_a_bundle_names_its_estimators(bundle: Any, said: str, serve: Serve) -> None:
-    holds = f"the file holds a {type(bundle).__name__}, not a trained estimator (an object with predict)"
+    holds = f"the file contains a {type(bundle).__name__}, not a trained estimator (an object with predict)"
     assert (f"{holds}; {said}" if said else holds) == told(serve, bundle)
 
 
@@ -144,7 +144,7 @@ def test_a_booster_says_which_estimator_to_save(name: str, instead: str, serve: 
     library = name.partition(".")[0]
     with module(library), module(name, Booster=type("Booster", (Booster,), {})) as here:
         said = told(serve, here.Booster())
-    assert f"the file holds a Booster of {library}, which is not an estimator; {instead}" == said
+    assert f"the file contains a Booster of {library}, which is not an estimator; {instead}" == said
 
 
 class Plain:

@@ -36,7 +36,7 @@ def fixed_answers(route: Route, method: str) -> dict[str, Any]:
         answer["content"] = {media_type: content}
     answers = {str(declared.status): answer}
     if is_kept(declared) and method == "GET":
-        answers.setdefault("304", {"description": "The client has the file as it is."})
+        answers.setdefault("304", {"description": "The client has the current file."})
     return answers
 
 

@@ -38,12 +38,12 @@ def _not_json(request: Request, error: orjson.JSONDecodeError) -> str:
     is_bare = not request.body.lstrip().startswith((b"{", b"["))
     media_type = _media_type(request.content_type)
     if is_bare and media_type and not _is_json(media_type):
-        return f"the body is {clip(media_type)}, and this route takes JSON; {_SEND}"
+        return f"the body is {clip(media_type)}, but this route takes JSON; {_SEND}"
     if (found := explain_not_json(error)) is not None:
         said, column = found
         return f"{said} (line {error.lineno}, column {column})"
     if is_bare and _FORM.match(request.body):
-        return f"the body looks like a form, and this route takes JSON; {_SEND}"
+        return f"the body looks like a form, but this route takes JSON; {_SEND}"
     if (token := stray_token(error)) is not None:
         said, column = token
         return f"the body is not JSON: {said} (line {error.lineno}, column {column})"

@@ -218,7 +218,9 @@ class _Describer:
             content: dict[str, Any] = {media_types.get(route.built_in, "application/json"): {}}
             answers = {"200": {"description": f"It {BUILT_IN[route.built_in][1]}.", "content": content}}
             kept = (
-                {"304": {"description": "The client has it as it is."}} if route.built_in in ("docs", "openapi") else {}
+                {"304": {"description": "The client has the current version."}}
+                if route.built_in in ("docs", "openapi")
+                else {}
             )
             return {**answers, **kept}
         if route.model is not None:

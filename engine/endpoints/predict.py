@@ -173,7 +173,7 @@ class PredictEndpoint:
         if not instances:
             raise _refused((BATCH_KEY,), "there are no instances; send at least 1")
         if len(instances) > self._most:
-            raise _refused((BATCH_KEY,), f"there are {len(instances):,} instances; at most {self._most:,} are taken")
+            raise _refused((BATCH_KEY,), f"there are {len(instances):,} instances; at most {self._most:,} are allowed")
         return instances
 
 

@@ -167,7 +167,7 @@ class RowReader:
         if not count:
             detail = "there are no instances; send at least 1"
         elif count > self._most:
-            detail = f"there are {count:,} instances; at most {self._most:,} are taken"
+            detail = f"there are {count:,} instances; at most {self._most:,} are allowed"
         if detail:
             raise violated([Violation((), detail, "", ())])
 

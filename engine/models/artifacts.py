@@ -111,7 +111,7 @@ def _read_skops(data: bytes, model: Model) -> Any:
     if refused:
         named = ", ".join(refused)
         raise model.error(
-            f"the file contains types that are not trusted; if you know them to be safe, say trusted: [{named}]", "file"
+            f"the file contains types that are not trusted; if you know them to be safe, set trusted: [{named}]", "file"
         )
     return skops.io.loads(data, trusted=list(model.trusted))
 

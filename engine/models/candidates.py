@@ -66,7 +66,7 @@ class Subject:
 
 def _native(subject: Subject) -> Program:
     if not subject.tables:
-        raise NotLowered("no trees in it")
+        raise NotLowered("the model has no trees")
     library = build_library()
     load_library(library.tobytes())  # if it cannot be loaded, another candidate is faster than its replacement
     return _narrowing_in_c(subject.lowered(lambda table: NativeTrees(table, library)))
@@ -84,13 +84,13 @@ def _narrowing_in_c(program: Program) -> Program:
 
 def _onnx_trees(subject: Subject) -> Program:
     if not subject.tables:
-        raise NotLowered("no trees in it")
+        raise NotLowered("the model has no trees")
     return subject.lowered(trees_graph)
 
 
 def _arrays(subject: Subject) -> Program:
     if subject.tables:
-        raise NotLowered("trees in it")
+        raise NotLowered("the model has trees")
     return subject.lowered(trees_graph)
 
 

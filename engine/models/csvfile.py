@@ -26,7 +26,7 @@ _SEPARATORS = {";": '";"', "\t": "tabs", "|": '"|"'}
 # Missing values in pandas.read_csv, and numbers that are not finite.
 _GAPS = frozenset("#n/a #na +inf -inf -infinity -nan <na> inf infinity n/a na nan none null".split()) | {""}
 
-NAMELESS = "its first line does not name the columns, each by a name of its own; write one above the rows"
+NAMELESS = "its first line does not give each column a unique name; add a header line"
 
 Wrong = Callable[[str], SpecError]
 """Makes the error for a mistake in the file, at its place."""
@@ -52,7 +52,7 @@ class Row:
     def not_a_number(self, column: str) -> str:
         """Say that a column must have numbers, and has something else in this row."""
         found = f'column "{column}" has {show(self.cells[column])}, which is not a number'
-        return f"{found}; leave the cell empty where there is no value"
+        return f"{found}; leave the cell empty if there is no value"
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,5 +34,5 @@ def _require_undecided(model: Model, estimator: Any) -> None:
 
 def _require_probabilities(model: Model, estimator: Any) -> None:
     if not hasattr(estimator, "predict_proba"):
-        message = f"{type(estimator).__name__} has no predict_proba, and a threshold is one of a probability"
+        message = f"{type(estimator).__name__} has no predict_proba, which a threshold needs"
         raise model.error(message, "threshold")

@@ -46,7 +46,7 @@ def feature_of(model: Model, name: str, default: Any, *, required: bool) -> Feat
     types = types_of(document["properties"][name], document)
     if types & {"array", "object"}:
         raise model.error(
-            f'the feature "{name}" may be an array or an object, which is no column; '
+            f'the feature "{name}" may be an array or an object, which cannot be a column; '
             "give it a type: number, integer, boolean or string",
             *("input", "properties", name),
         )

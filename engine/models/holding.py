@@ -70,7 +70,7 @@ def hold_golden(model: Model, golden: Sequence[Example], predictor: Predictor) -
     if any(reasons) and model.pin is not None:
         why = next(filter(None, reasons))
         count = f"{sum(map(bool, reasons))} of the {len(golden)} pinned examples"
-        message = f'{count} do not fit the input of "{model.name}" any more ({why})'
+        message = f'{count} no longer match the input of "{model.name}" ({why})'
         mistakes.append(Diagnostic(model.pin.place("golden"), message))
     if mistakes:
         hint = f"; if that is right, accept it: {model.lock_command}"
@@ -84,7 +84,7 @@ def _unfit(instance: Any, validator: Validator, model: Model) -> str:
         return violation.verdict
     properties = model.input.document.get("properties")
     unknown = [name for name in instance if name not in properties] if properties and isinstance(instance, dict) else []
-    return f'"{unknown[0]}" is not among its properties' if unknown else ""
+    return f'"{unknown[0]}" is not one of its properties' if unknown else ""
 
 
 def _try(example: Example, predictor: Predictor, tolerance: float) -> list[Diagnostic]:

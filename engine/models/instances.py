@@ -98,7 +98,7 @@ def columns(model: Model, wanted: Wanted) -> Columns:
         return Columns(_array_converter(model, wanted, kind), None, count, gaps=gaps, array=array, bulk=bulk)
     if types == {"number"}:
         if count not in (None, 1):
-            raise model.error(f"the model takes {count} features, and an instance that is a number is one", "input")
+            raise model.error(f"the model takes {count} features, but a number is only one", "input")
         document = model.input.document
         kind = "int" if is_whole(document, document) and not wanted.casts else "float"
         make = rows_maker(("the number",), kind, single=wanted.single)
@@ -107,11 +107,11 @@ def columns(model: Model, wanted: Wanted) -> Columns:
         return Columns(convert, None, 1, gaps=False, array=array_dtype(kind, single=wanted.single), bulk=bulk)
     if types == {"string"}:
         if count is not None:
-            what = f"the model takes {plural(count, 'feature')}, not texts; its input is an object or an array"
+            what = f"the model takes {plural(count, 'feature')}, not texts; its input must be an object or an array"
             raise model.error(what, "input", "type")
         return Columns(list, None, None, "texts", gaps=False, bulk=TEXTS)
     raise model.error(
-        "the input must say what an instance is: type: object, array, number or string, one of them", "input", "type"
+        "the input must declare what an instance is: one of type: object, array, number or string", "input", "type"
     )
 
 
@@ -214,9 +214,9 @@ def column_order(model: Model, wanted: Wanted) -> tuple[str, ...]:
         known = frozenset(declared)
         for name in names:
             if name not in known:
-                hint = did_you_mean(name, declared, "there are")
+                hint = did_you_mean(name, declared, "declared are")
                 raise model.error(
-                    f'the model was trained with a feature "{name}", which is not among them {hint}', *where
+                    f'the model was trained with a feature "{name}", which is not declared here {hint}', *where
                 )
         if model.features is not None and len(declared) > len(names):
             extra = next(name for name in declared if name not in names)
@@ -227,10 +227,10 @@ def column_order(model: Model, wanted: Wanted) -> tuple[str, ...]:
             )
         return names
     if not declared:
-        raise model.error("the input has no properties to make columns of", "input")
+        raise model.error("the input has no properties to use as columns", "input")
     if count is not None and count != len(declared):
         raise model.error(
-            f"the model takes {plural(count, 'feature')}, and these are {len(declared)}: {', '.join(declared)}", *where
+            f"the model takes {plural(count, 'feature')}, but these are {len(declared)}: {', '.join(declared)}", *where
         )
     return declared
 
@@ -251,10 +251,10 @@ def _require_length(model: Model, count: int | None) -> None:
     document = model.input.document
     if count is not None and document.get("maxItems", count) < count:
         allowed = f"maxItems allows at most {document['maxItems']}"
-        raise model.error(f"the model takes {plural(count, 'feature')}, and {allowed}", "input", "maxItems")
+        raise model.error(f"the model takes {plural(count, 'feature')}, but {allowed}", "input", "maxItems")
     if count is not None and document.get("minItems", count) > count:
         required = f"minItems requires at least {document['minItems']}"
-        raise model.error(f"the model takes {plural(count, 'feature')}, and {required}", "input", "minItems")
+        raise model.error(f"the model takes {plural(count, 'feature')}, but {required}", "input", "minItems")
 
 
 def _kind_of_items(model: Model, wanted: Wanted) -> str:
@@ -278,7 +278,7 @@ def _array_converter(model: Model, wanted: Wanted, kind: str) -> Convert:
         width = count if count is not None else len(instances[0])
         for row, instance in enumerate(instances):
             if len(instance) != width:
-                raise RefusedInstance(row, f"{plural(len(instance), 'feature')}, and the model takes {width}")
+                raise RefusedInstance(row, f"{plural(len(instance), 'feature')}, but the model takes {width}")
         if gaps:
             instances = [[NAN if cell is None else cell for cell in instance] for instance in instances]
         return make(list(instances))

@@ -41,7 +41,7 @@ def _read_bounded(file: Path) -> bytes:
     """Read a file no larger than the memory limit for loading it; raise `OSError`."""
     limits = bounds()
     if file.stat().st_size > limits.memory:
-        raise OSError(errno.EFBIG, f"it is larger than {limits.shown_memory}, all the memory that loading it may take")
+        raise OSError(errno.EFBIG, f"it is larger than {limits.shown_memory}, the memory limit for loading it")
     return read_regular(file)
 
 

@@ -62,7 +62,7 @@ def read_graph(model: Model, data: bytes) -> GraphFile:
     wording = Wording(classes, labels, labels or tuple(map(key_of, classes or ())))
     kind = "classifier" if is_classifier else "regressor"
     if model.threshold is not None and is_classifier and classes is None:
-        raise model.error("the graph does not tell its classes, so it can have no threshold", "threshold")
+        raise model.error("the graph does not declare its classes, so it cannot have a threshold", "threshold")
     decision = decision_of(model, wording, kind)
     _require_tensors(model, outputs, needs_probabilities=chances is not None or decision is not None)
     if decision is not None:
@@ -126,7 +126,7 @@ def _load(model: Model, data: bytes) -> _Loaded:
     try:
         read = onnx.load_from_string(data)
     except Exception as error:  # noqa: BLE001 - protobuf has errors of its own
-        raise model.error(f"the file is no ONNX graph ({clip(str(error), 200)})", "file") from None
+        raise model.error(f"the file is not an ONNX graph ({clip(str(error), 200)})", "file") from None
     elsewhere = _data_elsewhere(read)
     if elsewhere is not None:
         raise model.error(
@@ -219,7 +219,7 @@ def _labels(model: Model, classes: tuple[Any, ...] | None) -> tuple[str, ...] | 
     if labels is None:
         return None
     if classes is None:
-        raise model.error("the graph does not tell its classes, so they cannot be named", "output", "labels")
+        raise model.error("the graph does not declare its classes, so they cannot be named", "output", "labels")
     if len(labels) != len(classes):
         found = f"{plural(len(labels), 'label')} for {len(classes)} classes ({', '.join(map(show, classes))})"
         raise model.error(f"{found}; name each class once, in this order", "output", "labels")

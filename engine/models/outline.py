@@ -174,13 +174,13 @@ def _require_columns(
     where = Place(str(reference))
     missing = (name for name in names if name not in sample.columns and name not in unused)
     mistakes = [
-        f'there is no column "{name}" {did_you_mean(name, sample.columns, "there are")}, which the model takes'
+        f'there is no column "{name}" {did_you_mean(name, sample.columns, "its columns are")}, which the model takes'
         for name in islice(missing, MAX_MISTAKES)
     ]
     if count is not None and len(names) != count:
         mistakes.append(
-            f"there are {plural(len(names), 'column')}, and the model takes {plural(count, 'feature')} whose names it "
-            "does not know; leave only these in, in the order of its training"
+            f"there are {plural(len(names), 'column')}, but the model takes {plural(count, 'feature')} and does not "
+            "know their names; keep only these columns, in the order of its training"
         )
     if mistakes:
         raise SpecError([Diagnostic(where, mistake) for mistake in mistakes])

@@ -93,7 +93,7 @@ def declared_frame(frame: Any, model: Model) -> Any:
             frame[name] = _declared(pd, frame[name], model, name)
         except (TypeError, ValueError) as error:
             reason = clip(str(error).strip().partition("\n")[0], 200)
-            message = f'the rows that are known cannot be read with "{name}" as {declared}: {reason}'
+            message = f'the known rows cannot be read with "{name}" as {declared}: {reason}'
             raise model.error(message, "dtypes", name) from None
     return frame
 

@@ -142,7 +142,7 @@ def _unusable(model: Model) -> Iterator[str]:
         first = first or (row, instance)
         count += 1
     if first is None:
-        yield "there is no row below the names of the columns"
+        yield "there are no rows below the header line"
         return
     row, instance = first
     for violation in validator.violations(instance):
@@ -161,7 +161,7 @@ def _mistakes(model: Model, file: CsvFile) -> Iterator[str]:
     properties = document["properties"]
     for name in document.get("required", ()):
         if name in properties and name not in file.names:
-            known = did_you_mean(name, file.names, "there are")
+            known = did_you_mean(name, file.names, "its columns are")
             yield f'there is no column "{name}" {known}, which the input requires'
     numbers = [name in properties and types_of(properties[name], document) <= _NUMBERS for name in file.names]
     row = None
@@ -172,7 +172,7 @@ def _mistakes(model: Model, file: CsvFile) -> Iterator[str]:
                 if is_number and type(value) in _OTHERS:
                     yield f"line {row.line}: {row.not_a_number(name)}"
     if row is None:
-        yield "there is no row below the names of the columns"
+        yield "there are no rows below the header line"
 
 
 def _wrong(model: Model) -> Wrong:

@@ -95,7 +95,7 @@ def read_sample(file: Path, expected: Sequence[str] = ()) -> Sample:
             column.take(written, read, rows)
         sample.rows.extend(row.cells for row in rows[: MAX_ROWS - len(sample.rows)])
     if not sample.rows:
-        raise wrong("there are no rows under its first line")
+        raise wrong("there are no rows below the header line")
     return sample
 
 

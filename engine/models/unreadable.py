@@ -78,7 +78,7 @@ def why_unreadable(error: BaseException, data: bytes, trained_with: str | None =
 def why_no_estimator(found: Any) -> str:
     """Say why an object cannot be served, and which object in it could be."""
     what = f"the class {found.__name__}" if isinstance(found, type) else _a(type(found).__name__)
-    return f"the file holds {what}, not a trained estimator (an object with predict){_saved_with_others(found)}"
+    return f"the file contains {what}, not a trained estimator (an object with predict){_saved_with_others(found)}"
 
 
 def save_instead(found: Any) -> str | None:
@@ -88,7 +88,7 @@ def save_instead(found: Any) -> str | None:
     instead = _SAVE_INSTEAD.get((library, kind.__name__))
     if instead is None:
         return None
-    return f"the file holds {_a(kind.__name__)} of {library}, which is not an estimator; {instead}"
+    return f"the file contains {_a(kind.__name__)} of {library}, which is not an estimator; {instead}"
 
 
 def is_estimator(found: Any) -> bool:
@@ -147,7 +147,7 @@ def _saved_by(version: str, reason: str) -> str:
 
 
 def _damaged(reason: str) -> str:
-    return f"the model's file is damaged, or not of the format that its name says ({reason}); train the model again"
+    return f"the model's file is damaged, or not in the format that its name indicates ({reason}); save the model again"
 
 
 def _saved_with_others(found: Any) -> str:

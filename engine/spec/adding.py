@@ -34,7 +34,7 @@ class SpecFile:
         if name in models:
             numbered = (f"{name}{number}" for number in range(2, len(models.fields or ()) + 3))
             free = next(other for other in numbered if other not in models)
-            message = f'there is a model "{name}" already; give the new one another name: --name {free}'
+            message = f'the model "{name}" already exists; choose another name: --name {free}'
             yield models.key(name).error(message)
 
     def route_conflict(self, path: str, model: str) -> Iterator[Diagnostic]:
@@ -43,7 +43,7 @@ class SpecFile:
             taken = route["path"]
             if taken.text is not None and _shape(taken.text) == _shape(path):
                 free = f"{path.rstrip('/')}/{model}"
-                message = f'there is a route "{taken.text}" already; give the new one another path: --path {free}'
+                message = f'the route "{taken.text}" already exists; choose another path: --path {free}'
                 yield taken.error(message)
 
     def path_of(self, model: str) -> str | None:
@@ -87,7 +87,7 @@ class SpecFile:
             text = text[: node.start] + written + text[node.end :]
         if self._said(text) != expected:
             written = "; ".join(f"{node.place}: result: {written}" for node, written in found)
-            raise EngineError(f"recorded results cannot be replaced where they stand; write them yourself: {written}")
+            raise EngineError(f"recorded results cannot be replaced automatically; write them yourself: {written}")
         return self._mark + text.encode()
 
     def _with(self, key: str, added: str, expected: Any) -> bytes:
@@ -137,7 +137,7 @@ class SpecFile:
         """Show the text to paste; for JSON, in braces and brackets if the key does not exist."""
         shown = as_json if self._is_flow(self._root[key]) else text
         where = f"in {self.path}, {key} is not a block of lines with one entry below the other"
-        return EngineError(f"{where}, so nothing can be added by itself; put this in:\n\n{shown}")
+        return EngineError(f"{where}, so nothing can be added automatically; add this yourself:\n\n{shown}")
 
 
 def _as_json(value: Any) -> str:

@@ -60,11 +60,11 @@ def check_built_in(service: Node) -> Iterator[Diagnostic]:
             yield place.error(f'path "{path}": {error}')
             continue
         if path_parameters(path):
-            yield place.error(f'path "{path}": the engine\'s own routes take no path parameters')
+            yield place.error(f'path "{path}": a built-in route cannot have path parameters')
             continue
         for part in _parts(name, shape):
             if (first := taken.setdefault(part, name)) != name:
-                yield place.error(f'path "{part}" has the engine\'s own "{first}" already; give "{name}" another')
+                yield place.error(f'path "{part}" is already that of "{first}"; choose another one for "{name}"')
 
 
 def _check_sources(sources: Node) -> Iterator[Diagnostic]:
@@ -91,7 +91,7 @@ def _meant_network(text: str) -> str:
 def built_in_shapes(service: Node) -> Mapping[str, str]:
     """Describe the engine's own route at each shape, and how to move it."""
     return {
-        part: f"is the engine's own, and {BUILT_IN[name][1]}; choose another path, or move the engine's "
+        part: f"is built in and {BUILT_IN[name][1]}; choose another path, or move the built-in route "
         f'under service: "built_in: {{{name}: /other}}" (false turns it off)'
         for name, path, _ in placed(service)
         for part in _parts(name, path)

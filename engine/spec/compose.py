@@ -119,7 +119,7 @@ class _Composer:
         parent = self._open[-1]
         parent.size += node.size
         if parent.size > MAX_VALUES:
-            message = f"more than {MAX_VALUES:,} values, aliases written out; a spec is not the place for data"
+            message = f"more than {MAX_VALUES:,} values, with aliases expanded; keep data out of the spec"
             raise self.source.error(event.start, event.end, message)
         if parent.event.kind == "sequence":
             parent.items.append(node)
@@ -132,7 +132,7 @@ class _Composer:
     def _key(self, node: Node, event: Event) -> Node:
         """Turn a key into a string, as JSON requires: `404:` is the key "404"."""
         if node.fields is not None or node.items or isinstance(node.plain, list):
-            raise self.source.error(event.start, event.end, "a key is a string, not a list or a mapping")
+            raise self.source.error(event.start, event.end, "a key must be a string, not a list or a mapping")
         text = node.plain if isinstance(node.plain, str) else event.text or str(node.plain)
         return Node(node.source, event.start, event.end, text)
 

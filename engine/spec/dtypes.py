@@ -9,6 +9,7 @@ from typing import Any
 from engine.errors import Diagnostic, did_you_mean
 from engine.jsonschemas import is_whole, types_of
 from engine.spec.node import Node
+from engine.validation import TYPE_NAMES
 
 _TAKES = {
     "float": frozenset(("boolean", "number", "null")),
@@ -27,7 +28,7 @@ def check_dtypes(model: Node) -> Iterator[Diagnostic]:
     if not declared.present or schema.fields is None:
         return
     if schema["type"].text not in (None, "object"):
-        message = f"dtypes are for the properties of an object, and the input is of type {schema['type'].text}"
+        message = f"dtypes apply to the properties of an object, but the input is of type {schema['type'].text}"
         yield model.key("dtypes").error(message)
         return
     properties = schema["properties"]
@@ -50,18 +51,18 @@ def _mistake(name: str, declared: str, document: Any) -> str:
     if kind not in _TAKES:
         return ""
     if extra := sorted(types - _TAKES[kind] - {"null"}):
-        wanted = f"type: {_TYPES.get(kind, 'string')}"
-        return f'a column of {kind} holds no {extra[0]}, and the input allows one; say {wanted} for "{name}"'
+        held, wanted = TYPE_NAMES[extra[0]], f"type: {_TYPES.get(kind, 'string')}"
+        return f'a column of {kind} cannot hold {held}, which the input allows; set {wanted} for "{name}"'
     is_optional, is_nullable = name not in document.get("required", ()), "null" in types
     if not is_filled and (is_optional or is_nullable) and kind in ("int", "bool"):
         lack = " or ".join(["missing"] * is_optional + ["null"] * is_nullable)
         held = "type" if isinstance(feature, dict) and "null" in feature.get("type", ()) else "schema"
-        mends = ["require it"] * is_optional + [f"take null out of its {held}"] * is_nullable
+        mends = ["require it"] * is_optional + [f"remove null from its {held}"] * is_nullable
         instead = "float" if kind == "int" else "no dtype: pandas makes it an object column"
         advice = f"{' and '.join(mends)}, or declare {instead}"
-        return f'"{name}" may be {lack}, and {kind} has no missing values; {advice}'
+        return f'"{name}" may be {lack}, but {kind} has no missing values; {advice}'
     if kind == "int" and not is_whole(feature, document):
-        return f'a column of int holds no fractions, and the input allows them; say type: integer for "{name}"'
+        return f'a column of int cannot hold fractions, which the input allows; set type: integer for "{name}"'
     return ""
 
 

@@ -41,12 +41,12 @@ def substitute(text: str, secrets: dict[str, str]) -> str:
             return token.group()
         name = token["name"] or ""
         if token["broken"] or not _NAME.fullmatch(name):
-            raise UnsetError(token.group(), "a variable is written ${env:NAME}, or ${env:NAME:-default}")
+            raise UnsetError(token.group(), "write a variable as ${env:NAME} or ${env:NAME:-default}")
         found = os.environ.get(name, token["default"])
         if found is None:
             raise UnsetError(
                 token.group(),
-                f'there is no environment variable "{name}"; set it, or give a default: ${{env:{name}:-default}}',
+                f'the environment variable "{name}" is not set; set it, or give a default: ${{env:{name}:-default}}',
             )
         if name in os.environ:
             secrets[token.group()] = found

@@ -33,17 +33,17 @@ _ADVICE: Mapping[str | tuple[str, str], str] = {
     "mapping values are not allowed in this context": (
         "a second ': ' on one line (put the value in quotes), or a ':' without a space after it on the line before"
     ),
-    "could not find expected ':'": "this line has no ': ' after its key; or its indentation is wrong",
-    "did not find expected key": "the indentation fits no mapping above, or a quote or bracket is not closed",
+    "could not find expected ':'": "this line has no ': ' after its key, or its indentation is wrong",
+    "did not find expected key": "the indentation matches no mapping above, or a quote or bracket is not closed",
     "did not find expected '-' indicator": "a list item is missing its '- ', or the indentation is off",
-    "did not find expected ',' or ']'": "the list that [ begins on line {line} lacks a ',' or its ']' before this",
-    "did not find expected ',' or '}'": "the mapping that {{ begins on line {line} lacks a ',' or its '}}' before this",
-    "did not find expected node content": "a value is missing here, or the ']' or '}}' of what began on line {line}",
+    "did not find expected ',' or ']'": "the list that begins on line {line} lacks a ',' or ']' before this",
+    "did not find expected ',' or '}'": "the mapping that begins on line {line} lacks a ',' or '}}' before this",
+    "did not find expected node content": "a value is missing here, or the ']' or '}}' for the bracket on line {line}",
     "did not find expected <document start>": "there is text after the end of the document",
     "found unexpected end of stream": "the file ends inside a quoted value; close the quote",
     "found unexpected document indicator": "the document ends inside a quoted value; close the quote",
-    "found unknown escape character": "double quotes do not know this escape; write \\\\ for \\, or use single quotes",
-    "found undefined tag handle": "tags are not read; put the value in quotes if it begins with !",
+    "found unknown escape character": "no such escape in double quotes; write \\\\ for \\, or use single quotes",
+    "found undefined tag handle": "tags are not supported; put the value in quotes if it begins with !",
 }
 
 
@@ -159,7 +159,7 @@ def _storable(text: str, source: Source, start: int, end: int) -> str:
 def _unread_tag(source: Source, start: int) -> Exception:
     end = start + len(source.text[start : start + 200].split(maxsplit=1)[0])
     tag = source.text[start:end]
-    return source.error(start, end, f"tags such as {tag} are not read; write the value plainly, or in quotes")
+    return source.error(start, end, f"tags such as {tag} are not supported; write the value plainly, or in quotes")
 
 
 def _explain(character: str, error: yaml.MarkedYAMLError, began: int) -> str:

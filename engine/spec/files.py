@@ -154,7 +154,7 @@ def _shared(one: str, other: str) -> int:
 def inside(folder: Path, name: str) -> Path:
     """Find the file `name` in `folder`; raise `ValueError`, for the spec's author, if it may not be served."""
     if "\0" in name:
-        raise ValueError("a file's name has no NUL character")
+        raise ValueError("a file name cannot contain a NUL character")
     if Path(name).is_absolute():
         raise ValueError(f'file "{name}" is absolute; write it relative to the spec, inside its folder')
     home = folder.resolve()

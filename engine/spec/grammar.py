@@ -69,7 +69,7 @@ def _about_value(node: Node, violation: Violation, beside: dict[str, Any]) -> st
             return f"{_where(violation)}: {show(node.plain)} is not a size; write {size}"
         case "anyOf" if violation.path[-2:-1] == ("dtypes",):
             known = [*beside["anyOf"][0]["enum"], "datetime[ZONE]"]
-            return f"unknown dtype {show(node.plain)} {did_you_mean(str(node.plain), known, 'there are')}"
+            return f"unknown dtype {show(node.plain)} {did_you_mean(str(node.plain), known, 'allowed')}"
         case "enum":
             return _not_one_of(node, violation, beside)
         case "type":
@@ -139,7 +139,7 @@ def _not_one_of(node: Node, violation: Violation, beside: dict[str, Any]) -> str
         return f"{value} is answered automatically {why}; leave it out"
     if not isinstance(value, str) or not isinstance(choices[0], str):
         return f"{_where(violation)}: {show(value)} must be {_or([show(choice) for choice in choices])}"
-    return f"unknown {_noun(violation.path)} {show(value)} {did_you_mean(value, map(str, choices), 'there are')}"
+    return f"unknown {_noun(violation.path)} {show(value)} {did_you_mean(value, map(str, choices), 'allowed')}"
 
 
 def _of_wrong_type(node: Node, violation: Violation, beside: dict[str, Any]) -> str:
@@ -150,9 +150,9 @@ def _of_wrong_type(node: Node, violation: Violation, beside: dict[str, Any]) -> 
     if value is None and not source:
         return f"{where} has no value; it needs {nouns}"
     if node.fields:
-        message = f"{where} is a mapping, not {nouns}"
+        message = f"{where} must be {nouns}, not a mapping"
     elif node.items:
-        message = f"{where} is a list, not {nouns}"
+        message = f"{where} must be {nouns}, not a list"
     else:
         message = f"{where}: {show(value)} must be {nouns}"
     if "string" in wanted and isinstance(value, int | float):
@@ -162,7 +162,7 @@ def _of_wrong_type(node: Node, violation: Violation, beside: dict[str, Any]) -> 
     if wanted == ["object"] and (key := _LACKS_SPACE.fullmatch(source)):
         return f"{message}; a colon and a space follow a key: {key['key']}: {key['value']}"
     if wanted == ["array"] and node.fields:
-        return f'{message}; begin each of its entries with "- "'
+        return f'{message}; begin each entry with "- "'
     return message + unquoted(value, wanted)
 
 
@@ -180,7 +180,7 @@ def _or(words: Sequence[str]) -> str:
 
 def _noun(path: Path) -> str:
     name = next((step for step in reversed(path) if isinstance(step, str)), "value")
-    return {"methods": "method", "errors": "form of errors"}.get(name, name)
+    return {"methods": "method", "errors": "error format"}.get(name, name)
 
 
 def _a(beside: dict[str, Any]) -> str:

@@ -159,7 +159,7 @@ def _entries(home: Home, file: str) -> list[tuple[int, str]]:
 
 def _weakness(variable: str, value: str | None) -> str:
     if value is None:
-        return f'there is no environment variable "{variable}"; set it to the key before the engine starts'
+        return f'the environment variable "{variable}" is not set; set it to the key before the engine starts'
     if not (value.isascii() and value.isprintable()) or " " in value:
         return f'the key in "{variable}" has characters that no header carries; use letters and digits'
     if len(value) > MAX_KEY:
@@ -171,7 +171,7 @@ def _weakness(variable: str, value: str | None) -> str:
 
 def _check_allowed(auth: Node, declared: bool, names: Iterable[str]) -> Iterator[Diagnostic]:
     if auth.present and auth.plain is not False and not declared:
-        yield auth.error('no API keys are declared; say "auth: {api_keys: [...]}" under service')
+        yield auth.error('no API keys are declared; add "auth: {api_keys: [...]}" under service')
         return
     for name in auth.items:
         if name.text is not None and name.text not in names:
@@ -180,7 +180,7 @@ def _check_allowed(auth: Node, declared: bool, names: Iterable[str]) -> Iterator
 
 def _check_cors(cors: Node) -> Iterator[Diagnostic]:
     if cors.plain is True:
-        yield cors.error('say which origins: "cors: {origins: [https://app.example.com]}"')
+        yield cors.error('list the origins: "cors: {origins: [https://app.example.com]}"')
     origins = cors["origins"]
     for origin in origins.items:
         if origin.text is not None and origin.text != "*" and not _is_origin(origin.text):
@@ -190,7 +190,7 @@ def _check_cors(cors: Node) -> Iterator[Diagnostic]:
                 "in lower case and with no path: https://app.example.com"
             )
     if cors["credentials"].plain is True and "*" in (origins.plain or ()):
-        yield cors["credentials"].error("browsers send no credentials where every origin is allowed; name the origins")
+        yield cors["credentials"].error("browsers send no credentials if every origin is allowed; list the origins")
 
 
 def _is_origin(text: str) -> bool:
@@ -217,7 +217,7 @@ def _check_own_headers(route: Node, service: Node) -> Iterator[Diagnostic]:
             continue
         for name, key, _ in headers.pairs():
             if name.lower() in names:
-                yield key.error(f'{guard} sends {name} already; leave it out, or say "{guard}: false" on this route')
+                yield key.error(f'{guard} already sends {name}; remove it, or set "{guard}: false" on this route')
 
 
 def _has_sound_port(url: str) -> bool:
@@ -234,6 +234,6 @@ def _check_rate(node: Node) -> Iterator[Diagnostic]:
     storage = node["storage"]
     if storage.text is not None and storage.text != "memory":
         if not storage.text.startswith(_STORAGES) or not _has_sound_port(storage.text):
-            yield storage.error("a storage is memory or the URL of a Redis server, such as redis://localhost:6379/0")
+            yield storage.error("storage must be memory or the URL of a Redis server, such as redis://localhost:6379/0")
         elif lacking := [name for name in ("limits", "redis") if importlib.util.find_spec(name) is None]:
             yield storage.error(f"rates in Redis need other packages: pip install {' '.join(lacking)}")

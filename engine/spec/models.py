@@ -74,7 +74,7 @@ def _check_file(file: Node, folder: Path) -> Iterator[Diagnostic]:
     if not file.text:
         return
     if "\0" in file.text:
-        yield file.error("a file's name has no NUL character")
+        yield file.error("a file name cannot contain a NUL character")
         return
     path = folder / file.text
     try:
@@ -95,7 +95,7 @@ def _check_features(model: Node) -> Iterator[Diagnostic]:
     kind = model["input"]["type"].text
     features = model["features"]
     if features.present and kind not in (None, "object"):
-        yield model.key("features").error(f"features name the properties of an object, and the input is of type {kind}")
+        yield model.key("features").error(f"features name the properties of an object, but the input is of type {kind}")
         return
     for feature in features.items:
         if feature.text is not None and feature.text not in properties:
@@ -106,7 +106,7 @@ def _check_features(model: Node) -> Iterator[Diagnostic]:
 def _check_threshold(model: Node) -> Iterator[Diagnostic]:
     method = model["response_method"]
     if "threshold" in model and method.text not in (None, "predict"):
-        message = f"a threshold decides what predict answers, and the response_method is {method.text}"
+        message = f"a threshold applies only to predict, but the response_method is {method.text}"
         yield model.key("threshold").error(message)
 
 

@@ -121,15 +121,15 @@ def _converted(converter: BaseConverter) -> dict[str, Any]:
 def rule_shape(path: str) -> str:
     """Return a key that is equal for rules that match the same URLs; raise `ValueError`, for the author, if invalid."""
     if not path.startswith("/"):
-        raise ValueError('a path begins with "/"')
+        raise ValueError('a path must begin with "/"')
     literal = _VARIABLE.sub("", path)
     for character, why in _NOT_IN_A_PATH.items():
         if character in literal:
             raise ValueError(why)
     if "//" in path:
-        raise ValueError("a path has no empty segment; write one slash")
+        raise ValueError("a path cannot have an empty segment; write one slash")
     if {".", ".."} & set(path.split("/")):
-        raise ValueError('a path has no segment "." or ".."; clients resolve them before sending the request')
+        raise ValueError('a path cannot have a segment "." or "..", which clients resolve before they send the request')
     if "<" not in path:
         return path
     _check_parameters(path)
@@ -143,7 +143,7 @@ def _check_parameters(path: str) -> None:
         raise ValueError(f'the parameter "{twice}" appears twice; name each once')
     unknown = [match["converter"] for match in _VARIABLE.finditer(path) if match["converter"] not in _CONVERTERS]
     if unknown:
-        raise ValueError(f'unknown converter "{unknown[0]}" {did_you_mean(unknown[0], _NAMED, "there are")}')
+        raise ValueError(f'unknown converter "{unknown[0]}" {did_you_mean(unknown[0], _NAMED, "available")}')
     try:
         converters = _ReadRule(path).converters
         for converter in converters.values():  # Werkzeug compiles them at the first request
@@ -153,7 +153,7 @@ def _check_parameters(path: str) -> None:
     for name, converter in converters.items():  # Werkzeug takes min=two and fails at a request
         bounds = (getattr(converter, bound, None) for bound in ("min", "max", "fixed_digits"))
         if any(isinstance(bound, str | bool) for bound in bounds):
-            raise ValueError(f'the bounds of "{name}" are numbers, as in <int(min=1):{name}>')
+            raise ValueError(f'the bounds of "{name}" must be numbers, as in <int(min=1):{name}>')
     for run in _runs(path, converters):
         check_splits(run)
 
@@ -179,12 +179,12 @@ def _anonymous(variable: re.Match[str]) -> str:
 
 
 _NOT_IN_A_PATH: Mapping[str, str] = {
-    "<": 'a "<" without its ">"; a path parameter is written <name> or <converter:name>',
-    ">": 'a ">" without its "<"; a path parameter is written <name> or <converter:name>',
-    "{": "a path parameter is written <name>, as in Flask, not {name}",
-    "?": "a path has no query; it is not part of what is matched",
-    "#": "a path has no fragment; clients do not send it",
-    "%": "a path is written decoded: é instead of %C3%A9",
+    "<": 'a "<" without a ">"; write a path parameter as <name> or <converter:name>',
+    ">": 'a ">" without a "<"; write a path parameter as <name> or <converter:name>',
+    "{": "write a path parameter as <name>, as in Flask, not {name}",
+    "?": "a path cannot have a query, which is not matched",
+    "#": "a path cannot have a fragment, which clients do not send",
+    "%": "write the path decoded: é instead of %C3%A9",
     "\\": "a path is written with forward slashes",
 }
 _NAMED = sorted(set(Map.default_converters) - {"default"})

@@ -36,7 +36,7 @@ def check_response(response: Node, path: str, home: Home) -> Iterator[Diagnostic
     status = response["status"].plain
     kind = next((name for name in _BODIES if name in response), None)
     if status in _BODILESS and kind:
-        yield response.key(kind).error(f"an answer with status {status} has no body; leave {kind} out")
+        yield response.key(kind).error(f"a response with status {status} has no body; remove {kind}")
     file = response["file"]
     if file.text:
         try:
@@ -76,7 +76,7 @@ def _check_headers(headers: Node) -> Iterator[Diagnostic]:
             if isinstance(item.plain, str) and (reason := _not_a_header_value(item.plain)):
                 yield item.error(f"{name}: {reason}")
             elif name.lower() in _KNOWN_AT_START and item.text is not None and "${" in item.text.replace("$${", ""):
-                yield item.error(f"{name} is the same in every answer of a route; references are not allowed here")
+                yield item.error(f"{name} cannot contain references: it is the same in every response of a route")
 
 
 def _values(header: Node) -> Sequence[Node]:

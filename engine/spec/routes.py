@@ -38,7 +38,7 @@ def check_routes(root: Node, home: Home, models_file: str | None, models: Node |
     service = root["service"]
     yield from _check_limits(service["limits"])
     if "connections" in service["limits"] and service["proxies"].plain:
-        message = "connections has no effect beside proxies: all clients of a proxy have its address"
+        message = "connections has no effect with proxies: all clients of a proxy share its address"
         yield service["limits"].key("connections").error(message, "warning")
     yield from check_built_in(service)
     yield from check_base_path(root)
@@ -105,8 +105,8 @@ def _conflicts(route: Node, shape: str, taken: dict[tuple[str, str], Node]) -> I
         first = taken.setdefault((shape, method), path)
         if first is not path:
             yield path.error(
-                f'path "{path.plain}" answers {method} a second time; '
-                f'"{first.plain}" on line {first.place.line} matches the same URLs'
+                f'path "{path.plain}": {method} is already answered by '
+                f'"{first.plain}" on line {first.place.line}, which matches the same URLs'
             )
 
 
@@ -114,7 +114,7 @@ def _foreign_parameters(path: Node) -> Iterator[Diagnostic]:
     """Warn of path parameters in another framework's syntax, which are plain text here."""
     if (meant := meant_rule(path.text or "")) is not None:
         text, rule = meant
-        message = f'path "{path.plain}": "{text}" is no path parameter and matches only itself; did you mean "{rule}"?'
+        message = f'path "{path.plain}": "{text}" is not a path parameter but plain text; did you mean "{rule}"?'
         yield path.error(message, "warning")
 
 
@@ -129,7 +129,7 @@ def _check_limits(limits: Node) -> Iterator[Diagnostic]:
     for name, (least, most) in _BOUNDS.items():
         size = limits[name]
         if size.text is not None and not least <= (_size(size.text) or least) <= most:
-            yield size.error(f"{name}: from {least:,} to {most:,} bytes are taken")
+            yield size.error(f"{name} must be from {least:,} to {most:,} bytes")
 
 
 def _check_model(route: Node, models_file: str | None, models: Node | None) -> Iterator[Diagnostic]:
@@ -145,8 +145,8 @@ def _check_model(route: Node, models_file: str | None, models: Node | None) -> I
     for method in route["methods"].items:
         if method.text == "GET" and kind not in (None, "object"):
             yield method.error(
-                "GET takes the features of an object as query parameters, and the input of this model is of type "
-                f"{show(kind)}; use POST"
+                "GET takes features as query parameters, but the input of this model is of type "
+                f"{show(kind)}, not an object; use POST"
             )
 
 
@@ -160,18 +160,16 @@ def _check_path_features(route: Node, path: str, models: Node | None) -> Iterato
         feature = schema["properties"][name]
         if schema["type"].plain not in (None, "object"):
             kind = show(schema["type"].plain)
-            message = f'path parameter "{name}" is no feature: the input of this model is of type {kind}, not an object'
+            message = f'path parameter "{name}" is not a feature: the model\'s input is of type {kind}, not an object'
             yield route["path"].error(message)
         elif not feature.present:
             known = did_you_mean(name, (one for one, _, _ in schema["properties"].pairs()), "its features are")
             yield route["path"].error(f'path parameter "{name}" is not a feature of the model "{model}" {known}')
         elif not (types := types_of(feature.plain, schema.plain)) & _IN_A_PATH:
-            message = (
-                f'path parameter "{name}": the feature is {_either(types)}, which no path holds; leave it to the body'
-            )
-            yield route["path"].error(message)
+            message = f'path parameter "{name}": the feature is {_either(types)}, which a path cannot contain'
+            yield route["path"].error(f"{message}; send it in the body")
         elif not _reads(name in text_parameters(path), parameter, types):
-            message = f'path parameter "{name}": the feature is {_either(types)}, which its converter never gives'
+            message = f'path parameter "{name}": the feature is {_either(types)}, which its converter cannot return'
             yield route["path"].error(f"{message}; write <{name}>")
 
 
@@ -191,10 +189,10 @@ def _check_input(route: Node, *, formats: bool) -> Iterator[Diagnostic]:
     if not schema.present:
         return
     if "model" in route:
-        yield route.key("input").error("a route with a model has no input of its own; the model's input holds")
+        yield route.key("input").error("a route with a model cannot have its own input; the model's input applies")
     for method in route["methods"].items:
         if method.text == "GET":
-            yield method.error("GET carries no body for the input to check; use POST, PUT, PATCH or DELETE")
+            yield method.error("a GET request has no body to check against the input; use POST, PUT, PATCH or DELETE")
     if schema.fields is not None:
         yield from check_schema(schema, formats=formats)
 

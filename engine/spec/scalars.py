@@ -28,17 +28,17 @@ def resolve(text: str) -> Scalar:
     if text[0] not in "0123456789+-.":
         return text
     if len(text) > _MAX_DIGITS and (_INTEGER.fullmatch(text) or _HEXADECIMAL.fullmatch(text)):
-        raise ValueError(f"this integer has {len(text):,} digits; at most {_MAX_DIGITS:,} are read")
+        raise ValueError(f"this integer has {len(text):,} digits; at most {_MAX_DIGITS:,} are allowed")
     if _INTEGER.fullmatch(text):
         return int(text)
     if _OCTAL.fullmatch(text) or _HEXADECIMAL.fullmatch(text):
         return int(text, 0)
     if _NOT_FINITE.fullmatch(text):
-        raise ValueError(f"{text} is not a number that JSON has; quote it to mean the string")
+        raise ValueError(f"{text} is not a number in JSON; put it in quotes if it is a string")
     if _FLOAT.fullmatch(text):
         number = float(text)
         if not math.isfinite(number):
             shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-            raise ValueError(f"{shown} is too large for a number; quote it to mean the string")
+            raise ValueError(f"{shown} is too large for a number; put it in quotes if it is a string")
         return number
     return text

@@ -81,7 +81,7 @@ def _undeclared_names(node: Node) -> Iterator[Diagnostic]:
         if item.text is not None and properties and item.text not in properties:
             meant = did_you_mean(item.text, properties, "")
             if "did you mean" in meant:
-                yield item.error(f'"{clip(item.text)}" is required and not among the properties {meant}', "warning")
+                yield item.error(f'"{clip(item.text)}" is required but is not one of the properties {meant}', "warning")
 
 
 def _missing_columns(node: Node) -> Iterator[Diagnostic]:
@@ -90,7 +90,7 @@ def _missing_columns(node: Node) -> Iterator[Diagnostic]:
     for item in node["required"].items:
         if item.text is not None and properties and item.text not in properties and not _is_matched(item.text, node):
             meant = did_you_mean(item.text, properties, "they are")
-            message = f'"{clip(item.text)}" is required and not among the properties, which are all that the model sees'
+            message = f'"{clip(item.text)}" is required but is not one of the properties, and the model sees only these'
             yield item.error(f"{message} {meant}")
 
 
@@ -123,17 +123,17 @@ def _keyword_mistakes(node: Node) -> Iterator[tuple[Node, str]]:
     """Explain mistakes that the metaschema describes only in general words."""
     declared = node["$schema"]
     if declared.text is not None and declared.text.rstrip("#") != METASCHEMA:
-        yield declared, f"schemas are read as JSON Schema 2020-12; leave $schema out, or say {METASCHEMA}"
+        yield declared, f"schemas are read as JSON Schema 2020-12; remove $schema, or set it to {METASCHEMA}"
     types = node["type"]
     if types.present and types.text is None and not types.items:
-        yield types, f"{show(types.plain)} is not a type; there are {', '.join(TYPE_NAMES)}"
+        yield types, f"{show(types.plain)} is not a type; the types are {', '.join(TYPE_NAMES)}"
     for item in types.items or [types]:
         if item.text is not None and item.text not in TYPE_NAMES:
-            yield item, f"unknown type {show(item.text)} {did_you_mean(item.text, TYPE_NAMES, 'there are')}"
+            yield item, f"unknown type {show(item.text)} {did_you_mean(item.text, TYPE_NAMES, 'allowed')}"
     if isinstance(node["required"].plain, bool):
-        yield node["required"], "required lists names, and stands beside properties: required: [name]"
+        yield node["required"], "required must be a list of names, beside properties: required: [name]"
     if node["items"].items:
-        yield node["items"], "items is one schema for every item; one for each place is prefixItems"
+        yield node["items"], "items is one schema for all items; for one schema per position, use prefixItems"
     if node["pattern"].text is not None:
         yield from _pattern_mistake(node["pattern"], node["pattern"].text)
     for pattern, key, _ in node["patternProperties"].pairs():
@@ -148,12 +148,12 @@ def _pattern_mistake(node: Node, pattern: str) -> Iterator[tuple[Node, str]]:
             yield (
                 node,
                 (
-                    f"the pattern {show(pattern)} looks around or back, which no linear-time engine runs; "
-                    "say it without, or with several patterns under allOf"
+                    f"the pattern {show(pattern)} has lookaround or a backreference, which no linear-time engine runs; "
+                    "write it without them, or as several patterns under allOf"
                 ),
             )
         else:
-            yield node, f"the pattern {show(pattern)} is not a regular expression, or is too large for one"
+            yield node, f"the pattern {show(pattern)} is not a valid regular expression, or is too large"
 
 
 def _unresolved(root: Node) -> Iterator[Diagnostic]:
@@ -197,8 +197,8 @@ def _resolves(resolver: jsonschema_rs.Resolver, reference: str) -> bool:
 
 def _dangling(reference: str) -> str:
     if reference.startswith("#"):
-        return f'$ref "{clip(reference)}" leads nowhere in this schema; "#" is the schema itself, not the file'
+        return f'$ref "{clip(reference)}" does not exist in this schema; "#" is the schema itself, not the file'
     return (
-        f'$ref "{clip(reference)}" leads outside this schema, and nothing is ever fetched; '
-        'copy what it names under "$defs" and refer to it as "#/$defs/NAME"'
+        f'$ref "{clip(reference)}" points outside this schema, and nothing is ever fetched; '
+        'copy its target to "$defs" and refer to it as "#/$defs/NAME"'
     )

@@ -240,7 +240,7 @@ _SENTENCES: Mapping[str, Callable[[Any, Any], str]] = {
     "maxItems": _count("item", "items", "most"),
     "minProperties": _count("property", "properties", "least"),
     "maxProperties": _count("property", "properties", "most"),
-    "uniqueItems": lambda _, __: "the items are not all different",
+    "uniqueItems": lambda _, __: "the items must be unique",
     "false": lambda value, _: f"{show(value)} is not allowed here",
     "not": lambda value, _: f"{show(value)} is of a form that is not allowed",
     "oneOf": lambda value, _: f"{show(value)} matches more than one of the alternatives, not exactly one",

@@ -40,7 +40,7 @@ TOO_LARGE = f"it needs more than 1 GiB of memory; {MEMORY} allows more"
 BOMBS: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "keeping the interpreter's lock": ("m.pkl", lambda: pickle.dumps(Calls(pow, 7, 10**10)), TOO_LONG),
     "large": ("m.pkl", lambda: pickle.dumps(Calls(bytearray, 3 * 10**9)), TOO_LARGE),
-    "a file of holes": ("m.pkl", lambda: b"", "it is larger than 1 GiB, all the memory that loading it may take"),
+    "a file of holes": ("m.pkl", lambda: b"", "it is larger than 1 GiB, the memory limit for loading it"),
     "an endless graph": ("m.onnx", lambda: endless().SerializeToString(), TOO_LONG),
     "a large graph": ("m.onnx", lambda: large(10**9).SerializeToString(), TOO_LARGE),
     "ending": ("m.pkl", lambda: pickle.dumps(Calls(os._exit, 0)), "its process ended with exit status 0"),
