@@ -20,8 +20,8 @@ def main() -> None:
     """Print a line for each, with the largest of its parts."""
     for name, file, extras in (
         ("endpoint-engine", "pyproject.toml", ()),
-        ("endpoint-engine-serve", "serving/pyproject.toml", ()),
-        ("endpoint-engine-serve[onnx]", "serving/pyproject.toml", ("onnx",)),
+        ("endpoint-engine-serve", "serve-only/pyproject.toml", ()),
+        ("endpoint-engine-serve[onnx]", "serve-only/pyproject.toml", ("onnx",)),
     ):
         project = tomllib.loads((ROOT / file).read_text())["project"]
         wanted = [*project["dependencies"]]

@@ -11,6 +11,7 @@ import pytest
 from bundling import FEATURES, HOUR, INSTANCE, MODEL, bundle, checked, members_of, refused, write_spec
 from click.testing import CliRunner
 from modelling import ROW, X, y
+from serving import serving
 from sklearn.linear_model import LogisticRegression
 
 from engine.bundle import unpack
@@ -18,7 +19,6 @@ from engine.commands import cli
 from engine.errors import SpecError
 from engine.models import native, restore_models
 from engine.server.snapshot import Source, check
-from serving import serving
 
 
 def test_a_bundle_is_made_of_the_spec_its_files_the_compiled_model_and_its_pin(home: Path) -> None:

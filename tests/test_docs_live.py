@@ -14,10 +14,9 @@ import joblib
 import pytest
 from browsing import card, obstacles, send
 from playwright.sync_api import Locator, Page, Route, expect
+from serving import Server, serving
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
-
-from serving import Server, serving
 
 pytest_plugins = ["browsers"]
 # Each drives a browser.

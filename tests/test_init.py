@@ -277,9 +277,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-FLOW = (
-    "in {}, {} is not a block of lines with one entry below the other, so nothing can be added by itself; put this in:"
-)
+FLOW = "in {}, {} is not a block of lines with one entry below the other, so nothing can be added automatically; add this yourself:"
 NEW = {
     "file": "model.pkl",
     "description": "LinearRegression",
@@ -338,10 +336,7 @@ REFUSED: dict[str, tuple[dict[str, str], tuple[str, ...], str]] = {
     "a reference without names": (
         {"rows.csv": "1.5,2\n3,4\n"},
         ("--reference", "rows.csv"),
-        (
-            "rows.csv: error: its first line does not name the columns, each by a name of its own; "
-            "write one above the rows"
-        ),
+        ("rows.csv: error: its first line does not give each column a unique name; add a header line"),
     ),
     "a reference without rows": (
         {"rows.csv": "a,b\n\n"},

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from serving import Server, pause
 
 from engine.errors import ServeError
 from engine.server.listening.listener import Listener, listen
-from serving import Server, pause
 
 CONNECTIONS = 64
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers share one socket")

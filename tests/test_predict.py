@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 from modelling import NAMES, OBJECT, SPECIES, X, y
 from predicting import predict, told
+from serving import command
 from sklearn.tree import DecisionTreeClassifier
 
 from engine.batch import RecordBatch, Scorer, score_batches
@@ -24,7 +25,6 @@ from engine.batch.output import Files
 from engine.batch.work import Done, Job, Work
 from engine.models import compile_models
 from engine.spec import load
-from serving import command
 
 HEADER = "id," + ",".join(NAMES)
 ROWS = ["a,5.9,3.0,5.1,1.8", "b,5.1,3.5,1.40,.2", "c,6.0,2.9,4.5,1.5"]

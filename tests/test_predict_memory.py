@@ -14,9 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from modelling import NAMES, OBJECT, X, y
-from sklearn.tree import DecisionTreeClassifier
-
 from serving import command
+from sklearn.tree import DecisionTreeClassifier
 
 MOST = 500 * 1024**2
 SMAPS = Path("/proc/self/smaps_rollup")

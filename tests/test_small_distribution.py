@@ -25,11 +25,11 @@ def test_it_installs_and_runs_from_another_folder(tmp_path: Path) -> None:
     site, elsewhere, source = tmp_path / "site", tmp_path / "elsewhere", tmp_path / "source"
     elsewhere.mkdir()
     shutil.copytree(ROOT / "engine", source / "engine", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE", "docs", "examples", "serving"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "docs", "examples", "serve-only"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, source / name)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site)]
-    subprocess.run([*pip, str(source / "serving")], check=True, capture_output=True)
+    subprocess.run([*pip, str(source / "serve-only")], check=True, capture_output=True)
     assert {"engine"} == {
         path.name for path in site.iterdir() if not path.name.endswith("-info") and path.name != "bin"
     }
@@ -58,9 +58,9 @@ def project_of(file: str) -> dict[str, Any]:
 
 def test_the_distribution_that_only_serves_is_the_whole_one_without_what_compiling_takes() -> None:
     """Same version, same files of the package, and the same bounds for what both need."""
-    whole, small = project_of("pyproject.toml"), project_of("serving/pyproject.toml")
+    whole, small = project_of("pyproject.toml"), project_of("serve-only/pyproject.toml")
     for key in ("version", "requires-python", "license", "scripts"):
-        assert whole["project"][key] == small["project"][key], f"serving/pyproject.toml has another {key}"
+        assert whole["project"][key] == small["project"][key], f"serve-only/pyproject.toml has another {key}"
     assert whole["tool"]["setuptools"]["package-data"] == small["tool"]["setuptools"]["package-data"]
     declared, fewer = ({*one["project"]["dependencies"]} for one in (whole, small))
     assert (set(), COMPILING) == (fewer - declared, {Requirement(one).name for one in declared - fewer})
@@ -71,7 +71,7 @@ def test_the_distribution_that_only_serves_is_the_whole_one_without_what_compili
 
 def test_nothing_that_it_depends_on_brings_those_libraries_in() -> None:
     closure = runpy.run_path(str(ROOT / "benchmarks" / "sizes.py"))["closure"]
-    needed = closure(map(Requirement, project_of("serving/pyproject.toml")["project"]["dependencies"]))
+    needed = closure(map(Requirement, project_of("serve-only/pyproject.toml")["project"]["dependencies"]))
     assert "numpy" in needed
     assert not needed & {*COMPILING, "pandas", "scipy", "skops"}
 

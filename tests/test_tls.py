@@ -20,11 +20,11 @@ from pathlib import Path
 import click
 import pytest
 from certificates import Pair, make_pair
+from serving import Server, command, serving
 
 from engine.commands import cli
 from engine.errors import ServeError
 from engine.server.listening.listener import ADMIN_ADVICE, listen
-from serving import Server, command, serving
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 ROUTES = "routes: [{path: /, response: {text: hello}}, {path: /about/, response: about}]"

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from serving import Server
 
 from engine.server.listening.listener import Listener
-from serving import Server
 
 # It measures seconds or memory that others would take from it.
 pytestmark = pytest.mark.alone

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from serving import Server, command, serving
 
 # It measures seconds or memory that others would take from it.
