@@ -340,13 +340,16 @@ def test_an_address_that_others_can_reach_is_said(
 ) -> None:
     (spec_folder / "routes.yaml").write_text("routes: [{path: /, response: hi}]")
     monkeypatch.setattr("engine.server.Signals", lambda: None)  # they would stay with this process
-    monkeypatch.setattr("engine.server.serve", lambda *arguments: arguments[-1](f"http://{host}:5000", ""))
-    done = CliRunner().invoke(cli, ["serve", "-H", host])
+    monkeypatch.setattr(
+        "engine.server.serve", lambda *arguments: arguments[-1](f"http://{host}:5000", f"http://{host}:9000")
+    )
+    done = CliRunner().invoke(cli, ["serve", "-H", host, "--admin", f"{host}:9000"])
     expected = [
         f"docs at http://{host}:5000/docs",
+        f"metrics and status at http://{host}:9000{reach}",
         f"serving on http://{host}:5000{reach} (press ^C to stop)",
     ]
-    assert expected == done.output.splitlines()[-2:]
+    assert expected == done.output.splitlines()[-3:]
 
 
 @pytest.mark.parametrize(
