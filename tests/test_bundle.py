@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 from pathlib import Path
 
 import joblib
 import pytest
-from bundling import FEATURES, HOUR, INSTANCE, MODEL, bundle, checked, members_of, refused, write_spec
+from bundling import FEATURES, HOUR, INSTANCE, MODEL, bundle, checked, members_of, refused, rewrite, write_spec
 from click.testing import CliRunner
 from modelling import ROW, X, y
 from serving import serving
@@ -96,6 +97,26 @@ def test_a_bundle_is_served_where_there_is_no_scikit_learn_and_nothing_is_writte
         assert (200, b"served there") == server.request("GET", "/title")[::2]
         assert "native" == server.status()["models"][0]["runtime"]
     assert {"service.zip", "site"} == {path.name for path in tmp_path.iterdir()}
+
+
+@pytest.mark.exhaustive
+def test_another_bundle_in_its_place_is_served_after_sighup_and_no_other_is(
+    service: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(tmp_path, "-w", "1", "service.zip") as server:
+        monkeypatch.setenv("ENGINE_TEST_TITLE", "not seen by the server")
+        routes = members_of(service)["routes.yaml"].replace(b"${env:ENGINE_TEST_TITLE}", b"another")
+        rewrite(service, {"routes.yaml": routes})
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for_generation(2)
+        assert (200, b"another") == server.request("GET", "/title")[::2]
+        service.write_bytes(b"?")
+        server.process.send_signal(signal.SIGHUP)
+        status = server.wait_until(lambda status: bool(status["degraded"]))
+        assert ["service.zip: error: it is not a bundle: not a ZIP file, or one that is cut short"] == status[
+            "degraded"
+        ]
+        assert (200, b"another") == server.request("GET", "/title")[::2]
 
 
 SECRET = "d0-not-pack-me"

@@ -15,6 +15,8 @@ from bundling import checked, members_of, refused, rewrite
 
 import engine.bundle.manifest
 from engine.bundle.archive import Archive, Unsound, write_archive
+from engine.server.apart import check_apart
+from engine.server.snapshot import Source
 
 REFUSALS: dict[str, tuple[Callable[[Path], None], str]] = {
     "another system": (
@@ -178,3 +180,8 @@ def test_a_model_that_models_lock_does_not_pin_is_refused(service: Path) -> None
     was, lock["models"]["m"]["sha256"] = lock["models"]["m"]["sha256"], "0" * 64
     rewrite(service, {"models.lock": json.dumps(lock).encode()})
     assert refused(service).endswith(f"the bundle has another file for this model: its sha256 is {was}")
+
+
+def test_a_bundle_is_read_within_the_memory_of_a_check_apart(service: Path) -> None:
+    outcome = check_apart(Source("", None, bundle=service))
+    assert ((), ["m"]) == (outcome.mistakes, [facts.name for facts in outcome.facts])

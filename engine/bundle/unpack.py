@@ -61,7 +61,7 @@ def _read(file: Path) -> bytes:
         if size > limits.memory:
             most = f"{limits.shown_memory}, all the memory that reading it may take"
             raise Unsound(f"it is larger than {most}; {MEMORY} allows more")
-        return read_regular(file, limits.memory)
+        return read_regular(file, size)  # as many bytes are allocated first
     except FileNotFoundError:
         raise Unsound("the file does not exist; to make a bundle: python -m engine bundle") from None
     except OSError as error:
