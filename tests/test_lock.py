@@ -428,7 +428,7 @@ models:
     done = run("lock", "--accept")
     assert (1, text) == (done.returncode, (folder / "models.yaml").read_text())
     assert (
-        "recorded results cannot be replaced where they stand; write them yourself: models.yaml:9:11: result: [0, 0]"
+        "recorded results cannot be replaced automatically; write them yourself: models.yaml:9:11: result: [0, 0]"
     ) in done.stderr
     assert not (folder / "models.lock").exists()
 
