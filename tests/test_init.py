@@ -277,7 +277,10 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-FLOW = "in {}, {} is not a block of lines with one entry below the other, so nothing can be added automatically; add this yourself:"
+FLOW = (
+    "in {}, {} is not a block of lines with one entry below the other, so nothing can be added automatically; "
+    "add this yourself:"
+)
 NEW = {
     "file": "model.pkl",
     "description": "LinearRegression",
@@ -458,7 +461,7 @@ def test_zeros_in_front_of_a_number_are_pointed_at() -> None:
     run("model.pkl", "--reference", "rows.csv")
     said = " ".join(Path("models.yaml").read_text().replace("#", "").split())
     assert (
-        "- zip: rows.csv has 00501 there, and a number has no zeros in front. If the model was trained on texts, write "
+        "- zip: rows.csv has 00501 there, but a number has no leading zeros. If the model was trained on texts, write "
         "string."
     ) in said
     assert "- size:" not in said
@@ -561,7 +564,7 @@ def test_a_value_that_would_be_read_as_the_environments_is_refused(kind: str, fo
     )
     before = contents(folder)
     said = (
-        '"${env:HOME}" would be read as a value from the environment in models.yaml, which cannot say it otherwise; '
+        '"${env:HOME}" would be read as an environment variable in models.yaml, which has no escape for it; '
         "give it a name without ${env: in the model, or in the folder"
     )
     assert (1, said) == ((done := run("model.pkl")).exit_code, str(done.exception))

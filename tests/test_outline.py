@@ -193,8 +193,8 @@ CASES = {
         {"age": 40, "fare": "flexible", "airport": "HEL"},
         rest=PROBABILITIES,
         comments=(
-            "- enum: what the encoder knows; it refuses all others.",
-            "- age, airport: null where the value is missing",
+            "- enum: the categories that the encoder knows; it refuses all others.",
+            "- age, airport: may be null: the model handles missing values",
         ),
     ),
     "categories and gaps, with a CSV": Case(
@@ -217,7 +217,7 @@ CASES = {
         ),
         None,
         rest=PROBABILITIES,
-        comments=("It would take others of airport for none of these",),
+        comments=("It would treat others of airport as none of these",),
     ),
     "an encoder that knows gaps": Case(
         lambda: make_pipeline(
@@ -280,13 +280,13 @@ CASES = {
         row(sepal_width={"type": ["number", "null"]}, petal_width={"type": ["number", "null"]}),
         None,
         rest=PROBABILITIES,
-        comments=("- sepal_width, petal_width: null where the value is missing",),
+        comments=("- sepal_width, petal_width: may be null: the model handles missing values",),
     ),
     "a column that is dropped": Case(
         selective,
         row("id", age=NUMBER, id={}, seat={"enum": ["aisle", "window"]}),
         {"age": 35, "seat": "aisle"},
-        comments=("- id: in the rows of its training, and not used by the model; optional or null.",),
+        comments=("- id: in the training rows, but not used by the model; optional or null.",),
     ),
     "a column that is dropped, in a CSV": Case(
         selective,
@@ -446,7 +446,7 @@ CASES = {
         lambda: IsolationForest(n_estimators=5, random_state=0).fit(X),
         unnamed(4),
         None,
-        comments=("The result is 1 for what is usual, -1 for an outlier.",),
+        comments=("The result is 1 for an inlier, -1 for an outlier.",),
     ),
     "densities": Case(lambda: KernelDensity().fit(X), unnamed(4), None, rest={"response_method": "score_samples"}),
     "many columns without names": Case(
@@ -531,7 +531,7 @@ def test_a_model_that_does_not_tell_its_columns_leaves_them_to_you() -> None:
     assert 0 == run("model.pkl").exit_code
     written = yaml.safe_load(Path("models.yaml").read_text())["models"]["model"]
     assert ({"type": "array", "items": NUMBER}, False) == (written["input"], "examples" in written)
-    assert "Say it by minItems and maxItems." in Path("models.yaml").read_text()
+    assert "Declare it with minItems and maxItems." in Path("models.yaml").read_text()
 
 
 def test_a_csv_tells_the_columns_of_such_a_model() -> None:

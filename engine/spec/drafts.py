@@ -107,8 +107,8 @@ def _require_literal(entry: Entry) -> None:
     for value in strings(written):
         if BEGIN in value:
             raise EngineError(
-                f"{show(value)} would be read as a value from the environment in models.yaml, which cannot say it "
-                "otherwise; give it a name without ${env: in the model, or in the folder"
+                f"{show(value)} would be read as an environment variable in models.yaml, which has no escape for it; "
+                "give it a name without ${env: in the model, or in the folder"
             )
 
 

@@ -23,11 +23,11 @@ _HELLO = """\
 service: {title: My service, version: 0.1.0}
 
 routes:
-  # A path with an answer. A bare string is HTML; {text: ...}, {json: ...} and {file: ...} are the other bodies.
+  # A path and its response. A bare string is HTML; {text: ...}, {json: ...} and {file: ...} are the other bodies.
   - path: /
     response: "<p>Hello, World!</p>"
 
-  # <name> is a part of the path, and ${path.name} puts it into the answer; <int:id> would take whole numbers alone.
+  # <name> is a part of the path, and ${path.name} puts it into the response; <int:id> would match only whole numbers.
   - path: /hello/<name>
     response: {json: {hello: "${path.name}"}}
 
@@ -75,9 +75,9 @@ class Entry:
             yield from field("allow_version_mismatch", True, 2)
         yield from _input(outline, self.reference)
         if outline.dtypes:
-            yield from _comment("With these dtypes the model answers; are they those that it was trained with?", 2)
+            yield from _comment("The model works with these dtypes; are they those of its training?", 2)
             if any(dtype == "datetime[UTC]" for dtype in outline.dtypes.values()):
-                text = "Offsets do not tell a time zone: replace UTC by the one of the training, such as Europe/Berlin."
+                text = "Offsets do not tell a time zone: replace UTC with that of the training, such as Europe/Berlin."
                 yield from _comment(text, 2)
             yield from field("dtypes", dict(outline.dtypes), 2)
         if outline.response_method != "predict":
@@ -85,8 +85,8 @@ class Entry:
         yield from _output(outline)
         if outline.example is not None:
             yield from _comment(
-                "What the model itself answers to an instance; `check` and `serve` hold it to that. It is `recorded`: "
-                "`lock --accept` replaces it by the answer of the model's next file. Add cases whose answer you know.",
+                "The model's own answer to an instance, which `check` and `serve` test. It is `recorded`: "
+                "`lock --accept` replaces it by the answer of the model's next file. Add cases whose answers you know.",
                 2,
             )
             yield "  examples:"
@@ -184,7 +184,7 @@ def _bounds(feature: Feature) -> str:
 
 def _advice(outline: Outline, reference: str | None) -> Iterator[str]:
     """Say what to review in the input."""
-    yield "One instance, as JSON Schema 2020-12; what violates it gets 422. Look at:"
+    yield "One instance, as JSON Schema 2020-12; others get 422. Review:"
     if outline.form == "text":
         yield "- maxLength: the longest text that is worth an answer."
         return
@@ -196,21 +196,21 @@ def _advice(outline: Outline, reference: str | None) -> Iterator[str]:
     yield from _about_numbers([one for one in used if not one.choices], reference)
     if ignored := [one.name for one in outline.features if one.choices and one.ignores_others]:
         yield (
-            f"- enum: what the encoder knows. It would take others of {_named(ignored)} for none of these; to let "
-            "them in, write a type instead."
+            f"- enum: the categories that the encoder knows. It would treat others of {_named(ignored)} as none of "
+            "these; to allow them, write a type instead."
         )
     elif any(one.choices for one in outline.features):
-        yield "- enum: what the encoder knows; it refuses all others."
+        yield "- enum: the categories that the encoder knows; it refuses all others."
     if unused := [one.name for one in outline.features if one.is_unused]:
-        yield f"- {_named(unused)}: in the rows of its training, and not used by the model; optional or null."
+        yield f"- {_named(unused)}: in the training rows, but not used by the model; optional or null."
     if gaps := [one.name for one in used if one.gaps]:
-        yield f"- {_named(gaps)}: null where the value is missing, which the model handles."
+        yield f"- {_named(gaps)}: may be null: the model handles missing values."
 
 
 def _about_numbers(features: Sequence[Feature], reference: str | None) -> Iterator[str]:
     numbers = [one for one in features if one.kind in ("number", "integer")]
     if numbers and not any(one.minimum is not None for one in numbers):
-        yield "- the numbers: bounds such as minimum: 0 keep out what makes no sense."
+        yield "- the numbers: bounds such as minimum: 0 keep out values that make no sense."
         return
     if numbers:
         yield (
@@ -218,17 +218,17 @@ def _about_numbers(features: Sequence[Feature], reference: str | None) -> Iterat
             "hold into the schema."
         )
     if any(one.kind == "integer" for one in numbers):
-        yield f"- integer: {reference} has no fractions there; where some may come, write number."
+        yield f"- integer: {reference} has no fractions there; if there may be some, write number."
     for one in (one for one in numbers if one.padded):
         yield (
-            f"- {one.name}: {reference} has {one.padded} there, and a number has no zeros in front. If the model was "
+            f"- {one.name}: {reference} has {one.padded} there, but a number has no leading zeros. If the model was "
             "trained on texts, write string."
         )
 
 
 def _nameless(outline: Outline) -> Iterator[str]:
     if outline.count is None:
-        yield "- the columns: the model does not tell how many it takes. Say it by minItems and maxItems."
+        yield "- the number of columns: the model does not know it. Declare it with minItems and maxItems."
     elif outline.form == "array":
         yield (
             "- the columns, whose names the model does not know. To name them: type: object, with one property for "
@@ -246,7 +246,7 @@ def _nameless(outline: Outline) -> Iterator[str]:
 def _output(outline: Outline) -> Iterator[str]:
     classes = outline.classes
     if outline.is_outlier_detector:
-        yield from _comment("The result is 1 for what is usual, -1 for an outlier.", 2)
+        yield from _comment("The result is 1 for an inlier, -1 for an outlier.", 2)
     if classes is None:
         return
     is_named = all(isinstance(one, str) for one in classes)  # and the result is the name already
