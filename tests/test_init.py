@@ -521,7 +521,7 @@ def test_times_with_the_offsets_of_summer_and_winter_are_in_a_zone() -> None:
         done = run("model.pkl", "--reference", "rows.csv")
     assert (0, "") == (done.exit_code, done.stderr)
     assert {"ts": "datetime[UTC]"} == entry()["dtypes"]
-    assert "replace UTC by the one of the training, such as Europe/Berlin" in Path("models.yaml").read_text()
+    assert "replace UTC with that of the training, such as Europe/Berlin" in Path("models.yaml").read_text()
 
 
 def test_without_a_reference_its_option_is_named() -> None:
