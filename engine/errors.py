@@ -1,4 +1,4 @@
-"""What can go wrong, as data: every mistake knows its place, and a message is a view of it."""
+"""Mistakes and failures as data: every mistake knows its place, and a message is a view of it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Place:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
     def excerpt(self, paint: Paint) -> list[str]:
-        """Show the source line with the stretch underlined; a long line is cut around it."""
+        """Show the source line with the stretch underlined; a long line is shortened around it."""
         if not self.line:
             return []
         begin = max(0, self.column - 1 - EXCERPT_WIDTH // 2) if len(self.text) > EXCERPT_WIDTH else 0
@@ -53,7 +53,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Diagnostic:
-    """One mistake in a spec or in what it names: where, how bad, and what to do about it."""
+    """One mistake in a spec or in a file that it names: place, severity, and advice."""
 
     place: Place
     message: str
@@ -75,14 +75,14 @@ class SpecError(EngineError):
 
 
 class ServeError(EngineError):
-    """The server cannot start for a reason outside the spec, such as a port that is taken."""
+    """The server cannot start for a reason outside the spec, such as a port that is in use."""
 
 
 class RefusedInstance(EngineError):
-    """The model does not take an instance that its schema allows; `row` counts from 0.
+    """The model refuses an instance that its schema allows; `row` counts from 0.
 
-    `key` is the feature that it refuses, by its name or its place in an array, None where that is not known;
-    `others` are refused with it; `are_all` tells whether these are all of them, or the first that were found.
+    `key` is the feature that it refuses, by its name or its position in an array, None if unknown; `others` are refused
+    with it; `are_all` says whether these are all of them, or only the first.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class RefusedInstance(EngineError):
 
 
 class Overloaded(EngineError):
-    """There is too much to do just now; whoever asks again a little later may be answered."""
+    """The service is overloaded; the same request may succeed a little later."""
 
 
 def unpainted(text: str, style: str) -> str:  # noqa: ARG001 - the shape of every Paint
@@ -125,12 +125,12 @@ def render(diagnostics: Sequence[Diagnostic], paint: Paint = unpainted) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """Count a thing in words: `1 error`, `2 errors`."""
+    """Write a count with its noun: `1 error`, `2 errors`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def did_you_mean(word: str, known: Iterable[str], noun: str) -> str:
-    """Say in parentheses what was probably meant, or else what there is; `noun` introduces the list."""
+    """Suggest in parentheses the known word that was probably meant, or list the known words after `noun`."""
     names = sorted(set(known))
     lowered = {name.lower(): name for name in reversed(names)}
     near = difflib.get_close_matches(word.lower()[:100], lowered, n=1, cutoff=0.6)
@@ -148,7 +148,7 @@ def begin_alike(one: str, other: str) -> int:
 
 
 def printable(text: str) -> str:
-    """Replace what could move a terminal's cursor or break a log line."""
+    """Replace characters that could move a terminal's cursor or break a log line."""
     return "".join(c if c == "\t" or c.isprintable() else "�" for c in text)
 
 

@@ -1,4 +1,4 @@
-"""JSON Schemas as documents: where they hold schemas, where a reference leads, which types they let through."""
+"""JSON Schemas as documents: their subschemas, the targets of references, and the types that they allow."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, cast
 from urllib.parse import quote, unquote, urldefrag, urljoin
 
-# Where a keyword holds schemas: one, a list of them, or a mapping of names to them.
+# How a keyword holds schemas: one, a list of them, or a mapping of names to them.
 HOLDS_ONE = frozenset(
     "additionalProperties contains contentSchema else if items not propertyNames then unevaluatedItems "
     "unevaluatedProperties".split()
@@ -19,25 +19,25 @@ Place = tuple[str, ...]
 
 JSON_TYPES = frozenset(("array", "boolean", "null", "number", "object", "string"))
 MAX_REFERENCES = 20
-_SAFE = "!$&'()*+,;=:@~"  # what a fragment may have as it is (RFC 3986, section 3.5)
+_SAFE = "!$&'()*+,;=:@~"  # characters that a fragment may contain unescaped (RFC 3986, section 3.5)
 
 
 class References:
-    """The schemas of a document that references can lead to by name.
+    """The schemas of a document that references can name.
 
     `dynamic` has the places of each `$dynamicAnchor`.
     """
 
     def __init__(self, document: Any) -> None:
         self._document = document
-        self._places: dict[str, Place | None] = {"": ()}  # None where several schemas have one name
+        self._places: dict[str, Place | None] = {"": ()}  # None if several schemas have the same name
         self.dynamic: dict[str, list[Place]] = {}
         self._note(document, (), "")
 
     def target(self, base: str, reference: str) -> Place | None:
-        """Find the place that a reference leads to from a schema with this `base`.
+        """Find the target of a reference from a schema with this `base`.
 
-        None outside of the document, and where it leads nowhere or could mean several schemas.
+        None if it is outside of the document, does not exist, or is ambiguous.
         """
         address, name = urldefrag(reference)
         home, name = urljoin(base, address) if address else base, unquote(name)
@@ -67,7 +67,7 @@ class References:
 
 
 def _holds(document: Any, place: Place) -> bool:
-    """Tell whether a document has anything at a place."""
+    """Return whether a document has anything at a place."""
     for token in place:
         if isinstance(document, Mapping) and token in document:
             document = document[token]
@@ -79,7 +79,7 @@ def _holds(document: Any, place: Place) -> bool:
 
 
 def base_of(schema: Any, base: str = "") -> str:
-    """Return the URI that a schema's references start from, itself in one that has this `base`."""
+    """Return the base URI of a schema's references, itself in a schema with this `base`."""
     return urldefrag(urljoin(base, schema["$id"])).url if isinstance(schema, Mapping) and "$id" in schema else base
 
 
@@ -89,7 +89,7 @@ def fragment(place: Place) -> str:
 
 
 def parts_of(schema: Mapping[str, Any]) -> Iterator[tuple[Place, Any]]:
-    """Return the schemas in a schema, and how each is reached."""
+    """Return the schemas in a schema, each with the path to it."""
     for keyword, value in schema.items():
         if keyword in HOLDS_ONE:
             yield (keyword,), value
@@ -100,7 +100,7 @@ def parts_of(schema: Mapping[str, Any]) -> Iterator[tuple[Place, Any]]:
 
 
 def types_of(schema: Any, document: Any, depth: int = 0) -> frozenset[str]:
-    """Work out which JSON types a schema can let through, an integer being a number; never too few."""
+    """Return the JSON types that a schema may allow, an integer being a number; never too few."""
     if not isinstance(schema, Mapping) or depth > MAX_REFERENCES:
         return JSON_TYPES
     types = JSON_TYPES
@@ -123,7 +123,7 @@ def types_of(schema: Any, document: Any, depth: int = 0) -> frozenset[str]:
 
 
 def is_whole(schema: Any, document: Any, depth: int = 0) -> bool:
-    """Tell whether the only numbers that a schema lets through are integers; false where that is not certain."""
+    """Return whether a schema certainly allows no numbers but integers."""
     if not isinstance(schema, Mapping) or depth > MAX_REFERENCES:
         return False
     if schema.get("type") is not None:

@@ -30,7 +30,7 @@ _CAME_TOO_LATE = disable_telemetry()
 
 
 def warn_if_too_late() -> None:
-    """Warn where another part of this process imported onnxruntime first, with its telemetry on."""
+    """Warn if another part of this process imported onnxruntime first, with its telemetry on."""
     if _CAME_TOO_LATE:
         logger.warning(
             "onnxruntime was imported before engine, so it may send usage data to its vendor from this process; "

@@ -320,7 +320,7 @@ CASES = {
         ).fit(X[:, :3], y),
         row("x3", x1=NUMBER, x2=NUMBER, x3={}),
         {"x1": 5.84, "x2": 3.06},
-        comments=("- x3: in the rows of its training",),
+        comments=("- x3: in the training rows",),
     ),
     "cells that say NA": Case(
         passengers,
