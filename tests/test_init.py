@@ -336,10 +336,7 @@ REFUSED: dict[str, tuple[dict[str, str], tuple[str, ...], str]] = {
     "a reference without names": (
         {"rows.csv": "1.5,2\n3,4\n"},
         ("--reference", "rows.csv"),
-        (
-            "rows.csv: error: its first line does not name the columns, each by a name of its own; "
-            "write one above the rows"
-        ),
+        ("rows.csv: error: its first line does not give each column a unique name; add a header line"),
     ),
     "a reference without rows": (
         {"rows.csv": "a,b\n\n"},
