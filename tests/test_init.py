@@ -336,7 +336,7 @@ REFUSED: dict[str, tuple[dict[str, str], tuple[str, ...], str]] = {
     "a reference without names": (
         {"rows.csv": "1.5,2\n3,4\n"},
         ("--reference", "rows.csv"),
-        ("rows.csv: error: its first line does not give each column a unique name; add a header line"),
+        "rows.csv: error: its first line does not give each column a unique name; add a header line",
     ),
     "a reference without rows": (
         {"rows.csv": "a,b\n\n"},
