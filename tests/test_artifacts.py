@@ -106,7 +106,7 @@ def test_a_truncated_file_is_told_at_its_key(length: int, file: str, serve: Serv
         ({"a": 1}, "the file contains a dict, not a trained estimator (an object with predict)"),
         (
             DecisionTreeClassifier,
-            "the file holds the class DecisionTreeClassifier, not a trained estimator (an object with predict)",
+            "the file contains the class DecisionTreeClassifier, not a trained estimator (an object with predict)",
         ),
         (X, "the file contains a ndarray, not a trained estimator (an object with predict)"),
         (
