@@ -14,10 +14,11 @@ from typing import Any
 import jsonschema_rs
 import numpy as np
 import orjson
-from engine.server.listener import BACKLOG
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server import MPServer
+
+from engine.server.listening.listener import BACKLOG
 
 CONNECTIONS = 512
 NAMES = ("sepal_length", "sepal_width", "petal_length", "petal_width")

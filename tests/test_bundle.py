@@ -75,7 +75,7 @@ def test_a_bundle_answers_by_itself_with_this_environment(service: Path) -> None
 def test_a_variable_that_is_not_set_is_told_at_its_place(service: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ENGINE_TEST_TITLE")
     assert refused(service).startswith(
-        'service.zip/routes.yaml:26:17: error: there is no environment variable "ENGINE_TEST_TITLE"; '
+        'service.zip/routes.yaml:26:17: error: the environment variable "ENGINE_TEST_TITLE" is not set; '
     )
 
 

@@ -173,7 +173,7 @@ def test_a_route_of_ones_own_may_stand_below_the_docs_but_for_their_files(app_of
     with pytest.raises(SpecError) as refused:
         app_of("routes: [{path: /docs/docs.css, response: mine}]")
     (found,) = refused.value.diagnostics
-    assert 'path "/docs/docs.css" is the engine\'s own, and serves the docs page' in found.message
+    assert 'path "/docs/docs.css" is built in and serves the docs page' in found.message
 
 
 @pytest.mark.parametrize("text", HOSTILE)
