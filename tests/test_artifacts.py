@@ -97,7 +97,7 @@ def test_a_truncated_file_is_told_at_its_key(length: int, file: str, serve: Serv
     with pytest.raises(SpecError) as refused:
         serve(None, file=file)
     assert f'"{file}"' == place(refused)
-    assert "save the model again" in message(refused)
+    assert message(refused).endswith(" again")
 
 
 @pytest.mark.parametrize(
