@@ -1,6 +1,6 @@
 """Measure `predict` beside a script of one's own: pandas.read_csv, predict_proba, to_csv.
 
-python benchmarks/predict.py [--rows 1000000] [--rounds 2]
+python benchmarks/predict.py [--rows 1000000] [--rounds 2] [--write]
 
 Two models: the tutorial's forest of 300 trees, and a linear pipeline with categories. Each contestant is a process of
 its own, and they run in turn; figures include the start of the process.
@@ -30,6 +30,13 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 NAMES = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
 LIMIT = 60
+PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+HEADING, BOUND = "## Files of rows", "What bounds it"
+INTRODUCTION = (
+    "`predict` beside a script as tutorials have it: `pandas.read_csv`, `predict_proba`, `to_csv`. Each is a process "
+    "of its own, they run in turn, and the time includes the start (`python benchmarks/predict.py --write`)."
+)
+TITLES = {"linear": "A linear pipeline with categories", "forest": "The forest of 300 trees"}
 CITIES = ["Bern", "Oslo", "Paris", "Rome"]
 SCRIPT = """
 import sys, joblib, pandas as pd
@@ -73,38 +80,44 @@ def linear(rng: np.random.Generator, rows: int) -> tuple[object, pd.DataFrame, d
     return model, frame, {**schema, "city": {"enum": CITIES}, "plan": {"enum": ["basic", "plus"]}}
 
 
-def timed(command: list[str], folder: Path) -> tuple[float, float, float]:
-    """Run a command; return its seconds, its seconds of CPU, and the memory of its largest process in MiB."""
+def timed(command: list[str], folder: Path) -> tuple[float, float]:
+    """Run a command; return its seconds, and its seconds of CPU in all processes."""
     before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
     seconds, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return seconds, cpu, after.ru_maxrss / 1024
+    return seconds, cpu
 
 
-def race(name: str, folder: Path, rounds: int, jobs: list[str], rows: int) -> None:
-    """Run the contestants in turn, and print the best of each."""
+def race(name: str, folder: Path, rounds: int, jobs: list[str], rows: int) -> list[str]:
+    """Run the contestants in turn; return a table of the best of each."""
     engine = [sys.executable, "-m", "engine", "predict", "m", "rows.csv", "-o", "engine.csv"]
     subprocess.run([sys.executable, "-m", "engine", "compile"], cwd=folder, check=True, capture_output=True)
     contestants = {"predict": engine, "predict -j 1": [*engine, "-j", "1"]}
     for job in jobs:
         script = [sys.executable, "-c", SCRIPT, "model.pkl", "rows.csv", "script.csv", job]
         contestants[f"script, n_jobs={job}"] = script
-    found: dict[str, list[tuple[float, float, float]]] = {label: [] for label in contestants}
+    found: dict[str, list[tuple[float, float]]] = {label: [] for label in contestants}
     for _ in range(rounds):
         for label, command in contestants.items():
             found[label].append(timed(command, folder))
     ours, theirs = pd.read_csv(folder / "engine.csv"), pd.read_csv(folder / "script.csv")
     chances = [column for column in ours if column.startswith("probability")]
     apart = float(np.abs(ours[chances].to_numpy() - theirs[chances].to_numpy()).max())
-    print(f"{name}, {rows:,} rows; the largest difference of a probability is {apart:.1e}")
-    best = min(found["predict"])[0]
+    best = [min(one[place] for one in found["predict"]) for place in (0, 1)]
+    lines = [
+        f"{TITLES[name]}, {rows:,} rows; the largest difference of a probability is {apart:.1e}:",
+        "",
+        "| contestant | s | s of CPU | rows/s | times the time of `predict` | times its CPU |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
     for label, runs in found.items():
-        seconds, cpu, memory = min(runs)
-        print(
-            f"  {label:22} {seconds:7.1f} s {cpu:7.1f} s of CPU {rows / seconds:10,.0f} rows/s {seconds / best:5.1f}x"
-            f" largest process so far {memory:,.0f} MiB"
+        seconds, cpu = (min(one[place] for one in runs) for place in (0, 1))
+        rate = rows / seconds
+        lines.append(
+            f"| {label} | {seconds:.1f} | {cpu:.1f} | {rate:,.0f} | {seconds / best[0]:.1f} | {cpu / best[1]:.1f} |"
         )
+    return [*lines, ""]
 
 
 def main() -> None:
@@ -113,7 +126,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--only", choices=("forest", "linear"))
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks.md")
     options = parser.parse_args()
+    lines = [HEADING, "", INTRODUCTION, ""]
     rng = np.random.default_rng(0)
     for make, jobs in ((linear, ["None"]), (forest, ["None", "-1"])):
         if options.only not in (None, make.__name__):
@@ -128,8 +143,14 @@ def main() -> None:
             entry = {"file": "model.pkl", "input": schema, "output": {"probabilities": True}}
             (folder / "models.yaml").write_text(json.dumps({"models": {"m": entry}}))
             (folder / "routes.yaml").write_text('{"routes": [{"path": "/", "model": "m"}]}')
-            race(make.__name__, folder, options.rounds, jobs, options.rows)
-    print(f"{os.cpu_count()} cores; load {os.getloadavg()[0]:.1f}")
+            lines += race(make.__name__, folder, options.rounds, jobs, options.rows)
+    lines.append(f"{os.cpu_count()} cores; the best of {options.rounds} rounds; load {os.getloadavg()[0]:.1f}.")
+    text = "\n".join(lines) + "\n"
+    print(text)
+    if options.write:
+        before, _, after = PAGE.read_text().partition(HEADING)
+        _, bound, explained = after.partition(BOUND)
+        PAGE.write_text(before + text + "\n" + bound + explained)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from contest import ROOT, WORKLOADS, Contestant, Measured, load, running
 from contestants import contestants, peers, prepare
 from costs import costs
 from duels import PAIRS, SECONDS, duels
+from predict import HEADING
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 
@@ -154,6 +155,12 @@ def page(found: dict[str, Contestant], arguments: argparse.Namespace, against: l
     return "\n".join(lines) + "\n"
 
 
+def kept(file: Path) -> str:
+    """Return what another benchmark has put at the end of the page."""
+    _, heading, rest = file.read_text().partition(HEADING)
+    return f"\n{heading}{rest}" if heading else ""
+
+
 def main() -> None:
     """Run everything, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -175,7 +182,7 @@ def main() -> None:
                         print(
                             f"round {turn + 1}  {contestant.name:35} {key:8} {measured.rates[-1]:10,.0f}/s", flush=True
                         )
-        PAGE.write_text(page(found, arguments, duels(found, folder)))
+        PAGE.write_text(page(found, arguments, duels(found, folder)) + kept(PAGE))
     print(PAGE.read_text())
 
 

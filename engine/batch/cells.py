@@ -13,6 +13,7 @@ from math import isinf, isnan
 from typing import Any, Final
 
 import numpy as np
+import orjson
 
 from engine.batch.records import ABSENT, Integers
 from engine.models.csvfile import read_cell
@@ -173,6 +174,8 @@ def _doubted(values: list[Any], *, is_sure: bool) -> tuple[list[Any], Array | No
 
 def _floats(cells: Sequence[str]) -> Array:
     """Read texts as floats: NaN for a gap, infinity for what is in doubt."""
+    if (floats := _json_floats(cells)) is not None:
+        return floats
     for texts in (cells, ["" if cell in _GAPS else cell for cell in cells]) if _has_words(cells) else (cells,):
         if not _has_words(texts):
             with suppress(ValueError):
@@ -180,6 +183,18 @@ def _floats(cells: Sequence[str]) -> Array:
             with suppress(ValueError):
                 return np.fromiter((float(cell or "nan") for cell in texts), np.float64, len(texts))
     return np.fromiter(map(_float, cells), np.float64, len(cells))
+
+
+def _json_floats(cells: Sequence[str]) -> Array | None:
+    """Read cells that are numbers of JSON, or empty, all at once; None where others are among them."""
+    for texts in (cells, [cell or "null" for cell in cells]):
+        with suppress(orjson.JSONDecodeError):
+            values = orjson.loads(f"[{','.join(texts)}]")
+            # A cell with a comma, a quote, a bracket or a word in it gives more values, or others.
+            if len(values) == len(cells) and {*map(type, values)} <= {float, int, type(None)}:
+                return np.array(values, np.float64)
+            return None
+    return None
 
 
 def _has_words(cells: Sequence[str]) -> bool:

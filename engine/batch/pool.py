@@ -1,4 +1,7 @@
-"""Blocks scored side by side, in processes that take a compiled snapshot as the workers of a service do."""
+"""Blocks scored side by side, in processes that take a compiled snapshot as the workers of a service do.
+
+This process is one of them where that needs no scikit-learn: it begins while the others still start.
+"""
 
 from __future__ import annotations
 
@@ -7,33 +10,38 @@ import os
 import signal
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from itertools import chain, islice
 from types import TracebackType
 from typing import Self
 
+from threadpoolctl import threadpool_limits
+
 from engine.apart import OOM_SCORE, end_with_parent, take_blame
 from engine.batch.errors import BatchError
 from engine.batch.formats.parsed import Block
 from engine.batch.work import Done, Job, Work
 
-_AHEAD = 2  # blocks for each process, beside the one that it is at
+_AHEAD = 1  # blocks for each process, beside the one that it is at
+_MOST_DONE = 16  # blocks that wait for an earlier one
 _FEW_BLOCKS = 2
+_LOOK_SECONDS = 0.05
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Pool:
-    """Processes that score blocks; a few blocks are scored in this process if that imports no scikit-learn."""
+    """Processes that score blocks, this one among them if `is_compiled`, which starts no other for a few blocks."""
 
     def __init__(self, payload: bytes, processes: int, *, is_compiled: bool) -> None:
         """Start nothing yet."""
         self._payload = payload
-        self._processes = processes
         self._is_compiled = is_compiled
-        self._executor: ProcessPoolExecutor | None = None
+        self._others = processes - is_compiled
         self._here: Work | None = None
+        self._starter = ThreadPoolExecutor(1, "start")  # which lives as long as they do: they end with their parent
+        self._started: Future[ProcessPoolExecutor] | None = None
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -43,21 +51,17 @@ class Pool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._started is not None:
+            _end(self._started, at_once=error is not None)
+        self._starter.shutdown()
         self._stack.close()
-        if self._executor is None:
-            return
-        if error is not None:  # a block may take long, and nobody waits for it
-            for child in multiprocessing.active_children():
-                child.kill()
-        self._executor.shutdown(wait=True, cancel_futures=True)
 
     def run(self, job: Job, blocks: Iterator[Block]) -> Iterator[Done]:
         """Score blocks; give what becomes of them in their order."""
         first = list(islice(blocks, _FEW_BLOCKS))
-        if self._executor is None and self._is_compiled and (len(first) < _FEW_BLOCKS or self._processes == 1):
-            self._here = self._here or Work(self._payload)
+        if not self._others or (self._is_compiled and self._started is None and len(first) < _FEW_BLOCKS):
             for block in chain(first, blocks):
-                yield self._here(job, block)
+                yield self._score_here(job, block)
             return
         try:
             yield from self._side_by_side(job, chain(first, blocks))
@@ -65,29 +69,60 @@ class Pool:
             raise BatchError("a worker process was killed, perhaps for lack of memory; try fewer with --jobs") from None
 
     def _side_by_side(self, job: Job, blocks: Iterator[Block]) -> Iterator[Done]:
+        self._started = started = self._started or self._starter.submit(self._start)
         waiting: deque[Future[Done]] = deque()
         for block in blocks:
-            waiting.append(self._started().submit(_score, job, block))
-            if len(waiting) > self._processes * (1 + _AHEAD):
+            unfinished = sum(not one.done() for one in waiting)
+            if self._is_compiled and (not started.done() or unfinished >= self._others * (1 + _AHEAD)):
+                waiting.append(_finished(self._score_here(job, block)))
+            else:
+                waiting.append(started.result().submit(_score, job, block))
+            while waiting and (waiting[0].done() or self._is_full(waiting)):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
-    def _started(self) -> ProcessPoolExecutor:
-        if self._executor is None:
-            context = multiprocessing.get_context("spawn")
-            self._executor = ProcessPoolExecutor(self._processes, context, _begin, (self._payload,))
-            self._payload = b""
-        return self._executor
+    def _is_full(self, waiting: deque[Future[Done]]) -> bool:
+        most = self._others * (1 + _AHEAD)
+        return len(waiting) > most + _MOST_DONE if self._is_compiled else len(waiting) >= most
+
+    def _score_here(self, job: Job, block: Block) -> Done:
+        self._here = self._here or Work(self._payload)
+        return self._here(job, block)
+
+    def _start(self) -> ProcessPoolExecutor:
+        """Start the other processes, which takes as long as they need to read the model."""
+        context = multiprocessing.get_context("spawn")
+        executor = ProcessPoolExecutor(self._others, context, _begin, (self._payload,))
+        executor.submit(_answer).result()
+        return executor
+
+
+def _end(started: Future[ProcessPoolExecutor], *, at_once: bool) -> None:
+    """End the other processes, those that still start `at_once`: nobody waits for what they do."""
+    while at_once or not started.done():
+        for child in multiprocessing.active_children():
+            child.kill()
+        if wait([started], _LOOK_SECONDS).done:
+            break
+    if started.exception() is None:
+        started.result().shutdown(wait=True, cancel_futures=True)
+
+
+def _finished(done: Done) -> Future[Done]:
+    future: Future[Done] = Future()
+    future.set_result(done)
+    return future
 
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Have the libraries of processes that are started meanwhile compute on one core."""
+    """Have the libraries of this process, and of those that are started meanwhile, compute on one core."""
     before = {name: os.environ.get(name) for name in _ONE_THREAD}
     os.environ.update({name: value or "1" for name, value in before.items()})
     try:
-        yield
+        with threadpool_limits(1, "blas"):
+            yield
     finally:
         for name, value in before.items():
             if value is None:
@@ -103,6 +138,10 @@ def _begin(payload: bytes) -> None:
     end_with_parent()
     take_blame(OOM_SCORE)
     _work = Work(payload)
+
+
+def _answer() -> None:
+    """Tell that a process has started."""
 
 
 def _score(job: Job, block: Block) -> Done:

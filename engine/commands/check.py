@@ -42,8 +42,8 @@ def check(routes: str, models: str | None, as_json: bool) -> None:
         raise click.exceptions.Exit(1) from None
     warnings = sorted((*spec.warnings, *(warning for one in facts for warning in one.warnings)))
     if as_json:
-        found = [diagnostic_json(warning) for warning in warnings]
-        print_json({"ok": True, "diagnostics": found, "routes": len(spec.routes), "models": list(map(asdict, facts))})
+        found, about = [diagnostic_json(warning) for warning in warnings], [facts_json(one) for one in facts]
+        print_json({"ok": True, "diagnostics": found, "routes": len(spec.routes), "models": about})
         return
     report(warnings)
     print_models(facts)
@@ -62,6 +62,13 @@ def facts_of(routes: str, models: str | None, progress: Progress) -> tuple[Facts
     predictors = compile_models(spec, progress)
     build_app(spec, predictors)
     return tuple(predictor.facts for predictor in predictors.values())
+
+
+def facts_json(facts: Facts) -> dict[str, Any]:
+    """Return the facts as JSON, except what differs from run to run and what is data: `loaded` and `rows`."""
+    found = asdict(facts)
+    del found["loaded"], found["rows"]
+    return found
 
 
 def print_models(models: Iterable[Facts]) -> None:

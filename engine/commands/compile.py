@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import click
 
-from engine.commands.check import print_notes
+from engine.commands.check import facts_json, print_notes
 from engine.commands.terminal.options import json_option, named_models, spec_options
 from engine.commands.terminal.output import print_json, print_table, progress
 from engine.models import Facts, Progress
@@ -39,7 +39,7 @@ def compile_(names: tuple[str, ...], routes: str, models: str | None, as_json: b
     with progress() as show:
         facts = open_apart(_only(spec, chosen), _compile, routes, models, chosen, progress=show)
     if as_json:
-        print_json({"models": list(map(asdict, facts))})
+        print_json({"models": list(map(facts_json, facts))})
         return
     print_notes(facts)
     rows = [row for one in facts for row in _rows(one)]

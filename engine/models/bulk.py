@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.models.dtypes import EXACT, NAN, Dtype, Table, makers
+from engine.models.dtypes import EXACT, NAN, OBJECTS, Dtype, Table, makers
 from engine.models.trees import Array
 
 Key = str | int
@@ -68,6 +68,10 @@ def table_bulk(dtypes: Mapping[str, Dtype], missing: Mapping[str, Any], used: Co
             return _as_integers(filled) if dtypes[name].kind == "int" else filled
         if cells is None:
             cells = [None] * count
+        if dtypes[name].kind in OBJECTS:
+            return np.fromiter(
+                cells if gap is None else (gap if cell is None else cell for cell in cells), object, count
+            )
         [made] = make[name]([[gap if cell is None else cell] for cell in cells])
         return made
 

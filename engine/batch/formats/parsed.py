@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 from engine.batch.errors import Unreadable
 from engine.batch.records import Key, RecordBatch, Scored
 
-BLOCK_BYTES = 1024 * 1024
+BLOCK_BYTES = 512 * 1024
 MOST_RECORD_BYTES = 16 * 1024 * 1024
 
 Unit = Literal["line", "row"]

@@ -1,6 +1,6 @@
 """The dtype of each column: its possible kinds, its sources, and how cells become columns of it."""
 
-from engine.models.dtypes.cells import EXACT, NAN, Make, float_rows, makers, whole_rows
+from engine.models.dtypes.cells import EXACT, NAN, OBJECTS, Make, float_rows, makers, whole_rows
 from engine.models.dtypes.frames import as_taken
 from engine.models.dtypes.kinds import Dtype, Kind, Table
 from engine.models.dtypes.known import Feature, fits, from_schema, named_values
@@ -9,6 +9,7 @@ from engine.models.dtypes.needed import DtypesNeeded, listed, shown_dtypes
 __all__ = [
     "EXACT",
     "NAN",
+    "OBJECTS",
     "Dtype",
     "DtypesNeeded",
     "Feature",

@@ -19,7 +19,7 @@ from engine.validation import show
 EXACT = 2**53  # float64 holds every integer up to here
 NAN = float("nan")
 _FINER = re.compile(r"[.,]\d{6}\d*[1-9]", re.ASCII)  # digits that a time in microseconds would lose
-_OBJECTS = ("category", "object", "string")  # columns of cells as they are
+OBJECTS = ("category", "object", "string")  # columns of cells as they are
 
 Make = Callable[[list[list[Any]]], Iterable[Array]]
 """Rows of cells to their columns; raises `RefusedInstance`. A missing cell is NaN or None."""
@@ -28,7 +28,7 @@ Make = Callable[[list[list[Any]]], Iterable[Array]]
 def makers(dtypes: Mapping[str, Dtype]) -> Iterator[tuple[list[str], Make]]:
     """Return functions that make columns of their dtypes, each with the names of the columns that it makes together."""
     floats = [name for name, dtype in dtypes.items() if dtype.kind == "float"]
-    objects = [name for name, dtype in dtypes.items() if dtype.kind in _OBJECTS]
+    objects = [name for name, dtype in dtypes.items() if dtype.kind in OBJECTS]
     if floats:
         make = float_rows(floats, None)
         yield floats, lambda rows: np.asfortranarray(make(rows).reshape(len(rows), len(floats))).T

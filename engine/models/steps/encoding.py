@@ -111,10 +111,13 @@ def _places(known: Array) -> Mapping[Any, int]:
 
 def _found(rows: Array | list[Array], column: int, places: Mapping[Any, int], *, refuse: bool) -> Array:
     """Find the position of each cell of a column, -1 for an unknown category; raise `Refusal`."""
-    cells = rows[column] if isinstance(rows, list) else rows[:, column]
-    found = np.array([places.get(_key(cell), -1) for cell in cells.tolist()], np.intp)
+    cells = (rows[column] if isinstance(rows, list) else rows[:, column]).tolist()
+    known = list(map(places.get, cells))
+    if None not in known:
+        return np.array(known, np.intp)
+    found = np.array([places.get(_key(cell), -1) for cell in cells], np.intp)
     if refuse and (found < 0).any():
-        unknown = dict.fromkeys(cell for cell, place in zip(cells.tolist(), found, strict=True) if place < 0)
+        unknown = dict.fromkeys(cell for cell, place in zip(cells, found, strict=True) if place < 0)
         shown = [*unknown][:_MOST_SHOWN]
         raise Refusal(f"Found unknown categories {shown} in column {column} during transform", column)
     return found
