@@ -72,6 +72,9 @@ PEERS := bentoml fastapi litserve mlflow mlserver ray
 bench-peers: $(VENV)/dev build/model.pkl $(PEERS:%=build/peers/%)
 	$(BIN)/python benchmarks/run.py --peers
 
+# Tests start hundreds of processes, each of which would compile the whole source again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Many tests wait, so two cores run three processes. OpenMP gets one thread in each, because its threads spin while they
 # wait for each other.
 PROCESSES := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2)))
