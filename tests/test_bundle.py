@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import signal
 from pathlib import Path
 
@@ -228,8 +229,7 @@ def test_a_model_that_scikit_learn_serves_says_so_and_has_its_file_and_modules_i
     assert said.startswith("m: needs to be installed where it is served: pip install scikit-learn==1.")
     file = (folder / "service.zip").rename(tmp_path / "service.zip")
     assert {"models/m/file", "models/m/modules/own.py", "models/m/modules/own_parts.py"} <= members_of(file).keys()
-    for path in folder.iterdir():
-        path.unlink()
+    shutil.rmtree(folder)
     spec, prepared = unpack(file)
     assert prepared["m"].needs_file
     (result,) = restore_models(spec, prepared)["m"]([X[0].tolist()]).result

@@ -2,7 +2,8 @@
 
 A request's body is a string, or a list of strings, `{hex: ...}` and `{repeat: ..., times: ...}` to be joined. An
 answer has a status and, as far as they are named, headers and `text`, `json` or `problem`, which is a problem's
-detail, alone or with its errors.
+detail, alone or with its errors. build/model.pkl is the tutorial's model with 20 trees, and its probabilities are
+those that scikit-learn gives.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ def requests() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def apps(tutorial_file: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Path, flask.Flask]:
+def apps(iris_file: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Path, flask.Flask]:
     made = {}
     for folder in FOLDERS:
         copy = tmp_path_factory.mktemp(folder.name)
         shutil.copytree(folder, copy, dirs_exist_ok=True)
         (copy / "build").mkdir()
-        shutil.copytree(tutorial_file.parent, copy / "build", dirs_exist_ok=True)
+        shutil.copytree(iris_file.parent, copy / "build", dirs_exist_ok=True)
         made[folder] = create_app(copy / "routes.yaml")
     return made
 
