@@ -226,7 +226,7 @@ def test_a_model_that_scikit_learn_serves_says_so_and_has_its_file_and_modules_i
     done = bundle(folder, monkeypatch)
     assert 0 == done.exit_code, done.exception
     said = done.output.splitlines()[-2]
-    assert said.startswith("m: needs to be installed where it is served: pip install scikit-learn==1.")
+    assert said.startswith("m: where it is served, this must be installed: pip install scikit-learn==1.")
     file = (folder / "service.zip").rename(tmp_path / "service.zip")
     assert {"models/m/file", "models/m/modules/own.py", "models/m/modules/own_parts.py"} <= members_of(file).keys()
     shutil.rmtree(folder)
@@ -247,7 +247,7 @@ def test_what_was_compiled_answers_batches_where_scikit_learn_is_only_faster(
     monkeypatch.setattr("engine.models.choosing.BATCHES_MUST_BE_FASTER", 1e-6)
     monkeypatch.setenv("ENGINE_CACHE_DIR", str(tmp_path / "cache"))
     done = bundle(tmp_path, monkeypatch)
-    assert "m: batches are computed by what was compiled; scikit-learn would be faster for large ones" in done.output
+    assert "m: large batches run on the compiled model too; scikit-learn would be faster" in done.output
     _, prepared = unpack(tmp_path / "service.zip")
     report = prepared["m"].entry.facts["report"]
     assert (None, 0, False) == (report["batch_runtime"], report["batch_from"], prepared["m"].needs_file)
@@ -255,12 +255,11 @@ def test_what_was_compiled_answers_batches_where_scikit_learn_is_only_faster(
 
 
 WRONG_USE = {
-    ("--sha256", "0" * 64): "--sha256 is that of a bundle: python -m engine serve service.zip --sha256 HASH",
-    ("service.zip", "-r", "routes.yaml"): "-r has no effect on a bundle, which has its own; leave one of them out",
-    ("service.zip", "-m", "models.yaml"): "-m has no effect on a bundle, which has its own; leave one of them out",
+    ("--sha256", "0" * 64): "--sha256 is for bundles only: python -m engine serve service.zip --sha256 HASH",
+    ("service.zip", "-r", "routes.yaml"): "-r cannot be used with a bundle, which contains its own; remove one of them",
+    ("service.zip", "-m", "models.yaml"): "-m cannot be used with a bundle, which contains its own; remove one of them",
     ("--locked", "service.zip"): (
-        "--locked serves only a bundle whose hash is known; add --sha256 with the one that `python -m engine bundle` "
-        "printed"
+        "--locked requires --sha256 with a bundle; add the hash that `python -m engine bundle` printed"
     ),
     ("service.zip", "--sha256", "abc"): ('Invalid value for --sha256: "abc" is not a SHA-256 of 64 hexadecimal digits'),
 }
@@ -284,7 +283,7 @@ def test_a_model_that_is_a_graph_needs_onnxruntime_and_says_so(
     joblib.dump(joblib.load(home / "model.pkl"), tmp_path / "model.pkl")
     write_spec(tmp_path, {"routes": [{"path": "/p", "model": "m"}]}, m={**MODEL, "runtime": "onnx"})
     done = bundle(tmp_path, monkeypatch)
-    assert "m: needs to be installed where it is served: pip install onnxruntime" in done.output.splitlines()
+    assert "m: where it is served, this must be installed: pip install onnxruntime" in done.output.splitlines()
     with monkeypatch.context() as patch:
         patch.setattr("engine.models.needs.find_spec", lambda _: None)
         (mistake,) = checked(tmp_path / "service.zip").mistakes

@@ -84,7 +84,7 @@ NO_KEY = (
     "-in key.pem -out converted.pem"
 )
 IN_CHAIN = {
-    "missing": (Path.unlink, "there is no such file"),
+    "missing": (Path.unlink, "file not found"),
     "folder": (replace_by_folder, "the file cannot be read: it is a folder, not a regular file"),
     "fifo": (replace_by_fifo, "the file cannot be read: it is a FIFO (a named pipe), not a regular file"),
     "huge": (copy(lambda text: text + b"\n" * 1024 * 1024), "the file is larger than 1,048,576 bytes"),
@@ -99,7 +99,7 @@ IN_CHAIN = {
     ),
 }
 IN_KEY = {
-    "missing": (Path.unlink, "there is no such file"),
+    "missing": (Path.unlink, "file not found"),
     "folder": (replace_by_folder, "the file cannot be read: it is a folder, not a regular file"),
     "empty": (
         copy(lambda _: b""),

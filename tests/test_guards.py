@@ -545,7 +545,7 @@ def test_rates_of_several_workers_in_memory_are_warned_of(spec_folder: Path) -> 
     with serving(spec_folder, "-w", "2") as server:
         said = "".join(server.lines)
         mend = 'under service: "rate_limit: {limit: 100/minute, storage: redis://HOST}"'
-        assert "routes.yaml:2:15: warning: each of the 2 workers counts by itself, and lets as many through" in said
+        assert "routes.yaml:2:15: warning: each of the 2 workers counts separately, so more requests get" in said
         assert mend in said
         replace_file(
             spec_folder / "routes.yaml", b"service:\n\n  rate_limit: 5/minute\nroutes: [{path: /, response: hi}]\n"

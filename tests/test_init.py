@@ -247,7 +247,7 @@ routes.yaml already exists; this would be added to it:
 -   path: /predict
     model: model
 
-Go on? [Y/n]: """
+Continue? [Y/n]: """
 
 
 @pytest.mark.exhaustive
@@ -266,7 +266,7 @@ def test_without_a_terminal_nothing_is_added_unasked(folder: Path) -> None:
     Path("models.yaml").write_text(MODELS)
     before = contents(folder)
     done = add()
-    said = "models.yaml and routes.yaml are there already, and there is no terminal to ask on; --yes adds to them"
+    said = "models.yaml and routes.yaml exist already, and there is no terminal to ask on; use --yes to add to them"
     assert (2, f"Error: {said}") == (done.exit_code, done.stderr.splitlines()[-1])
     assert before == contents(folder)
 

@@ -81,7 +81,7 @@ def test_connections_come_to_the_workers_that_are_there(there: list[int]) -> Non
 def test_nobody_else_gets_the_address() -> None:
     with listen("127.0.0.1", 0, 2) as listener:
         for workers in (1, 2):
-            with pytest.raises(ServeError, match=f"port {listener.port} on 127.0.0.1 is taken"):
+            with pytest.raises(ServeError, match=f"port {listener.port} on 127.0.0.1 is already in use"):
                 listen("127.0.0.1", listener.port, workers)
 
 
@@ -137,7 +137,7 @@ def test_who_waits_for_a_worker_that_dies_is_answered_by_the_next(
 @pytest.mark.parametrize(
     ("host", "said"),
     [
-        ("fe80::1", "fe80::1 is a link-local address, which needs the name of its interface: -H fe80::1%eth0"),
+        ("fe80::1", "fe80::1 is a link-local address, which requires the name of an interface: -H fe80::1%eth0"),
         ("fe80::1%nope", 'the host "fe80::1%nope" is not an address of this machine; try -H 127.0.0.1'),
         ("2001:db8::5", "cannot listen on [2001:db8::5]:0: Cannot assign requested address"),
     ],

@@ -79,7 +79,7 @@ def test_with_json_every_line_is_json(serve_here: Callable[..., Server], tmp_pat
     assert 0 == server.stop()
     said = [json.loads(line) for line in server.lines]
     assert ["info", "warning", "info", "info", "info"] == [event["level"] for event in said]
-    assert said[1]["message"].startswith("routes.yaml:1:23: warning: each of the 2 workers counts by itself")
+    assert said[1]["message"].startswith("routes.yaml:1:23: warning: each of the 2 workers counts separately")
     assert [
         "checking routes.yaml",
         f"serving on http://127.0.0.1:{server.port}",
@@ -92,7 +92,7 @@ def test_with_json_every_line_is_json(serve_here: Callable[..., Server], tmp_pat
     ("routes", "told"),
     [
         ("routes: [{path: /, respons: hi}]", r"routes\.yaml:1:20: error: unknown key \"respons\" in a route "),
-        (ROUTES, r"port \d+ on 127\.0\.0\.1 is taken; choose another with -p"),
+        (ROUTES, r"port \d+ on 127\.0\.0\.1 is already in use; choose another with -p"),
     ],
 )
 def test_with_json_a_failed_start_is_json_too(routes: str, told: str, tmp_path: Path) -> None:

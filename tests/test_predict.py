@@ -143,7 +143,7 @@ def test_bad_rows_are_shown_and_nothing_is_written(folder: Path) -> None:
     (folder / "rows.csv").write_text(BAD)
     (folder / "scored.csv").write_text("before")
     wanted = (
-        f"{PROBLEMS}rows.csv:5: the row has 3 cells, and the first line names 5 columns\n"
+        f"{PROBLEMS}rows.csv:5: the row has 3 cells; the first line names 5 columns\n"
         f"2 bad rows; nothing was written. {CONTINUE}"
     )
     assert wanted == told("plain", "rows.csv", "-o", "scored.csv")
@@ -162,7 +162,7 @@ def test_standard_output_ends_before_the_first_bad_row(folder: Path) -> None:
     (folder / "rows.csv").write_text(BAD)
     done = predict("plain", "rows.csv")
     assert (1, f"{HEADER},prediction\n{ROWS[0]},2\n") == (done.exit_code, done.stdout)
-    assert f"{PROBLEMS}1 bad row so far; the output ends before it. {CONTINUE}" == str(done.exception)
+    assert f"{PROBLEMS}1 bad row so far; the output ends before the first. {CONTINUE}" == str(done.exception)
 
 
 @pytest.mark.parametrize("output", [["-o", "scored.csv"], []])
@@ -220,7 +220,7 @@ MISFITS = {
     "nothing": ("", "rows.csv: the file is empty; its first line must name the columns"),
     "a carriage return": (
         FINE.replace("a,", "a\rb,", 1),
-        ("rows.csv:2: this is not a CSV: a carriage return stands in the middle"),
+        ("rows.csv:2: this is not a CSV: there is a carriage return inside a line"),
     ),
 }
 
@@ -238,8 +238,8 @@ WRONG = [
     (["nope", "rows.csv"], 'Invalid value for MODEL: there is no model "nope" (the models are: m, plain)'),
     (["m", "none.csv"], "none.csv cannot be read: No such file or directory"),
     (["m", "*.xyz"], "no file matches *.xyz"),
-    (["m", "models.yaml"], "models.yaml: its name does not tell its format; use --format csv, jsonl or parquet"),
-    (["m", "-"], "stdin: its name does not tell its format; use --format csv, jsonl or parquet"),
+    (["m", "models.yaml"], "models.yaml: unclear format; use --format csv, jsonl or parquet"),
+    (["m", "-"], "stdin: unclear format; use --format csv, jsonl or parquet"),
     (["m", "rows.csv", "rows.csv"], "there are 2 inputs; name a folder for their outputs: -o FOLDER/"),
     (
         ["m", "rows.csv", "models.yaml", "-o", "a/", "--errors", "bad.jsonl"],

@@ -127,7 +127,7 @@ def test_one_bad_row_refuses_the_request(post: Post) -> None:
         ("#/instances/1", 'line 3: "petal_width" is required'),
         ("#/instances/1/sepal_width", 'line 3: "wide" must be a number'),
     ] == errors(post(BAD))
-    assert [("#/instances/0", "line 2: the row has 2 cells, and the first line names 4 columns")] == errors(
+    assert [("#/instances/0", "line 2: the row has 2 cells; the first line names 4 columns")] == errors(
         post(f"{HEADER}\n1,2\n")
     )
     assert [("#/instances/1/sepal_length", 'line 3: "x" must be a number')] == errors(

@@ -118,8 +118,11 @@ def test_a_taken_port_is_said_clearly(server: Server, spec_folder: Path) -> None
         command("serve", "-p", str(server.port)), capture_output=True, text=True, check=False, timeout=60
     )
     assert 1 == done.returncode
-    expected = f"error: port {server.port} on 127.0.0.1 is taken; choose another with -p, or -p 0 for a free one\n"
-    assert expected == done.stderr.partition(" INFO checking routes.yaml\n")[2]
+    in_use = f"error: port {server.port} on 127.0.0.1 is already in use; "
+    assert (
+        f"{in_use}choose another with -p, or -p 0 for a free one\n"
+        == done.stderr.partition(" INFO checking routes.yaml\n")[2]
+    )
 
 
 def test_a_spec_with_mistakes_is_not_served(spec_folder: Path) -> None:
@@ -266,5 +269,5 @@ def test_a_value_of_the_environment_that_is_no_number_is_an_error(
     done = subprocess.run(
         command("serve"), cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=60
     )
-    said = f'Error: the environment variable {name} is "{value}"; it is a whole number from {bounds}\n'
+    said = f'Error: the environment variable {name} is "{value}"; it must be a whole number from {bounds}\n'
     assert (2, True) == (done.returncode, done.stderr.endswith(said)), done.stderr

@@ -179,7 +179,7 @@ def test_sighup_renews_the_certificate_without_losing_a_request(server: Server, 
     assert ([], True) == (wrong, all(answered))
     assert len(answered) > 20
     assert {pairs[1].chain.read_text()} == {shown(server) for _ in range(8)}
-    assert any("the new certificate is served from now on" in line for line in server.lines)
+    assert any("now serving the new certificate" in line for line in server.lines)
     assert any("the certificate has changed" in line for line in server.lines)
 
 
@@ -194,7 +194,7 @@ def test_a_broken_certificate_is_not_served_and_the_status_says_why(server: Serv
     assert reason.startswith(
         "--tls-key key.pem: the key does not belong to the first certificate of --tls-cert cert.pem"
     )
-    wait_until(lambda: any("the previous one is still served" in line for line in server.lines), server)
+    wait_until(lambda: any("still serving the previous one" in line for line in server.lines), server)
     killed = status(server)["workers"][0]["pid"]
     os.kill(killed, signal.SIGKILL)
     wait_until(lambda: killed not in {worker["pid"] for worker in status(server)["workers"]}, server)
@@ -245,7 +245,7 @@ def test_an_admin_port_that_is_taken_is_told(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         serve = command("serve", "-p", "0", "-w", "1", "--admin", f"127.0.0.1:{port}")
         done = subprocess.run(serve, cwd=tmp_path, capture_output=True, text=True, check=False)
-    message = f"error: port {port} on 127.0.0.1 is taken; choose another with --admin\n"
+    message = f"error: port {port} on 127.0.0.1 is already in use; choose another with --admin\n"
     assert (1, message) == (done.returncode, done.stderr[-len(message) :])
 
 
@@ -254,4 +254,4 @@ def test_in_json_the_log_says_what_is_wrong_with_the_certificate(tmp_path: Path)
     serve = command("serve", "--log-format", "json", "--tls-cert", "no.pem", "--tls-key", "no.pem")
     done = subprocess.run(serve, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ("", 1) == (done.stdout, done.returncode)
-    assert ["--tls-cert no.pem: there is no such file"] == [json.loads(x)["message"] for x in done.stderr.splitlines()]
+    assert ["--tls-cert no.pem: file not found"] == [json.loads(x)["message"] for x in done.stderr.splitlines()]

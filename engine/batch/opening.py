@@ -42,7 +42,7 @@ class Opener:
         options = self._options
         kind = options.format or format_of(source.name)
         if kind is None:
-            raise BatchError(f"{source.shown}: its name does not tell its format; use --format csv, jsonl or parquet")
+            raise BatchError(f"{source.shown}: unclear format; use --format csv, jsonl or parquet")
         name = target.predictions.name if target.predictions is not None else ""
         written = options.output_format or format_of(name) or kind
         if "parquet" in (kind, written):

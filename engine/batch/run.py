@@ -43,7 +43,7 @@ class BadRows(BatchError):
     def __init__(self, name: str, problems: list[Problem], bad: int, *, is_whole: bool, written: bool) -> None:
         lines = [printable(f"{name}:{problem}") for problem in problems[:MOST_SHOWN]]
         count = plural(bad, "bad row") if is_whole else f"{plural(bad, 'bad row')} so far"
-        then = "the output ends before it" if written else "nothing was written"
+        then = "the output ends before the first" if written else "nothing was written"
         lines.append(f"{count}; {then}. To continue with empty predictions, use --errors FILE or --skip-errors")
         super().__init__("\n".join(lines))
 

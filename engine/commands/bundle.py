@@ -54,9 +54,9 @@ def bundle(output: str, routes: str, models: str | None, as_json: bool) -> None:
         click.echo(note)
     for name, needs in packed.needs.items():
         if needs:
-            click.echo(f"{name}: needs to be installed where it is served: pip install {' '.join(needs)}")
+            click.echo(f"{name}: where it is served, this must be installed: pip install {' '.join(needs)}")
     for name in packed.slower:
-        click.echo(f"{name}: batches are computed by what was compiled; scikit-learn would be faster for large ones")
+        click.echo(f"{name}: large batches run on the compiled model too; scikit-learn would be faster")
     click.echo(f"{output}: {len(packed.data):,} bytes, sha256 {packed.sha256}")
 
 
@@ -64,16 +64,15 @@ def bundle_to_serve(bundle: str | None, sha256: str | None, *, locked: bool) -> 
     """Return the bundle and its hash, if it is one that is served; raise `UsageError` for options that do not go."""
     if bundle is None:
         if sha256 is not None:
-            raise click.UsageError("--sha256 is that of a bundle: python -m engine serve service.zip --sha256 HASH")
+            raise click.UsageError("--sha256 is for bundles only: python -m engine serve service.zip --sha256 HASH")
         return None, None
     context = click.get_current_context()
     for name, option in (("routes", "-r"), ("models", "-m")):
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
-            raise click.UsageError(f"{option} has no effect on a bundle, which has its own; leave one of them out")
+            raise click.UsageError(f"{option} cannot be used with a bundle, which contains its own; remove one of them")
     if locked and sha256 is None:
         raise click.UsageError(
-            "--locked serves only a bundle whose hash is known; add --sha256 with the one that "
-            "`python -m engine bundle` printed"
+            "--locked requires --sha256 with a bundle; add the hash that `python -m engine bundle` printed"
         )
     if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
         raise click.BadParameter(f'"{sha256}" is not a SHA-256 of 64 hexadecimal digits', param_hint="--sha256")

@@ -141,13 +141,13 @@ def _consents(there: Sequence[Draft]) -> bool:
     if not sys.stdin.isatty():
         names = " and ".join(str(draft.path) for draft in there)
         them = "it" if len(there) == 1 else "them"
-        verb = "is" if len(there) == 1 else "are"
+        verb = "exists" if len(there) == 1 else "exist"
         raise click.UsageError(
-            f"{names} {verb} there already, and there is no terminal to ask on; --yes adds to {them}"
+            f"{names} {verb} already, and there is no terminal to ask on; use --yes to add to {them}"
         )
     for draft in there:
         click.echo(f"{draft.path} already exists; this would be added to it:\n\n{draft.added}")
-    return click.confirm("Go on?", default=True)
+    return click.confirm("Continue?", default=True)
 
 
 def _say_next(target: Target, requests: Sequence[str]) -> None:

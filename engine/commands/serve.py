@@ -190,6 +190,6 @@ def _given_or_set(given: int | None, variable: str, least: int, most: int) -> tu
         return given, ""
     if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and least <= int(text) <= most):
         raise click.UsageError(
-            f'the environment variable {variable} is "{text}"; it is a whole number from {least} to {most}'
+            f'the environment variable {variable} is "{text}"; it must be a whole number from {least} to {most}'
         )
     return int(text), variable

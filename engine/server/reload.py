@@ -39,12 +39,12 @@ class Renewal:
         try:
             found = self._files.read()
         except ServeError as error:
-            message = "the certificate is not renewed, and the previous one is still served: %s"
+            message = "certificate not renewed; still serving the previous one: %s"
             logger.error(message, error)  # noqa: TRY400 - no traceback says more
             supervisor.keep_certificate(str(error))
             return
         if found.digest != self._served.digest:
-            logger.info("the new certificate is served from now on: %s", found)
+            logger.info("now serving the new certificate: %s", found)
         self._served = found
         supervisor.renew(found)
 

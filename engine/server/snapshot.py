@@ -123,7 +123,7 @@ def counting_apart(spec: Spec, workers: int) -> Iterator[Diagnostic]:
     limited = next((limit for limit in limits if limit is not None), None)
     if limited is not None and workers > 1 and spec.service.rates.storage == "memory":
         message = (
-            f"each of the {workers} workers counts by itself, and lets as many through; serve with -w 1, or have them "
+            f"each of the {workers} workers counts separately, so more requests get through; serve with -w 1, or "
             'count in one place, under service: "rate_limit: {limit: %s, storage: redis://HOST}"' % limited
         )
         yield Diagnostic(limited.place(), message, "warning")

@@ -51,7 +51,7 @@ class CsvLayout:
             for place, row in enumerate(rows):
                 if len(row) != len(self.names):
                     cells = plural(len(row), "cell")
-                    broken[place] = f"the row has {cells}, and the first line names {len(self.names)} columns"
+                    broken[place] = f"the row has {cells}; the first line names {len(self.names)} columns"
                     rows[place] = [*row, *[""] * len(self.names)][: len(self.names)]
                     raws[place] = self.written(rows[place])
         columns = list(zip(*rows, strict=True)) or [()] * len(self.names)
@@ -100,7 +100,7 @@ class CsvLayout:
         try:
             rows = list(reader)
         except csv.Error as error:
-            why = "a carriage return stands in the middle" if "new-line" in str(error) else str(error)
+            why = "there is a carriage return inside a line" if "new-line" in str(error) else str(error)
             raise Unreadable(line + reader.line_num - 1, f"this is not a CSV: {why}") from None
         if [] not in rows:
             return rows, texts, range(line, line + len(rows))
@@ -131,7 +131,7 @@ def quoted(cell: str, separator: str) -> str:
 
 def csv_blocks(stream: Readable, layout: CsvLayout, offset: int, line: int, size: int = BLOCK_BYTES) -> Iterator[Block]:
     """Read blocks of whole records from where a stream stands; raise `Unreadable` for a record without an end."""
-    endless = f"a row of more than {MOST_RECORD_BYTES // 1024**2} MiB begins here; is a quote not closed?"
+    endless = f"a row of more than {MOST_RECORD_BYTES // 1024**2} MiB begins here; is a closing quote missing?"
     return read_blocks(stream, offset, line, size, lambda data: _last_end(data, layout.separator), endless)
 
 

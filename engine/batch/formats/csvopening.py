@@ -45,7 +45,7 @@ def open_csv(
         raise BatchError(f"{name}:1: this is not UTF-8; convert the file, or save it as UTF-8") from None
     ending = "\r\n" if text.endswith("\r\n") else "\n"
     if "\r" in text[:-2] and ending == "\n" and "\n" not in text[:-1]:
-        raise BatchError(f'{name}: its lines end with "\\r" alone; save it with line ends of Unix or Windows')
+        raise BatchError(f'{name}: its lines end with "\\r" only; save it with Unix or Windows line endings')
     chosen = separator or _separator(text, expected)
     try:
         row = next(csv.reader([text], delimiter=chosen, strict=True))

@@ -50,7 +50,7 @@ class Expected:
             keys = dict(enumerate(names))
         elif not self.features:
             raise Misfit(
-                f"{place}: the model's input declares no properties, so nothing tells which columns are features; "
+                f"{place}: the model's input declares no properties, so it is unknown which columns are features; "
                 "declare them, or use JSON Lines"
             )
         else:

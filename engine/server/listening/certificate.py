@@ -100,7 +100,7 @@ def _read_file(option: str, path: Path) -> bytes:
     try:
         data = read_regular(path, MOST_BYTES + 1)
     except FileNotFoundError:
-        raise ServeError(f"{option} {path}: there is no such file") from None
+        raise ServeError(f"{option} {path}: file not found") from None
     except PermissionError:
         raise ServeError(f"{option} {path}: this user may not read the file; change its owner, group or mode") from None
     except OSError as error:

@@ -202,8 +202,8 @@ def _why_not(host: str, port: int, error: OSError, advice: Advice) -> str:
     if isinstance(error, PermissionError):
         return f"port {port} needs more rights than this user has; choose one above 1023: {advice.port}"
     if error.errno == errno.EADDRINUSE:
-        return f"port {port} on {host} is taken; choose {advice.free}"
+        return f"port {port} on {host} is already in use; choose {advice.free}"
     if error.errno == errno.EINVAL and host.lower().startswith("fe80:") and "%" not in host:
         example = advice.interface.format(host=host)
-        return f"{host} is a link-local address, which needs the name of its interface: {example}"
+        return f"{host} is a link-local address, which requires the name of an interface: {example}"
     return f"cannot listen on {in_url(host)}:{port}: {error.strerror}"
