@@ -49,6 +49,7 @@ class Supervisor:
         self._places = {number: number for number in self._patience}  # the sockets from which they accept
         self._rolling = Rolling(addresses, count + 1, self._make)
         self._generation = 0
+        self._announced = 1  # the first one is announced by the command that serves
         self._snapshot = b""
         self._modules = ""
         self._models: Sequence[Mapping[str, Any]] = ()
@@ -178,7 +179,6 @@ class Supervisor:
             self._send_generation(worker)
         if self._generation > 1:
             self._note("reloads", "served")
-            logger.info("now serving generation %d", self._generation)
         self._tell_status()
 
     def _renew(self, certificate: Certificate) -> None:
@@ -207,6 +207,9 @@ class Supervisor:
             self._lost.discard(worker.number)
             logger.info("worker %d is serving again as process %d", worker.number, worker.process.pid)
         self._aim()
+        if all(one.generation == self._generation > self._announced for one in self._workers.values()):
+            self._announced = self._generation
+            logger.info("now serving generation %d", self._generation)
         if self._ready is not None:
             ready, self._ready = self._ready, None
             ready()

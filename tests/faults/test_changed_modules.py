@@ -65,6 +65,8 @@ def test_fresh_workers_serve_a_changed_module_and_no_request_is_lost(tmp_path: P
     server.wait_until(lambda status: all(one["generation"] for one in status["workers"]), 150)
     assert {1.0} == answers(server)
     assert 0 == server.stop()
+    said = "".join(server.lines)
+    assert said.rindex("replacing worker 2: ") < said.rindex("now serving generation ")
 
 
 @pytest.mark.soak
