@@ -116,18 +116,21 @@ def nodes_reached(walk: Walk, rows: Array) -> float:
     """Return the share of an ensemble's nodes that the rows pass, as far as `REACH_SECONDS` allow to look."""
     table = walk.table
     seen = np.zeros(len(table.nodes), bool)
-    leaf = table.is_leaf
     inputs = s.run(walk.before, rows)
     deadline = time.monotonic() + REACH_SECONDS
     for root in table.roots:
-        cells, at = inputs, np.full(len(inputs), root)
-        while len(at) and time.monotonic() < deadline:
-            seen[at] = True
-            inner = ~leaf[at]
-            cells, at = cells[inner], at[inner]
-            values = cells[np.arange(len(cells)), table.nodes["feature"][at]]
-            right = np.where(np.isnan(values), table.missing_right[at], ~(values <= table.nodes["threshold"][at]))
-            at = table.nodes["left"][at] + right.astype(at.dtype)
+        parts = [(int(root), np.arange(len(inputs)))]
+        while parts and time.monotonic() < deadline:
+            node, there = parts.pop()
+            seen[node] = True
+            threshold, feature, left = table.nodes[node].item()
+            if left == node:
+                continue
+            values = inputs[there, feature]
+            right = ~(values <= threshold)
+            if not table.missing_right[node]:
+                right &= ~np.isnan(values)
+            parts += [(left + side, part) for side, part in ((0, there[~right]), (1, there[right])) if len(part)]
     return float(seen.mean())
 
 
