@@ -141,7 +141,7 @@ def in_place(monkeypatch: pytest.MonkeyPatch) -> None:
         return work(*arguments, hear)
 
     monkeypatch.setattr("engine.apart.run_apart", run_here)
-    monkeypatch.setattr("engine.models.bounded.run_apart", run_here)
+    monkeypatch.setattr("engine.models.compiling.open_apart.run_apart", run_here)
 
 
 @pytest.fixture

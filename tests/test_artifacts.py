@@ -20,7 +20,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from engine.errors import SpecError
-from engine.models import compile_models, modelfile
+from engine.models import compile_models
+from engine.models.files import model_file as modelfile
 from engine.spec import load
 
 

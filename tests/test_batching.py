@@ -14,8 +14,8 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.svm import SVC
 
 from engine.errors import Overloaded, RefusedInstance
-from engine.models.batching import SharedRuntime
-from engine.models.predictor import Answer, Refusal
+from engine.models.runtime.answer import Answer, Refusal
+from engine.models.runtime.batching import SharedRuntime
 
 TIMEOUT = 30.0
 
@@ -213,7 +213,7 @@ def test_a_caller_waits_only_so_long_and_its_question_is_not_asked_any_more() ->
 
 
 def test_the_computing_thread_leaves_when_there_is_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.models.batching.IDLE_SECONDS", 0.05)
+    monkeypatch.setattr("engine.models.runtime.batching.IDLE_SECONDS", 0.05)
     before = {*threading.enumerate()}
     shared = SharedRuntime(Recorder(), 100, 0, TIMEOUT)
     for number in (1.0, 2.0):

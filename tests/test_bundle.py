@@ -19,7 +19,8 @@ from sklearn.linear_model import LogisticRegression
 from engine.bundle import unpack
 from engine.commands import cli
 from engine.errors import SpecError
-from engine.models import native, restore_models
+from engine.models import restore_models
+from engine.models.runtime import native_trees as native
 from engine.server.snapshot import Source, check
 
 
@@ -234,7 +235,7 @@ def test_a_model_that_scikit_learn_serves_says_so_and_has_its_file_and_modules_i
     assert prepared["m"].needs_file
     (result,) = restore_models(spec, prepared)["m"]([X[0].tolist()]).result
     assert 999 < result < 1001
-    monkeypatch.setattr("engine.models.needs.find_spec", lambda _: None)
+    monkeypatch.setattr("engine.models.restoring.needed_libraries.find_spec", lambda _: None)
     (mistake,) = check(Source("", None, bundle=file)).mistakes
     assert mistake.message.startswith("scikit-learn is needed to serve this model, and not installed: pip install sci")
 
@@ -244,7 +245,7 @@ def test_what_was_compiled_answers_batches_where_scikit_learn_is_only_faster(
 ) -> None:
     joblib.dump(LogisticRegression(max_iter=1000).fit(X, y), tmp_path / "m.pkl")
     write_spec(tmp_path, {"routes": [{"path": "/p", "model": "m"}]}, m={"file": "m.pkl", "input": ROW})
-    monkeypatch.setattr("engine.models.choosing.BATCHES_MUST_BE_FASTER", 1e-6)
+    monkeypatch.setattr("engine.models.proving.choice.BATCHES_MUST_BE_FASTER", 1e-6)
     monkeypatch.setenv("ENGINE_CACHE_DIR", str(tmp_path / "cache"))
     done = bundle(tmp_path, monkeypatch)
     assert "m: large batches run on the compiled model too; scikit-learn would be faster" in done.output
@@ -285,7 +286,7 @@ def test_a_model_that_is_a_graph_needs_onnxruntime_and_says_so(
     done = bundle(tmp_path, monkeypatch)
     assert "m: where it is served, this must be installed: pip install onnxruntime" in done.output.splitlines()
     with monkeypatch.context() as patch:
-        patch.setattr("engine.models.needs.find_spec", lambda _: None)
+        patch.setattr("engine.models.restoring.needed_libraries.find_spec", lambda _: None)
         (mistake,) = checked(tmp_path / "service.zip").mistakes
     said = "onnxruntime is needed to serve this model, and not installed: pip install onnxruntime"
     assert (said, "models.yaml") == (mistake.message, Path(mistake.place.file).name)

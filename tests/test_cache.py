@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,12 +16,14 @@ from modelling import ROW, X, y
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.svm import SVC
 
-from engine.models import compile as compiling
+import engine.models
 from engine.models import compile_models, writable_cache
-from engine.models.cache import VARIABLE, Cache, Entry
-from engine.models.dtypes import Table
-from engine.models.report import Report
-from engine.models.runtimes import open_runtime
+from engine.models.compiling import prepare as compiling
+from engine.models.data.dtypes import Table
+from engine.models.restoring import cache
+from engine.models.restoring.cache import VARIABLE, Cache, Entry
+from engine.models.restoring.choose_runtime import open_runtime
+from engine.models.runtime.report import Report
 from engine.spec import Spec, load, write_whole
 
 INSTANCE = X[0].tolist()
@@ -53,6 +56,27 @@ def compile_and_count(spec: Spec, monkeypatch: pytest.MonkeyPatch) -> int:
         patch.setattr(compiling, "_compile", lambda model, *rest: compiled.append(model.name) or original(model, *rest))
         assert compile_models(spec)["m"]([INSTANCE]).result in ([0], [1], [2])
     return len(compiled)
+
+
+def test_the_key_changes_with_every_source_file_of_models(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In all folders below too, C included; otherwise an old program would pass for one of the new code."""
+    code = tmp_path / "code"
+    shutil.copytree(Path(engine.models.__file__).parent, code, ignore=shutil.ignore_patterns("__pycache__"))
+    model = load(folder / "routes.yaml").models["m"]
+    before = Cache(folder).key(model, b"")
+    for name in ("hash_code", "_surroundings"):
+        monkeypatch.setattr(cache, name, getattr(cache, name).__wrapped__)
+    monkeypatch.setattr(cache, "_CODE", code)
+    assert before == Cache(folder).key(model, b"")
+    sources = [path for path in code.rglob("*") if path.is_file()]
+    assert {"trees.c", "cache.py", "columns.py", "predictor.py"} <= {path.name for path in sources}
+    for source in sources:
+        unchanged = source.read_bytes()
+        source.write_bytes(unchanged + b"\n")
+        assert before != Cache(folder).key(model, b""), source
+        source.write_bytes(unchanged)
 
 
 def test_a_model_is_compiled_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,7 +199,7 @@ def test_beside_a_cache_that_cannot_be_written_to_entries_are_read_from_it_and_k
     spec = load(folder / "routes.yaml")
     assert 1 == compile_and_count(spec, monkeypatch)
     monkeypatch.setattr(Cache, "is_writable", lambda _: False)
-    monkeypatch.setattr("engine.models.cache.write_whole", refusing(folder / ".engine", write_whole))
+    monkeypatch.setattr("engine.models.restoring.cache.write_whole", refusing(folder / ".engine", write_whole))
     with writable_cache(folder):
         assert 0 == compile_and_count(spec, monkeypatch)
         changed = write_models(folder, description="", batch={"max_size": 7})

@@ -22,9 +22,9 @@ from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
 from engine.errors import RefusedInstance
-from engine.models.candidates import find_walk
-from engine.models.lowering import lower
-from engine.models.ranges import learnt_ranges
+from engine.models.lowering.lower import lower
+from engine.models.lowering.tree_walk import find_walk
+from engine.models.proving.learnt_ranges import learnt_ranges
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.models.csvfile import read_cell, read_cells
+from engine.models.data.csv_file import read_cell, read_cells
 
 NUMBERS = st.one_of(
     st.integers(-(2**70), 2**70).map(str),

@@ -24,8 +24,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from engine import create_app
 from engine.errors import RefusedInstance, SpecError
-from engine.models.dtypes import NAN, float_rows
-from engine.models.outline import outline_model
+from engine.models.data.dtypes import NAN, float_rows
+from engine.models.outlining.outline import outline_model
 
 Y = [0, 1] * 50
 INTEGER = {"type": "integer"}

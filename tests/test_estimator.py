@@ -31,7 +31,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils import all_estimators
 
 from engine.errors import SpecError
-from engine.models.ranges import learnt_ranges
+from engine.models.proving.learnt_ranges import learnt_ranges
 
 
 def fitted(name: str, estimator_class: type) -> Any:

@@ -19,7 +19,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from sklearn.tree import DecisionTreeRegressor
 
 from engine.errors import RefusedInstance
-from engine.models.quieting import show_warnings_once
+from engine.models.estimators.library_warnings import show_warnings_once
 
 TEXT = {"type": "string"}
 STAMPED = row(ts=TEXT, x={"type": "number"})
@@ -116,7 +116,7 @@ def test_a_model_that_fails_on_the_good_row_too_is_broken(serve: Serve, monkeypa
 def test_a_warning_is_shown_once_whatever_resets_the_filters(tmp_path: Path) -> None:
     (tmp_path / "noisy.py").write_text(
         "import warnings\n"
-        "from engine.models.quieting import show_warnings_once\n"
+        "from engine.models.estimators.library_warnings import show_warnings_once\n"
         "show_warnings_once()\n"
         "show_warnings_once()\n"
         "for number in range(5):\n"

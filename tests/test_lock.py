@@ -239,7 +239,7 @@ def test_a_folder_that_takes_no_lock_is_said(monkeypatch: pytest.MonkeyPatch) ->
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("engine.models.pinning.write_pins", full)
+    monkeypatch.setattr("engine.models.compiling.pinning.write_pins", full)
     outcome = check(Source("routes.yaml", None))
     expected = "m: not pinned, since models.lock cannot be written (No space left on device)"
     assert ((expected,), True) == (outcome.notes, outcome.snapshot is not None)

@@ -21,8 +21,8 @@ from engine import create_app, lock_models
 from engine.commands import cli
 from engine.errors import SpecError
 from engine.models import Snapshot, compile_models, needs_sklearn
-from engine.models import compile as compiling
-from engine.models.cache import VARIABLE
+from engine.models.compiling import prepare as compiling
+from engine.models.restoring.cache import VARIABLE
 from engine.server.http import Front
 from engine.server.snapshot import Source, check
 from engine.server.worker import Follower

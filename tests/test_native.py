@@ -11,11 +11,12 @@ import pytest
 from modelling import X, y
 from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingClassifier, RandomForestClassifier
 
-from engine.models import native, treetables
-from engine.models.lowering import lower
-from engine.models.native import NativeTrees, build_library, load_library
-from engine.models.predictor import Refusal
-from engine.models.trees import TreeTable
+from engine.models.lowering import tree_tables as treetables
+from engine.models.lowering.lower import lower
+from engine.models.runtime import native_trees as native
+from engine.models.runtime.answer import Refusal
+from engine.models.runtime.native_trees import NativeTrees, build_library, load_library
+from engine.models.runtime.tree_table import TreeTable
 
 GAPS = np.where(np.random.default_rng(0).random(X.shape) < 0.2, np.nan, X)
 ESTIMATORS = {
@@ -99,7 +100,7 @@ def test_leaves_of_the_same_value_share_it() -> None:
 def test_rows_beyond_what_is_walked_at_a_time_are_summed_too(monkeypatch: pytest.MonkeyPatch) -> None:
     table = table_of(ESTIMATORS["a forest of classes"])
     whole = table.sum_leaves(X)
-    monkeypatch.setattr("engine.models.trees._WALKS", 45)  # two rows of twenty trees
+    monkeypatch.setattr("engine.models.runtime.tree_table._WALKS", 45)  # two rows of twenty trees
     assert whole.tobytes() == table.sum_leaves(X).tobytes()
 
 

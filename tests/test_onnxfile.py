@@ -15,7 +15,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from engine.errors import RefusedInstance, SpecError
-from engine.models.graphs import Graph
+from engine.models.runtime.onnx_graphs import Graph
 
 
 def save(model: onnx.ModelProto, path: Path) -> None:

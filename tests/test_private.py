@@ -17,8 +17,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import FunctionTransformer
 from werkzeug.routing import Rule
 
-from engine.models import private
-from engine.models.selections import selections
+from engine.models.estimators.column_selections import selections
+from engine.models.lowering import sklearn_private as private
 
 NUMBERED = [[0, 2], [-1], [], 1, slice(1, 3), np.array([True, False, True, False]), [False, True, False, True]]
 NAMED = [

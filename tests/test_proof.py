@@ -35,19 +35,21 @@ from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from engine.errors import RefusedInstance, SpecError
-from engine.models import candidates, choosing
-from engine.models import steps as s
-from engine.models.candidates import CANDIDATES, Subject
-from engine.models.converting import estimator_program
-from engine.models.estimator import SklearnRuntime, inspect
-from engine.models.margins import margin_of
-from engine.models.native import NativeTrees
-from engine.models.program import Program
-from engine.models.proof import Outcome, examine, judge
-from engine.models.proofrows import RowMaker
-from engine.models.ranges import known_texts, learnt_ranges
-from engine.models.reference import reference_instances
-from engine.models.trees import TreeTable
+from engine.models.data.reference import reference_instances
+from engine.models.estimators.inspection import inspect
+from engine.models.estimators.margins import margin_of
+from engine.models.estimators.sklearn_runtime import SklearnRuntime
+from engine.models.lowering.onnx_conversion import estimator_program
+from engine.models.proving import candidates
+from engine.models.proving import choice as choosing
+from engine.models.proving.candidates import CANDIDATES, Subject
+from engine.models.proving.comparison import Outcome, examine, judge
+from engine.models.proving.learnt_ranges import known_texts, learnt_ranges
+from engine.models.proving.proof_rows import RowMaker
+from engine.models.runtime import steps as s
+from engine.models.runtime.native_trees import NativeTrees
+from engine.models.runtime.program import Program
+from engine.models.runtime.tree_table import TreeTable
 from engine.spec import load
 
 random = np.random.default_rng(7)

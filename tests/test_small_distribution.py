@@ -100,7 +100,7 @@ LACK = (
 
 @pytest.mark.usefixtures("in_place")
 def test_what_is_lacking_is_named_in_one_sentence(spec_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.models.needs.find_spec", lambda _: None)
+    monkeypatch.setattr("engine.models.restoring.needed_libraries.find_spec", lambda _: None)
     monkeypatch.setenv("ENGINE_CACHE_DIR", str(spec_folder / "cache"))
     for name in ("routes.yaml", "models.yaml"):
         shutil.copy(ROOT / name, spec_folder)

@@ -16,7 +16,7 @@ from sklearn.ensemble import RandomForestClassifier
 from engine.apart import Lost, bounds
 from engine.errors import SpecError
 from engine.models import Snapshot, compile_models, lock_models, needs_sklearn
-from engine.models.cache import VARIABLE
+from engine.models.restoring.cache import VARIABLE
 from engine.server import first_check
 from engine.server.apart import check_apart
 from engine.server.snapshot import Source, check, stamp

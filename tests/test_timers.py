@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from engine.endpoints import Meter, rates
-from engine.models import batching
-from engine.models.predictor import Answer
+from engine.models.runtime import batching
+from engine.models.runtime.answer import Answer
 from engine.server import heartbeat
 from engine.server.heartbeat import BEAT_SECONDS, Monitor, Pulse
 from engine.server.http import Front

@@ -29,7 +29,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from engine.commands import cli
 from engine.errors import RefusedInstance, SpecError
-from engine.models.trying import FLOAT32_TOLERANCE, FLOAT64_TOLERANCE, _differing
+from engine.models.proving.tryout import FLOAT32_TOLERANCE, FLOAT64_TOLERANCE, _differing
 
 PAIR = {"type": "array", "items": NUMBER, "minItems": 2, "maxItems": 2}
 

@@ -280,13 +280,13 @@ def test_a_folder_of_mlflow_names_the_model_in_it(tmp_path: Path) -> None:
 
 
 def test_what_is_named_to_be_installed_is_a_distribution_by_its_own_name() -> None:
-    from engine.models.unreadable import DISTRIBUTIONS
+    from engine.models.estimators.unreadable import DISTRIBUTIONS
 
     assert all(re.fullmatch(r"[a-z0-9-]+", name) for name in DISTRIBUTIONS.values())
 
 
 def test_estimators_without_tags_have_no_kind() -> None:
-    from engine.models.estimator import is_classifier, kind_of
+    from engine.models.estimators.inspection import is_classifier, kind_of
 
     assert (False, "estimator") == (is_classifier(Plain()), kind_of(Plain()))
     assert (True, "classifier") == (is_classifier(LogisticRegression()), kind_of(LogisticRegression()))

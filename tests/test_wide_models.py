@@ -15,11 +15,12 @@ from modelling import Serve
 from sklearn.linear_model import LinearRegression
 
 from engine.commands import cli
-from engine.models import csvfile, proofrows
-from engine.models.dtypes import Dtype
-from engine.models.instances import Wanted, columns
-from engine.models.interview import MAX_ASKED, refused_gaps
-from engine.models.reference import reference_instances
+from engine.models.data import csv_file as csvfile
+from engine.models.data.dtypes import Dtype
+from engine.models.data.instances import Wanted, columns
+from engine.models.data.reference import reference_instances
+from engine.models.outlining.interview import MAX_ASKED, refused_gaps
+from engine.models.proving import proof_rows as proofrows
 from engine.spec import Feature, Outline, bare_model
 from engine.validation import Validator
 

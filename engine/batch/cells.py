@@ -16,9 +16,9 @@ import numpy as np
 import orjson
 
 from engine.batch.records import ABSENT, Integers
-from engine.models.csvfile import read_cell
-from engine.models.dtypes import EXACT, NAN
-from engine.models.trees import Array
+from engine.models.data.array import Array
+from engine.models.data.csv_file import read_cell
+from engine.models.data.dtypes import EXACT, NAN
 
 DOUBT: Final = object()
 _MOST_KNOWN = 65_536

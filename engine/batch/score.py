@@ -16,9 +16,9 @@ from engine.batch.layout import Layout, layout_of
 from engine.batch.records import ABSENT, BadRow, Key, RecordBatch, Scored
 from engine.errors import RefusedInstance
 from engine.models import NOT_FINITE, is_finite
+from engine.models.data.array import Array
+from engine.models.data.rows import slice_rows
 from engine.models.predictor import ModelPredictor
-from engine.models.rows import slice_rows
-from engine.models.trees import Array
 from engine.spec import Model
 from engine.validation import Violation
 

@@ -75,7 +75,7 @@ def _planned_entry(wish: Wish, progress: Progress) -> Plan:
 
     if lack := to_compile(wish.file.suffix):
         raise SpecError([Diagnostic(Place(str(wish.file)), lack)])
-    from engine.models.outline import outline_model
+    from engine.models.outlining.outline import outline_model
     from engine.spec import draft_model, name_from
 
     folder, opened = wish.target.models.parent, Opened()

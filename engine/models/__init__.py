@@ -1,24 +1,25 @@
 """compile: a model's file → a `Predictor`. The only folder that imports scikit-learn and similar libraries."""
 
-from engine.models.bounded import lost_at_models, open_apart
-from engine.models.cache import NOT_COMPILED, decode, encode, hash_code, writable_cache
-from engine.models.compile import (
+from engine.models.compiling.open_apart import lost_at_models, open_apart
+from engine.models.compiling.pinning import Pinned, lock_models, pin
+from engine.models.compiling.prepare import (
     Progress,
     compile_models,
     needs_sklearn,
     prepare_models,
 )
-from engine.models.modelfile import ModelFile
-from engine.models.modules import leave_start_folder
-from engine.models.needs import to_compile, to_serve
-from engine.models.pinning import Pinned, lock_models, pin
-from engine.models.predictor import Facts, Prediction, Predictor, ResultForm, key_of
-from engine.models.prepared import Opened, Prepared
-from engine.models.rehearsal import rehearse
-from engine.models.report import Report
-from engine.models.restoring import restore_alone, restore_models
-from engine.models.results import NOT_FINITE, is_finite
-from engine.models.snapshot import Snapshot
+from engine.models.files.model_file import ModelFile
+from engine.models.files.modules import leave_start_folder
+from engine.models.predictor import Facts, Prediction, Predictor, ResultForm
+from engine.models.restoring.cache import NOT_COMPILED, decode, encode, hash_code, writable_cache
+from engine.models.restoring.needed_libraries import to_compile, to_serve
+from engine.models.restoring.prepared import Opened, Prepared
+from engine.models.restoring.rehearsal import rehearse
+from engine.models.restoring.restore import restore_alone, restore_models
+from engine.models.restoring.result_form import NOT_FINITE, is_finite
+from engine.models.restoring.snapshot import Snapshot
+from engine.models.runtime.class_names import key_of
+from engine.models.runtime.report import Report
 
 __all__ = [
     "NOT_COMPILED",

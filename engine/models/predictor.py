@@ -10,10 +10,12 @@ from itertools import islice, takewhile
 from typing import Any, Protocol, cast
 
 from engine.errors import Diagnostic, RefusedInstance
-from engine.models.failures import is_about_a_value
-from engine.models.instances import Columns
-from engine.models.report import Report
-from engine.validation import clip, show
+from engine.models.data.instances import Columns
+from engine.models.runtime.answer import Answer, Foreign, Refusal, Runtime
+from engine.models.runtime.class_names import Wording
+from engine.models.runtime.failures import is_about_a_value
+from engine.models.runtime.report import Report
+from engine.validation import clip
 
 MAX_NAMED = 10
 SHOWN_DIGITS = 12
@@ -86,41 +88,6 @@ class Prediction:
     probabilities: list[dict[str, float]] | None = None
 
 
-@dataclass(slots=True)
-class Answer:
-    """A runtime's answer for some rows: `result` by the response method, `probabilities` by class."""
-
-    result: list[Any]
-    probabilities: list[list[float]] | None = None
-
-
-HAS_NAN = "Input X contains NaN."
-TOO_LARGE = "Input X contains infinity or a value too large for dtype('{}')."
-
-
-class Refusal(Exception):
-    """The model does not accept one of the rows; the message is scikit-learn's own.
-
-    If that names a column of an encoder's own input, `column` is the model's column, None if unknown.
-    """
-
-    def __init__(self, message: str, column: int | None = None) -> None:
-        self.column = column
-        super().__init__(message)
-
-
-class Foreign(Refusal):
-    """A library below the estimator raised an error about a value; it is our fault if no row fails alone."""
-
-
-class Stopped(Refusal):
-    """The model's own computation fails on the values of a row, after all checks of the input have passed."""
-
-
-Runtime = Callable[[Any], Answer]
-"""Rows, as `Columns.convert` makes them, to their answer; raises `Refusal`. Any number of threads may call it."""
-
-
 class Predictor(Protocol):
     """A model ready to answer; calls from several threads at once are fine."""
 
@@ -136,30 +103,6 @@ class Predictor(Protocol):
 
     def watch(self, observe: Callable[[int], None]) -> None:
         """Report the number of rows of every call of the model."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wording:
-    """The names of classes in an answer: `labels`, if the spec has them, and the keys of probabilities."""
-
-    classes: tuple[Any, ...] | None
-    labels: tuple[str, ...] | None
-    keys: tuple[str, ...]
-
-    @classmethod
-    def restored(cls, facts: Mapping[str, Any]) -> Wording:
-        """Make the record from its JSON form."""
-        classes, labels = (None if values is None else tuple(values) for values in (facts["classes"], facts["labels"]))
-        return cls(classes, labels, tuple(facts["keys"]))
-
-    def label_by_class(self) -> Mapping[Any, str]:
-        """Return each class's label, if there are labels."""
-        return dict(zip(self.classes or (), self.labels or (), strict=True)) if self.labels else {}
-
-
-def key_of(label: Any) -> str:
-    """Write a class as the key of its probability."""
-    return label if isinstance(label, str) else show(label)
 
 
 class ModelPredictor:

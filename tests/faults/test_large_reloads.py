@@ -16,7 +16,7 @@ import pytest
 from serving import Clients, Server, status_of
 from sklearn.neighbors import KNeighborsRegressor
 
-from engine.models import batching
+from engine.models.runtime import batching
 from engine.server.http import Front
 from engine.server.snapshot import Source, check
 from engine.server.worker import Follower

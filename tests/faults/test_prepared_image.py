@@ -18,7 +18,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 
 from engine import lock_models
-from engine.models.cache import VARIABLE
+from engine.models.restoring.cache import VARIABLE
 
 BODY = "[5.9, 3.0, 5.1, 1.8]"
 NOBODY = 65534

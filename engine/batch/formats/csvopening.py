@@ -12,7 +12,7 @@ from engine.batch.formats.csvblocks import CsvLayout
 from engine.batch.formats.expected import MOST_NAMED, Expected
 from engine.batch.formats.parsed import MOST_RECORD_BYTES, Readable
 from engine.errors import plural
-from engine.models.csvfile import read_cell
+from engine.models.data.csv_file import read_cell
 from engine.validation import show
 
 _SEPARATORS = ",;\t|"

@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import Diagnostic, Place, SpecError
-from engine.models.cache import Cache, mode_for
-from engine.models.candidates import usual_instances
 from engine.models.comparing.answers import Asked, Differing, Tally, compare_answers
-from engine.models.compile import Progress, prepare_anew, prepare_models
-from engine.models.estimator import inspect
-from engine.models.instances import Wanted, columns
-from engine.models.modelfile import format_of, read_file
+from engine.models.compiling.prepare import Progress, prepare_anew, prepare_models
+from engine.models.data.instances import Wanted, columns
+from engine.models.data.reference import allowed_rows
+from engine.models.estimators.inspection import inspect
+from engine.models.files.model_file import format_of, read_file
 from engine.models.predictor import Facts, Predictor
-from engine.models.prepared import Opened, Prepared, take_cached
-from engine.models.proof import MANY, seconds_for
-from engine.models.proofrows import RowMaker
-from engine.models.reference import allowed_rows
-from engine.models.restoring import restore
+from engine.models.proving.candidates import usual_instances
+from engine.models.proving.comparison import MANY, seconds_for
+from engine.models.proving.proof_rows import RowMaker
+from engine.models.restoring.cache import Cache, mode_for
+from engine.models.restoring.prepared import Opened, Prepared, take_cached
+from engine.models.restoring.restore import restore
 from engine.spec import Model, Spec
 
 ROUNDS = 3

@@ -1,0 +1,1 @@
+"""A model's file → what is kept in the cache."""

@@ -1,0 +1,38 @@
+"""Open a spec's models in a separate process; if that process is lost, report the model that it was at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from engine.apart import Lost, run_apart
+from engine.models.compiling.prepare import Progress, needs_sklearn
+from engine.spec import Spec
+
+Result = TypeVar("Result")
+
+
+def open_apart(spec: Spec, work: Callable[..., Result], *arguments: Any, progress: Progress) -> Result:
+    """Return `work(*arguments, progress)`, which opens models of the spec, in another process unless all are compiled.
+
+    Raises the exceptions of `work`, or `SpecError` at the model that exceeded the limits of time or memory.
+    """
+    if not needs_sklearn(spec):
+        return work(*arguments, progress)
+    with lost_at_models(spec):
+        return run_apart(work, *arguments, hear=progress)
+
+
+@contextmanager
+def lost_at_models(spec: Spec) -> Iterator[None]:
+    """Raise `SpecError`, instead of `Lost`, at the model in whose step a process was lost."""
+    try:
+        yield
+    except Lost as lost:
+        name, _, doing = lost.step.partition(": ")
+        if name not in spec.models:
+            raise
+        model = spec.models[name]
+        hint = "; runtime: sklearn serves it uncompiled" if doing.startswith("proving") else ""
+        raise model.error(f"stopped while {doing}: {lost.why}{hint}", "file") from None

@@ -1,0 +1,125 @@
+"""Pinning: record the hash and the answers of a model's file, so that no other file is ever opened in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from engine.errors import Diagnostic, SpecError
+from engine.models.compiling.prepare import Progress, uncompiled
+from engine.models.data.reference import reference_instances
+from engine.models.files.model_file import ModelFile, format_of, read_file
+from engine.models.files.modules import hash_modules
+from engine.models.predictor import Predictor
+from engine.models.restoring.known_answers import hold, own_answer, renewed_results
+from engine.models.restoring.prepared import Opened
+from engine.spec import Model, Spec, load, write_pins, write_results
+
+GOLDEN = 10
+
+_LIBRARIES = {"onnx": ("onnxruntime",), "pickle": ("joblib", "numpy", "scikit-learn")}
+_LIBRARIES["skops"] = ("numpy", "scikit-learn", "skops")
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """The result of pinning a model: `was` is its SHA-256 before, or None, and `anew` the other changes.
+
+    `renewed` is the number of its recorded examples that now have another result.
+    """
+
+    name: str
+    sha256: str
+    was: str | None
+    anew: tuple[str, ...] = ()
+    renewed: int = 0
+
+
+def lock_models(
+    routes: str | Path = "routes.yaml",
+    models: str | Path | None = None,
+    names: Iterable[str] = (),
+    progress: Progress = lambda _: None,
+    *,
+    accept: bool = False,
+) -> tuple[Pinned, ...]:
+    """Pin models as their files are now, all of them or the named ones, in the models.lock beside models.yaml.
+
+    With `accept`, the recorded examples in models.yaml get the results that the models give now.
+
+    This opens the files, to ask each model for its golden answers. Raises `SpecError` for a spec with mistakes or a
+    model that cannot be loaded, `KeyError` for an unknown model, `OSError` if the lock cannot be written.
+    """
+    spec = load(routes, models)
+    chosen = [spec.models[name] for name in names]
+    if not chosen:
+        chosen = list(spec.models.values())
+        spec = replace(spec, pins={})
+    return pin(spec, {model.name: read_file(model) for model in chosen}, Opened(), progress, accept=accept)
+
+
+def pin(
+    spec: Spec, files: Mapping[str, ModelFile], opened: Opened, progress: Progress, *, accept: bool = False
+) -> tuple[Pinned, ...]:
+    """Pin the models of a spec whose files are given, and keep every other pin; with `accept`, renew their examples."""
+    found: list[Diagnostic] = []
+    pins: dict[str, dict[str, Any]] = {name: one.node.plain for name, one in spec.pins.items()}
+    renewed: dict[str, dict[int, Any]] = {}
+    for name, file in files.items():
+        progress(f"{name}: computing its golden answers")
+        model = replace(spec.models[name], pin=None)
+        try:
+            predictor = uncompiled(model, file, opened)
+            renewed[name] = renewed_results(model, predictor) if accept else {}
+            pins[name] = _pin(_with_results(model, renewed[name]), file, opened, predictor)
+        except SpecError as error:
+            found += error.diagnostics
+    if found:
+        raise SpecError(found)
+    write_results(spec.models, renewed)
+    if spec.lock is not None:
+        write_pins(spec.lock, pins)
+    return tuple(_pinned(spec.models[name], pins[name], len(renewed[name])) for name in files)
+
+
+def _pinned(model: Model, pin: Mapping[str, Any], renewed: int) -> Pinned:
+    before = model.pin.node.plain if model.pin is not None else pin
+    anew = tuple(key for key in ("golden", "libraries", "modules") if before.get(key, {}) != pin.get(key, {}))
+    return Pinned(model.name, pin["sha256"], model.pin.sha256 if model.pin is not None else None, anew, renewed)
+
+
+def _pin(model: Model, file: ModelFile, opened: Opened, predictor: Predictor) -> dict[str, Any]:
+    kind = format_of(model.file)
+    modules = hash_modules(opened.modules(model, file))
+    return {
+        "sha256": file.sha256,
+        "format": kind,
+        "libraries": {library: version(library) for library in _LIBRARIES[kind]},
+        **({"modules": modules} if modules else {}),
+        "golden": _golden(model, predictor),
+    }
+
+
+def _golden(model: Model, predictor: Predictor) -> list[dict[str, Any]]:
+    """Ask the model, as it is in its file, for its answers to its examples and to the first rows of its reference.
+
+    Raises `SpecError` for an example with another result.
+    """
+    hold(model, predictor)
+    valid = model.input.validator().is_valid
+    instances = chain((example.input for example in model.examples), filter(valid, reference_instances(model)))
+    asked = ((instance, own_answer(predictor, instance)) for instance in islice(instances, GOLDEN))
+    return [{"input": instance, "result": answer[0]} for instance, answer in asked if answer is not None]
+
+
+def _with_results(model: Model, results: Mapping[int, Any]) -> Model:
+    """Put other results into a model's examples, by their places."""
+    examples = enumerate(model.examples)
+    return replace(
+        model,
+        examples=tuple(replace(one, result=results[place]) if place in results else one for place, one in examples),
+    )

@@ -1,0 +1,185 @@
+"""Make every model of a spec ready to answer, in two steps.
+
+`prepare_models` reads the files, and compiles and proves the models that the cache lacks; `restore_models` (in
+`restoring`) makes predictors of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from engine.errors import Diagnostic, SpecError
+from engine.models.compiling.largest_number import largest_number
+from engine.models.data.reference import allowed_instances, require_reference
+from engine.models.files.model_file import ModelFile, ModelFiles, format_of, read_file
+from engine.models.files.modules import hash_modules
+from engine.models.predictor import Predictor
+from engine.models.restoring.cache import Cache, Entry, mode_for
+from engine.models.restoring.known_answers import hold, hold_golden
+from engine.models.restoring.needed_libraries import to_compile
+from engine.models.restoring.prepared import Opened, Prepared, take_cached, whole_key
+from engine.models.restoring.restore import restore, restore_models
+from engine.models.restoring.result_form import result_form
+from engine.models.runtime.native_trees import find_compiler
+from engine.models.runtime.program import dump
+from engine.models.runtime.report import Report
+from engine.spec import Model, Spec
+
+if TYPE_CHECKING:
+    from engine.models.proving.tryout import Tried
+
+Progress = Callable[[str], None]
+
+MAX_SHOWN = 5  # rows of a reference that the docs page may show
+
+
+def compile_models(
+    spec: Spec, progress: Progress = lambda _: None, opened: Opened | None = None
+) -> Mapping[str, Predictor]:
+    """Make every model of the spec ready to answer, in this process; raise `SpecError` as `prepare_models` does."""
+    opened = opened or Opened()
+    return restore_models(spec, prepare_models(spec, progress, opened), opened=opened)
+
+
+def prepare_models(
+    spec: Spec, progress: Progress = lambda _: None, opened: Opened | None = None
+) -> Mapping[str, Prepared]:
+    """Take every model of the spec from the cache, or load, compare, compile and prove it.
+
+    `progress` is called with each step. Raises `SpecError` with every mistake found, at the places of their keys.
+    scikit-learn is imported only if a model is not in the cache.
+    """
+    cache, files, opened = Cache(spec.folder), ModelFiles(), opened or Opened()
+    prepared: dict[str, Prepared] = {}
+    found: list[Diagnostic] = []
+    for name, model in spec.models.items():
+        try:
+            prepared[name] = _prepare(model, cache, files, opened, progress)
+        except SpecError as error:
+            found += error.diagnostics
+    if found:
+        raise SpecError([*found, *spec.warnings])
+    return prepared
+
+
+def needs_sklearn(spec: Spec) -> bool:
+    """Return whether a model of the spec is not in the cache, or is served by scikit-learn."""
+    cache, files = Cache(spec.folder), ModelFiles()
+    try:
+        read = [(model, files.read(model)) for model in spec.models.values()]
+        found = [take_cached(model, cache, cache.key(model, file.data), file) for model, file in read]
+    except (OSError, SpecError):
+        return True
+    return any(prepared is None or prepared.needs_file for prepared in found)
+
+
+def uncompiled(model: Model, file: ModelFile, opened: Opened) -> Predictor:
+    """Make the predictor of a model as it is in its file, without compiling and proof; raise `SpecError`."""
+    entry, _ = _compile(replace(model, runtime="sklearn"), file, opened, lambda _: None, is_tried=False)
+    return restore(model, Prepared("", entry, file, file.sha256), opened)
+
+
+def _prepare(model: Model, cache: Cache, files: ModelFiles, opened: Opened, progress: Progress) -> Prepared:
+    progress(f"{model.name}: reading")
+    file = read_file(model, files)
+    if model.pin is not None and model.pin.format != format_of(model.file):
+        raise model.error(
+            f"this file is pinned as {model.pin.format}, but its name says {format_of(model.file)}; "
+            f"if you trust it, accept it: {model.lock_command}",
+            "file",
+        )
+    if model.pin is not None and model.pin.sha256 != file.sha256:
+        raise model.error(
+            f"the file differs from its pin: its sha256 is {file.sha256}, {model.pin.place().file} has "
+            f"{model.pin.sha256}; if you trust it, accept it: {model.lock_command}",
+            "file",
+        )
+    try:
+        key = cache.key(model, file.data)
+    except OSError as error:
+        raise model.error(f"the file cannot be read: {error.strerror}", "reference") from None
+    golden = model.pin.golden if model.pin is not None else ()
+    known = {"golden": [(one.input, one.result) for one in golden]}
+    prepared = take_cached(model, cache, key, file, opened.opens)
+    if prepared is None:
+        prepared = prepare_anew(model, key, file, opened, progress)
+        prepared = replace(prepared, note=cache.distrusted(key))
+    elif prepared.entry.programs and json.dumps(known["golden"]) == json.dumps(prepared.entry.facts["golden"]):
+        return prepared
+    if golden:
+        progress(f"{model.name}: computing its golden answers")
+        hold_golden(model, golden, restore(model, prepared, opened))
+    entry = replace(prepared.entry, facts={**prepared.entry.facts, **known})
+    cache.write(key, entry, mode_for(model.file))
+    return replace(prepared, entry=entry)
+
+
+def prepare_anew(
+    model: Model, key: str, file: ModelFile, opened: Opened, progress: Progress, *, is_held: bool = True
+) -> Prepared:
+    """Compile a model, and check its examples if `is_held`."""
+    entry, tried = _compile(model, file, opened, progress)
+    progress(f"{model.name}: checking its examples")
+    predictor = restore(model, Prepared(key, entry, file, file.sha256), opened)
+    if is_held:
+        hold(model, predictor)
+    tried.require_answer(model)
+    facts = {**entry.facts, "good": tried.good, "warnings": list(tried.warnings())}
+    form = result_form(model, predictor.columns, predictor)
+    modules = opened.modules(model, file)  # now that everything that answers need is imported
+    facts = {
+        **facts,
+        "compiler": find_compiler() is not None,
+        "modules": hash_modules(modules),
+        "result": form and asdict(form),
+        "rows": list(islice(allowed_instances(model), MAX_SHOWN)) if model.show_reference else [],
+    }
+    if entry.programs:  # others may be user code, or slow, and are not called without need
+        facts["largest"] = largest_number(predictor.columns, predictor.runtime)
+    return Prepared(whole_key(key, modules), replace(entry, facts=facts), file, file.sha256, modules)
+
+
+def _compile(
+    model: Model, file: ModelFile, opened: Opened, progress: Progress, *, is_tried: bool = True
+) -> tuple[Entry, Tried]:
+    """Make an entry; unless `is_tried`, the model is not asked anything, and stays as it is in its file."""
+    require_reference(model)
+    if lack := to_compile(model.file.suffix):
+        raise model.error(lack, "file")
+    progress(f"{model.name}: loading")
+    if model.file.suffix.lower() == ".onnx":
+        from engine.models.compiling.onnx_file import compile_graph  # noqa: PLC0415 - few models are graphs
+
+        return compile_graph(model, file.data, is_tried=is_tried)
+    from engine.models.data.reference_frames import reading_once  # noqa: PLC0415
+    from engine.models.estimators.inspection import inspect  # noqa: PLC0415
+    from engine.models.estimators.loading import blaming_version  # noqa: PLC0415 - see Opened
+    from engine.models.proving.candidates import choose  # noqa: PLC0415
+    from engine.models.proving.choice import Chosen  # noqa: PLC0415
+    from engine.models.proving.frame_check import require_trained_dtypes  # noqa: PLC0415
+
+    artifact = opened.open(model, file)
+    chosen = Chosen(None, None, Report("sklearn"))
+    with artifact.modules.found(), reading_once():
+        inspected = inspect(model, artifact.estimator)
+        require_trained_dtypes(model, inspected)
+        if is_tried:
+            with blaming_version(artifact.trained_with):
+                chosen = choose(model, inspected, lambda text: progress(f"{model.name}: {text}"))
+    facts = {
+        "bytes": artifact.bytes,
+        "estimator": inspected.title,
+        "kind": inspected.kind,
+        "trained_with": artifact.trained_with or version("scikit-learn"),
+        "wanted": asdict(inspected.wanted),
+        "wording": asdict(inspected.wording),
+        "report": asdict(chosen.report),
+    }
+    programs = {"one": chosen.program, "batch": chosen.batch_program}
+    made = {name: dump(program) for name, program in programs.items() if program is not None}
+    return Entry(facts, made), chosen.tried

@@ -1,0 +1,5 @@
+"""The type of numpy's arrays."""
+
+from typing import Any
+
+Array = Any

@@ -1,0 +1,73 @@
+"""The features of a model's input: their types, their missing values, and the dtypes of their columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from engine.jsonschemas import MAX_REFERENCES, is_whole, lookup, types_of
+from engine.models.data.dtypes import NAN, Dtype, Feature, fits, from_schema, named_values
+from engine.spec import Model
+
+
+def dtype_of_column(model: Model, recorded: Dtype | None, name: str, feature: Feature) -> Dtype:
+    """Decide the dtype of a column: the declared one, else the model's own, else one that follows from the schema."""
+    known = recorded or from_schema(feature)
+    declared = model.dtypes.get(name)
+    if declared is not None:
+        kind, _, zone = declared.rstrip("]").partition("[")
+        known = replace(known, kind=kind, zone=zone or known.zone, ordered=False)  # type: ignore[arg-type]
+    if known.kind == "category":
+        known = replace(known, values=_categories(model, name, feature, recorded))
+        if not known.values:
+            message = f'the categories of "{name}" are not known; list them in its enum, or name a reference'
+            where = ("dtypes", name) if declared is not None else ("input", "properties", name)
+            raise model.error(message, *where)
+    if declared is not None or fits(known, feature):
+        return known
+    return replace(from_schema(feature), values=known.values)
+
+
+def _categories(model: Model, name: str, feature: Feature, known: Dtype | None) -> tuple[Any, ...]:
+    """Return a column's categories: those of the model or its reference, and those of its schema."""
+    if feature.types - {"null"} == {"boolean"}:
+        return (False, True)
+    document = model.input.document
+    listed = named_values(document["properties"][name], document)
+    if known is None or known.kind != "category":
+        return listed or (known.values if known is not None else ())
+    return tuple(dict.fromkeys((*known.values, *listed)))
+
+
+def feature_of(model: Model, name: str, default: Any, *, required: bool) -> Feature:
+    """Describe a feature; raise `SpecError` if it cannot be a column."""
+    document = model.input.document
+    types = types_of(document["properties"][name], document)
+    if types & {"array", "object"}:
+        raise model.error(
+            f'the feature "{name}" may be an array or an object, which cannot be a column; '
+            "give it a type: number, integer, boolean or string",
+            *("input", "properties", name),
+        )
+    gaps = default is NAN and (not required or "null" in types)
+    whole = is_whole(document["properties"][name], document) and (default is NAN or not isinstance(default, float))
+    return Feature(types, whole, gaps)
+
+
+def default_of(model: Model, name: str, schema: Any) -> Any:
+    """Return a feature's default, or else a missing value: NaN."""
+    for _ in range(MAX_REFERENCES):
+        reference = schema.get("$ref") if isinstance(schema, Mapping) and "default" not in schema else None
+        if not isinstance(reference, str) or not reference.startswith("#/"):
+            break
+        schema = lookup(model.input.document, reference)
+    default = schema.get("default") if isinstance(schema, Mapping) else None
+    if default is None:
+        return NAN
+    where = ("input", "properties", name, "default")
+    if isinstance(default, list | dict):
+        raise model.error("a default that is an array or an object cannot become a column", *where)
+    if isinstance(default, int) and abs(default) > 2**1023:
+        raise model.error("this default is too large for a column", *where)
+    return default

@@ -1,0 +1,189 @@
+"""The rows of a model's reference, as instances of its input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from itertools import islice
+from typing import Any
+
+from engine.errors import SpecError, did_you_mean
+from engine.jsonschemas import types_of
+from engine.models.data.csv_file import CsvFile, Row, Wrong, read_cell, read_csv
+from engine.spec import Model
+from engine.validation import Validator
+
+MAX_MISTAKES = 10
+_NUMBERS = frozenset(("null", "number"))
+_OTHERS = frozenset((bool, str))  # values that are read in place of a number
+
+
+def reference_instances(model: Model) -> Iterator[Any]:
+    """Read the rows of the CSV that a model names as its reference, each cell according to its feature's schema.
+
+    For an object, other columns are left out; an array has the cells in their order, and a number or a text is the
+    first cell. Raises `SpecError` for a file that is not CSV.
+    """
+    for _, instance, _ in _read(model):
+        yield instance
+
+
+def allowed_instances(model: Model) -> Iterator[Any]:
+    """Return the rows of a reference that are instances of the model's input, formats included."""
+    for _, instance in allowed_rows(model):
+        yield instance
+
+
+def allowed_rows(model: Model) -> Iterator[tuple[Row, Any]]:
+    """Return each row of a reference that is an instance of the model's input, with that instance."""
+    is_valid = model.input.validator().is_valid
+    for row, instance, is_known in _read(model):
+        if is_known or is_valid(instance):
+            yield row, instance
+
+
+def count_reference(model: Model) -> int:
+    """Count the rows of a reference, without reading their cells."""
+    if model.reference is None:
+        return 0
+    return sum(1 for _ in read_csv(model.reference, _wrong(model), model.input.document.get("properties", {})).rows)
+
+
+def _read(model: Model) -> Iterator[tuple[Row, Any, bool]]:
+    """Return each row with its instance, and whether that is known to be valid."""
+    if model.reference is None:
+        return
+    file = read_csv(model.reference, _wrong(model), model.input.document.get("properties", {}))
+    read = _reader(model, file.names)
+    for row in file.rows:
+        yield row, *read(row)
+
+
+def _reader(model: Model, names: Sequence[str]) -> Callable[[Row], tuple[Any, bool]]:
+    """Return a function that makes an instance of a row: validated as a whole, or slowly cell by cell."""
+    document, is_valid = model.input.document, model.input.validator().is_valid
+    types = types_of(document, document)
+    if types in ({"number"}, {"string"}):
+        takes = Validator(document).is_valid
+        return lambda row: (_cell(row.texts[0], takes), False)
+    as_read, cell_by_cell = _array_readers(document) if types == {"array"} else _object_readers(document, names)
+
+    def read(row: Row) -> tuple[Any, bool]:
+        instance = as_read(row)
+        is_known = instance is not None and is_valid(instance)
+        return (instance, True) if is_known else (cell_by_cell(row), False)
+
+    return read
+
+
+def _array_readers(document: Any) -> tuple[Callable[[Row], Any], Callable[[Row], Any]]:
+    prefix, item = document.get("prefixItems", ()), document.get("items", True)
+    take = cache(lambda place: Validator.of_part(document, prefix[place] if place < len(prefix) else item).is_valid)
+
+    def cell_by_cell(row: Row) -> Any:
+        return [_cell(text, take(min(place, len(prefix)))) for place, text in enumerate(row.texts)]
+
+    return Row.values, cell_by_cell
+
+
+def _object_readers(document: Any, names: Sequence[str]) -> tuple[Callable[[Row], Any], Callable[[Row], Any]]:
+    properties, columns = document.get("properties", {}), {name: place for place, name in enumerate(names)}
+    types = {name: types_of(part, document) for name, part in properties.items()}
+    take = cache(lambda name: Validator.of_part(document, properties[name]).is_valid)
+    nulls = {name for name in document.get("required", ()) if "null" in types.get(name, ()) and take(name)(None)}
+    places = [(name, columns[name]) for name in properties if name in columns]
+    texts = [place for name, place in places if "string" in types[name]]
+    read, order = [name for name, _ in places], [place for _, place in places]
+    is_in_order = order == [*range(len(names))]
+    absent = dict.fromkeys(nulls - columns.keys())
+
+    def as_read(row: Row) -> Any:
+        values = row.values()
+        if any(values[place] is None and row.texts[place] for place in texts):  # NA may be a text
+            return None
+        return instance(values if is_in_order else [values[place] for place in order])
+
+    def cell_by_cell(row: Row) -> Any:
+        cells = ((name, row.texts[place]) for name, place in places)
+        return instance([_cell(text, take(name)) if text else None for name, text in cells])
+
+    def instance(cells: Sequence[Any]) -> Any:
+        found = dict(zip(read, cells, strict=True))
+        if None in cells:
+            found = {name: cell for name, cell in found.items() if cell is not None or name in nulls}
+        return {**found, **absent}
+
+    return as_read, cell_by_cell
+
+
+def require_reference(model: Model) -> None:
+    """Raise `SpecError` for a reference of which no row is an instance.
+
+    The same applies to one that lacks a required feature, or has a text for a number.
+    """
+    if model.reference is None:
+        return
+    wrong, properties = _wrong(model), model.input.document.get("properties")
+    mistakes: Iterator[str] = iter(())
+    if properties is not None:
+        mistakes = _mistakes(model, read_csv(model.reference, wrong, properties))
+    said = list(islice(mistakes, MAX_MISTAKES)) or list(islice(_unusable(model), MAX_MISTAKES))
+    if found := [diagnostic for mistake in said for diagnostic in wrong(mistake).diagnostics]:
+        raise SpecError(found)
+
+
+def _unusable(model: Model) -> Iterator[str]:
+    """Describe the mistake in the first row, if none is an instance of the input."""
+    validator = Validator(model.input.document)
+    count, first = 0, None
+    for row, instance, _ in _read(model):
+        if validator.is_valid(instance):
+            return
+        first = first or (row, instance)
+        count += 1
+    if first is None:
+        yield "there are no rows below the header line"
+        return
+    row, instance = first
+    for violation in validator.violations(instance):
+        name = next((one for one in (*violation.path, violation.name) if one != ""), None)
+        if isinstance(name, int):
+            name = list(row.cells)[name] if name < len(row.cells) else None
+        where = f'column "{name}": ' if name is not None else ""
+        rows = f"none of its {count:,} rows matches the input" if count > 1 else "its only row does not match the input"
+        is_empty = violation.keyword == "required"
+        detail = "the cell is empty, and the input requires a value" if is_empty else violation.detail
+        yield f"{rows}; line {row.line}: {where}{detail}"
+
+
+def _mistakes(model: Model, file: CsvFile) -> Iterator[str]:
+    document = model.input.document
+    properties = document["properties"]
+    for name in document.get("required", ()):
+        if name in properties and name not in file.names:
+            known = did_you_mean(name, file.names, "its columns are")
+            yield f'there is no column "{name}" {known}, which the input requires'
+    numbers = [name in properties and types_of(properties[name], document) <= _NUMBERS for name in file.names]
+    row = None
+    for row in file.rows:
+        values = row.values()
+        if {*map(type, values)} & _OTHERS:
+            for name, value, is_number in zip(file.names, values, numbers, strict=True):
+                if is_number and type(value) in _OTHERS:
+                    yield f"line {row.line}: {row.not_a_number(name)}"
+    if row is None:
+        yield "there are no rows below the header line"
+
+
+def _wrong(model: Model) -> Wrong:
+    name = model.reference.name if model.reference is not None else ""
+    return lambda message: model.error(f"{name}: {message}", "reference")
+
+
+def _cell(text: str, takes: Callable[[Any], bool]) -> Any:
+    """Read a cell as a number, a boolean or a text, the first of these that the schema allows.
+
+    A missing value such as NA is a text if the schema allows it as one, and else None.
+    """
+    value = read_cell(text)
+    return next(filter(takes, (text,) if value is None else (value, text)), value)

@@ -1,0 +1,1 @@
+"""Estimators of scikit-learn: loaded, compared with their spec, and asked."""

@@ -1,0 +1,133 @@
+"""Estimators → programs: one explicit table of scikit-learn's classes, each turned into its own operations.
+
+A class that is not in the table, or an option that is not covered, raises `NotLowered` with the reason. A lowered
+estimator is still only a candidate: the proof decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sklearn import linear_model
+
+from engine.models.data.array import Array
+from engine.models.lowering.calibration import CALIBRATED
+from engine.models.lowering.ensembles import ENSEMBLES
+from engine.models.lowering.kernels import KERNEL_MACHINES
+from engine.models.lowering.mixtures import MIXTURES
+from engine.models.lowering.preprocessing.transformers import preprocessing, selected, transformer
+from engine.models.lowering.result import Lower, Lowered, NotLowered, Steps
+from engine.models.lowering.sklearn_private import private_part
+from engine.models.lowering.tree_models import TREE_MODELS, known_classes
+from engine.models.runtime import steps as s
+from engine.models.runtime.program import Program
+from engine.models.runtime.threshold import Decision
+from engine.models.runtime.tree_table import TreeTable
+
+Trees = Callable[[TreeTable], s.Step]
+
+
+def lower(
+    estimator: Any,
+    response_method: str,
+    trees: Trees,
+    *,
+    probabilities: bool,
+    columns: int | None = None,
+    decision: Decision | None = None,
+) -> Program:
+    """Make the program of a fitted estimator; `trees` makes the step that walks a tree ensemble.
+
+    Rows are arrays, or tables of that many `columns`. With a `decision`, that chooses the class from the probabilities
+    in place of the estimator.
+    """
+    if decision is None:
+        program = _lower(estimator, response_method, trees, probabilities=probabilities)
+    else:
+        program = _lower(estimator, "predict_proba", trees, probabilities=probabilities)
+        program = replace(program, result=(*program.result, *decision.steps))
+    return program if columns is None else replace(program, scores=_of_table(program.scores, np.arange(columns)))
+
+
+def _of_table(steps: Steps, every: Array) -> Steps:
+    """Make the first steps select columns of a table, all of them if they select none themselves."""
+    first = next(iter(steps), None)
+    if isinstance(first, s.Select):
+        return steps
+    if isinstance(first, s.Concatenate):
+        return (s.Concatenate(tuple(_of_table(branch, every) for branch in first.branches)), *steps[1:])
+    return selected(every, steps)
+
+
+def _lower(estimator: Any, response_method: str, trees: Trees, *, probabilities: bool) -> Program:
+    before, last = preprocessing(estimator)
+    if response_method == "transform":
+        return Program((*before, *transformer(last)), ())
+    lowered = _Lowering(trees).last(last)
+    for method in [response_method] + ["predict_proba"] * probabilities:
+        if method not in lowered.methods:
+            raise NotLowered(f"{type(last).__name__}.{method}")
+    chances = lowered.methods["predict_proba"] if probabilities else None
+    return Program((*before, *lowered.scores), lowered.methods[response_method], chances)
+
+
+class _Lowering:
+    """Lowers predictors with one kind of trees."""
+
+    def __init__(self, trees: Trees) -> None:
+        self.trees = trees
+
+    def __call__(self, estimator: Any) -> Lowered:
+        """Lower a predictor, or a pipeline that ends in one."""
+        before, last = preprocessing(estimator)
+        lowered = self.last(last)
+        return Lowered((*before, *lowered.scores), lowered.methods)
+
+    def last(self, estimator: Any) -> Lowered:
+        """Lower the last step of a pipeline."""
+        lowered = _PREDICTORS.get(type(estimator))
+        if lowered is not None:
+            return lowered(estimator, self)
+        bases = private_part(linear_model, "_base")
+        if isinstance(estimator, private_part(bases, "LinearClassifierMixin")) and hasattr(estimator, "coef_"):
+            return _linear_classifier(estimator)
+        if isinstance(estimator, private_part(bases, "LinearModel")):
+            return _linear_regressor(estimator)
+        raise NotLowered(type(estimator).__name__)
+
+
+def _linear_regressor(model: Any) -> Lowered:
+    flat = model.coef_.ndim == 1
+    scores = (s.Check(), s.Dot(model.coef_, transposed=not flat), s.Arithmetic("add", np.asarray(model.intercept_)))
+    return Lowered(scores, {"predict": ()})
+
+
+def _linear_classifier(model: Any) -> Lowered:
+    coefficients, intercept = model.coef_, np.asarray(model.intercept_)
+    scores = (s.Check(), s.Dot(coefficients, transposed=True), s.Arithmetic("add", intercept))
+    binary = len(model.classes_) == 2  # noqa: PLR2004
+    methods: dict[str, Steps] = {
+        "predict": (s.Choose(known_classes(model)),),
+        "decision_function": (s.Ravel(),) if binary else (),
+    }
+    if isinstance(model, linear_model.LogisticRegression):
+        methods["predict_proba"] = _logistic_probabilities(model, binary=binary)
+    return Lowered(scores, methods)
+
+
+def _logistic_probabilities(model: Any, *, binary: bool) -> Steps:
+    if binary:
+        return (s.Logistic(), s.Stack())
+    return (s.Logistic(), s.Normalize()) if model.solver == "liblinear" else (s.Softmax(),)
+
+
+_PREDICTORS: Mapping[type, Callable[[Any, Lower], Lowered]] = {
+    **TREE_MODELS,
+    **ENSEMBLES,
+    **KERNEL_MACHINES,
+    **CALIBRATED,
+    **MIXTURES,
+}

@@ -1,0 +1,1 @@
+"""Transformers → the steps of a program."""

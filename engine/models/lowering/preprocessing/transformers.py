@@ -1,0 +1,177 @@
+"""scikit-learn's transformers → steps: one explicit table of classes, each turned into its own operations.
+
+A class that is not in the table becomes a graph in float64, if possible; an option that is not covered raises
+`NotLowered` with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.feature_selection import SelectorMixin
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    PolynomialFeatures,
+    RobustScaler,
+    StandardScaler,
+)
+
+from engine.models.data.array import Array
+from engine.models.estimators.column_selections import selections
+from engine.models.estimators.parts import numpy_function, steps_of, thawed
+from engine.models.lowering.onnx_conversion import transformer_graph
+from engine.models.lowering.preprocessing.encoders import ENCODERS
+from engine.models.lowering.preprocessing.vectorizers import VECTORIZERS
+from engine.models.lowering.result import NotLowered, Steps
+from engine.models.runtime import steps as s
+
+
+def preprocessing(estimator: Any) -> tuple[Steps, Any]:
+    """Split an estimator into the steps before its last one, and that one."""
+    estimator = thawed(estimator)
+    if hasattr(estimator, "best_estimator_"):
+        estimator = estimator.best_estimator_
+    if not isinstance(estimator, Pipeline):
+        return (), estimator
+    steps = [step for step in steps_of(estimator) if step not in (None, "passthrough")]
+    if not steps or estimator.steps[-1][1] in (None, "passthrough"):
+        raise NotLowered("a pipeline without a last step")
+    before = tuple(operation for step in steps[:-1] for operation in transformer(step))
+    inner, last = preprocessing(steps[-1])
+    return (*before, *inner), last
+
+
+def transformer(step: Any) -> Steps:
+    """Return the steps of a fitted transformer; raise `NotLowered`."""
+    step = thawed(step)
+    if isinstance(step, Pipeline):
+        before, last = preprocessing(step)
+        return (*before, *transformer(last))
+    lowered = _TRANSFORMERS.get(type(step))
+    if lowered is None and isinstance(step, SelectorMixin):
+        lowered = _selector
+    if lowered is not None:
+        return lowered(step)
+    try:
+        return transformer_graph(step)
+    except Exception as error:
+        raise NotLowered(type(step).__name__) from error
+
+
+def _standard_scaler(step: Any) -> Steps:
+    return _scaler(step.mean_ if step.with_mean else None, step.scale_ if step.with_std else None)
+
+
+def _robust_scaler(step: Any) -> Steps:
+    return _scaler(step.center_ if step.with_centering else None, step.scale_ if step.with_scaling else None)
+
+
+def _scaler(center: Any, scale: Any) -> Steps:
+    steps: list[s.Step] = [s.Check(missing=True)]
+    if center is not None:
+        steps.append(s.Arithmetic("subtract", center))
+    if scale is not None:
+        steps.append(s.Arithmetic("divide", scale))
+    return tuple(steps)
+
+
+def _min_max_scaler(step: Any) -> Steps:
+    scaled = (s.Check(missing=True), s.Arithmetic("multiply", step.scale_), s.Arithmetic("add", step.min_))
+    low, high = step.feature_range
+    return (*scaled, s.Clip(float(low), float(high))) if step.clip else scaled
+
+
+def _max_abs_scaler(step: Any) -> Steps:
+    scaled = (s.Check(missing=True), s.Arithmetic("divide", step.scale_))
+    return (*scaled, s.Clip(-1.0, 1.0)) if getattr(step, "clip", False) else scaled
+
+
+def _imputer(step: Any) -> Steps:
+    if step.add_indicator or not (isinstance(step.missing_values, float) and np.isnan(step.missing_values)):
+        raise NotLowered("SimpleImputer with add_indicator or missing_values")
+    values = step.statistics_
+    if values.dtype == object:
+        return (s.FillTexts(values),)
+    kept = np.flatnonzero(~np.isnan(values)) if not step.keep_empty_features else np.arange(len(values))
+    select = (s.Select(kept),) if len(kept) < len(values) else ()
+    return (*select, s.Check(missing=True), s.Impute(values[kept]))
+
+
+def _pca(step: Any) -> Steps:
+    if step.whiten:
+        raise NotLowered("PCA with whiten")
+    offset = (step.mean_.reshape(1, -1) @ step.components_.T).ravel()
+    return (s.Check(), s.Dot(step.components_, transposed=True), s.Arithmetic("subtract", offset))
+
+
+def _truncated_svd(step: Any) -> Steps:
+    return (s.Check(), s.Dot(step.components_, transposed=True))
+
+
+def _selector(step: Any) -> Steps:
+    return (s.Check(missing=True), s.Select(np.flatnonzero(step.get_support())))
+
+
+def _column_transformer(step: Any) -> Steps:
+    branches: list[Steps] = []
+    for part, columns in selections(step):
+        if (isinstance(part, str) and part == "drop") or not len(columns):
+            continue
+        inner = () if isinstance(part, str) else transformer(part)
+        branches.append(selected(np.asarray(columns), inner))
+    if not branches:
+        raise NotLowered("ColumnTransformer that keeps no column")
+    return (s.Concatenate(tuple(branches)),)
+
+
+def selected(columns: Array, steps: Steps) -> Steps:
+    """Put a selection of columns before some steps; encoders of categories get them as they are."""
+    return (s.Select(columns, apart=isinstance(next(iter(steps), None), s.OneHot | s.Ordinal)), *steps)
+
+
+def _feature_union(step: Any) -> Steps:
+    if step.transformer_weights:
+        raise NotLowered("FeatureUnion with weights")
+    return (s.Concatenate(tuple(transformer(part) for _, part in step.transformer_list if part != "drop")),)
+
+
+def _polynomial(step: Any) -> Steps:
+    combinations = [np.repeat(np.arange(len(powers)), powers) for powers in step.powers_]
+    longest = max(map(len, combinations))
+    padded = np.full((len(combinations), longest), -1)
+    for row, combination in zip(padded, combinations, strict=True):
+        row[longest - len(combination) :] = combination
+    return (s.Check(), s.Products(padded))
+
+
+def _function_transformer(step: Any) -> Steps:
+    function = numpy_function(step.func)
+    if step.func is not None and (function is None or step.kw_args):
+        raise NotLowered("FunctionTransformer with a function that is not one of numpy's for single numbers")
+    check = (s.Check(),) if step.validate else ()
+    return (*check, s.Elementwise(function)) if function is not None else check
+
+
+_TRANSFORMERS: Mapping[type, Callable[[Any], Steps]] = {
+    **ENCODERS,
+    **VECTORIZERS,
+    ColumnTransformer: _column_transformer,
+    FeatureUnion: _feature_union,
+    FunctionTransformer: _function_transformer,
+    MaxAbsScaler: _max_abs_scaler,
+    MinMaxScaler: _min_max_scaler,
+    PCA: _pca,
+    PolynomialFeatures: _polynomial,
+    RobustScaler: _robust_scaler,
+    SimpleImputer: _imputer,
+    StandardScaler: _standard_scaler,
+    TruncatedSVD: _truncated_svd,
+}

@@ -1,0 +1,1 @@
+"""What `init` reads off a model."""

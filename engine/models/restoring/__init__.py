@@ -1,0 +1,1 @@
+"""What was compiled, on disk and between processes → a `Predictor`."""

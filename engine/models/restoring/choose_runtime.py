@@ -1,0 +1,66 @@
+"""The runtimes behind a predictor: compiled programs, scikit-learn, or one of them by the number of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.models.data.rows import count_rows
+from engine.models.restoring.prepared import Opened, Prepared
+from engine.models.runtime.answer import Answer, Runtime
+from engine.models.runtime.batching import OneByOne, SharedRuntime
+from engine.models.runtime.class_names import Wording
+from engine.models.runtime.program import Program
+from engine.models.runtime.report import Report
+from engine.models.runtime.threshold import decision_of
+from engine.spec import Model
+
+
+def open_runtime(
+    model: Model,
+    prepared: Prepared,
+    programs: Mapping[str, Program],
+    report: Report,
+    opened: Opened,
+    *,
+    is_shared: bool = True,
+) -> Runtime:
+    """Return the runtime that a report names; callers share calls of scikit-learn if `is_shared`."""
+    if "one" not in programs:
+        return _sklearn(model, prepared, opened, one_by_one=bool(report.one_by_one), is_shared=is_shared)
+    one: Runtime = programs["one"]
+    if report.one_by_one:
+        return OneByOne(one)
+    if report.batch_runtime is None:
+        return one
+    batch = programs["batch"] if "batch" in programs else _sklearn(model, prepared, opened, is_shared=is_shared)
+
+    def by_size(rows: Any) -> Answer:
+        return (batch if count_rows(rows) >= report.batch_from else one)(rows)
+
+    return by_size
+
+
+def _sklearn(model: Model, prepared: Prepared, opened: Opened, *, one_by_one: bool = False, is_shared: bool) -> Runtime:
+    """Answer by scikit-learn, in calls that requests share unless the rows are computed one by one."""
+    from engine.models.estimators.sklearn_runtime import SklearnRuntime  # noqa: PLC0415 - see Opened
+
+    if prepared.file is None:
+        raise ValueError(f"the file of {model.name} is needed and was left out")
+    artifact = opened.open(model, prepared.file, prepared.modules)
+    facts = prepared.entry.facts
+    decision = decision_of(model, Wording.restored(facts["wording"]), facts["kind"])
+    alone = SklearnRuntime(
+        artifact.estimator, model.response_method, probabilities=model.output.probabilities, decision=decision
+    )
+
+    def finding(rows: Any) -> Answer:
+        with artifact.modules.found():
+            return alone(rows)
+
+    runtime = OneByOne(finding) if one_by_one else finding
+    if not is_shared:
+        return runtime
+    if one_by_one:
+        return SharedRuntime(runtime, 1, 0.0, model.timeout)
+    return SharedRuntime(runtime, model.batch.max_size, model.batch.max_wait_ms / 1000, model.timeout)

@@ -1,0 +1,128 @@
+"""A model prepared from its file or from the cache, from which a predictor is made."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from engine.models.data.instances import Columns, Wanted, columns
+from engine.models.files.model_file import ModelFile, format_of
+from engine.models.files.modules import Opens, hash_file, hash_modules, read_unchanged
+from engine.models.restoring.cache import Cache, Entry
+from engine.models.restoring.result_form import TYPE_NAMES
+from engine.models.runtime.native_trees import find_compiler
+from engine.spec import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Everything that a predictor is made from; two with equal name and `key` are interchangeable.
+
+    `file` is the model's own, and `modules` the files beside models.yaml that it needs; once compiled, neither is
+    needed any more, unless scikit-learn computes batches. `note` says why what was compiled before is not used, and
+    `loaded` when this was made, in seconds since 1970.
+    """
+
+    key: str
+    entry: Entry
+    file: ModelFile | None
+    sha256: str
+    modules: Mapping[str, bytes] = field(default_factory=dict)
+    note: str = ""
+    loaded: float = field(default_factory=time.time, compare=False)
+
+    def without_file(self) -> Prepared:
+        """Leave out files that are not needed."""
+        return self if self.needs_file else replace(self, file=None, modules={})
+
+    def without_faster_batches(self) -> Prepared:
+        """Have what was compiled answer batches too, where scikit-learn only computes them faster."""
+        report = self.entry.facts["report"]
+        if not self.entry.programs or report["batch_runtime"] != "sklearn":
+            return self
+        serving = (trial["many_rows"] for trial in report["trials"] if trial["candidate"] == report["why"])
+        many, base = next(serving, None), report["many_rows"]
+        slower = {**report, "batch_runtime": None, "batch_from": 0, "speed_up_many": base / many if many else 1.0}
+        return replace(self, entry=replace(self.entry, facts={**self.entry.facts, "report": slower}))
+
+    @property
+    def needs_file(self) -> bool:
+        """Whether scikit-learn answers some requests, so that the model's own file must be opened."""
+        return not self.entry.programs or self.entry.facts["report"]["batch_runtime"] == "sklearn"
+
+    def columns(self, model: Model) -> Columns:
+        """Return the conversion of the model's instances into rows."""
+        return columns(model, Wanted.restored(self.entry.facts["wanted"]))
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The names of the classes in probabilities."""
+        return tuple(self.entry.facts["wording"]["keys"])
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """The lengths of the lists of one result; none if it is a single value, or unknown."""
+        return tuple((self.entry.facts.get("result") or {}).get("lengths", ()))
+
+    @property
+    def result_types(self) -> frozenset[str]:
+        """The JSON types of the values in a result; none where they are not known."""
+        named, classes = (self.entry.facts.get("result") or {}).get("type", ""), self.entry.facts["wording"]["classes"]
+        if classes and not self.lengths and named in {"boolean", "integer", "string"}:
+            return frozenset(TYPE_NAMES.get(type(one), "") for one in classes)
+        return frozenset((named,) if named else ())
+
+
+class Opened:
+    """The estimators in model files, each unpickled once; imports scikit-learn with the first.
+
+    `opens` is called with the modules beside models.yaml that are read for them.
+    """
+
+    def __init__(self, opens: Opens = lambda _: None) -> None:
+        self._artifacts: Any = None
+        self.opens = opens
+
+    def open(self, model: Model, file: ModelFile, modules: Mapping[str, bytes] | None = None) -> Any:
+        """Return the model's `Artifact`, which imports `modules` if given; raise `SpecError`."""
+        from engine.models.estimators.library_warnings import show_warnings_once  # noqa: PLC0415
+        from engine.models.estimators.loading import Artifacts  # noqa: PLC0415 - not where everything is compiled
+
+        show_warnings_once()
+        self._artifacts = self._artifacts or Artifacts(self.opens)
+        return self._artifacts.open(model, file.data, file.sha256, modules)
+
+    def modules(self, model: Model, file: ModelFile) -> Mapping[str, bytes]:
+        """Return the files of the modules that an opened model needs."""
+        if format_of(model.file) == "onnx":
+            return {}
+        needed: Mapping[str, bytes] = self.open(model, file).modules.all_files()
+        return needed
+
+
+def take_cached(
+    model: Model, cache: Cache, key: str, file: ModelFile, opens: Opens = lambda _: None
+) -> Prepared | None:
+    """Take a model from the cache, None if it is not there or must be rebuilt.
+
+    It must be rebuilt if its modules have changed, or if it was made without the C compiler that now exists.
+    """
+    entry = cache.read(key)
+    if entry is None or (_lacked_compiler(entry) and find_compiler() is not None):
+        return None
+    modules = read_unchanged(model, entry.facts["modules"], opens)
+    return Prepared(whole_key(key, modules), entry, file, file.sha256, modules) if modules is not None else None
+
+
+def whole_key(key: str, modules: Mapping[str, bytes]) -> str:
+    """Add a model's modules to its key; they are known only after the model was opened."""
+    return hash_file(json.dumps([key, hash_modules(modules)]).encode())
+
+
+def _lacked_compiler(entry: Entry) -> bool:
+    trials = entry.facts["report"]["trials"]
+    failed = any(trial["runtime"] == "native" and trial["verdict"] == "failed" for trial in trials)
+    return failed and not entry.facts["compiler"]

@@ -1,0 +1,1 @@
+"""What a worker executes; imports no scikit-learn."""

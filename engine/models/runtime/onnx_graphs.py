@@ -1,0 +1,122 @@
+"""ONNX graphs, run by onnxruntime on one thread, from bytes alone: a graph cannot read files."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from engine.errors import plural
+from engine.models.data.array import Array
+from engine.models.runtime.answer import Stopped
+from engine.validation import clip
+
+# A folder that cannot exist. onnxruntime looks for external data there, whatever the graph says.
+_NOWHERE = os.path.join(os.path.abspath(os.devnull), "nowhere")  # noqa: PTH100, PTH118 - on Windows, no Path is it
+_NO_MEMORY = ("Failed to allocate memory", "bad_alloc", "bad allocation")
+_STOPPED_AT = re.compile(r"while running (\w+) node\..*?Status Message: (.*)", re.DOTALL)
+_IN_THE_SOURCE = re.compile(r"\.(?:cc|cpp|h|hpp):\d+ ")
+_REASON_LENGTH = 200
+
+
+class Graph:
+    """A whole graph with one input, of `dtype` numbers or of strings; its first `outputs` outputs are computed."""
+
+    def __init__(self, graph: Array, dtype: str, outputs: int = 2) -> None:
+        self.graph = graph
+        self.dtype = dtype
+        self.outputs = outputs
+        session = open_session(graph.tobytes())
+        self._run = _runner(session, outputs)
+        self._takes_one_row = rows_at_once(session) == 1
+
+    def __call__(self, rows: Any) -> list[Array]:
+        """Compute the outputs, one entry for each row; raise `Stopped` if an operator fails on the values."""
+        if self.dtype == "string":
+            rows = np.array(rows, dtype=object).reshape(-1, 1)
+        elif rows.dtype != self.dtype:
+            rows = rows.astype(self.dtype)
+        if not self._takes_one_row or len(rows) == 1:
+            outputs = self._run(rows)
+            if all(output.shape[:1] == (len(rows),) for output in outputs):
+                return outputs
+        # The graph takes one row at a time, or combines the rows of a call, so each row needs its own call.
+        alone = [self._run_one(rows[row : row + 1]) for row in range(len(rows))]
+        return [np.concatenate(parts) for parts in zip(*alone, strict=True)]
+
+    def _run_one(self, row: Array) -> list[Array]:
+        outputs = [np.atleast_1d(output) for output in self._run(row)]
+        for output in outputs:
+            if len(output) != 1:
+                raise Stopped(f"the graph gives {plural(len(output), 'result')} for one instance")
+        return outputs
+
+
+class OnnxTrees:
+    """Trees in double precision, by the operator TreeEnsemble."""
+
+    def __init__(self, graph: Array) -> None:
+        self.graph = graph
+        self._run = _runner(open_session(graph.tobytes()), 1)
+
+    def __call__(self, rows: Array) -> Array:
+        """Sum the leaves of each row: float64 of shape (rows, outputs)."""
+        return self._run(rows)[0]
+
+
+def open_session(data: bytes) -> Any:
+    """Load a graph; raise `MemoryError`, or what onnxruntime raises."""
+    import onnxruntime  # noqa: PLC0415 - a process whose models have no graph does not load it
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # its own format refers to other files
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NOWHERE)
+    try:
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001 - onnxruntime has errors of its own
+        raise _memory_error(error) or error from None
+
+
+def rows_at_once(session: Any) -> int | None:
+    """Return the number of rows that a graph takes at once, None for any number."""
+    shape = session.get_inputs()[0].shape
+    return shape[0] if shape and isinstance(shape[0], int) else None
+
+
+def _runner(session: Any, outputs: int) -> Callable[[Array], list[Array]]:
+    """Return a function that computes the first outputs of a graph with one input.
+
+    All rows have the same shape and type, so if an operator fails, their values are the reason, unless memory is short.
+    """
+    run, name = session.run, session.get_inputs()[0].name
+    wanted = [output.name for output in session.get_outputs()[:outputs]]
+
+    def compute(rows: Array) -> list[Array]:
+        try:
+            computed: list[Array] = run(wanted, {name: rows})
+        except Exception as error:
+            raise _memory_error(error) or Stopped(_why_stopped(str(error))) from error
+        return computed
+
+    return compute
+
+
+def _memory_error(error: Exception) -> MemoryError | None:
+    return MemoryError(str(error)) if any(words in str(error) for words in _NO_MEMORY) else None
+
+
+def _why_stopped(said: str) -> str:
+    """Name the operator and its reason, without references to onnxruntime's own source."""
+    found = _STOPPED_AT.search(said)
+    if found is None:
+        return f"the graph stops: {clip(said, _REASON_LENGTH)}"
+    operator, reason = found.groups()
+    if _IN_THE_SOURCE.search(reason):
+        reason = reason.partition("was false. ")[2]
+    reason = clip(" ".join(reason.split()), _REASON_LENGTH)
+    return f"{operator}: {reason}" if reason else f"{operator} cannot compute with its values"

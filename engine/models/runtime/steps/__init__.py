@@ -1,0 +1,99 @@
+"""The steps of a compiled model: scikit-learn's computation as operations on plain arrays.
+
+They are scikit-learn's own operations, in its order and its precision. Every step is a frozen record of numbers and
+arrays, which `program` saves and reads.
+"""
+
+from typing import Any
+
+from engine.models.runtime.steps.checks import Cast, Check, Narrow
+from engine.models.runtime.steps.columns import (
+    Arithmetic,
+    Clip,
+    Column,
+    Dot,
+    Elementwise,
+    FillTexts,
+    Impute,
+    LastColumn,
+    Pick,
+    Products,
+    Ravel,
+    RowSums,
+    Select,
+    Squeeze,
+)
+from engine.models.runtime.steps.encoding import Bins, OneHot, Ordinal, Pieces
+from engine.models.runtime.steps.machines import AxisDistances, Distances, Kernel, OneVsOne
+from engine.models.runtime.steps.running import Append, Concatenate, Step, run
+from engine.models.runtime.steps.scores import (
+    Average,
+    Choose,
+    ChooseEach,
+    CountVotes,
+    Interpolate,
+    Logistic,
+    LogSum,
+    Normalize,
+    Shares,
+    Softmax,
+    Stack,
+    Take,
+    WeightedMedian,
+)
+from engine.models.runtime.steps.texts import Weigh, Words
+
+ARRAY_STEPS: tuple[type[Any], ...] = (
+    *(Append, Arithmetic, Average, AxisDistances, Bins, Cast, Check, Choose, ChooseEach, Clip, Column),
+    *(Concatenate, CountVotes, Distances, Dot, Elementwise, FillTexts, Impute, Interpolate, Kernel, LastColumn),
+    *(LogSum, Logistic, Narrow, Normalize, OneHot, OneVsOne, Ordinal, Pick, Pieces, Products, Ravel, RowSums),
+    *(Select, Shares, Softmax, Squeeze, Stack, Take, WeightedMedian, Weigh, Words),
+)
+
+__all__ = [
+    "ARRAY_STEPS",
+    "Append",
+    "Arithmetic",
+    "Average",
+    "AxisDistances",
+    "Bins",
+    "Cast",
+    "Check",
+    "Choose",
+    "ChooseEach",
+    "Clip",
+    "Column",
+    "Concatenate",
+    "CountVotes",
+    "Distances",
+    "Dot",
+    "Elementwise",
+    "FillTexts",
+    "Impute",
+    "Interpolate",
+    "Kernel",
+    "LastColumn",
+    "LogSum",
+    "Logistic",
+    "Narrow",
+    "Normalize",
+    "OneHot",
+    "OneVsOne",
+    "Ordinal",
+    "Pick",
+    "Pieces",
+    "Products",
+    "Ravel",
+    "RowSums",
+    "Select",
+    "Shares",
+    "Softmax",
+    "Squeeze",
+    "Stack",
+    "Step",
+    "Take",
+    "Weigh",
+    "WeightedMedian",
+    "Words",
+    "run",
+]

@@ -1,0 +1,64 @@
+"""Steps that refuse the values that scikit-learn refuses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.models.data.array import Array
+from engine.models.runtime.answer import HAS_NAN, TOO_LARGE, Refusal
+
+
+def _require_finite(rows: Array, missing: bool) -> None:
+    if np.isfinite(rows.sum()):
+        return
+    if not missing and np.isnan(rows).any():
+        raise Refusal(HAS_NAN)
+    if np.isinf(rows).any():
+        raise Refusal(TOO_LARGE.format(rows.dtype))
+
+
+def _as_floats(rows: Array) -> Array:
+    """Make floats of integers, booleans or objects, as scikit-learn's own check of its input does."""
+    try:
+        return rows.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise Refusal(str(error)) from None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Check:
+    """Refuse the values that scikit-learn's input validation refuses: missing ones, unless `missing`; infinity."""
+
+    missing: bool = False
+    dtype: str = "float64"
+
+    def __call__(self, rows: Array) -> Array:
+        """Return the rows as floats; raise `Refusal`."""
+        if rows.dtype.kind != "f":
+            rows = _as_floats(rows)
+        _require_finite(rows if self.dtype == "float64" else rows.astype(self.dtype), self.missing)
+        return rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cast:
+    """Make floats of any values, and refuse no float."""
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute; raise `Refusal` for a value that is not a number."""
+        return rows if rows.dtype.kind == "f" else _as_floats(rows)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Narrow:
+    """Round to float32, as trees do, and check; the result is float64 again."""
+
+    missing: bool = False
+
+    def __call__(self, rows: Array) -> Array:
+        """Return the rounded rows; raise `Refusal` for one that float32 cannot represent."""
+        narrow = rows.astype(np.float32)
+        _require_finite(narrow, self.missing)
+        return narrow.astype(np.float64)

@@ -1,0 +1,170 @@
+"""Steps that compute columns from columns: cell by cell, by selecting, by multiplying."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engine.models.data.array import Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arithmetic:
+    """Combine each column with a number: `function` names numpy's function."""
+
+    function: str
+    by: Array
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute."""
+        return getattr(np, self.function)(rows, self.by)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Elementwise:
+    """Apply one of numpy's functions of one argument."""
+
+    function: str
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute."""
+        return getattr(np, self.function)(rows)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clip:
+    """Keep each value between two bounds."""
+
+    low: float
+    high: float
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute."""
+        return np.clip(rows, self.low, self.high)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Impute:
+    """Replace NaN by a column's own value."""
+
+    values: Array
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute."""
+        return np.where(np.isnan(rows), self.values, rows)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FillTexts:
+    """Replace a missing text by a column's own value."""
+
+    values: Array
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute."""
+        gaps = rows != rows  # noqa: PLR0124 - only NaN differs from itself
+        return np.where(gaps.astype(bool), self.values, rows)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Select:
+    """Take some columns, in an order, of an array or of a table (columns by name, here by number).
+
+    `apart` keeps the columns of a table from becoming one array, which would make floats of integers.
+    """
+
+    columns: Array
+    apart: bool = False
+
+    def __call__(self, rows: Any) -> Any:
+        """Compute."""
+        if isinstance(rows, dict):
+            cells = list(rows.values())
+            chosen = [cells[column] for column in self.columns]
+            return chosen if self.apart else np.column_stack(chosen)
+        return rows[:, self.columns]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Products:
+    """Multiply columns: `factors` has the column numbers of each product at the end of a row, -1 before them."""
+
+    factors: Array
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute, from the last factor to the first, as PolynomialFeatures does."""
+        padded = np.column_stack((rows, np.ones(len(rows))))
+        products = padded[:, self.factors[:, -1]]
+        for place in range(self.factors.shape[1] - 2, -1, -1):
+            products = padded[:, self.factors[:, place]] * products
+        return products
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dot:
+    """Multiply by a matrix, or by a vector."""
+
+    matrix: Array
+    transposed: bool = False
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute; the matrix is laid out in memory as in scikit-learn, so that BLAS sums in the same order."""
+        return rows @ (self.matrix.T if self.transposed else self.matrix)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ravel:
+    """Flatten a single column to (n,)."""
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute."""
+        return rows.ravel()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Squeeze:
+    """Flatten (n, 1) to (n,)."""
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute."""
+        return rows.ravel() if rows.ndim > 1 and rows.shape[1] == 1 else rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LastColumn:
+    """Take the last column, which is the relevant one of a binary decision function in two columns."""
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute."""
+        return rows if rows.ndim == 1 else rows[:, -1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Column:
+    """Make a column of shape (n, 1) from (n,)."""
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute."""
+        return rows.reshape(-1, 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowSums:
+    """Sum each row."""
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute."""
+        return rows.sum(axis=1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pick:
+    """Take one of a graph's outputs."""
+
+    output: int
+
+    def __call__(self, outputs: Any) -> Array:
+        """Return it."""
+        return outputs[self.output]

@@ -1,0 +1,168 @@
+"""Steps from scores to probabilities and classes, and from the members of an ensemble to its answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.models.data.array import Array
+
+ROUNDING = 1e-5  # a calibrated probability may exceed 1 by this much
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Softmax:
+    """Turn scores into probabilities as scikit-learn's `softmax` does."""
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute."""
+        rows = np.exp(rows - rows.max(axis=1).reshape(-1, 1))
+        return rows / rows.sum(axis=1).reshape(-1, 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Logistic:
+    """Turn scores into probabilities, one by one: 1 / (1 + exp(-x))."""
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute."""
+        return 1 / (1 + np.exp(-rows))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stack:
+    """Make two columns of a binary classifier's one probability: 1 - x and x."""
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute."""
+        column = rows.ravel()
+        return np.column_stack((1 - column, column))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Normalize:
+    """Divide each row by its sum."""
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute."""
+        return rows / rows.sum(axis=1).reshape(-1, 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Interpolate:
+    """Interpolate each column between points, constant before the first point and after the last one."""
+
+    places: tuple[Array, ...]
+    values: tuple[Array, ...]
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute."""
+        columns = zip(rows.T, self.places, self.values, strict=True)
+        return np.column_stack([np.interp(column, places, values) for column, places, values in columns])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shares:
+    """Divide each row by its sum as calibration does: all zeros become equal shares."""
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute."""
+        sums = rows.sum(axis=1).reshape(-1, 1)
+        shares = np.divide(rows, sums, out=np.full_like(rows, 1 / rows.shape[1]), where=sums != 0)
+        return np.where((shares > 1.0) & (shares <= 1.0 + ROUNDING), 1.0, shares)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LogSum:
+    """Return the logarithm of the sum of the exponentials of each row."""
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute, without overflow."""
+        highest = rows.max(axis=1)
+        shift = np.where(np.isfinite(highest), highest, 0.0)
+        return np.log(np.exp(rows - shift.reshape(-1, 1)).sum(axis=1)) + shift
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choose:
+    """Return the class with the highest score or, of a single column of scores, by whether it is above `bar`."""
+
+    classes: Array
+    inclusive: bool = False
+    bar: float = 0.0
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute."""
+        if len(self.classes) == 1 or (rows.ndim > 1 and rows.shape[1] > 1):
+            return self.classes.take(rows.argmax(axis=1))
+        column = rows.ravel()
+        return self.classes.take((column >= self.bar if self.inclusive else column > self.bar).astype(np.intp))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChooseEach:
+    """Return the class with the highest score of each of several outputs, whose columns lie side by side."""
+
+    classes: tuple[Array, ...]
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute: of shape (rows, outputs)."""
+        blocks = np.split(rows, np.cumsum([len(known) for known in self.classes])[:-1], axis=1)
+        chosen = [known.take(block.argmax(axis=1)) for known, block in zip(self.classes, blocks, strict=True)]
+        return np.column_stack(chosen)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Take:
+    """Return the class of each number."""
+
+    classes: Array
+
+    def __call__(self, rows: Array) -> Array:
+        """Look up."""
+        return self.classes.take(rows)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Average:
+    """Average blocks of columns that lie side by side, one block for each member of an ensemble."""
+
+    blocks: int
+    weights: Array | None
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute, on an array that is laid out in memory as in scikit-learn."""
+        members = np.ascontiguousarray(rows.reshape(len(rows), self.blocks, -1).transpose(1, 0, 2))
+        return np.average(members, axis=0, weights=self.weights)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CountVotes:
+    """Count, for each class, the columns that contain its number: of shape (rows, classes)."""
+
+    classes: int
+    weights: Array | None
+
+    def __call__(self, rows: Array) -> Array:
+        """Count."""
+        weights = np.ones(rows.shape[1]) if self.weights is None else self.weights
+        votes = np.zeros((len(rows), self.classes))
+        for column, weight in enumerate(weights):
+            votes[np.arange(len(rows)), rows[:, column]] += weight
+        return votes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WeightedMedian:
+    """Return the column of each row that is its weighted median, as AdaBoostRegressor does."""
+
+    weights: Array
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute."""
+        order = np.argsort(rows, axis=1)
+        reached = np.cumsum(self.weights[order], axis=1)
+        middle = (reached >= 0.5 * reached[:, -1:]).argmax(axis=1)
+        every = np.arange(len(rows))
+        return rows[every, order[every, middle]]
