@@ -22,10 +22,10 @@ from hypothesis import strategies as st
 from engine.commands import cli
 from engine.errors import SpecError
 from engine.spec import grammar
-from engine.spec.compose import compose
-from engine.spec.grammar import check_grammar
-from engine.spec.schemas import KEYWORDS, check_schema
-from engine.spec.source import decode
+from engine.spec.checking.grammar import check_grammar
+from engine.spec.checking.schemas import KEYWORDS, check_schema
+from engine.spec.reading.compose import compose
+from engine.spec.reading.source import decode
 
 GRAMMARS = ("routes", "models")
 BROKEN = [file for name in GRAMMARS for file in sorted((ROOT / "tests" / "invalid").glob(f"*/{name}.yaml"))]

@@ -38,7 +38,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from engine import create_app
 from engine.commands import cli
-from engine.spec import files, grammar, load
+from engine.spec import grammar, load
+from engine.spec import named_files as files
 
 
 def run(*arguments: str) -> Result:

@@ -17,9 +17,9 @@ from test_properties import ROUTE, SETTINGS, SPECS, VALUES
 
 from engine.errors import SpecError
 from engine.spec import Parameter, grammar, inside, load, parse_template
-from engine.spec.compose import compose
-from engine.spec.grammar import check_grammar, own_rules
-from engine.spec.source import decode
+from engine.spec.checking.grammar import check_grammar, own_rules
+from engine.spec.reading.compose import compose
+from engine.spec.reading.source import decode
 from engine.validation import Validator
 
 

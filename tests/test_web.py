@@ -20,7 +20,7 @@ from engine import create_app
 from engine.errors import SpecError
 from engine.models import Prediction
 from engine.spec import load
-from engine.spec.files import Home
+from engine.spec.named_files import Home
 from engine.web import Lane, build_app
 
 App = Callable[..., flask.Flask]

@@ -9,9 +9,9 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from engine.spec.compose import compose
-from engine.spec.source import Source
-from engine.spec.writing import WIDTH, field, scalar
+from engine.spec.authoring.yaml_text import WIDTH, field, scalar
+from engine.spec.reading.compose import compose
+from engine.spec.reading.source import Source
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS

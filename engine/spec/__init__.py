@@ -1,17 +1,25 @@
 """load, parse: YAML text → a frozen, typed `Spec`. No other folder reads YAML keys."""
 
-from engine.spec.builtin import BUILT_IN, DOCS_FILES, below, divide_for_admin
-from engine.spec.compose import asking_places, walk
-from engine.spec.drafts import Draft, draft_hello, draft_model, name_from, require_free, write_drafts, write_results
-from engine.spec.files import MAX_BYTES as MAX_FILE_BYTES
-from engine.spec.files import inside, model_inside, normal, read_regular, write_whole
-from engine.spec.grammar import GrammarName, grammar
-from engine.spec.guards import MAX_KEY
+from engine.spec.authoring.drafts import (
+    Draft,
+    draft_hello,
+    draft_model,
+    name_from,
+    require_free,
+    write_drafts,
+    write_results,
+)
+from engine.spec.authoring.entry_text import Entry
+from engine.spec.authoring.outline import Feature, Outline, bare_model
+from engine.spec.checking.built_in import BUILT_IN, DOCS_FILES, below, divide_for_admin
+from engine.spec.checking.grammar import GrammarName, grammar
+from engine.spec.checking.guards import MAX_KEY
+from engine.spec.checking.pins import lock_of, write_pins
 from engine.spec.load import load
-from engine.spec.lock import lock_of, write_pins
-from engine.spec.node import Node
-from engine.spec.outline import Feature, Outline, bare_model
-from engine.spec.paths import LazyRule, parameter_schemas, path_template, rule_shape, text_parameters
+from engine.spec.named_files import MAX_BYTES as MAX_FILE_BYTES
+from engine.spec.named_files import inside, model_inside, normal, read_regular, write_whole
+from engine.spec.reading.compose import asking_places, walk
+from engine.spec.reading.node import Node
 from engine.spec.records import (
     RESPONSE_METHODS,
     BuiltIn,
@@ -28,8 +36,8 @@ from engine.spec.records import (
     Service,
     Spec,
 )
-from engine.spec.scaffold import Entry
 from engine.spec.templates import Parameter, parse_template
+from engine.spec.url_rules import LazyRule, parameter_schemas, path_template, rule_shape, text_parameters
 
 __all__ = [
     "BUILT_IN",

@@ -7,17 +7,17 @@ from pathlib import Path
 from types import MappingProxyType
 
 from engine.errors import Diagnostic, SpecError
-from engine.spec.builtin import built_in_routes
-from engine.spec.compose import compose
-from engine.spec.files import Home
-from engine.spec.grammar import GrammarName, check_grammar
-from engine.spec.guards import key_files
-from engine.spec.lock import check_pins, lock_command, lock_of, read_pins
-from engine.spec.models import check_models, read_models
-from engine.spec.node import Node
+from engine.spec.checking.built_in import built_in_routes
+from engine.spec.checking.grammar import GrammarName, check_grammar
+from engine.spec.checking.guards import key_files
+from engine.spec.checking.models import check_models, read_models
+from engine.spec.checking.pins import check_pins, lock_command, lock_of, read_pins
+from engine.spec.checking.routes import check_routes, checks_formats, read_routes, read_service
+from engine.spec.named_files import Home
+from engine.spec.reading.compose import compose
+from engine.spec.reading.node import Node
+from engine.spec.reading.source import decode, read_source
 from engine.spec.records import Pin, Spec
-from engine.spec.routes import check_routes, checks_formats, read_routes, read_service
-from engine.spec.source import decode, read_source
 
 
 def load(

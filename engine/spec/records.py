@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from engine.errors import Diagnostic, Place, SpecError
-from engine.spec.node import Node
+from engine.spec.reading.node import Node
 from engine.validation import LOCAL_TIME, Validator
 
 BuiltIn = Literal["docs", "openapi", "metrics", "live", "ready", "status"]

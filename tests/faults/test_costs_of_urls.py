@@ -17,7 +17,7 @@ from engine.endpoints.problems import Problem, require_none
 from engine.endpoints.query import QueryReader
 from engine.server.worker import ENVIRON
 from engine.spec import load
-from engine.spec.paths import rule_shape
+from engine.spec.url_rules import rule_shape
 from engine.validation import Validator
 from engine.web import Lane
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors import SpecError
-from engine.spec import files, load
+from engine.spec import load
+from engine.spec import named_files as files
 
 SWAPS = """
 import os, sys

@@ -1,4 +1,4 @@
-"""Check a document against its grammar, a JSON Schema shipped beside this file, and place each mistake."""
+"""Check a document against its grammar, a JSON Schema of engine/spec, and place each mistake."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import Any, Literal
 
 from engine.errors import Diagnostic, did_you_mean
-from engine.spec.node import Node
+from engine.spec.reading.node import Node
 from engine.validation import TYPE_NAMES, Path, Validator, Violation, clip, show, unquoted
 
 GrammarName = Literal["routes", "models", "lock"]
@@ -24,7 +24,7 @@ _LACKS_SPACE = re.compile(r"(?P<key>[a-z_]+)(:| +:?)(?P<value>\S.*)")
 @cache
 def grammar(name: GrammarName) -> dict[str, Any]:
     """Read a grammar: the JSON Schema of `routes.yaml`, of `models.yaml` or of `models.lock`."""
-    schema: dict[str, Any] = json.loads(files(__package__).joinpath(f"{name}.schema.json").read_bytes())
+    schema: dict[str, Any] = json.loads(files("engine.spec").joinpath(f"{name}.schema.json").read_bytes())
     return schema
 
 

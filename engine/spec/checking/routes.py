@@ -9,15 +9,23 @@ from typing import Any
 
 from engine.errors import Diagnostic, SpecError, did_you_mean
 from engine.jsonschemas import types_of
-from engine.spec.basepath import check_base_path
-from engine.spec.builtin import built_in_shapes, check_built_in
-from engine.spec.files import Home
-from engine.spec.guards import allowed_names, check_guards, key_names, read_auth, read_cors, read_rate, read_rates
-from engine.spec.node import Node
-from engine.spec.paths import meant_rule, parameter_schemas, path_parameters, rule_shape, text_parameters
+from engine.spec.checking.base_path import check_base_path
+from engine.spec.checking.built_in import built_in_shapes, check_built_in
+from engine.spec.checking.guards import (
+    allowed_names,
+    check_guards,
+    key_names,
+    read_auth,
+    read_cors,
+    read_rate,
+    read_rates,
+)
+from engine.spec.checking.responses import check_response, read_response
+from engine.spec.checking.schemas import check_schema
+from engine.spec.named_files import Home
+from engine.spec.reading.node import Node
 from engine.spec.records import Limits, Route, Schema, Service
-from engine.spec.responses import check_response, read_response
-from engine.spec.schemas import check_schema
+from engine.spec.url_rules import meant_rule, parameter_schemas, path_parameters, rule_shape, text_parameters
 from engine.validation import TYPE_NAMES, show
 
 _IN_A_PATH = frozenset(("boolean", "number", "string"))

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.spec.grammar import GrammarName, grammar
-from engine.spec.outline import Feature, Outline
-from engine.spec.writing import WIDTH, field, flow, quoted, scalar
+from engine.spec.authoring.outline import Feature, Outline
+from engine.spec.authoring.yaml_text import WIDTH, field, flow, quoted, scalar
+from engine.spec.checking.grammar import GrammarName, grammar
 
 MAX_NAMED = 5
 TWO_CLASSES = 2

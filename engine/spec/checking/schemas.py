@@ -9,7 +9,7 @@ import jsonschema_rs
 
 from engine.errors import Diagnostic, did_you_mean
 from engine.jsonschemas import HOLDS_LIST, HOLDS_MAP, HOLDS_ONE
-from engine.spec.node import Node
+from engine.spec.reading.node import Node
 from engine.validation import FORMATS, METASCHEMA, TYPE_NAMES, SchemaError, Validator, clip, show
 
 _PLAIN = frozenset(

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from engine.errors import Diagnostic
-from engine.spec.guards import allowed_names
-from engine.spec.node import Node
-from engine.spec.paths import path_parameters, rule_shape
+from engine.spec.checking.guards import allowed_names
+from engine.spec.reading.node import Node
 from engine.spec.records import BuiltIn, Route, Service, Spec
+from engine.spec.url_rules import path_parameters, rule_shape
 from engine.validation import clip
 
 BUILT_IN: Mapping[BuiltIn, tuple[str, str]] = {

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.errors import Diagnostic, SpecError
-from engine.spec.environment import BEGIN, UnsetError, hide, is_asking, substitute
-from engine.spec.events import Event, events
-from engine.spec.node import Node
-from engine.spec.scalars import resolve
-from engine.spec.source import Source
+from engine.spec.reading.environment import BEGIN, UnsetError, hide, is_asking, substitute
+from engine.spec.reading.events import Event, events
+from engine.spec.reading.node import Node
+from engine.spec.reading.scalars import resolve
+from engine.spec.reading.source import Source
 
 MAX_DEPTH = 200
 MAX_VALUES = 1_000_000

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from engine.errors import Diagnostic, Place, SpecError
-from engine.spec.files import near_by, read_regular
+from engine.spec.named_files import near_by, read_regular
 
 MAX_BYTES = 8 * 1024 * 1024
 _LINE_END = re.compile(r"\r\n|\r|\n")

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
 
 from engine.errors import Diagnostic
-from engine.spec.compose import walk
-from engine.spec.files import Home
-from engine.spec.node import Node
-from engine.spec.paths import path_parameters, text_parameters
+from engine.spec.named_files import Home
+from engine.spec.reading.compose import walk
+from engine.spec.reading.node import Node
 from engine.spec.records import Response
 from engine.spec.templates import Parameter, TemplateError, parse_template
+from engine.spec.url_rules import path_parameters, text_parameters
 
 _BODIES: tuple[Literal["text", "html", "json", "file"], ...] = ("text", "html", "json", "file")
 _BODILESS = (204, 205, 304)

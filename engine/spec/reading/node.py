@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import Diagnostic, Place, Severity
-from engine.spec.environment import BEGIN, hide, hide_pieces
-from engine.spec.source import Source
+from engine.spec.reading.environment import BEGIN, hide, hide_pieces
+from engine.spec.reading.source import Source
 
 
 @dataclass(frozen=True, slots=True, eq=False)

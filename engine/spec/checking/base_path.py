@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from werkzeug.routing import Map
 
 from engine.errors import Diagnostic
-from engine.spec.builtin import placed
-from engine.spec.node import Node
-from engine.spec.paths import LazyRule, path_parameters, rule_shape
+from engine.spec.checking.built_in import placed
+from engine.spec.reading.node import Node
+from engine.spec.url_rules import LazyRule, path_parameters, rule_shape
 
 
 def check_base_path(root: Node) -> Iterator[Diagnostic]:

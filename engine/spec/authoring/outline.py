@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from engine.spec.node import Node
+from engine.spec.reading.node import Node
+from engine.spec.reading.source import Source
 from engine.spec.records import Batch, Model, Output, ResponseMethod, Schema
-from engine.spec.source import Source
 
 MAX_TEXT = 10_000
 

@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 import yaml
 
-from engine.spec.scalars import resolve
-from engine.spec.source import Source
+from engine.spec.reading.scalars import resolve
+from engine.spec.reading.source import Source
 
 Kind = Literal["mapping", "sequence", "end", "scalar", "alias"]
 

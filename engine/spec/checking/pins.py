@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import Diagnostic
-from engine.spec.files import write_whole
-from engine.spec.node import Node
+from engine.spec.named_files import write_whole
+from engine.spec.reading.node import Node
 from engine.spec.records import Example, Pin
 
 VERSION = 1

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.errors import Diagnostic, did_you_mean
 from engine.jsonschemas import is_whole, types_of
-from engine.spec.node import Node
+from engine.spec.reading.node import Node
 from engine.validation import TYPE_NAMES
 
 _TAKES = {

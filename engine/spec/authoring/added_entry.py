@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import Diagnostic, EngineError, SpecError
-from engine.spec.compose import compose
-from engine.spec.node import Node
-from engine.spec.paths import rule_shape
-from engine.spec.scaffold import indented
-from engine.spec.source import Source, decode, read_data
-from engine.spec.writing import flow
+from engine.spec.authoring.entry_text import indented
+from engine.spec.authoring.yaml_text import flow
+from engine.spec.reading.compose import compose
+from engine.spec.reading.node import Node
+from engine.spec.reading.source import Source, decode, read_data
+from engine.spec.url_rules import rule_shape
 
 _DASH = re.compile(r"( *)-( +)[^\s#]")
 

@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from engine.errors import Diagnostic, did_you_mean
-from engine.spec.files import Home
-from engine.spec.node import Node
+from engine.spec.named_files import Home
+from engine.spec.reading.node import Node
 from engine.spec.records import RATE_SECONDS, Auth, Cors, RateLimit, Rates
 
 LEAST_KEY, MAX_KEY = 16, 4096

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.errors import Diagnostic, did_you_mean
-from engine.spec.dtypes import check_dtypes
-from engine.spec.files import model_inside, near_by
-from engine.spec.node import Node
+from engine.spec.checking.dtypes import check_dtypes
+from engine.spec.checking.schemas import check_schema
+from engine.spec.named_files import model_inside, near_by
+from engine.spec.reading.node import Node
 from engine.spec.records import Batch, Example, Model, Output, Pin, Schema, Threshold
-from engine.spec.schemas import check_schema
 from engine.validation import show
 
 _CHOICES = (

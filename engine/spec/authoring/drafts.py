@@ -9,12 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import EngineError, SpecError
-from engine.spec.adding import SpecFile
-from engine.spec.environment import BEGIN
-from engine.spec.files import read_regular, write_all
-from engine.spec.grammar import GrammarName
+from engine.spec.authoring.added_entry import SpecFile
+from engine.spec.authoring.entry_text import (
+    Entry,
+    modeline,
+    new_models,
+    new_routes,
+    route_text,
+    schema_name,
+    schema_text,
+)
+from engine.spec.checking.grammar import GrammarName
+from engine.spec.named_files import read_regular, write_all
+from engine.spec.reading.environment import BEGIN
 from engine.spec.records import Model
-from engine.spec.scaffold import Entry, modeline, new_models, new_routes, route_text, schema_name, schema_text
 from engine.spec.templates import strings
 from engine.validation import show
 

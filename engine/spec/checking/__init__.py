@@ -1,0 +1,1 @@
+"""A tree of nodes → records, or every mistake in it."""

@@ -1,0 +1,1 @@
+"""A spec file's text → a tree of nodes that know their places."""
