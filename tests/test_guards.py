@@ -20,8 +20,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from serving import command, replace_file, serving
 from werkzeug.test import Client, TestResponse
 
-from engine.endpoints import guards, rates
-from engine.endpoints.guards import client_address
+from engine.endpoints.guards import guard as guards
+from engine.endpoints.guards import rates
+from engine.endpoints.guards.client import client_address
 from engine.errors import SpecError
 from engine.spec import load
 from engine.web import Lane

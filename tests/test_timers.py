@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from engine.endpoints import Meter, rates
+from engine.endpoints import Meter
+from engine.endpoints.guards import rates
 from engine.models.runtime import batching
 from engine.models.runtime.answer import Answer
 from engine.server import heartbeat

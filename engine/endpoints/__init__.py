@@ -1,13 +1,14 @@
 """build: Spec + Predictors → Endpoints, each a plain `Request` → `Response`. No Flask, no YAML."""
 
 from engine.endpoints.build import Mounted, build_endpoints
-from engine.endpoints.guards import Admission, Guard, Guards, client_address
-from engine.endpoints.health import show_models
+from engine.endpoints.guards.client import client_address
+from engine.endpoints.guards.guard import Admission, Guard, Guards
 from engine.endpoints.messages import Endpoint, Request, Response
-from engine.endpoints.metrics import NO_ROUTE, RESTARTS, Meter, Numbers
-from engine.endpoints.openapi import describe
+from engine.endpoints.monitoring.health import show_models
+from engine.endpoints.monitoring.metrics import NO_ROUTE, RESTARTS, Meter, Numbers
+from engine.endpoints.monitoring.process import Process, Status
+from engine.endpoints.openapi.document import describe
 from engine.endpoints.problems import Problem
-from engine.endpoints.process import Process, Status
 
 __all__ = [
     "NO_ROUTE",

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from engine.endpoints.cached_file import GeneratedEndpoint
 from engine.endpoints.docs import build_docs
-from engine.endpoints.exposition import MetricsEndpoint
 from engine.endpoints.fixed import build_fixed
-from engine.endpoints.generated import GeneratedEndpoint
-from engine.endpoints.health import LIVE, ReadyEndpoint, StatusEndpoint
 from engine.endpoints.messages import Endpoint, encode_any_json
-from engine.endpoints.openapi import describe
+from engine.endpoints.monitoring.exposition import MetricsEndpoint
+from engine.endpoints.monitoring.health import LIVE, ReadyEndpoint, StatusEndpoint
+from engine.endpoints.monitoring.process import Process
+from engine.endpoints.openapi.document import describe
 from engine.endpoints.predict import PredictEndpoint
-from engine.endpoints.process import Process
 from engine.models import Facts, Predictor
 from engine.spec import BuiltIn, Route, Spec
 

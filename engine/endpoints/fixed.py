@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-from engine.endpoints.body import read_json
+from engine.endpoints.json_body import read_json
 from engine.endpoints.messages import Endpoint, Headers, Request, Response, encode_any_json
 from engine.endpoints.problems import FULL, overloaded, require_none
 from engine.spec import Parameter, Route, parse_template

@@ -9,12 +9,12 @@ from itertools import chain, repeat
 from time import perf_counter
 from typing import Any
 
-from engine.endpoints.body import read_json
+from engine.endpoints.json_body import read_json
 from engine.endpoints.messages import Request, Response, encode_json
-from engine.endpoints.metrics import Meter
-from engine.endpoints.pathfeatures import PathFeatures
+from engine.endpoints.monitoring.metrics import Meter
+from engine.endpoints.path_features import PathFeatures
 from engine.endpoints.problems import FULL, Problem, overloaded, require_none, violated
-from engine.endpoints.query import QueryReader
+from engine.endpoints.query_string import QueryReader
 from engine.endpoints.rows import (
     ANY_TYPE,
     MEDIA_TYPES,

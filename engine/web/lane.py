@@ -20,7 +20,7 @@ import flask
 
 from engine.endpoints import Endpoint, Guard, Request, Response
 from engine.endpoints.fixed import CheckedEndpoint, FileEndpoint, FixedEndpoint, HeadedEndpoint
-from engine.endpoints.health import ReadyEndpoint
+from engine.endpoints.monitoring.health import ReadyEndpoint
 from engine.endpoints.predict import PredictEndpoint
 from engine.web.app import Service, as_path_info, to_flask
 from engine.web.body import ERROR

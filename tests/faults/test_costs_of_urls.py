@@ -14,7 +14,7 @@ from werkzeug.routing import MapAdapter
 
 from engine import SpecError, create_app
 from engine.endpoints.problems import Problem, require_none
-from engine.endpoints.query import QueryReader
+from engine.endpoints.query_string import QueryReader
 from engine.server.worker import ENVIRON
 from engine.spec import load
 from engine.spec.url_rules import rule_shape

@@ -13,7 +13,8 @@ import pytest
 from granian_door import Headers, Protocol, Scope
 from serving import status_of
 
-from engine.endpoints import guards, rates
+from engine.endpoints.guards import guard as guards
+from engine.endpoints.guards import rates
 from engine.server.http import ENVIRON, Front
 from engine.server.logs import RequestLog
 from engine.web import Lane

@@ -13,7 +13,7 @@ from pathlib import Path
 import flask
 import pytest
 
-from engine.endpoints import rates
+from engine.endpoints.guards import rates
 
 Behaviour = Callable[[socket.socket], None]
 AppOf = Callable[..., flask.Flask]

@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from engine.endpoints.cached_file import GeneratedEndpoint
 from engine.endpoints.docs.page import write_page, write_reference
-from engine.endpoints.generated import GeneratedEndpoint
 from engine.endpoints.messages import Endpoint, Headers, encode_any_json
-from engine.endpoints.openapi import describe
+from engine.endpoints.openapi.document import describe
 from engine.errors import EngineError
 from engine.models import Facts
 from engine.spec import DOCS_FILES, Route, Spec, below

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from textwrap import shorten
 from typing import Any
 
-from engine.endpoints.answers import description_of
 from engine.endpoints.docs.about import Fact, facts_about
 from engine.endpoints.docs.curl import curl, curl_rows
 from engine.endpoints.docs.fields import ABSENT, Field, body_fields, path_fields
 from engine.endpoints.docs.previews import Preview, preview_of
-from engine.endpoints.openapi import KEY_HEADER, UNTAGGED, summary_of, tags_of, without_features
+from engine.endpoints.openapi.answers import description_of
+from engine.endpoints.openapi.document import KEY_HEADER, UNTAGGED, summary_of, tags_of, without_features
 from engine.endpoints.predict import BATCH_KEY
 from engine.endpoints.problems import title
 from engine.jsonschemas import without_properties

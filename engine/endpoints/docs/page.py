@@ -15,7 +15,7 @@ from markupsafe import Markup
 from engine.endpoints.docs.cards import MODELS, cards_of
 from engine.endpoints.docs.curl import SAFE
 from engine.endpoints.docs.fields import dump
-from engine.endpoints.openapi import ENGINE_TAG
+from engine.endpoints.openapi.document import ENGINE_TAG
 from engine.endpoints.predict import BATCH_KEY
 from engine.models import Facts
 from engine.spec import Spec, below

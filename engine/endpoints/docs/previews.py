@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from engine.endpoints.answers import prediction_schema
 from engine.endpoints.fixed import FileEndpoint, FixedEndpoint, build_fixed, content_type
 from engine.endpoints.messages import encode_any_json
+from engine.endpoints.openapi.answers import prediction_schema
 from engine.endpoints.problems import title
 from engine.models import Facts
 from engine.spec import Model, Route

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from engine.endpoints.problems import Problem
-from engine.endpoints.query import read_text
+from engine.endpoints.query_string import read_text
 from engine.jsonschemas import types_of
 from engine.validation import Path, pointer, show
 

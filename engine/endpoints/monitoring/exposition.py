@@ -9,8 +9,8 @@ from typing import Any
 
 from engine.counting import Tally
 from engine.endpoints.messages import Request, Response
-from engine.endpoints.metrics import CLOSED, RESTARTS, ROWS, SECONDS, Numbers
-from engine.endpoints.process import Process
+from engine.endpoints.monitoring.metrics import CLOSED, RESTARTS, ROWS, SECONDS, Numbers
+from engine.endpoints.monitoring.process import Process
 
 _REFUSED = {
     401: "no_key",

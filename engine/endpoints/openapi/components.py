@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from engine.endpoints.references import moved
+from engine.endpoints.openapi.references import moved
 from engine.jsonschemas import Place, References, base_of, fragment, types_of
 
 _HOME = "#/components/schemas/"

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from engine.endpoints.components import schema_of
 from engine.endpoints.fixed import content_type, is_kept
+from engine.endpoints.openapi.components import schema_of
 from engine.endpoints.problems import title
 from engine.models import Facts, ResultForm, key_of
 from engine.spec import Model, Route, Spec, parameter_schemas

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from engine.endpoints.messages import Headers
-from engine.endpoints.metrics import Meter
+from engine.endpoints.monitoring.metrics import Meter
 from engine.endpoints.problems import Problem
 from engine.spec import RateLimit, Rates
 
@@ -72,7 +72,7 @@ class Redis:
     def __init__(self, url: str) -> None:
         from limits.storage import storage_from_string  # noqa: PLC0415 - only where there is a Redis
 
-        from engine.endpoints.bounded_redis import ALLOWANCE, connection_class  # noqa: PLC0415
+        from engine.endpoints.guards.bounded_redis import ALLOWANCE, connection_class  # noqa: PLC0415
 
         options: dict[str, Any] = {
             "socket_timeout": TIMEOUT_SECONDS,

@@ -10,8 +10,8 @@ from typing import Any
 
 from engine.endpoints.fixed import FixedEndpoint
 from engine.endpoints.messages import Request, Response, encode_json
+from engine.endpoints.monitoring.process import Status
 from engine.endpoints.problems import Problem
-from engine.endpoints.process import Status
 from engine.models import Facts
 
 _HEADERS = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))

@@ -6,16 +6,17 @@ https://spec.openapis.org/oas/v3.1.0
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from engine.endpoints.answers import description_of, example_of, fixed_answers, prediction_schema
-from engine.endpoints.components import Components, bounded, pascal
-from engine.endpoints.joining import joined, joined_answers
+from engine.endpoints.openapi.answers import description_of, example_of, fixed_answers, prediction_schema
+from engine.endpoints.openapi.components import Components, bounded, pascal
+from engine.endpoints.openapi.joining import joined, joined_answers
+from engine.endpoints.openapi.refusals import MEANINGS, PROBLEM, statuses_of
+from engine.endpoints.openapi.row_formats import rows_in, rows_out
 from engine.endpoints.predict import BATCH_KEY, MODEL_HEADER
 from engine.endpoints.problems import MEDIA_TYPE, title
-from engine.endpoints.rowformats import rows_in, rows_out
 from engine.jsonschemas import without_properties
 from engine.models import Facts
 from engine.spec import BUILT_IN, Model, Route, Spec, parameter_schemas, path_template, text_parameters
@@ -25,43 +26,6 @@ ENGINE_TAG = "service"
 UNTAGGED = "Endpoints"
 KEY_HEADER = "X-API-Key"
 
-_MEANS = {
-    400: "The request is malformed.",
-    401: "An API key is required.",
-    403: "This API key may not use this route.",
-    404: "A path parameter has the wrong type.",
-    413: "The body is too large.",
-    414: "The URL is too long.",
-    415: "The body is not declared as JSON, or has a content coding that is not supported.",
-    422: "The input violates its schema; `errors` has every violation.",
-    429: "Too many requests; retry after `Retry-After` seconds.",
-    500: "The service failed; its log has the reason under `request_id`.",
-    503: "The service is overloaded or shutting down; retry after `Retry-After` seconds.",
-}
-_PROBLEM = {
-    "type": "object",
-    "title": "Problem",
-    "description": "An error (RFC 9457).",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["pointer", "detail"],
-                "properties": {
-                    "pointer": {"type": "string", "description": "A JSON pointer to the violation, as a URI fragment."},
-                    "detail": {"type": "string"},
-                },
-            },
-        },
-        "request_id": {"type": "string"},
-    },
-}
 _SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "key": {"type": "apiKey", "in": "header", "name": KEY_HEADER},
@@ -85,7 +49,7 @@ class _Describer:
         self._spec = spec
         self._models = models
         self._components = Components()
-        self._problem = self._components.put("Problem", _PROBLEM)
+        self._problem = self._components.put("Problem", PROBLEM)
         self._responses: dict[str, Any] = {}
         self._inputs: dict[tuple[str, tuple[str, ...]], dict[str, str]] = {}
         self._predictions: dict[str, dict[str, str]] = {}
@@ -138,7 +102,7 @@ class _Describer:
             operation["parameters"] = parameters
         if not takes_query and (body := self._body(route)) is not None:
             operation["requestBody"] = body
-        problems = {status: self._refused(status) for status in _problems(route, method)}
+        problems = {status: self._refused(status) for status in statuses_of(route, method)}
         operation["responses"] = joined_answers(self._answers(route, method), problems, self._responses)
         return operation
 
@@ -249,7 +213,7 @@ class _Describer:
         name = pascal(title(int(status)))
         if name not in self._responses:
             content = {MEDIA_TYPE: {"schema": self._problem}, "text/html": {}}
-            self._responses[name] = {"description": _MEANS[int(status)], "content": content}
+            self._responses[name] = {"description": MEANINGS[int(status)], "content": content}
         return {"$ref": f"#/components/responses/{name}"}
 
 
@@ -278,24 +242,3 @@ def without_features(instance: Any, route: Route) -> Any:
     if not isinstance(instance, Mapping) or not route.parameters:
         return instance
     return {name: value for name, value in instance.items() if name not in route.parameters}
-
-
-def _problems(route: Route, method: str) -> Iterable[str]:
-    """Return the statuses of the errors that a route may have."""
-    yield from ("400", "413", "414")
-    if route.parameters:
-        yield "404"
-    if route.reads_body:
-        yield "422"
-        if method != "GET":
-            yield "415"
-    if route.model is not None:
-        yield "500"
-    if route.model is not None or route.built_in == "ready":
-        yield "503"
-    if route.allowed is not None:
-        yield "401"
-    if route.built_in == "status" or route.allowed is not None:
-        yield "403"
-    if route.rate is not None:
-        yield from ("429", "503")

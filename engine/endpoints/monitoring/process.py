@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.endpoints.metrics import Meter, Numbers
+from engine.endpoints.monitoring.metrics import Meter, Numbers
 
 
 @dataclass(frozen=True, slots=True)

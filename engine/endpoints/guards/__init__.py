@@ -1,0 +1,1 @@
+"""Who may send requests, from which origins, and how often."""

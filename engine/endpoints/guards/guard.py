@@ -1,0 +1,102 @@
+"""Decide who may send requests, from which origins, and how often, from the environ (PEP 3333), before any endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from engine.endpoints.guards.client import client_address, holder
+from engine.endpoints.guards.cors import is_preflight, preflight_headers, shared
+from engine.endpoints.guards.environ import Environ
+from engine.endpoints.guards.keys import Keys
+from engine.endpoints.guards.rates import Rate, Storage
+from engine.endpoints.messages import Headers
+from engine.endpoints.monitoring.metrics import Meter
+from engine.endpoints.problems import Problem
+from engine.spec import Cors, Route, Service
+
+# An answer to a client with a key must not reach other clients, not even from a cache.
+_KEYED = ("Vary", "Authorization, X-API-Key")
+
+
+@dataclass(slots=True)
+class Admission:
+    """The guards' decision on a request: the `headers` of its answer, and the `problem`, if it is refused.
+
+    `key` is the name of the API key that was sent.
+    """
+
+    headers: Headers = ()
+    problem: Problem | None = None
+    key: str = ""
+
+
+class Guard:
+    """The guard of one route, or of paths without a route."""
+
+    def __init__(
+        self, keys: Keys, allowed: tuple[str, ...] | None, cors: Cors | None, rate: Rate | None, proxies: int
+    ) -> None:
+        self._keys = keys
+        self._allowed = None if allowed is None else frozenset(allowed)
+        self._cors = cors
+        self._rate = rate
+        self._proxies = proxies
+
+    @property
+    def stands(self) -> bool:
+        """Return whether there is anything to check."""
+        return self._allowed is not None or self._cors is not None or self._rate is not None
+
+    @property
+    def waits(self) -> bool:
+        """Return whether the decision may have to wait for another service."""
+        return self._rate is not None and self._rate.waits
+
+    def preflight(self, environ: Environ) -> Headers | None:
+        """Return the headers that allow a preflight's request; None if it is not allowed."""
+        if self._cors is None or not is_preflight(environ):
+            return None
+        headers, allowed = shared(self._cors, environ)
+        return (*headers, *preflight_headers(self._cors)) if allowed else None
+
+    def identify(self, environ: Environ) -> tuple[str, Problem | None]:
+        """Return the name of the key in a request, if it is needed, or the problem with it."""
+        if self._allowed is None:
+            counted = self._rate is not None and self._keys
+            return self._keys.identify(environ)[0] if counted else "", None
+        name, problem = self._keys.identify(environ)
+        if problem is None and name not in self._allowed:
+            problem = Problem(HTTPStatus.FORBIDDEN, f'the key "{name}" may not use this route')
+        return name, problem
+
+    def admit(self, environ: Environ) -> Admission:
+        """Decide on a request; refused ones count against the rate too."""
+        headers: Headers = () if self._cors is None else shared(self._cors, environ)[0]
+        name, problem = self.identify(environ)
+        if self._allowed is not None:
+            headers = (*headers, _KEYED)
+        if self._rate is not None:
+            who = f"key:{name}" if name else f"address:{holder(client_address(environ, self._proxies))}"
+            said, exceeded = self._rate.hit(who)
+            headers, problem = (*headers, *said), exceeded or problem
+        return Admission(headers, problem, key=name)
+
+
+class Guards:
+    """Every guard of a service, with the counters that they share."""
+
+    def __init__(self, service: Service, routes: Iterable[Route], meter: Meter) -> None:
+        """Make the guard of each of these routes, in their order, and the default."""
+        keys, storage = Keys(service), Storage(service.rates, f"engine/{service.title}", meter)
+
+        def of(route: Route) -> Guard:
+            own = "" if route.rate is service.rate else f"{','.join(route.methods)} {route.path}"
+            rate = Rate(route.rate, own, storage) if route.rate is not None else None
+            return Guard(keys, route.allowed, route.cors, rate, service.proxies)
+
+        shared_rate = Rate(service.rate, "", storage) if service.rate is not None else None
+        self.default = Guard(keys, service.allowed, service.cors, shared_rate, service.proxies)
+        self.routes = tuple(of(route) for route in routes)
+        self.stand = self.default.stands or any(guard.stands for guard in self.routes)
