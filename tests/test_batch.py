@@ -29,10 +29,10 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from engine import create_app
 from engine.batch import ABSENT, RecordBatch, Scorer
-from engine.batch.cells import DOUBT, Field
 from engine.batch.formats.csvblocks import CsvLayout, csv_blocks
 from engine.batch.formats.parsed import Block
-from engine.batch.work import Problem
+from engine.batch.running.work import Problem
+from engine.batch.scoring.cells import DOUBT, Field
 from engine.models import compile_models
 from engine.spec import load
 from engine.validation import Validator

@@ -15,8 +15,8 @@ from bundling import checked, members_of, refused, rewrite
 
 import engine.bundle.manifest
 from engine.bundle.archive import Archive, Unsound, write_archive
-from engine.server.apart import check_apart
-from engine.server.snapshot import Source
+from engine.server.checking.check_apart import check_apart
+from engine.server.checking.source import Source
 
 REFUSALS: dict[str, tuple[Callable[[Path], None], str]] = {
     "another system": (

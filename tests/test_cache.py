@@ -20,7 +20,7 @@ import engine.models
 from engine.models import compile_models, writable_cache
 from engine.models.compiling import prepare as compiling
 from engine.models.data.dtypes import Table
-from engine.models.restoring import cache
+from engine.models.restoring import cache as module
 from engine.models.restoring.cache import VARIABLE, Cache, Entry
 from engine.models.restoring.choose_runtime import open_runtime
 from engine.models.runtime.report import Report
@@ -67,8 +67,8 @@ def test_the_key_changes_with_every_source_file_of_models(
     model = load(folder / "routes.yaml").models["m"]
     before = Cache(folder).key(model, b"")
     for name in ("hash_code", "_surroundings"):
-        monkeypatch.setattr(cache, name, getattr(cache, name).__wrapped__)
-    monkeypatch.setattr(cache, "_CODE", code)
+        monkeypatch.setattr(module, name, getattr(module, name).__wrapped__)
+    monkeypatch.setattr(module, "_CODE", code)
     assert before == Cache(folder).key(model, b"")
     sources = [path for path in code.rglob("*") if path.is_file()]
     assert {"trees.c", "cache.py", "columns.py", "predictor.py"} <= {path.name for path in sources}

@@ -20,9 +20,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from serving import command, replace_file, serving
 from werkzeug.test import Client, TestResponse
 
-from engine.endpoints.guards import guard as guards
 from engine.endpoints.guards import rates
-from engine.endpoints.guards.client import client_address
+from engine.endpoints.guards.client import _plain, client_address
 from engine.errors import SpecError
 from engine.spec import load
 from engine.web import Lane
@@ -533,11 +532,11 @@ def test_the_address_is_what_trusted_proxies_have_written(
 
 def test_what_clients_write_as_their_address_is_not_kept() -> None:
     """Looked up addresses are remembered, but not texts of any length."""
-    before = guards._plain.cache_info().currsize
+    before = _plain.cache_info().currsize
     for number in range(100):
         forwarded = f"{'6' * 60_000}{number}, {'7' * 60_000}{number}"
         assert "9.9.9.9" == client_address({"REMOTE_ADDR": "9.9.9.9", "HTTP_X_FORWARDED_FOR": forwarded}, 1)
-    assert guards._plain.cache_info().currsize <= before + 1
+    assert _plain.cache_info().currsize <= before + 1
 
 
 @pytest.mark.exhaustive

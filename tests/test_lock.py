@@ -21,7 +21,8 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from engine import create_app, lock_models
 from engine.errors import SpecError
 from engine.models import compile_models
-from engine.server.snapshot import Source, check
+from engine.server.checking.check import check
+from engine.server.checking.source import Source
 from engine.spec import load
 
 INSTANCE = X[0].tolist()

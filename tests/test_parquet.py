@@ -32,14 +32,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
-from engine.batch.cells import Field
 from engine.batch.formats.arrowcells import feature_cells
 from engine.batch.formats.expected import Expected
 from engine.batch.formats.parquetreading import open_parquet
 from engine.batch.formats.parsed import Block
 from engine.batch.inputs import Stream
-from engine.batch.records import Integers
-from engine.batch.work import Done, Job, Work
+from engine.batch.running.work import Done, Job, Work
+from engine.batch.scoring.cells import Field
+from engine.batch.scoring.records import Integers
 from engine.validation import Validator
 
 IRIS = pa.table({name: X[:, place] for place, name in enumerate(NAMES)})
@@ -381,7 +381,9 @@ def test_without_pyarrow_a_sentence_says_what_to_install(
 ) -> None:
     Path("rows.csv").write_text(WRITTEN)
     find = importlib.util.find_spec
-    monkeypatch.setattr("engine.batch.opening.find_spec", lambda name: None if name == "pyarrow" else find(name))
+    monkeypatch.setattr(
+        "engine.batch.running.opening.find_spec", lambda name: None if name == "pyarrow" else find(name)
+    )
     wanted = "rows.parquet: Parquet files need pyarrow, which is not installed here: pip install pyarrow"
     assert wanted == told("m", *arguments)
 

@@ -21,8 +21,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from engine.batch import RecordBatch, Scorer, score_batches
 from engine.batch.formats.parsed import Block
-from engine.batch.output import Files
-from engine.batch.work import Done, Job, Work
+from engine.batch.running.output import Files
+from engine.batch.running.work import Done, Job, Work
 from engine.models import compile_models
 from engine.spec import load
 

@@ -17,8 +17,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
 from engine import create_app
-from engine.batch.records import RecordBatch
-from engine.batch.score import Scorer
+from engine.batch.scoring.records import RecordBatch
+from engine.batch.scoring.score import Scorer
 from engine.models import compile_models
 from engine.spec import load
 

@@ -18,8 +18,10 @@ from engine.errors import SpecError
 from engine.models import Snapshot, compile_models, lock_models, needs_sklearn
 from engine.models.restoring.cache import VARIABLE
 from engine.server import first_check
-from engine.server.apart import check_apart
-from engine.server.snapshot import Source, check, stamp
+from engine.server.checking.check import check
+from engine.server.checking.check_apart import check_apart
+from engine.server.checking.source import Source
+from engine.server.checking.stamps import stamp
 from engine.spec import load
 
 INSTANCE = X[0].tolist()

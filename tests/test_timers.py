@@ -19,7 +19,7 @@ from engine.server.http import watch as watch_module
 from engine.server.http.sockets import Connection
 from engine.server.http.watch import IDLE_SECONDS, Watch
 from engine.server.patience import LONGEST_DELAY, STEADY_SECONDS, Patience
-from engine.server.threads import Thread
+from engine.server.thread_states import Thread
 from engine.spec import Rates
 
 DAY = 86_400

@@ -15,8 +15,9 @@ from conftest import ROOT
 from granian_door import ask
 
 from engine.server import is_loopback
+from engine.server.checking.check import check
+from engine.server.checking.source import Source
 from engine.server.http import Front
-from engine.server.snapshot import Source, check
 from engine.server.worker import Follower
 
 

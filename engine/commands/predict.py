@@ -70,10 +70,10 @@ def predict(
       zcat rows.jsonl.gz | python -m engine predict iris - --format jsonl | head
     """  # noqa: D301
     from engine.batch.inputs import expand
-    from engine.batch.options import Options
-    from engine.batch.pool import Pool
-    from engine.batch.run import Runner
-    from engine.batch.state import state_file
+    from engine.batch.running.options import Options
+    from engine.batch.running.pool import Pool
+    from engine.batch.running.run import Runner
+    from engine.batch.running.state import state_file
     from engine.models import Snapshot, open_apart
     from engine.server import usable_cores
     from engine.spec import load
@@ -110,7 +110,7 @@ def predict(
 
 def _score(runner: Any, source: Any, target: Any, errors: str | None) -> None:
     """Score one file, and say how many rows it had."""
-    from engine.batch.state import state_file
+    from engine.batch.running.state import state_file
 
     with showing(source.shown) as shown:
         try:
@@ -150,7 +150,7 @@ def _only(spec: Spec, name: str) -> Spec:
 def _targets(sources: list[Any], output: str, errors: str | None, *, resumes: bool) -> list[Any]:
     """Decide where the predictions for each input go; raise `UsageError`."""
     from engine.batch.inputs import Input
-    from engine.batch.options import Target
+    from engine.batch.running.options import Target
 
     reports = Path(errors) if errors is not None else None
     is_folder = output != "-" and (output.endswith(("/", os.sep)) or Path(output).is_dir())
@@ -167,7 +167,7 @@ def _targets(sources: list[Any], output: str, errors: str | None, *, resumes: bo
 
 
 def _in_folder(sources: list[Any], folder: Path, errors: str | None) -> list[Any]:
-    from engine.batch.options import Target
+    from engine.batch.running.options import Target
 
     reports, is_many = Path(errors) if errors is not None else None, len(sources) > 1
     if errors is not None and reports is not None and is_many:

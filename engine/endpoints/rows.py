@@ -109,7 +109,7 @@ class RowReader:
 
     def __init__(self, model: Model, facts: Facts, in_path: Sequence[str], most: int) -> None:
         from engine.batch.formats.expected import Expected  # noqa: PLC0415 - with the first request
-        from engine.batch.layout import layout_of  # noqa: PLC0415
+        from engine.batch.scoring.layout import layout_of  # noqa: PLC0415
 
         count = facts.features if isinstance(facts.features, int) else None
         self._expected = Expected.of(model, count, in_path)
@@ -185,7 +185,7 @@ class RowWriter:
     def __init__(self, model: Model, facts: Facts) -> None:
         from engine.batch.formats.csvwriting import CsvWriter  # noqa: PLC0415 - with the first request
         from engine.batch.formats.jsonlines import JsonWriter  # noqa: PLC0415
-        from engine.batch.predictions import PredictionColumns  # noqa: PLC0415
+        from engine.batch.scoring.predictions import PredictionColumns  # noqa: PLC0415
 
         columns = PredictionColumns.of(model, facts.keys, facts.result.lengths if facts.result is not None else ())
         self._writers: dict[str, Writer] = {
@@ -196,7 +196,7 @@ class RowWriter:
     def write(self, prediction: Prediction, kind: RowFormat) -> bytes:
         """Write predictions that are finite."""
         from engine.batch.formats.parsed import Parsed  # noqa: PLC0415 - see above
-        from engine.batch.records import RecordBatch, Scored  # noqa: PLC0415
+        from engine.batch.scoring.records import RecordBatch, Scored  # noqa: PLC0415
 
         chances: Any = prediction.probabilities and [[*row.values()] for row in prediction.probabilities]
         labels: list[str | None] | None = None if prediction.labels is None else [*prediction.labels]

@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Mapping
 from multiprocessing.connection import Connection
 
 from engine.server.patience import Patience
-from engine.server.threads import Thread, read_threads
+from engine.server.thread_states import Thread, read_threads
 
 BEAT_SECONDS = 0.25
 HANG_SECONDS = 5.0

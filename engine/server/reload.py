@@ -11,12 +11,14 @@ from pathlib import Path
 from engine.apart import Lost
 from engine.endpoints import show_models
 from engine.errors import ServeError, render
-from engine.server.apart import check_apart
+from engine.server.checking.check import Outcome
+from engine.server.checking.check_apart import check_apart
+from engine.server.checking.source import Source
+from engine.server.checking.stamps import Stamp, stamps
 from engine.server.listening.certificate import Certificate, CertificateFiles
 from engine.server.logs import log_step
 from engine.server.patience import Patience
-from engine.server.snapshot import Outcome, Source, Stamp, stamps
-from engine.server.supervisor import Supervisor
+from engine.server.supervising.supervisor import Supervisor
 
 logger = logging.getLogger("engine")
 

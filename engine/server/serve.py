@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from engine.endpoints import show_models
 from engine.errors import SpecError
 from engine.models import lost_at_models, needs_sklearn
-from engine.server.apart import check_apart
+from engine.server.checking.check import Outcome, Progress, check, newcomers
+from engine.server.checking.check_apart import check_apart
+from engine.server.checking.source import Source
 from engine.server.heartbeat import HANG_SECONDS
 from engine.server.listening.addresses import Addresses
 from engine.server.listening.certificate import Certificate, CertificateFiles
@@ -23,8 +25,7 @@ from engine.server.logs import Logs
 from engine.server.notify import notify
 from engine.server.reload import Reloader, Renewal
 from engine.server.signals import Signals
-from engine.server.snapshot import Outcome, Progress, Source, check, newcomers
-from engine.server.supervisor import Supervisor
+from engine.server.supervising.supervisor import Supervisor
 from engine.spec import Spec
 
 

@@ -13,8 +13,7 @@ import pytest
 from granian_door import Headers, Protocol, Scope
 from serving import status_of
 
-from engine.endpoints.guards import guard as guards
-from engine.endpoints.guards import rates
+from engine.endpoints.guards import client, guard, rates
 from engine.server.http import ENVIRON, Front
 from engine.server.logs import RequestLog
 from engine.web import Lane
@@ -111,8 +110,8 @@ class Watcher:
 @pytest.mark.parametrize("kind", SHORT)
 def test_nothing_that_clients_choose_piles_up(kind: str, front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rates, "MOST_WINDOWS", 100)
-    for name in ("_plain", "_holder"):
-        monkeypatch.setattr(guards, name, lru_cache(maxsize=100)(getattr(guards, name).__wrapped__))
+    for module, name in ((client, "_plain"), (guard, "holder")):
+        monkeypatch.setattr(module, name, lru_cache(maxsize=100)(getattr(module, name).__wrapped__))
     warm_up = WARM_UP.get(kind, REST)
     tracemalloc.start()
     try:

@@ -17,8 +17,9 @@ from serving import Clients, Server, status_of
 from sklearn.neighbors import KNeighborsRegressor
 
 from engine.models.runtime import batching
+from engine.server.checking.check import check
+from engine.server.checking.source import Source
 from engine.server.http import Front
-from engine.server.snapshot import Source, check
 from engine.server.worker import Follower
 
 MIB = 1024**2

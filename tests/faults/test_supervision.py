@@ -16,7 +16,7 @@ from serving import Clients, Server
 
 from engine.apart import OOM_SCORE, run_apart
 from engine.server import worker
-from engine.server.supervisor import Patience
+from engine.server.supervising.supervisor import Patience
 
 # It measures seconds or memory that others would take from it.
 pytestmark = pytest.mark.alone

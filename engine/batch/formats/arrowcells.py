@@ -11,7 +11,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.batch.records import Integers
+from engine.batch.scoring.records import Integers
 
 _is = pa.types
 

@@ -11,8 +11,8 @@ import orjson
 
 from engine.batch.formats.csvblocks import quoted
 from engine.batch.formats.parsed import Parsed
-from engine.batch.predictions import PredictionColumns
-from engine.batch.records import ABSENT, Scored
+from engine.batch.scoring.predictions import PredictionColumns
+from engine.batch.scoring.records import ABSENT, Scored
 
 _PLAIN = {bool, float, int, type(None)}
 _BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.batch.errors import Misfit
-from engine.batch.layout import form_of
-from engine.batch.records import Key
+from engine.batch.scoring.layout import form_of
+from engine.batch.scoring.records import Key
 from engine.errors import did_you_mean, plural
 from engine.spec import Model
 from engine.validation import clip, show

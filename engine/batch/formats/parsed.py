@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from engine.batch.errors import Unreadable
-from engine.batch.records import Key, RecordBatch, Scored
+from engine.batch.scoring.records import Key, RecordBatch, Scored
 
 BLOCK_BYTES = 512 * 1024
 MOST_RECORD_BYTES = 16 * 1024 * 1024

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.batch.records import Scored
+from engine.batch.scoring.records import Scored
 from engine.spec import Model
 
 

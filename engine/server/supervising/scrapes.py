@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from engine.endpoints import Numbers
-from engine.server.handle import Worker
+from engine.server.supervising.worker_handle import Worker
 
 # How long the numbers of a worker are waited for, which may be busy taking a generation.
 COUNT_SECONDS = 1.0

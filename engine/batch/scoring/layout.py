@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from math import isinf, isnan
 from typing import Any, Literal
 
-from engine.batch.cells import Field
-from engine.batch.records import ABSENT, Key, RecordBatch
+from engine.batch.scoring.cells import Field
+from engine.batch.scoring.records import ABSENT, Key, RecordBatch
 from engine.jsonschemas import types_of
 from engine.spec import Model
 

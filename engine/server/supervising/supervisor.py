@@ -16,15 +16,15 @@ from functools import partial
 from typing import Any
 
 from engine.endpoints import RESTARTS, Numbers
-from engine.server.handle import Worker
 from engine.server.heartbeat import HANG_SECONDS, Monitor
 from engine.server.listening.addresses import Addresses
 from engine.server.listening.certificate import Certificate
 from engine.server.logs import Logs
 from engine.server.patience import Patience
-from engine.server.rolling import Kind, Rolling
-from engine.server.scrapes import Scrapes
-from engine.server.stopping import answer_and_end
+from engine.server.supervising.rolling import Kind, Rolling
+from engine.server.supervising.scrapes import Scrapes
+from engine.server.supervising.stopping import answer_and_end
+from engine.server.supervising.worker_handle import Worker
 
 logger = logging.getLogger("engine")
 

@@ -10,38 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.bundle import unpack
 from engine.errors import Diagnostic, SpecError
 from engine.models import Facts, Opened, Prepared, Snapshot, pin, prepare_models, rehearse, restore_models
-from engine.spec import Spec, load
+from engine.server.checking.source import Source
+from engine.server.checking.stamps import Stamp, stamp, stamps
+from engine.spec import Spec
 from engine.web import Lane, build_app
 
 Progress = Callable[[str], None]
-Stamp = tuple[int, ...] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a spec is read from, and by how many workers it is served.
-
-    If `locked`, nothing is served that is not pinned, and nothing is pinned. With a `bundle`, the spec and its models
-    come from that, whatever the two files are, if it has this `sha256`, or any if that is None.
-    """
-
-    routes: str
-    models: str | None
-    locked: bool = False
-    workers: int = 1
-    bundle: Path | None = None
-    sha256: str | None = None
-
-    def read(
-        self, opens: Callable[[Iterable[Path]], None] = lambda _: None
-    ) -> tuple[Spec, Mapping[str, Prepared] | None]:
-        """Read the spec, and its models where they come compiled; raise `SpecError`."""
-        if self.bundle is not None:
-            return unpack(self.bundle, self.sha256, opens)
-        return load(self.routes, self.models, locked=self.locked, opens=opens), None
 
 
 @dataclass(slots=True)
@@ -144,17 +120,3 @@ def pin_newcomers(spec: Spec, prepared: Mapping[str, Prepared], opened: Opened, 
 def newcomers(spec: Spec) -> tuple[str, ...]:
     """Name the models that are not pinned."""
     return tuple(name for name, model in spec.models.items() if model.pin is None)
-
-
-def stamps(files: Iterable[Path]) -> dict[Path, Stamp]:
-    """Return the files' stamps."""
-    return {file: stamp(file) for file in files}
-
-
-def stamp(file: Path) -> Stamp:
-    """Return what changes when a file does; None where there is no such file."""
-    try:
-        found = file.stat()
-    except (OSError, ValueError):
-        return None
-    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_dev

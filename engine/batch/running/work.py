@@ -14,8 +14,8 @@ import orjson
 from engine.batch.errors import Unreadable
 from engine.batch.formats.csvblocks import CsvLayout
 from engine.batch.formats.parsed import Block, Layout, Parsed, Unit, Writer
-from engine.batch.records import ABSENT, BadRow
-from engine.batch.score import Scorer
+from engine.batch.scoring.records import ABSENT, BadRow
+from engine.batch.scoring.score import Scorer
 from engine.models import Snapshot, restore_alone
 
 MOST_SHOWN = 10

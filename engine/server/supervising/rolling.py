@@ -10,9 +10,9 @@ import logging
 import time
 from collections.abc import Callable, Mapping, MutableMapping
 
-from engine.server.handle import Worker
 from engine.server.heartbeat import LOADING_SECONDS
 from engine.server.listening.addresses import Addresses
+from engine.server.supervising.worker_handle import Worker
 
 Kind = tuple[str | None, str]
 """The modules that a worker imports, and its certificate."""

@@ -15,10 +15,10 @@ from engine.batch.formats.jsonlines import JsonLayout, JsonWriter
 from engine.batch.formats.opened import Opened, OpenedText
 from engine.batch.formats.parsed import Layout, Writer
 from engine.batch.inputs import FormatName, Input, Stream, format_of, is_compressed
-from engine.batch.layout import layout_of
-from engine.batch.options import Options, Target
-from engine.batch.predictions import PredictionColumns
-from engine.batch.work import MOST_SHOWN, Job
+from engine.batch.running.options import Options, Target
+from engine.batch.running.work import MOST_SHOWN, Job
+from engine.batch.scoring.layout import layout_of
+from engine.batch.scoring.predictions import PredictionColumns
 from engine.errors import did_you_mean
 from engine.models import Prepared
 from engine.spec import Model

@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 from engine.apart import OOM_SCORE, end_with_parent, take_blame
 from engine.batch.errors import BatchError
 from engine.batch.formats.parsed import Block
-from engine.batch.work import Done, Job, Work
+from engine.batch.running.work import Done, Job, Work
 
 _AHEAD = 1  # blocks for each process, beside the one that it is at
 _MOST_DONE = 16  # blocks that wait for an earlier one

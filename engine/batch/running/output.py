@@ -20,7 +20,7 @@ from engine.batch.errors import BatchError
 from engine.batch.formats.csvwriting import CsvWriter
 from engine.batch.formats.jsonlines import JsonWriter
 from engine.batch.formats.parsed import Writer
-from engine.batch.state import State, read_state, state_file
+from engine.batch.running.state import State, read_state, state_file
 
 STATE_SECONDS = 1.0
 

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.apart import Tell, run_apart
-from engine.server.snapshot import Outcome, Progress, Source, Stamp, check
+from engine.server.checking.check import Outcome, Progress, check
+from engine.server.checking.source import Source
+from engine.server.checking.stamps import Stamp
 
 
 def check_apart(

@@ -12,12 +12,12 @@ from typing import Any
 from engine.batch.errors import BatchError, Unreadable
 from engine.batch.formats.opened import Opened
 from engine.batch.inputs import STDIN, Input
-from engine.batch.opening import Opener
-from engine.batch.options import Options, Target
-from engine.batch.output import Files, Report, seal_for, stdout_for
-from engine.batch.pool import Pool
-from engine.batch.state import whole_state
-from engine.batch.work import MOST_SHOWN, Done, Job, Problem
+from engine.batch.running.opening import Opener
+from engine.batch.running.options import Options, Target
+from engine.batch.running.output import Files, Report, seal_for, stdout_for
+from engine.batch.running.pool import Pool
+from engine.batch.running.state import whole_state
+from engine.batch.running.work import MOST_SHOWN, Done, Job, Problem
 from engine.errors import plural, printable
 from engine.models import Prepared
 from engine.spec import Model

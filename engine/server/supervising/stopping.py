@@ -6,9 +6,9 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from engine.server.handle import Worker
 from engine.server.listening.addresses import Addresses
 from engine.server.notify import notify
+from engine.server.supervising.worker_handle import Worker
 
 logger = logging.getLogger("engine")
 

@@ -1,0 +1,1 @@
+"""A file → its predictions in another file, in several processes."""

@@ -1,0 +1,1 @@
+"""Record batches → predictions; knows no file and no process."""

@@ -1,0 +1,1 @@
+"""Everything that can fail before a service, or a change of it, is served."""
