@@ -19,7 +19,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
-from engine.errors import EngineError, plural
+from engine.errors import EngineError
+from engine.text import plural
 
 SECONDS, MEMORY = "ENGINE_CHECK_SECONDS", "ENGINE_CHECK_MEMORY"
 DEFAULT_SECONDS = 300.0

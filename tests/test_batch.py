@@ -34,8 +34,8 @@ from engine.batch.formats.parsed import Block
 from engine.batch.running.work import Problem
 from engine.batch.scoring.cells import DOUBT, Field
 from engine.models import compile_models
+from engine.schema import Validator
 from engine.spec import load
-from engine.validation import Validator
 
 NUMBER, GAP = {"type": "number"}, {"type": ["number", "null"]}
 PEOPLE = pd.DataFrame(

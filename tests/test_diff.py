@@ -31,7 +31,7 @@ from engine import create_app, lock_models
 from engine.apart import Lost
 from engine.commands import cli
 from engine.errors import SpecError
-from engine.validation import Validator
+from engine.schema import Validator
 
 OLD = DecisionTreeClassifier(max_depth=1, random_state=0).fit(X, SPECIES[y])
 NEW = DecisionTreeClassifier(max_depth=2, random_state=0).fit(X, SPECIES[y])

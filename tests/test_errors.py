@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from engine.errors import Diagnostic, Place, SpecError, did_you_mean, plural, render
+from engine.diagnostics import Diagnostic, Place, render
+from engine.errors import SpecError
+from engine.text import did_you_mean, plural
 
 
 def excerpt(text: str, column: int, width: int) -> list[str]:

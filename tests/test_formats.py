@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from test_json_schema_suite import SUITE
 
-from engine.validation import FORMATS, Validator
+from engine.schema import FORMATS, Validator
 
 FILES = sorted((SUITE / "optional" / "format").glob("*.json"))
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from engine.errors import SpecError, render
+from engine.diagnostics import render
+from engine.errors import SpecError
 from engine.models import compile_models
 from engine.spec import load
 

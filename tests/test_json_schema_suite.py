@@ -15,8 +15,8 @@ import pytest
 from conftest import ROOT
 
 from engine import SpecError
+from engine.schema import Validator
 from engine.spec import load
-from engine.validation import Validator
 from engine.web import build_app
 
 SUITE = ROOT / "build" / "jsonschema-4.26.0" / "json" / "tests" / "draft2020-12"

@@ -30,8 +30,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from engine.endpoints import describe
 from engine.models import compile_models
+from engine.schema import Validator
 from engine.spec import load
-from engine.validation import Validator
 
 AppOf = Callable[..., flask.Flask]
 IRIS = (ROOT / "models.yaml").read_text().replace("    reference: build/reference.csv\n", "")

@@ -40,7 +40,7 @@ from engine.batch.inputs import Stream
 from engine.batch.running.work import Done, Job, Work
 from engine.batch.scoring.cells import Field
 from engine.batch.scoring.records import Integers
-from engine.validation import Validator
+from engine.schema import Validator
 
 IRIS = pa.table({name: X[:, place] for place, name in enumerate(NAMES)})
 COUNT = len(X)

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import pytest
 
 from engine.endpoints.problems import violated
-from engine.validation import Validator
-from engine.validation.words import closest
+from engine.schema import Validator
+from engine.schema.words import closest
 
 
 def nested(levels: int, inmost: object) -> object:
@@ -35,7 +35,7 @@ def test_what_was_meant_is_only_looked_for_where_it_is_shown(monkeypatch: pytest
         asked.append(name)
         return closest(name, options)
 
-    monkeypatch.setattr("engine.validation.rules.closest", watched)
+    monkeypatch.setattr("engine.schema.rules.closest", watched)
     validator = Validator({"type": "object", "required": names, "properties": dict.fromkeys(names, True)})
     problem = violated(validator.violations({name.replace("measured", "measurde"): 1 for name in names}))
     assert ("500 violations, the first 100 of them here", 100, 100) == (problem.detail, len(problem.errors), len(asked))

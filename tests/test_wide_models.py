@@ -21,8 +21,8 @@ from engine.models.data.instances import Wanted, columns
 from engine.models.data.reference import reference_instances
 from engine.models.outlining.interview import MAX_ASKED, refused_gaps
 from engine.models.proving import proof_rows as proofrows
+from engine.schema import Validator
 from engine.spec import Feature, Outline, bare_model
-from engine.validation import Validator
 
 COUNT = 1_000
 

@@ -12,8 +12,8 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 
-from engine.errors import plural
-from engine.validation import show
+from engine.schema import show
+from engine.text import plural
 
 MOST_MEMBERS = 10_000
 _DIRECTORY_BYTES_PER_MEMBER = 512

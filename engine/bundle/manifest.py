@@ -13,7 +13,7 @@ from typing import Any
 from engine.bundle.archive import Archive, Unsound
 from engine.installed import engine_version
 from engine.models import hash_code
-from engine.validation import Validator, clip, show
+from engine.schema import Validator, clip, show
 
 MANIFEST = "manifest.json"
 ROUTES, MODELS, LOCK = SPEC_FILES = ("routes.yaml", "models.yaml", "models.lock")

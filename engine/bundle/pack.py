@@ -18,7 +18,8 @@ from engine.bundle.manifest import (
     hash_of,
     versions_of,
 )
-from engine.errors import Diagnostic, EngineError, SpecError
+from engine.diagnostics import Diagnostic
+from engine.errors import EngineError, SpecError
 from engine.models import NOT_COMPILED, Prepared, Snapshot, encode, to_serve
 from engine.spec import Model, Node, Spec, asking_places, normal, read_regular, walk
 

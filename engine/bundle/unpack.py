@@ -19,10 +19,11 @@ from engine.bundle.manifest import (
     read_members,
     versions_of,
 )
-from engine.errors import Diagnostic, Place, SpecError
+from engine.diagnostics import Diagnostic, Place
+from engine.errors import SpecError
 from engine.models import ModelFile, Prepared, decode
+from engine.schema import show
 from engine.spec import MAX_FILE_BYTES, Spec, load, read_regular
-from engine.validation import show
 
 
 def unpack(

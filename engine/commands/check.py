@@ -10,8 +10,10 @@ import click
 
 from engine.commands.terminal.options import json_option, spec_options
 from engine.commands.terminal.output import print_json, print_table, progress, report
-from engine.errors import Diagnostic, SpecError, plural
+from engine.diagnostics import Diagnostic
+from engine.errors import SpecError
 from engine.models import Facts, Progress, Report
+from engine.text import plural
 
 
 @click.command(short_help="Validate the spec and its models.")

@@ -12,9 +12,10 @@ import click
 from engine.commands.check import classes_of, diagnostic_json, runtime_of
 from engine.commands.terminal.options import json_option, named_models, spec_options
 from engine.commands.terminal.output import fail, print_json, print_table, progress, report
-from engine.errors import Diagnostic, EngineError, Place, SpecError
+from engine.diagnostics import Diagnostic, Place
+from engine.errors import EngineError, SpecError
 from engine.models import Progress
-from engine.validation import clip
+from engine.schema import clip
 
 if TYPE_CHECKING:
     from engine.models.comparing import Comparison, Differing, Side

@@ -8,8 +8,9 @@ import click
 
 from engine.commands.terminal.options import json_option, named_models, spec_options
 from engine.commands.terminal.output import print_json, print_table, progress
-from engine.errors import EngineError, plural
+from engine.errors import EngineError
 from engine.models import Pinned, Progress
+from engine.text import plural
 
 
 @click.command(short_help="Pin the models' files in models.lock.")

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.commands.terminal.output import progress
-from engine.errors import Diagnostic, Place, SpecError
+from engine.diagnostics import Diagnostic, Place
+from engine.errors import SpecError
 from engine.models import Opened, Progress
 from engine.spec import Draft, Entry
 

@@ -12,9 +12,9 @@ import click
 from engine.commands.terminal.options import named_models, spec_options
 from engine.commands.terminal.output import progress
 from engine.commands.terminal.showing import Shown, showing
-from engine.errors import plural
 from engine.models import Prepared, Progress
 from engine.spec import Spec
+from engine.text import plural
 
 if TYPE_CHECKING:
     from engine.batch.inputs import FormatName

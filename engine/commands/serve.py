@@ -17,7 +17,8 @@ from engine.commands.check import print_models
 from engine.commands.routes import print_routes
 from engine.commands.terminal.options import MAX_PORT, read_address, read_duration, spec_options
 from engine.commands.terminal.output import print_without_waiting, progress, report
-from engine.errors import EngineError, SpecError, plural
+from engine.errors import EngineError, SpecError
+from engine.text import plural
 
 if TYPE_CHECKING:
     from engine.server import CertificateFiles

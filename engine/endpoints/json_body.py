@@ -10,7 +10,7 @@ import orjson
 
 from engine.endpoints.messages import Request
 from engine.endpoints.problems import Problem
-from engine.validation import clip, explain_not_json, stray_token
+from engine.schema import clip, explain_not_json, stray_token
 
 _SEND = 'send application/json, such as {"name": "value"}'
 _FORM = re.compile(rb"\s*[\w.%+\[\]-]+=[^\s{}]*\s*\Z")

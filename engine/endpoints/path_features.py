@@ -8,8 +8,8 @@ from typing import Any
 
 from engine.endpoints.problems import Problem
 from engine.endpoints.query_string import read_text
-from engine.jsonschemas import types_of
-from engine.validation import Path, pointer, show
+from engine.schema import Path, pointer, show
+from engine.schema.documents import types_of
 
 
 class PathFeatures:

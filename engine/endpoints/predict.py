@@ -27,8 +27,8 @@ from engine.endpoints.rows import (
 )
 from engine.errors import Overloaded, RefusedInstance
 from engine.models import NOT_FINITE, Facts, Prediction, Predictor, is_finite
+from engine.schema import Path, Violation, pointer
 from engine.spec import Model, Route
-from engine.validation import Path, Violation, pointer
 
 BATCH_KEY = "instances"
 # Identifies the model file behind an answer, if the service has `model_header`.

@@ -8,8 +8,9 @@ from itertools import chain, islice
 from typing import Any
 
 from engine.endpoints.messages import Headers, Response, encode_json
-from engine.errors import EngineError, Overloaded, plural
-from engine.validation import Budget, Violation
+from engine.errors import EngineError, Overloaded
+from engine.schema import Budget, Violation
+from engine.text import plural
 
 MEDIA_TYPE = "application/problem+json"
 MAX_VIOLATIONS = 100

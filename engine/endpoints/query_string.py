@@ -11,8 +11,8 @@ from urllib.parse import parse_qs
 import orjson
 
 from engine.endpoints.problems import Problem
-from engine.jsonschemas import JSON_TYPES, types_of
-from engine.validation import JSON_NUMBER, Validator, Violation, clip, mistyped, unquoted
+from engine.schema import JSON_NUMBER, Validator, Violation, clip, mistyped, unquoted
+from engine.schema.documents import JSON_TYPES, types_of
 
 MAX_PARAMETERS = 2000
 _WORDS = {"true": True, "false": False}

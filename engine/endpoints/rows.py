@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from engine.endpoints.messages import Request
 from engine.endpoints.problems import Problem, violated
 from engine.models import Facts, Prediction
+from engine.schema import Violation, clip
 from engine.spec import Model
-from engine.validation import Violation, clip
 
 if TYPE_CHECKING:
     from engine.batch.formats.parsed import Block, Layout, Writer

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from itertools import islice, takewhile
 from typing import Any, Protocol, cast
 
-from engine.errors import Diagnostic, RefusedInstance
+from engine.diagnostics import Diagnostic
+from engine.errors import RefusedInstance
 from engine.models.data.instances import Columns
 from engine.models.runtime.answer import Answer, Foreign, Refusal, Runtime
 from engine.models.runtime.class_names import Wording
 from engine.models.runtime.failures import is_about_a_value
 from engine.models.runtime.report import Report
-from engine.validation import clip
+from engine.schema import clip
 
 MAX_NAMED = 10
 SHOWN_DIGITS = 12

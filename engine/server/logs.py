@@ -14,8 +14,8 @@ from urllib.parse import quote
 import orjson
 
 from engine.endpoints import client_address
-from engine.errors import printable
 from engine.server.stderr import log_handler
+from engine.text import printable
 from engine.web import ADMISSION, request_id, trace_id
 
 logger = logging.getLogger("engine")

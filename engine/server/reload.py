@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from engine.apart import Lost
+from engine.diagnostics import render
 from engine.endpoints import show_models
-from engine.errors import ServeError, render
+from engine.errors import ServeError
 from engine.server.checking.check import Outcome
 from engine.server.checking.check_apart import check_apart
 from engine.server.checking.source import Source

@@ -22,8 +22,9 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from engine.apart import take_blame
+from engine.diagnostics import render
 from engine.endpoints import Meter, Numbers, Process, Status
-from engine.errors import SpecError, render
+from engine.errors import SpecError
 from engine.models import Predictor, Snapshot, rehearse, restore_models
 from engine.server.heartbeat import beat
 from engine.server.http import (

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from engine.errors import Diagnostic, SpecError
+from engine.diagnostics import Diagnostic
+from engine.errors import SpecError
 from engine.spec.checking.built_in import built_in_routes
 from engine.spec.checking.grammar import GrammarName, check_grammar
 from engine.spec.checking.guards import key_files

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-from engine.errors import begin_alike
+from engine.text import begin_alike
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_NEIGHBOURS, MOST_APART = 1000, 2

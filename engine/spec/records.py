@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from engine.errors import Diagnostic, Place, SpecError
+from engine.diagnostics import Diagnostic, Place
+from engine.errors import SpecError
+from engine.schema import LOCAL_TIME, Validator
 from engine.spec.reading.node import Node
-from engine.validation import LOCAL_TIME, Validator
 
 BuiltIn = Literal["docs", "openapi", "metrics", "live", "ready", "status"]
 RATE_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}

@@ -17,8 +17,8 @@ from werkzeug.routing import (
     UUIDConverter,
 )
 
-from engine.errors import did_you_mean
 from engine.spec.splits import check_splits
+from engine.text import did_you_mean
 
 
 class LazyRule(Rule):

@@ -14,8 +14,8 @@ from werkzeug.routing import RequestRedirect
 
 from engine.endpoints import Problem
 from engine.endpoints.problems import title
-from engine.errors import printable
-from engine.validation import clip
+from engine.schema import clip
+from engine.text import printable
 from engine.web.identity import request_id
 from engine.web.signpost import Signpost
 

@@ -20,8 +20,8 @@ from modelling import NAMES as NAMES_OF_IRIS
 from modelling import OBJECT
 
 from engine import create_app
+from engine.schema import Validator
 from engine.server.worker import ENVIRON
-from engine.validation import Validator
 from engine.web import Lane
 
 # It measures seconds or memory that others would take from it.

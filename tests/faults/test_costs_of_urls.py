@@ -15,10 +15,10 @@ from werkzeug.routing import MapAdapter
 from engine import SpecError, create_app
 from engine.endpoints.problems import Problem, require_none
 from engine.endpoints.query_string import QueryReader
+from engine.schema import Validator
 from engine.server.worker import ENVIRON
 from engine.spec import load
 from engine.spec.url_rules import rule_shape
-from engine.validation import Validator
 from engine.web import Lane
 
 # It measures seconds or memory that others would take from it.

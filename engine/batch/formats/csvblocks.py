@@ -13,7 +13,7 @@ from itertools import islice
 from engine.batch.errors import Unreadable
 from engine.batch.formats.parsed import BLOCK_BYTES, MOST_RECORD_BYTES, Block, Parsed, Readable, Unit, read_blocks
 from engine.batch.scoring.records import Key, RecordBatch
-from engine.errors import plural
+from engine.text import plural
 
 
 @dataclass(frozen=True, slots=True)

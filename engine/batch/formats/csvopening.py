@@ -11,9 +11,9 @@ from engine.batch.errors import BatchError, Misfit
 from engine.batch.formats.csvblocks import CsvLayout
 from engine.batch.formats.expected import MOST_NAMED, Expected
 from engine.batch.formats.parsed import MOST_RECORD_BYTES, Readable
-from engine.errors import plural
 from engine.models.data.csv_file import read_cell
-from engine.validation import show
+from engine.schema import show
+from engine.text import plural
 
 _SEPARATORS = ",;\t|"
 _BOM = b"\xef\xbb\xbf"

@@ -10,9 +10,9 @@ from typing import Final
 from engine.batch.errors import Misfit
 from engine.batch.scoring.layout import form_of
 from engine.batch.scoring.records import Key
-from engine.errors import did_you_mean, plural
+from engine.schema import clip, show
 from engine.spec import Model
-from engine.validation import clip, show
+from engine.text import did_you_mean, plural
 
 MOST_NAMED: Final = 6
 _MOST_MISSING = 10

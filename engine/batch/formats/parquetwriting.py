@@ -15,7 +15,7 @@ from engine.batch.formats.parsed import Layout, Parsed
 from engine.batch.scoring.layout import part_of
 from engine.batch.scoring.predictions import PredictionColumns
 from engine.batch.scoring.records import ABSENT, Scored
-from engine.jsonschemas import is_whole, types_of
+from engine.schema.documents import is_whole, types_of
 
 _INTEGER, _NUMBER, _BOOLEAN, _TEXT = pa.int64(), pa.float64(), pa.bool_(), pa.string()
 _KINDS: Mapping[frozenset[str], Any] = {

@@ -19,9 +19,9 @@ from engine.batch.running.options import Options, Target
 from engine.batch.running.work import MOST_SHOWN, Job
 from engine.batch.scoring.layout import layout_of
 from engine.batch.scoring.predictions import PredictionColumns
-from engine.errors import did_you_mean
 from engine.models import Prepared
 from engine.spec import Model
+from engine.text import did_you_mean
 
 _LACKS_PARQUET = "{}: Parquet files need pyarrow, which is not installed here: pip install pyarrow"
 

@@ -18,9 +18,9 @@ from engine.batch.running.output import Files, Report, seal_for, stdout_for
 from engine.batch.running.pool import Pool
 from engine.batch.running.state import whole_state
 from engine.batch.running.work import MOST_SHOWN, Done, Job, Problem
-from engine.errors import plural, printable
 from engine.models import Prepared
 from engine.spec import Model
+from engine.text import plural, printable
 
 
 @dataclass(slots=True)

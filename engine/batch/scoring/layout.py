@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from engine.batch.scoring.cells import Field
 from engine.batch.scoring.records import ABSENT, Key, RecordBatch
-from engine.jsonschemas import types_of
+from engine.schema.documents import types_of
 from engine.spec import Model
 
 _NOTES = frozenset(("$comment", "$defs", "$schema", "default", "definitions", "description", "examples", "title"))

@@ -19,8 +19,8 @@ from engine.models import NOT_FINITE, is_finite
 from engine.models.data.array import Array
 from engine.models.data.rows import slice_rows
 from engine.models.predictor import ModelPredictor
+from engine.schema import Violation
 from engine.spec import Model
-from engine.validation import Violation
 
 EMPTY = "the cell is empty, and the input requires a value"
 # Of a compiled program, and of scikit-learn, whose calls take longer to begin.

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import click
 
-from engine.errors import did_you_mean
 from engine.spec import Spec
+from engine.text import did_you_mean
 
 Command = TypeVar("Command", bound=Callable[..., object])
 

@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from engine.errors import Diagnostic, EngineError, SpecError, render
+from engine.diagnostics import Diagnostic, render
+from engine.errors import EngineError, SpecError
 
 _STYLES: dict[str, dict[str, Any]] = {
     "caret": {"fg": "green", "bold": True},

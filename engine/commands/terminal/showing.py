@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import click
 
-from engine.errors import plural
+from engine.text import plural
 
 _CLEAR_LINE = "\r\x1b[2K"
 _BAR = 24

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from engine.errors import plural
 from engine.models import Facts, Report, key_of
 from engine.spec import Model
+from engine.text import plural
 
 MAX_NAMED = 30
 

@@ -17,8 +17,8 @@ from engine.endpoints.openapi.answers import description_of
 from engine.endpoints.openapi.document import KEY_HEADER, UNTAGGED, summary_of, tags_of, without_features
 from engine.endpoints.predict import BATCH_KEY
 from engine.endpoints.problems import title
-from engine.jsonschemas import without_properties
 from engine.models import Facts, key_of
+from engine.schema.documents import without_properties
 from engine.spec import Model, Route, Spec, path_template
 
 MODELS = "Models"

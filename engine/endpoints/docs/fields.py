@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from engine.endpoints.docs.samples import resolve, sample
-from engine.jsonschemas import JSON_TYPES, types_of
+from engine.schema import pointer
+from engine.schema.documents import JSON_TYPES, types_of
 from engine.spec import Route, parameter_schemas
-from engine.validation import pointer
 
 Kind = Literal["number", "choice", "text", "json"]
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from engine.jsonschemas import MAX_REFERENCES, lookup, types_of
+from engine.schema.documents import MAX_REFERENCES, lookup, types_of
 
 MAX_LENGTH = 100
 

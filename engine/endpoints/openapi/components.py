@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.endpoints.openapi.references import moved
-from engine.jsonschemas import Place, References, base_of, fragment, types_of
+from engine.schema.documents import Place, References, base_of, fragment, types_of
 
 _HOME = "#/components/schemas/"
 _BOUNDS = {"minimum": -1, "maximum": 1}

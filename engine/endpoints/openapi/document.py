@@ -17,8 +17,8 @@ from engine.endpoints.openapi.refusals import MEANINGS, PROBLEM, statuses_of
 from engine.endpoints.openapi.row_formats import rows_in, rows_out
 from engine.endpoints.predict import BATCH_KEY, MODEL_HEADER
 from engine.endpoints.problems import MEDIA_TYPE, title
-from engine.jsonschemas import without_properties
 from engine.models import Facts
+from engine.schema.documents import without_properties
 from engine.spec import BUILT_IN, Model, Route, Spec, parameter_schemas, path_template, text_parameters
 
 VERSION = "3.1.0"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from engine.jsonschemas import HOLDS_LIST, HOLDS_MAP, HOLDS_ONE, Place, References, base_of
+from engine.schema.documents import HOLDS_LIST, HOLDS_MAP, HOLDS_ONE, Place, References, base_of
 
 _NAMES = ("$id", "$anchor")  # not needed if every reference is a pointer
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from engine.batch.formats.csvblocks import quoted
 from engine.endpoints.rows import CSV, NDJSON
-from engine.jsonschemas import types_of
 from engine.models import Facts
+from engine.schema.documents import types_of
 from engine.spec import Model, Route
 
 _ROWS = {

@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.errors import RefusedInstance
 from engine.models.predictor import Facts, Prediction, Predictor
-from engine.validation import clip
+from engine.schema import clip
 
 CHUNK = 200
 SECONDS = 10.0

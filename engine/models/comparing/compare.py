@@ -9,7 +9,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from engine.errors import Diagnostic, Place, SpecError
+from engine.diagnostics import Diagnostic, Place
+from engine.errors import SpecError
 from engine.models.comparing.answers import Asked, Differing, Tally, compare_answers
 from engine.models.compiling.prepare import Progress, prepare_anew, prepare_models
 from engine.models.data.instances import Wanted, columns

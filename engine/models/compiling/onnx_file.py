@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import plural
 from engine.models.compiling.zipmap import without_zipmap
 from engine.models.data.instances import Columns, Wanted, columns
 from engine.models.proving.proof_rows import RowMaker
@@ -19,8 +18,9 @@ from engine.models.runtime.onnx_graphs import Graph, open_session, rows_at_once
 from engine.models.runtime.program import Program, dump
 from engine.models.runtime.report import Report
 from engine.models.runtime.threshold import decision_of
+from engine.schema import clip, show
 from engine.spec import Model
-from engine.validation import clip, show
+from engine.text import plural
 
 ROW_DIMENSIONS = 2
 _DTYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(string)": "string"}

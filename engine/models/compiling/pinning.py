@@ -9,7 +9,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from engine.errors import Diagnostic, SpecError
+from engine.diagnostics import Diagnostic
+from engine.errors import SpecError
 from engine.models.compiling.prepare import Progress, uncompiled
 from engine.models.data.reference import reference_instances
 from engine.models.files.model_file import ModelFile, format_of, read_file

@@ -13,7 +13,8 @@ from importlib.metadata import version
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from engine.errors import Diagnostic, SpecError
+from engine.diagnostics import Diagnostic
+from engine.errors import SpecError
 from engine.models.compiling.largest_number import largest_number
 from engine.models.data.reference import allowed_instances, require_reference
 from engine.models.files.model_file import ModelFile, ModelFiles, format_of, read_file

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.jsonschemas import MAX_REFERENCES, lookup, types_of
 from engine.models.data.array import Array
+from engine.schema.documents import MAX_REFERENCES, lookup, types_of
 
 WIDEST = 1e307  # numbers between three times this and its negative can be drawn: their span is a float
 _EXACT = 1e15

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from engine.jsonschemas import MAX_REFERENCES, lookup, types_of
 from engine.models.data.dtypes import Dtype
 from engine.models.data.reference import reference_instances
+from engine.schema import Validator
+from engine.schema.documents import MAX_REFERENCES, lookup, types_of
 from engine.spec import Model
-from engine.validation import Validator
 
 MAX_MADE_UP = 6
 _KEYS = ("default", "const", "minimum", "maximum")

@@ -14,8 +14,8 @@ from typing import Any
 import orjson
 
 from engine.errors import SpecError
+from engine.schema import show
 from engine.spec import read_regular
-from engine.validation import show
 
 _BOOLEANS = {"true": True, "false": False}
 _NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from engine.jsonschemas import MAX_REFERENCES, is_whole, lookup, types_of
 from engine.models.data.dtypes import NAN, Dtype, Feature, fits, from_schema, named_values
+from engine.schema.documents import MAX_REFERENCES, is_whole, lookup, types_of
 from engine.spec import Model
 
 

@@ -8,8 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from engine.errors import RefusedInstance, did_you_mean, plural
-from engine.jsonschemas import is_whole, types_of
+from engine.errors import RefusedInstance
 from engine.models.data.bulk import TEXTS, Bulk, array_bulk, cells_bulk, table_bulk
 from engine.models.data.cells_to_arrays import (
     Convert,
@@ -23,7 +22,9 @@ from engine.models.data.cells_to_arrays import (
 )
 from engine.models.data.dtypes import NAN, Dtype, Feature, Table, from_schema, makers
 from engine.models.data.features import default_of, dtype_of_column, feature_of
+from engine.schema.documents import is_whole, types_of
 from engine.spec import Model
+from engine.text import did_you_mean, plural
 
 _NUMERIC = frozenset(("boolean", "number", "null"))
 _PLAIN = ("bool", "float", "int", "object")  # types that an array can hold

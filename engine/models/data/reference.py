@@ -7,11 +7,12 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
-from engine.errors import SpecError, did_you_mean
-from engine.jsonschemas import types_of
+from engine.errors import SpecError
 from engine.models.data.csv_file import CsvFile, Row, Wrong, read_cell, read_csv
+from engine.schema import Validator
+from engine.schema.documents import types_of
 from engine.spec import Model
-from engine.validation import Validator
+from engine.text import did_you_mean
 
 MAX_MISTAKES = 10
 _NUMBERS = frozenset(("null", "number"))

@@ -10,10 +10,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from engine.jsonschemas import types_of
 from engine.models.data.dtypes import Dtype, named_values
+from engine.schema import clip
+from engine.schema.documents import types_of
 from engine.spec import Model
-from engine.validation import clip
 
 _KINDS: Mapping[str, Any] = {"b": "bool", "f": "float", "i": "int", "u": "int"}
 

@@ -16,7 +16,6 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
-from engine.errors import plural
 from engine.models.data.instances import Columns, Wanted, columns
 from engine.models.estimators.decidable import decision_for
 from engine.models.estimators.parts import (
@@ -32,8 +31,9 @@ from engine.models.estimators.sklearn_runtime import has_flat_classes
 from engine.models.estimators.training_data import trained_on
 from engine.models.runtime.class_names import Wording, key_of
 from engine.models.runtime.threshold import Decision
+from engine.schema import show
 from engine.spec import RESPONSE_METHODS, Model
-from engine.validation import show
+from engine.text import plural
 
 
 @dataclass(frozen=True, slots=True)

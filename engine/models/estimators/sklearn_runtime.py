@@ -14,7 +14,7 @@ from engine.models.data.dtypes import as_taken
 from engine.models.estimators.refused_column import blamed_column
 from engine.models.runtime.answer import Answer, Refusal
 from engine.models.runtime.threshold import Decision
-from engine.validation import clip
+from engine.schema import clip
 
 _NUMERICAL_LIBRARIES = ("joblib", "numpy", "pandas", "scipy")
 

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from engine.errors import RefusedInstance, SpecError
-from engine.jsonschemas import types_of
 from engine.models.data.asked_instances import asked_instances
 from engine.models.data.dtypes import Dtype, as_taken
 from engine.models.data.instances import Form, Wanted, column_order, columns
 from engine.models.data.reference_frames import reference_dtypes
 from engine.models.estimators.known_inputs import Known, known_inputs
 from engine.models.estimators.parts import as_declared, first_of, is_foreign, surely_casts, takes_mappings, was_single
+from engine.schema.documents import types_of
 from engine.spec import Model
 
 ASKED = 8

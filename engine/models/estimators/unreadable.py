@@ -12,8 +12,8 @@ from typing import Any
 
 import sklearn
 
+from engine.schema import clip, show
 from engine.spec import RESPONSE_METHODS
-from engine.validation import clip, show
 
 MAX_MEMBERS = 5
 _DAMAGE = (EOFError, pickle.UnpicklingError, zipfile.BadZipFile, zlib.error)

@@ -9,7 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from engine.errors import Diagnostic, Place, SpecError
+from engine.diagnostics import Diagnostic, Place
+from engine.errors import SpecError
 from engine.models.data.csv_file import NAMELESS, Row, read_cell, read_csv
 
 MAX_ROWS = 100

@@ -7,8 +7,8 @@ from typing import Any
 
 from engine.models.data.csv_file import read_cell
 from engine.models.outlining.csv_sample import Sample
+from engine.schema import Validator
 from engine.spec import Feature, Outline
-from engine.validation import Validator
 
 _WORDS = 3
 _MAX_WHOLE = 1e15

@@ -12,7 +12,8 @@ from typing import Any, cast
 
 import sklearn
 
-from engine.errors import Diagnostic, Place, SpecError, did_you_mean, plural
+from engine.diagnostics import Diagnostic, Place
+from engine.errors import SpecError
 from engine.models.estimators.inspection import (
     answers_in_rows,
     classes_of,
@@ -33,6 +34,7 @@ from engine.models.outlining.interview import Interview
 from engine.models.proving.learnt_ranges import known_texts, learnt_ranges
 from engine.models.restoring.prepared import Opened
 from engine.spec import RESPONSE_METHODS, Feature, Model, Outline, bare_model
+from engine.text import did_you_mean, plural
 
 MAX_MADE_UP = 30
 MAX_CHOICES = 200

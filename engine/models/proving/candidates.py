@@ -31,8 +31,8 @@ from engine.models.runtime.onnx_graphs import Graph, OnnxTrees
 from engine.models.runtime.program import Program, dump, load
 from engine.models.runtime.report import Report, RuntimeName, Trial
 from engine.models.runtime.tree_table import TreeTable
+from engine.schema import clip
 from engine.spec import Model
-from engine.validation import clip
 
 REASON_LENGTH = 300
 

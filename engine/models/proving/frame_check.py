@@ -23,8 +23,8 @@ from engine.models.data.reference import count_reference, reference_instances
 from engine.models.data.reference_frames import declared_frame, dtype_of, reference_frame
 from engine.models.estimators.inspection import Inspected
 from engine.models.proving.other_dtypes import require_answer
+from engine.schema import Validator, clip, show
 from engine.spec import Model
-from engine.validation import Validator, clip, show
 
 MAX_ROWS = 200
 MAX_SINGLES = 20

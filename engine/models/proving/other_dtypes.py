@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from engine.errors import RefusedInstance, SpecError
-from engine.jsonschemas import types_of
 from engine.models.data.asked_instances import asked_instances
 from engine.models.data.dtypes import DtypesNeeded, listed, shown_dtypes
 from engine.models.data.instances import columns
@@ -16,8 +15,9 @@ from engine.models.estimators.inspection import Inspected
 from engine.models.estimators.sklearn_runtime import SklearnRuntime
 from engine.models.estimators.training_data import answers, trained_on
 from engine.models.runtime.answer import Refusal
+from engine.schema import clip
+from engine.schema.documents import types_of
 from engine.spec import Model
-from engine.validation import clip
 
 MAX_ASKED = 20
 

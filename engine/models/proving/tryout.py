@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import plural
 from engine.models.data.array import Array
 from engine.models.data.rows import join_rows, slice_rows
 from engine.models.proving.proof_rows import ProofRows
 from engine.models.runtime.answer import Answer, Runtime
+from engine.schema import clip, show
 from engine.spec import Model
-from engine.validation import clip, show
+from engine.text import plural
 
 TOGETHER = 32
 MOST = 200

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from engine.errors import Diagnostic, RefusedInstance, SpecError
+from engine.diagnostics import Diagnostic
+from engine.errors import RefusedInstance, SpecError
 from engine.models.predictor import Predictor
+from engine.schema import Validator, show
 from engine.spec import Example, Model
-from engine.validation import Validator, show
 
 EXAMPLE_TOLERANCE = 1e-6
 RECORDED_DIGITS = 9

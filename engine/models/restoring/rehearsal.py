@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from engine.errors import Diagnostic, SpecError
+from engine.diagnostics import Diagnostic
+from engine.errors import SpecError
 from engine.models.predictor import Predictor
 from engine.models.restoring.known_answers import hold, hold_golden
 from engine.spec import Spec

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from engine.errors import Diagnostic
+from engine.diagnostics import Diagnostic
 from engine.models.data.instances import Wanted, columns
 from engine.models.predictor import Facts, ModelPredictor, Predictor, ResultForm
 from engine.models.restoring.choose_runtime import open_runtime

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from engine.jsonschemas import MAX_REFERENCES, lookup, types_of
 from engine.models.data.instances import Columns
 from engine.models.predictor import Predictor, ResultForm
+from engine.schema.documents import MAX_REFERENCES, lookup, types_of
 from engine.spec import Model
 
 TYPE_NAMES: Mapping[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string"}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.validation import show
+from engine.schema import show
 
 
 @dataclass(frozen=True, slots=True)

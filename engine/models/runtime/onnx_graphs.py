@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import plural
 from engine.models.data.array import Array
 from engine.models.runtime.answer import Stopped
-from engine.validation import clip
+from engine.schema import clip
+from engine.text import plural
 
 # A folder that cannot exist. onnxruntime looks for external data there, whatever the graph says.
 _NOWHERE = os.path.join(os.path.abspath(os.devnull), "nowhere")  # noqa: PTH100, PTH118 - on Windows, no Path is it

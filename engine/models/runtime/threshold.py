@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import SpecError, did_you_mean
+from engine.errors import SpecError
 from engine.models.data.array import Array
 from engine.models.runtime import steps as s
 from engine.models.runtime.class_names import Wording
+from engine.schema import show
 from engine.spec import Model
-from engine.validation import show
+from engine.text import did_you_mean
 
 TWO = 2
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.errors import Diagnostic, SpecError
+from engine.diagnostics import Diagnostic
+from engine.errors import SpecError
 from engine.models import Facts, Opened, Prepared, Snapshot, pin, prepare_models, rehearse, restore_models
 from engine.server.checking.source import Source
 from engine.server.checking.stamps import Stamp, stamp, stamps

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.errors import Diagnostic, EngineError, SpecError
+from engine.diagnostics import Diagnostic
+from engine.errors import EngineError, SpecError
 from engine.spec.authoring.entry_text import indented
 from engine.spec.authoring.yaml_text import flow
 from engine.spec.reading.compose import compose

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import EngineError, SpecError
+from engine.schema import show
 from engine.spec.authoring.added_entry import SpecFile
 from engine.spec.authoring.entry_text import (
     Entry,
@@ -24,7 +25,6 @@ from engine.spec.named_files import read_regular, write_all
 from engine.spec.reading.environment import BEGIN
 from engine.spec.records import Model
 from engine.spec.templates import strings
-from engine.validation import show
 
 
 @dataclass(frozen=True, slots=True)

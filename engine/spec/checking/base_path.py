@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from werkzeug.routing import Map
 
-from engine.errors import Diagnostic
+from engine.diagnostics import Diagnostic
 from engine.spec.checking.built_in import placed
 from engine.spec.reading.node import Node
 from engine.spec.url_rules import LazyRule, path_parameters, rule_shape

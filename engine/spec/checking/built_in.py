@@ -6,12 +6,12 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from engine.errors import Diagnostic
+from engine.diagnostics import Diagnostic
+from engine.schema import clip
 from engine.spec.checking.guards import allowed_names
 from engine.spec.reading.node import Node
 from engine.spec.records import BuiltIn, Route, Service, Spec
 from engine.spec.url_rules import path_parameters, rule_shape
-from engine.validation import clip
 
 BUILT_IN: Mapping[BuiltIn, tuple[str, str]] = {
     "docs": ("/docs", "serves the docs page"),

@@ -6,10 +6,11 @@ import zoneinfo
 from collections.abc import Iterator
 from typing import Any
 
-from engine.errors import Diagnostic, did_you_mean
-from engine.jsonschemas import is_whole, types_of
+from engine.diagnostics import Diagnostic
+from engine.schema import TYPE_NAMES
+from engine.schema.documents import is_whole, types_of
 from engine.spec.reading.node import Node
-from engine.validation import TYPE_NAMES
+from engine.text import did_you_mean
 
 _TAKES = {
     "float": frozenset(("boolean", "number", "null")),

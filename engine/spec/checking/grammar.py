@@ -10,9 +10,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
-from engine.errors import Diagnostic, did_you_mean
+from engine.diagnostics import Diagnostic
+from engine.schema import TYPE_NAMES, Path, Validator, Violation, clip, show, unquoted
 from engine.spec.reading.node import Node
-from engine.validation import TYPE_NAMES, Path, Validator, Violation, clip, show, unquoted
+from engine.text import did_you_mean
 
 GrammarName = Literal["routes", "models", "lock"]
 

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from engine.errors import Diagnostic, did_you_mean
+from engine.diagnostics import Diagnostic
 from engine.spec.named_files import Home
 from engine.spec.reading.node import Node
 from engine.spec.records import RATE_SECONDS, Auth, Cors, RateLimit, Rates
+from engine.text import did_you_mean
 
 LEAST_KEY, MAX_KEY = 16, 4096
 _MAX_FILE = 8 * 1024 * 1024

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from engine.errors import Diagnostic, did_you_mean
+from engine.diagnostics import Diagnostic
+from engine.schema import show
 from engine.spec.checking.dtypes import check_dtypes
 from engine.spec.checking.schemas import check_schema
 from engine.spec.named_files import model_inside, near_by
 from engine.spec.reading.node import Node
 from engine.spec.records import Batch, Example, Model, Output, Pin, Schema, Threshold
-from engine.validation import show
+from engine.text import did_you_mean
 
 _CHOICES = (
     "description",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.errors import Diagnostic
+from engine.diagnostics import Diagnostic
 from engine.spec.named_files import write_whole
 from engine.spec.reading.node import Node
 from engine.spec.records import Example, Pin

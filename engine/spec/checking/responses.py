@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
 
-from engine.errors import Diagnostic
+from engine.diagnostics import Diagnostic
 from engine.spec.named_files import Home
 from engine.spec.reading.compose import walk
 from engine.spec.reading.node import Node

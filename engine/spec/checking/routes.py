@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from engine.errors import Diagnostic, SpecError, did_you_mean
-from engine.jsonschemas import types_of
+from engine.diagnostics import Diagnostic
+from engine.errors import SpecError
+from engine.schema import TYPE_NAMES, show
+from engine.schema.documents import types_of
 from engine.spec.checking.base_path import check_base_path
 from engine.spec.checking.built_in import built_in_shapes, check_built_in
 from engine.spec.checking.guards import (
@@ -26,7 +28,7 @@ from engine.spec.named_files import Home
 from engine.spec.reading.node import Node
 from engine.spec.records import Limits, Route, Schema, Service
 from engine.spec.url_rules import meant_rule, parameter_schemas, path_parameters, rule_shape, text_parameters
-from engine.validation import TYPE_NAMES, show
+from engine.text import did_you_mean
 
 _IN_A_PATH = frozenset(("boolean", "number", "string"))
 _CHOICES = ("title", "version", "description", "errors", "formats", "model_header", "proxies", "base_path")

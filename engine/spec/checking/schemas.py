@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 
 import jsonschema_rs
 
-from engine.errors import Diagnostic, did_you_mean
-from engine.jsonschemas import HOLDS_LIST, HOLDS_MAP, HOLDS_ONE
+from engine.diagnostics import Diagnostic
+from engine.schema import FORMATS, METASCHEMA, TYPE_NAMES, SchemaError, Validator, clip, show
+from engine.schema.documents import HOLDS_LIST, HOLDS_MAP, HOLDS_ONE
 from engine.spec.reading.node import Node
-from engine.validation import FORMATS, METASCHEMA, TYPE_NAMES, SchemaError, Validator, clip, show
+from engine.text import did_you_mean
 
 _PLAIN = frozenset(
     "$anchor $comment $dynamicAnchor $dynamicRef $id $ref $schema $vocabulary const contentEncoding "

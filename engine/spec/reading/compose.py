@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.errors import Diagnostic, SpecError
+from engine.diagnostics import Diagnostic
+from engine.errors import SpecError
 from engine.spec.reading.environment import BEGIN, UnsetError, hide, is_asking, substitute
 from engine.spec.reading.events import Event, events
 from engine.spec.reading.node import Node

@@ -7,8 +7,8 @@ import os
 import re
 from collections.abc import Mapping
 
-from engine.errors import begin_alike
 from engine.spec.reading.scalars import resolve
+from engine.text import begin_alike
 
 _TOKEN = re.compile(
     r"(?P<literal>\$\$\{)|\$\{env:(?P<name>[^{}:]*)(?::-(?P<default>[^{}]*))?\}|(?P<broken>\$\{env:[^\s\"']*)"

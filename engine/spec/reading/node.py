@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.errors import Diagnostic, Place, Severity
+from engine.diagnostics import Diagnostic, Place, Severity
 from engine.spec.reading.environment import BEGIN, hide, hide_pieces
 from engine.spec.reading.source import Source
 

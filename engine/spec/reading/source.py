@@ -8,7 +8,8 @@ from bisect import bisect_right
 from functools import cached_property
 from pathlib import Path
 
-from engine.errors import Diagnostic, Place, SpecError
+from engine.diagnostics import Diagnostic, Place
+from engine.errors import SpecError
 from engine.spec.named_files import near_by, read_regular
 
 MAX_BYTES = 8 * 1024 * 1024

@@ -14,7 +14,7 @@ import numpy as np
 from engine.errors import RefusedInstance
 from engine.models.data.array import Array
 from engine.models.data.dtypes.kinds import Dtype
-from engine.validation import show
+from engine.schema import show
 
 EXACT = 2**53  # float64 holds every integer up to here
 NAN = float("nan")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.jsonschemas import MAX_REFERENCES, is_whole, lookup, types_of
 from engine.models.data.dtypes.kinds import Dtype
+from engine.schema.documents import MAX_REFERENCES, is_whole, lookup, types_of
 
 _NUMBERS = frozenset(("boolean", "null", "number"))
 _TEXTS = frozenset(("null", "string"))

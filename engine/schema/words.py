@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
-from engine.errors import plural
+from engine.text import plural
 
 TYPE_NAMES = {
     "array": "an array",

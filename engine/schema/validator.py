@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
-from engine.validation.budget import EXPLAINING_PER_BYTE, JUDGING_PER_BYTE, SECONDS, Budget, Exhausted
-from engine.validation.costs import is_small, safe_size, weight
-from engine.validation.parts import Document, SchemaError, compile_schema
-from engine.validation.violation import Violation
-from engine.validation.walk import Walk
-from engine.validation.words import Path, describe
+from engine.schema.budget import EXPLAINING_PER_BYTE, JUDGING_PER_BYTE, SECONDS, Budget, Exhausted
+from engine.schema.costs import is_small, safe_size, weight
+from engine.schema.parts import Document, SchemaError, compile_schema
+from engine.schema.violation import Violation
+from engine.schema.walk import Walk
+from engine.schema.words import Path, describe
 
 SAFE_NANOSECONDS = 3e6
 _SHARED = ("$id", "$defs", "definitions")  # the part of a schema that its other parts may refer to

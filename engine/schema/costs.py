@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from itertools import zip_longest
 from typing import Any
 
-from engine.jsonschemas import Place
-from engine.validation.parts import Part
+from engine.schema.documents import Place
+from engine.schema.parts import Part
 
 CHEAP = 1200.0  # up to this cost, the library may validate any value, whatever its size
 SMALL = 1_000_000.0  # nanoseconds that may pass between two looks at the clock

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from engine.validation.parts import Part
-from engine.validation.words import Path, describe, pointer, types_of_keyword
+from engine.schema.parts import Part
+from engine.schema.words import Path, describe, pointer, types_of_keyword
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from engine.validation.alternatives import any_of, one_of
-from engine.validation.costs import is_cheap, is_small, pattern_cost, price
-from engine.validation.parts import Part
-from engine.validation.violation import Violation, violation_of
-from engine.validation.words import (
+from engine.schema.alternatives import any_of, one_of
+from engine.schema.costs import is_cheap, is_small, pattern_cost, price
+from engine.schema.parts import Part
+from engine.schema.violation import Violation, violation_of
+from engine.schema.words import (
     Path,
     clip,
     closest,
@@ -24,7 +24,7 @@ from engine.validation.words import (
 )
 
 if TYPE_CHECKING:
-    from engine.validation.walk import Walk
+    from engine.schema.walk import Walk
 
 Violations = Iterator[Violation]
 Rule = Callable[["Walk", Part, str, Any, Path], Violations]

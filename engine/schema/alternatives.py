@@ -7,13 +7,13 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from engine.validation.budget import Exhausted
-from engine.validation.parts import Part
-from engine.validation.violation import Violation, violation_of
-from engine.validation.words import Path, clip, describe, did_you_mean_option, fits_none, mistyped, unquoted
+from engine.schema.budget import Exhausted
+from engine.schema.parts import Part
+from engine.schema.violation import Violation, violation_of
+from engine.schema.words import Path, clip, describe, did_you_mean_option, fits_none, mistyped, unquoted
 
 if TYPE_CHECKING:
-    from engine.validation.walk import Walk
+    from engine.schema.walk import Walk
 
 Violations = Iterator[Violation]
 

@@ -6,7 +6,7 @@ import re
 
 import orjson
 
-from engine.validation.words import JSON_NUMBER
+from engine.schema.words import JSON_NUMBER
 
 # Words of other languages, with their JSON.
 _WORDS = {

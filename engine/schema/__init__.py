@@ -4,12 +4,12 @@ The schema alone decides what is valid; suggestions only add to its verdicts. No
 into the same document or to a published metaschema.
 """
 
-from engine.validation.budget import Budget
-from engine.validation.notjson import explain_not_json, stray_token
-from engine.validation.parts import LOCAL_TIME, METASCHEMA, SchemaError
-from engine.validation.validator import Validator
-from engine.validation.violation import Violation
-from engine.validation.words import FORMATS, JSON_NUMBER, TYPE_NAMES, Path, clip, mistyped, pointer, show, unquoted
+from engine.schema.budget import Budget
+from engine.schema.not_json import explain_not_json, stray_token
+from engine.schema.parts import LOCAL_TIME, METASCHEMA, SchemaError
+from engine.schema.validator import Validator
+from engine.schema.violation import Violation
+from engine.schema.words import FORMATS, JSON_NUMBER, TYPE_NAMES, Path, clip, mistyped, pointer, show, unquoted
 
 __all__ = [
     "FORMATS",

@@ -11,7 +11,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from engine.jsonschemas import Place, References, base_of, fragment, parts_of
+from engine.schema.documents import Place, References, base_of, fragment, parts_of
 
 METASCHEMA = "https://json-schema.org/draft/2020-12/schema"
 _BASE = "document:///"

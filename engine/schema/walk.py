@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from engine.jsonschemas import Place
-from engine.validation.budget import Budget, Exhausted
-from engine.validation.costs import is_cheap, is_small, safe_size
-from engine.validation.parts import Part
-from engine.validation.rules import RULES, Violations, assertion, unevaluated, unknown
-from engine.validation.violation import Violation
-from engine.validation.words import Path, describe
+from engine.schema.budget import Budget, Exhausted
+from engine.schema.costs import is_cheap, is_small, safe_size
+from engine.schema.documents import Place
+from engine.schema.parts import Part
+from engine.schema.rules import RULES, Violations, assertion, unevaluated, unknown
+from engine.schema.violation import Violation
+from engine.schema.words import Path, describe
 
 MAX_NESTED = 110  # depth of nested schemas, below Python's own bound on recursion
 _TOO_DEEP = "this violates the schema, but is nested too deeply to say where"

@@ -1,0 +1,43 @@
+"""Pieces of messages: counts, suggestions, and what a terminal can show."""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Iterable
+from itertools import takewhile
+
+
+def plural(count: int, noun: str) -> str:
+    """Write a count with its noun: `1 error`, `2 errors`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def did_you_mean(word: str, known: Iterable[str], noun: str) -> str:
+    """Suggest in parentheses the known word that was probably meant, or list the known words after `noun`."""
+    names = sorted(set(known))
+    lowered = {name.lower(): name for name in reversed(names)}
+    near = difflib.get_close_matches(word.lower()[:100], lowered, n=1, cutoff=0.6)
+    if near:
+        return f'(did you mean "{lowered[near[0]]}"?)'
+    if not names:
+        return f"({noun}: none)"
+    listed = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")  # noqa: PLR2004
+    return f"({noun}: {listed})"
+
+
+def begin_alike(one: str, other: str) -> int:
+    """Count the characters with which both texts begin."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def printable(text: str) -> str:
+    """Replace characters that could move a terminal's cursor or break a log line."""
+    return "".join(c if c == "\t" or c.isprintable() else "�" for c in text)
+
+
+def cells(character: str) -> int:
+    """Count the terminal cells that a character takes."""
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
