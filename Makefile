@@ -36,7 +36,7 @@ $(SUITE): | $(VENV)/dev
 	  --dest build jsonschema==4.26.0
 	tar -xzf $@.tar.gz -C build
 
-# The language server that editors run, for tests/test_editors.py; it wants Node.js 18 or newer.
+# The language server that editors run, for tests/spec/test_editors.py; it wants Node.js 18 or newer.
 YAML_SERVER := build/yaml-language-server-1.25.0
 NPM := $(shell command -v npm)
 

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+sys.path[:0] = [str(ROOT), *(str(ROOT / "tests" / name) for name in ("", "spec", "support"))]
 
 from test_invalid import told  # noqa: E402
 

@@ -12,10 +12,10 @@ import pytest
 from conftest import ROOT
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from judging import judge
 from werkzeug.test import create_environ, run_wsgi_app
 
 from engine import SpecError, create_app
-from engine.models import compile_models
 from engine.spec import grammar, load
 from engine.web import build_app
 
@@ -65,26 +65,6 @@ def mutated(draw: st.DrawFn, original: bytes) -> bytes:
             st.binary(max_size=6) | st.sampled_from([b": ", b"- ", b"\n", b"&a ", b"*a", b"{", b"]", b"\t"])
         )
     return bytes(text)
-
-
-def judge(folder: Path) -> str:
-    """Either every mistake has its place, or the app works."""
-    try:
-        spec = load(folder / "routes.yaml")
-        app = build_app(spec, compile_models(spec))
-    except SpecError as error:
-        assert error.diagnostics
-        for found in error.diagnostics:
-            assert found.message
-            lines = Path(found.place.file).read_bytes().count(b"\n") + Path(found.place.file).read_bytes().count(b"\r")
-            assert 0 <= found.place.line <= lines + 1
-            assert found.place.column <= len(found.place.text) + 1
-        assert all("\n" not in f"{found}" for found in error.diagnostics)
-        return "refused"
-    client = app.test_client()
-    for path in ("/", "/hello", "/nowhere"):
-        assert client.get(path).status_code != 500 or b"500" in (folder / "routes.yaml").read_bytes()
-    return "works"
 
 
 @SETTINGS

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fuzzing import Apart, fuzz, fuzz_for, kept, mutated
 from hypothesis import strategies as st
-from test_json_schema_suite import groups
+from json_schema_suite import groups
 
 NAMES = st.sampled_from(["a", "b", "ab", "c", "items", "", "a/b", "~", "é"])
 REFERENCES = st.sampled_from(["#", "#/$defs/a", "#/$defs/b", "#a", "#/properties/a", "#/items", "#/$defs/a/items", "x"])

@@ -11,7 +11,7 @@ import flask
 import pytest
 from conftest import ROOT
 from prometheus_client.parser import text_string_to_metric_families
-from test_commands import run
+from serving import run
 from werkzeug.test import Client
 
 from engine.web import Lane

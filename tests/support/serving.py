@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Self
 
@@ -234,3 +235,14 @@ def serving(
         reader.join()
         if process.stdout:
             process.stdout.close()
+
+
+def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, timeout=120, **options)
+
+
+def hear(channel: Connection) -> tuple[str, Any]:
+    """What a worker says, but that it is alive."""
+    while (message := channel.recv()) == ("alive", None):
+        pass
+    return message

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_json_schema_suite import SUITE
+from json_schema_suite import SUITE
 
 from engine.schema import FORMATS, Validator
 

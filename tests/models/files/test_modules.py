@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from modules import INSTANCE, save_model, stand_in, write_module, write_spec
-from serving import command
+from serving import command, hear
 from sklearn.tree import DecisionTreeClassifier
-from test_worker import hear
 
 from engine import create_app, lock_models
 from engine.commands import cli

@@ -441,7 +441,7 @@ def test_what_it_says_of_answers_is_what_they_are(document: dict[str, Any], spec
                 assert str(route.response.status) in document["paths"][route.path][method.lower()]["responses"]
 
 
-HOOKED = {**os.environ, "SCHEMATHESIS_HOOKS": "rows_hooks", "PYTHONPATH": str(Path(__file__).parent)}
+HOOKED = {**os.environ, "SCHEMATHESIS_HOOKS": "rows_hooks", "PYTHONPATH": str(ROOT / "tests" / "support")}
 
 
 @pytest.fixture

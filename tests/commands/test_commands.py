@@ -14,16 +14,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from conftest import ROOT
-from serving import command
+from serving import command, run
 
 from engine.commands import cli
 from engine.commands.terminal import output
 
 INSTANCE = '{"sepal_length": 5.9, "sepal_width": 3.0, "petal_length": 5.1, "petal_width": 1.8}'
-
-
-def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, timeout=120, **options)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 HERE = Path(__file__).parent
-CORPUS = HERE / "faults" / "corpus"
+CORPUS = HERE.parent / "faults" / "corpus"
 SECONDS = float(os.environ.get("ENGINE_FUZZ_SECONDS", "900"))  # for each target
 ROUND = 500  # inputs between two looks at the time
 QUIET = settings(

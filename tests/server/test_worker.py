@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 import pytest
 from conftest import ROOT
 from granian_door import ask
+from serving import hear
 
 from engine.server import is_loopback
 from engine.server.checking.check import check
@@ -56,13 +56,6 @@ def snapshot() -> bytes:
     payload = check(Source("routes.yaml", None)).snapshot
     assert payload is not None
     return payload
-
-
-def hear(channel: Connection) -> tuple[str, Any]:
-    """What a worker says, but that it is alive."""
-    while (message := channel.recv()) == ("alive", None):
-        pass
-    return message
 
 
 def test_a_generation_takes_the_place_of_the_one_before(

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 MODULE = "node_modules/yaml-language-server/bin/yaml-language-server"
 SERVER = ROOT / re.search(r"^YAML_SERVER := (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1] / MODULE
 ANSWER_SECONDS = 60
@@ -178,7 +178,7 @@ def editing(folder: Path, schemas: dict[str, str] | None = None) -> Iterator[Edi
     """Start the YAML language server for a folder, without a network; skip the test where it is not installed."""
     if shutil.which("node") is None or not SERVER.exists():
         pytest.skip("the YAML language server is not here: make test installs it, where there is Node.js with npm")
-    command = ["node", "--require", str(ROOT / "tests" / "offline.cjs"), str(SERVER), "--stdio"]
+    command = ["node", "--require", str(Path(__file__).with_name("offline.cjs")), str(SERVER), "--stdio"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
             editor = Editor(process, folder, schemas or {})

@@ -6,20 +6,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
-from conftest import ROOT
+from json_schema_suite import SUITE, groups
 
 from engine import SpecError
 from engine.schema import Validator
 from engine.spec import load
 from engine.web import build_app
-
-SUITE = ROOT / "build" / "jsonschema-4.26.0" / "json" / "tests" / "draft2020-12"
 
 # What is left out, and why. Everything in refRemote.json and vocabulary.json needs documents from a server at
 # localhost:1234, and the engine fetches nothing; the same holds for these groups of other files.
@@ -30,12 +27,6 @@ NEEDS_NETWORK = {
     ("dynamicRef.json", "$ref and $dynamicAnchor are independent of order - $ref first"),
     ("dynamicRef.json", "$ref to $dynamicRef finds detached $dynamicAnchor"),
 }
-
-
-def groups() -> Iterator[tuple[str, dict[str, Any]]]:
-    for file in sorted(SUITE.glob("*.json")):
-        for group in json.loads(file.read_text()):
-            yield file.name, group
 
 
 def needs_network(file: str, group: dict[str, Any]) -> bool:

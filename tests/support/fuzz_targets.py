@@ -1,7 +1,8 @@
 """The targets of fuzzing that run in a process of their own: each takes bytes, and raises where a promise is broken.
 
-`python tests/fuzz_targets.py TARGET FOLDER` reads inputs from its standard input and answers each on its standard
-output; `Apart` in fuzzing.py is the other end. A target returns a word for what happened, so that it can be counted.
+`python tests/support/fuzz_targets.py TARGET FOLDER` reads inputs from its standard input and answers each on its
+standard output; `Apart` in fuzzing.py is the other end. A target returns a word for what happened, so that it can be
+counted.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ import jsonschema
 import orjson
 from costing import app_of, ask, hold_to_the_bound, is_within
 from jsonschema_specifications import REGISTRY
+from judging import judge
 from referencing.exceptions import Unresolvable
-from test_properties import judge
 
 from engine import SpecError, create_app
 from engine.server.worker import ENVIRON
