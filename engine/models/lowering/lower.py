@@ -11,17 +11,16 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sklearn import linear_model
 
 from engine.models.data.array import Array
 from engine.models.lowering.calibration import CALIBRATED
 from engine.models.lowering.ensembles import ENSEMBLES
 from engine.models.lowering.kernels import KERNEL_MACHINES
+from engine.models.lowering.linear import lower_linear
 from engine.models.lowering.mixtures import MIXTURES
 from engine.models.lowering.preprocessing.transformers import preprocessing, selected, transformer
 from engine.models.lowering.result import Lower, Lowered, NotLowered, Steps
-from engine.models.lowering.sklearn_private import private_part
-from engine.models.lowering.tree_models import TREE_MODELS, known_classes
+from engine.models.lowering.tree_models import TREE_MODELS
 from engine.models.runtime import steps as s
 from engine.models.runtime.program import Program
 from engine.models.runtime.threshold import Decision
@@ -91,37 +90,10 @@ class _Lowering:
         lowered = _PREDICTORS.get(type(estimator))
         if lowered is not None:
             return lowered(estimator, self)
-        bases = private_part(linear_model, "_base")
-        if isinstance(estimator, private_part(bases, "LinearClassifierMixin")) and hasattr(estimator, "coef_"):
-            return _linear_classifier(estimator)
-        if isinstance(estimator, private_part(bases, "LinearModel")):
-            return _linear_regressor(estimator)
+        linear = lower_linear(estimator)
+        if linear is not None:
+            return linear
         raise NotLowered(type(estimator).__name__)
-
-
-def _linear_regressor(model: Any) -> Lowered:
-    flat = model.coef_.ndim == 1
-    scores = (s.Check(), s.Dot(model.coef_, transposed=not flat), s.Arithmetic("add", np.asarray(model.intercept_)))
-    return Lowered(scores, {"predict": ()})
-
-
-def _linear_classifier(model: Any) -> Lowered:
-    coefficients, intercept = model.coef_, np.asarray(model.intercept_)
-    scores = (s.Check(), s.Dot(coefficients, transposed=True), s.Arithmetic("add", intercept))
-    binary = len(model.classes_) == 2  # noqa: PLR2004
-    methods: dict[str, Steps] = {
-        "predict": (s.Choose(known_classes(model)),),
-        "decision_function": (s.Ravel(),) if binary else (),
-    }
-    if isinstance(model, linear_model.LogisticRegression):
-        methods["predict_proba"] = _logistic_probabilities(model, binary=binary)
-    return Lowered(scores, methods)
-
-
-def _logistic_probabilities(model: Any, *, binary: bool) -> Steps:
-    if binary:
-        return (s.Logistic(), s.Stack())
-    return (s.Logistic(), s.Normalize()) if model.solver == "liblinear" else (s.Softmax(),)
 
 
 _PREDICTORS: Mapping[type, Callable[[Any, Lower], Lowered]] = {

@@ -15,8 +15,9 @@ from engine.models.estimators.known_inputs import known_inputs
 from engine.models.estimators.margins import margin_of
 from engine.models.estimators.sklearn_runtime import SklearnRuntime
 from engine.models.lowering.lower import lower
-from engine.models.lowering.onnx_conversion import estimator_program, trees_graph
 from engine.models.lowering.result import NotLowered
+from engine.models.lowering.skl2onnx_graph import estimator_program
+from engine.models.lowering.tree_graph import trees_graph
 from engine.models.lowering.tree_walk import Walk, find_walk
 from engine.models.proving.choice import Chosen, choose_best, with_faster_batches
 from engine.models.proving.comparison import MANY, Examination, examine, judge, seconds_for

@@ -39,7 +39,7 @@ from engine.models.data.reference import reference_instances
 from engine.models.estimators.inspection import inspect
 from engine.models.estimators.margins import margin_of
 from engine.models.estimators.sklearn_runtime import SklearnRuntime
-from engine.models.lowering.onnx_conversion import estimator_program
+from engine.models.lowering.skl2onnx_graph import estimator_program
 from engine.models.proving import candidates
 from engine.models.proving import choice as choosing
 from engine.models.proving.candidates import CANDIDATES, Subject

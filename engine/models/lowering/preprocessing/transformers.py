@@ -27,10 +27,10 @@ from sklearn.preprocessing import (
 from engine.models.data.array import Array
 from engine.models.estimators.column_selections import selections
 from engine.models.estimators.parts import numpy_function, steps_of, thawed
-from engine.models.lowering.onnx_conversion import transformer_graph
 from engine.models.lowering.preprocessing.encoders import ENCODERS
 from engine.models.lowering.preprocessing.vectorizers import VECTORIZERS
 from engine.models.lowering.result import NotLowered, Steps
+from engine.models.lowering.skl2onnx_graph import transformer_graph
 from engine.models.runtime import steps as s
 
 
