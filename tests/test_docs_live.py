@@ -226,14 +226,20 @@ def test_a_file_of_rows_is_scored_and_can_be_downloaded(visit: Callable[..., Pag
     page = visit()
     found = card(page, "/species")
     choose_file(found, ROWS)
-    expect(found.locator("[data-scored]")).to_have_text("2 rows scored")
-    shown = [row.locator("th, td").all_text_contents() for row in found.locator(".table tr").all()]
-    assert ["name", "prediction", "label"] == shown[0][4:7]
-    assert [["a; b", "2", "virginica"], ["c", "0", "setosa"]] == [row[4:7] for row in shown[1:]]
+    expect(found.locator("[data-scored]")).to_have_text("2 rows of irises.csv scored")
+    cells = [row.locator("th, td") for row in found.locator(".table tr").all()]
+    shown = [row.all_text_contents() for row in cells]
+    added = len(shown[0]) - len(ROWS.partition("\n")[0].split(";"))
+    assert ["prediction", "label"] == shown[0][:2]
+    assert [["2", "virginica"], ["0", "setosa"]] == [row[:2] for row in shown[1:]]
+    assert ["a; b", "c"] == [row[-1] for row in shown[1:]]
+    assert all(len(cell) < 8 for row in shown[1:] for cell in row[2:added]), shown
     with page.expect_download() as download:
         found.get_by_role("link", name="Download irises-scored.csv").click()
     text = Path(download.value.path()).read_bytes().decode()
-    assert shown == list(csv.reader(io.StringIO(text), delimiter=";"))
+    written = list(csv.reader(io.StringIO(text), delimiter=";"))
+    whole = [row.evaluate_all("(cells) => cells.map((cell) => cell.title || cell.textContent)") for row in cells]
+    assert written == [[*row[added:], *row[:added]] for row in whole]
     assert '5.9;3.0;5.1;1.8;"a; b";2;virginica;' in text
     assert [] == obstacles(page)
 
@@ -263,7 +269,7 @@ def test_a_file_can_be_dropped(visit: Callable[..., Page]) -> None:
         "(text) => { const data = new DataTransfer(); data.items.add(new File([text], 'x.csv')); return data; }", ROWS
     )
     found.locator("[data-drop]").dispatch_event("drop", {"dataTransfer": data})
-    expect(found.locator("[data-scored]")).to_have_text("2 rows scored")
+    expect(found.locator("[data-scored]")).to_have_text("2 rows of x.csv scored")
 
 
 def test_a_long_list_of_endpoints_is_searched(visit: Callable[..., Page]) -> None:

@@ -161,6 +161,13 @@ def test_one_bad_row_refuses_the_request(post: Post) -> None:
                 "columns; send text/csv; header=absent if there is no such line"
             ),
         ),
+        (
+            "sepal_length,sepal_width,petal_length,petal_width5.9,3.0,5.1,1.8",
+            (
+                'line 1: there is no column "petal_width", which the model requires (did you mean "petal_width5.9"?); the '
+                "body is a single line; with curl use --data-binary @FILE, because -d removes line breaks"
+            ),
+        ),
         (HEADER + "\n", "there are no instances; send at least 1"),
         (HEADER + "\n" + "1,2,3,4\n" * 4, "there are 4 instances; at most 3 are allowed"),
     ],

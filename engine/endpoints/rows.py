@@ -38,6 +38,7 @@ ANY_TYPE: Final = frozenset(("", "*/*"))
 _MOST_ACCEPT = 1000  # characters of an Accept header that are read
 _PARAMETER = re.compile(r';\s*(\w+)\s*=\s*"?([^";]*)"?')
 _ADVICE = "send text/csv; header=absent if there is no such line"
+_ONE_LINE = "the body is a single line; with curl use --data-binary @FILE, because -d removes line breaks"
 
 
 def format_of_body(request: Request) -> RowFormat:
@@ -131,6 +132,8 @@ class RowReader:
             said = [_without_name(line) for line in error.reason.splitlines()]
             if error.reason != str(error):
                 said[-1] += f"; {_ADVICE}"
+            elif b"\n" not in request.body:
+                said[-1] += f"; {_ONE_LINE}"
             raise violated(Violation((), one, "", ()) for one in said) from None
         except BatchError as error:
             raise Problem(HTTPStatus.BAD_REQUEST, _without_name(str(error))) from None

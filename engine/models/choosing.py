@@ -90,7 +90,7 @@ def _fastest(entries: Sequence[tuple[Trial, Program | None]], size: str) -> tupl
 
 
 def _crossing(small: Any, large: Any, rows: Any) -> int:
-    """Find the number of rows from which on the other program is faster."""
+    """Find the number of rows at which the other program is faster."""
     for size in BATCH_SIZES:
         some = repeat_rows(rows, size)
         if seconds_for(large, some) < seconds_for(small, some):

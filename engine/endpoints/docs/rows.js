@@ -53,7 +53,7 @@ async function score(card, file, headers) {
   const name = file.name.replace(/\.\w+$/, "");
   const blob = new Blob([both ? `${lines.join("\n")}\n` : text], { type: "text/csv" });
   const link = make("a", { href: URL.createObjectURL(blob), download: `${name}-scored.csv` }, `Download ${name}-scored.csv`);
-  say(card, `${rows.length - 1} ${rows.length === 2 ? "row" : "rows"} scored`);
+  say(card, `${rows.length - 1} ${rows.length === 2 ? "row" : "rows"} of ${file.name} scored`);
   const more = rows.length - 1 > SHOWN_ROWS ? make("p", { className: "quiet" }, `The first ${SHOWN_ROWS} rows are shown.`) : "";
   card.querySelector("[data-table]").replaceChildren(make("p", {}, link), barOf(card, output), more, table(rows, rows[0].length - output[0].cells.length));
 }
@@ -76,13 +76,19 @@ function barOf(card, output) {
   return place < 0 ? "" : threshold(card, output.slice(1).map(({ cells }) => Number(cells[place])));
 }
 
+// The predictions come first, since a table may be wider than the screen, and without digits that nobody reads.
 function table(rows, own) {
-  const head = rows[0].map((name, column) => make("th", { scope: "col", className: column < own ? "" : "new" }, name));
+  const turned = (cells, cellOf) => [...cells.slice(own).map((cell) => cellOf(cell, "new")), ...cells.slice(0, own).map((cell) => cellOf(cell, ""))];
+  const head = turned(rows[0], (name, className) => make("th", { scope: "col", className }, name));
   const lines = rows.slice(1, 1 + SHOWN_ROWS).map((cells) =>
-    make("tr", {}, ...cells.map((cell, column) => make("td", { className: column < own ? "" : "new" }, cell))),
+    make("tr", {}, ...turned(cells, (cell, className) => make("td", { className, title: cell }, className ? short(cell) : cell))),
   );
   const inside = make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...lines));
   return make("div", { className: "table", tabIndex: 0, role: "group", ariaLabel: "Predictions" }, inside);
+}
+
+function short(cell) {
+  return /^-?\d+\.\d{5,}(e-?\d+)?$/i.test(cell) ? String(Number(Number(cell).toPrecision(4))) : cell;
 }
 
 // The records of a CSV (RFC 4180), each with its cells and its own text; lines that are empty are none.
