@@ -237,11 +237,24 @@ def test_a_file_of_rows_is_scored_and_can_be_downloaded(visit: Callable[..., Pag
     with page.expect_download() as download:
         found.get_by_role("link", name="Download irises-scored.csv").click()
     text = Path(download.value.path()).read_bytes().decode()
-    written = list(csv.reader(io.StringIO(text), delimiter=";"))
+    assert (True, 3, 3) == (text.startswith("\ufeff"), text.count("\r\n"), text.count("\n"))
+    written = list(csv.reader(io.StringIO(text.removeprefix("\ufeff")), delimiter=";"))
     whole = [row.evaluate_all("(cells) => cells.map((cell) => cell.title || cell.textContent)") for row in cells]
     assert written == [[*row[added:], *row[:added]] for row in whole]
     assert '5.9;3.0;5.1;1.8;"a; b";2;virginica;' in text
     assert [] == obstacles(page)
+
+
+def test_the_separator_of_a_file_is_the_one_that_names_the_most_features(visit: Callable[..., Page]) -> None:
+    page = visit()
+    found = card(page, "/species")
+    rows = 'a,b,c,d,e,f;sepal_length;sepal_width;petal_length;"petal_width"\nx,y;5.9;3.0;5.1;1.8\n'
+    choose_file(found, rows)
+    expect(found.locator("[data-scored]")).to_have_text("1 row of irises.csv scored")
+    with page.expect_download() as download:
+        found.get_by_role("link", name="Download irises-scored.csv").click()
+    text = Path(download.value.path()).read_bytes().decode()
+    assert text.splitlines()[1].startswith("x,y;5.9;3.0;5.1;1.8;2;virginica;")
 
 
 def test_rows_of_two_classes_are_counted_at_a_threshold(visit: Callable[..., Page]) -> None:

@@ -176,6 +176,28 @@ def test_rows_that_do_not_fit_the_model_are_told(body: str, detail: str, post: P
     assert [("#", detail)] == errors(post(body))
 
 
+MANY = {
+    "rows of a CSV": (CSV, HEADER + "\n" + "1\n" * 50, "there are 50 instances; at most 3 are allowed"),
+    "rows without a header": (f"{CSV}; header=absent", "1\n" * 50, "there are 50 instances; at most 3 are allowed"),
+    "lines of JSON": (NDJSON, "1\n\n" * 5, "there are 5 instances; at most 3 are allowed"),
+    "lines": (CSV, HEADER + "\n" + "\n" * 99, "there are 100 lines; at most 61 are allowed for 3 instances"),
+    "blank lines of JSON": (NDJSON, "\n" * 99, "there are 99 lines; at most 61 are allowed for 3 instances"),
+}
+
+
+@pytest.mark.parametrize("kind", MANY)
+def test_too_many_rows_are_refused_before_they_are_read(kind: str, post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a body of a megabyte of short lines would hold a worker for ten seconds."""
+    monkeypatch.setattr("engine.endpoints.rows.RowReader._open", lambda *_: pytest.fail("read"))
+    media_type, body, detail = MANY[kind]
+    assert [("#", detail)] == errors(post(body, media_type))
+
+
+def test_blank_lines_and_line_breaks_in_cells_count_as_no_rows(post: Post) -> None:
+    lines = f'{HEADER},note\n\n5.9,3.0,5.1,1.8,"a\n\n\nb"\n\n5.9,3.0,5.1,1.8,"c\nd"\n\n\n'
+    assert 200 == post(lines).status_code
+
+
 @pytest.mark.parametrize(
     ("body", "detail"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ _MICROSECONDS = 1e6
     type=click.FloatRange(0, 1),
     default=DEFAULT_TOLERANCE,
     show_default=True,
+    callback=lambda *given: _require_number(given[-1]),
     help="How far apart equal numbers may be: probabilities by this, others by this share of their size.",
 )
 @click.option("--rows", metavar="COUNT", type=click.IntRange(0), default=5, show_default=True, help="Rows to show.")
@@ -97,6 +99,12 @@ def _compare_apart(
     from engine.spec import load
 
     return compare_files(load(routes, models), name, file, tolerance, progress)
+
+
+def _require_number(share: float) -> float:
+    if math.isnan(share):  # which is inside of every range
+        raise click.BadParameter("nan is not a number from 0 to 1")
+    return share
 
 
 def _print(found: Comparison, name: str, count: int) -> None:
