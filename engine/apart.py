@@ -199,10 +199,16 @@ def _work(connection: Connection, memory: int, work: Callable[..., Any], argumen
 
 
 def end_with_parent() -> None:
-    """Have the system kill this process when the thread that has started it is gone, where the system can."""
+    """Have the system kill this process when the thread that has started it is gone, where the system can.
+
+    If the parent is gone already, which is not signalled, the process ends now.
+    """
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL)
+    parent = multiprocessing.parent_process()
+    if parent is not None and os.getppid() != parent.pid:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def take_blame(score: int) -> None:

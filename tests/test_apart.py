@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,6 +50,36 @@ def test_the_result_and_the_steps_of_another_process() -> None:
 def test_a_mistake_is_raised_as_it_is() -> None:
     with pytest.raises(EngineError, match="it will not do"):
         run_apart(refuse, hear=lambda _: None)
+
+
+ORPHAN = """
+import multiprocessing, os, signal, sys, time
+
+def work(ready):
+    from engine.apart import end_with_parent
+    ready.send(os.getpid())
+    while os.getppid() == multiprocessing.parent_process().pid:
+        time.sleep(0.01)
+    end_with_parent()
+    time.sleep(600)
+
+if __name__ == "__main__":
+    ready, theirs = multiprocessing.Pipe()
+    multiprocessing.get_context("spawn").Process(target=work, args=(theirs,)).start()
+    print(ready.recv(), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes end with their parent on Linux")
+def test_a_process_whose_parent_has_ended_before_it_could_ask_for_a_signal_ends_too(tmp_path: Path) -> None:
+    (tmp_path / "orphan.py").write_text(ORPHAN)
+    with (tmp_path / "number").open("w") as number:  # the end of a pipe would never come
+        subprocess.run([sys.executable, "orphan.py"], cwd=tmp_path, stdout=number, stderr=number, check=False)
+    deadline = time.monotonic() + 60
+    while Path(f"/proc/{int((tmp_path / 'number').read_text())}").exists():
+        assert time.monotonic() < deadline, "the process is still here"
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(

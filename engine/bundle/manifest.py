@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from engine.bundle.archive import Archive, Unsound
@@ -163,3 +165,12 @@ def _require_here(manifest: Manifest) -> None:
             f"it was made by the engine {made}, and this is {ours}; install the engine that made it, or with this one "
             f"{_AGAIN}"
         )
+
+
+def is_bundle(file: Path) -> bool:
+    """Return whether a file is a bundle by its form: a ZIP archive with a manifest."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return MANIFEST in archive.namelist()
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return False

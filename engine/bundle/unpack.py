@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 from engine.apart import MEMORY, bounds
 from engine.bundle.archive import Archive, Unsound
@@ -80,13 +81,18 @@ def _load(file: Path, members: Mapping[str, bytes]) -> Spec:
 def _prepared(model: PackedModel, members: Mapping[str, bytes], key: str) -> Prepared:
     try:
         entry = decode(members[model.compiled])
-    except (ValueError, KeyError, OSError, EOFError) as error:
+    except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
         raise Unsound(f"{show(model.compiled)} is damaged ({error})") from None
     own = ModelFile(members[model.file], model.sha256) if model.file is not None else None
     if own is not None and hash_of(own.data) != model.sha256:
         raise Unsound(f"{show(model.file)} is not the model's file that its manifest names")
     modules = {path: members[name] for path, name in model.modules.items()}
-    return Prepared(key, entry, own, model.sha256, modules)
+    prepared = Prepared(key, entry, own, model.sha256, modules)
+    if prepared.needs_file and own is None:
+        raise Unsound(
+            f"{show(model.compiled)} is that of another model: it needs a model file, and the bundle has none"
+        )
+    return prepared
 
 
 def _require_small_files(members: Mapping[str, bytes]) -> None:

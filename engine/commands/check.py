@@ -105,6 +105,8 @@ def runtime_of(report: Report) -> str:
     if report.instead:
         return f"{report.runtime}: {report.instead}"
     one_by_one = ", row by row" if report.one_by_one else ""
+    if report.runtime == "sklearn" and report.trials:
+        return f"sklearn{one_by_one}; for the reasons: python -m engine compile"
     if report.runtime == "sklearn" or report.verdict == "not proven":
         return report.runtime + one_by_one
     batch = f", {report.batch_runtime} from {report.batch_from} rows" if report.batch_runtime else ""

@@ -10,7 +10,7 @@ import click
 from engine.commands.check import facts_json, print_notes
 from engine.commands.terminal.options import json_option, named_models, spec_options
 from engine.commands.terminal.output import print_json, print_table, progress
-from engine.models import Facts, Progress
+from engine.models import Facts, Progress, Report
 from engine.spec import Spec
 
 MICROSECONDS = 1e6
@@ -62,13 +62,21 @@ def _rows(facts: Facts) -> Iterable[tuple[str, ...]]:
     report = facts.report
     uncompiled = report.runtime == "sklearn"
     batches = f"serves batches from {report.batch_from} rows" if report.batch_runtime == "sklearn" else ""
-    note = f"serves: {report.why}" if uncompiled else batches
+    note = f"serves: {_why_uncompiled(report)}" if uncompiled else batches
     yield facts.name, "scikit-learn", "sklearn", "", _shown(report.one_row), _shown(report.many_rows), note
     for trial in report.trials:
         serves = trial.candidate == report.why and not uncompiled
         note = (report.instead or "serves") if serves else trial.reason
         times = _shown(trial.one_row), _shown(trial.many_rows)
         yield facts.name, trial.candidate, trial.runtime, trial.verdict, *times, note
+
+
+def _why_uncompiled(report: Report) -> str:
+    """Say in short why scikit-learn serves; the rows below have the reason of each candidate."""
+    if not report.trials:
+        return report.why
+    is_proven = any(trial.verdict in ("exact", "close") for trial in report.trials)
+    return "no proven candidate is faster" if is_proven else "no candidate is proven"
 
 
 def _shown(seconds: float | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from engine.diagnostics import Diagnostic, Place
 from engine.errors import EngineError, SpecError
 from engine.models import Progress
 from engine.schema import clip
+from engine.text import plural
 
 if TYPE_CHECKING:
     from engine.models.comparing import Comparison, Differing, Side
@@ -36,6 +38,7 @@ _MICROSECONDS = 1e6
     type=click.FloatRange(0, 1),
     default=DEFAULT_TOLERANCE,
     show_default=True,
+    callback=lambda *given: _require_number(given[-1]),
     help="How far apart equal numbers may be: probabilities by this, others by this share of their size.",
 )
 @click.option("--rows", metavar="COUNT", type=click.IntRange(0), default=5, show_default=True, help="Rows to show.")
@@ -47,7 +50,8 @@ def diff(name: str, file: str, tolerance: float, rows: int, routes: str, models:
     Both answer the entry's examples, the rows of its reference, and rows that are made up inside its input. This opens
     NEW_FILE, and unpickling it runs the code in it, so use only files that you trust. Nothing is pinned or changed.
 
-    The exit status is 0 if all answers are the same, 1 if some differ, and 2 for a mistake.
+    The exit status is 0 if all answers are the same, 1 if some differ, and 2 for a mistake, or if neither model answers
+    any row.
 
     \b
     Examples:
@@ -67,8 +71,8 @@ def diff(name: str, file: str, tolerance: float, rows: int, routes: str, models:
         print_json({"ok": True, "model": name, **_as_json(found, rows)})
     else:
         _print(found, name, rows)
-    if found.differing:
-        raise click.exceptions.Exit(1)
+    if found.differing or not found.answered:
+        raise click.exceptions.Exit(1 if found.answered else EXIT_MISTAKE)
 
 
 def _compare(name: str, file: Path, tolerance: float, routes: str, models: str | None) -> Comparison:
@@ -99,18 +103,29 @@ def _compare_apart(
     return compare_files(load(routes, models), name, file, tolerance, progress)
 
 
+def _require_number(share: float) -> float:
+    if math.isnan(share):  # which is inside of every range
+        raise click.BadParameter("nan is not a number from 0 to 1")
+    return share
+
+
 def _print(found: Comparison, name: str, count: int) -> None:
     report(_warnings(found))
     sides = _facts_shown(found.current), _facts_shown(found.new)
     print_table((name, "current", "new"), [(fact, *(side[fact] for side in sides)) for fact in sides[0]])
     click.echo()
-    print_table(("rows", "asked", "differ", "with another result", "largest difference"), _tallies(found))
+    print_table(("rows", "asked", "refused by both", "differ", "other result", "largest difference"), _tallies(found))
     click.echo()
+    if not next(tally.asked for tally in found.tallies if tally.source == "made up"):
+        click.echo("no rows could be made up that the input's schema allows\n")
     differing = found.differing[:count]
     if differing:
         print_table(("row", "input", "current", "new"), map(_row, differing))
         click.echo()
-    total = f"{found.asked:,} rows" if found.asked != 1 else "1 row"
+    total = plural(found.answered, "row")
+    if not found.answered:
+        click.echo("neither model answers any of these rows, so nothing was compared; add examples or a reference")
+        return
     click.echo(f"{len(found.differing):,} of {total} differ" if found.differing else f"the same answers to {total}")
 
 
@@ -131,7 +146,7 @@ def _facts_shown(side: Side) -> dict[str, str]:
 
 def _tallies(found: Comparison) -> Iterable[tuple[str, ...]]:
     for tally in found.tallies:
-        counts = tally.asked, len(tally.differing), tally.other_results
+        counts = tally.asked, tally.refused, len(tally.differing), tally.other_results
         yield tally.source, *map("{:,}".format, counts), _number(tally.largest)
 
 
@@ -189,6 +204,7 @@ def _as_json(found: Comparison, count: int) -> dict[str, Any]:
             {
                 "source": tally.source,
                 "asked": tally.asked,
+                "refused_by_both": tally.refused,
                 "differ": len(tally.differing),
                 "other_results": tally.other_results,
                 "largest_difference": tally.largest,

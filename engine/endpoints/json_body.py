@@ -16,8 +16,11 @@ _SEND = 'send application/json, such as {"name": "value"}'
 _FORM = re.compile(rb"\s*[\w.%+\[\]-]+=[^\s{}]*\s*\Z")
 
 
-def read_json(request: Request, *, strict: bool) -> Any:
-    """Read the body as JSON; raise `Problem` 400, or 415 where `strict` and it is declared as something else."""
+def read_json(request: Request, *, strict: bool, takes: str = "JSON") -> Any:
+    """Read the body as JSON; raise `Problem` 400, or 415 where `strict` and it is declared as something else.
+
+    `takes` names all formats of the route, for the message about another one.
+    """
     if strict and not _is_json(request.content_type):
         found = f'Content-Type is "{request.content_type}"' if request.content_type else "there is no Content-Type"
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"{found}; send application/json")
@@ -26,10 +29,10 @@ def read_json(request: Request, *, strict: bool) -> Any:
     try:
         return orjson.loads(request.body)
     except orjson.JSONDecodeError as error:
-        raise Problem(HTTPStatus.BAD_REQUEST, _not_json(request, error)) from None
+        raise Problem(HTTPStatus.BAD_REQUEST, _not_json(request, error, takes)) from None
 
 
-def _not_json(request: Request, error: orjson.JSONDecodeError) -> str:
+def _not_json(request: Request, error: orjson.JSONDecodeError, takes: str) -> str:
     """Describe a body that is not JSON, and say how to correct it."""
     if "valid UTF-8" in error.msg:
         return "the body is not UTF-8"
@@ -38,7 +41,7 @@ def _not_json(request: Request, error: orjson.JSONDecodeError) -> str:
     is_bare = not request.body.lstrip().startswith((b"{", b"["))
     media_type = _media_type(request.content_type)
     if is_bare and media_type and not _is_json(media_type):
-        return f"the body is {clip(media_type)}, but this route takes JSON; {_SEND}"
+        return f"the body is {clip(media_type)}, but this route takes {takes}; {_SEND}"
     if (found := explain_not_json(error)) is not None:
         said, column = found
         return f"{said} (line {error.lineno}, column {column})"

@@ -34,6 +34,7 @@ BATCH_KEY = "instances"
 # Identifies the model file behind an answer, if the service has `model_header`.
 MODEL_HEADER = "X-Model"
 _NULL = b"null"
+_TAKES = "JSON, text/csv or application/x-ndjson"
 _OK = int(HTTPStatus.OK)  # a member of an enumeration takes longer to look up
 _HEADERS = (("Content-Type", "application/json"),)
 
@@ -91,7 +92,7 @@ class PredictEndpoint:
             rows = self._rows.read(request, sent)
             batch, instances, size = True, rows.instances, rows.size
         else:
-            value = self._query.read(request.query) if asked else read_json(request, strict=self._strict)
+            value = self._query.read(request.query) if asked else read_json(request, strict=self._strict, takes=_TAKES)
             batch = not asked and self._takes_batches and isinstance(value, dict) and BATCH_KEY in value
             instances = self._batch(value) if batch else [value]
             size = len(request.query if asked else request.body)

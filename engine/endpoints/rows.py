@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from http import HTTPStatus
@@ -18,6 +18,7 @@ from engine.endpoints.problems import Problem, violated
 from engine.models import Facts, Prediction
 from engine.schema import Violation, clip
 from engine.spec import Model
+from engine.text import plural
 
 if TYPE_CHECKING:
     from engine.batch.formats.parsed import Block, Layout, Writer
@@ -35,9 +36,11 @@ MEDIA_TYPES: Final = {"csv": f"{CSV}; charset=utf-8", "jsonl": NDJSON, "json": "
 # The types that most clients send, which are recognized quickly.
 USUAL_TYPES: Final = frozenset(("", "application/json", "application/x-www-form-urlencoded"))
 ANY_TYPE: Final = frozenset(("", "*/*"))
+_LINES_FOR_EACH = 20  # instance that a body may have
 _MOST_ACCEPT = 1000  # characters of an Accept header that are read
 _PARAMETER = re.compile(r';\s*(\w+)\s*=\s*"?([^";]*)"?')
 _ADVICE = "send text/csv; header=absent if there is no such line"
+_ONE_LINE = "the body is a single line; with curl use --data-binary @FILE, because -d removes line breaks"
 
 
 def format_of_body(request: Request) -> RowFormat:
@@ -122,6 +125,7 @@ class RowReader:
         """Read the rows of a body; raise `Problem`."""
         from engine.batch.errors import BatchError, Misfit, Unreadable  # noqa: PLC0415 - see above
 
+        self._require_few_lines(request, kind)
         try:
             layout, block = self._open(request, kind)
             parsed = layout.parse(block)
@@ -131,15 +135,17 @@ class RowReader:
             said = [_without_name(line) for line in error.reason.splitlines()]
             if error.reason != str(error):
                 said[-1] += f"; {_ADVICE}"
+            elif b"\n" not in request.body:
+                said[-1] += f"; {_ONE_LINE}"
             raise violated(Violation((), one, "", ()) for one in said) from None
         except BatchError as error:
             raise Problem(HTTPStatus.BAD_REQUEST, _without_name(str(error))) from None
+        self._require_count(parsed.batch.count)
         if parsed.batch.broken:
             broken = parsed.batch.broken.items()
             raise violated(
                 Violation(("instances", row), f"line {parsed.lines[row]}: {reason}", "", ()) for row, reason in broken
             )
-        self._require_count(parsed.batch.count)
         fields = self._layout_of(self._model, self._count or len(parsed.batch.columns))
         instances = [fields.instance(parsed.batch, row) for row in range(parsed.batch.count)]
         names = sum(len(str(key)) + 4 for key in parsed.batch.columns)
@@ -150,7 +156,7 @@ class RowReader:
         from engine.batch.formats.jsonlines import JsonLayout  # noqa: PLC0415
         from engine.batch.formats.parsed import Block  # noqa: PLC0415
 
-        parameters = {name.lower(): value for name, value in _PARAMETER.findall(request.content_type)}
+        parameters = _parameters(request)
         charset = parameters.get("charset", "utf-8").lower()
         if charset not in ("utf-8", "utf8", "us-ascii"):
             raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the charset is {clip(charset)}; send UTF-8")
@@ -158,9 +164,22 @@ class RowReader:
             expected = self._expected
             return JsonLayout(expected.form, expected.features, expected.count), Block(request.body, 1, 0)
         stream = io.BytesIO(request.body)
-        has_header = parameters.get("header", "present").lower() != "absent"
-        layout, offset, line, _ = open_csv(stream, "", self._expected, has_header=has_header)
+        layout, offset, line, _ = open_csv(stream, "", self._expected, has_header=_has_header(parameters))
         return layout, Block(request.body[offset:], line, 0)
+
+    def _require_few_lines(self, request: Request, kind: RowFormat) -> None:
+        """Raise `Problem` for a body of too many instances before any of them is read, which takes far longer."""
+        body = request.body
+        lines = body.count(b"\n") + (not body.endswith(b"\n"))
+        if lines <= self._most:
+            return
+        allowed = self._most * _LINES_FOR_EACH + 1  # a cell of a CSV may have line breaks in it
+        if lines > allowed:
+            detail = f"there are {lines:,} lines; at most {allowed:,} are allowed for {plural(self._most, 'instance')}"
+            raise violated([Violation((), detail, "", ())])
+        if kind == "jsonl" or b'"' not in body:
+            filled = sum(bool(line.strip()) for line in body.splitlines())
+            self._require_count(max(filled - (kind == "csv" and _has_header(_parameters(request))), 1))
 
     def _require_count(self, count: int) -> None:
         detail = ""
@@ -170,6 +189,14 @@ class RowReader:
             detail = f"there are {count:,} instances; at most {self._most:,} are allowed"
         if detail:
             raise violated([Violation((), detail, "", ())])
+
+
+def _parameters(request: Request) -> dict[str, str]:
+    return {name.lower(): value for name, value in _PARAMETER.findall(request.content_type)}
+
+
+def _has_header(parameters: Mapping[str, str]) -> bool:
+    return parameters.get("header", "present").lower() != "absent"
 
 
 def _without_name(message: str) -> str:

@@ -128,9 +128,10 @@ class ModelPredictor:
         except Refusal as refusal:
             deadline = time.monotonic() + LOOKING_SECONDS
             found = list(islice(self._refused(instances, 0, refusal, deadline), MAX_REFUSED + 1))
+            is_in_time = len(instances) == 1 or time.monotonic() <= deadline
             if isinstance(refusal, Foreign) and not (found and self._is_answered(self._good)):
                 raise cast("Exception", refusal.__cause__) from None
-            are_all = len(found) <= MAX_REFUSED and time.monotonic() <= deadline
+            are_all = len(found) <= MAX_REFUSED and is_in_time
             first, *others = found[:MAX_REFUSED] or [self._told(0, refusal, instances[0], deadline)]
             raise RefusedInstance(first.row, first.reason, others, key=first.key, are_all=are_all) from refusal
         labels = [self._labels[result] for result in answer.result] if self._labels else None

@@ -205,7 +205,7 @@ class Output(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold(Record):
-    """The probability from which on a classifier with two classes answers `positive`, or else the second class."""
+    """The probability at or above which a classifier with two classes answers `positive`, or else the second class."""
 
     at_least: float
     positive: str | None = None

@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bundling import checked, members_of, refused, rewrite
+from click.testing import CliRunner
 
 import engine.bundle.manifest
 from engine.bundle.archive import Archive, Unsound, write_archive
+from engine.commands import cli
 from engine.server.checking.check_apart import check_apart
 from engine.server.checking.source import Source
 
@@ -84,7 +86,17 @@ REFUSALS: dict[str, tuple[Callable[[Path], None], str]] = {
         lambda file: rewrite(file, {"models/m/compiled": b"?"}),
         '"models/m/compiled" is damaged (',
     ),
+    "a compiled model that is damaged inside": (
+        lambda file: rewrite(file, {"models/m/compiled": damaged(members_of(file)["models/m/compiled"])}),
+        '"models/m/compiled" is damaged (',
+    ),
 }
+
+
+def damaged(data: bytes) -> bytes:
+    """Another byte in the middle, which a checksum inside finds."""
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 0xFF]) + data[middle + 1 :]
 
 
 def without(file: Path, name: str) -> bytes:
@@ -185,3 +197,12 @@ def test_a_model_that_models_lock_does_not_pin_is_refused(service: Path) -> None
 def test_a_bundle_is_read_within_the_memory_of_a_check_apart(service: Path) -> None:
     outcome = check_apart(Source("", None, bundle=service))
     assert ((), ["m"]) == (outcome.mistakes, [facts.name for facts in outcome.facts])
+
+
+@pytest.mark.parametrize("name", ["routes.yaml", "models.yaml", "m.pkl", "models.lock"])
+def test_a_bundle_replaces_nothing_but_a_bundle(name: str, tmp_path: Path) -> None:
+    """A service's own files most of all."""
+    (tmp_path / name).write_text("kept")
+    done = CliRunner().invoke(cli, ["bundle", "-r", str(tmp_path / "routes.yaml"), "-o", str(tmp_path / name)])
+    reason = "exists and is not a bundle; name another file, such as service.zip, or remove it"
+    assert (f"{tmp_path / name} {reason}", "kept") == (str(done.exception), (tmp_path / name).read_text())

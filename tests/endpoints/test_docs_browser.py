@@ -346,7 +346,7 @@ def test_what_is_nearly_certain_is_not_shown_as_certain(visit: Callable[..., Pag
     chances = {"a": 0.9996, "b": 0.0004, "c": 0.0, "d": 1.0, "e": 0.5}
     found = answered(visit(), "/predict", {"result": [1], "probabilities": [chances]})
     rows = {row.locator("th").inner_text(): row for row in found.locator(".bars tr").all()}
-    told = {"d": ("100.0 %", 1), "a": (">99.9 %", 1), "e": ("50.0 %", 1), "b": ("<0.1 %", 1), "c": ("0.0 %", 0)}
+    told = {"d": ("100.0%", 1), "a": (">99.9%", 1), "e": ("50.0%", 1), "b": ("<0.1%", 1), "c": ("0.0%", 0)}
     assert told == {
         name: (row.locator("td").last.inner_text(), row.locator(".track div").count()) for name, row in rows.items()
     }

@@ -226,16 +226,35 @@ def test_a_file_of_rows_is_scored_and_can_be_downloaded(visit: Callable[..., Pag
     page = visit()
     found = card(page, "/species")
     choose_file(found, ROWS)
-    expect(found.locator("[data-scored]")).to_have_text("2 rows scored")
-    shown = [row.locator("th, td").all_text_contents() for row in found.locator(".table tr").all()]
-    assert ["name", "prediction", "label"] == shown[0][4:7]
-    assert [["a; b", "2", "virginica"], ["c", "0", "setosa"]] == [row[4:7] for row in shown[1:]]
+    expect(found.locator("[data-scored]")).to_have_text("2 rows of irises.csv scored")
+    cells = [row.locator("th, td") for row in found.locator(".table tr").all()]
+    shown = [row.all_text_contents() for row in cells]
+    added = len(shown[0]) - len(ROWS.partition("\n")[0].split(";"))
+    assert ["prediction", "label"] == shown[0][:2]
+    assert [["2", "virginica"], ["0", "setosa"]] == [row[:2] for row in shown[1:]]
+    assert ["a; b", "c"] == [row[-1] for row in shown[1:]]
+    assert all(len(cell) < 8 for row in shown[1:] for cell in row[2:added]), shown
     with page.expect_download() as download:
         found.get_by_role("link", name="Download irises-scored.csv").click()
     text = Path(download.value.path()).read_bytes().decode()
-    assert shown == list(csv.reader(io.StringIO(text), delimiter=";"))
+    assert (True, 3, 3) == (text.startswith("\ufeff"), text.count("\r\n"), text.count("\n"))
+    written = list(csv.reader(io.StringIO(text.removeprefix("\ufeff")), delimiter=";"))
+    whole = [row.evaluate_all("(cells) => cells.map((cell) => cell.title || cell.textContent)") for row in cells]
+    assert written == [[*row[added:], *row[:added]] for row in whole]
     assert '5.9;3.0;5.1;1.8;"a; b";2;virginica;' in text
     assert [] == obstacles(page)
+
+
+def test_the_separator_of_a_file_is_the_one_that_names_the_most_features(visit: Callable[..., Page]) -> None:
+    page = visit()
+    found = card(page, "/species")
+    rows = 'a,b,c,d,e,f;sepal_length;sepal_width;petal_length;"petal_width"\nx,y;5.9;3.0;5.1;1.8\n'
+    choose_file(found, rows)
+    expect(found.locator("[data-scored]")).to_have_text("1 row of irises.csv scored")
+    with page.expect_download() as download:
+        found.get_by_role("link", name="Download irises-scored.csv").click()
+    text = Path(download.value.path()).read_bytes().decode()
+    assert text.splitlines()[1].startswith("x,y;5.9;3.0;5.1;1.8;2;virginica;")
 
 
 def test_rows_of_two_classes_are_counted_at_a_threshold(visit: Callable[..., Page]) -> None:
@@ -263,7 +282,7 @@ def test_a_file_can_be_dropped(visit: Callable[..., Page]) -> None:
         "(text) => { const data = new DataTransfer(); data.items.add(new File([text], 'x.csv')); return data; }", ROWS
     )
     found.locator("[data-drop]").dispatch_event("drop", {"dataTransfer": data})
-    expect(found.locator("[data-scored]")).to_have_text("2 rows scored")
+    expect(found.locator("[data-scored]")).to_have_text("2 rows of x.csv scored")
 
 
 def test_a_long_list_of_endpoints_is_searched(visit: Callable[..., Page]) -> None:

@@ -161,12 +161,41 @@ def test_one_bad_row_refuses_the_request(post: Post) -> None:
                 "columns; send text/csv; header=absent if there is no such line"
             ),
         ),
+        (
+            "sepal_length,sepal_width,petal_length,petal_width5.9,3.0,5.1,1.8",
+            (
+                'line 1: there is no column "petal_width", which the model requires (did you mean "petal_width5.9"?); '
+                "the body is a single line; with curl use --data-binary @FILE, because -d removes line breaks"
+            ),
+        ),
         (HEADER + "\n", "there are no instances; send at least 1"),
         (HEADER + "\n" + "1,2,3,4\n" * 4, "there are 4 instances; at most 3 are allowed"),
     ],
 )
 def test_rows_that_do_not_fit_the_model_are_told(body: str, detail: str, post: Post) -> None:
     assert [("#", detail)] == errors(post(body))
+
+
+MANY = {
+    "rows of a CSV": (CSV, HEADER + "\n" + "1\n" * 50, "there are 50 instances; at most 3 are allowed"),
+    "rows without a header": (f"{CSV}; header=absent", "1\n" * 50, "there are 50 instances; at most 3 are allowed"),
+    "lines of JSON": (NDJSON, "1\n\n" * 5, "there are 5 instances; at most 3 are allowed"),
+    "lines": (CSV, HEADER + "\n" + "\n" * 99, "there are 100 lines; at most 61 are allowed for 3 instances"),
+    "blank lines of JSON": (NDJSON, "\n" * 99, "there are 99 lines; at most 61 are allowed for 3 instances"),
+}
+
+
+@pytest.mark.parametrize("kind", MANY)
+def test_too_many_rows_are_refused_before_they_are_read(kind: str, post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a body of a megabyte of short lines would hold a worker for ten seconds."""
+    monkeypatch.setattr("engine.endpoints.rows.RowReader._open", lambda *_: pytest.fail("read"))
+    media_type, body, detail = MANY[kind]
+    assert [("#", detail)] == errors(post(body, media_type))
+
+
+def test_blank_lines_and_line_breaks_in_cells_count_as_no_rows(post: Post) -> None:
+    lines = f'{HEADER},note\n\n5.9,3.0,5.1,1.8,"a\n\n\nb"\n\n5.9,3.0,5.1,1.8,"c\nd"\n\n\n'
+    assert 200 == post(lines).status_code
 
 
 @pytest.mark.parametrize(

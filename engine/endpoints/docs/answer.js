@@ -179,9 +179,9 @@ export function threshold(card, chances) {
 
 // What is nearly never or nearly always is not rounded to it.
 function percent(chance) {
-  if (chance > 0 && chance < 0.001) return "<0.1 %";
-  if (chance < 1 && chance > 0.999) return ">99.9 %";
-  return `${(100 * chance).toFixed(1)} %`;
+  if (chance > 0 && chance < 0.001) return "<0.1%";
+  if (chance < 1 && chance > 0.999) return ">99.9%";
+  return `${(100 * chance).toFixed(1)}%`;
 }
 
 function listed(values) {

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from engine.endpoints.docs.samples import resolve, sample
+from engine.endpoints.docs.samples import TIMES, resolve, sample
 from engine.schema import pointer
 from engine.schema.documents import JSON_TYPES, types_of
 from engine.spec import Route, parameter_schemas
@@ -225,6 +225,9 @@ def limits_of(schema: Mapping[str, Any], types: frozenset[str], kind: Kind) -> s
     else:
         words += [f"at {most} {dump(schema[key])}" for key, most in _INCLUSIVE.items() if key in schema]
     words += [say.format(dump(schema[key])) for key, say in _LIMITS.items() if key in schema]
+    if "format" in schema:
+        example = TIMES.get(schema["format"])
+        words.append(f"{schema['format']}, such as {example}" if example else f"format {schema['format']}")
     if "pattern" in schema:
         words.append(f"pattern {schema['pattern']}")
     return ", ".join(words)
@@ -239,6 +242,5 @@ _LIMITS = {
     "maxLength": "at most {} characters",
     "minItems": "at least {} items",
     "maxItems": "at most {} items",
-    "format": "format {}",
     "default": "{} where it is left out",
 }

@@ -38,22 +38,25 @@ export function acceptRows(card, headersOf) {
 }
 
 async function score(card, file, headers) {
-  const sent = await file.text();
+  const sent = new TextDecoder("utf-8", { ignoreBOM: true }).decode(await file.arrayBuffer());
   const own = { ...headers, "Content-Type": "text/csv", Accept: "text/csv, application/problem+json" };
   const got = await fetch(url(card, false), { method: "POST", headers: own, body: file, redirect: "manual", cache: "no-store" });
   const text = await got.text();
   if (!got.ok) return refuse(card, got, parsed(text));
-  const input = records(sent);
+  const between = separatorOf(sent, [...card.querySelectorAll("[data-field]")].map(({ dataset }) => dataset.field));
+  const input = records(sent, between);
   const output = records(text, ",");
   // Where the lines do not match one to one, as with a file that has no line of names, predictions stand alone.
   const both = input.length === output.length ? input.map(({ cells }, row) => [...cells, ...output[row].cells]) : undefined;
   const rows = both ?? output.map(({ cells }) => cells);
-  const separator = both ? separatorOf(sent) : ",";
+  const separator = both ? between : ",";
+  const ending = sent.includes("\r\n") ? "\r\n" : "\n";
   const lines = both ? input.map(({ raw }, row) => [raw, ...output[row].cells.map((cell) => quoted(cell, separator))].join(separator)) : [text];
   const name = file.name.replace(/\.\w+$/, "");
-  const blob = new Blob([both ? `${lines.join("\n")}\n` : text], { type: "text/csv" });
+  const mark = both && /^\uFEFF/.test(sent) ? "\uFEFF" : "";
+  const blob = new Blob([both ? `${mark}${lines.join(ending)}${ending}` : text], { type: "text/csv" });
   const link = make("a", { href: URL.createObjectURL(blob), download: `${name}-scored.csv` }, `Download ${name}-scored.csv`);
-  say(card, `${rows.length - 1} ${rows.length === 2 ? "row" : "rows"} scored`);
+  say(card, `${rows.length - 1} ${rows.length === 2 ? "row" : "rows"} of ${file.name} scored`);
   const more = rows.length - 1 > SHOWN_ROWS ? make("p", { className: "quiet" }, `The first ${SHOWN_ROWS} rows are shown.`) : "";
   card.querySelector("[data-table]").replaceChildren(make("p", {}, link), barOf(card, output), more, table(rows, rows[0].length - output[0].cells.length));
 }
@@ -76,17 +79,23 @@ function barOf(card, output) {
   return place < 0 ? "" : threshold(card, output.slice(1).map(({ cells }) => Number(cells[place])));
 }
 
+// The predictions come first, since a table may be wider than the screen, and without digits that nobody reads.
 function table(rows, own) {
-  const head = rows[0].map((name, column) => make("th", { scope: "col", className: column < own ? "" : "new" }, name));
+  const turned = (cells, cellOf) => [...cells.slice(own).map((cell) => cellOf(cell, "new")), ...cells.slice(0, own).map((cell) => cellOf(cell, ""))];
+  const head = turned(rows[0], (name, className) => make("th", { scope: "col", className }, name));
   const lines = rows.slice(1, 1 + SHOWN_ROWS).map((cells) =>
-    make("tr", {}, ...cells.map((cell, column) => make("td", { className: column < own ? "" : "new" }, cell))),
+    make("tr", {}, ...turned(cells, (cell, className) => make("td", { className, title: cell }, className ? short(cell) : cell))),
   );
   const inside = make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...lines));
   return make("div", { className: "table", tabIndex: 0, role: "group", ariaLabel: "Predictions" }, inside);
 }
 
+function short(cell) {
+  return /^-?\d+\.\d{5,}(e-?\d+)?$/i.test(cell) ? String(Number(Number(cell).toPrecision(4))) : cell;
+}
+
 // The records of a CSV (RFC 4180), each with its cells and its own text; lines that are empty are none.
-function records(text, separator = separatorOf(text)) {
+function records(text, separator) {
   const found = [];
   let cells = [], cell = "", isQuoted = false, begin = 0;
   const end = (at) => {
@@ -108,10 +117,14 @@ function records(text, separator = separatorOf(text)) {
   return found;
 }
 
-function separatorOf(text) {
-  const line = text.split("\n", 1)[0].replace(/"[^"]*"/g, "");
-  const count = (one) => line.split(one).length;
-  return SEPARATORS.reduce((best, one) => (count(one) > count(best) ? one : best));
+// The separator with which the line names the most features, else makes the most columns, as the service chooses it.
+function separatorOf(text, features) {
+  const line = text.replace(/^\uFEFF/, "").split(/\r?\n/, 1)[0];
+  const score = (separator) => {
+    const names = line.split(separator).map((name) => name.replace(/^"|"$/g, ""));
+    return 1e6 * features.filter((name) => names.includes(name)).length + names.length;
+  };
+  return SEPARATORS.reduce((best, one) => (score(one) > score(best) ? one : best));
 }
 
 function quoted(cell, separator) {

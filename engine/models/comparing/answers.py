@@ -44,10 +44,14 @@ class Differing:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """The differences for the rows of one source; `answered` is an instance that both models answer."""
+    """The differences for the rows of one source.
+
+    `refused` is the number of rows that both models refuse, and `answered` an instance that both answer.
+    """
 
     source: str
     asked: int
+    refused: int
     differing: Sequence[Differing]
     answered: Any = None
 
@@ -66,7 +70,7 @@ def compare_answers(source: str, rows: Iterable[Asked], current: Predictor, new:
     """Ask both models the rows of a source, as many as the budget of time allows."""
     numbers = _are_numbers(current.facts), _are_numbers(new.facts)
     deadline = time.monotonic() + SECONDS
-    asked, answered = 0, None
+    asked, refused, answered = 0, 0, None
     differing: list[Differing] = []
     for chunk in _chunks(rows):
         instances = [row.instance for row in chunk]
@@ -74,11 +78,12 @@ def compare_answers(source: str, rows: Iterable[Asked], current: Predictor, new:
         for row, one, other in zip(chunk, ask(current, instances), ask(new, instances), strict=True):
             found = _differing(source, row, one, other, tolerance, are_numbers=all(numbers))
             differing += [found] if found is not None else []
+            refused += "refused" in one and "refused" in other
             if answered is None and "refused" not in one and "refused" not in other:
                 answered = row.instance
         if time.monotonic() > deadline:
             break
-    return Tally(source, asked, differing, answered)
+    return Tally(source, asked, refused, differing, answered)
 
 
 def _chunks(rows: Iterable[Asked]) -> Iterator[list[Asked]]:

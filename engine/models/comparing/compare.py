@@ -52,6 +52,11 @@ class Comparison:
         return sum(tally.asked for tally in self.tallies)
 
     @property
+    def answered(self) -> int:
+        """The number of rows that at least one of the models answers."""
+        return self.asked - sum(tally.refused for tally in self.tallies)
+
+    @property
     def differing(self) -> tuple[Differing, ...]:
         """The rows with different answers: first those with another result, then by the size of the difference."""
         rows = chain.from_iterable(tally.differing for tally in self.tallies)

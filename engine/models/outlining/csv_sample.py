@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -16,13 +18,15 @@ from engine.models.data.csv_file import NAMELESS, Row, read_cell, read_csv
 MAX_ROWS = 100
 CHUNK = 100  # rows that are read together, column by column
 _NUMBERS = frozenset((float, int))
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 @dataclass(slots=True)
 class Column:
     """One column: `low` and `high` bound its numbers, and `first_word` is the row of the first cell that is a text.
 
-    A cell with NA or the like is a missing value, but a word among words. `padded` is a cell with leading zeros.
+    A cell with NA or the like is a missing value, but a word among words. `padded` is a cell with leading zeros, and
+    `dates` says that every text so far is a date.
     """
 
     low: float = math.inf
@@ -34,6 +38,7 @@ class Column:
     empty: bool = False
     not_available: bool = False
     padded: str = ""
+    dates: bool = True
 
     def take(self, texts: Sequence[str], values: Sequence[Any], rows: Sequence[Row]) -> None:
         """Add some cells, as text and as they are read, with their rows."""
@@ -48,8 +53,9 @@ class Column:
         self.booleans += sum(isinstance(value, bool) for value in values)
         gaps = [not text.strip() for text, value in zip(texts, values, strict=True) if value is None]
         self.empty, self.not_available = self.empty or any(gaps), self.not_available or not all(gaps)
-        words = (row for row, value in zip(rows, values, strict=True) if isinstance(value, str))
-        self.first_word = self.first_word or next(words, None)
+        words = [(row, value) for row, value in zip(rows, values, strict=True) if isinstance(value, str)]
+        self.first_word = self.first_word or next((row for row, _ in words), None)
+        self.dates = self.dates and all(_is_date(value) for _, value in words)
 
     def _take_numbers(self, numbers: Sequence[float]) -> None:
         self.numbers += len(numbers)
@@ -60,6 +66,11 @@ class Column:
     def gaps(self) -> bool:
         """Whether some rows have no value."""
         return self.empty or (self.not_available and self.first_word is None)
+
+    @property
+    def has_dates(self) -> bool:
+        """Whether all of its cells are dates, or missing."""
+        return self.first_word is not None and self.dates and not (self.numbers or self.booleans)
 
     @property
     def kind(self) -> Literal["number", "integer", "boolean", "string"]:
@@ -98,6 +109,17 @@ def read_sample(file: Path, expected: Sequence[str] = ()) -> Sample:
     if not sample.rows:
         raise wrong("there are no rows below the header line")
     return sample
+
+
+def _is_date(text: str) -> bool:
+    """Return whether a text is a full date of RFC 3339."""
+    if not _DATE.fullmatch(text):
+        return False
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_a_row(names: Sequence[str]) -> bool:

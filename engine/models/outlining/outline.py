@@ -225,7 +225,15 @@ def _feature(name: str, known: Known, column: Column | None) -> Feature:
     if known.is_text:
         return Feature(name=name, kind="string", gaps=gaps)
     if column is None:
-        return Feature(name=name, gaps=gaps)
+        return Feature(name=name, gaps=gaps, is_guess=known.is_plain and not known.is_number and known.dtype is None)
     is_bounded = column.kind in ("number", "integer") and column.numbers
     low, high = map(as_written, (column.low, column.high)) if is_bounded else (None, None)
-    return Feature(name=name, kind=column.kind, minimum=low, maximum=high, gaps=gaps, padded=column.padded)
+    return Feature(
+        name=name,
+        kind=column.kind,
+        minimum=low,
+        maximum=high,
+        gaps=gaps,
+        padded=column.padded,
+        has_dates=column.has_dates,
+    )

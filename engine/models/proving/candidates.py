@@ -68,8 +68,7 @@ class Subject:
 
 
 def _native(subject: Subject) -> Program:
-    if not subject.tables:
-        raise NotLowered("the model has no trees")
+    _require_trees(subject)
     library = build_library()
     load_library(library.tobytes())  # if it cannot be loaded, another candidate is faster than its replacement
     return _narrowing_in_c(subject.lowered(lambda table: NativeTrees(table, library)))
@@ -86,9 +85,15 @@ def _narrowing_in_c(program: Program) -> Program:
 
 
 def _onnx_trees(subject: Subject) -> Program:
-    if not subject.tables:
-        raise NotLowered("the model has no trees")
+    _require_trees(subject)
     return subject.lowered(trees_graph)
+
+
+def _require_trees(subject: Subject) -> None:
+    """Raise `NotLowered` with the reason why no trees were found: what cannot be lowered hides them."""
+    if not subject.tables:
+        subject.lowered(trees_graph)
+        raise NotLowered("the model has no trees")
 
 
 def _arrays(subject: Subject) -> Program:

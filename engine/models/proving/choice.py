@@ -90,7 +90,7 @@ def _fastest(entries: Sequence[tuple[Trial, Program | None]], size: str) -> tupl
 
 
 def _crossing(small: Any, large: Any, rows: Any) -> int:
-    """Find the number of rows from which on the other program is faster."""
+    """Find the number of rows at which the other program is faster."""
     for size in BATCH_SIZES:
         some = repeat_rows(rows, size)
         if seconds_for(large, some) < seconds_for(small, some):
@@ -101,6 +101,9 @@ def _crossing(small: Any, large: Any, rows: Any) -> int:
 def _why_not(trials: list[tuple[Trial, Program | None]]) -> str:
     tried = [trial for trial, _ in trials if trial.verdict != "failed"]
     if not tried:
-        return "; ".join(f"{trial.candidate}: {trial.reason}" for trial, _ in trials) or "nothing to try"
+        reasons: dict[str, list[str]] = {}
+        for trial, _ in trials:
+            reasons.setdefault(trial.reason, []).append(trial.candidate)
+        return "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items()) or "nothing to try"
     wrong = [f"{trial.candidate}: {trial.reason}" for trial in tried if trial.verdict == "wrong"]
     return "; ".join(wrong) or "no proven candidate is faster than scikit-learn"

@@ -86,7 +86,7 @@ class Entry:
         if outline.example is not None:
             yield from _comment(
                 "The model's own answer to an instance, which `check` and `serve` test. It is `recorded`: "
-                "`lock --accept` replaces it by the answer of the model's next file. Add cases whose answers you know.",
+                "`lock --accept` replaces it with the next file's answer. Add cases whose answers you know.",
                 2,
             )
             yield "  examples:"
@@ -193,11 +193,12 @@ def _advice(outline: Outline, reference: str | None) -> Iterator[str]:
     elif outline.named_by == "reference":
         yield f"- the names: the model knows none, so they are those of {reference}, in the order of its columns."
     used = [one for one in outline.features if not one.is_unused]
-    yield from _about_numbers([one for one in used if not one.choices], reference)
+    yield from _about_types(used, reference)
+    yield from _about_numbers([one for one in used if not (one.choices or one.is_guess)], reference)
     if ignored := [one.name for one in outline.features if one.choices and one.ignores_others]:
         yield (
-            f"- enum: the categories that the encoder knows. It would treat others of {_named(ignored)} as none of "
-            "these; to allow them, write a type instead."
+            f"- enum: the categories that the encoder knows. It would encode any other {_named(ignored)} as none of "
+            "these; to allow others, replace enum by a type."
         )
     elif any(one.choices for one in outline.features):
         yield "- enum: the categories that the encoder knows; it refuses all others."
@@ -205,6 +206,16 @@ def _advice(outline: Outline, reference: str | None) -> Iterator[str]:
         yield f"- {_named(unused)}: in the training rows, but not used by the model; optional or null."
     if gaps := [one.name for one in used if one.gaps]:
         yield f"- {_named(gaps)}: may be null: the model handles missing values."
+
+
+def _about_types(features: Sequence[Feature], reference: str | None) -> Iterator[str]:
+    if guessed := [one.name for one in features if one.is_guess]:
+        yield (
+            f"- {_named(guessed)}: the model does not reveal the type, so number is a guess. For texts write "
+            "{type: string}, for dates {type: string, format: date}; or run init with --reference ROWS.csv."
+        )
+    if dates := [one.name for one in features if one.has_dates]:
+        yield f"- {_named(dates)}: {reference} has only dates there; remove format to allow other texts."
 
 
 def _about_numbers(features: Sequence[Feature], reference: str | None) -> Iterator[str]:
@@ -262,7 +273,7 @@ def _output(outline: Outline) -> Iterator[str]:
         yield f"  # output: {{labels: {listed}}}  # {about}"
     if outline.probabilities and len(classes) == TWO_CLASSES and not outline.has_threshold:
         first, second = map(_classes, ([classes[0]], [classes[1]]))
-        yield f"  # threshold: 0.3  # to answer {second} from this probability on; {{{first}: 0.3}} does so for {first}"
+        yield f"  # threshold: 0.3  # answer {second} at this probability or above; {{{first}: 0.3}} is for {first}"
 
 
 def _classes(classes: Sequence[Any]) -> str:

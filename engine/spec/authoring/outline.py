@@ -23,7 +23,8 @@ class Feature:
     `kind` is its JSON type, None if it may be any. `choices` are the categories that the model's encoder knows, and
     with `ignores_others` it also accepts others, as none of them; `minimum` and `maximum` are those of its sample;
     `gaps` says that a value may be missing, and `is_unused` that the model ignores the column. `padded` is a cell of
-    the sample with leading zeros, if there is one.
+    the sample with leading zeros, if there is one. `has_dates` says that all texts of the sample are dates, and
+    `is_guess` that nothing is known of the type.
     """
 
     name: str
@@ -35,6 +36,8 @@ class Feature:
     gaps: bool = False
     is_unused: bool = False
     padded: str = ""
+    has_dates: bool = False
+    is_guess: bool = False
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -45,7 +48,7 @@ class Feature:
             return {"enum": [*self.choices, *([None] if self.gaps else [])]}
         kinds = [self.kind] if self.kind is not None else ["number", "boolean", "string"]
         types = [*kinds, *(["null"] if self.gaps else [])]
-        return {"type": types if len(types) > 1 else types[0]}
+        return {"type": types if len(types) > 1 else types[0], **({"format": "date"} if self.has_dates else {})}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

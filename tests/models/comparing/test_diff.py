@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 from modelling import NAMES, OBJECT, ROW, SPECIES, X, y
+from modelling import row as input_of
 from modules import INPUT, save_model, write_module
 from serving import command
 from sklearn.base import BaseEstimator, RegressorMixin
@@ -24,7 +25,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OrdinalEncoder
+from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from engine import create_app, lock_models
@@ -37,7 +38,17 @@ OLD = DecisionTreeClassifier(max_depth=1, random_state=0).fit(X, SPECIES[y])
 NEW = DecisionTreeClassifier(max_depth=2, random_state=0).fit(X, SPECIES[y])
 BOUNDED = {**OBJECT, "properties": {name: {"type": "number", "minimum": 0, "maximum": 8} for name in NAMES}}
 
+DATES = pd.DataFrame({"day": ["2025-06-03", "2024-02-29", "2023-12-31"]})
+
 Write = Callable[..., None]
+
+
+def as_numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.astype(float)
+
+
+def day_of_month(frame: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({"day": pd.to_datetime(frame["day"]).dt.day})
 
 
 @pytest.fixture
@@ -97,12 +108,36 @@ def test_rows_that_differ_are_those_on_which_the_estimators_differ(write: Write)
     assert (1, 150, expected) == (done.exit_code, sources["reference"]["asked"], sources["reference"]["differ"])
     assert (1, 0) == (sources["examples"]["asked"], sources["examples"]["differ"])
     assert sources["made up"]["asked"] > 500
-    assert f"{found['differ']:,} of {found['asked']:,} rows differ" == done.stdout.splitlines()[-1]
+    answered = found["asked"] - sum(one["refused_by_both"] for one in found["sources"])
+    assert f"{found['differ']:,} of {answered:,} rows differ" == done.stdout.splitlines()[-1]
     for row in found["rows"]:
         cells = [[row["input"][name] for name in NAMES]]
         assert (OLD.predict(cells)[0], NEW.predict(cells)[0]) == (row["current"]["result"], row["new"]["result"])
         assert row["current"] != row["new"]
         assert Validator(BOUNDED).is_valid(row["input"])
+
+
+def test_rows_that_both_models_refuse_are_no_proof_that_they_agree(write: Write) -> None:
+    """Both models take numbers as text, and no text that is made up is a number."""
+    frame = pd.DataFrame({"a": ["1", "2"]})
+    texts = make_pipeline(FunctionTransformer(as_numbers), LinearRegression()).fit(frame, [1, 2])
+    examples = [{"input": {"a": "1"}, "result": 1.0}]
+    write(texts, texts, input=input_of(a={"type": "string"}), examples=examples)
+    done = diff()
+    assert (0, "the same answers to 1 row") == (done.exit_code, done.stdout.splitlines()[-1])
+    made_up = next(one for one in told()["sources"] if one["source"] == "made up")
+    assert made_up["asked"] == made_up["refused_by_both"] > 0
+    assert re.search(r"^made up +([\d,]+) +\1 +0 +0 *$", done.stdout, re.MULTILINE)
+
+
+def test_dates_are_made_up(write: Write) -> None:
+    first, second = (
+        make_pipeline(FunctionTransformer(day_of_month), LinearRegression()).fit(DATES, target)
+        for target in ([1, 2, 3], [3, 2, 1])
+    )
+    write(first, second, input=input_of(day={"type": "string", "format": "date"}))
+    made_up = next(one for one in told()["sources"] if one["source"] == "made up")
+    assert made_up["asked"] == made_up["differ"] > 100
 
 
 def test_a_row_of_the_reference_is_named_by_its_line(write: Write) -> None:
@@ -232,6 +267,7 @@ WRONG: dict[str, tuple[Any, tuple[str, ...], str]] = {
     ),
     "another ending": (NEW, ("m", "m-2.bin"), 'm-2.bin: error: unknown model format ".bin"'),
     "no such option": (NEW, ("m", "m-2.pkl", "--tolerance", "2"), "--tolerance"),
+    "no number": (NEW, ("m", "m-2.pkl", "--tolerance", "nan"), "nan is not a number from 0 to 1"),
 }
 
 

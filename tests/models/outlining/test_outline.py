@@ -49,6 +49,20 @@ ODD = ("no", "1e3", "a: b", "größe", 'say "hi"', "#", "- x", "null", "\u2028",
 CAME = ["comes", "stays away"] * 12
 
 
+VISITS = pd.DataFrame({"day": ["2025-06-03", "2024-02-29", "2023-12-31"], "size": [1, 2, 3]})
+
+
+def day_of_month(frame: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({"day": pd.to_datetime(frame["day"]).dt.day})
+
+
+def by_day() -> Any:
+    return make_pipeline(
+        make_column_transformer((FunctionTransformer(day_of_month), ["day"]), (StandardScaler(), ["size"])),
+        LinearRegression(),
+    )
+
+
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(cli, ["init", *arguments])
 
@@ -217,7 +231,7 @@ CASES = {
         ),
         None,
         rest=PROBABILITIES,
-        comments=("It would treat others of airport as none of these",),
+        comments=("It would encode any other airport as none of these",),
     ),
     "an encoder that knows gaps": Case(
         lambda: make_pipeline(
@@ -340,6 +354,27 @@ CASES = {
         row(country={"type": "string"}, size={"type": ["number", "null"]}),
         {"country": "NA", "size": 2},
         "country,size\nFI,NA\nNA,2\n,1.5\n",
+    ),
+    "dates that a function reads": Case(
+        lambda: by_day().fit(VISITS, [1, 2, 3]),
+        row(day={"type": "string", "format": "date"}, size={"type": "integer"}),
+        {"day": "2025-06-03", "size": 1},
+        "day,size\n2025-06-03,1\n2024-02-29,2\n",
+        comments=("- day: rows.csv has only dates there; remove format to allow other texts.",),
+    ),
+    "texts that are no dates, although most look like them": Case(
+        lambda: make_pipeline(FunctionTransformer(lengths), LinearRegression()).fit(
+            pd.DataFrame({"country": ["FI", "NA", "PRT"], "size": [1.5, 2, 3]}), [1, 2, 3]
+        ),
+        row(country={"type": "string"}, size={"type": "integer"}),
+        {"country": "2025-06-03", "size": 1},
+        "country,size\n2025-06-03,1\n2025-02-29,2\n",
+    ),
+    "a column whose type nothing tells": Case(
+        lambda: by_day().fit(VISITS, [1, 2, 3]),
+        row(day=NUMBER, size=NUMBER),
+        {"day": 0, "size": 2},
+        comments=("- day: the model does not reveal the type, so number is a guess.",),
     ),
     "bounds in their shortest form": Case(
         lambda: LinearRegression().fit(FRAME[["sepal_width", "petal_width"]], y),

@@ -311,6 +311,19 @@ def test_a_pipeline_answers_as_scikit_learn(before: str, last: str, serve: Serve
     assert "sklearn" != report.runtime, report.why
 
 
+@pytest.mark.filterwarnings("ignore:Skipping features")
+@pytest.mark.parametrize("last", ["forest", "logistic"])
+def test_gaps_that_are_columns_of_their_own_are_compiled_too(last: str, serve: Serve) -> None:
+    """One column has no gaps and another nothing else, so the columns of an imputer are not those of its indicator."""
+    rows = WIDE.copy()
+    rows[::3, 1], rows[::5, 4], rows[:, 7] = np.nan, np.nan, np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        estimator = make_pipeline(SimpleImputer(add_indicator=True), LAST[last]()).fit(rows, CLASS)
+    report = equal(estimator, serve, rows, input={**wide(12), "items": {"type": ["number", "null"]}})
+    assert "sklearn" != report.runtime, report.why
+
+
 REGRESSIONS = {
     "boosting": GradientBoostingRegressor(n_estimators=20, random_state=0),
     "histogram boosting": HistGradientBoostingRegressor(max_iter=20, loss="poisson"),

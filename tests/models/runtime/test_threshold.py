@@ -202,7 +202,7 @@ def test_check_shows_it_beside_the_classes(serve: Serve) -> None:
     [
         (
             LogisticRegression(),
-            ["  # threshold: 0.3  # to answer yes from this probability on; {no: 0.3} does so for no"],
+            ["  # threshold: 0.3  # answer yes at this probability or above; {no: 0.3} is for no"],
         ),
         (FixedThresholdClassifier(LogisticRegression(), threshold=0.3, pos_label="yes"), []),
         (LinearSVC(), []),

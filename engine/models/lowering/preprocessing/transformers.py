@@ -95,14 +95,20 @@ def _max_abs_scaler(step: Any) -> Steps:
 
 
 def _imputer(step: Any) -> Steps:
-    if step.add_indicator or not (isinstance(step.missing_values, float) and np.isnan(step.missing_values)):
-        raise NotLowered("SimpleImputer with add_indicator or missing_values")
+    if not (isinstance(step.missing_values, float) and np.isnan(step.missing_values)):
+        raise NotLowered(f"SimpleImputer with missing_values={step.missing_values!r}")
     values = step.statistics_
     if values.dtype == object:
+        if step.add_indicator:
+            raise NotLowered("SimpleImputer of texts with add_indicator")
         return (s.FillTexts(values),)
     kept = np.flatnonzero(~np.isnan(values)) if not step.keep_empty_features else np.arange(len(values))
     select = (s.Select(kept),) if len(kept) < len(values) else ()
-    return (*select, s.Check(missing=True), s.Impute(values[kept]))
+    filled = (*select, s.Impute(values[kept]))
+    if not step.add_indicator:
+        return (s.Check(missing=True), *filled)
+    is_missing = (s.Select(step.indicator_.features_), s.Elementwise("isnan"))
+    return (s.Check(missing=True), s.Concatenate((filled, is_missing)))
 
 
 def _pca(step: Any) -> Steps:
