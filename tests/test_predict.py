@@ -21,7 +21,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from engine.batch import RecordBatch, Scorer, score_batches
 from engine.batch.formats.parsed import Block
-from engine.batch.output import Files
+from engine.batch.outputs.files import Files
 from engine.batch.work import Done, Job, Work
 from engine.models import compile_models
 from engine.spec import load
@@ -245,8 +245,6 @@ WRONG = [
         ["m", "rows.csv", "models.yaml", "-o", "a/", "--errors", "bad.jsonl"],
         "there are 2 inputs; name a folder for their reports: --errors FOLDER/",
     ),
-    (["m", "rows.csv", "-o", "rows.csv"], "rows.csv would be overwritten; write to another file"),
-    (["m", "rows.csv", "-o", "a.csv", "--errors", "a.csv"], "a.csv would be overwritten; write to another file"),
     (["m", "rows.csv", "-o", "no/a.csv"], "no/a.csv cannot be written: No such file or directory"),
     (["m", "rows.csv", "--resume"], "--resume needs an output file: -o FILE"),
     (
@@ -329,7 +327,9 @@ def test_several_inputs_go_into_a_folder(folder: Path) -> None:
     assert "data/a.csv and b/a.csv would both be written to scored/a.csv" == told(
         "plain", "data/a.csv", "b/a.csv", "-o", "scored/"
     )
-    assert "data/a.csv would be overwritten; write to another file" == told("plain", "data/a.csv", "-o", "data/")
+    assert (
+        "the predictions for data/a.csv would overwrite the input data/a.csv; name another file or folder with -o"
+    ) == told("plain", "data/a.csv", "-o", "data/")
 
 
 @pytest.mark.usefixtures("folder")

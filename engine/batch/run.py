@@ -14,9 +14,10 @@ from engine.batch.formats.opened import Opened
 from engine.batch.inputs import STDIN, Input
 from engine.batch.opening import Opener
 from engine.batch.options import Options, Target
-from engine.batch.output import Files, Report, seal_for, stdout_for
+from engine.batch.outputs.files import Files, Report
+from engine.batch.outputs.state import whole_state
+from engine.batch.outputs.streams import seal_for, stdout_for
 from engine.batch.pool import Pool
-from engine.batch.state import whole_state
 from engine.batch.work import MOST_SHOWN, Done, Job, Problem
 from engine.errors import plural, printable
 from engine.models import Prepared

@@ -24,9 +24,15 @@ class State:
     is_whole: bool = False
 
 
+def place_of(file: Path) -> Path:
+    """Follow a link to the file that is written."""
+    return file.resolve() if file.is_symlink() else file
+
+
 def state_file(predictions: Path) -> Path:
     """Name the file that has the state of an interrupted run."""
-    return predictions.with_name(f".{predictions.name}.part.json")
+    file = place_of(predictions)
+    return file.with_name(f".{file.name}.part.json")
 
 
 def whole_state(predictions: Path, run: str) -> State | None:
