@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import joblib
 import pytest
 from modelling import NAMES, OBJECT, X, y
 from predicting import predict, told
 from sklearn.tree import DecisionTreeClassifier
+
+from engine.batch.formats import parquetfile
+from engine.batch.outputs import files
+from engine.batch.outputs.whole import Whole
+from engine.batch.work import Work
 
 HEADER = "id," + ",".join(NAMES)
 FINE = f"{HEADER}\na,5.9,3.0,5.1,1.8\nb,5.1,3.5,1.40,.2\n"
@@ -117,3 +125,172 @@ def test_reports_may_stand_beside_predictions() -> None:
     done = predict("m", "a.csv", "b.csv", "-o", "out/", "--errors", "out/")
     assert 0 == done.exit_code, done.stderr
     assert ["a.csv", "a.csv.jsonl", "b.csv", "b.csv.jsonl"] == sorted(file.name for file in Path("out").iterdir())
+
+
+def large(file: Path) -> None:
+    """Few rows in some blocks, with bad rows in each of them."""
+    rows = (f"{'a' * 2000},{'abc' if place % 100 == 0 else 5.9},3.0,5.1,1.8" for place in range(1000))
+    file.write_text("\n".join([HEADER, *rows, ""]))
+
+
+class Killed(BaseException):
+    """The process ends here, as by SIGKILL: nothing is put in order."""
+
+
+@pytest.fixture
+def killed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Run `predict`, and kill it when a function is called for the nth time."""
+    large(folder / "rows.csv")
+
+    def kill(where: Any, name: str, time: int, *arguments: str) -> None:
+        monkeypatch.setattr(files, "STATE_SECONDS", 0)
+        calls, function = count(1), getattr(where, name)
+
+        def call(*given: Any, **named: Any) -> Any:
+            if next(calls) == time:
+                raise Killed
+            return function(*given, **named)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(where, name, call)
+            patch.setattr(files.Files, "drop", lambda _: None)
+            with pytest.raises(Killed):
+                predict("m", "rows.csv", *arguments, "-j", "1", catch=False)
+
+    return kill
+
+
+@pytest.fixture
+def whole(folder: Path) -> tuple[bytes, bytes]:
+    """The predictions and the report of a run that nothing interrupts."""
+    large(folder / "rows.csv")
+    assert 0 == predict("m", "rows.csv", "-o", "whole.csv", "--errors", "whole.jsonl", "-j", "1").exit_code
+    return Path("whole.csv").read_bytes(), Path("whole.jsonl").read_bytes()
+
+
+ARGUMENTS = ("-o", "scored.csv", "--errors", "bad.jsonl")
+
+
+def resume(whole: tuple[bytes, bytes]) -> str:
+    """Resume the run, which makes what an uninterrupted one makes, and return what it said."""
+    done = predict("m", "rows.csv", *ARGUMENTS, "-j", "1", "--resume")
+    assert 0 == done.exit_code, done.exception
+    assert whole == (Path("scored.csv").read_bytes(), Path("bad.jsonl").read_bytes())
+    assert not list(Path().glob(".scored*")) + list(Path().glob(".bad*"))
+    return done.stderr
+
+
+def test_a_new_run_forgets_the_state_of_the_one_before(whole: tuple[bytes, bytes], killed: Callable[..., None]) -> None:
+    killed(Work, "__call__", 3, *ARGUMENTS)
+    assert Path(".scored.csv.part.json").exists()
+    killed(Work, "__call__", 1, *ARGUMENTS)
+    assert not Path(".scored.csv.part.json").exists()
+    resume(whole)
+
+
+NOTE = "rows.csv: what the interrupted run wrote is incomplete, and the run begins again\n"
+
+
+@pytest.mark.parametrize("lost", [".scored.csv.part", ".bad.jsonl.part"])
+@pytest.mark.parametrize("how", ["missing", "shorter"])
+def test_a_run_whose_files_are_lost_begins_again(
+    lost: str, how: str, whole: tuple[bytes, bytes], killed: Callable[..., None]
+) -> None:
+    killed(Work, "__call__", 3, *ARGUMENTS)
+    if how == "missing":
+        Path(lost).unlink()
+    else:
+        os.truncate(lost, 10)
+    assert NOTE in resume(whole)
+
+
+def test_a_report_of_the_same_name_in_another_folder_has_a_size_of_its_own(
+    whole: tuple[bytes, bytes], killed: Callable[..., None]
+) -> None:
+    Path("bad").mkdir()
+    arguments = ("-o", "x.csv", "--errors", "bad/x.csv")
+    killed(Work, "__call__", 3, *arguments)
+    done = predict("m", "rows.csv", *arguments, "-j", "1", "--resume")
+    assert 0 == done.exit_code, done.exception
+    assert whole == (Path("x.csv").read_bytes(), Path("bad/x.csv").read_bytes())
+    assert "begins again" not in done.stderr
+
+
+@pytest.mark.parametrize("time", [1, 2])
+def test_a_run_that_is_killed_while_its_files_get_their_names_begins_again(
+    time: int, whole: tuple[bytes, bytes], killed: Callable[..., None]
+) -> None:
+    killed(Whole, "publish", time, *ARGUMENTS)
+    assert ("begins again" in resume(whole)) == (time == 2)
+
+
+def test_a_report_waits_for_a_parquet_file_that_is_sealed(
+    whole: tuple[bytes, bytes], killed: Callable[..., None]
+) -> None:
+    killed(parquetfile, "seal_parquet", 1, "-o", "scored.parquet", "--errors", "bad.jsonl")
+    assert not Path("bad.jsonl").exists()
+    done = predict("m", "rows.csv", "-o", "scored.parquet", "--errors", "bad.jsonl", "-j", "1", "--resume")
+    assert 0 == done.exit_code, done.exception
+    assert "begins again" not in done.stderr
+    assert whole[1] == Path("bad.jsonl").read_bytes()
+    assert 1000 == parquetfile.pq.read_table("scored.parquet").num_rows
+    assert not list(Path().glob(".scored*"))
+
+
+@pytest.mark.usefixtures("whole")
+def test_a_run_that_cannot_begin_leaves_what_an_interrupted_one_wrote(killed: Callable[..., None]) -> None:
+    killed(Work, "__call__", 3, *ARGUMENTS)
+    before = Path(".scored.csv.part").read_bytes()
+    Path(".bad.jsonl.part").unlink()
+    Path(".bad.jsonl.part").mkdir()
+    assert 1 == predict("m", "rows.csv", *ARGUMENTS, "--resume").exit_code
+    assert before == Path(".scored.csv.part").read_bytes()
+
+
+def test_what_is_written_is_on_the_disk_before_the_state_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    large(folder / "rows.csv")
+    sync = os.fsync
+    monkeypatch.setattr(files, "STATE_SECONDS", 0)
+    monkeypatch.setattr(
+        os, "fsync", lambda one: (synced.append(Path(f"/proc/self/fd/{one}").readlink().name), sync(one))
+    )
+    assert 0 == predict("m", "rows.csv", *ARGUMENTS, "-j", "1").exit_code
+    assert [".scored.csv.part", ".bad.jsonl.part", ".scored.csv.part.new"] == synced[:3]
+
+
+PLANTED = {
+    "a link": (
+        lambda file: file.symlink_to("precious.txt"),
+        "{} is a link, through which another file would be overwritten; delete it",
+    ),
+    "another name of a file": (
+        lambda file: file.hardlink_to("precious.txt"),
+        "{} is another name of a file, which would be overwritten; delete it",
+    ),
+    "a pipe": (os.mkfifo, "{} is not a regular file; delete it"),
+    "a folder": (lambda file: file.mkdir(), "{} is not a regular file; delete it"),
+}
+
+
+@pytest.mark.parametrize("name", [".scored.csv.part", ".bad.jsonl.part"])
+@pytest.mark.parametrize("kind", PLANTED)
+def test_a_temporary_file_is_a_regular_file(name: str, kind: str, folder: Path) -> None:
+    plant, wanted = PLANTED[kind]
+    (folder / "precious.txt").write_text("precious")
+    plant(folder / name)
+    assert wanted.format(name) == told("m", "a.csv", "-o", "scored.csv", "--errors", "bad.jsonl")
+    assert "precious" == (folder / "precious.txt").read_text()
+    assert os.path.lexists(folder / name)
+
+
+@pytest.mark.usefixtures("whole")
+@pytest.mark.parametrize("output", ["scored.csv", "scored.parquet"])
+def test_links_among_the_other_temporary_files_are_not_followed(output: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "STATE_SECONDS", 0)
+    for ending in ("new", "sealed"):
+        Path(f"{ending}.txt").write_text("precious")
+        Path(f".{output}.part.{ending}").symlink_to(f"{ending}.txt")
+    assert 0 == predict("m", "rows.csv", "-o", output, "--skip-errors", "-j", "1").exit_code
+    assert ["precious"] * 2 == [Path(name).read_text() for name in ("new.txt", "sealed.txt")]
+    assert not Path(output).is_symlink()

@@ -103,7 +103,7 @@ class Runner:
 
     def _fill(self, run: _Run, files: Files) -> Total:
         total = Total(notes=[*run.opened.notes])
-        state = files.resume() if self._options.resumes else None
+        state = files.resume(total.notes) if self._options.resumes else None
         if state is not None:
             run = replace(run, opened=run.opened.at(state.offset, state.line))
             total.rows, total.bad, total.resumed = state.rows, state.bad, state.rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -24,20 +25,27 @@ class Whole:
         file = place_of(file)
         self.file = file
         self.part, self._sealed = temporary_files(file)
+        self._is_sealed = False
         self.size = 0
         if file.is_dir():
             raise BatchError(f"{file} is a folder; for a single input, name the file to write")
         if file.exists() and not file.is_file():
             raise BatchError(f"{file} is not a regular file and cannot be replaced; use -o - and redirect the output")
         try:
-            self._stream: IO[bytes] = self.part.open("r+b" if self.part.exists() else "x+b")
+            self.is_new = not os.path.lexists(self.part)
+            self._stream: IO[bytes] = self.part.open("x+b") if self.is_new else _open_again(self.part)
         except OSError as error:
             raise cannot_write(file, error) from None
         try:
-            _lock(self._stream)
+            _lock(self._stream, self.part)
         except BlockingIOError:
             self._stream.close()
             raise BatchError(f"{file} is being written by another run") from None
+
+    @property
+    def left(self) -> int:
+        """How many bytes of an interrupted run there are."""
+        return os.fstat(self._stream.fileno()).st_size
 
     def begin(self, size: int) -> None:
         """Keep the first bytes of what an interrupted run has written."""
@@ -53,34 +61,37 @@ class Whole:
             raise cannot_write(self.file, error) from None
         self.size += len(data)
 
-    def flush(self) -> None:
-        """Have the system know of all that was written."""
+    def sync(self) -> None:
+        """Have all that was written on the disk; raise `BatchError`."""
         try:
             self._stream.flush()
+            os.fsync(self._stream.fileno())
         except OSError as error:
             raise cannot_write(self.file, error) from None
 
-    def finish(self, seal: Seal | None = None) -> None:
-        """Rename the file to its final name; what was written goes through `seal` first."""
-        self.flush()
-        try:
-            if seal is not None:
-                self._seal(seal)
-            else:
-                os.fsync(self._stream.fileno())
-                self.part.replace(self.file)
-        except OSError as error:
-            raise cannot_write(self.file, error) from None
-        self._stream.close()
-
-    def _seal(self, seal: Seal) -> None:
+    def seal(self, seal: Seal) -> None:
+        """Make the final file of what was written, beside it; raise `BatchError`."""
+        self.sync()
         self._stream.seek(0)
-        with self._sealed.open("wb") as sealed:
-            seal(self._stream, sealed)
-            sealed.flush()
-            os.fsync(sealed.fileno())
-        self._sealed.replace(self.file)
-        self.part.unlink()
+        try:
+            self._sealed.unlink(missing_ok=True)
+            with self._sealed.open("xb") as sealed:
+                seal(self._stream, sealed)
+                sealed.flush()
+                os.fsync(sealed.fileno())
+        except OSError as error:
+            raise cannot_write(self.file, error) from None
+        self._is_sealed = True
+
+    def publish(self) -> None:
+        """Rename the file, all of which is on the disk, to its final name; raise `BatchError`."""
+        try:
+            (self._sealed if self._is_sealed else self.part).replace(self.file)
+            if self._is_sealed:
+                self.part.unlink()
+        except OSError as error:
+            raise cannot_write(self.file, error) from None
+        self.close()
 
     def drop(self) -> None:
         """Remove what was written."""
@@ -88,6 +99,10 @@ class Whole:
             with suppress(OSError):
                 file.unlink()
         self.close()
+
+    def leave(self) -> None:
+        """Leave what an interrupted run has written as it was."""
+        (self.drop if self.is_new else self.close)()
 
     def close(self) -> None:
         """Leave what was written for a run that continues."""
@@ -100,17 +115,41 @@ def temporary_files(file: Path) -> tuple[Path, Path]:
     return file.with_name(f".{file.name}.part"), file.with_name(f".{file.name}.part.sealed")
 
 
-def _lock(stream: IO[bytes]) -> None:
-    """Keep other runs from writing the same file; raise `BlockingIOError` where one does."""
-    try:
-        import fcntl  # noqa: PLC0415 - not on every system
-    except ImportError:
-        return
-    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
 def cannot_write(file: Path | str, error: OSError) -> BatchError:
     """Say why a file cannot be written."""
     if error.errno == errno.ENOSPC:
         return BatchError(f"{file} cannot be written: there is no space left; make room, then run again with --resume")
     return BatchError(f"{file} cannot be written: {error.strerror}")
+
+
+def _open_again(part: Path) -> IO[bytes]:
+    """Open what an interrupted run has left, and nothing that somebody else has put there; raise `BatchError`."""
+    found = part.lstat()
+    if stat.S_ISLNK(found.st_mode):
+        raise BatchError(f"{part} is a link, through which another file would be overwritten; delete it")
+    if not stat.S_ISREG(found.st_mode):
+        raise BatchError(f"{part} is not a regular file; delete it")
+    if found.st_nlink > 1:
+        raise BatchError(f"{part} is another name of a file, which would be overwritten; delete it")
+    # A link that takes its place meanwhile is not followed, and a pipe does not keep this process waiting.
+    never = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    stream = os.fdopen(os.open(part, os.O_RDWR | never), "r+b")
+    if not os.path.samestat(found, os.fstat(stream.fileno())):
+        stream.close()
+        raise BatchError(f"{part} was replaced while it was opened; run again")
+    return stream
+
+
+def _lock(stream: IO[bytes], part: Path) -> None:
+    """Keep other runs from writing the same file; raise `BlockingIOError` where one does, or has just finished it."""
+    try:
+        import fcntl  # noqa: PLC0415 - not on every system
+    except ImportError:
+        return
+    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        is_there = os.path.samestat(part.lstat(), os.fstat(stream.fileno()))
+    except FileNotFoundError:
+        is_there = False
+    if not is_there:
+        raise BlockingIOError
