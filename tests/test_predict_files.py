@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import joblib
+import pyarrow as pa
 import pytest
 from modelling import NAMES, OBJECT, X, y
 from predicting import predict, told
+from serving import command
 from sklearn.tree import DecisionTreeClassifier
 
 from engine.batch.formats import parquetfile
@@ -294,3 +297,47 @@ def test_links_among_the_other_temporary_files_are_not_followed(output: str, mon
     assert 0 == predict("m", "rows.csv", "-o", output, "--skip-errors", "-j", "1").exit_code
     assert ["precious"] * 2 == [Path(name).read_text() for name in ("new.txt", "sealed.txt")]
     assert not Path(output).is_symlink()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_standard_output_that_is_full_is_told(kind: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            command("predict", "m", "a.csv", "--output-format", kind), stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    wanted = "error: stdout cannot be written: there is no space left; make room, then run again with -o FILE\n"
+    assert (1, wanted) == (done.returncode, done.stderr.decode())
+
+
+TWICE = f"note,{','.join(NAMES)},x,note\na,5.9,3.0,5.1,1.8,b,c\n"
+REFUSED = (
+    'rows.csv:1: 2 columns are named "note", and {} has one of a name; rename them, or choose others with --columns or '
+    "--only-predictions"
+)
+
+
+def test_columns_of_the_same_name_are_kept_in_a_csv_and_refused_elsewhere(folder: Path) -> None:
+    (folder / "rows.csv").write_text(TWICE)
+    head, row = TWICE.splitlines()
+    assert f"{head},prediction\n{row},2\n" == predict("m", "rows.csv").stdout
+    assert REFUSED.format("a Parquet file") == told("m", "rows.csv", "-o", "scored.parquet")
+    assert REFUSED.format("a JSON object") == told("m", "rows.csv", "-o", "scored.jsonl")
+    wanted = 'rows.csv:1: --columns: 2 columns are named "note"; rename them'
+    assert wanted == told("m", "rows.csv", "--columns", "note")
+    assert {"x": "b", "prediction": 2} == json.loads(
+        predict("m", "rows.csv", "--columns", "x", "--output-format", "jsonl").stdout
+    )
+    assert 0 == predict("m", "rows.csv", "--only-predictions", "-o", "scored.parquet").exit_code
+    assert '--columns names "x" twice' == told("m", "rows.csv", "--columns", "x,x")
+
+
+def test_columns_of_the_same_name_in_a_parquet_file(folder: Path) -> None:
+    table = pa.table([[1.0], [2.0], [3.0], [4.0], ["a"], ["b"], ["c"]], [*NAMES, "x", "note", "note"])
+    parquetfile.pq.write_table(table, folder / "rows.parquet")
+    wanted = REFUSED.replace("rows.csv:1", "rows.parquet")
+    assert wanted.format("a Parquet file") == told("m", "rows.parquet", "-o", "scored.parquet")
+    assert wanted.format("a CSV made from it") == told("m", "rows.parquet", "-o", "scored.csv")
+    assert "x,prediction\na,2\n" == predict("m", "rows.parquet", "--columns", "x", "--output-format", "csv").stdout
+    assert "prediction\n2\n" == predict("m", "rows.parquet", "--only-predictions", "--output-format", "csv").stdout

@@ -197,7 +197,13 @@ def _in_folder(sources: list[Any], folder: Path, reports: Path | None, errors: s
 def _columns(text: str | None, *, only_predictions: bool) -> tuple[str, ...] | None:
     if text is not None and only_predictions:
         raise click.UsageError("--columns and --only-predictions contradict each other; use one of them")
-    return tuple(filter(None, map(str.strip, text.split(",")))) if text is not None else None
+    if text is None:
+        return None
+    names = tuple(filter(None, map(str.strip, text.split(","))))
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise click.UsageError(f'--columns names "{name}" twice')
+    return names
 
 
 def _separator(text: str | None) -> str | None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from engine.batch.formats.csvwriting import CsvWriter
 from engine.batch.formats.jsonlines import JsonWriter
 from engine.batch.formats.parsed import Writer
-from engine.batch.outputs.whole import Seal
+from engine.batch.outputs.whole import Seal, cannot_write
 
 
 class Output(Protocol):
@@ -21,12 +22,29 @@ class Output(Protocol):
 
 
 class Stdout:
-    """Standard output."""
+    """Standard output; raises `BatchError` where it cannot be written."""
 
     def write(self, data: bytes) -> None:
-        """Write some bytes."""
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        """Write some bytes at once."""
+        try:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:  # nobody reads on, which is no fault
+            raise
+        except OSError as error:
+            _discard_the_rest()
+            raise cannot_write("stdout", error) from None
+
+    def flush(self) -> None:
+        """Do nothing: every write is flushed."""
+
+
+def _discard_the_rest() -> None:
+    """Keep Python from failing once more at its end, with what could not be written."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 @contextmanager
@@ -37,7 +55,7 @@ def stdout_for(writer: Writer) -> Iterator[Output]:
         return
     from engine.batch.formats.parquetfile import ParquetFile  # noqa: PLC0415 - needs pyarrow
 
-    with ParquetFile(sys.stdout.buffer) as file:
+    with ParquetFile(Stdout()) as file:
         yield file
 
 

@@ -118,7 +118,8 @@ def temporary_files(file: Path) -> tuple[Path, Path]:
 def cannot_write(file: Path | str, error: OSError) -> BatchError:
     """Say why a file cannot be written."""
     if error.errno == errno.ENOSPC:
-        return BatchError(f"{file} cannot be written: there is no space left; make room, then run again with --resume")
+        then = "--resume" if isinstance(file, Path) else "-o FILE"
+        return BatchError(f"{file} cannot be written: there is no space left; make room, then run again with {then}")
     return BatchError(f"{file} cannot be written: {error.strerror}")
 
 
