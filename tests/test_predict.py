@@ -132,6 +132,7 @@ def test_a_column_of_the_name_of_a_prediction_is_told(folder: Path) -> None:
 
 
 BAD = "\n".join([HEADER, ROWS[0], "x,abc,3.0,5.1,", ROWS[1], "y,1,2", ROWS[2], ""])
+LONG = 'z,1,2,3,4,more,"and, more"'
 PROBLEMS = """\
 rows.csv:3: petal_width: the cell is empty, and the input requires a value
 rows.csv:3: sepal_length: "abc" must be a number
@@ -232,6 +233,29 @@ def test_a_file_that_does_not_fit_is_told(misfit: str, folder: Path) -> None:
     assert wanted == told("plain", "rows.csv", "-o", "scored.csv")
     assert not (folder / "scored.csv").exists()
     assert not list(folder.glob(".*"))
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_row_of_another_width_keeps_its_text() -> None:
+    """What is too much stands in the last cell, as no other column may have it, and in the report as it was."""
+    Path("rows.csv").write_text(f"{BAD}{LONG}\n")
+    for name in ("scored.csv", "scored.jsonl"):
+        assert 0 == predict("plain", "rows.csv", "-o", name, "--errors", "bad.jsonl").exit_code
+    frame = pd.read_csv("scored.csv", dtype=str, keep_default_na=False)
+    assert ["z", "1", "2", "3", '4,more,"and, more"', ""] == frame.iloc[-1].tolist()
+    last = json.loads(Path("scored.jsonl").read_text().splitlines()[-1])
+    assert ["z", 1, 2, 3, '4,more,"and, more"', None] == [*last.values()]
+    report = [json.loads(line) for line in Path("bad.jsonl").read_text().splitlines()]
+    assert ["y,1,2", LONG] == [one["value"] for one in report[2:]]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_line_that_is_no_instance_is_in_the_report() -> None:
+    Path("rows.jsonl").write_text(f'[1, 2]\nnope\n"{"x" * 5000}"\n')
+    assert 0 == predict("plain", "rows.jsonl", "-o", "scored.jsonl", "--errors", "bad.jsonl").exit_code
+    assert ['{"prediction":null}'] * 3 == Path("scored.jsonl").read_text().splitlines()
+    values = [json.loads(line)["value"] for line in Path("bad.jsonl").read_text().splitlines()]
+    assert ["[1, 2]", "nope", '"' + "x" * 4094 + "…"] == values
 
 
 WRONG = [
