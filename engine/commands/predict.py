@@ -70,10 +70,10 @@ def predict(
       zcat rows.jsonl.gz | python -m engine predict iris - --format jsonl | head
     """  # noqa: D301
     from engine.batch.inputs import expand
-    from engine.batch.running.options import Options
+    from engine.batch.options import Options
+    from engine.batch.outputs.state import state_file
     from engine.batch.running.pool import Pool
     from engine.batch.running.run import Runner
-    from engine.batch.running.state import state_file
     from engine.models import Snapshot, open_apart
     from engine.server import usable_cores
     from engine.spec import load
@@ -110,7 +110,7 @@ def predict(
 
 def _score(runner: Any, source: Any, target: Any, errors: str | None) -> None:
     """Score one file, and say how many rows it had."""
-    from engine.batch.running.state import state_file
+    from engine.batch.outputs.state import state_file
 
     with showing(source.shown) as shown:
         try:
@@ -148,34 +148,39 @@ def _only(spec: Spec, name: str) -> Spec:
 
 
 def _targets(sources: list[Any], output: str, errors: str | None, *, resumes: bool) -> list[Any]:
-    """Decide where the predictions for each input go; raise `UsageError`."""
-    from engine.batch.inputs import Input
-    from engine.batch.running.options import Target
+    """Decide where the predictions for each input go, and make the folders; raise `UsageError`."""
+    from engine.batch.outputs.apart import Overlap, require_apart
 
     reports = Path(errors) if errors is not None else None
     is_folder = output != "-" and (output.endswith(("/", os.sep)) or Path(output).is_dir())
     if len(sources) > 1 and not is_folder:
         raise click.UsageError(f"there are {len(sources)} inputs; name a folder for their outputs: -o FOLDER/")
-    if output == "-":
-        if resumes:
-            raise click.UsageError("--resume needs an output file: -o FILE")
-        return [Target(None, reports)]
-    if not is_folder:
-        _require_apart(Path(output), [*sources, *([Input(str(reports))] if reports is not None else [])])
-        return [Target(Path(output), reports)]
-    return _in_folder(sources, Path(output), errors)
-
-
-def _in_folder(sources: list[Any], folder: Path, errors: str | None) -> list[Any]:
-    from engine.batch.running.options import Target
-
-    reports, is_many = Path(errors) if errors is not None else None, len(sources) > 1
-    if errors is not None and reports is not None and is_many:
-        if not errors.endswith(("/", os.sep)) and not reports.is_dir():
-            raise click.UsageError(
-                f"there are {len(sources)} inputs; name a folder for their reports: --errors FOLDER/"
-            )
+    if output == "-" and resumes:
+        raise click.UsageError("--resume needs an output file: -o FILE")
+    targets = _in_folder(sources, Path(output), reports, errors) if is_folder else [_single(output, reports)]
+    try:
+        require_apart(sources, targets)
+    except Overlap as error:
+        raise click.UsageError(str(error)) from None
+    if is_folder:
+        Path(output).mkdir(parents=True, exist_ok=True)
+    if reports is not None and len(sources) > 1:
         reports.mkdir(parents=True, exist_ok=True)
+    return targets
+
+
+def _single(output: str, reports: Path | None) -> Any:
+    from engine.batch.options import Target
+
+    return Target(None if output == "-" else Path(output), reports)
+
+
+def _in_folder(sources: list[Any], folder: Path, reports: Path | None, errors: str | None) -> list[Any]:
+    from engine.batch.options import Target
+
+    is_many = len(sources) > 1
+    if errors is not None and is_many and not errors.endswith(("/", os.sep)) and not Path(errors).is_dir():
+        raise click.UsageError(f"there are {len(sources)} inputs; name a folder for their reports: --errors FOLDER/")
     names: dict[str, str] = {}
     for source in sources:
         name = Path(source.name).name
@@ -184,24 +189,21 @@ def _in_folder(sources: list[Any], folder: Path, errors: str | None) -> list[Any
         names[name] = source.name
         if source.name == "-":
             raise click.UsageError("stdin has no name for a file in a folder; use -o FILE")
-        _require_apart(folder / name, [source])
-    folder.mkdir(parents=True, exist_ok=True)
     if not is_many:
         return [Target(folder / name, reports) for name in names]
     return [Target(folder / name, reports and reports / f"{name}.jsonl", one_of_many=True) for name in names]
 
 
-def _require_apart(output: Path, others: list[Any]) -> None:
-    """Raise `UsageError` where an output would take the place of another file of the run."""
-    for other in others:
-        if output.resolve() == Path(other.name).resolve():
-            raise click.UsageError(f"{other.name} would be overwritten; write to another file")
-
-
 def _columns(text: str | None, *, only_predictions: bool) -> tuple[str, ...] | None:
     if text is not None and only_predictions:
         raise click.UsageError("--columns and --only-predictions contradict each other; use one of them")
-    return tuple(filter(None, map(str.strip, text.split(",")))) if text is not None else None
+    if text is None:
+        return None
+    names = tuple(filter(None, map(str.strip, text.split(","))))
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise click.UsageError(f'--columns names "{name}" twice')
+    return names
 
 
 def _separator(text: str | None) -> str | None:

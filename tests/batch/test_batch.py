@@ -352,10 +352,12 @@ def test_blocks_have_whole_records_and_their_lines(rows: list[list[str]], size: 
 
 def test_a_row_of_another_width_is_broken_and_keeps_its_place() -> None:
     layout = CsvLayout(("a", "b"), ",", keys={"a": "a"})
-    parsed = layout.parse(Block(b"1,2\n3\n4,5,6\n\n7,8\n", 2, 0))
+    parsed = layout.parse(Block(b'1,2\n"3"\n4,5,"6,\n"\n\n7,8\n', 2, 0))
     assert ["1", "3", "4", "7"] == list(parsed.batch.columns["a"])
-    assert ["1,2", "3,", "4,5", "7,8"] == list(parsed.raws)
-    assert [2, 3, 4, 6] == list(parsed.lines)
+    assert ["2", "", '5,"6,\n"', "8"] == list(parsed.column("b"))
+    assert ["1,2", '"3",', '4,"5,""6,\n"""', "7,8"] == list(parsed.raws)
+    assert {1: '"3"', 2: '4,5,"6,\n"'} == parsed.texts
+    assert [2, 3, 4, 7] == list(parsed.lines)
     told = "the row has {}; the first line names 2 columns"
     assert {1: told.format("1 cell"), 2: told.format("3 cells")} == parsed.batch.broken
 

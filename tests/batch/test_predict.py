@@ -21,7 +21,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from engine.batch import RecordBatch, Scorer, score_batches
 from engine.batch.formats.parsed import Block
-from engine.batch.running.output import Files
+from engine.batch.outputs.files import Files
 from engine.batch.running.work import Done, Job, Work
 from engine.models import compile_models
 from engine.spec import load
@@ -132,6 +132,7 @@ def test_a_column_of_the_name_of_a_prediction_is_told(folder: Path) -> None:
 
 
 BAD = "\n".join([HEADER, ROWS[0], "x,abc,3.0,5.1,", ROWS[1], "y,1,2", ROWS[2], ""])
+LONG = 'z,1,2,3,4,more,"and, more"'
 PROBLEMS = """\
 rows.csv:3: petal_width: the cell is empty, and the input requires a value
 rows.csv:3: sepal_length: "abc" must be a number
@@ -234,6 +235,29 @@ def test_a_file_that_does_not_fit_is_told(misfit: str, folder: Path) -> None:
     assert not list(folder.glob(".*"))
 
 
+@pytest.mark.usefixtures("folder")
+def test_a_row_of_another_width_keeps_its_text() -> None:
+    """What is too much stands in the last cell, as no other column may have it, and in the report as it was."""
+    Path("rows.csv").write_text(f"{BAD}{LONG}\n")
+    for name in ("scored.csv", "scored.jsonl"):
+        assert 0 == predict("plain", "rows.csv", "-o", name, "--errors", "bad.jsonl").exit_code
+    frame = pd.read_csv("scored.csv", dtype=str, keep_default_na=False)
+    assert ["z", "1", "2", "3", '4,more,"and, more"', ""] == frame.iloc[-1].tolist()
+    last = json.loads(Path("scored.jsonl").read_text().splitlines()[-1])
+    assert ["z", 1, 2, 3, '4,more,"and, more"', None] == [*last.values()]
+    report = [json.loads(line) for line in Path("bad.jsonl").read_text().splitlines()]
+    assert ["y,1,2", LONG] == [one["value"] for one in report[2:]]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_line_that_is_no_instance_is_in_the_report() -> None:
+    Path("rows.jsonl").write_text(f'[1, 2]\nnope\n"{"x" * 5000}"\n')
+    assert 0 == predict("plain", "rows.jsonl", "-o", "scored.jsonl", "--errors", "bad.jsonl").exit_code
+    assert ['{"prediction":null}'] * 3 == Path("scored.jsonl").read_text().splitlines()
+    values = [json.loads(line)["value"] for line in Path("bad.jsonl").read_text().splitlines()]
+    assert ["[1, 2]", "nope", '"' + "x" * 4094 + "…"] == values
+
+
 WRONG = [
     (["nope", "rows.csv"], 'Invalid value for MODEL: there is no model "nope" (the models are: m, plain)'),
     (["m", "none.csv"], "none.csv cannot be read: No such file or directory"),
@@ -245,8 +269,6 @@ WRONG = [
         ["m", "rows.csv", "models.yaml", "-o", "a/", "--errors", "bad.jsonl"],
         "there are 2 inputs; name a folder for their reports: --errors FOLDER/",
     ),
-    (["m", "rows.csv", "-o", "rows.csv"], "rows.csv would be overwritten; write to another file"),
-    (["m", "rows.csv", "-o", "a.csv", "--errors", "a.csv"], "a.csv would be overwritten; write to another file"),
     (["m", "rows.csv", "-o", "no/a.csv"], "no/a.csv cannot be written: No such file or directory"),
     (["m", "rows.csv", "--resume"], "--resume needs an output file: -o FILE"),
     (
@@ -329,7 +351,9 @@ def test_several_inputs_go_into_a_folder(folder: Path) -> None:
     assert "data/a.csv and b/a.csv would both be written to scored/a.csv" == told(
         "plain", "data/a.csv", "b/a.csv", "-o", "scored/"
     )
-    assert "data/a.csv would be overwritten; write to another file" == told("plain", "data/a.csv", "-o", "data/")
+    assert (
+        "the predictions for data/a.csv would overwrite the input data/a.csv; name another file or folder with -o"
+    ) == told("plain", "data/a.csv", "-o", "data/")
 
 
 @pytest.mark.usefixtures("folder")

@@ -8,8 +8,8 @@ from engine.commands import cli
 from engine.errors import EngineError
 
 
-def predict(*arguments: str, text: str | bytes | None = None) -> Result:
-    return CliRunner().invoke(cli, ["predict", *arguments], input=text)
+def predict(*arguments: str, text: str | bytes | None = None, catch: bool = True) -> Result:
+    return CliRunner().invoke(cli, ["predict", *arguments], input=text, catch_exceptions=catch)
 
 
 def told(*arguments: str, text: str | bytes | None = None) -> str:

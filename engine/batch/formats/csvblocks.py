@@ -44,26 +44,39 @@ class CsvLayout:
         columns: Sequence[Sequence[str]]
         if (plain := self._plain(text)) is not None:
             columns, raws = plain
-            return self._parsed(columns, raws, range(block.line, block.line + len(raws)), {})
+            return self._parsed(columns, raws, range(block.line, block.line + len(raws)), {}, {})
         rows, raws, lines = self._records(text, block.line)
-        broken = {}
+        broken, texts = {}, {}
         if {*map(len, rows)} - {len(self.names)}:
             for place, row in enumerate(rows):
                 if len(row) != len(self.names):
                     cells = plural(len(row), "cell")
                     broken[place] = f"the row has {cells}; the first line names {len(self.names)} columns"
-                    rows[place] = [*row, *[""] * len(self.names)][: len(self.names)]
-                    raws[place] = self.written(rows[place])
+                    texts[place] = raws[place]
+                    rows[place], raws[place] = self._fitted(row, raws[place])
         columns = list(zip(*rows, strict=True)) or [()] * len(self.names)
-        return self._parsed(columns, raws, lines, broken)
+        return self._parsed(columns, raws, lines, broken, texts)
+
+    def _fitted(self, row: Sequence[str], raw: str) -> tuple[list[str], str]:
+        """Make a cell for each column: what is too much stays in the last, so that it is under no prediction's name."""
+        lacks, last = len(self.names) - len(row), len(self.names) - 1
+        if lacks > 0:
+            return [*row, *[""] * lacks], raw + self.separator * lacks
+        cells = [*row[:last], self.written(row[last:])]
+        return cells, self.written(cells)
 
     def _parsed(
-        self, columns: Sequence[Sequence[str]], raws: list[str], lines: Sequence[int], broken: Mapping[int, str]
+        self,
+        columns: Sequence[Sequence[str]],
+        raws: list[str],
+        lines: Sequence[int],
+        broken: Mapping[int, str],
+        texts: Mapping[int, str],
     ) -> Parsed:
         places = {name: place for place, name in reversed([*enumerate(self.names)])}
         chosen = {key: columns[places[name]] for key, name in self.keys.items()}
         batch = RecordBatch(chosen, len(raws), is_text=True, broken=broken)
-        return Parsed(batch, raws, lines, lambda name: columns[places[name]])
+        return Parsed(batch, raws, lines, lambda name: columns[places[name]], texts=texts)
 
     def _plain(self, text: str) -> tuple[list[list[str]], list[str]] | None:
         """Split a text without quotes and blank lines, in which all rows have a cell for each name, else None.

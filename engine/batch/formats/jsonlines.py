@@ -63,7 +63,10 @@ class JsonLayout:
                 broken[row] = reason
         batch = RecordBatch(self._columns(values), len(values), has_nulls=True, broken=broken)
         raws = [texts[place].strip().decode("utf-8", "replace") for place in lines]
-        return Parsed(batch, raws, [block.line + place for place in lines], lambda name: _column(values, name))
+        numbers = [block.line + place for place in lines]
+        return Parsed(
+            batch, raws, numbers, lambda name: _column(values, name), texts={row: raws[row] for row in broken}
+        )
 
     def _read(self, text: bytes) -> tuple[Any, str]:
         """Read a value, or say what is wrong with it."""

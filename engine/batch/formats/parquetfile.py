@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, Protocol, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,10 +13,20 @@ _GROUP_ROWS = 128 * 1024
 _GROUP_BYTES = 16 * 1024 * 1024
 
 
+class Sink(Protocol):
+    """Where the bytes of a file go."""
+
+    def write(self, data: Any, /) -> Any:
+        """Write some bytes."""
+
+    def flush(self) -> None:
+        """Hand over what was written."""
+
+
 class ParquetFile:
     """A file that grows block by block, and is whole at the end of its context."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: Sink) -> None:
         """Write to a stream, which may be a pipe."""
         self._stream = _Counted(stream)
         self._writer: Any = None
@@ -77,7 +87,7 @@ class _Counted:
 
     closed = False
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: Sink) -> None:
         self._stream = stream
         self._size = 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from engine.batch.errors import Unreadable
@@ -30,7 +30,8 @@ class Parsed:
     """The records of a block.
 
     `raws` are their texts as they were, `lines` where each begins, `column` has the cells under a name, and `table` is
-    an Arrow table of them where the file has one.
+    an Arrow table of them where the file has one. `texts` are those of the broken records, which may differ from what
+    is carried over.
     """
 
     batch: RecordBatch
@@ -38,6 +39,7 @@ class Parsed:
     lines: Sequence[int]
     column: Callable[[str], Sequence[Any]]
     table: Any = None
+    texts: Mapping[int, str] = field(default_factory=dict)
 
     def before(self, row: int) -> Parsed:
         """Return the records before one of them."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 
@@ -15,14 +16,20 @@ from engine.batch.formats.jsonlines import JsonLayout, JsonWriter
 from engine.batch.formats.opened import Opened, OpenedText
 from engine.batch.formats.parsed import Layout, Writer
 from engine.batch.inputs import FormatName, Input, Stream, format_of, is_compressed
-from engine.batch.running.options import Options, Target
+from engine.batch.options import Options, Target
 from engine.batch.running.work import MOST_SHOWN, Job
 from engine.batch.scoring.layout import layout_of
 from engine.batch.scoring.predictions import PredictionColumns
 from engine.models import Prepared
+from engine.schema import show
 from engine.spec import Model
-from engine.text import did_you_mean
+from engine.text import did_you_mean, plural
 
+_HOLDERS: Mapping[FormatName, str] = {
+    "csv": "a CSV made from it",
+    "jsonl": "a JSON object",
+    "parquet": "a Parquet file",
+}
 _LACKS_PARQUET = "{}: Parquet files need pyarrow, which is not installed here: pip install pyarrow"
 
 
@@ -86,6 +93,8 @@ class Opener:
         carried = self._carried(layout, name)
         kept = layout.names if carried is None else carried
         if not isinstance(layout, JsonLayout):
+            if not (isinstance(layout, CsvLayout) and written == "csv"):
+                _require_distinct(kept, _head(layout, name), _HOLDERS[written])
             for one in self._predictions.names:
                 if one in kept:
                     column = f'a column "{one}"'
@@ -120,12 +129,26 @@ class Opener:
             if column not in layout.names:
                 known = did_you_mean(column, layout.names, "the columns are")
                 raise BatchError(f'{_head(layout, name)}: --columns: there is no column "{column}" {known}')
+            if (count := layout.names.count(column)) > 1:
+                said = f"{plural(count, 'column')} are named {show(column)}; rename them"
+                raise BatchError(f"{_head(layout, name)}: --columns: {said}")
         return columns
 
 
 def _head(layout: Layout, name: str) -> str:
     """Say where a file names its columns."""
     return f"{name}:1" if layout.unit == "line" else name
+
+
+def _require_distinct(names: Sequence[str], place: str, holder: str) -> None:
+    """Raise `BatchError` for columns of the same name, of which a JSON object would hold the last."""
+    twice = [(name, count) for name, count in Counter(names).items() if count > 1]
+    if twice:
+        found = ", ".join(f"{plural(count, 'column')} are named {show(name)}" for name, count in twice[:MOST_SHOWN])
+        raise BatchError(
+            f"{place}: {found}, and {holder} has one of a name; rename them, or choose others with --columns or "
+            "--only-predictions"
+        )
 
 
 def _require_pyarrow(name: str) -> None:

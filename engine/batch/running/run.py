@@ -12,11 +12,12 @@ from typing import Any
 from engine.batch.errors import BatchError, Unreadable
 from engine.batch.formats.opened import Opened
 from engine.batch.inputs import STDIN, Input
+from engine.batch.options import Options, Target
+from engine.batch.outputs.files import Files, Report
+from engine.batch.outputs.state import whole_state
+from engine.batch.outputs.streams import seal_for, stdout_for
 from engine.batch.running.opening import Opener
-from engine.batch.running.options import Options, Target
-from engine.batch.running.output import Files, Report, seal_for, stdout_for
 from engine.batch.running.pool import Pool
-from engine.batch.running.state import whole_state
 from engine.batch.running.work import MOST_SHOWN, Done, Job, Problem
 from engine.models import Prepared
 from engine.spec import Model
@@ -102,7 +103,7 @@ class Runner:
 
     def _fill(self, run: _Run, files: Files) -> Total:
         total = Total(notes=[*run.opened.notes])
-        state = files.resume() if self._options.resumes else None
+        state = files.resume(total.notes) if self._options.resumes else None
         if state is not None:
             run = replace(run, opened=run.opened.at(state.offset, state.line))
             total.rows, total.bad, total.resumed = state.rows, state.bad, state.rows

@@ -17,8 +17,10 @@ from engine.batch.formats.parsed import Block, Layout, Parsed, Unit, Writer
 from engine.batch.scoring.records import ABSENT, BadRow
 from engine.batch.scoring.score import Scorer
 from engine.models import Snapshot, restore_alone
+from engine.schema import clip
 
 MOST_SHOWN = 10
+_MOST_TEXT = 4096  # characters of a row that could not be read, in a report
 _FAST = 1  # of gzip's levels: others take longer than the predictions
 
 
@@ -123,7 +125,9 @@ def _uncollected() -> Iterator[None]:
 
 
 def _problem(parsed: Parsed, bad: BadRow, unit: Unit) -> Problem:
-    return Problem(parsed.lines[bad.row], bad.column, bad.value, bad.reason, unit)
+    text = parsed.texts.get(bad.row)
+    value = bad.value if text is None else clip(text, _MOST_TEXT)
+    return Problem(parsed.lines[bad.row], bad.column, value, bad.reason, unit)
 
 
 def _reported(one: Problem) -> bytes:

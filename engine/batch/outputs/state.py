@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How far a run has come: `offset` and `line` of the input, and the sizes of what was written.
+    """How far a run has come: `offset` and `line` of the input, and the sizes of what was written, predictions first.
 
     What `is_whole` has its final name, beside others that are still written.
     """
@@ -20,13 +20,19 @@ class State:
     line: int
     rows: int
     bad: int
-    sizes: Mapping[str, int]
+    sizes: Sequence[int]
     is_whole: bool = False
+
+
+def place_of(file: Path) -> Path:
+    """Follow a link to the file that is written."""
+    return file.resolve() if file.is_symlink() else file
 
 
 def state_file(predictions: Path) -> Path:
     """Name the file that has the state of an interrupted run."""
-    return predictions.with_name(f".{predictions.name}.part.json")
+    file = place_of(predictions)
+    return file.with_name(f".{file.name}.part.json")
 
 
 def whole_state(predictions: Path, run: str) -> State | None:
@@ -37,8 +43,12 @@ def whole_state(predictions: Path, run: str) -> State | None:
 
 
 def read_state(file: Path) -> State | None:
-    """Read a state; None where there is none."""
+    """Read a state; None where there is none, or what is there is none."""
     try:
-        return State(**json.loads(file.read_bytes()))
+        state = State(**json.loads(file.read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
+    if not isinstance(state.sizes, list):
+        return None
+    numbers = [state.offset, state.line, state.rows, state.bad, *state.sizes]
+    return state if all(isinstance(number, int) and number >= 0 for number in numbers) else None

@@ -1,0 +1,156 @@
+"""A file that is written whole or not at all: until it is whole, it stands beside its place under a name of its own."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from engine.batch.errors import BatchError
+from engine.batch.outputs.state import place_of
+
+Seal = Callable[[IO[bytes], IO[bytes]], None]
+"""Reads what was written, and writes the file that it becomes."""
+
+
+class Whole:
+    """A file that gets its name when it is whole."""
+
+    def __init__(self, file: Path) -> None:
+        """Take the place; raise `BatchError` where that cannot be."""
+        file = place_of(file)
+        self.file = file
+        self.part, self._sealed = temporary_files(file)
+        self._is_sealed = False
+        self.size = 0
+        if file.is_dir():
+            raise BatchError(f"{file} is a folder; for a single input, name the file to write")
+        if file.exists() and not file.is_file():
+            raise BatchError(f"{file} is not a regular file and cannot be replaced; use -o - and redirect the output")
+        try:
+            self.is_new = not os.path.lexists(self.part)
+            self._stream: IO[bytes] = self.part.open("x+b") if self.is_new else _open_again(self.part)
+        except OSError as error:
+            raise cannot_write(file, error) from None
+        try:
+            _lock(self._stream, self.part)
+        except BlockingIOError:
+            self._stream.close()
+            raise BatchError(f"{file} is being written by another run") from None
+
+    @property
+    def left(self) -> int:
+        """How many bytes of an interrupted run there are."""
+        return os.fstat(self._stream.fileno()).st_size
+
+    def begin(self, size: int) -> None:
+        """Keep the first bytes of what an interrupted run has written."""
+        self._stream.truncate(size)
+        self._stream.seek(size)
+        self.size = size
+
+    def write(self, data: bytes) -> None:
+        """Write some bytes; raise `BatchError`."""
+        try:
+            self._stream.write(data)
+        except OSError as error:
+            raise cannot_write(self.file, error) from None
+        self.size += len(data)
+
+    def sync(self) -> None:
+        """Have all that was written on the disk; raise `BatchError`."""
+        try:
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+        except OSError as error:
+            raise cannot_write(self.file, error) from None
+
+    def seal(self, seal: Seal) -> None:
+        """Make the final file of what was written, beside it; raise `BatchError`."""
+        self.sync()
+        self._stream.seek(0)
+        try:
+            self._sealed.unlink(missing_ok=True)
+            with self._sealed.open("xb") as sealed:
+                seal(self._stream, sealed)
+                sealed.flush()
+                os.fsync(sealed.fileno())
+        except OSError as error:
+            raise cannot_write(self.file, error) from None
+        self._is_sealed = True
+
+    def publish(self) -> None:
+        """Rename the file, all of which is on the disk, to its final name; raise `BatchError`."""
+        try:
+            (self._sealed if self._is_sealed else self.part).replace(self.file)
+            if self._is_sealed:
+                self.part.unlink()
+        except OSError as error:
+            raise cannot_write(self.file, error) from None
+        self.close()
+
+    def drop(self) -> None:
+        """Remove what was written."""
+        for file in (self.part, self._sealed):
+            with suppress(OSError):
+                file.unlink()
+        self.close()
+
+    def leave(self) -> None:
+        """Leave what an interrupted run has written as it was."""
+        (self.drop if self.is_new else self.close)()
+
+    def close(self) -> None:
+        """Leave what was written for a run that continues."""
+        with suppress(OSError):
+            self._stream.close()
+
+
+def temporary_files(file: Path) -> tuple[Path, Path]:
+    """Name the file that is written, and the one that it is made into, where that is another."""
+    return file.with_name(f".{file.name}.part"), file.with_name(f".{file.name}.part.sealed")
+
+
+def cannot_write(file: Path | str, error: OSError) -> BatchError:
+    """Say why a file cannot be written."""
+    if error.errno == errno.ENOSPC:
+        then = "--resume" if isinstance(file, Path) else "-o FILE"
+        return BatchError(f"{file} cannot be written: there is no space left; make room, then run again with {then}")
+    return BatchError(f"{file} cannot be written: {error.strerror}")
+
+
+def _open_again(part: Path) -> IO[bytes]:
+    """Open what an interrupted run has left, and nothing that somebody else has put there; raise `BatchError`."""
+    found = part.lstat()
+    if stat.S_ISLNK(found.st_mode):
+        raise BatchError(f"{part} is a link, through which another file would be overwritten; delete it")
+    if not stat.S_ISREG(found.st_mode):
+        raise BatchError(f"{part} is not a regular file; delete it")
+    if found.st_nlink > 1:
+        raise BatchError(f"{part} is another name of a file, which would be overwritten; delete it")
+    # A link that takes its place meanwhile is not followed, and a pipe does not keep this process waiting.
+    never = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    stream = os.fdopen(os.open(part, os.O_RDWR | never), "r+b")
+    if not os.path.samestat(found, os.fstat(stream.fileno())):
+        stream.close()
+        raise BatchError(f"{part} was replaced while it was opened; run again")
+    return stream
+
+
+def _lock(stream: IO[bytes], part: Path) -> None:
+    """Keep other runs from writing the same file; raise `BlockingIOError` where one does, or has just finished it."""
+    try:
+        import fcntl  # noqa: PLC0415 - not on every system
+    except ImportError:
+        return
+    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        is_there = os.path.samestat(part.lstat(), os.fstat(stream.fileno()))
+    except FileNotFoundError:
+        is_there = False
+    if not is_there:
+        raise BlockingIOError
