@@ -23,7 +23,7 @@ from engine.batch.work import MOST_SHOWN, Job
 from engine.errors import did_you_mean, plural
 from engine.models import Prepared
 from engine.spec import Model
-from engine.validation import show
+from engine.validation import clip, show
 
 _HOLDERS: Mapping[FormatName, str] = {
     "csv": "a CSV made from it",
@@ -127,7 +127,7 @@ class Opener:
             return columns
         for column in columns:
             if column not in layout.names:
-                known = did_you_mean(column, layout.names, "the columns are")
+                known = did_you_mean(column, [*map(clip, layout.names)], "the columns are")
                 raise BatchError(f'{_head(layout, name)}: --columns: there is no column "{column}" {known}')
             if (count := layout.names.count(column)) > 1:
                 said = f"{plural(count, 'column')} are named {show(column)}; rename them"
