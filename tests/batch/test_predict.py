@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import joblib
@@ -233,6 +234,43 @@ def test_a_file_that_does_not_fit_is_told(misfit: str, folder: Path) -> None:
     assert wanted == told("plain", "rows.csv", "-o", "scored.csv")
     assert not (folder / "scored.csv").exists()
     assert not list(folder.glob(".*"))
+
+
+MUCH = 16 * 1024**2
+LONG_CELL = "rows.csv:5: a cell has more than 16,777,216 characters, or a closing quote is missing"
+LONG_HEADER = "rows.csv:1: the first line is longer than 16 MiB, or a closing quote is missing"
+LARGE = {
+    "a cell": (lambda: FINE + "x" * (MUCH + 1) + ",1,2,3,4\n", LONG_CELL),
+    "a quoted cell": (lambda: FINE + '"' + "x" * (MUCH + 1) + '",1,2,3,4\n', LONG_CELL),
+    "an open quote": (lambda: FINE + '"' + "x,1,2,3,4\n" * (MUCH // 5), LONG_CELL),
+    "a name": (lambda: "x" * MUCH + "," + FINE, LONG_HEADER),
+    "an open quote among the names": (lambda: '"' + FINE * (MUCH // len(FINE) + 1), LONG_HEADER),
+    "an open quote among the names of a short file": (
+        lambda: '"' + FINE,
+        "rows.csv:1: this is not a CSV: unexpected end of data; is a quote missing?",
+    ),
+}
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("case", LARGE)
+def test_what_is_too_large_is_told(case: str) -> None:
+    text, wanted = LARGE[case]
+    Path("rows.csv").write_text(text())
+    assert wanted == told("plain", "rows.csv", "-o", "scored.csv")
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_long_name_needs_no_csv_that_was_read_before() -> None:
+    """The `csv` module has one limit for all of a process, 128 KiB at first."""
+    Path("rows.csv").write_text(FINE.replace("id,", "x" * 200_000 + ",", 1))
+    code = "import csv, sys; from engine.batch.formats.csvopening import open_csv; print(csv.field_size_limit())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert f"{MUCH}\n" == done.stdout
+    assert 0 == predict("plain", "rows.csv", "-o", "scored.csv").exit_code
+    Path("rows.csv").write_text(Path("rows.csv").read_text().replace("sepal_length", "sl"))
+    assert len(told("plain", "rows.csv")) < 500
+    assert len(told("plain", "rows.csv", "--columns", "y")) < 500
 
 
 @pytest.mark.usefixtures("folder")

@@ -15,6 +15,9 @@ from engine.batch.formats.parsed import BLOCK_BYTES, MOST_RECORD_BYTES, Block, P
 from engine.batch.scoring.records import Key, RecordBatch
 from engine.text import plural
 
+# The module has one limit for the whole process, 128 KiB at first: whatever is read later, it is this one.
+csv.field_size_limit(MOST_RECORD_BYTES)
+
 
 @dataclass(frozen=True, slots=True)
 class CsvLayout:
@@ -84,7 +87,7 @@ class CsvLayout:
         No list is made for each row, which takes most of the time that the `csv` module needs.
         """
         width, text = len(self.names), text.replace("\r\n", "\n").removesuffix("\n")
-        if '"' in text or "\r" in text or width == 1 or not text:
+        if '"' in text or "\r" in text or width == 1 or not text or len(text) > MOST_RECORD_BYTES:
             return None
         raws = text.split("\n")
         cells = text.replace("\n", f"{self.separator}\n").split(self.separator)
@@ -104,7 +107,6 @@ class CsvLayout:
         texts = text.split("\n")
         if not texts[-1]:
             texts.pop()
-        csv.field_size_limit(MOST_RECORD_BYTES)
         if '"' in text:
             return self._quoted_records(texts, line)
         if "\r" in text:
@@ -113,8 +115,7 @@ class CsvLayout:
         try:
             rows = list(reader)
         except csv.Error as error:
-            why = "there is a carriage return inside a line" if "new-line" in str(error) else str(error)
-            raise Unreadable(line + reader.line_num - 1, f"this is not a CSV: {why}") from None
+            raise Unreadable(line + reader.line_num - 1, explain_csv(error)) from None
         if [] not in rows:
             return rows, texts, range(line, line + len(rows))
         kept = [place for place, row in enumerate(rows) if row]
@@ -131,8 +132,17 @@ class CsvLayout:
                     lines.append(line + begin)
                 begin = reader.line_num
         except csv.Error as error:
-            raise Unreadable(line + begin, f"this is not a CSV: {error}; is a quote missing?") from None
+            raise Unreadable(line + begin, explain_csv(error)) from None
         return rows, raws, lines
+
+
+def explain_csv(error: csv.Error) -> str:
+    """Say why a text is no CSV."""
+    if "field larger" in str(error):
+        return f"a cell has more than {MOST_RECORD_BYTES:,} characters, or a closing quote is missing"
+    if "new-line" in str(error):
+        return "this is not a CSV: there is a carriage return inside a line"
+    return f"this is not a CSV: {error}; is a quote missing?"
 
 
 def quoted(cell: str, separator: str) -> str:
@@ -156,7 +166,6 @@ def _last_end(data: bytes, separator: str) -> int:
     lines = data.decode("latin-1").split("\n")
     reader = csv.reader((f"{one}\n" for one in islice(lines, len(lines) - 1)), delimiter=separator, strict=True)
     whole = 0
-    csv.field_size_limit(MOST_RECORD_BYTES)
     try:
         for _ in reader:
             whole = reader.line_num

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from engine.batch.errors import BatchError, Misfit
-from engine.batch.formats.csvblocks import CsvLayout
+from engine.batch.formats.csvblocks import CsvLayout, explain_csv
 from engine.batch.formats.expected import MOST_NAMED, Expected
 from engine.batch.formats.parsed import MOST_RECORD_BYTES, Readable
 from engine.models.data.csv_file import read_cell
@@ -29,16 +29,18 @@ def open_csv(
     Return its layout, the offset and the line where its rows begin, and the first line if it is a row itself. Raise
     `BatchError` for a file that is no CSV, or that does not fit the model.
     """
-    first = stream.readline(MOST_RECORD_BYTES)
+    lines = _first_lines(stream)
+    first = lines[0]
     if first.startswith(_UTF16):
         raise BatchError(f"{name}: the file is in UTF-16; save it as UTF-8")
     mark = first.startswith(_BOM)
     start = len(_BOM) if mark else 0
     if not first[start:].strip():
         raise BatchError(f"{name}: {'the file is empty' if not first else 'line 1 is empty'}; {_WANTED}")
-    lines = [first[start:]]
-    while _is_open(lines) and len(lines) < 1000 and (more := stream.readline(MOST_RECORD_BYTES)):  # noqa: PLR2004
-        lines.append(more)
+    if sum(map(len, lines)) >= MOST_RECORD_BYTES:
+        most = MOST_RECORD_BYTES // 1024**2
+        raise BatchError(f"{name}:1: the first line is longer than {most} MiB, or a closing quote is missing")
+    lines[0] = first[start:]
     try:
         text = b"".join(lines).decode()
     except UnicodeDecodeError:
@@ -50,7 +52,7 @@ def open_csv(
     try:
         row = next(csv.reader([text], delimiter=chosen, strict=True))
     except csv.Error as error:
-        raise BatchError(f"{name}:1: this is not a CSV: {error}") from None
+        raise BatchError(f"{name}:1: {explain_csv(error)}") from None
     if not has_header:
         layout = CsvLayout(_nameless(row, expected, name), chosen, ending, mark)
         return replace(layout, keys=expected.keys_in(layout.names, f"{name}:1")), start, 1, b"".join(lines)
@@ -67,9 +69,15 @@ def open_csv(
 _WANTED = "its first line must name the columns"
 
 
-def _is_open(lines: Sequence[bytes]) -> bool:
-    """Whether a quote is still open after some lines: a name may have a line break in it."""
-    return b"".join(lines).count(b'"') % 2 == 1
+def _first_lines(stream: Readable) -> list[bytes]:
+    """Read the first line, and those that it goes on in: a name in quotes may have line breaks."""
+    lines, size, is_open = [stream.readline(MOST_RECORD_BYTES)], 0, False
+    while True:
+        size += len(lines[-1])
+        is_open ^= lines[-1].count(b'"') % 2 == 1
+        if not is_open or not (more := stream.readline(MOST_RECORD_BYTES - size)):
+            return lines
+        lines.append(more)
 
 
 def _separator(text: str, expected: Expected) -> str:

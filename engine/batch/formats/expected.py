@@ -72,7 +72,7 @@ class Expected:
                 f"{place}: no column is a feature of the model; the columns are {found}, and the features are {wanted}"
             )
         if missing:
-            others = [one for one in names if one not in self.features]
+            others = [clip(one) for one in names if one not in self.features]
             hints = {one: did_you_mean(one, others, "other columns") for one in missing[:_MOST_MISSING]}
             said = "\n".join(
                 f'{place}: there is no column "{clip(one)}", which the model requires {hint}'

@@ -67,7 +67,8 @@ def read_blocks(
     `endless`.
     """
     rest = b""
-    while chunk := stream.read(size):
+    # As much again as there is of a record without an end: that all of it is looked at again costs twice the time then.
+    while chunk := stream.read(max(size, min(len(rest), MOST_RECORD_BYTES - len(rest)))):
         data = rest + chunk
         end = last_end(data)
         if end:

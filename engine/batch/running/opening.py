@@ -21,7 +21,7 @@ from engine.batch.running.work import MOST_SHOWN, Job
 from engine.batch.scoring.layout import layout_of
 from engine.batch.scoring.predictions import PredictionColumns
 from engine.models import Prepared
-from engine.schema import show
+from engine.schema import clip, show
 from engine.spec import Model
 from engine.text import did_you_mean, plural
 
@@ -127,7 +127,7 @@ class Opener:
             return columns
         for column in columns:
             if column not in layout.names:
-                known = did_you_mean(column, layout.names, "the columns are")
+                known = did_you_mean(column, [*map(clip, layout.names)], "the columns are")
                 raise BatchError(f'{_head(layout, name)}: --columns: there is no column "{column}" {known}')
             if (count := layout.names.count(column)) > 1:
                 said = f"{plural(count, 'column')} are named {show(column)}; rename them"
