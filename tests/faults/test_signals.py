@@ -46,7 +46,7 @@ from engine.server.listening.listener import listen
 from engine.server.logs import Logs
 from engine.apart import poll
 from engine.server.signals import Signals
-from engine.server.supervisor import Supervisor
+from engine.server.supervising.supervisor import Supervisor
 
 def supervise():
     with listen("127.0.0.1", 0, 1) as listener:
