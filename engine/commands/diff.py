@@ -71,8 +71,10 @@ def diff(name: str, file: str, tolerance: float, rows: int, routes: str, models:
         print_json({"ok": True, "model": name, **_as_json(found, rows)})
     else:
         _print(found, name, rows)
-    if found.differing or not found.answered:
-        raise click.exceptions.Exit(1 if found.answered else EXIT_MISTAKE)
+    if not found.answered:
+        raise click.exceptions.Exit(EXIT_MISTAKE)
+    if found.differing:
+        raise click.exceptions.Exit(1)
 
 
 def _compare(name: str, file: Path, tolerance: float, routes: str, models: str | None) -> Comparison:

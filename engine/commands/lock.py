@@ -75,7 +75,7 @@ def _change_of_pin(one: Pinned) -> str:
         return "pinned"
     if one.was != one.sha256:
         return "accepted"
-    return f"{' and '.join(_ANEW[key] for key in one.anew)} renewed" if one.anew else "unchanged"
+    return f"{' and '.join(_RENEWED[key] for key in one.anew)} renewed" if one.anew else "unchanged"
 
 
-_ANEW = {"golden": "golden answers", "libraries": "libraries", "modules": "modules"}
+_RENEWED = {"golden": "golden answers", "libraries": "libraries", "modules": "modules"}

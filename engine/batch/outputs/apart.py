@@ -14,7 +14,7 @@ from typing import IO
 from engine.batch.errors import BatchError
 from engine.batch.inputs import STDIN, Input
 from engine.batch.options import Target
-from engine.batch.outputs.state import place_of, state_file
+from engine.batch.outputs.state import new_state_file, place_of, state_file
 from engine.batch.outputs.whole import temporary_files
 
 _Identity = tuple[int, int] | str
@@ -62,7 +62,7 @@ def _written(source: Input, target: Target) -> Iterator[_Use]:
         file, advice = target.predictions, "name another file or folder with -o"
         yield _use(predictions, str(file), advice)
         state = state_file(file)
-        for temporary in (*temporary_files(place_of(file)), state, state.with_suffix(".new")):
+        for temporary in (*temporary_files(place_of(file)), state, new_state_file(state)):
             yield _use(f"the temporary file {temporary}", str(temporary), advice)
     if target.errors is not None:
         advice = "name another file or folder with --errors"

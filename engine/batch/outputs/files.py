@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from engine.batch.errors import BatchError
-from engine.batch.outputs.state import State, read_state, state_file
+from engine.batch.outputs.state import State, new_state_file, read_state, state_file
 from engine.batch.outputs.whole import Seal, Whole, cannot_write
 
 STATE_SECONDS = 1.0
@@ -118,7 +118,7 @@ class Files:
         if not state.is_whole:
             for file in self._all():
                 file.sync()
-        new = self._state.with_suffix(".new")
+        new = new_state_file(self._state)
         try:
             new.unlink(missing_ok=True)
             with new.open("x") as stream:

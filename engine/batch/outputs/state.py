@@ -35,6 +35,11 @@ def state_file(predictions: Path) -> Path:
     return file.with_name(f".{file.name}.part.json")
 
 
+def new_state_file(state: Path) -> Path:
+    """Name the file that takes the place of a state once it is written."""
+    return state.with_suffix(".new")
+
+
 def whole_state(predictions: Path, run: str) -> State | None:
     """Return the state of a file that a run over several has finished, None for any other file."""
     state = read_state(state_file(predictions))

@@ -71,8 +71,7 @@ class Whole:
 
     def seal(self, seal: Seal) -> None:
         """Make the final file of what was written, beside it; raise `BatchError`."""
-        self.sync()
-        self._stream.seek(0)
+        self._stream.seek(0)  # all of it has been synced
         try:
             self._sealed.unlink(missing_ok=True)
             with self._sealed.open("xb") as sealed:

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from engine.endpoints.docs.samples import TIMES, resolve, sample
-from engine.schema import pointer
+from engine.endpoints.docs.samples import resolve, sample
+from engine.schema import FORMATS, pointer
 from engine.schema.documents import JSON_TYPES, types_of
 from engine.spec import Route, parameter_schemas
 
@@ -226,8 +226,7 @@ def limits_of(schema: Mapping[str, Any], types: frozenset[str], kind: Kind) -> s
         words += [f"at {most} {dump(schema[key])}" for key, most in _INCLUSIVE.items() if key in schema]
     words += [say.format(dump(schema[key])) for key, say in _LIMITS.items() if key in schema]
     if "format" in schema:
-        example = TIMES.get(schema["format"])
-        words.append(f"{schema['format']}, such as {example}" if example else f"format {schema['format']}")
+        words.append(FORMATS.get(schema["format"], f"format {schema['format']}"))
     if "pattern" in schema:
         words.append(f"pattern {schema['pattern']}")
     return ", ".join(words)

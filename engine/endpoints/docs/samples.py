@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.schema.documents import MAX_REFERENCES, lookup, types_of
+from engine.schema.times import TIMES
 
 MAX_LENGTH = 100
-TIMES: Mapping[str, str] = {"date": "2024-01-31", "date-time": "2024-01-31T12:00:00Z", "time": "12:00:00Z"}
 
 
 def resolve(schema: Any, document: Any, depth: int = 0) -> Mapping[str, Any]:
@@ -48,7 +48,7 @@ def sample(schema: Any, document: Any, depth: int = 0) -> Any:
         return _number(plain)
     if "string" in types:
         if plain.get("format") in TIMES:
-            return TIMES[plain["format"]]
+            return TIMES[plain["format"]][0]
         return "text"[: plain.get("maxLength", 4)].ljust(min(plain.get("minLength", 0), MAX_LENGTH), "x")
     return None if "null" in types else False
 

@@ -10,19 +10,10 @@ import numpy as np
 
 from engine.models.data.array import Array
 from engine.schema.documents import MAX_REFERENCES, lookup, types_of
+from engine.schema.times import TIMES
 
 WIDEST = 1e307  # numbers between three times this and its negative can be drawn: their span is a float
 _EXACT = 1e15
-_TIMES: Mapping[str, tuple[str, ...]] = {
-    "date": ("2024-01-31", "2024-02-29", "2023-12-31", "2000-03-01", "1999-07-15", "2031-11-05"),
-    "date-time": (
-        "2024-01-31T12:00:00Z",
-        "2024-02-29T23:59:59.5Z",
-        "1999-12-31T00:00:00+02:00",
-        "2031-11-05T06:30:00Z",
-    ),
-    "time": ("00:00:00Z", "12:30:00Z", "23:59:59.5Z"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +101,7 @@ def _range(schema: Any, document: Any, learnt: tuple[float, float] | None, *, ma
     said = _resolved(schema, document)
     choices = tuple(value for value in _choices(said, types) if value is not None)
     if "string" in types:
-        return Range(0.0, 1.0, choices=choices or _TIMES.get(said.get("format", ""), ()), gap=gap, is_text=True)
+        return Range(0.0, 1.0, choices=choices or TIMES.get(said.get("format", ""), ()), gap=gap, is_text=True)
     numbers = tuple(value for value in choices if isinstance(value, int | float) and abs(value) <= WIDEST)
     if numbers:
         known = list(map(float, numbers))

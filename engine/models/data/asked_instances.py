@@ -10,11 +10,11 @@ from engine.models.data.dtypes import Dtype
 from engine.models.data.reference import reference_instances
 from engine.schema import Validator
 from engine.schema.documents import MAX_REFERENCES, lookup, types_of
+from engine.schema.times import TIMES
 from engine.spec import Model
 
 MAX_MADE_UP = 6
 _KEYS = ("default", "const", "minimum", "maximum")
-_TEXTS: Mapping[str, str] = {"date": "2024-01-31", "date-time": "2024-01-31T12:00:00Z"}
 _PLAIN: Mapping[str, Any] = {"string": "a", "number": 0.5, "boolean": False}
 
 
@@ -54,8 +54,8 @@ def _choices(schema: Any, document: Any, known: Sequence[Any]) -> list[Any]:
     named += [schema[key] for key in _KEYS if key in schema]
     types = types_of(schema, document)
     plain = [value for kind, value in _PLAIN.items() if kind in types]
-    if schema.get("format") in _TEXTS:
-        plain = [_TEXTS[schema["format"]]]
+    if schema.get("format") in TIMES:
+        plain = [TIMES[schema["format"]][0]]
     elif "integer" in str(schema.get("type")):
         plain = [1]
     return [value for value in named if value is not None] or [*known[:MAX_MADE_UP]] or plain or [None]

@@ -31,7 +31,7 @@ def find_walk(
 
     try:
         program = lowered(record)
-    except Exception:  # noqa: BLE001 - what cannot be lowered is told by its trial
+    except Exception:  # noqa: BLE001 - the trial reports what cannot be lowered
         return [], None
     if len(found) != 1 or marker not in program.scores:
         return found, None

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -14,11 +12,12 @@ from typing import Any, Literal
 from engine.diagnostics import Diagnostic, Place
 from engine.errors import SpecError
 from engine.models.data.csv_file import NAMELESS, Row, read_cell, read_csv
+from engine.schema import Validator
 
 MAX_ROWS = 100
 CHUNK = 100  # rows that are read together, column by column
 _NUMBERS = frozenset((float, int))
-_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_is_date = Validator({"format": "date"}, formats=True).is_valid
 
 
 @dataclass(slots=True)
@@ -109,17 +108,6 @@ def read_sample(file: Path, expected: Sequence[str] = ()) -> Sample:
     if not sample.rows:
         raise wrong("there are no rows below the header line")
     return sample
-
-
-def _is_date(text: str) -> bool:
-    """Return whether a text is a full date of RFC 3339."""
-    if not _DATE.fullmatch(text):
-        return False
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _is_a_row(names: Sequence[str]) -> bool:

@@ -22,6 +22,7 @@ from engine.models.data.reference import allowed_instances
 from engine.models.data.rows import count_rows, rows_within
 from engine.models.lowering.tree_walk import Walk
 from engine.models.proving.tree_rows import fit_rows, threshold_rows
+from engine.schema.times import TIMES
 from engine.spec import Model
 
 SEED = 1234
@@ -30,7 +31,6 @@ TEXTS = 1_000
 HARD_FEATURES = 12
 MAX_REFERENCE_CELLS = 500_000
 FLOAT32_MAX = float(np.finfo(np.float32).max)
-_TIMES = ("2024-01-01T00:00:00Z", "1999-12-31T23:59:59Z", "2024-02-29T12:30:15.123456Z", "2030-07-01T06:00:00Z")
 _MAGNITUDES = (FLOAT32_MAX, 3.4028235677973366e38, 1e39, -1e39, 1e300, -1.7976931348623157e308, 5e-324, 0.0, -0.0)
 
 
@@ -245,7 +245,7 @@ class RowMaker:
         known = self._ranges[place].choices or self._categories.get(place, ())
         dtype = self._dtypes[place] if self._dtypes else None
         if dtype is not None and dtype.kind == "datetime":
-            known = self._ranges[place].choices or _TIMES
+            known = self._ranges[place].choices or TIMES["date-time"]
             return known[self._random.integers(len(known))]
         is_known = bool(known) and (is_tame or bool(self._ranges[place].choices))
         number = int(self._random.integers(len(known) if is_known else len(known) + len(words) + 1))
