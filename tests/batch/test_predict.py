@@ -394,10 +394,8 @@ def test_several_inputs_go_into_a_folder(folder: Path) -> None:
     ) == told("plain", "data/a.csv", "-o", "data/")
 
 
-@pytest.mark.usefixtures("folder")
-def test_a_run_over_several_inputs_is_resumed_at_the_file_where_it_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("a.csv", "b.csv"):
-        Path(name).write_text(FINE)
+def interrupted_at_the_second(monkeypatch: pytest.MonkeyPatch) -> list[Block]:
+    """Have ^C end a run at its second block; return the blocks that are scored."""
     scored: list[Block] = []
     score = Work.__call__
 
@@ -408,6 +406,14 @@ def test_a_run_over_several_inputs_is_resumed_at_the_file_where_it_stopped(monke
         return score(work, job, block)
 
     monkeypatch.setattr(Work, "__call__", interrupt)
+    return scored
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_run_over_several_inputs_is_resumed_at_the_file_where_it_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.csv", "b.csv"):
+        Path(name).write_text(FINE)
+    scored = interrupted_at_the_second(monkeypatch)
     arguments = ("plain", "a.csv", "b.csv", "-o", "scored/")
     assert 1 == predict(*arguments).exit_code
     assert 0 == predict(*arguments, "--resume").exit_code
@@ -453,16 +459,7 @@ def test_processes_write_what_one_writes(folder: Path) -> None:
 def interrupted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[Block]:
     """A run that ^C ends after the first of its blocks; the blocks that were scored before and since."""
     large(folder / "rows.csv", 60_000)
-    scored: list[Block] = []
-    score = Work.__call__
-
-    def interrupt(work: Work, job: Job, block: Block) -> Done:
-        scored.append(block)
-        if len(scored) == 2:
-            raise KeyboardInterrupt
-        return score(work, job, block)
-
-    monkeypatch.setattr(Work, "__call__", interrupt)
+    scored = interrupted_at_the_second(monkeypatch)
     done = predict("m", "rows.csv", "-o", "scored.csv", "--errors", "bad.jsonl", "-j", "1")
     assert 1 == done.exit_code
     assert "interrupted; run the same command with --resume to continue\n" in done.stderr

@@ -130,6 +130,17 @@ def test_rows_that_both_models_refuse_are_no_proof_that_they_agree(write: Write)
     assert re.search(r"^made up +([\d,]+) +\1 +0 +0 *$", done.stdout, re.MULTILINE)
 
 
+def test_without_a_row_to_compare_nothing_is_the_same(write: Write) -> None:
+    """No text matches the pattern, so that `check` only warns, and `diff` must not say that the models agree."""
+    frame = pd.DataFrame({"a": ["1", "2"]})
+    texts = make_pipeline(FunctionTransformer(as_numbers), LinearRegression()).fit(frame, [1, 2])
+    write(texts, texts, input=input_of(a={"type": "string", "pattern": "^[^\\s\\S]$"}))
+    done = diff()
+    assert 2 == done.exit_code
+    assert "no rows could be made up that the input's schema allows" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("neither model answers any of these rows, so nothing was compared")
+
+
 def test_dates_are_made_up(write: Write) -> None:
     first, second = (
         make_pipeline(FunctionTransformer(day_of_month), LinearRegression()).fit(DATES, target)
