@@ -18,9 +18,8 @@ from time import perf_counter
 
 from engine import create_app
 from engine.endpoints import Meter
-from engine.server.http import ENVIRON, Front, Threads
+from engine.server.http import Front, Threads
 from engine.server.logs import JsonFormatter, RequestLog, TextFormatter
-from engine.web import Lane
 
 ROUTES = "service: {%s}\nroutes: [{path: /hello, response: {json: {hello: world}}}]\n"
 HEADERS = [("host", "127.0.0.1:5000"), ("accept", "*/*"), ("user-agent", "wrk")]
@@ -66,7 +65,7 @@ def costs() -> list[tuple[str, float]]:
         def front(service: str = "", log: RequestLog | None = None) -> Front:
             (folder / "routes.yaml").write_text(ROUTES % service)
             made = Front(Threads(1), log)
-            made.serve(Lane(create_app(folder / "routes.yaml"), ENVIRON))
+            made.serve(create_app(folder / "routes.yaml").handler)
             return made
 
         kinds: dict[str, tuple[Front, dict[str, str]]] = {

@@ -2,7 +2,7 @@
 
 from engine import telemetry as telemetry  # first, so that onnxruntime finds its telemetry turned off
 from engine.errors import EngineError, SpecError
+from engine.flask_app import create_app
 from engine.models import lock_models
-from engine.web import create_app
 
 __all__ = ["EngineError", "SpecError", "create_app", "lock_models"]

@@ -16,8 +16,8 @@ from judging import judge
 from werkzeug.test import create_environ, run_wsgi_app
 
 from engine import SpecError, create_app
+from engine.flask_app import build_app
 from engine.spec import grammar, load
-from engine.web import build_app
 
 SETTINGS = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 ROUTES = (ROOT / "routes.yaml").read_bytes()

@@ -87,9 +87,9 @@ class _Answered:
 
 
 def _answer(routes: str, models: str | None, asked: _Asked, progress: Progress) -> _Answered:
+    from engine.flask_app import build_app
     from engine.models import compile_models
     from engine.spec import load
-    from engine.web import build_app
 
     spec = load(routes, models)
     client = build_app(spec, compile_models(spec, progress)).test_client()

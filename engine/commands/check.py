@@ -56,13 +56,13 @@ def check(routes: str, models: str | None, as_json: bool) -> None:
 
 def facts_of(routes: str, models: str | None, progress: Progress) -> tuple[Facts, ...]:
     """Check a spec with its models, and tell of these; raise `SpecError`."""
+    from engine.handling import build_handler
     from engine.models import compile_models
     from engine.spec import load
-    from engine.web import build_app
 
     spec = load(routes, models)
     predictors = compile_models(spec, progress)
-    build_app(spec, predictors)
+    build_handler(spec, predictors)
     return tuple(predictor.facts for predictor in predictors.values())
 
 

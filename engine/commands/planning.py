@@ -143,11 +143,11 @@ def _check_planned(
     opened: Opened | None = None,
 ) -> dict[str, Sequence[Diagnostic]]:
     """Do what `check` does, and return what it warns of, by the models' names."""
+    from engine.handling import build_handler
     from engine.models import compile_models
     from engine.spec import load
-    from engine.web import build_app
 
     spec = load(routes, models, drafts=planned)
     predictors = compile_models(spec, progress, opened)
-    build_app(spec, predictors)
+    build_handler(spec, predictors)
     return {name: one.facts.warnings for name, one in predictors.items()}

@@ -3,7 +3,7 @@
 from engine.endpoints.build import Mounted, build_endpoints
 from engine.endpoints.guards.client import client_address
 from engine.endpoints.guards.guard import Admission, Guard, Guards
-from engine.endpoints.messages import Endpoint, Request, Response
+from engine.endpoints.messages import Endpoint, Headers, Request, Response
 from engine.endpoints.monitoring.health import show_models
 from engine.endpoints.monitoring.metrics import NO_ROUTE, RESTARTS, Meter, Numbers
 from engine.endpoints.monitoring.process import Process, Status
@@ -17,6 +17,7 @@ __all__ = [
     "Endpoint",
     "Guard",
     "Guards",
+    "Headers",
     "Meter",
     "Mounted",
     "Numbers",

@@ -7,10 +7,10 @@ from functools import cached_property
 from http import HTTPStatus
 
 from engine.endpoints.fixed import FileEndpoint, tagged
-from engine.endpoints.messages import Headers, Request, Response
+from engine.endpoints.messages import Endpoint, Headers, Request, Response
 
 
-class GeneratedEndpoint:
+class GeneratedEndpoint(Endpoint):
     """Returns the output of `write`, or 304 to a client that has it."""
 
     def __init__(self, content_type: str, write: Callable[[], bytes], headers: Headers = ()) -> None:

@@ -12,6 +12,8 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
+from werkzeug.urls import iri_to_uri
+
 from engine.endpoints.json_body import read_json
 from engine.endpoints.messages import Endpoint, Headers, Request, Response, encode_any_json
 from engine.endpoints.problems import FULL, overloaded, require_none
@@ -44,19 +46,24 @@ _CONTENT_TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class FixedEndpoint:
+@dataclass(frozen=True)
+class FixedEndpoint(Endpoint):
     """Returns the same response every time."""
 
     response: Response
+
+    @property
+    def constant(self) -> Response:
+        """Return the response."""
+        return self.response
 
     def __call__(self, request: Request) -> Response:  # noqa: ARG002 - the shape of every endpoint
         """Answer one request."""
         return self.response
 
 
-@dataclass(frozen=True, slots=True)
-class FilledEndpoint:
+@dataclass(frozen=True)
+class FilledEndpoint(Endpoint):
     """Fills the path parameters into its body."""
 
     status: int
@@ -68,13 +75,18 @@ class FilledEndpoint:
         return Response(self.status, self.headers, self.fill(request.path))
 
 
-@dataclass(frozen=True, slots=True)
-class FileEndpoint:
+@dataclass(frozen=True)
+class FileEndpoint(Endpoint):
     """Returns a file's bytes, or 304 to a client that has them (RFC 9110, section 13.1.2)."""
 
     response: Response
     not_modified: Response
     etag: str
+
+    @property
+    def constant(self) -> Response:
+        """Return the response."""
+        return self.response
 
     def __call__(self, request: Request) -> Response:
         """Answer one request."""
@@ -84,12 +96,17 @@ class FileEndpoint:
         return self.response
 
 
-@dataclass(frozen=True, slots=True)
-class HeadedEndpoint:
+@dataclass(frozen=True)
+class HeadedEndpoint(Endpoint):
     """Adds headers that contain path parameters."""
 
     endpoint: Endpoint
     headers: tuple[tuple[str, Written], ...]
+
+    @property
+    def constant(self) -> Response | None:
+        """Return that of the other endpoint."""
+        return self.endpoint.constant
 
     def __call__(self, request: Request) -> Response:
         """Answer one request."""
@@ -98,8 +115,8 @@ class HeadedEndpoint:
         return Response(response.status, (*response.headers, *filled), response.body)
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedEndpoint:
+@dataclass(frozen=True)
+class CheckedEndpoint(Endpoint):
     """Passes a request to another endpoint if its body is valid for the route's input.
 
     `free` has an entry for each further request that may be checked at the same time.
@@ -109,6 +126,11 @@ class CheckedEndpoint:
     validator: Validator
     strict: bool
     free: list[None]
+
+    @property
+    def constant(self) -> Response | None:
+        """Return that of the other endpoint."""
+        return self.endpoint.constant
 
     def __call__(self, request: Request) -> Response:
         """Answer one request; raise `Problem` for a body that is not JSON or violates the schema."""
@@ -219,7 +241,18 @@ def _headers(declared: Declared) -> Headers:
 def _header(name: str, text: str, parameters: tuple[str, ...]) -> Written:
     """Make a header's value; characters that are not allowed in a header, or in its URI, are percent-encoded."""
     safe = "/" if name.lower() in _OF_URIS else _VISIBLE
-    return _written(text, parameters, lambda value: quote(str(value), safe=safe))
+    written = _written(text, parameters, lambda value: quote(str(value), safe=safe))
+    if name.lower() not in ("location", "content-location"):
+        return written
+    return _as_uri(written) if isinstance(written, str) else lambda path: _as_uri(written(path))
+
+
+def _as_uri(text: str) -> str:
+    """Return the URI of an IRI, which is what people write (RFC 3987)."""
+    try:
+        return iri_to_uri(text)
+    except ValueError:  # nobody can follow it
+        return text
 
 
 def _joined(text: str, parameters: tuple[str, ...], write: Callable[[Any], str]) -> bytes | Fill:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -40,15 +40,31 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """A complete answer; the server adds Content-Length and Date."""
+    """An answer; the server adds Content-Length and Date.
+
+    A body that is not bytes is sent piece by piece, each as soon as it is there, and closed afterwards.
+    """
 
     status: int
     headers: Headers
-    body: bytes
+    body: bytes | Iterable[bytes]
 
 
 class Endpoint(Protocol):
     """Answers a route's requests; made once, then called for every request, from several threads at the same time."""
+
+    @property
+    def constant(self) -> Response | None:
+        """Return the response to every request that is accepted and has no conditions; None if there is no such one.
+
+        Headers with path parameters may be missing from it.
+        """
+        return None
+
+    @property
+    def is_quick(self) -> bool:
+        """Return whether it answers in microseconds, without waiting for anything."""
+        return self.constant is not None
 
     def __call__(self, request: Request) -> Response:
         """Answer one request; raise `Problem` if the answer is an error."""

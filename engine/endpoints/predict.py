@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Any
 
 from engine.endpoints.json_body import read_json
-from engine.endpoints.messages import Request, Response, encode_json
+from engine.endpoints.messages import Endpoint, Request, Response, encode_json
 from engine.endpoints.monitoring.metrics import Meter
 from engine.endpoints.path_features import PathFeatures
 from engine.endpoints.problems import FULL, Problem, overloaded, require_none, violated
@@ -31,6 +31,7 @@ from engine.schema import Path, Violation, pointer
 from engine.spec import Model, Route
 
 BATCH_KEY = "instances"
+QUICK_SECONDS = 0.001
 # Identifies the model file behind an answer, if the service has `model_header`.
 MODEL_HEADER = "X-Model"
 _NULL = b"null"
@@ -44,7 +45,7 @@ def name_model(facts: Facts) -> str:
     return f"{facts.name}@{facts.hash}"
 
 
-class PredictEndpoint:
+class PredictEndpoint(Endpoint):
     """Answers with predictions for one instance, or for `{"instances": [...]}`; by GET for one in the query string."""
 
     def __init__(self, route: Route, model: Model, predictor: Predictor, meter: Meter, *, named: bool = False) -> None:
@@ -64,9 +65,10 @@ class PredictEndpoint:
         self._path = PathFeatures(model.input.document, route.parameters) if route.parameters else None
 
     @property
-    def seconds(self) -> float | None:
-        """The seconds that the model takes for one instance, if known, and if callers do not wait in a queue."""
-        return self._predict.facts.report.seconds
+    def is_quick(self) -> bool:
+        """Return whether the model is known to be quick, and callers do not wait in a queue."""
+        seconds = self._predict.facts.report.seconds
+        return seconds is not None and seconds < QUICK_SECONDS
 
     def __call__(self, request: Request) -> Response:
         """Answer one request; raise `Problem` for an instance that the model's input does not allow.

@@ -14,9 +14,9 @@ from urllib.parse import quote
 import orjson
 
 from engine.endpoints import client_address
+from engine.handling import Incoming, request_id, trace_id
 from engine.server.stderr import log_handler
 from engine.text import printable
-from engine.web import ADMISSION, request_id, trace_id
 
 logger = logging.getLogger("engine")
 
@@ -91,18 +91,14 @@ class RequestLog:
     def __init__(self) -> None:
         self._logger = logging.getLogger("engine.requests")
 
-    def write(self, environ: dict[str, Any], status: int, length: int, began: float, proxies: int = 0) -> None:
-        """Write the line.
-
-        `began` is the time of `time.perf_counter()` at which the request came, and `proxies` how many stand in front
-        of the service.
-        """
-        seconds = time.perf_counter() - began
+    def write(self, incoming: Incoming, status: int, length: int, proxies: int = 0) -> None:
+        """Write the line of a request that is answered; `proxies` stand in front of the service."""
+        seconds = time.perf_counter() - incoming.began
+        environ, admission = incoming.environ, incoming.admission
         method = printable(environ["REQUEST_METHOD"])[:20]
         path = quote(environ["PATH_INFO"].encode("latin-1", "replace"), safe=_SAFE)
-        admission = environ.get(ADMISSION)
         fields = {
-            "request_id": request_id(environ),
+            "request_id": request_id(incoming),
             "trace_id": trace_id(environ),
             "method": method,
             "path": path,

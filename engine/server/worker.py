@@ -25,10 +25,10 @@ from engine.apart import take_blame
 from engine.diagnostics import render
 from engine.endpoints import Meter, Numbers, Process, Status
 from engine.errors import SpecError
+from engine.handling import Handler, build_handler
 from engine.models import Predictor, Snapshot, rehearse, restore_models
 from engine.server.heartbeat import beat
 from engine.server.http import (
-    ENVIRON,
     Front,
     Size,
     Threads,
@@ -41,7 +41,6 @@ from engine.server.http import (
 from engine.server.listening.addresses import Door
 from engine.server.logs import Logs, RequestLog
 from engine.spec import Spec, divide_for_admin
-from engine.web import Lane, Service, build_app
 
 logger = logging.getLogger("engine")
 
@@ -69,11 +68,9 @@ class Follower:
         front: Front,
         stop: Callable[[], None],
         admin: Front | None = None,
-        scheme: str = "http",
     ) -> None:
         self._channel = channel
         self._front, self._admin = front, admin
-        self._environ = {**ENVIRON, "wsgi.url_scheme": scheme}
         self._stop = stop
         self._number = 0
         self._is_stopping = False
@@ -122,31 +119,31 @@ class Follower:
             self._end()
 
     def _follow(self, content: tuple[int, bytes]) -> None:
-        """Build the app of a generation beside the one that serves, and put it in its place."""
+        """Build the handler of a generation beside the one that serves, and put it in its place."""
         number, snapshot = content
         if number <= self._number:
             return
         self._say("loads")
         try:
-            apps, predictors = self._build(snapshot)
+            handlers, predictors = self._build(snapshot)
         except Exception as error:
             self._say("failed", (number, f"{type(error).__name__}: {error}"))
             if not self._number:
                 raise
             logger.exception("generation %d cannot be served by this worker", number)
             return
-        for front, app in zip(self._fronts(), apps, strict=True):
-            front.serve(Lane(app, self._environ if front is self._front else ENVIRON))
+        for front, handler in zip(self._fronts(), handlers, strict=True):
+            front.serve(handler)
         self._predictors, self._number = predictors, number
-        self.meter.keep({rule.rule for app in apps for rule in app.url_map.iter_rules()})
-        del app, apps, predictors
-        gc.collect()  # an app is full of cycles, and the old one may hold large models
+        self.meter.keep({place.route.path for handler in handlers for place in handler.places})
+        del handler, handlers, predictors
+        gc.collect()  # a handler is full of cycles, and the old one may hold large models
         self._say("serves", number)
 
     def _fronts(self) -> tuple[Front, ...]:
         return (self._front,) if self._admin is None else (self._front, self._admin)
 
-    def _build(self, payload: bytes) -> tuple[tuple[Service, ...], Mapping[tuple[str, str], Predictor]]:
+    def _build(self, payload: bytes) -> tuple[tuple[Handler, ...], Mapping[tuple[str, str], Predictor]]:
         snapshot = Snapshot.load(payload)
         limits = snapshot.spec.service.limits
         self._headers = limits.headers + 3 * limits.url
@@ -156,9 +153,9 @@ class Follower:
             if facts.report.instead:
                 logger.warning("%s: %s", facts.name, facts.report.instead)
         specs: tuple[Spec, ...] = (snapshot.spec,) if self._admin is None else divide_for_admin(snapshot.spec)
-        apps = tuple(build_app(spec, predictors, self._process) for spec in specs)
+        handlers = tuple(build_handler(spec, predictors, self._process) for spec in specs)
         keyed = {(name, snapshot.prepared[name].key): predictor for name, predictor in predictors.items()}
-        return apps, keyed
+        return handlers, keyed
 
     def _say(self, word: str, content: Any = None) -> None:
         with self._speaking:
@@ -230,7 +227,7 @@ def work(number: int, workers: int, door: Door, channel: Connection, logs: Logs)
         signal.signal(signum, signal.SIG_IGN)
     take_blame(OOM_SCORE)
     log = RequestLog() if logs.requests else None
-    front = Front(Threads(most_threads(workers)), log)
+    front = Front(Threads(most_threads(workers)), log, "http" if door.certificate is None else "https")
     admin = Front(Threads(ADMIN_THREADS), log) if door.admin is not None else None
     stopped, admin_stopped, ended = stop_signal(), stop_signal(), threading.Event()
     stopped.add_cb(ended.set)
@@ -239,7 +236,7 @@ def work(number: int, workers: int, door: Door, channel: Connection, logs: Logs)
         admin_stopped.set()
         stopped.set()
 
-    follower = Follower(channel, front, stop, admin, "http" if door.certificate is None else "https")
+    follower = Follower(channel, front, stop, admin)
     logs.begin(partial(follower.meter.count, "log_lines_dropped"))
     logging.getLogger("_granian").setLevel(logging.ERROR)
     try:

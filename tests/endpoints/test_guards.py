@@ -16,6 +16,7 @@ from typing import Any
 
 import flask
 import pytest
+from handler_door import Door
 from prometheus_client.parser import text_string_to_metric_families
 from serving import command, replace_file, serving
 from werkzeug.test import Client, TestResponse
@@ -24,7 +25,6 @@ from engine.endpoints.guards import rates
 from engine.endpoints.guards.client import _plain, client_address
 from engine.errors import SpecError
 from engine.spec import load
-from engine.web import Lane
 
 AppOf = Callable[..., flask.Flask]
 CI, OPS, GUEST = "ci-0123456789abcdef", "ops-0123456789abcdef", "guest-0123456789abcdef"
@@ -57,7 +57,7 @@ def _keys(monkeypatch: pytest.MonkeyPatch, spec_folder: Path) -> None:
 def client_of(request: pytest.FixtureRequest, app_of: AppOf) -> Callable[[str], Client]:
     def make(text: str) -> Client:
         app = app_of(text)
-        return Client(Lane(app)) if request.param == "lane" else app.test_client()
+        return Client(Door(app)) if request.param == "lane" else app.test_client()
 
     return make
 

@@ -10,8 +10,8 @@ import pytest
 
 from engine.endpoints import Meter, Numbers, Process, Status
 from engine.errors import SpecError
+from engine.flask_app import build_app
 from engine.spec import BUILT_IN, load
-from engine.web import build_app
 
 AppOf = Callable[..., flask.Flask]
 ROUTES = "routes: [{path: /, response: hi}, {path: /<name>, response: {text: '${path.name}'}}]"

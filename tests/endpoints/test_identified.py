@@ -10,11 +10,10 @@ from pathlib import Path
 import flask
 import pytest
 from conftest import ROOT
+from handler_door import Door
 from prometheus_client.parser import text_string_to_metric_families
 from serving import run
 from werkzeug.test import Client
-
-from engine.web import Lane
 
 AppOf = Callable[..., flask.Flask]
 ROUTES = "service: {model_header: %s}\nroutes: [{path: /predict, methods: [GET, POST], model: iris}]"
@@ -30,7 +29,7 @@ def hash_of(folder: Path) -> str:
     return hashlib.sha256((folder / "build" / "model.pkl").read_bytes()).hexdigest()[:12]
 
 
-@pytest.mark.parametrize("door", [lambda app: app.test_client(), lambda app: Client(Lane(app))], ids=["app", "lane"])
+@pytest.mark.parametrize("door", [lambda app: app.test_client(), lambda app: Client(Door(app))], ids=["app", "lane"])
 def test_answers_name_the_file_where_the_spec_says_so(
     app_of: AppOf, spec_folder: Path, models: str, door: Callable[[flask.Flask], Client]
 ) -> None:

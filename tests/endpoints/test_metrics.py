@@ -14,6 +14,7 @@ from pathlib import Path
 import flask
 import pytest
 from conftest import ROOT
+from handler_door import Door
 from modelling import NAMES
 from prometheus_client.parser import text_string_to_metric_families
 from serving import Clients, Server, replace_file
@@ -21,7 +22,6 @@ from werkzeug.test import Client
 
 from engine.counting import FOLD_AT, Histogram, Tally
 from engine.endpoints import RESTARTS, Meter, Numbers
-from engine.web import Lane
 
 AppOf = Callable[..., flask.Flask]
 ROUTES = """routes:
@@ -97,7 +97,7 @@ def test_numbers_add_up() -> None:
 @pytest.mark.parametrize("lane", [True, False], ids=["lane", "app"])
 def test_every_request_is_counted_once(lane: bool, app_of: AppOf) -> None:
     app = app_of(ROUTES, IRIS)
-    client = Client(Lane(app)) if lane else app.test_client()
+    client = Client(Door(app)) if lane else app.test_client()
     asked = [
         *[("GET", "/"), ("GET", "/"), ("HEAD", "/"), ("OPTIONS", "/"), ("POST", "/"), ("BREW", "/"), ("GET", "/nix")],
         *[("GET", "/hello/you"), ("GET", "/hello/me"), ("GET", "/a\"b'é%0A")],

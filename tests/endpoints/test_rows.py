@@ -11,6 +11,7 @@ from typing import Any
 import joblib
 import pandas as pd
 import pytest
+from handler_door import Door
 from modelling import NAMES, OBJECT, SPECIES, X, y
 from sklearn.tree import DecisionTreeClassifier
 from werkzeug.test import Client
@@ -18,7 +19,6 @@ from werkzeug.test import Client
 from engine import create_app
 from engine.endpoints import Request
 from engine.endpoints.rows import format_of_answer
-from engine.web import Lane
 
 HEADER = ",".join(NAMES)
 ROWS = f"{HEADER},note\n5.9,3.0,5.1,1.8,a\n5.1,3.5,1.4,.2,b\n"
@@ -55,7 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def post(folder: Path, request: pytest.FixtureRequest) -> Post:
     """Post a body, to the app alone or with the short way in front of it."""
     app = create_app(folder / "routes.yaml")
-    client = app.test_client() if request.param == "app" else Client(Lane(app), app.response_class)
+    client = app.test_client() if request.param == "app" else Client(Door(app), app.response_class)
 
     def send(body: str | bytes, content_type: str = CSV, accept: str = "", path: str = "/") -> Any:
         headers = {"Accept": accept} if accept else {}

@@ -16,13 +16,12 @@ import jsonschema
 import orjson
 import pytest
 from costing import app_of, ask, hold_to_the_bound, is_within, seconds_of
+from handler_door import Door
 from modelling import NAMES as NAMES_OF_IRIS
 from modelling import OBJECT
 
 from engine import create_app
 from engine.schema import Validator
-from engine.server.worker import ENVIRON
-from engine.web import Lane
 
 # It measures seconds or memory that others would take from it.
 pytestmark = pytest.mark.alone
@@ -159,7 +158,7 @@ def test_a_feature_in_the_path_costs_no_more_for_being_in_every_instance(iris_fi
     model = {"file": str(iris_file), "input": {**OBJECT, "properties": named}, "features": list(NAMES_OF_IRIS)}
     (tmp_path / "models.yaml").write_bytes(orjson.dumps({"models": {"m": model}}))
     (tmp_path / "routes.yaml").write_text("routes: [{path: '/<name>', model: m}]")
-    app = Lane(create_app(tmp_path / "routes.yaml"), ENVIRON)
+    app = Door(create_app(tmp_path / "routes.yaml"))
     body = orjson.dumps({"instances": [dict.fromkeys(NAMES_OF_IRIS, 1)] * 10_000})
     path = "/" + "a" * 6000
     status, answer = ask(app, body, PATH_INFO=path)

@@ -10,16 +10,15 @@ from pathlib import Path
 
 import pytest
 from costing import ask, is_within
+from handler_door import Door
 from werkzeug.routing import MapAdapter
 
 from engine import SpecError, create_app
 from engine.endpoints.problems import Problem, require_none
 from engine.endpoints.query_string import QueryReader
 from engine.schema import Validator
-from engine.server.worker import ENVIRON
 from engine.spec import load
 from engine.spec.url_rules import rule_shape
-from engine.web import Lane
 
 # It measures seconds or memory that others would take from it.
 pytestmark = pytest.mark.alone
@@ -59,7 +58,7 @@ def test_no_url_takes_long_to_route(rule: str, tmp_path: Path) -> None:
     assert rule_shape(rule)
     routes = tmp_path / "routes.yaml"
     routes.write_text(f'routes: [{{path: "{rule}", response: ok}}]')
-    app = Lane(create_app(routes), ENVIRON)
+    app = Door(create_app(routes))
     for url in hard_urls(rule):
         path = url if url.startswith("/") else "/" + url
         asked = partial(ask, app, b"", REQUEST_METHOD="GET", PATH_INFO=path)
@@ -108,7 +107,7 @@ def test_no_header_takes_long_to_read(name: str, tmp_path: Path) -> None:
         "service: {cors: {origins: ['https://a.example']}}\n"
         "routes: [{path: /file, response: {file: file.txt}}, {path: /, methods: [GET, POST], response: ok}]"
     )
-    app = Lane(create_app(tmp_path / "routes.yaml"), ENVIRON)
+    app = Door(create_app(tmp_path / "routes.yaml"))
     for unit in ("a/b;q=0.1,", 'W/"a",', '"', ";", "a=b; ", "*/*, ", 'a/b;c="x\\"', "127.", "\\"):
         sent = {f"HTTP_{name}": unit * (60_000 // len(unit))}
         for method, path in (("GET", "/file"), ("GET", "/nowhere"), ("OPTIONS", "/")):
@@ -120,6 +119,6 @@ def test_a_url_that_no_route_takes_is_not_looked_for(tmp_path: Path, monkeypatch
     looked_for: list[str] = []
     monkeypatch.setattr(MapAdapter, "match", lambda *_, **__: looked_for.append("") or pytest.fail("looked for"))
     (tmp_path / "routes.yaml").write_text('routes: [{path: "/<path:a>/x", response: ok}]')
-    app = Lane(create_app(tmp_path / "routes.yaml"), ENVIRON)
+    app = Door(create_app(tmp_path / "routes.yaml"))
     assert 414 == ask(app, b"", REQUEST_METHOD="GET", PATH_INFO="/" + "a/x/" * 20_000)[0]
     assert not looked_for

@@ -14,9 +14,8 @@ from granian_door import Headers, Protocol, Scope
 from serving import status_of
 
 from engine.endpoints.guards import client, guard, rates
-from engine.server.http import ENVIRON, Front
+from engine.server.http import Front
 from engine.server.logs import RequestLog
-from engine.web import Lane
 
 AppOf = Callable[..., flask.Flask]
 KEY = "k" * 40
@@ -89,7 +88,7 @@ def front(app_of: AppOf, monkeypatch: pytest.MonkeyPatch) -> Front:
     log = RequestLog()
     log._logger = Silent()
     found = Front(AtOnce(), log)
-    found.serve(Lane(app_of(SPEC), ENVIRON))
+    found.serve(app_of(SPEC).handler)
     return found
 
 
@@ -126,7 +125,7 @@ def test_nothing_that_clients_choose_piles_up(kind: str, front: Front, monkeypat
 
 def traced(front: Front) -> int:
     """The memory that is in use once all that is counted is counted, and no garbage is left."""
-    front.app.service.meter.numbers()
+    front.handler.meter.numbers()
     gc.collect()
     return tracemalloc.get_traced_memory()[0]
 

@@ -14,9 +14,9 @@ import pytest
 from json_schema_suite import SUITE, groups
 
 from engine import SpecError
+from engine.flask_app import build_app
 from engine.schema import Validator
 from engine.spec import load
-from engine.web import build_app
 
 # What is left out, and why. Everything in refRemote.json and vocabulary.json needs documents from a server at
 # localhost:1234, and the engine fetches nothing; the same holds for these groups of other files.

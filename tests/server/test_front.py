@@ -16,14 +16,15 @@ from typing import Any
 import pytest
 from granian_door import Headers, Protocol, Scope, Watcher, ask
 
-from engine.server.http import ENVIRON, Front
+from engine.handling import Answer, Handler, Incoming, build_handler
+from engine.models import compile_models
+from engine.server.http import Front
 from engine.server.http import front as front_module
 from engine.server.http import traffic as traffic_module
 from engine.server.http.answers import LARGE
 from engine.server.http.bodies import End, Reading, ShortReading
 from engine.server.logs import RequestLog
 from engine.spec import load
-from engine.web import Lane, build_app
 
 SPEC = """
 service:
@@ -46,7 +47,7 @@ def front(spec_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Front:
     (spec_folder / "logo.svg").write_text("<svg/>")
     (spec_folder / "large.txt").write_bytes(b"x" * (LARGE + 1))
     made = Front()
-    made.serve(Lane(build_app(load("routes.yaml")), ENVIRON))
+    made.serve(handler_of("routes.yaml"))
     return made
 
 
@@ -63,20 +64,24 @@ class Other:
         self._protocol.response_empty(OTHER, [])
 
 
-class App:
-    """A WSGI app in a lane's place, which says what it is given."""
+def handler_of(routes: str) -> Handler:
+    spec = load(routes)
+    return build_handler(spec, compile_models(spec))
 
-    def __init__(self, answer: Callable[[dict[str, Any]], Iterable[bytes]]) -> None:
-        self.environ: dict[str, Any] = {}
+
+class Slow:
+    """A handler that answers nothing quickly, and keeps what it is given."""
+
+    def __init__(self, answer: Callable[[Incoming], bytes | Iterable[bytes]]) -> None:
+        self.incoming: Incoming
         self._answer = answer
 
-    def quick(self, environ: dict[str, Any]) -> None:
+    def quick(self, incoming: Incoming) -> None:
         """Leave every request to another thread."""
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        self.environ = environ
-        start_response("201 Created", [("X", "y")])
-        return self._answer(environ)
+    def respond(self, incoming: Incoming) -> Answer:
+        self.incoming = incoming
+        return 201, [("X", "y")], self._answer(incoming)
 
 
 def post(*headers: tuple[str, str], path: str = "/echo") -> Scope:
@@ -90,18 +95,6 @@ def problem(answer: tuple[int, Headers, bytes]) -> tuple[int, str]:
     found = json.loads(answer[2])
     assert answer[0] == found["status"]
     return found["status"], found["detail"]
-
-
-def test_an_answer_is_handed_over_whole_and_closed(front: Front) -> None:
-    closed: list[bool] = []
-
-    class Answer(list[bytes]):
-        def close(self) -> None:
-            closed.append(True)
-
-    front.app = App(lambda _: Answer([b"hel", b"lo"]))
-    assert (201, [("X", "y")], b"hello") == ask(front)
-    assert [True] == closed
 
 
 def test_what_is_quick_is_answered_by_granians_own_thread(front: Front) -> None:
@@ -163,7 +156,7 @@ def test_only_what_is_plain_is_answered_at_once(
 
 
 def test_what_is_answered_at_once_is_counted(front: Front) -> None:
-    count = front.app.service.meter.requests("/", "GET", 200)
+    count = front.handler.meter.requests("/", "GET", 200)
     for number in range(1, 4):
         ask(front, Scope())
         assert number == sum(count.tally().counts)
@@ -183,18 +176,16 @@ def test_what_is_logged_or_drained_takes_the_whole_way(front: Front, caplog: pyt
 def test_an_environ_has_nothing_of_the_process(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
     """A variable of the process's environment is no header of a request."""
     monkeypatch.setenv("HTTP_X_FORWARDED_FOR", "9.9.9.9")
-    app = App(lambda environ: [environ["wsgi.input"].read(2), environ["wsgi.input"].readline()])
-    front.app = app
+    front.handler = slow = Slow(lambda incoming: incoming.body)
     assert b"body" == ask(front, post(("Content-Length", "4")), [b"body"])[2]
-    assert "HTTP_X_FORWARDED_FOR" not in app.environ
+    assert "HTTP_X_FORWARDED_FOR" not in slow.incoming.environ
 
 
 def test_a_chunked_body_is_one_with_its_length(front: Front) -> None:
-    app = App(lambda environ: [environ["wsgi.input"].read()])
-    front.app = app
+    front.handler = slow = Slow(lambda incoming: incoming.body)
     assert b'{"a": 1}' == ask(front, post(CHUNKED), BODY)[2]
-    assert "8" == app.environ["CONTENT_LENGTH"]
-    assert "HTTP_TRANSFER_ENCODING" not in app.environ
+    assert "8" == slow.incoming.environ["CONTENT_LENGTH"]
+    assert "HTTP_TRANSFER_ENCODING" not in slow.incoming.environ
 
 
 @pytest.mark.parametrize(
@@ -248,10 +239,10 @@ def test_a_body_is_read_as_a_whole_only_where_its_speed_would_not_count(
     front: Front, declared: str | None, kind: type
 ) -> None:
     """Granian does not say how much of such a body has come; here, 1,000 bytes have ten seconds."""
-    service = front.app.service.spec.service
+    service = front.handler.spec.service
     slow = replace(service, limits=replace(service.limits, body_rate=100))
-    front.app.service.spec = replace(front.app.service.spec, service=slow)
-    front.serve(front.app)
+    front.handler.spec = replace(front.handler.spec, service=slow)
+    front.serve(front.handler)
     front(Watcher(post(CHUNKED if declared is None else ("Content-Length", declared)), Protocol()))
     (reading,) = front.reading.values()
     assert isinstance(reading, kind)
@@ -279,7 +270,7 @@ def test_a_client_that_waits_to_be_asked_is_counted_once(spec_folder: Path) -> N
         "service: {rate_limit: 100/day}\nroutes: [{path: /echo, input: {type: object}, response: hi}]"
     )
     made = Front()
-    made.serve(Lane(build_app(load("routes.yaml")), ENVIRON))
+    made.serve(handler_of("routes.yaml"))
     left = [
         dict(ask(made, post(("Expect", "100-continue"), ("Content-Length", "8")), BODY)[1])["RateLimit"]
         for _ in range(2)
@@ -293,10 +284,10 @@ def test_answers_close_their_connections_once_it_drains(front: Front) -> None:
 
 
 def test_a_failure_is_answered_and_leaves_nothing_in_hand(front: Front, caplog: pytest.LogCaptureFixture) -> None:
-    def fail(_: dict[str, Any]) -> Iterable[bytes]:
+    def fail(_: Incoming) -> bytes:
         raise ZeroDivisionError
 
-    front.app = App(fail)
+    front.handler = Slow(fail)
     assert (500, [("Connection", "close")], b"") == ask(front)
     assert not front.is_computing()
     assert ["a request failed outside its endpoint"] == [record.message for record in caplog.records]
@@ -306,10 +297,10 @@ def test_a_failure_is_answered_and_leaves_nothing_in_hand(front: Front, caplog: 
 def test_whatever_ends_an_answer_leaves_nothing_in_hand(front: Front, error: type[BaseException]) -> None:
     """A panic in a library that is written in Rust is no `Exception`, for example."""
 
-    def fail(_: dict[str, Any]) -> Iterable[bytes]:
+    def fail(_: Incoming) -> bytes:
         raise error
 
-    front.app = App(fail)
+    front.handler = Slow(fail)
     assert (500, [("Connection", "close")], b"") == ask(front)
     assert not front.is_computing()
 
@@ -318,7 +309,7 @@ def test_whatever_ends_a_quick_answer_has_an_answer(front: Front, monkeypatch: p
     def fail(*_: Any) -> None:
         raise SystemExit
 
-    monkeypatch.setattr(front.app, "quick", fail)
+    monkeypatch.setattr(front.handler, "quick", fail)
     assert (500, [("Connection", "close")], b"") == ask(front, post(("Content-Length", "8")), BODY)
 
 
@@ -352,7 +343,7 @@ def test_a_request_that_cannot_be_read_is_answered(front: Front, caplog: pytest.
     scope.client = None
     with caplog.at_level(logging.ERROR):
         assert 500 == ask(front, scope)[0]
-    assert ["a request failed before it reached the app"] == [record.message for record in caplog.records]
+    assert ["a request failed before it reached its handler"] == [record.message for record in caplog.records]
 
 
 @pytest.mark.parametrize(
@@ -406,7 +397,7 @@ def test_a_fixed_body_is_sent_from_one_place_in_memory(front: Front) -> None:
 
 def test_large_answers_that_nobody_reads_are_not_piled_up(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(traffic_module, "MOST_BYTES", 3 * LARGE)
-    front.app = App(lambda _: [b"y" * (LARGE + 1)])
+    front.handler = Slow(lambda _: b"y" * (LARGE + 1))
     asked: list[bool] = []
     front.make_room = lambda: asked.append(True)
 
@@ -430,11 +421,11 @@ def held() -> Iterator[threading.Event]:
 
 def test_what_takes_time_does_not_keep_others_waiting(front: Front, held: threading.Event) -> None:
     """As many slow requests as there are threads leave the quick ones alone, health checks among them."""
-    lane = front.app
-    front.app = App(lambda _: [b"" if held.wait(30) else b"late"])
+    handler = front.handler
+    front.handler = Slow(lambda _: b"" if held.wait(30) else b"late")
     for _ in range(600):
         front(Watcher(Scope(), Protocol([])))
-    front.app = lane
+    front.handler = handler
     for path in ("/", "/livez", "/readyz"):
         protocol = Protocol([])
         front(Watcher(Scope(path=path), protocol))

@@ -82,7 +82,7 @@ import sys
 from pathlib import Path
 import engine.server.worker
 from engine.models import Snapshot, restore_models
-from engine.web import build_app
+from engine.flask_app import build_app
 snapshot = Snapshot.load(Path("payload").read_bytes())
 client = build_app(snapshot.spec, restore_models(snapshot.spec, snapshot.prepared)).test_client()
 print(client.post("/p", json={instance}).text.strip())

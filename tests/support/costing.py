@@ -9,25 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from handler_door import Door
 from werkzeug.test import create_environ
 
 from engine import create_app
-from engine.server.worker import ENVIRON
-from engine.web import Lane
 
 SECONDS, SECONDS_PER_BYTE = 0.010, 1e-6
 TRIES = 3
 
 
-def app_of(schema: Any, folder: Path) -> Lane:
+def app_of(schema: Any, folder: Path) -> Door:
     route = {"path": "/", "input": schema, "response": {"text": "valid"}, "limits": {"body": "4 MiB"}}
     (folder / "routes.yaml").write_bytes(orjson.dumps({"routes": [route]}))
-    return Lane(create_app(folder / "routes.yaml"), ENVIRON)
+    return Door(create_app(folder / "routes.yaml"))
 
 
-def ask(app: Lane, body: bytes, **more: str) -> tuple[int, bytes]:
+def ask(app: Door, body: bytes, **more: str) -> tuple[int, bytes]:
     own = {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body)), "CONTENT_TYPE": "application/json"}
-    environ = {**ENVIRON, **create_environ("/", method="POST"), **own, **more}
+    environ = {**create_environ("/", method="POST"), **own, **more}
     statuses: list[str] = []
     answer = b"".join(app(environ, lambda status, _, *__: statuses.append(status)))
     return int(statuses[0][:3]), answer
@@ -44,6 +43,6 @@ def seconds_of(do: Callable[[], object]) -> float:
     return time.process_time() - begin
 
 
-def hold_to_the_bound(app: Lane, body: bytes) -> None:
+def hold_to_the_bound(app: Door, body: bytes) -> None:
     parsing = seconds_of(lambda: orjson.loads(body))
     assert is_within(len(body), lambda: ask(app, body), besides=parsing)

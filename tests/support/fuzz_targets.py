@@ -25,14 +25,14 @@ from typing import Any, BinaryIO
 import jsonschema
 import orjson
 from costing import app_of, ask, hold_to_the_bound, is_within
+from handler_door import Door
 from jsonschema_specifications import REGISTRY
 from judging import judge
 from referencing.exceptions import Unresolvable
+from werkzeug.test import Client
 
 from engine import SpecError, create_app
-from engine.server.worker import ENVIRON
 from engine.spec import load
-from engine.web import Lane
 
 Hold = Callable[[bytes], str]
 
@@ -95,7 +95,7 @@ def schemas(folder: Path) -> Hold:
         except SpecError as error:
             assert all(found.place.line == 1 for found in error.diagnostics), error
             return "refused"
-        described = app.service.test_client().get("/openapi.json")
+        described = Client(app).get("/openapi.json")
         assert described.status_code == 200, described.text
         outcomes = {_judged(app, schema, body) for body in bodies}
         return " and ".join(sorted(outcomes)) or "no bodies"
@@ -103,7 +103,7 @@ def schemas(folder: Path) -> Hold:
     return hold
 
 
-def _judged(app: Lane, schema: Any, body: bytes) -> str:
+def _judged(app: Door, schema: Any, body: bytes) -> str:
     status, answer = ask(app, body)
     assert status in (200, 422), (status, answer)
     if status == 422:
@@ -184,7 +184,7 @@ def graphs(folder: Path) -> Hold:
     return hold
 
 
-def _answers(app: Lane, instances: tuple[Any, ...]) -> str:
+def _answers(app: Door, instances: tuple[Any, ...]) -> str:
     statuses = {ask(app, orjson.dumps(instance))[0] for instance in instances}
     assert statuses <= {200, 422}, statuses
     return f"answers {sorted(statuses)}"
@@ -197,10 +197,10 @@ def _only_message(error: SpecError) -> str:
     return found.message
 
 
-def _graph_app(folder: Path, schema: Any) -> Lane:
+def _graph_app(folder: Path, schema: Any) -> Door:
     Path("routes.yaml").write_text('{"routes": [{"path": "/", "model": "m"}]}')
     Path("models.yaml").write_text(json.dumps({"models": {"m": {"file": "m.onnx", "input": schema}}}))
-    return Lane(create_app(folder / "routes.yaml"), ENVIRON)
+    return Door(create_app(folder / "routes.yaml"))
 
 
 TARGETS: dict[str, Callable[[Path], Hold]] = {"specs": specs, "schemas": schemas, "graphs": graphs}

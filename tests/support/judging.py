@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine import SpecError
+from engine.flask_app import build_app
 from engine.models import compile_models
 from engine.spec import load
-from engine.web import build_app
 
 
 def judge(folder: Path) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from engine.endpoints.fixed import FileEndpoint, FixedEndpoint, build_fixed, content_type
+from engine.endpoints.fixed import build_fixed, content_type
 from engine.endpoints.messages import encode_any_json
 from engine.endpoints.openapi.answers import prediction_schema
 from engine.endpoints.problems import title
@@ -36,17 +36,12 @@ def preview_of(route: Route, model: Model | None, facts: Facts | None) -> Previe
     if declared is None:
         return None
     kind, body = content_type(declared), ""
-    endpoint = build_fixed(_unchecked(route), declared)
-    if isinstance(endpoint, FixedEndpoint | FileEndpoint):
-        body = _as_text(endpoint.response.body, kind)
+    constant = build_fixed(route, declared).constant
+    if constant is not None and isinstance(constant.body, bytes):
+        body = _as_text(constant.body, kind)
     elif declared.kind != "empty":
         body = declared.content if isinstance(declared.content, str) else encode_any_json(declared.content).decode()
     return Preview(f"{declared.status} {title(declared.status)}", kind.partition(";")[0], body.rstrip("\n"))
-
-
-def _unchecked(route: Route) -> Route:
-    """Leave a route's input out, which is checked before the answer is given."""
-    return replace(route, input=None)
 
 
 def _as_text(body: bytes, kind: str) -> str:

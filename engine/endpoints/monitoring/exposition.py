@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from engine.counting import Tally
-from engine.endpoints.messages import Request, Response
+from engine.endpoints.messages import Endpoint, Request, Response
 from engine.endpoints.monitoring.metrics import CLOSED, RESTARTS, ROWS, SECONDS, Numbers
 from engine.endpoints.monitoring.process import Process
 
@@ -32,7 +32,7 @@ _ONE_PROCESS = """\
 """
 
 
-class MetricsEndpoint:
+class MetricsEndpoint(Endpoint):
     """Answers with the metrics of the whole service, in the format of Prometheus."""
 
     def __init__(self, process: Process) -> None:

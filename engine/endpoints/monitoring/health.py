@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from engine.endpoints.fixed import FixedEndpoint
-from engine.endpoints.messages import Request, Response, encode_json
+from engine.endpoints.messages import Endpoint, Request, Response, encode_json
 from engine.endpoints.monitoring.process import Status
 from engine.endpoints.problems import Problem
 from engine.models import Facts
@@ -20,11 +20,16 @@ _HEADERS = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
 StatusSource = Callable[[], Status]
 
 
-@dataclass(frozen=True, slots=True)
-class ReadyEndpoint:
+@dataclass(frozen=True)
+class ReadyEndpoint(Endpoint):
     """Answers whether the service accepts new requests: 503 as soon as shutdown begins."""
 
     status: StatusSource
+
+    @property
+    def is_quick(self) -> bool:
+        """Return True: it only looks at a variable."""
+        return True
 
     def __call__(self, request: Request) -> Response:  # noqa: ARG002 - the shape of every endpoint
         """Answer one request; raise `Problem` if it is not ready."""
@@ -33,8 +38,8 @@ class ReadyEndpoint:
         return Response(HTTPStatus.OK, _HEADERS, encode_json({"ready": True}))
 
 
-@dataclass(frozen=True, slots=True)
-class StatusEndpoint:
+@dataclass(frozen=True)
+class StatusEndpoint(Endpoint):
     """Shows the status of the service, to the addresses and networks that may see it."""
 
     status: StatusSource

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
+from engine.handling import build_handler
 from engine.models import Facts, Opened, Prepared, Snapshot, pin, prepare_models, rehearse, restore_models
 from engine.server.checking.source import Source
 from engine.server.checking.stamps import Stamp, stamp, stamps
 from engine.spec import Spec
-from engine.web import Lane, build_app
 
 Progress = Callable[[str], None]
 
@@ -71,7 +71,7 @@ def check(
         return outcome
     if spec.lock is not None and outcome.notes:
         outcome.stamps[spec.lock.absolute()] = stamp(spec.lock)
-    Lane(build_app(spec, predictors))
+    build_handler(spec, predictors)
     outcome.facts = tuple(predictor.facts for predictor in predictors.values())
     served = [(facts.name, facts.report.instead) for facts in outcome.facts]
     outcome.notes += tuple(f"{name}: {instead}" for name, instead in served if instead)

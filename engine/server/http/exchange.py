@@ -1,36 +1,23 @@
-"""One request and its answer, on their way between Granian and the app."""
+"""One request and its answer, on their way between Granian and the handler."""
 
 from __future__ import annotations
 
-import io
 import logging
-import sys
 from collections.abc import Iterable
 from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 
 from engine.endpoints import Problem
+from engine.handling import Answer, id_headers, request_id, write_answer
 from engine.server.http.answers import LARGE, PIECE
 from engine.server.http.bodies import Bounds, End, Reading, ShortReading
-from engine.server.http.head import CLIENT, Environ, read_head
+from engine.server.http.head import read_head
+from engine.server.http.streams import send_pieces
 from engine.server.http.traffic import Traffic
-from engine.web import ERROR, names_of, request_id
 
 logger = logging.getLogger("engine")
 
-# What an app expects in an environ (PEP 3333) beside the request.
-ENVIRON: Environ = {
-    "SCRIPT_NAME": "",
-    "SERVER_SOFTWARE": "Granian",
-    "wsgi.errors": sys.stderr,
-    "wsgi.input_terminated": True,
-    "wsgi.multiprocess": False,
-    "wsgi.multithread": True,
-    "wsgi.run_once": False,
-    "wsgi.url_scheme": "http",
-    "wsgi.version": (1, 0),
-}
 # How much of a body that nobody takes is read, and for how long, so that a client who still sends can read its answer.
 _DROPPED = Bounds(most=16 * 1024 * 1024, seconds=5.0, rate=0.0)
 
@@ -41,7 +28,7 @@ _WHOLE = End.WHOLE  # a member of an enumeration takes longer to look up
 
 
 class BodyWanted(BaseException):
-    """The app reads the body of a request whose client waits to be asked for it."""
+    """The handler reads the body of a request whose client waits to be asked for it."""
 
 
 class _Unsent:
@@ -51,76 +38,66 @@ class _Unsent:
         raise BodyWanted
 
 
-class _Start:
-    """The `start_response` of one request (PEP 3333)."""
-
-    __slots__ = ("headers", "status")
-
-    def __call__(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:  # noqa: ARG002
-        self.status = int(status[:3])
-        self.headers = headers
-
-
 class Exchange:
     """A request among a worker's others."""
 
-    __slots__ = ("_began", "_environ", "_has_rest", "_protocol", "_reading", "_traffic")
+    __slots__ = ("_client", "_has_rest", "_incoming", "_protocol", "_reading", "_traffic")
 
     def __init__(self, traffic: Traffic, protocol: Any, scope: Any) -> None:
-        self._began = perf_counter()
         self._traffic = traffic
         self._protocol = protocol
-        self._environ, problem = read_head(scope, traffic.limits.headers)
+        self._client: str = scope.client
+        self._incoming = read_head(scope, traffic.limits.headers, perf_counter())
         self._reading: Reading | None = None
         self._has_rest = False  # of the body, which nobody has read
-        if problem is not None:
-            self._environ[ERROR] = problem
 
     def begin(self) -> None:
         """Read the body, if there is one, and have the request answered."""
-        environ = self._environ
+        incoming = self._incoming
+        environ = incoming.environ
         if self._traffic.log is not None:
-            request_id(environ)
+            request_id(incoming)
         if "HTTP_TRANSFER_ENCODING" not in environ and environ.get("CONTENT_LENGTH") in _NO_BODY:
+            incoming.body = b""
             self._answer()
         elif "100-continue" in environ.get("HTTP_EXPECT", "").lower():
             environ["wsgi.input"] = _Unsent()
             self._answer_apart()
-        elif ERROR in environ or int(environ.get("CONTENT_LENGTH", 0)) > self._traffic.largest:
+        elif incoming.error is not None or int(environ.get("CONTENT_LENGTH", 0)) > self._traffic.largest:
             self._leave_body()
         else:
             self._read()
 
     def _read(self) -> None:
-        traffic, environ = self._traffic, self._environ
+        traffic, environ = self._traffic, self._incoming.environ
         now, bounds = traffic.clock.now(), traffic.bounds
         # Entered before it begins, since it may end at once.
         if "HTTP_TRANSFER_ENCODING" not in environ and int(environ["CONTENT_LENGTH"]) <= traffic.short:
-            short = traffic.reading[environ[CLIENT]] = ShortReading(self._take, now, bounds.seconds)
+            short = traffic.reading[self._client] = ShortReading(self._take, now, bounds.seconds)
             short.start(self._protocol)
         else:
             reading = self._reading = Reading(self._protocol, self._take, traffic.held, now, bounds)
-            traffic.reading[environ[CLIENT]] = reading
+            traffic.reading[self._client] = reading
             reading.start()
 
     def _take(self, body: bytes, end: End) -> None:
         """Go on with what has been read of the body."""
-        environ = self._environ
-        self._traffic.reading.pop(environ[CLIENT], None)
-        environ["wsgi.input"] = io.BytesIO(body)
-        if end is not _WHOLE or "HTTP_TRANSFER_ENCODING" in environ:
+        incoming = self._incoming
+        self._traffic.reading.pop(self._client, None)
+        incoming.body = body
+        if end is not _WHOLE or "HTTP_TRANSFER_ENCODING" in incoming.environ:
             if end is End.CROWDED:
                 self._send_refusal("the service is receiving too many other bodies")
                 return
-            is_chunked = environ.pop("HTTP_TRANSFER_ENCODING", None) is not None
-            environ["CONTENT_LENGTH"] = str(len(body))
+            is_chunked = incoming.environ.pop("HTTP_TRANSFER_ENCODING", None) is not None
+            incoming.environ["CONTENT_LENGTH"] = str(len(body))
             self._has_rest = end is End.LARGE
             if (problem := self._problem(end, is_chunked=is_chunked)) is not None:
-                environ[ERROR] = problem
+                incoming.error = problem
         self._answer()
 
     def _problem(self, end: End, *, is_chunked: bool) -> Problem | None:
-        """Make the problem with a body that was not read to its end; the app itself finds one that is too large."""
+        """Make the problem with a body that was not read to its end; the handler itself finds one that is too large."""
         match end:
             case End.BROKEN:
                 chunked = "the chunked body is malformed, cut short, or has trailers, which are not supported"
@@ -138,16 +115,16 @@ class Exchange:
     def _leave_body(self) -> None:
         """Have a request answered whose body is not read first."""
         self._has_rest = True
-        self._environ["wsgi.input"] = io.BytesIO()
+        self._incoming.body = b""
         self._answer_apart()
 
     def _answer(self) -> None:
-        """Answer here and now, if the app does that; else leave it to another thread."""
-        if ERROR in self._environ:
+        """Answer here and now, if that takes microseconds; else leave it to another thread."""
+        if self._incoming.error is not None:
             self._answer_apart()
             return
         try:
-            answer = self._traffic.app.quick(self._environ)
+            answer = self._traffic.handler.quick(self._incoming)
         except BaseException as error:  # noqa: BLE001 - a panic of Rust is no Exception, and nobody else would answer
             self._fail(error)
             return
@@ -157,15 +134,20 @@ class Exchange:
             self._write(*answer)
 
     def _answer_apart(self) -> None:
-        self._traffic.computing.add(self._environ[CLIENT])
+        self._traffic.computing.add(self._client)
         self._traffic.threads.run(self._answer_slowly)
 
     def _answer_slowly(self) -> None:
-        """Answer by the app, in a thread that may wait; whatever goes wrong, there is an answer."""
+        """Answer in a thread that may wait; whatever goes wrong, there is an answer."""
+        self._incoming.environ.update(self._traffic.environ)
         try:
-            self._ask_app()
+            answer = self._traffic.handler.respond(self._incoming)
+            if self._has_rest:
+                self._drop_rest(answer)
+            else:
+                self._write(*answer)
         except BodyWanted:
-            self._traffic.computing.discard(self._environ[CLIENT])
+            self._traffic.computing.discard(self._client)
             self._read()
         except BaseException as error:  # noqa: BLE001 - as above
             self._fail(error)
@@ -175,43 +157,57 @@ class Exchange:
         if self._protocol is not None:
             self._write(HTTPStatus.INTERNAL_SERVER_ERROR, [_CLOSE], b"")
 
-    def _ask_app(self) -> None:
-        start = _Start()
-        whole = _joined(self._traffic.app(self._environ, start))
-        if self._has_rest:
-            self._drop_rest(start, whole)
-        else:
-            self._write(start.status, start.headers, whole)
-
-    def _drop_rest(self, start: _Start, whole: bytes) -> None:
+    def _drop_rest(self, answer: Answer) -> None:
         """Read what the client still sends before it is answered; a client who sends too much is cut off."""
+        status, headers, body = answer
 
         def go_on(_: bytes, end: End) -> None:
-            self._traffic.reading.pop(self._environ[CLIENT], None)
-            closing = [] if end is End.WHOLE or _CLOSE in start.headers else [_CLOSE]
-            self._write(start.status, [*start.headers, *closing], whole)
+            self._traffic.reading.pop(self._client, None)
+            closing = [] if end is End.WHOLE or _CLOSE in headers else [_CLOSE]
+            self._write(status, [*headers, *closing], body)
 
         held, now = self._traffic.held, self._traffic.clock.now()
         rest = Reading(self._protocol, go_on, held, now, _DROPPED, kept=False)
-        self._traffic.reading[self._environ[CLIENT]] = rest
+        self._traffic.reading[self._client] = rest
         rest.start(goes_on=self._reading is not None)
 
-    def _write(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-        traffic, client = self._traffic, self._environ[CLIENT]
+    def _write(self, status: int, headers: list[tuple[str, str]], body: bytes | Iterable[bytes]) -> None:
+        traffic = self._traffic
         if traffic.draining and _CLOSE not in headers:
             headers = [*headers, _CLOSE]
-        traffic.computing.discard(client)  # before the client can have the answer, and ask again
+        if not isinstance(body, bytes):
+            self._stream(status, headers, body)
+            return
+        traffic.computing.discard(self._client)  # before the client can have the answer, and ask again
         if len(body) <= LARGE:
             self._protocol.response_bytes(status, headers, body)
         elif not self._write_large(status, headers, body):
             self._send_refusal("the service is sending too many other large answers")
             return
+        self._end(status, len(body))
+
+    def _end(self, status: int, length: int) -> None:
+        """Let go of the connection and of the body, and write the line of the log."""
         # Granian holds the connection open for what is kept of it where the body was not read to its end.
         if self._reading is not None:
             self._reading.release()
         self._protocol = self._reading = None
+        traffic = self._traffic
         if traffic.log is not None:
-            traffic.log.write(self._environ, status, len(body), self._began, traffic.proxies)
+            traffic.log.write(self._incoming, status, length, traffic.proxies)
+
+    def _stream(self, status: int, headers: list[tuple[str, str]], pieces: Iterable[bytes]) -> None:
+        """Send an answer piece by piece; until its end the request counts as being answered."""
+        traffic, client = self._traffic, self._client
+        transport = self._protocol.response_stream(status, headers)
+        traffic.computing.add(client)
+
+        def send() -> None:
+            length = send_pieces(transport, pieces, lambda: traffic.connection(client))
+            traffic.computing.discard(client)
+            self._end(status, length)
+
+        traffic.threads.run(send)
 
     def _write_large(self, status: int, headers: list[tuple[str, str]], body: bytes) -> bool:
         """Write an answer that is in memory until its client has read it; tell whether there is room for it."""
@@ -219,7 +215,7 @@ class Exchange:
         size = len(body) if path is None else PIECE
         if not traffic.has_room(size):
             return False
-        traffic.writing[self._environ[CLIENT]] = (size, traffic.clock.now())
+        traffic.writing[self._client] = (size, traffic.clock.now())
         if path is None:
             self._protocol.response_bytes(status, headers, body)
         else:
@@ -227,17 +223,7 @@ class Exchange:
         return True
 
     def _send_refusal(self, detail: str) -> None:
-        """Refuse a request where there is too much of everything, and so without the app."""
-        names = names_of(self._environ)
-        problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=(*_RETRY, _CLOSE, *names)).response()
-        self._write(problem.status, list(problem.headers), problem.body)
-
-
-def _joined(body: Iterable[bytes]) -> bytes:
-    """Return the whole body of an app's answer, and close it."""
-    try:
-        return b"".join(body)
-    finally:
-        close = getattr(body, "close", None)
-        if close is not None:
-            close()
+        """Refuse a request where there is too much of everything, and so without the handler."""
+        ids = id_headers(self._incoming)
+        problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=(*_RETRY, _CLOSE, *ids))
+        self._write(*write_answer(problem.response(), self._incoming.environ["REQUEST_METHOD"]))

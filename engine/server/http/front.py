@@ -1,7 +1,7 @@
 """What Granian calls with each request.
 
-It calls in one thread, which never waits: it answers what the app answers at once, and leaves the rest to others.
-Between two requests, the app may be replaced by another one.
+It calls in one thread, which never waits: it answers what the handler answers at once, and leaves the rest to others.
+Between two requests, the handler may be replaced by another one.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 
+from engine.handling import Answer
 from engine.server.http.exchange import Exchange
 from engine.server.http.head import is_plain
 from engine.server.http.traffic import Traffic
-from engine.web import Answer
 
 logger = logging.getLogger("engine")
 
 
 class Front(Traffic):
-    """Takes requests from Granian, and answers them by the app."""
+    """Takes requests from Granian, and has the handler answer them."""
 
     def __call__(self, watcher: Any) -> None:
         """Take one request; called by Granian, which drops whatever is raised."""
@@ -31,7 +31,7 @@ class Front(Traffic):
             if found is None or not self._answer_at_once(found, protocol, scope):
                 Exchange(self, protocol, scope).begin()
         except Exception:
-            logger.exception("a request failed before it reached the app")
+            logger.exception("a request failed before it reached its handler")
             protocol.response_empty(HTTPStatus.INTERNAL_SERVER_ERROR, [])
 
     def _answer_at_once(self, found: tuple[Answer, Callable[[float], None]], protocol: Any, scope: Any) -> bool:

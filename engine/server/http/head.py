@@ -1,4 +1,4 @@
-"""The head of a request: Granian's RSGI scope → an environ (PEP 3333), and what is wrong with it."""
+"""The head of a request: Granian's RSGI scope → an incoming request, and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from engine.endpoints import Problem
-
-CLIENT = "engine.client"  # where an environ has the address and port of the connection
+from engine.handling import Environ, Incoming
 
 _MAX_NAMES, _MAX_NAME = 1000, 64
 _UNREAD = "engine.unread"
@@ -16,8 +15,6 @@ _VERSIONS = {"1.1": "HTTP/1.1"}
 _CLOSE = (("Connection", "close"),)
 # Headers that can change what a GET is answered; all others leave it as it is.
 _TELLING = frozenset(("content-length", "if-none-match", "traceparent", "transfer-encoding", "x-request-id"))
-
-Environ = dict[str, Any]
 
 
 class _Keys(dict[str, str]):
@@ -39,8 +36,8 @@ class _Keys(dict[str, str]):
 _KEYS = _Keys()
 
 
-def read_head(scope: Any, limit: int) -> tuple[Environ, Problem | None]:
-    """Make the environ of a request, and the problem with its head; its headers may have `limit` bytes."""
+def read_head(scope: Any, limit: int, began: float) -> Incoming:
+    """Read the head of a request, and find the problem with it; its headers may have `limit` bytes."""
     headers = scope.headers
     sent = headers.items()
     environ: Environ = {}
@@ -57,8 +54,10 @@ def read_head(scope: Any, limit: int) -> tuple[Environ, Problem | None]:
     environ["QUERY_STRING"] = scope.query_string
     environ["SERVER_PROTOCOL"] = _VERSIONS.get(version, "HTTP/1.0")
     environ["REMOTE_ADDR"] = client.rpartition(":")[0].strip("[]")
-    environ[CLIENT] = client
-    return environ, _problem(environ, size, limit)
+    incoming = Incoming(environ, began)
+    if (problem := _problem(environ, size, limit)) is not None:
+        incoming.error = problem
+    return incoming
 
 
 def is_plain(scope: Any, limit: int, hosts: Collection[str]) -> bool:

@@ -46,6 +46,13 @@ class Connection:
     is_sending: bool = False
     is_closed: bool = False
 
+    def has_unsent(self) -> bool:
+        """Return whether the kernel keeps bytes that it cannot send yet; False if the connection is gone."""
+        with contextlib.suppress(OSError), _borrowed(self.descriptor, self.inode) as held:
+            info = held.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_SIZE)
+            return len(info) == _INFO_SIZE and struct.unpack_from("I", info, _NOT_SENT)[0] > 0
+        return False
+
     def close(self, *, at_once: bool = False) -> None:
         """Close it; `at_once` drops what the client has not read, and the kernel's memory for it."""
         self.is_closed = True

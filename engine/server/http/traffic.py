@@ -1,29 +1,32 @@
-"""What all exchanges of a worker share: the app that answers, and what is in hand."""
+"""What all exchanges of a worker share: the handler, and what is in hand."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+from engine.handling import Answer, Environ, Handler
 from engine.server.http.answers import LARGE, MOST_BYTES, Stored
 from engine.server.http.bodies import Bounds, Clock, Held, Reading, ShortReading
+from engine.server.http.sockets import Connection
 from engine.server.http.threads import Threads
 from engine.server.logs import RequestLog
 from engine.spec import Limits
-from engine.web import Answer, Lane
 
 
 class Traffic:
-    """The app of a worker and the requests that it answers.
+    """The handler of a worker and the requests that it answers.
 
     `computing` has the clients whose requests are being answered, `reading` those whose bodies arrive, and `writing`
     those that were sent a large answer, with the bytes that it has in memory and the time. `at_once` has the paths
     whose GET has one answer, whoever asks, unless that is large.
     """
 
-    def __init__(self, threads: Threads | None = None, log: RequestLog | None = None) -> None:
-        self.app: Lane
+    def __init__(self, threads: Threads | None = None, log: RequestLog | None = None, scheme: str = "http") -> None:
+        self.handler: Handler
+        # What PEP 3333 wants in an environ beside the request; only what takes time looks at it.
+        self.environ: Environ = {"SCRIPT_NAME": "", "wsgi.input_terminated": True, "wsgi.url_scheme": scheme}
         self.at_once: dict[str, tuple[Answer, Callable[[float], None]]] = {}
-        self.hosts: Collection[str] = ()  # Host headers that the app was found to take
+        self.hosts: Collection[str] = ()  # Host headers that were found to be plain
         self.limits: Limits
         self.largest = 0  # the size of the largest body that any route takes
         self.bounds: Bounds  # of every body
@@ -39,23 +42,28 @@ class Traffic:
         self.log = log
         self.stored = Stored()
         self.make_room: Callable[[], None] = lambda: None
+        self.connection: Callable[[str], Connection | None] = lambda _: None
         self._stored_before = Stored()
 
-    def serve(self, app: Lane) -> None:
-        """Answer by another app from now on."""
-        service = app.service.spec.service
-        bounds = [service.limits, *(mounted.route.limits for mounted in app.service.mounted)]
+    def serve(self, handler: Handler) -> None:
+        """Answer by another handler from now on."""
+        service = handler.spec.service
+        bounds = [service.limits, *(place.route.limits for place in handler.places)]
         self.limits, self.proxies = service.limits, service.proxies
         self.largest = max(limits.body for limits in bounds)
         self.bounds = Bounds(self.largest, self.limits.body_time, self.limits.body_rate)
         self.short = self.bounds.short()
         self.held.most = max(self.held.most, 2 * self.largest)
-        # Answers that Granian is about to open still need the files of the last app, but not those of the one before.
+        # Answers that Granian is about to open still need the files of the last handler, but not of the one before.
         self._stored_before.close()
-        self._stored_before, self.stored = self.stored, Stored(app.fixed_bodies())
-        self.at_once = {path: (answer, count) for path, answer, count in app.at_once() if len(answer[2]) <= LARGE}
-        self.hosts = app.hosts
-        self.app = app
+        self._stored_before, self.stored = self.stored, Stored(handler.constant_bodies())
+        self.at_once = {
+            path: (answer, count)
+            for path, answer, count in handler.constant_answers()
+            if isinstance(answer[2], bytes) and len(answer[2]) <= LARGE
+        }
+        self.hosts = handler.router.hosts
+        self.handler = handler
 
     def in_flight(self) -> int:
         """Count the requests that are not answered yet."""

@@ -51,7 +51,7 @@ class Watch:
         self._told = -TELL_SECONDS
         self._made_room = -BUSY_SECONDS
         self._looking = threading.Lock()
-        traffic.make_room = self.make_room
+        traffic.make_room, traffic.connection = self.make_room, self.connection
 
     def start(self) -> None:
         """Look from now on, in a thread of its own, for as long as the process lives."""
@@ -64,6 +64,11 @@ class Watch:
             if now - self._made_room >= BUSY_SECONDS:
                 self._made_room = now
                 self._close(_stalled(self._look(now), now), "not_reading")
+
+    def connection(self, client: str) -> Connection | None:
+        """Return the connection of a client, if the system tells of it."""
+        with self._looking:
+            return next((one for one in self._look(self._traffic.clock.now()) if one.client == client), None)
 
     def _run(self) -> None:
         busy = False

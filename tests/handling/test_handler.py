@@ -1,4 +1,4 @@
-"""The lane answers as the app does, byte for byte and header for header."""
+"""A worker's way to the handler and the Flask app's answer alike, byte for byte and header for header."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import joblib
 import numpy as np
 import pytest
+from handler_door import Door
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from modelling import NAMES, ROW, X, y
@@ -21,10 +22,10 @@ from sklearn.linear_model import LinearRegression
 from sklearn.naive_bayes import GaussianNB
 from werkzeug.test import Client
 
+from engine.flask_app import Service, build_app
+from engine.handling import Incoming
 from engine.models import compile_models
 from engine.spec import load
-from engine.web import Lane, build_app
-from engine.web.app import Service
 
 INSTANCE = dict(zip(NAMES, (5.9, 3.0, 5.1, 1.8), strict=True))
 MODELS = {
@@ -121,7 +122,7 @@ def test_routes_whose_names_are_bytes_of_each_other_are_not_taken_for_each_other
             }
         )
     )
-    client = Client(Lane(app))
+    client = Client(Door(app))
     assert [401, 200] == [client.get(path).status_code for path in ("/é", "/Ã©")]
     assert "behind a key" == client.get("/é", headers={"X-API-Key": KEY}).text
 
@@ -214,12 +215,12 @@ def app_of(folder: Path, spec: dict[str, Any]) -> Service:
 
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_the_lane_answers_as_the_app(data: st.DataObject, folder: Path) -> None:
+def test_both_doors_answer_alike(data: st.DataObject, folder: Path) -> None:
     spec = data.draw(specs())
     app = app_of(folder, spec)
-    lane = Lane(app)
+    door = Door(app)
     for environ in data.draw(st.lists(requests(spec), min_size=4, max_size=12)):
-        assert answer(app, environ) == answer(lane, environ)
+        assert answer(app, environ) == answer(door, environ)
 
 
 @pytest.mark.parametrize(
@@ -231,18 +232,17 @@ def test_the_lane_answers_as_the_app(data: st.DataObject, folder: Path) -> None:
         (b'{"stars": 3}', "1999", "400"),
     ],
 )
-def test_the_lane_keeps_to_limits_and_declared_lengths(folder: Path, body: bytes, length: str, status: str) -> None:
+def test_a_worker_keeps_to_limits_and_declared_lengths(folder: Path, body: bytes, length: str, status: str) -> None:
     schema = {"type": "object", "properties": {"stars": {"type": "integer"}}}
     route = {"path": "/", "input": schema, "response": {"status": 201}, "limits": {"body": 2000}}
     app = app_of(folder, {"routes": [route]})
     environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/", "CONTENT_LENGTH": length, "wsgi.input": body}
     environ |= {"SERVER_NAME": "x", "SERVER_PORT": "80", "wsgi.url_scheme": "http", "SERVER_PROTOCOL": "HTTP/1.1"}
-    assert status == answer(Lane(app), environ)[0][:3]
-    assert answer(app, environ) == answer(Lane(app), environ)
+    assert status == answer(Door(app), environ)[0][:3]
+    assert answer(app, environ) == answer(Door(app), environ)
 
 
-def test_the_lane_itself_answers_what_is_plain(folder: Path) -> None:
-    """So that the comparison above compares two things."""
+def test_only_what_takes_microseconds_is_quick(folder: Path) -> None:
     routes = [
         {"path": "/", "response": "Hello"},
         {"path": "/logo", "response": {"file": "logo.svg"}},
@@ -250,56 +250,37 @@ def test_the_lane_itself_answers_what_is_plain(folder: Path) -> None:
         {"path": "/predict", "model": "iris"},
         {"path": "/hello/<name>", "response": "Hello ${path.name}"},
     ]
-    app = app_of(folder, {"routes": routes})
-    lane = Lane(app)
-    asked: list[str] = []
+    handler = app_of(folder, {"routes": routes}).handler
 
-    def watched(environ: dict[str, Any], start_response: Any) -> Any:
-        asked.append(environ["PATH_INFO"])
-        return Service.wsgi_app(app, environ, start_response)
+    def is_quick(method: str, path: str, body: bytes, **headers: str) -> bool:
+        incoming = Incoming({"REQUEST_METHOD": method, "PATH_INFO": path, "CONTENT_LENGTH": str(len(body)), **headers})
+        incoming.body = body
+        return handler.quick(incoming) is not None
 
-    app.wsgi_app = watched
     body = json.dumps(INSTANCE).encode()
-    for method, path, sent in (
-        ("GET", "/", b""),
-        ("GET", "/logo", b""),
-        ("POST", "/feedback", b"{}"),
-        ("POST", "/predict", body),
-        ("GET", "/hello/x", b""),
-        ("POST", "/predict", b"{}"),
-    ):
-        environ = {"REQUEST_METHOD": method, "PATH_INFO": path, "CONTENT_LENGTH": str(len(sent)), "wsgi.input": sent}
-        environ |= {"SERVER_NAME": "x", "SERVER_PORT": "80", "wsgi.url_scheme": "http", "SERVER_PROTOCOL": "HTTP/1.1"}
-        status, _, _ = answer(lane, environ)
-        assert status[:2] == ("42" if sent == b"{}" and path == "/predict" else "20")
-    assert ["/hello/x", "/predict"] == asked
+    quick = [("GET", "/", b""), ("GET", "/logo", b""), ("POST", "/feedback", b"{}"), ("POST", "/predict", body)]
+    assert [True] * 4 == [is_quick(*one) for one in quick]
+    slow = [("GET", "/hello/x", b""), ("POST", "/predict", b"{}"), ("POST", "/predict", body + b" " * 10_000)]
+    assert [False] * 3 == [is_quick(*one) for one in slow]
+    assert not is_quick("POST", "/feedback", gzip.compress(b"{}"), HTTP_CONTENT_ENCODING="gzip")
 
 
-def test_the_app_is_given_what_it_wants_in_an_environ(folder: Path) -> None:
-    app = app_of(folder, {"routes": [{"path": "/", "response": "hi"}]})
-    seen: list[dict[str, object]] = []
-    app.wsgi_app = lambda environ, _: seen.append(environ) or []
-    list(Lane(app, {"wsgi.version": (1, 0)})({"REQUEST_METHOD": "GET", "PATH_INFO": "/x"}, lambda *_: None))
-    assert seen[0].pop("engine.begin") > 0
-    assert [{"REQUEST_METHOD": "GET", "PATH_INFO": "/x", "wsgi.version": (1, 0)}] == seen
-
-
-def test_a_failure_in_the_lane_is_told_once_by_the_app(
+def test_a_failure_of_a_quick_answer_is_told_once(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = app_of(folder, {"routes": [{"path": "/predict", "model": "iris"}]})
-    lane = Lane(app)
+    door = Door(app)
     asked: list[object] = []
 
     def fail(instances: object) -> None:
         asked.append(instances)
         raise ZeroDivisionError
 
-    monkeypatch.setattr(app.mounted[0].endpoint, "_predict", fail)
+    monkeypatch.setattr(app.handler.places[0].endpoint, "_predict", fail)
     body = json.dumps(INSTANCE).encode()
     environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/predict", "CONTENT_LENGTH": str(len(body)), "wsgi.input": body}
     environ |= {"SERVER_NAME": "x", "SERVER_PORT": "80", "wsgi.url_scheme": "http", "SERVER_PROTOCOL": "HTTP/1.1"}
-    status, _, told = answer(lane, environ)
+    status, _, told = answer(door, environ)
     assert status.startswith("500 ")
     request_id = json.loads(told)["request_id"]
     assert [request_id] == [record.args[0] for record in caplog.records]
@@ -341,4 +322,4 @@ def test_an_answer_that_json_cannot_carry_is_refused(
         status, _, told = answer(app, environ)
         assert status[:3] == ("422" if expected else "200")
         assert [{"pointer": at, "detail": NO_NUMBER} for at in expected] == json.loads(told).get("errors", [])
-        assert answer(app, environ) == answer(Lane(app), environ)
+        assert answer(app, environ) == answer(Door(app), environ)

@@ -7,8 +7,9 @@ Werkzeug would try every other way to split the URL.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
-from werkzeug.routing import FloatConverter, IntegerConverter, PathConverter, ValidationError
+from werkzeug.routing import BaseConverter, FloatConverter, IntegerConverter, PathConverter, ValidationError
 
 
 class ReadableIntegerConverter(IntegerConverter):
@@ -39,3 +40,10 @@ class WholePathConverter(PathConverter):
 
     part_isolating = False
     regex = r"[^/](?s:.)*?"
+
+
+CONVERTERS: Mapping[str, type[BaseConverter]] = {
+    "float": FiniteFloatConverter,
+    "int": ReadableIntegerConverter,
+    "path": WholePathConverter,
+}

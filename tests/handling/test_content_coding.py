@@ -11,11 +11,11 @@ from typing import Any
 
 import flask
 import pytest
+from handler_door import Door
 from werkzeug.test import Client
 
 from engine.endpoints import Problem
-from engine.web import Lane
-from engine.web.coding import Decoder
+from engine.handling.content_coding import Decoder
 
 ROUTES = json.dumps(
     {
@@ -79,7 +79,7 @@ REFUSED: dict[str, tuple[str, bytes, int, str]] = {
 def client(app_of: Callable[..., flask.Flask], request: pytest.FixtureRequest) -> Client:
     """The app as any WSGI server has it, and with the lane in front."""
     app = app_of(ROUTES)
-    return Client(Lane(app) if request.param == "lane" else app)  # type: ignore[arg-type]
+    return Client(Door(app) if request.param == "lane" else app)  # type: ignore[arg-type]
 
 
 def post(client: Client, coding: str, body: bytes, path: str = "/stars") -> Any:
@@ -122,7 +122,7 @@ def test_a_bomb_takes_bounded_memory() -> None:
 
 
 def test_decoded_bodies_have_bounded_memory_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.web.coding.HELD_BYTES", 3 * LIMIT)
+    monkeypatch.setattr("engine.handling.content_coding.HELD_BYTES", 3 * LIMIT)
     decoder, body = Decoder(LIMIT), gzip.compress(b"\0" * LIMIT)
     held = [decoder.decode(body, "gzip", LIMIT) for _ in range(3)]
     with pytest.raises(Problem) as refused:
@@ -140,7 +140,7 @@ def test_decoded_bodies_have_bounded_memory_together(monkeypatch: pytest.MonkeyP
 def test_what_an_answered_body_had_is_given_back(
     app_of: Callable[..., flask.Flask], monkeypatch: pytest.MonkeyPatch, coded: bytes
 ) -> None:
-    monkeypatch.setattr("engine.web.coding.HELD_BYTES", 4000)
+    monkeypatch.setattr("engine.handling.content_coding.HELD_BYTES", 4000)
     client = app_of(ROUTES).test_client()
     first = [post(client, "gzip", coded).status_code for _ in range(10)]
     assert [first[0]] * 10 == first != [503] * 10

@@ -9,19 +9,21 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import flask
 import pytest
 from conftest import ROOT
+from handler_door import Door
 from werkzeug.test import Client
 
 from engine import create_app
 from engine.errors import SpecError
+from engine.flask_app import build_app
 from engine.models import Prediction
 from engine.spec import load
 from engine.spec.named_files import Home
-from engine.web import Lane, build_app
 
 App = Callable[..., flask.Flask]
 IRIS = (ROOT / "models.yaml").read_text()
@@ -31,7 +33,7 @@ INSTANCE = {"sepal_length": 5.9, "sepal_width": 3.0, "petal_length": 5.1, "petal
 class Broken:
     """A predictor that fails as no predictor should."""
 
-    facts = None
+    facts = SimpleNamespace(report=SimpleNamespace(seconds=None))
 
     def __call__(self, instances: Any) -> Any:  # noqa: ARG002
         raise RuntimeError("the database password is hunter2\nsecond line")
@@ -178,7 +180,7 @@ routes:
     assert [200, 414] == [client.get("/?" + "q" * count).status_code for count in (99, 100)]
     assert [200, 414] == [client.get("/far?" + "q" * count).status_code for count in (996, 997)]
     assert [404, 414] == [client.get("/" + "p" * count).status_code for count in (99, 100)]
-    wide = Client(Lane(app_of(f"service: {{limits: {{url: 100}}}}\nroutes: [{{path: /{'é' * 40}, response: hi}}]")))
+    wide = Client(Door(app_of(f"service: {{limits: {{url: 100}}}}\nroutes: [{{path: /{'é' * 40}, response: hi}}]")))
     assert [200, 414] == [wide.get(f"/{'é' * 40}?" + "q" * count).status_code for count in (19, 20)]
     problem = client.get("/" + "p" * 100).json
     assert ("URI Too Long", "the URL is longer than 100 bytes") == (problem["title"], problem["detail"])
@@ -223,7 +225,7 @@ def test_the_bound_on_concurrent_requests_covers_the_checking_of_bodies(spec_fol
         meanwhile.append(app.test_client().post("/", data="{}").status_code)
         return isinstance(value, dict)
 
-    app.mounted[0].endpoint.validator.is_valid = judge
+    app.handler.places[0].endpoint.validator.is_valid = judge
     assert 200 == app.test_client().post("/", data="{}").status_code
     assert [503] == meanwhile
     assert 200 == app.test_client().post("/", data="{}").status_code

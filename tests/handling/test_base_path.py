@@ -9,9 +9,8 @@ from urllib.parse import urljoin
 
 import flask
 import pytest
+from handler_door import Door
 from werkzeug.test import Client
-
-from engine.web import Lane
 
 ROUTES = """
 service:
@@ -42,7 +41,7 @@ def test_each_path_is_answered_with_the_prefix_as_without_by_app_and_lane(
     app: flask.Flask, path: str, method: str
 ) -> None:
     answers = []
-    for server in (app, Lane(app)):
+    for server in (app, Door(app)):
         for asked in (path, f"/a/é{path}"):
             answer = Client(server).open(asked, method=method, data=b"5" if method == "POST" else None)
             body = answer.get_data(as_text=True).replace("/a/é/", "/").replace("/a/%C3%A9/", "/")

@@ -1,0 +1,125 @@
+"""An ordinary Flask app made from a spec: extensions work on it, test_client() does, any WSGI server runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, cast
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+import flask
+from flask.globals import request_ctx
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import MapAdapter
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from engine.endpoints import NO_ROUTE, Process, Response
+from engine.handling import Handler, Incoming, build_handler
+from engine.models import Predictor, compile_models
+from engine.spec import LazyRule, Spec, load
+from engine.telemetry import warn_if_too_late
+
+
+class _Request(flask.Request):
+    """A request of Flask's, with what the handler knows of it."""
+
+    incoming: Incoming | None = None
+
+
+class Service(flask.Flask):
+    """A Flask app in front of a handler: Flask's hooks call the handler's steps, and its router has the same rules."""
+
+    request_class = _Request
+    url_rule_class = LazyRule
+
+    def __init__(self, handler: Handler) -> None:
+        super().__init__("engine", static_folder=None, template_folder=None)
+        self.handler = handler
+        self.url_map = handler.router.url_map
+        for rule in self.url_map.iter_rules():
+            self.view_functions[rule.endpoint] = self._call
+        self.before_request(self._enter)
+        self.after_request(self._leave)
+        self.teardown_request(_forget)
+        self.register_error_handler(Exception, self._explain)
+
+    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request (PEP 3333); one whose path begins with the base path, as if it were mounted there."""
+        mount, path = environ.get("SCRIPT_NAME", ""), environ["PATH_INFO"]
+        base, environ["PATH_INFO"] = self.handler.router.split(path)
+        environ["SCRIPT_NAME"] = mount + base
+        try:
+            return super().wsgi_app(environ, start_response)
+        finally:  # for the log of requests
+            environ["SCRIPT_NAME"], environ["PATH_INFO"] = mount, path
+
+    def create_url_adapter(self, request: flask.Request | None) -> MapAdapter | None:
+        """Look up the route of a URL, unless no route allows such a URL."""
+        if request is not None:
+            self.handler.router.check(request.environ["PATH_INFO"])
+        return super().create_url_adapter(request)
+
+    def _incoming(self) -> Incoming:
+        """Return the request that is being answered, with what Flask's router has found."""
+        request = cast("_Request", request_ctx.request)
+        if request.incoming is None:
+            incoming = request.incoming = Incoming(request.environ)
+            incoming.mount, incoming.path_info = request.environ["SCRIPT_NAME"], request.environ["PATH_INFO"]
+            incoming.rule = NO_ROUTE if request.url_rule is None else request.url_rule.rule
+            incoming.place = self.handler.router.place(request.endpoint)
+            incoming.arguments = request.view_args or {}
+            incoming.adapter, incoming.unmatched = request_ctx.url_adapter, request.routing_exception
+        return request.incoming
+
+    def _enter(self) -> flask.Response | None:
+        answer = self.handler.enter(self._incoming())
+        return None if answer is None else _to_flask(answer)
+
+    def _call(self, **_: Any) -> flask.Response:
+        return _to_flask(self.handler.call(self._incoming()))
+
+    def _explain(self, error: Exception) -> WerkzeugResponse | HTTPException:
+        if isinstance(error, HTTPException) and (error.code is None or error.response is not None):
+            return error  # of other code
+        return _to_flask(self.handler.explain(error, self._incoming()))
+
+    def _leave(self, response: flask.Response) -> flask.Response:
+        incoming = self._incoming()
+        response.headers.extend(self.handler.marks(incoming))
+        if response.is_streamed:
+            response.call_on_close(lambda: self.handler.leave(incoming, response.status_code))
+        else:
+            self.handler.leave(incoming, response.status_code)
+        return response
+
+
+def create_app(routes: str | Path = "routes.yaml", models: str | Path | None = None) -> Service:
+    """Read a spec and make its app: `gunicorn 'engine:create_app()'`.
+
+    Without `models`, the models.yaml beside `routes` is read if it exists. Raises `SpecError` with every mistake in
+    both files.
+    """
+    warn_if_too_late()
+    return build_app(load(routes, models))
+
+
+def build_app(spec: Spec, predictors: Mapping[str, Predictor] | None = None, process: Process | None = None) -> Service:
+    """Make the app of a loaded spec; its models are compiled unless their `predictors` are given.
+
+    `process` tells the app the state of the service; without it, the app reports on its own process.
+    """
+    predictors = compile_models(spec) if predictors is None else predictors
+    return Service(build_handler(spec, predictors, process))
+
+
+def _forget(_: BaseException | None) -> None:
+    """Let the request be freed at once: its routing exception keeps the frames, and they keep the request."""
+    flask.request.routing_exception = None
+
+
+def _to_flask(response: Response) -> flask.Response:
+    """Make Flask's response from ours, without any header that ours does not have."""
+    answer = flask.Response(response.body, response.status)
+    del answer.headers["Content-Type"]
+    answer.headers.extend(response.headers)
+    return answer

@@ -1,0 +1,21 @@
+"""build: Endpoints → the handler of a service, from a request's head to its answer. No Flask, no Granian."""
+
+from engine.handling.answers import Answer, close, write_answer
+from engine.handling.build import build_handler
+from engine.handling.handler import Handler
+from engine.handling.identity import id_headers, request_id, trace_id
+from engine.handling.incoming import Environ, Incoming, Place
+
+__all__ = [
+    "Answer",
+    "Environ",
+    "Handler",
+    "Incoming",
+    "Place",
+    "build_handler",
+    "close",
+    "id_headers",
+    "request_id",
+    "trace_id",
+    "write_answer",
+]

@@ -1,0 +1,95 @@
+"""Errors for every client: problem details for programs, Werkzeug's own page for browsers."""
+
+from __future__ import annotations
+
+import logging
+from html import escape
+from http import HTTPStatus
+
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.http import parse_accept_header
+
+from engine.endpoints import Problem, Response
+from engine.endpoints.problems import title
+from engine.handling.identity import request_id
+from engine.handling.incoming import Incoming
+from engine.handling.signpost import Signpost
+from engine.schema import clip
+from engine.text import printable
+
+MAX_ACCEPT = 1000  # characters of an Accept header that are read; browsers send about 150
+_HTML = "text/html; charset=utf-8"
+
+logger = logging.getLogger("engine")
+
+
+class Failures:
+    """Writes each error in the form that the client wants.
+
+    `prefer_html` decides for a client that accepts anything, and `signpost` leads to the docs page.
+    """
+
+    def __init__(self, signpost: Signpost, *, prefer_html: bool) -> None:
+        self._signpost = signpost
+        self._prefer_html = prefer_html
+
+    def answer(self, error: Exception, incoming: Incoming) -> Response:
+        """Return the answer to a request that ended in an error; one that nobody meant is logged."""
+        if isinstance(error, HTTPException):
+            return self._answer_http(error, incoming)
+        problem = error if isinstance(error, Problem) else _failed(error, incoming)
+        return _page(problem) if self._wants_html(incoming) else problem.response()
+
+    def _answer_http(self, error: HTTPException, incoming: Incoming) -> Response:
+        if isinstance(error, MethodNotAllowed):
+            error.valid_methods = sorted(error.valid_methods or ())
+        status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+        if not self._wants_html(incoming):
+            allow = (("Allow", _allowed(error)),) if isinstance(error, MethodNotAllowed) else ()
+            return Problem(status, self._detail(error, incoming), headers=allow).response()
+        page = error.get_body(incoming.environ)
+        is_lost = status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
+        if is_lost and "text/html" in incoming.environ.get("HTTP_ACCEPT", "")[:MAX_ACCEPT]:  # a browser
+            page = self._signpost.mark(page, incoming)
+        return Response(status, tuple(error.get_headers(incoming.environ)), page.encode())
+
+    def _detail(self, error: HTTPException, incoming: Incoming) -> str:
+        if error.code == HTTPStatus.NOT_FOUND:
+            docs = self._signpost.path(incoming) if incoming.path == "/" else ""
+            where = f"; the endpoints are listed at {docs}" if docs else ""
+            return f"no route matches {clip(incoming.full_path, 200)}{where}"
+        if isinstance(error, MethodNotAllowed):
+            return f"{incoming.environ['REQUEST_METHOD']} is not allowed; allowed: {_allowed(error)}"
+        return error.description or title(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+
+    def _wants_html(self, incoming: Incoming) -> bool:
+        accept = parse_accept_header(incoming.environ.get("HTTP_ACCEPT", "")[:MAX_ACCEPT], MIMEAccept)
+        if not accept:
+            return self._prefer_html
+        as_html = accept["text/html"]
+        as_json = max(accept["application/problem+json"], accept["application/json"])
+        return as_html > as_json or (as_html == as_json and self._prefer_html)
+
+
+def _failed(error: Exception, incoming: Incoming) -> Problem:
+    """Log a failure of ours, and return what its client may know of it."""
+    name, method = request_id(incoming), incoming.environ["REQUEST_METHOD"]
+    reason = printable(" ".join(f"{type(error).__name__}: {error}".split()))
+    logger.error("request %s failed: %s %r: %s", name, method, incoming.path, clip(reason, 300), exc_info=error)
+    detail = "the service failed; its log has the reason under this request id"
+    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail, request_id=name)
+
+
+def _allowed(error: MethodNotAllowed) -> str:
+    return ", ".join(error.valid_methods or ())
+
+
+def _page(problem: Problem) -> Response:
+    """Write a problem in the form of Werkzeug's own error pages."""
+    items = "".join(f"<li><code>{escape(e['pointer'])}</code> {escape(e['detail'])}</li>" for e in problem.errors)
+    text = f"<p>{escape(problem.detail)}</p>" + (f"<ul>{items}</ul>" if items else "")
+    text += f"<p>Request id: <code>{problem.request_id}</code></p>" if problem.request_id else ""
+    name = title(problem.status)
+    page = f"<!doctype html>\n<html lang=en>\n<title>{problem.status} {name}</title>\n<h1>{name}</h1>\n{text}\n"
+    return Response(problem.status, (("Content-Type", _HTML), *problem.headers), page.encode())

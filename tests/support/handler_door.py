@@ -1,0 +1,36 @@
+"""A handler as a WSGI app, which asks it as a worker does: first for a quick answer."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from typing import Any
+
+from werkzeug.wrappers import Response
+
+from engine.flask_app import Service
+from engine.handling import Answer, Handler, Incoming
+
+
+class Door:
+    """The handler of an app."""
+
+    def __init__(self, app: Service) -> None:
+        self.handler = app.handler
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        status, headers, body = answer_of(self.handler, dict(environ))
+        start_response(Response(status=status).status, headers)
+        return [body] if isinstance(body, bytes) else body
+
+
+def answer_of(handler: Handler, environ: dict[str, Any]) -> Answer:
+    """Return a handler's answer; a body that is as long as it should be is read first, as a worker does it."""
+    incoming = Incoming(environ)
+    sent = environ["wsgi.input"].read()
+    if "HTTP_TRANSFER_ENCODING" not in environ and environ.get("CONTENT_LENGTH", "0") in ("", str(len(sent))):
+        incoming.body = sent
+        if (answer := handler.quick(incoming)) is not None:
+            return answer
+    environ["wsgi.input"] = io.BytesIO(sent)
+    return handler.respond(incoming)
