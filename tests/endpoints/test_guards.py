@@ -53,11 +53,11 @@ def _keys(monkeypatch: pytest.MonkeyPatch, spec_folder: Path) -> None:
     (spec_folder / "logo.svg").write_text("<svg/>")
 
 
-@pytest.fixture(params=["lane", "app"])
+@pytest.fixture(params=["worker", "app"])
 def client_of(request: pytest.FixtureRequest, app_of: AppOf) -> Callable[[str], Client]:
     def make(text: str) -> Client:
         app = app_of(text)
-        return Client(Door(app)) if request.param == "lane" else app.test_client()
+        return Client(Door(app)) if request.param == "worker" else app.test_client()
 
     return make
 

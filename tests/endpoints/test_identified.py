@@ -29,7 +29,7 @@ def hash_of(folder: Path) -> str:
     return hashlib.sha256((folder / "build" / "model.pkl").read_bytes()).hexdigest()[:12]
 
 
-@pytest.mark.parametrize("door", [lambda app: app.test_client(), lambda app: Client(Door(app))], ids=["app", "lane"])
+@pytest.mark.parametrize("door", [lambda app: app.test_client(), lambda app: Client(Door(app))], ids=["app", "worker"])
 def test_answers_name_the_file_where_the_spec_says_so(
     app_of: AppOf, spec_folder: Path, models: str, door: Callable[[flask.Flask], Client]
 ) -> None:

@@ -94,10 +94,10 @@ def test_numbers_add_up() -> None:
     assert ({("reloads", "served"): 2}, 5) == (both.events, both.in_flight)
 
 
-@pytest.mark.parametrize("lane", [True, False], ids=["lane", "app"])
-def test_every_request_is_counted_once(lane: bool, app_of: AppOf) -> None:
+@pytest.mark.parametrize("worker", [True, False], ids=["worker", "app"])
+def test_every_request_is_counted_once(worker: bool, app_of: AppOf) -> None:
     app = app_of(ROUTES, IRIS)
-    client = Client(Door(app)) if lane else app.test_client()
+    client = Client(Door(app)) if worker else app.test_client()
     asked = [
         *[("GET", "/"), ("GET", "/"), ("HEAD", "/"), ("OPTIONS", "/"), ("POST", "/"), ("BREW", "/"), ("GET", "/nix")],
         *[("GET", "/hello/you"), ("GET", "/hello/me"), ("GET", "/a\"b'é%0A")],

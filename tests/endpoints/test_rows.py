@@ -51,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(params=["app", "lane"])
+@pytest.fixture(params=["app", "worker"])
 def post(folder: Path, request: pytest.FixtureRequest) -> Post:
     """Post a body, to the app alone or with the short way in front of it."""
     app = create_app(folder / "routes.yaml")

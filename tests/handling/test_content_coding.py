@@ -75,11 +75,11 @@ REFUSED: dict[str, tuple[str, bytes, int, str]] = {
 }
 
 
-@pytest.fixture(params=["app", "lane"])
+@pytest.fixture(params=["app", "worker"])
 def client(app_of: Callable[..., flask.Flask], request: pytest.FixtureRequest) -> Client:
-    """The app as any WSGI server has it, and with the lane in front."""
+    """The app as any WSGI server has it, and its handler as a worker asks it."""
     app = app_of(ROUTES)
-    return Client(Door(app) if request.param == "lane" else app)  # type: ignore[arg-type]
+    return Client(Door(app) if request.param == "worker" else app)  # type: ignore[arg-type]
 
 
 def post(client: Client, coding: str, body: bytes, path: str = "/stars") -> Any:

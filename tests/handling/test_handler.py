@@ -199,7 +199,7 @@ def answer(app: Any, environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, iris_file: Path) -> Path:
-    folder = tmp_path_factory.mktemp("lane")
+    folder = tmp_path_factory.mktemp("worker")
     (folder / "build").mkdir()
     (folder / "build" / "model.pkl").write_bytes(iris_file.read_bytes())
     (folder / "logo.svg").write_text("<svg/>")

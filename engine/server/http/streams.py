@@ -55,7 +55,7 @@ def _is_taken(sent: Any) -> bool:
 
 
 def _wait_for_reader(connection: Connection | None) -> None:
-    """Wait until the kernel has sent all that it has been given; without its connection, nothing is known of a client."""
+    """Wait until the kernel has sent all that it was given, if the system tells."""
     looks = itertools.chain(_LOOK_SECONDS, itertools.repeat(_LOOK_SECONDS[-1]))
     while connection is not None and not connection.is_closed and connection.has_unsent():
         time.sleep(next(looks))
