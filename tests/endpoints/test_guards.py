@@ -269,7 +269,7 @@ def test_keys_are_in_no_record_and_no_document(app_of: AppOf) -> None:
     assert [{"bearer": []}, {"key": []}] == document["paths"]["/"]["get"]["security"]
     assert "security" not in document["paths"]["/open"]["get"]
     assert {"401", "403"} < set(document["paths"]["/"]["get"]["responses"])
-    for text in (repr(app.spec), app.test_client().get("/docs").text):
+    for text in (repr(app.handler.spec), app.test_client().get("/docs").text):
         assert CI not in text
         assert hashlib.sha256(CI.encode()).hexdigest() not in text
 
@@ -739,6 +739,6 @@ routes:
         b: ${env:ENGINE_TEST_SIZE}
         c: $${env:X}
 """)
-    service = app.spec.service
+    service = app.handler.spec.service
     assert ("no: [yes]", 2, 3072) == (service.title, service.limits.instances, service.limits.body)
     assert {"a": "2", "b": 2, "c": "${env:X}"} == app.test_client().get("/").json

@@ -13,14 +13,14 @@ LIMIT = 8192
 def head(*headers: tuple[str, str], version: str = "1.1", path: str = "/", limit: int = LIMIT) -> tuple[int, str]:
     scope = Scope(path=path, headers=[*headers])
     scope.http_version = version
-    problem = read_head(scope, limit)[1]
+    problem = read_head(scope, limit, 0.0).error
     return (problem.status, problem.detail) if problem is not None else (0, "")
 
 
 def environ(*headers: tuple[str, str], path: str = "/", client: str = "127.0.0.1:9") -> dict[str, str]:
     scope = Scope(path=path, query="a=%20", headers=[("Host", "x"), *headers])
     scope.client = client
-    return read_head(scope, LIMIT)[0]
+    return read_head(scope, LIMIT, 0.0).environ
 
 
 HOST = ("Host", "x")
