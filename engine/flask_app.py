@@ -14,9 +14,9 @@ from werkzeug.routing import MapAdapter
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from engine.endpoints import NO_ROUTE, Process, Response
-from engine.handling import Handler, Incoming, build_handler
+from engine.handling import Handler, Incoming, build_handler, open_service
 from engine.models import Predictor, compile_models
-from engine.spec import LazyRule, Spec, load
+from engine.spec import LazyRule, Spec
 from engine.telemetry import warn_if_too_late
 
 
@@ -26,7 +26,7 @@ class _Request(flask.Request):
     incoming: Incoming | None = None
 
 
-class Service(flask.Flask):
+class App(flask.Flask):
     """A Flask app in front of a handler: Flask's hooks call the handler's steps, and its router has the same rules."""
 
     request_class = _Request
@@ -66,7 +66,7 @@ class Service(flask.Flask):
             incoming = request.incoming = Incoming(request.environ)
             incoming.mount, incoming.path_info = request.environ["SCRIPT_NAME"], request.environ["PATH_INFO"]
             incoming.rule = NO_ROUTE if request.url_rule is None else request.url_rule.rule
-            incoming.place = self.handler.router.place(request.endpoint)
+            incoming.mounted = self.handler.router.mounted(request.endpoint)
             incoming.arguments = request.view_args or {}
             incoming.adapter, incoming.unmatched = request_ctx.url_adapter, request.routing_exception
         return request.incoming
@@ -93,23 +93,24 @@ class Service(flask.Flask):
         return response
 
 
-def create_app(routes: str | Path = "routes.yaml", models: str | Path | None = None) -> Service:
+def create_app(routes: str | Path = "routes.yaml", models: str | Path | None = None) -> App:
     """Read a spec and make its app: `gunicorn 'engine:create_app()'`.
 
     Without `models`, the models.yaml beside `routes` is read if it exists. Raises `SpecError` with every mistake in
     both files.
     """
     warn_if_too_late()
-    return build_app(load(routes, models))
+    handler, _ = open_service(routes, models)
+    return App(handler)
 
 
-def build_app(spec: Spec, predictors: Mapping[str, Predictor] | None = None, process: Process | None = None) -> Service:
+def build_app(spec: Spec, predictors: Mapping[str, Predictor] | None = None, process: Process | None = None) -> App:
     """Make the app of a loaded spec; its models are compiled unless their `predictors` are given.
 
     `process` tells the app the state of the service; without it, the app reports on its own process.
     """
     predictors = compile_models(spec) if predictors is None else predictors
-    return Service(build_handler(spec, predictors, process))
+    return App(build_handler(spec, predictors, process))
 
 
 def _forget(_: BaseException | None) -> None:

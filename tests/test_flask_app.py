@@ -225,7 +225,7 @@ def test_the_bound_on_concurrent_requests_covers_the_checking_of_bodies(spec_fol
         meanwhile.append(app.test_client().post("/", data="{}").status_code)
         return isinstance(value, dict)
 
-    app.handler.places[0].endpoint.validator.is_valid = judge
+    app.handler.mounted[0].endpoint.validator.is_valid = judge
     assert 200 == app.test_client().post("/", data="{}").status_code
     assert [503] == meanwhile
     assert 200 == app.test_client().post("/", data="{}").status_code

@@ -87,14 +87,16 @@ class _Answered:
 
 
 def _answer(routes: str, models: str | None, asked: _Asked, progress: Progress) -> _Answered:
-    from engine.flask_app import build_app
-    from engine.models import compile_models
-    from engine.spec import load
+    from werkzeug.test import EnvironBuilder
+    from werkzeug.wrappers import Response
 
-    spec = load(routes, models)
-    client = build_app(spec, compile_models(spec, progress)).test_client()
-    answer = client.open(asked.url, method=asked.method, data=asked.body, headers=asked.headers)
-    return _Answered(answer.status, list(answer.headers), answer.get_data())
+    from engine.handling import Incoming, open_service
+
+    handler, _ = open_service(routes, models, progress)
+    builder = EnvironBuilder(asked.url, method=asked.method, data=asked.body, headers=asked.headers)
+    environ = {**builder.get_environ(), "REMOTE_ADDR": "127.0.0.1"}
+    status, headers, body = handler.respond(Incoming(environ))
+    return _Answered(Response(status=status).status, headers, body if isinstance(body, bytes) else b"".join(body))
 
 
 def _url(path: str) -> str:

@@ -56,13 +56,9 @@ def check(routes: str, models: str | None, as_json: bool) -> None:
 
 def facts_of(routes: str, models: str | None, progress: Progress) -> tuple[Facts, ...]:
     """Check a spec with its models, and tell of these; raise `SpecError`."""
-    from engine.handling import build_handler
-    from engine.models import compile_models
-    from engine.spec import load
+    from engine.handling import open_service
 
-    spec = load(routes, models)
-    predictors = compile_models(spec, progress)
-    build_handler(spec, predictors)
+    _, predictors = open_service(routes, models, progress)
     return tuple(predictor.facts for predictor in predictors.values())
 
 

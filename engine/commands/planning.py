@@ -143,11 +143,7 @@ def _check_planned(
     opened: Opened | None = None,
 ) -> dict[str, Sequence[Diagnostic]]:
     """Do what `check` does, and return what it warns of, by the models' names."""
-    from engine.handling import build_handler
-    from engine.models import compile_models
-    from engine.spec import load
+    from engine.handling import open_service
 
-    spec = load(routes, models, drafts=planned)
-    predictors = compile_models(spec, progress, opened)
-    build_handler(spec, predictors)
+    _, predictors = open_service(routes, models, progress, drafts=planned, opened=opened)
     return {name: one.facts.warnings for name, one in predictors.items()}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from engine.endpoints.cached_file import GeneratedEndpoint
 from engine.endpoints.docs import build_docs
 from engine.endpoints.fixed import build_fixed
+from engine.endpoints.guards.guard import Guard, Guards
 from engine.endpoints.messages import Endpoint, encode_any_json
 from engine.endpoints.monitoring.exposition import MetricsEndpoint
 from engine.endpoints.monitoring.health import LIVE, ReadyEndpoint, StatusEndpoint
@@ -20,10 +21,11 @@ from engine.spec import BuiltIn, Route, Spec
 
 @dataclass(frozen=True, slots=True)
 class Mounted:
-    """An endpoint at its route."""
+    """A route with the endpoint that answers it and the guard in front of it."""
 
     route: Route
     endpoint: Endpoint
+    guard: Guard
 
 
 Builder = Callable[[Route, Spec, Mapping[str, Predictor], Process], Endpoint]
@@ -37,19 +39,25 @@ BUILT_IN: Mapping[BuiltIn, Builder] = {
 }
 
 
-def build_endpoints(spec: Spec, predictors: Mapping[str, Predictor], process: Process) -> tuple[Mounted, ...]:
-    """Make every route's endpoint, for the process that answers."""
+def build_endpoints(
+    spec: Spec, predictors: Mapping[str, Predictor], process: Process
+) -> tuple[tuple[Mounted, ...], Guards]:
+    """Make every route's endpoint and guard, for the process that answers."""
     routes = (*spec.routes, *spec.built_in)
-    return tuple(mounted for route in routes for mounted in _mounted(route, spec, predictors, process))
+    made = [one for route in routes for one in _endpoints(route, spec, predictors, process)]
+    guards = Guards(spec.service, [route for route, _ in made], process.meter)
+    return tuple(Mounted(*one, guard) for one, guard in zip(made, guards.routes, strict=True)), guards
 
 
-def _mounted(route: Route, spec: Spec, predictors: Mapping[str, Predictor], process: Process) -> Iterator[Mounted]:
+def _endpoints(
+    route: Route, spec: Spec, predictors: Mapping[str, Predictor], process: Process
+) -> Iterator[tuple[Route, Endpoint]]:
     """Make a route's endpoint; the docs have several, one for each of their files."""
     if route.built_in == "docs":
         for path, endpoint in build_docs(route, spec, _facts(predictors)):
-            yield Mounted(replace(route, path=path), endpoint)
+            yield replace(route, path=path), endpoint
     else:
-        yield Mounted(route, _endpoint(route, spec, predictors, process))
+        yield route, _endpoint(route, spec, predictors, process)
 
 
 def _endpoint(route: Route, spec: Spec, predictors: Mapping[str, Predictor], process: Process) -> Endpoint:

@@ -19,12 +19,12 @@ def admit(incoming: Incoming, guards: Guards, router: Router) -> Response | None
     """
     if incoming.admission is None:
         default = guards.default
-        guard = incoming.place.guard if incoming.place is not None else default
+        guard = incoming.mounted.guard if incoming.mounted is not None else default
         if incoming.environ["REQUEST_METHOD"] != "OPTIONS":
             incoming.admission = guard.admit(incoming.environ)
         else:
-            found = router.places_at(incoming)
-            by_method = {method: default if place is None else place.guard for method, place in found.items()}
+            found = router.mounted_at(incoming)
+            by_method = {method: default if one is None else one.guard for method, one in found.items()}
             if (answer := _preflight(incoming, by_method)) is not None:
                 return answer
             incoming.admission = _admit_to_all(guard, {*by_method.values()} - {guard}, incoming)

@@ -1,15 +1,34 @@
-"""Spec + Predictors → the handler of a service."""
+"""Two files, or a spec with its models → the handler of a service."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
 
-from engine.endpoints import Guards, Meter, Process, Status, build_endpoints, show_models
+from engine.endpoints import Meter, Process, Status, build_endpoints, show_models
 from engine.handling.handler import Handler
-from engine.handling.incoming import Place
-from engine.models import Predictor
-from engine.spec import Spec
+from engine.models import Opened, Predictor, Progress, compile_models
+from engine.spec import Spec, load
+
+
+def open_service(
+    routes: str | Path,
+    models: str | Path | None = None,
+    progress: Progress = lambda _: None,
+    *,
+    drafts: Mapping[Path, bytes] = MappingProxyType({}),
+    opened: Opened | None = None,
+) -> tuple[Handler, Mapping[str, Predictor]]:
+    """Read a spec, compile its models and build its handler; raise `SpecError` with every mistake found.
+
+    `drafts` are read in place of files, `opened` has models that are loaded already, and `progress` is called with each
+    step.
+    """
+    spec = load(routes, models, drafts=drafts)
+    predictors = compile_models(spec, progress, opened)
+    return build_handler(spec, predictors), predictors
 
 
 def build_handler(spec: Spec, predictors: Mapping[str, Predictor], process: Process | None = None) -> Handler:
@@ -18,10 +37,8 @@ def build_handler(spec: Spec, predictors: Mapping[str, Predictor], process: Proc
     `process` knows the state of the service; without it, the handler reports on its own process.
     """
     process = process or _alone(predictors)
-    mounted = build_endpoints(spec, predictors, process)
-    guards = Guards(spec.service, [one.route for one in mounted], process.meter)
-    places = tuple(Place(one.route, one.endpoint, guard) for one, guard in zip(mounted, guards.routes, strict=True))
-    return Handler(spec, places, guards, process.meter)
+    mounted, guards = build_endpoints(spec, predictors, process)
+    return Handler(spec, mounted, guards, process.meter)
 
 
 def _alone(predictors: Mapping[str, Predictor]) -> Process:

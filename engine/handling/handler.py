@@ -14,13 +14,13 @@ from typing import cast
 
 from werkzeug.routing import RequestRedirect
 
-from engine.endpoints import Guards, Headers, Meter, Request, Response
+from engine.endpoints import Guards, Headers, Meter, Mounted, Request, Response
 from engine.handling.admission import admit
 from engine.handling.answers import Answer, Counted, write_answer
 from engine.handling.client import direct_client
 from engine.handling.failures import Failures
 from engine.handling.identity import id_headers
-from engine.handling.incoming import Incoming, Place
+from engine.handling.incoming import Incoming
 from engine.handling.request_body import BodyReader
 from engine.handling.routing import Router
 from engine.handling.signpost import Signpost
@@ -42,18 +42,18 @@ class Handler:
     6. `leave`: the request is counted, and its memory freed.
     """
 
-    def __init__(self, spec: Spec, places: Sequence[Place], guards: Guards, meter: Meter) -> None:
+    def __init__(self, spec: Spec, mounted: Sequence[Mounted], guards: Guards, meter: Meter) -> None:
         self.spec = spec
-        self.places = places
+        self.mounted = mounted
         self.meter = meter
-        self.router = Router(places, spec.service)
+        self.router = Router(mounted, spec.service)
         self._guards = guards
-        self._bodies = BodyReader(spec.service.limits, places)
-        self._failures = Failures(Signpost(spec.service, places), prefer_html=spec.service.errors == "html")
+        self._bodies = BodyReader(spec.service.limits, mounted)
+        self._failures = Failures(Signpost(spec.service, mounted), prefer_html=spec.service.errors == "html")
 
     def respond(self, incoming: Incoming) -> Answer:
         """Answer a request, however long that takes."""
-        if incoming.place is None:
+        if incoming.mounted is None:
             self.router.find(incoming)
         try:
             response = self.enter(incoming) or self.call(incoming)
@@ -86,7 +86,7 @@ class Handler:
         if incoming.error is not None:
             error, incoming.error = incoming.error, None
             raise error
-        if incoming.place is not None or incoming.unmatched is not None:  # other code reads its bodies itself
+        if incoming.mounted is not None or incoming.unmatched is not None:  # other code reads its bodies itself
             self._bodies.read(incoming)
         if incoming.unmatched is None:
             return None
@@ -97,11 +97,11 @@ class Handler:
     def call(self, incoming: Incoming) -> Response:
         """Have the endpoint answer."""
         environ = incoming.environ
-        place = cast("Place", incoming.place)  # otherwise, `enter` has raised the reason
-        route, method = place.route, environ["REQUEST_METHOD"]
+        mounted = cast("Mounted", incoming.mounted)  # otherwise, `enter` has raised the reason
+        route, method = mounted.route, environ["REQUEST_METHOD"]
         if method == "OPTIONS" and method not in route.methods:
             return self._options(incoming)
-        return place.endpoint(
+        return mounted.endpoint(
             Request(
                 method,
                 incoming.arguments,
@@ -150,9 +150,9 @@ class Handler:
 
     def constant_answers(self) -> Iterator[tuple[str, Answer, Callable[[float], None]]]:
         """Return each path whose GET has the same answer for all clients, with that answer and its counter."""
-        for place in self.places:
-            constant, route = place.endpoint.constant, place.route
-            if constant is None or "GET" not in route.methods or place.guard.stands or route.parameters or route.input:
+        for one in self.mounted:
+            constant, route = one.endpoint.constant, one.route
+            if constant is None or "GET" not in route.methods or one.guard.stands or route.parameters or route.input:
                 continue
             if len(route.path.encode()) <= route.limits.url:
                 answer = write_answer(constant, "GET")
@@ -162,5 +162,5 @@ class Handler:
 
     def constant_bodies(self) -> Iterator[bytes]:
         """Return the bodies that are sent repeatedly without change."""
-        constants = (place.endpoint.constant for place in self.places)
+        constants = (mounted.endpoint.constant for mounted in self.mounted)
         yield from (one.body for one in constants if one is not None and isinstance(one.body, bytes))

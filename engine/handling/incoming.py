@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
 
-from engine.endpoints import NO_ROUTE, Admission, Endpoint, Guard
+from engine.endpoints import NO_ROUTE, Admission, Mounted
 from engine.spec import Route
 
 Environ = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A route with the endpoint that answers it and the guard in front of it."""
-
-    route: Route
-    endpoint: Endpoint
-    guard: Guard
 
 
 class Incoming:
@@ -38,7 +28,7 @@ class Incoming:
     """The reason for an error answer, if it is known before the endpoint is asked."""
     rule: str = NO_ROUTE
     """The URL rule that matches, of a route or of other code that uses the Flask app."""
-    place: Place | None = None
+    mounted: Mounted | None = None
     """The route that matches; None if there is none, or if the rule belongs to other code."""
     unmatched: HTTPException | None = None
     """Why no rule matches."""
@@ -60,6 +50,11 @@ class Incoming:
     def __init__(self, environ: Environ, began: float | None = None) -> None:
         self.environ = environ
         self.began = perf_counter() if began is None else began
+
+    @property
+    def route(self) -> Route | None:
+        """The route that matches."""
+        return None if self.mounted is None else self.mounted.route
 
     @property
     def path(self) -> str:

@@ -14,9 +14,9 @@ from typing import IO
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wsgi import get_content_length, get_input_stream
 
-from engine.endpoints import Problem
+from engine.endpoints import Mounted, Problem
 from engine.handling.content_coding import Decoder
-from engine.handling.incoming import Environ, Incoming, Place
+from engine.handling.incoming import Environ, Incoming
 from engine.spec import Limits
 
 CHUNK = 64 * 1024
@@ -27,9 +27,9 @@ DRAIN_SECONDS = 5.0
 class BodyReader:
     """Reads the bodies of a service's requests; `default` are the limits of those that no route matches."""
 
-    def __init__(self, default: Limits, places: Sequence[Place]) -> None:
+    def __init__(self, default: Limits, mounted: Sequence[Mounted]) -> None:
         self._default = default
-        reading = [place.route.limits.body for place in places if place.route.reads_body]
+        reading = [one.route.limits.body for one in mounted if one.route.reads_body]
         self._decoder = Decoder(max(reading, default=0))
 
     def read(self, incoming: Incoming) -> None:
@@ -37,8 +37,8 @@ class BodyReader:
 
         The body is decoded only for a route that uses it. Its memory counts as used until `release`.
         """
-        environ, place = incoming.environ, incoming.place
-        limits = self._default if place is None else place.route.limits
+        environ, route = incoming.environ, incoming.route
+        limits = self._default if route is None else route.limits
         if len(incoming.path_info) + len(environ.get("QUERY_STRING", "")) > limits.url:
             raise Problem(HTTPStatus.REQUEST_URI_TOO_LONG, f"the URL is longer than {limits.url:,} bytes")
         body = incoming.body
@@ -46,7 +46,7 @@ class BodyReader:
             body = _read_stream(incoming, limits.body)
         elif len(body) > limits.body or (not body and _declared_length(environ) > limits.body):
             raise _too_large(limits.body, incoming)
-        if body and "HTTP_CONTENT_ENCODING" in environ and place is not None and place.route.reads_body:
+        if body and "HTTP_CONTENT_ENCODING" in environ and route is not None and route.reads_body:
             coding = environ["HTTP_CONTENT_ENCODING"].strip().lower()
             if coding not in ("", "identity"):
                 incoming.coded_size = len(body)

@@ -10,9 +10,9 @@ from werkzeug.exceptions import BadRequest, HTTPException, RequestURITooLarge
 from werkzeug.routing import Map, RequestRedirect
 from werkzeug.utils import redirect
 
-from engine.endpoints import Response
+from engine.endpoints import Mounted, Response
 from engine.handling.converters import CONVERTERS
-from engine.handling.incoming import Environ, Incoming, Place
+from engine.handling.incoming import Environ, Incoming
 from engine.spec import LazyRule, Service
 
 MAX_HOSTS = 100
@@ -20,39 +20,39 @@ _PLAIN_HOST = re.compile(r"([A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,10}(:[0-9
 
 
 class Router:
-    """Finds the place of each request, below the service's base path and without it.
+    """Finds the route of each request, below the service's base path and without it.
 
-    `url_map` has a rule for each place, whose endpoint is the place's number.
+    `url_map` has a rule for each route, whose endpoint is the route's number.
     """
 
-    def __init__(self, places: Sequence[Place], service: Service) -> None:
-        self._places = {str(number): place for number, place in enumerate(places)}
+    def __init__(self, mounted: Sequence[Mounted], service: Service) -> None:
+        self._mounted = {str(number): one for number, one in enumerate(mounted)}
         self._base = as_path_info(service.base_path)
-        self._longest_url = max(limits.url for limits in (service.limits, *(one.route.limits for one in places)))
+        self._longest_url = max(limits.url for limits in (service.limits, *(one.route.limits for one in mounted)))
         self.hosts: set[str] = set()  # Host headers that were found to be plain
         # Without OPTIONS, which is answered for every method of a path.
-        self._plain: Mapping[tuple[str, str], tuple[Place, str, bool]] = {
-            (method, mount + as_path_info(place.route.path)): (place, mount, _is_quick(place))
-            for place in places
-            if not place.route.parameters
-            for method in place.route.methods
+        self._plain: Mapping[tuple[str, str], tuple[Mounted, str, bool]] = {
+            (method, mount + as_path_info(one.route.path)): (one, mount, _is_quick(one))
+            for one in mounted
+            if not one.route.parameters
+            for method in one.route.methods
             if method != "OPTIONS"
             for mount in {"", self._base}
         }
         self.url_map = Map(
             [
-                LazyRule(place.route.path, endpoint=number, methods={*place.route.methods, "OPTIONS"})
-                for number, place in self._places.items()
+                LazyRule(one.route.path, endpoint=number, methods={*one.route.methods, "OPTIONS"})
+                for number, one in self._mounted.items()
             ],
             converters=CONVERTERS,
         )
 
-    def place(self, endpoint: str | None) -> Place | None:
-        """Return the place of a rule's endpoint; None for a rule of other code."""
-        return self._places.get(endpoint or "")
+    def mounted(self, endpoint: str | None) -> Mounted | None:
+        """Return the route of a rule's endpoint; None for a rule of other code."""
+        return self._mounted.get(endpoint or "")
 
     def find(self, incoming: Incoming) -> None:
-        """Find the place of a request, or why there is none."""
+        """Find the route of a request, or why there is none."""
         if self.find_plain(incoming) is not None:
             return
         environ = incoming.environ
@@ -66,17 +66,17 @@ class Router:
         except HTTPException as error:
             incoming.unmatched = error.with_traceback(None)  # its frames would keep the request, and so itself
             return
-        incoming.rule, incoming.place = rule.rule, self.place(rule.endpoint)
+        incoming.rule, incoming.mounted = rule.rule, self.mounted(rule.endpoint)
 
     def find_plain(self, incoming: Incoming) -> bool | None:
-        """Find the place of a request in the dictionary; return whether it is quick, and None if it is not there."""
+        """Find the route of a request in the dictionary; return whether it is quick, and None if it is not there."""
         environ = incoming.environ
         path_info = environ["PATH_INFO"]
         found = self._plain.get((environ["REQUEST_METHOD"], path_info))
         if found is None or not self._is_plain(environ.get("HTTP_HOST", "")):
             return None
-        incoming.place, mount, is_quick = found
-        incoming.rule = incoming.place.route.path
+        incoming.mounted, mount, is_quick = found
+        incoming.rule = incoming.mounted.route.path
         incoming.path_info = path_info[len(mount) :] if mount else path_info
         return is_quick
 
@@ -94,20 +94,20 @@ class Router:
         if not path_info.isascii() and _is_broken(path_info):
             raise BadRequest("the path is not percent-encoded UTF-8")
 
-    def places_at(self, incoming: Incoming) -> dict[str, Place | None]:
-        """Return the place of each method that the path of a request allows; None for a rule of other code."""
+    def mounted_at(self, incoming: Incoming) -> dict[str, Mounted | None]:
+        """Return the route of each method that the path of a request allows; None for a rule of other code."""
         if incoming.adapter is None or incoming.unmatched is not None:
             return {}
         return dict(self._matching(incoming))
 
-    def _matching(self, incoming: Incoming) -> Iterator[tuple[str, Place | None]]:
+    def _matching(self, incoming: Incoming) -> Iterator[tuple[str, Mounted | None]]:
         adapter = incoming.adapter
         for method in adapter.allowed_methods() if adapter is not None else ():
             try:
                 endpoint, _ = adapter.match(method=method)  # type: ignore[union-attr]
             except HTTPException:
                 continue
-            yield method, self.place(endpoint)
+            yield method, self.mounted(endpoint)
 
     def redirected(self, incoming: Incoming, found: RequestRedirect) -> Response:
         """Make the router's redirect relative (RFC 3986, section 4.2), so that it works behind a proxy with a prefix.
@@ -134,8 +134,8 @@ class Router:
         return True
 
 
-def _is_quick(place: Place) -> bool:
-    return place.endpoint.is_quick and not place.guard.waits
+def _is_quick(mounted: Mounted) -> bool:
+    return mounted.endpoint.is_quick and not mounted.guard.waits
 
 
 def as_path_info(path: str) -> str:

@@ -6,16 +6,17 @@ from collections.abc import Iterable
 from html import escape
 from urllib.parse import quote
 
-from engine.handling.incoming import Incoming, Place
+from engine.endpoints import Mounted
+from engine.handling.incoming import Incoming
 from engine.spec import Service
 
 
 class Signpost:
     """Leads to the docs page of a service, if it has one that is open to the client."""
 
-    def __init__(self, service: Service, places: Iterable[Place]) -> None:
+    def __init__(self, service: Service, mounted: Iterable[Mounted]) -> None:
         # The page is the first of the paths that the docs take.
-        self._docs = next((place for place in places if place.route.built_in == "docs"), None)
+        self._docs = next((one for one in mounted if one.route.built_in == "docs"), None)
         self._title = service.title
 
     def path(self, incoming: Incoming) -> str:

@@ -135,7 +135,7 @@ class Follower:
         for front, handler in zip(self._fronts(), handlers, strict=True):
             front.serve(handler)
         self._predictors, self._number = predictors, number
-        self.meter.keep({place.route.path for handler in handlers for place in handler.places})
+        self.meter.keep({one.route.path for handler in handlers for one in handler.mounted})
         del handler, handlers, predictors
         gc.collect()  # a handler is full of cycles, and the old one may hold large models
         self._say("serves", number)
@@ -246,12 +246,12 @@ def work(number: int, workers: int, door: Door, channel: Connection, logs: Logs)
     except SpecError as error:  # its models do not answer here as they did when they were checked
         logger.error("this worker cannot serve:\n%s", render(error.diagnostics))  # noqa: TRY400 - no traceback says more
         sys.exit(1)
-    places = most_connections()
+    mounted = most_connections()
     if admin is not None and door.admin is not None:
-        places -= ADMIN_CONNECTIONS
+        mounted -= ADMIN_CONNECTIONS
         Watch(admin, door.admin, ADMIN_CONNECTIONS, follower.meter).start()
         start_granian(number, door.admin, admin, admin_stopped, Size(ADMIN_CONNECTIONS, head + AHEAD_BYTES))
-    Watch(front, door.service, places, follower.meter).start()
-    start_granian(number, door.service, front, stopped, Size(places, head + AHEAD_BYTES), door.certificate)
+    Watch(front, door.service, mounted, follower.meter).start()
+    start_granian(number, door.service, front, stopped, Size(mounted, head + AHEAD_BYTES), door.certificate)
     ended.wait()
     logging.shutdown()  # multiprocessing does not

@@ -661,7 +661,7 @@ def test_where_one_file_cannot_be_written_none_is(folder: Path, monkeypatch: pyt
 def test_a_file_that_changes_meanwhile_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     save(LinearRegression().fit(X, y))
     Path("models.yaml").write_text(MODELS)
-    monkeypatch.setattr("engine.handling.build_handler", lambda *_: Path("models.yaml").write_text("changed"))
+    monkeypatch.setattr("engine.handling.build.build_handler", lambda *_: Path("models.yaml").write_text("changed"))
     done = add("--yes")
     assert (1, "models.yaml has changed meanwhile; nothing was written; run this again") == (
         done.exit_code,

@@ -22,7 +22,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.naive_bayes import GaussianNB
 from werkzeug.test import Client
 
-from engine.flask_app import Service, build_app
+from engine.flask_app import App, build_app
 from engine.handling import Incoming
 from engine.models import compile_models
 from engine.spec import load
@@ -207,7 +207,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, iris_file: Path) -> Path:
     return folder
 
 
-def app_of(folder: Path, spec: dict[str, Any]) -> Service:
+def app_of(folder: Path, spec: dict[str, Any]) -> App:
     (folder / "routes.yaml").write_text(json.dumps(spec))
     loaded = load(folder / "routes.yaml")
     return build_app(loaded, compile_models(loaded))
@@ -276,7 +276,7 @@ def test_a_failure_of_a_quick_answer_is_told_once(
         asked.append(instances)
         raise ZeroDivisionError
 
-    monkeypatch.setattr(app.handler.places[0].endpoint, "_predict", fail)
+    monkeypatch.setattr(app.handler.mounted[0].endpoint, "_predict", fail)
     body = json.dumps(INSTANCE).encode()
     environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/predict", "CONTENT_LENGTH": str(len(body)), "wsgi.input": body}
     environ |= {"SERVER_NAME": "x", "SERVER_PORT": "80", "wsgi.url_scheme": "http", "SERVER_PROTOCOL": "HTTP/1.1"}

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from engine.endpoints import Endpoint, Guards, Meter, Request, Response
-from engine.flask_app import Service
-from engine.handling import Handler, Place
+from engine.endpoints import Endpoint, Guards, Meter, Mounted, Request, Response
+from engine.flask_app import App
+from engine.handling import Handler
 from engine.server.http import Front, Size, Watch, start_granian, stop_signal
 from engine.server.logs import RequestLog
 from engine.spec import load
@@ -71,7 +71,7 @@ def handler_of(make: Callable[[], Iterable[bytes]], folder: Path) -> Handler:
     (folder / "routes.yaml").write_text("routes: [{path: /, response: replaced}]")
     spec, meter = load(folder / "routes.yaml"), Meter()
     guards = Guards(spec.service, spec.routes, meter)
-    return Handler(spec, [Place(spec.routes[0], Pieces(make), guards.routes[0])], guards, meter)
+    return Handler(spec, [Mounted(spec.routes[0], Pieces(make), guards.routes[0])], guards, meter)
 
 
 @pytest.fixture
@@ -212,7 +212,7 @@ def test_the_flask_app_sends_pieces_too(tmp_path: Path) -> None:
             made.append(piece)
             yield piece
 
-    app = Service(handler_of(make, tmp_path))
+    app = App(handler_of(make, tmp_path))
     answer = app.test_client().get("/", buffered=False)
     pieces = answer.iter_encoded()
     assert (b"first", [b"first"], 0) == (next(pieces), made, counted(app.handler))

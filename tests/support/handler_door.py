@@ -8,14 +8,14 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
-from engine.flask_app import Service
+from engine.flask_app import App
 from engine.handling import Answer, Handler, Incoming
 
 
 class Door:
     """The handler of an app."""
 
-    def __init__(self, app: Service) -> None:
+    def __init__(self, app: App) -> None:
         self.handler = app.handler
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

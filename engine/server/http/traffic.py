@@ -48,7 +48,7 @@ class Traffic:
     def serve(self, handler: Handler) -> None:
         """Answer by another handler from now on."""
         service = handler.spec.service
-        bounds = [service.limits, *(place.route.limits for place in handler.places)]
+        bounds = [service.limits, *(one.route.limits for one in handler.mounted)]
         self.limits, self.proxies = service.limits, service.proxies
         self.largest = max(limits.body for limits in bounds)
         self.bounds = Bounds(self.largest, self.limits.body_time, self.limits.body_rate)
