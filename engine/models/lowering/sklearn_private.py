@@ -1,4 +1,4 @@
-"""Access to private parts of scikit-learn: all of it is here, and the parts are listed in docs/design.md.
+"""Access to private parts of scikit-learn: all of it is here, and the parts are listed in docs/decisions.md.
 
 A version that lacks one is not refused: the model is served by scikit-learn itself, and its report says why.
 """

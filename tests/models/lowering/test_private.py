@@ -1,4 +1,4 @@
-"""Private parts of libraries: docs/design.md lists them all, and one that is gone is reported and harms nobody."""
+"""Private parts of libraries: docs/decisions.md lists them all, and one that is gone is reported and harms nobody."""
 
 from __future__ import annotations
 
@@ -76,9 +76,9 @@ IS_PRIVATE = re.compile(r"_[a-z]\w*")
 NOT_A_LIBRARYS = {"_exit", "_replace"}  # of os and of named tuples, both documented
 
 
-def test_the_design_page_lists_every_private_part_that_is_used() -> None:
+def test_the_page_of_decisions_lists_every_private_part_that_is_used() -> None:
     used = {name for name in private_names() if isinstance(name, str) and IS_PRIVATE.fullmatch(name)} - NOT_A_LIBRARYS
-    text = (ROOT / "docs" / "design.md").read_text()
+    text = (ROOT / "docs" / "decisions.md").read_text()
     table = text.partition("## Private parts of libraries\n")[2].partition("\n## ")[0]
     rows = [line.split("|")[2] for line in table.splitlines() if line.startswith("| ")]
     listed = {name for row in rows for part in re.findall(r"`([^`]+)`", row) for name in part.split(".")}
