@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 import queue
-import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -57,6 +56,13 @@ class Supervisor:
         self._stale = ""  # why the certificate that is served is not the one in the files
         self._numbers = Numbers()  # of the workers that have ended, and of this process
         self._scrapes = Scrapes()
+        self._heard: Mapping[str, Callable[[Worker, Any], None]] = {
+            "counted": self._counted,
+            "ended": self._ended,
+            "failed": self._failed,
+            "scrape": self._scrape,
+            "serves": self._serves,
+        }
         self._stopping = self._is_hurried = False
         self.stopped_by: int | None = None
 
@@ -197,7 +203,7 @@ class Supervisor:
 
     def _hear(self, worker: Worker, word: str, content: Any) -> None:
         """Note what a worker says, from the thread that listens to it."""
-        self._inbox.put(partial(getattr(self, f"_{word}"), worker, content))
+        self._inbox.put(partial(self._heard[word], worker, content))
 
     def _serves(self, worker: Worker, number: int) -> None:
         worker.generation, worker.failed = number, ""
@@ -231,8 +237,7 @@ class Supervisor:
         del self._workers[worker.number]
         self._note("worker_restarts", "hung" if worker.is_hung else "killed" if (status or 0) < 0 else "ended")
         self._start_later(worker.number, time.monotonic() - worker.birth)
-        how = "hung and was killed" if worker.is_hung else _end(status)
-        logger.error("worker %d %s; starting a replacement", worker.number, how)
+        logger.error("worker %d %s; starting a replacement", worker.number, worker.ending(status))
         self._tell_status()
 
     def _scrape(self, worker: Worker, ticket: int) -> None:
@@ -287,11 +292,3 @@ class Supervisor:
 
     def _stop(self) -> None:
         self._stopping = True
-
-
-def _end(status: int | None) -> str:
-    """Say how a process ended."""
-    if status is not None and status < 0:
-        named = f" ({signal.Signals(-status).name})" if -status in {*signal.Signals} else ""
-        return f"was killed by signal {-status}{named}"
-    return f"ended with status {status}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import threading
 import time
 from collections.abc import Callable, Hashable
@@ -104,6 +105,15 @@ class Worker:
         """End the process, which does not respond."""
         self.is_hung = True
         self.process.kill()
+
+    def ending(self, status: int | None) -> str:
+        """Say how the process ended with this status."""
+        if self.is_hung:
+            return "hung and was killed"
+        if status is not None and status < 0:
+            named = f" ({signal.Signals(-status).name})" if -status in {*signal.Signals} else ""
+            return f"was killed by signal {-status}{named}"
+        return f"ended with status {status}"
 
     def _speak(self) -> None:
         while (message := self._outbox.get()) is not None:
