@@ -58,7 +58,8 @@ class Range:
             return np.where(np.isnan(values), values, known[np.clip(places, 0, len(known) - 1)])
         inside = np.clip(values, self.least, self.most)
         if self.step:
-            return rounding(inside / self.step) * self.step
+            computed: Array = rounding(inside / self.step) * self.step
+            return computed
         return rounding(inside) if self.whole else inside
 
     def writer(self) -> Callable[[float], Any]:

@@ -2,4 +2,6 @@
 
 from typing import Any
 
-Array = Any
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]

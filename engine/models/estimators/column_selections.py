@@ -28,4 +28,5 @@ def _places(columns: Any, names: Mapping[str, int], count: int) -> Array:
     chosen = np.atleast_1d(np.asarray(columns, dtype=None if len(np.atleast_1d(columns)) else np.int64))
     if chosen.dtype.kind in "OU":
         return np.array([names[name] for name in chosen.tolist()], np.int64)
-    return every[chosen]
+    computed: Array = every[chosen]
+    return computed

@@ -126,7 +126,8 @@ def _start_of(model: Any) -> Array:
     if type(model.init_).__name__ not in ("DummyClassifier", "DummyRegressor"):
         raise NotLowered(f"{type(model).__name__} with an init of its own")
     start = private_part(model, "_raw_predict_init")
-    return np.asarray(start(np.zeros((1, model.n_features_in_), np.float32)))[0]
+    computed: Array = np.asarray(start(np.zeros((1, model.n_features_in_), np.float32)))[0]
+    return computed
 
 
 def _histogram_boosting(model: Any, lower: Lower) -> Lowered:

@@ -178,11 +178,11 @@ class _Growing:
 
 def _leaf_values(member: Any) -> Array:
     """Return a row for each node: its targets, or the fractions of each output's classes, side by side."""
-    values = member.tree_.value
+    values: Array = member.tree_.value
     if member.tree_.n_outputs == 1:
-        return values[:, 0, :]
+        return np.asarray(values[:, 0, :])
     if not hasattr(member, "classes_"):
-        return values[:, :, 0]
+        return np.asarray(values[:, :, 0])
     return np.hstack([values[:, output, :count] for output, count in enumerate(member.n_classes_)])
 
 

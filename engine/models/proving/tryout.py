@@ -178,4 +178,5 @@ def _allowed(one: Array, other: Array) -> Array:
         is_narrow = np.array_equal(one.astype(np.float32).astype(np.float64), one, equal_nan=True)
         sizes = np.nan_to_num(np.maximum(np.abs(one), np.abs(other)), posinf=0.0)
     tolerance = FLOAT32_TOLERANCE if is_narrow else FLOAT64_TOLERANCE
-    return tolerance * np.maximum(sizes, np.median(sizes, axis=0))
+    computed: Array = tolerance * np.maximum(sizes, np.median(sizes, axis=0))
+    return computed

@@ -20,6 +20,7 @@ import numpy as np
 
 from engine.models.data.array import Array
 from engine.models.runtime.answer import HAS_NAN, TOO_LARGE, Refusal
+from engine.models.runtime.saved import saved
 from engine.models.runtime.steps import Narrow
 from engine.models.runtime.tree_table import TreeTable
 
@@ -32,6 +33,7 @@ _NARROW, _REFUSE_MISSING, _REFUSE_INFINITE = 1, 2, 4
 _DONE, _HAS_MISSING, _HAS_INFINITE = 0, 1, 2
 
 
+@saved
 class NativeTrees:
     """Walks an ensemble; `library` is the compiled function, as bytes.
 
@@ -88,7 +90,7 @@ class NativeTrees:
 
 
 # The address of an array.
-_Start = ctypes.c_double * 1
+_Start: Any = ctypes.c_double * 1
 
 
 class _Ensemble(ctypes.Structure):

@@ -11,6 +11,7 @@ import numpy as np
 
 from engine.models.data.array import Array
 from engine.models.runtime.answer import Stopped
+from engine.models.runtime.saved import saved
 from engine.schema import clip
 from engine.text import plural
 
@@ -22,6 +23,7 @@ _IN_THE_SOURCE = re.compile(r"\.(?:cc|cpp|h|hpp):\d+ ")
 _REASON_LENGTH = 200
 
 
+@saved
 class Graph:
     """A whole graph with one input, of `dtype` numbers or of strings; its first `outputs` outputs are computed."""
 
@@ -55,6 +57,7 @@ class Graph:
         return outputs
 
 
+@saved
 class OnnxTrees:
     """Trees in double precision, by the operator TreeEnsemble."""
 

@@ -9,20 +9,20 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
 from engine.models.data.array import Array
+from engine.models.runtime import onnx_graphs  # noqa: F401 - a program may contain its classes
 from engine.models.runtime import steps as s
 from engine.models.runtime.answer import Answer
 from engine.models.runtime.native_trees import NativeTrees
-from engine.models.runtime.onnx_graphs import Graph, OnnxTrees
-from engine.models.runtime.tree_table import TreeTable
+from engine.models.runtime.saved import SAVED, saved_step
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Program:
     """The steps to the scores, and from the scores to each part of an answer."""
 
@@ -66,17 +66,12 @@ def _flat(steps: tuple[s.Step, ...]) -> Iterator[s.Step]:
             yield from _flat(branch)
 
 
-STEPS: Mapping[str, Any] = {
-    step.__name__: step for step in (*s.ARRAY_STEPS, Graph, NativeTrees, OnnxTrees, Program, TreeTable)
-}
-
-
 def dump(program: Program) -> bytes:
     """Write a program as a .npz file of arrays and one JSON text."""
     arrays: dict[str, Array] = {}
 
     def encode(value: Any) -> Any:
-        if type(value).__name__ in STEPS:
+        if SAVED.get(type(value).__name__) is type(value):
             names = _field_names(type(value))
             return {"step": type(value).__name__, "fields": {name: encode(getattr(value, name)) for name in names}}
         if isinstance(value, tuple):
@@ -103,7 +98,7 @@ def load(data: bytes) -> Program:
             return value
         if "array" in value:
             return _restore(value["array"], arrays)
-        return STEPS[value["step"]](**{name: decode(field) for name, field in value["fields"].items()})
+        return SAVED[value["step"]](**{name: decode(field) for name, field in value["fields"].items()})
 
     program: Program = decode(json.loads(str(arrays["program"])))
     return program

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from engine.models.data.array import Array
+from engine.models.runtime.saved import saved_step
 
 NODE = np.dtype([("threshold", "f8"), ("feature", "i4"), ("left", "i4")])
 
@@ -14,7 +13,7 @@ NODE = np.dtype([("threshold", "f8"), ("feature", "i4"), ("left", "i4")])
 _WALKS = 250_000  # at a time, which bounds the memory
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class TreeTable:
     """All trees of an ensemble in one set of arrays, indexed by node.
 
@@ -58,10 +57,12 @@ class TreeTable:
             right = np.where(np.isnan(cells), self.missing_right[at], ~(cells <= nodes["threshold"]))
             reached = nodes["left"] + right
             if (reached == at).all():
-                return self.leaves[at]
+                computed: Array = self.leaves[at]
+                return computed
             at = reached
 
     @property
     def is_leaf(self) -> Array:
         """Return which nodes are leaves."""
-        return self.nodes["left"] == np.arange(len(self.nodes))
+        computed: Array = self.nodes["left"] == np.arange(len(self.nodes))
+        return computed

@@ -1,10 +1,8 @@
 """The steps of a compiled model: scikit-learn's computation as operations on plain arrays.
 
-They are scikit-learn's own operations, in its order and its precision. Every step is a frozen record of numbers and
-arrays, which `program` saves and reads.
+They are scikit-learn's own operations, in its order and its precision. Every step is a frozen record, made by
+`saved_step`, which `program` saves and reads.
 """
-
-from typing import Any
 
 from engine.models.runtime.steps.checks import Cast, Check, Narrow
 from engine.models.runtime.steps.columns import (
@@ -43,15 +41,7 @@ from engine.models.runtime.steps.scores import (
 )
 from engine.models.runtime.steps.texts import Weigh, Words
 
-ARRAY_STEPS: tuple[type[Any], ...] = (
-    *(Append, Arithmetic, Average, AxisDistances, Bins, Cast, Check, Choose, ChooseEach, Clip, Column),
-    *(Concatenate, CountVotes, Distances, Dot, Elementwise, FillTexts, Impute, Interpolate, Kernel, LastColumn),
-    *(LogSum, Logistic, Narrow, Normalize, OneHot, OneVsOne, Ordinal, Pick, Pieces, Products, Ravel, RowSums),
-    *(Select, Shares, Softmax, Squeeze, Stack, Take, WeightedMedian, Weigh, Words),
-)
-
 __all__ = [
-    "ARRAY_STEPS",
     "Append",
     "Arithmetic",
     "Average",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from engine.models.data.array import Array
 from engine.models.runtime.answer import HAS_NAN, TOO_LARGE, Refusal
+from engine.models.runtime.saved import saved_step
 
 
 def _require_finite(rows: Array, missing: bool) -> None:
@@ -27,7 +26,7 @@ def _as_floats(rows: Array) -> Array:
         raise Refusal(str(error)) from None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Check:
     """Refuse the values that scikit-learn's input validation refuses: missing ones, unless `missing`; infinity."""
 
@@ -42,7 +41,7 @@ class Check:
         return rows
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Cast:
     """Make floats of any values, and refuse no float."""
 
@@ -51,7 +50,7 @@ class Cast:
         return rows if rows.dtype.kind == "f" else _as_floats(rows)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Narrow:
     """Round to float32, as trees do, and check; the result is float64 again."""
 

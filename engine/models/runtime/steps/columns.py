@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from engine.models.data.array import Array
+from engine.models.runtime.saved import saved_step
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Arithmetic:
     """Combine each column with a number: `function` names numpy's function."""
 
@@ -19,10 +19,11 @@ class Arithmetic:
 
     def __call__(self, rows: Array) -> Array:
         """Compute."""
-        return getattr(np, self.function)(rows, self.by)
+        computed: Array = getattr(np, self.function)(rows, self.by)
+        return computed
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Elementwise:
     """Apply one of numpy's functions of one argument."""
 
@@ -30,10 +31,11 @@ class Elementwise:
 
     def __call__(self, rows: Array) -> Array:
         """Compute."""
-        return getattr(np, self.function)(rows)
+        computed: Array = getattr(np, self.function)(rows)
+        return computed
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Clip:
     """Keep each value between two bounds."""
 
@@ -45,7 +47,7 @@ class Clip:
         return np.clip(rows, self.low, self.high)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Impute:
     """Replace NaN by a column's own value."""
 
@@ -56,7 +58,7 @@ class Impute:
         return np.where(np.isnan(rows), self.values, rows)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class FillTexts:
     """Replace a missing text by a column's own value."""
 
@@ -68,7 +70,7 @@ class FillTexts:
         return np.where(gaps.astype(bool), self.values, rows)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Select:
     """Take some columns, in an order, of an array or of a table (columns by name, here by number).
 
@@ -87,7 +89,7 @@ class Select:
         return rows[:, self.columns]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Products:
     """Multiply columns: `factors` has the column numbers of each product at the end of a row, -1 before them."""
 
@@ -102,7 +104,7 @@ class Products:
         return products
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Dot:
     """Multiply by a matrix, or by a vector."""
 
@@ -114,7 +116,7 @@ class Dot:
         return rows @ (self.matrix.T if self.transposed else self.matrix)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Ravel:
     """Flatten a single column to (n,)."""
 
@@ -123,7 +125,7 @@ class Ravel:
         return rows.ravel()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Squeeze:
     """Flatten (n, 1) to (n,)."""
 
@@ -132,7 +134,7 @@ class Squeeze:
         return rows.ravel() if rows.ndim > 1 and rows.shape[1] == 1 else rows
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class LastColumn:
     """Take the last column, which is the relevant one of a binary decision function in two columns."""
 
@@ -141,7 +143,7 @@ class LastColumn:
         return rows if rows.ndim == 1 else rows[:, -1]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Column:
     """Make a column of shape (n, 1) from (n,)."""
 
@@ -150,16 +152,17 @@ class Column:
         return rows.reshape(-1, 1)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class RowSums:
     """Sum each row."""
 
     def __call__(self, rows: Array) -> Array:
         """Compute."""
-        return rows.sum(axis=1)
+        computed: Array = rows.sum(axis=1)
+        return computed
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Pick:
     """Take one of a graph's outputs."""
 
@@ -167,4 +170,5 @@ class Pick:
 
     def __call__(self, outputs: Any) -> Array:
         """Return it."""
-        return outputs[self.output]
+        computed: Array = outputs[self.output]
+        return computed

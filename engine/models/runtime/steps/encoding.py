@@ -10,6 +10,7 @@ import numpy as np
 
 from engine.models.data.array import Array
 from engine.models.runtime.answer import Refusal
+from engine.models.runtime.saved import saved_step
 
 _MOST_SHOWN = 10  # unknown categories in one message
 
@@ -60,7 +61,7 @@ class Ordinal:
         return np.column_stack(columns)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Bins:
     """Return the number of the bin that each value is in, or a column of 0 and 1 for each bin if `one_hot`.
 
@@ -79,7 +80,7 @@ class Bins:
         return np.hstack([(one[:, None] == np.arange(len(edges) + 1)).astype(np.float64) for one, edges in pairs])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Pieces:
     """Evaluate piecewise polynomials, several for each column, side by side.
 
@@ -101,7 +102,8 @@ class Pieces:
         values = highest
         for coefficients in others:
             values = values * distance + coefficients
-        return values.reshape(len(rows), -1)
+        computed: Array = values.reshape(len(rows), -1)
+        return computed
 
 
 def _places(known: Array) -> Mapping[Any, int]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
 from engine.models.data.array import Array
+from engine.models.runtime.saved import saved_step
 
 KERNEL_CELLS = 2_000_000
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Kernel:
     """Return a kernel's value for each row with each of some `vectors`: of shape (rows, vectors)."""
 
@@ -42,7 +42,7 @@ class Kernel:
         return found
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class OneVsOne:
     """Count the votes of machines that each distinguish two classes: of shape (rows, classes).
 
@@ -68,7 +68,7 @@ class OneVsOne:
         return votes + sums / (3 * (np.abs(sums) + 1)) if self.confident else votes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Distances:
     """Square the distance of each row from each component of a mixture, in that component's own directions.
 
@@ -86,7 +86,7 @@ class Distances:
         return found
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class AxisDistances:
     """Square the distance of each row from each component of a mixture, along the axes.
 
@@ -100,4 +100,5 @@ class AxisDistances:
 
     def __call__(self, rows: Array) -> Array:
         """Compute: of shape (rows, components)."""
-        return self.constants - 2.0 * (rows @ self.products) + rows**2 @ self.squares
+        computed: Array = self.constants - 2.0 * (rows @ self.products) + rows**2 @ self.squares
+        return computed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from engine.models.data.array import Array
 from engine.models.runtime.answer import Refusal
+from engine.models.runtime.saved import saved_step
 from engine.models.runtime.steps.checks import Check, Narrow
 from engine.models.runtime.steps.columns import Arithmetic, Clip, FillTexts, Impute, Select
 
@@ -40,7 +40,7 @@ def _origin(before: Sequence[Step], column: int) -> int | None:
     return column
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Concatenate:
     """Put the outputs of several programs for the same rows side by side."""
 
@@ -51,7 +51,7 @@ class Concatenate:
         return np.hstack([run(branch, rows) for branch in self.branches])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Append:
     """Append the output of some steps to the rows, as another column."""
 

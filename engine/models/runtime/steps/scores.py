@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from engine.models.data.array import Array
+from engine.models.runtime.saved import saved_step
 
 ROUNDING = 1e-5  # a calibrated probability may exceed 1 by this much
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Softmax:
     """Turn scores into probabilities as scikit-learn's `softmax` does."""
 
     def __call__(self, rows: Array) -> Array:
         """Compute."""
         rows = np.exp(rows - rows.max(axis=1).reshape(-1, 1))
-        return rows / rows.sum(axis=1).reshape(-1, 1)
+        computed: Array = rows / rows.sum(axis=1).reshape(-1, 1)
+        return computed
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Logistic:
     """Turn scores into probabilities, one by one: 1 / (1 + exp(-x))."""
 
@@ -30,7 +30,7 @@ class Logistic:
         return 1 / (1 + np.exp(-rows))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Stack:
     """Make two columns of a binary classifier's one probability: 1 - x and x."""
 
@@ -40,16 +40,17 @@ class Stack:
         return np.column_stack((1 - column, column))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Normalize:
     """Divide each row by its sum."""
 
     def __call__(self, rows: Array) -> Array:
         """Compute."""
-        return rows / rows.sum(axis=1).reshape(-1, 1)
+        computed: Array = rows / rows.sum(axis=1).reshape(-1, 1)
+        return computed
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Interpolate:
     """Interpolate each column between points, constant before the first point and after the last one."""
 
@@ -62,7 +63,7 @@ class Interpolate:
         return np.column_stack([np.interp(column, places, values) for column, places, values in columns])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Shares:
     """Divide each row by its sum as calibration does: all zeros become equal shares."""
 
@@ -73,7 +74,7 @@ class Shares:
         return np.where((shares > 1.0) & (shares <= 1.0 + ROUNDING), 1.0, shares)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class LogSum:
     """Return the logarithm of the sum of the exponentials of each row."""
 
@@ -81,10 +82,11 @@ class LogSum:
         """Compute, without overflow."""
         highest = rows.max(axis=1)
         shift = np.where(np.isfinite(highest), highest, 0.0)
-        return np.log(np.exp(rows - shift.reshape(-1, 1)).sum(axis=1)) + shift
+        computed: Array = np.log(np.exp(rows - shift.reshape(-1, 1)).sum(axis=1)) + shift
+        return computed
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Choose:
     """Return the class with the highest score or, of a single column of scores, by whether it is above `bar`."""
 
@@ -95,12 +97,13 @@ class Choose:
     def __call__(self, rows: Array) -> Array:
         """Compute."""
         if len(self.classes) == 1 or (rows.ndim > 1 and rows.shape[1] > 1):
-            return self.classes.take(rows.argmax(axis=1))
+            computed: Array = self.classes.take(rows.argmax(axis=1))
+            return computed
         column = rows.ravel()
         return self.classes.take((column >= self.bar if self.inclusive else column > self.bar).astype(np.intp))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class ChooseEach:
     """Return the class with the highest score of each of several outputs, whose columns lie side by side."""
 
@@ -113,7 +116,7 @@ class ChooseEach:
         return np.column_stack(chosen)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Take:
     """Return the class of each number."""
 
@@ -124,7 +127,7 @@ class Take:
         return self.classes.take(rows)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Average:
     """Average blocks of columns that lie side by side, one block for each member of an ensemble."""
 
@@ -137,7 +140,7 @@ class Average:
         return np.average(members, axis=0, weights=self.weights)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class CountVotes:
     """Count, for each class, the columns that contain its number: of shape (rows, classes)."""
 
@@ -153,7 +156,7 @@ class CountVotes:
         return votes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class WeightedMedian:
     """Return the column of each row that is its weighted median, as AdaBoostRegressor does."""
 
@@ -165,4 +168,5 @@ class WeightedMedian:
         reached = np.cumsum(self.weights[order], axis=1)
         middle = (reached >= 0.5 * reached[:, -1:]).argmax(axis=1)
         every = np.arange(len(rows))
-        return rows[every, order[every, middle]]
+        computed: Array = rows[every, order[every, middle]]
+        return computed

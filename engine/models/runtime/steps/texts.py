@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from engine.models.data.array import Array
+from engine.models.runtime.saved import saved_step
 
 _SPACES = re.compile(r"\s\s+")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class SparseRows:
     """Rows as their non-zero `values`, with the column of each; `begins` has the position of each row's first one."""
 
@@ -133,7 +134,7 @@ class Words:
                 return
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@saved_step
 class Weigh:
     """Weigh the counts of words as TfidfTransformer does: by `weights` of the columns, and by the row's own size."""
 
