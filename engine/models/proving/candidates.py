@@ -208,9 +208,10 @@ def _try(
     timed: tuple[Any, Any],
 ) -> tuple[Trial, Program | None]:
     try:
-        program = load(dump(make(subject)))  # the proof uses the form that a worker will read
+        made = make(subject)
     except Exception as error:  # noqa: BLE001 - a converter may raise anything
         return Trial(name, runtime, "failed", reason=_reason(error)), None
+    program = load(dump(made))  # the proof uses the form that a worker will read
     outcome = judge(examination, program)
     if changed := _changed_trees(program, subject.tables):
         outcome.wrong(changed)

@@ -80,10 +80,14 @@ def dump(program: Program) -> bytes:
             return {"array": _store(value, arrays)}
         return value
 
-    text = json.dumps(encode(program))
+    text = json.dumps(encode(program), default=_refuse)
     file = io.BytesIO()
     np.savez(file, allow_pickle=False, program=np.array(text), **arrays)
     return file.getvalue()
+
+
+def _refuse(value: Any) -> Any:
+    raise TypeError(f"{type(value).__name__} cannot be saved in a program: write @saved_step above its class")
 
 
 def load(data: bytes) -> Program:

@@ -10,11 +10,12 @@ import numpy as np
 
 from engine.models.data.array import Array
 from engine.models.runtime.answer import Refusal
-from engine.models.runtime.saved import saved_step
+from engine.models.runtime.saved import saved, saved_step
 
 _MOST_SHOWN = 10  # unknown categories in one message
 
 
+@saved
 @dataclass(slots=True, eq=False)
 class OneHot:
     """Turn each column of categories into columns of 0 and 1; with `ignore`, unknown ones are all 0."""
@@ -37,6 +38,7 @@ class OneHot:
         return np.hstack(blocks)
 
 
+@saved
 @dataclass(slots=True, eq=False)
 class Ordinal:
     """Turn each column of categories into a column of codes.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from engine.models.data.array import Array
-from engine.models.runtime.saved import saved_step
+from engine.models.runtime.saved import saved, saved_step
 
 _SPACES = re.compile(r"\s\s+")
 
@@ -52,6 +52,7 @@ class SparseRows:
         return self.row_sums(weights * (self.values if weights.ndim == 1 else self.values[:, None]))
 
 
+@saved
 @dataclass(slots=True, eq=False)
 class Words:
     """Counts the words of each text, or sequences of words or characters, that are in a vocabulary.
