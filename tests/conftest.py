@@ -137,11 +137,11 @@ def service(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 def in_place(monkeypatch: pytest.MonkeyPatch) -> None:
     """Open models in this process, for commands that a test runs in it: where it can patch what they call, and soon."""
 
-    def run_here(work: Callable[..., Any], *arguments: Any, hear: Callable[[Any], None]) -> Any:
+    def work_here(work: Callable[..., Any], *arguments: Any, hear: Callable[[Any], None]) -> Any:
         return work(*arguments, hear)
 
-    monkeypatch.setattr("engine.apart.run_apart", run_here)
-    monkeypatch.setattr("engine.models.compiling.open_apart.run_apart", run_here)
+    for module in ("engine.apart", "engine.models.compiling.open_apart", "engine.server.checking.check_apart"):
+        monkeypatch.setattr(f"{module}.run_apart", work_here)
 
 
 @pytest.fixture
