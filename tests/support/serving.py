@@ -75,10 +75,11 @@ class Server:
 
     def wait_until(self, holds: Callable[[dict[str, Any]], bool], seconds: float = 30) -> dict[str, Any]:
         """Wait for a status; every worker must have it, and any may be asked."""
-        deadline = time.monotonic() + seconds
+        deadline, pause = time.monotonic() + seconds, 0.02
         while not holds(status := self.status()):
             assert time.monotonic() < deadline, f"{status}\n{''.join(self.lines)}"
-            time.sleep(0.02)
+            time.sleep(pause)
+            pause = min(0.2, 1.5 * pause)  # each look asks all workers, which have other things to do
         return status
 
     def wait_for_generation(self, number: int) -> dict[str, Any]:
