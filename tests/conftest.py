@@ -64,14 +64,6 @@ def train_iris(tmp_path_factory: pytest.TempPathFactory, **keys: int) -> Path:
     return file
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _timing() -> Iterator[None]:
-    """Time candidates for a moment: a compiled model is many times faster than scikit-learn, and that is to be seen."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("engine.models.proving.comparison.TIMING_SECONDS", 0.01)
-        yield
-
-
 @pytest.fixture
 def spec_folder(tmp_path: Path, iris_file: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder with the tutorial's model at build/model.pkl, made the working directory."""

@@ -73,7 +73,7 @@ class Server:
     def status(self) -> dict[str, Any]:
         return json.loads(self.request("GET", "/-/status")[2])
 
-    def wait_until(self, holds: Callable[[dict[str, Any]], bool], seconds: float = 30) -> dict[str, Any]:
+    def wait_until(self, holds: Callable[[dict[str, Any]], bool], seconds: float = 60) -> dict[str, Any]:
         """Wait for a status; every worker must have it, and any may be asked."""
         deadline, pause = time.monotonic() + seconds, 0.02
         while not holds(status := self.status()):

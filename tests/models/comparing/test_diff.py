@@ -56,6 +56,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtu
     """Write two files and an entry for the first of them."""
     request.getfixturevalue("in_place")
     monkeypatch.setattr("engine.models.comparing.compare.ROUNDS", 1)
+    monkeypatch.setattr("engine.models.proving.comparison.TIMING_SECONDS", 0.01)
     monkeypatch.chdir(tmp_path)
 
     def make(old: Any, new: Any, **keys: Any) -> None:

@@ -310,7 +310,7 @@ def pairs() -> Iterator[Any]:
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize(("before", "last"), pairs())
+@pytest.mark.parametrize(("before", "last"), [*pairs()])
 def test_a_pipeline_answers_as_scikit_learn(before: str, last: str, serve: Serve) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
