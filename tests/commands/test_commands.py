@@ -326,7 +326,7 @@ def test_call_takes_and_gives_any_bytes(spec_folder: Path) -> None:
     (spec_folder / "routes.yaml").write_text("routes:\n  - {path: /bytes, response: {file: bytes.bin}}\n")
     (spec_folder / "bytes.bin").write_bytes(b"\xff\xd8")
     assert "\ufffd\ufffd" == json.loads(run_here("call", "GET", "/bytes", "--json").stdout)["body"]
-    for path, status, code in ((b"/\xff", 400, 1), (b"//bytes", 308, 0)):
+    for path, status, code in ((b"/\xff", 400, 1), (b"//bytes", 200, 0)):
         asked = [*map(os.fsencode, command("call", "--json", "GET")), path]
         done = subprocess.run(asked, capture_output=True, check=False)
         assert (code, b"") == (done.returncode, done.stderr)
