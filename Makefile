@@ -95,6 +95,7 @@ test-faults: $(VENV)/dev $(SUITE)
 
 soak: $(VENV)/dev $(SUITE)
 	$(BIN)/python -m pytest -m soak
+	ENGINE_EXAMPLES=4000 $(BIN)/python -m pytest tests/test_properties.py tests/spec/test_spec.py
 
 # In an environment of its own, build/corpus/env; it goes on where it was interrupted.
 corpus:

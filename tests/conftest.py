@@ -49,16 +49,16 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def iris_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tutorial's model with fewer trees, which are compiled and proven in a moment."""
-    return _trained(tmp_path_factory, trees=20)
+    return train_iris(tmp_path_factory, trees=20)
 
 
 @pytest.fixture(scope="session")
 def tutorial_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tutorial's model, as train.py makes it."""
-    return _trained(tmp_path_factory)
+    return train_iris(tmp_path_factory)
 
 
-def _trained(tmp_path_factory: pytest.TempPathFactory, **keys: int) -> Path:
+def train_iris(tmp_path_factory: pytest.TempPathFactory, **keys: int) -> Path:
     file = tmp_path_factory.mktemp("iris") / "model.pkl"
     runpy.run_path(str(ROOT / "train.py"))["main"](file, **keys)
     return file
@@ -106,14 +106,14 @@ def serve(tmp_path: Path) -> Callable[..., Predictor]:
 @pytest.fixture
 def save_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Save an estimator of somebody's own as slow.pkl: the class Slow of a module whose text is given."""
+    return lambda module: save_slow_in(tmp_path, module, monkeypatch)
 
-    def save(module: str) -> None:
-        (tmp_path / "slow_module.py").write_text(module)
-        monkeypatch.syspath_prepend(tmp_path)
-        monkeypatch.delitem(sys.modules, "slow_module", raising=False)
-        joblib.dump(importlib.import_module("slow_module").Slow().fit(None, None), tmp_path / "slow.pkl")
 
-    return save
+def save_slow_in(folder: Path, module: str, patch: pytest.MonkeyPatch) -> None:
+    (folder / "slow_module.py").write_text(module)
+    patch.syspath_prepend(folder)
+    patch.delitem(sys.modules, "slow_module", raising=False)
+    joblib.dump(importlib.import_module("slow_module").Slow().fit(None, None), folder / "slow.pkl")
 
 
 @pytest.fixture(scope="session")
@@ -137,11 +137,11 @@ def service(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 def in_place(monkeypatch: pytest.MonkeyPatch) -> None:
     """Open models in this process, for commands that a test runs in it: where it can patch what they call, and soon."""
 
-    def run_here(work: Callable[..., Any], *arguments: Any, hear: Callable[[Any], None]) -> Any:
+    def work_here(work: Callable[..., Any], *arguments: Any, hear: Callable[[Any], None]) -> Any:
         return work(*arguments, hear)
 
-    monkeypatch.setattr("engine.apart.run_apart", run_here)
-    monkeypatch.setattr("engine.models.compiling.open_apart.run_apart", run_here)
+    for module in ("engine.apart", "engine.models.compiling.open_apart", "engine.server.checking.check_apart"):
+        monkeypatch.setattr(f"{module}.run_apart", work_here)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 from openapi_spec_validator import validate
-from serving import command, command_length, serving
+from serving import command_length, run_here, serving
 
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/routes.yaml"))
 ANSWERS = {
@@ -44,6 +44,7 @@ def introduction(example: Path) -> Iterator[str]:
 
 
 @pytest.mark.exhaustive
+@pytest.mark.usefixtures("in_place")
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
 def test_an_example_trains_checks_serves_and_answers(example: Path, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("build"))
@@ -54,8 +55,7 @@ def test_an_example_trains_checks_serves_and_answers(example: Path, tmp_path: Pa
         for line in introduction(example):
             words = shlex.split(line)
             if words[:4] == ["python", "-m", "engine", "serve"]:
-                check = command("check", *words[4:])
-                done = subprocess.run(check, cwd=tmp_path, capture_output=True, text=True, check=False)
+                done = run_here("check", *words[4:], cwd=tmp_path)
                 assert (0, "") == (done.returncode, done.stderr)
                 server = running.enter_context(serving(tmp_path, "-w", "1", *words[4:]))
                 validate(json.loads(server.request("GET", "/openapi.json")[2]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,11 @@ from engine import SpecError, create_app
 from engine.flask_app import build_app
 from engine.spec import grammar, load
 
-SETTINGS = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(
+    max_examples=int(os.environ.get("ENGINE_EXAMPLES", "150")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 ROUTES = (ROOT / "routes.yaml").read_bytes()
 MODELS = (ROOT / "models.yaml").read_bytes()
 

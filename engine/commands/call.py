@@ -7,7 +7,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import click
 
@@ -69,7 +69,7 @@ def call(
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A request, as an app's test client takes it."""
+    """A request; its URL is percent-encoded, and has no host."""
 
     method: str
     url: str
@@ -93,8 +93,9 @@ def _answer(routes: str, models: str | None, asked: _Asked, progress: Progress) 
     from engine.handling import Incoming, open_service
 
     handler, _ = open_service(routes, models, progress)
-    builder = EnvironBuilder(asked.url, method=asked.method, data=asked.body, headers=asked.headers)
-    environ = {**builder.get_environ(), "REMOTE_ADDR": "127.0.0.1"}
+    path, _, query = asked.url.partition("?")
+    environ = EnvironBuilder(method=asked.method, data=asked.body, headers=asked.headers).get_environ()
+    environ |= {"PATH_INFO": unquote(path, "latin-1"), "QUERY_STRING": query, "REMOTE_ADDR": "127.0.0.1"}
     status, headers, body = handler.respond(Incoming(environ))
     return _Answered(Response(status=status).status, headers, body if isinstance(body, bytes) else b"".join(body))
 
@@ -102,7 +103,7 @@ def _answer(routes: str, models: str | None, asked: _Asked, progress: Progress) 
 def _url(path: str) -> str:
     if not path.startswith("/"):
         raise click.BadParameter(f'"{path}" does not begin with "/"', param_hint="PATH")
-    return "http://localhost" + quote(os.fsencode(path), safe=_URL_CHARACTERS)
+    return quote(os.fsencode(path), safe=_URL_CHARACTERS)
 
 
 def _body(data: str | None) -> bytes:

@@ -23,7 +23,7 @@ ROWS, TIMES = 1000, 560
 NOTES = [np.random.default_rng(place).bytes(500).hex() for place in range(ROWS)]
 CELLS = X[np.arange(ROWS) % len(X)]
 
-pytestmark = [pytest.mark.alone, pytest.mark.skipif(not SMAPS.exists(), reason="needs Linux's /proc")]
+pytestmark = [pytest.mark.exhaustive, pytest.mark.skipif(not SMAPS.exists(), reason="needs Linux's /proc")]
 
 
 def csv_file(file: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from browsing import card, obstacles, send
+from conftest import train_iris
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 from serving import Server, serving
 
@@ -84,9 +85,9 @@ models:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, tutorial_file: Path) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("docs")
-    shutil.copytree(tutorial_file.parent, folder / "build")
+    shutil.copytree(train_iris(tmp_path_factory, trees=30).parent, folder / "build")
     (folder / "routes.yaml").write_text(ROUTES)
     (folder / "models.yaml").write_text(MODELS)
     with serving(folder, "-w", "1", "--no-reload") as running:

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -199,6 +200,7 @@ def test_numbers_never_fall_while_generations_change(serve_here: Callable[..., S
             replace_file(tmp_path / "routes.yaml", json.dumps(spec).encode())
             while value(samples := scrape(server), "generation") < number:
                 seen.append(value(samples, "requests_total", route="/", method="GET", status="200"))
+                time.sleep(0.05)
     server.wait_for_generation(6)
     replace_file(tmp_path / "routes.yaml", b"routes: [")
     server.wait_until(lambda status: status["degraded"])

@@ -453,12 +453,13 @@ def live(spec_folder: Path) -> Any:
 
 
 @pytest.mark.exhaustive
-def test_schemathesis_finds_nothing(live: Server, tmp_path: Path) -> None:
+@pytest.mark.parametrize("examples", [8, pytest.param(100, marks=pytest.mark.soak)])
+def test_schemathesis_finds_nothing(live: Server, tmp_path: Path, examples: int) -> None:
     url = f"http://127.0.0.1:{live.port}/openapi.json"
-    arguments = ["run", url, "--checks", "all", "--max-examples", "20", "--no-color", "--seed", "1"]
+    arguments = ["run", url, "--checks", "all", "--max-examples", str(examples), "--no-color", "--seed", "1"]
     tool = Path(sys.executable).with_name("schemathesis")
     done = subprocess.run(
-        [tool, *arguments], cwd=tmp_path, env=HOOKED, capture_output=True, text=True, timeout=300, check=False
+        [tool, *arguments], cwd=tmp_path, env=HOOKED, capture_output=True, text=True, timeout=600, check=False
     )
     assert 0 == done.returncode, done.stdout
     assert "No issues found" in done.stdout
@@ -474,7 +475,7 @@ def test_schemathesis_finds_nothing_in_a_guarded_service(
     (spec_folder / "models.yaml").write_text(IRIS)
     with serving(spec_folder, "-w", "1") as server:
         url = f"http://127.0.0.1:{server.port}/openapi.json"
-        arguments = ["run", url, "--checks", "all", "--max-examples", "8", "--no-color", "--seed", "1"]
+        arguments = ["run", url, "--checks", "all", "--max-examples", "4", "--no-color", "--seed", "1"]
         arguments += ["--header", "X-API-Key: key-0123456789abcdef"]
         tool = Path(sys.executable).with_name("schemathesis")
         done = subprocess.run(

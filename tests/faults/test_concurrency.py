@@ -16,7 +16,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KNeighborsRegressor
 
 CLIENTS = 32
-ASKED = 150
+ASKED = 60
 MODELS = """models:
   compiled: {file: linear.pkl, input: {type: number}}
   batched: {file: near.pkl, runtime: sklearn, input: {type: number}}

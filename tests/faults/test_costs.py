@@ -23,8 +23,8 @@ from modelling import OBJECT
 from engine import create_app
 from engine.schema import Validator
 
-# It measures seconds or memory that others would take from it.
-pytestmark = pytest.mark.alone
+# For what measures seconds or memory that others would take from it.
+alone = pytest.mark.alone
 
 PEAK_MIB = 8
 PARSING_BYTES = 40
@@ -58,80 +58,86 @@ def abs_of(length: int) -> str:
     return "".join(random.Random(length).choice("ab") for _ in range(length))
 
 
-CASES: dict[str, tuple[Any, bytes]] = {
-    "a million bytes of objects without two names": (items({"required": ["a", "b"]}), several(340_000, b"{}")),
-    "a million bytes of objects without thirty names": (items({"required": NAMES[:30]}), several(340_000, b"{}")),
+# Bodies are made when they are asked for: they have some MiB each, and every process collects this module.
+CASES: dict[str, tuple[Any, Callable[[], bytes]]] = {
+    "a million bytes of objects without two names": (items({"required": ["a", "b"]}), lambda: several(340_000, b"{}")),
+    "a million bytes of objects without thirty names": (
+        items({"required": NAMES[:30]}),
+        lambda: several(340_000, b"{}"),
+    ),
     "near misses of an enum": (
         items({"enum": CHOICES}),
-        orjson.dumps({"items": [f"choice_numbre_{number % 200:03}" for number in range(24_000)]}),
+        lambda: orjson.dumps({"items": [f"choice_numbre_{number % 200:03}" for number in range(24_000)]}),
     ),
     "unknown names": (
         {"properties": dict.fromkeys(NAMES, True), "additionalProperties": False},
-        orjson.dumps(dict.fromkeys((name.replace("feature", "featrue") for name in NAMES[:100]), 1)),
+        lambda: orjson.dumps(dict.fromkeys((name.replace("feature", "featrue") for name in NAMES[:100]), 1)),
     ),
     "long unknown names": (
         {"properties": dict.fromkeys(NAMES, True), "additionalProperties": False},
-        orjson.dumps({"x" * 5000 + str(number): 1 for number in range(150)}),
+        lambda: orjson.dumps({"x" * 5000 + str(number): 1 for number in range(150)}),
     ),
-    "twenty levels of alternatives": (LISTS, nested(20, b"1")),
-    "nine hundred levels of alternatives": (LISTS, nested(900, b"1")),
-    "many nests of alternatives": (LISTS, b"[" + b",".join([nested(11, b"1")] * 40_000) + b"]"),
-    "schemas that refer to each other": (MUTUAL, nested(600, b"1")),
-    "fractions to choose from": (items({"enum": [0.5, 1.5, 2.5, 1e308]}), several(100_000, b"1e308")),
+    "twenty levels of alternatives": (LISTS, lambda: nested(20, b"1")),
+    "nine hundred levels of alternatives": (LISTS, lambda: nested(900, b"1")),
+    "many nests of alternatives": (LISTS, lambda: b"[" + b",".join([nested(11, b"1")] * 40_000) + b"]"),
+    "schemas that refer to each other": (MUTUAL, lambda: nested(600, b"1")),
+    "fractions to choose from": (items({"enum": [0.5, 1.5, 2.5, 1e308]}), lambda: several(100_000, b"1e308")),
     "host names, the last of them broken": (
         items({"format": "idn-hostname"}),
-        several(150_000, '"ü.ü"'.encode())[:-2] + b',".."]}',
+        lambda: several(150_000, '"ü.ü"'.encode())[:-2] + b',".."]}',
     ),
     "regular expressions, the last of them broken": (
         items({"format": "regex"}),
-        several(150_000, b'"a"')[:-2] + b',"("]}',
+        lambda: several(150_000, b'"a"')[:-2] + b',"("]}',
     ),
     "addresses, the last of them broken": (
         items({"format": "idn-email"}),
-        several(150_000, b'"a@b.c"')[:-2] + b',""]}',
+        lambda: several(150_000, b'"a@b.c"')[:-2] + b',""]}',
     ),
-    "templates of URIs": (items({"format": "uri-template"}), several(150_000, b'"x{[::1]}"')),
-    "a long host name": (items({"format": "idn-hostname"}), several(1, b'"' + "é.".encode() * 300_000 + b'"')),
+    "templates of URIs": (items({"format": "uri-template"}), lambda: several(150_000, b'"x{[::1]}"')),
+    "a long host name": (items({"format": "idn-hostname"}), lambda: several(1, b'"' + "é.".encode() * 300_000 + b'"')),
     "a long regular expression": (
         items({"format": "regex"}),
-        several(1, b'"' + b"(" * 400_000 + b")" * 400_000 + b'"'),
+        lambda: several(1, b'"' + b"(" * 400_000 + b")" * 400_000 + b'"'),
     ),
-    "multiples of a fraction": (items({"multipleOf": 1e-9}), several(100_000, b"1e300")),
+    "multiples of a fraction": (items({"multipleOf": 1e-9}), lambda: several(100_000, b"1e300")),
     "short lists of different numbers": (
         items({"uniqueItems": True}),
-        several(3000, orjson.dumps([number + 0.5 for number in range(15)])),
+        lambda: several(3000, orjson.dumps([number + 0.5 for number in range(15)])),
     ),
     "different items on every level": (
         {"items": {"$ref": "#"}, "uniqueItems": True},
-        nested(300, orjson.dumps(list(range(100_000)))),
+        lambda: nested(300, orjson.dumps(list(range(100_000)))),
     ),
-    "a pattern that counts": ({"pattern": "^[ab]*a[ab]{300}c$"}, orjson.dumps(abs_of(300_000) + "c")),
+    "a pattern that counts": ({"pattern": "^[ab]*a[ab]{300}c$"}, lambda: orjson.dumps(abs_of(300_000) + "c")),
     "many patterns of names": (
         {"patternProperties": {f".*x{number}": {"type": "null"} for number in range(100)}},
-        orjson.dumps({f"k{number}x7": 1 for number in range(50_000)}),
+        lambda: orjson.dumps({f"k{number}x7": 1 for number in range(50_000)}),
     ),
     "names that depend on names": (
         items({"dependentRequired": {name: ["x"] for name in NAMES}}),
-        several(100_000, b"{}"),
+        lambda: several(100_000, b"{}"),
     ),
-    "an array of half a million items": ({"minItems": 10**7}, b"[" + b",".join([b"0"] * 500_000) + b"]"),
-    "half a million items in one item": ({"type": "integer"}, b"[[" + b",".join([b"0"] * 500_000) + b"]]"),
-    "a long text": ({"type": "integer"}, b'"' + b"9" * 1_000_000 + b'"'),
-    "only the last item": (items({"type": "integer"}), several(400_000, b"0")[:-2] + b',""]}'),
+    "an array of half a million items": ({"minItems": 10**7}, lambda: b"[" + b",".join([b"0"] * 500_000) + b"]"),
+    "half a million items in one item": ({"type": "integer"}, lambda: b"[[" + b",".join([b"0"] * 500_000) + b"]]"),
+    "a long text": ({"type": "integer"}, lambda: b'"' + b"9" * 1_000_000 + b'"'),
+    "only the last item": (items({"type": "integer"}), lambda: several(400_000, b"0")[:-2] + b',""]}'),
     "a hundred alternatives": (
         items({"oneOf": [{"properties": {"k": {"const": n}}, "required": ["k"]} for n in range(100)]}),
-        several(40_000, b'{"k":99}'),
+        lambda: several(40_000, b'{"k":99}'),
     ),
     "properties that nobody evaluates": (
         {"allOf": [{"properties": {"a": {}}}], "unevaluatedProperties": False},
-        orjson.dumps({f"k{number}": 1 for number in range(50_000)}),
+        lambda: orjson.dumps({f"k{number}": 1 for number in range(50_000)}),
     ),
 }
 
 
+@alone
 @pytest.mark.parametrize("name", CASES)
 def test_a_bad_body_costs_no_more_than_its_bytes(name: str, tmp_path: Path) -> None:
-    schema, body = CASES[name]
+    schema, make = CASES[name]
+    body = make()
     app = app_of(schema, tmp_path)
     status, answer = ask(app, body)
     assert 422 == status, answer
@@ -141,6 +147,7 @@ def test_a_bad_body_costs_no_more_than_its_bytes(name: str, tmp_path: Path) -> N
     hold_to_the_bound(app, body)
 
 
+@alone
 def test_a_body_in_gzip_costs_by_what_was_sent_of_it(tmp_path: Path) -> None:
     """Beyond decoding and parsing; a bomb of a kilobyte would buy half a second of judging."""
     app = app_of(items({"multipleOf": 1e-9}), tmp_path)
@@ -151,6 +158,7 @@ def test_a_body_in_gzip_costs_by_what_was_sent_of_it(tmp_path: Path) -> None:
     assert is_within(20 * len(coded), lambda: ask(app, coded, HTTP_CONTENT_ENCODING="gzip"), besides=parsing)
 
 
+@alone
 def test_a_feature_in_the_path_costs_no_more_for_being_in_every_instance(iris_file: Path, tmp_path: Path) -> None:
     """A long one, which fifty patterns would judge 10,000 times, for several seconds."""
     patterns = [{"pattern": f"^[ab]*a[ab]{{{number}}}c?$"} for number in range(30, 80)]
@@ -181,12 +189,14 @@ def peak_of(do: Callable[[], object]) -> int:
     return memory("VmHWM") - before
 
 
+@alone
 def test_no_bad_body_takes_memory_and_none_is_kept(tmp_path: Path) -> None:
     """With Python's collector off, a cycle that keeps a request keeps its body, and shows."""
     gc.collect()
     gc.disable()
     try:
-        for name, (schema, body) in CASES.items():
+        for name, (schema, make) in CASES.items():
+            body = make()
             app = app_of(schema, tmp_path)
             ask(app, body)
             parsing = peak_of(partial(orjson.loads, body))
@@ -266,10 +276,12 @@ def hold_generated(count: int, folder: Path) -> None:
     assert {200, 422} == answered
 
 
+@alone
 def test_generated_schemas_and_bodies_cost_no_more_than_their_bytes(tmp_path: Path) -> None:
     hold_generated(GENERATED, tmp_path)
 
 
+@alone
 @pytest.mark.soak
 def test_thousands_of_generated_schemas_and_bodies(tmp_path: Path) -> None:
     hold_generated(5000, tmp_path)

@@ -129,7 +129,7 @@ def server(tmp_path: Path, serve_here: Callable[..., Server]) -> Server:
     return serve_here()
 
 
-@pytest.mark.parametrize("count", [20_000, pytest.param(200_000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("count", [8_000, pytest.param(200_000, marks=pytest.mark.soak)])
 def test_broken_requests(server: Server, count: int) -> None:
     seen: Counter[bytes] = Counter()
     sent = 0

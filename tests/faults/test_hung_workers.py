@@ -256,10 +256,10 @@ def test_a_pause_of_all_processes_kills_nobody(plain: Server) -> None:
     for order in (group, group[::-1]):
         for pid in order:
             pause(pid)
-        time.sleep(3 * LIMIT)
+        time.sleep(2 * LIMIT)
         for pid in order:
             os.kill(pid, signal.SIGCONT)
-        time.sleep(2 * LIMIT)
+        time.sleep(1.5 * LIMIT)
         assert before == pids(plain)
     assert {"ended": 0, "killed": 0, "hung": 0} == restarts(plain)
 
@@ -293,7 +293,7 @@ def keep_busy(server: Server, threads: int, hogs: int, seconds: float) -> None:
 
 def test_a_worker_whose_threads_all_compute_is_not_killed(server: Server) -> None:
     before = pids(server)
-    keep_busy(server, threads=24, hogs=4, seconds=6 * LIMIT)
+    keep_busy(server, threads=24, hogs=4, seconds=4 * LIMIT)
     assert before == pids(server)
 
 

@@ -6,11 +6,11 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
-from serving import Server
+from conftest import save_slow_in
+from serving import Server, serving
 
 # It measures seconds or memory that others would take from it.
 pytestmark = pytest.mark.alone
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.alone
 SECONDS_A_CALL = 0.05
 CONCURRENT = 4
 CLIENTS = 2 * CONCURRENT * 10
-LOAD_SECONDS = 8.0
+LOAD_SECONDS = 5.0
 NORMAL_SECONDS = 2.0
 GROWTH_MIB = 60
 MODULE = f"""
@@ -51,12 +51,15 @@ MODELS = """models:
 """
 
 
-@pytest.fixture
-def server(tmp_path: Path, save_slow: Callable[[str], None], serve_here: Callable[..., Server]) -> Server:
-    save_slow(MODULE)
-    (tmp_path / "routes.yaml").write_text(SPEC)
-    (tmp_path / "models.yaml").write_text(MODELS)
-    return serve_here()
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("overload")
+    (folder / "routes.yaml").write_text(SPEC)
+    (folder / "models.yaml").write_text(MODELS)
+    with pytest.MonkeyPatch.context() as patch:
+        save_slow_in(folder, MODULE, patch)
+    with serving(folder, "-w", "2") as running:
+        yield running
 
 
 def test_ten_times_too_much_load(server: Server) -> None:

@@ -19,7 +19,7 @@ from sklearn.ensemble import RandomForestClassifier
 pytestmark = pytest.mark.alone
 
 LONG_SECONDS = float(os.environ.get("ENGINE_SOAK_SECONDS", "300"))
-SHORT_SECONDS = 24.0
+SHORT_SECONDS = 12.0
 WARM_UP_RELOADS = 4
 GROWTH_MIB = 24
 INSTANCE = json.dumps([5.9, 3.0, 5.1, 1.8])
@@ -36,7 +36,7 @@ def measure(server: Server) -> dict[str, float]:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "every"), [(SHORT_SECONDS, 2.0), pytest.param(LONG_SECONDS, 5.0, marks=pytest.mark.soak)]
+    ("seconds", "every"), [(SHORT_SECONDS, 1.0), pytest.param(LONG_SECONDS, 5.0, marks=pytest.mark.soak)]
 )
 def test_load_and_changes(seconds: float, every: float, tmp_path: Path, serve_here: Callable[..., Server]) -> None:
     def write(number: int) -> None:

@@ -18,10 +18,9 @@ from engine.apart import OOM_SCORE, run_apart
 from engine.server import worker
 from engine.server.supervising.supervisor import Patience
 
-# It measures seconds or memory that others would take from it.
-pytestmark = pytest.mark.alone
+# For what measures seconds that others would take from it.
+alone = pytest.mark.alone
 
-KILLS = 20
 SPEC = """routes:
   - path: /
     response: hello
@@ -62,13 +61,15 @@ def wait_for(server: Server, count: int) -> list[int]:
     return found
 
 
-def test_one_worker_after_another_is_killed_and_only_what_it_had_in_flight_is_lost(server: Server) -> None:
+@alone
+@pytest.mark.parametrize("kills", [8, pytest.param(40, marks=pytest.mark.soak)])
+def test_one_worker_after_another_is_killed_and_only_what_it_had_in_flight_is_lost(server: Server, kills: int) -> None:
     with Clients(server, 4, is_fine, pause=0) as clients:
-        for turn in range(KILLS):
+        for turn in range(kills):
             kill([wait_for(server, 2)[turn % 2]])
             time.sleep(0.05)
     failed = clients.wrong.total()
-    assert failed <= KILLS * 4  # four clients have one request each in flight
+    assert failed <= kills * 4  # four clients have one request each in flight
     assert clients.answered > 50 * failed
     assert 0 == server.stop()
 
@@ -80,14 +81,19 @@ def back_seconds() -> float:
     return max(2.0, 4 * (time.monotonic() - begin))
 
 
-def test_all_workers_are_killed_at_once_again_and_again_and_the_service_is_back_soon(server: Server) -> None:
-    for _ in range(KILLS // 2):
+@alone
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.soak)])
+def test_all_workers_are_killed_at_once_again_and_again_and_the_service_is_back_soon(
+    server: Server, kills: int
+) -> None:
+    for _ in range(kills):
         kill(wait_for(server, 2))
         assert seconds_until_it_answers(server) <= back_seconds()
     assert any("was killed by signal 9 (SIGKILL); starting a replacement" in line for line in server.lines)
     assert 0 == server.stop()
 
 
+@alone
 def test_a_worker_that_is_killed_twice_within_a_second_is_replaced_twice(server: Server) -> None:
     first = server.workers()
     kill(first)

@@ -213,7 +213,7 @@ def app_of(folder: Path, spec: dict[str, Any]) -> App:
     return build_app(loaded, compile_models(loaded))
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_both_doors_answer_alike(data: st.DataObject, folder: Path) -> None:
     spec = data.draw(specs())

@@ -33,7 +33,7 @@ def lines(server: Server, count: int) -> list[str]:
 
 def test_a_line_for_each_request_as_json(serve_here: Callable[..., Server], tmp_path: Path) -> None:
     (tmp_path / "routes.yaml").write_text(ROUTES)
-    server = serve_here("--log-requests", "--log-format", "json")
+    server = serve_here("-w", "1", "--log-requests", "--log-format", "json")
     answers = [
         server.request("GET", "/?key=secret", headers={"X-Request-ID": "abc-1", "traceparent": TRACE}),
         server.request("GET", "/a/b%0Ac%22%1B%5B2J"),
@@ -53,7 +53,7 @@ def test_a_line_for_each_request_as_json(serve_here: Callable[..., Server], tmp_
 
 def test_a_line_for_each_request_as_text(serve_here: Callable[..., Server], tmp_path: Path) -> None:
     (tmp_path / "routes.yaml").write_text(ROUTES)
-    server = serve_here("--log-requests")
+    server = serve_here("-w", "1", "--log-requests")
     server.request("GET", "/", headers={"X-Request-ID": "abc-1"})
     (line,) = lines(server, 1)
     assert re.search(r" INFO GET / 200 2 B \d+\.\d\d ms 127\.0\.0\.1 abc-1$", line.strip())
@@ -65,7 +65,7 @@ def test_a_line_names_the_key_and_the_client_behind_a_proxy(
     monkeypatch.setenv("ENGINE_TEST_KEY", "a-key-of-some-length")
     keys = "auth: {api_keys: [{name: ci, env: ENGINE_TEST_KEY}]}"
     (tmp_path / "routes.yaml").write_text(f"service: {{proxies: 1, {keys}}}\n{ROUTES}")
-    server = serve_here("--log-requests")
+    server = serve_here("-w", "1", "--log-requests")
     sent = {"X-Request-ID": "abc-1", "X-API-Key": "a-key-of-some-length", "X-Forwarded-For": "6.6.6.6, 2001:db8::1"}
     server.request("GET", "/", headers=sent)
     (line,) = lines(server, 1)
@@ -115,7 +115,7 @@ def test_with_json_a_failed_start_is_json_too(routes: str, told: str, tmp_path: 
 
 def test_no_line_where_none_is_wanted(serve_here: Callable[..., Server], tmp_path: Path) -> None:
     (tmp_path / "routes.yaml").write_text(ROUTES)
-    server = serve_here()
+    server = serve_here("-w", "1")
     _, headers, _ = server.request("GET", "/")
     assert "x-request-id" not in headers
     server.stop()
@@ -124,7 +124,7 @@ def test_no_line_where_none_is_wanted(serve_here: Callable[..., Server], tmp_pat
 
 def test_odd_bytes_break_no_line(serve_here: Callable[..., Server], tmp_path: Path) -> None:
     (tmp_path / "routes.yaml").write_text(ROUTES)
-    server = serve_here("--log-requests", "--log-format", "json")
+    server = serve_here("-w", "1", "--log-requests", "--log-format", "json")
     with socket.create_connection(("127.0.0.1", server.port)) as raw:
         raw.sendall(
             b"BREW /%c3%a9%00%0d%0aInjected:1 HTTP/1.1\r\nHost: x\r\nX-Request-ID: a b\r\nConnection: close\r\n\r\n"

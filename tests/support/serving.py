@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import io
 import json
 import os
 import queue
@@ -20,9 +21,13 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Self
 
+import pytest
+
+from engine import commands
+
 START_SECONDS = 90
 STOP_SECONDS = 30
-PAUSE_SECONDS = 0.005
+PAUSE_SECONDS = 0.02
 
 
 @dataclass
@@ -68,12 +73,13 @@ class Server:
     def status(self) -> dict[str, Any]:
         return json.loads(self.request("GET", "/-/status")[2])
 
-    def wait_until(self, holds: Callable[[dict[str, Any]], bool], seconds: float = 30) -> dict[str, Any]:
+    def wait_until(self, holds: Callable[[dict[str, Any]], bool], seconds: float = 60) -> dict[str, Any]:
         """Wait for a status; every worker must have it, and any may be asked."""
-        deadline = time.monotonic() + seconds
+        deadline, pause = time.monotonic() + seconds, 0.02
         while not holds(status := self.status()):
             assert time.monotonic() < deadline, f"{status}\n{''.join(self.lines)}"
-            time.sleep(0.02)
+            time.sleep(pause)
+            pause = min(0.2, 1.5 * pause)  # each look asks all workers, which have other things to do
         return status
 
     def wait_for_generation(self, number: int) -> dict[str, Any]:
@@ -239,6 +245,23 @@ def serving(
 
 def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, timeout=120, **options)
+
+
+def run_here(*arguments: str, data: str = "", cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """As `run`, but in this process, which has imported everything; needs the fixture `in_place`."""
+    stdin, stdout, stderr = (io.TextIOWrapper(io.BytesIO(given), "utf-8") for given in (data.encode(), b"", b""))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["engine", *arguments])
+        for name, stream in (("stdin", stdin), ("stdout", stdout), ("stderr", stderr)):
+            patch.setattr(sys, name, stream)
+        patch.setattr(commands, "leave_start_folder", lambda: None)  # it is the folder where pytest was started
+        patch.chdir(cwd or Path.cwd())
+        with pytest.raises(SystemExit) as ended:
+            commands.main()
+        stdout.flush()
+        stderr.flush()
+    said = [stream.buffer.getvalue().decode() for stream in (stdout, stderr)]
+    return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), *said)
 
 
 def hear(channel: Connection) -> tuple[str, Any]:

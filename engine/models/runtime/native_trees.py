@@ -112,6 +112,11 @@ def build_library() -> Array:
     compiler = find_compiler()
     if compiler is None:
         raise RuntimeError("there is no C compiler")
+    return _compiled_by(compiler)
+
+
+@cache
+def _compiled_by(compiler: str) -> Array:
     source = files(__package__).joinpath("trees.c")
     with as_file(source) as path, tempfile.TemporaryDirectory(prefix="engine-") as folder:
         library = Path(folder) / "trees.so"

@@ -14,7 +14,7 @@ import joblib
 import numpy as np
 import pytest
 from modelling import ROW, X, y
-from serving import command
+from serving import command, run, run_here
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
@@ -25,6 +25,7 @@ from engine.server.checking.check import check
 from engine.server.checking.source import Source
 from engine.spec import load
 
+pytestmark = pytest.mark.usefixtures("in_place")
 INSTANCE = X[0].tolist()
 HASH = "[0-9a-f]{64}"
 
@@ -50,10 +51,6 @@ def write_models(folder: Path, **models: object) -> None:
 
 def pins(folder: Path) -> dict[str, dict[str, object]]:
     return json.loads((folder / "models.lock").read_text())["models"]
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, timeout=120)
 
 
 def mistakes(read: Callable[[], object]) -> list[str]:
@@ -95,8 +92,8 @@ def test_features_by_other_names_are_one_mistake_of_all_golden_answers(folder: P
         '("e" is required); if that is right, accept it: python -m engine lock m'
     )
     assert [expected] == mistakes(create_app)
-    assert run("lock").stdout.rstrip().endswith("golden answers renewed")
-    assert run("lock").stdout.rstrip().endswith("unchanged")
+    assert run_here("lock").stdout.rstrip().endswith("golden answers renewed")
+    assert run_here("lock").stdout.rstrip().endswith("unchanged")
     create_app()
 
 
@@ -108,13 +105,13 @@ def named(names: str) -> dict[str, Any]:
 @pytest.mark.exhaustive
 def test_a_file_whose_examples_fail_is_not_pinned(folder: Path) -> None:
     """Nor is any other; what was pinned stays as it is."""
-    first = run("lock")
+    first = run_here("lock")
     before = (folder / "models.lock").read_bytes()
     train(folder / "n.pkl")
     joblib.dump(DecisionTreeClassifier(random_state=0).fit(X, (y + 1) % 3), folder / "m.pkl")
     examples = [{"input": X[place].tolist(), "result": int(y[place])} for place in (0, -1)]
     write_models(folder, m={"file": "m.pkl", "input": ROW, "examples": examples}, n={"file": "n.pkl", "input": ROW})
-    refused = run("lock")
+    refused = run_here("lock")
     assert (0, 1, "") == (first.returncode, refused.returncode, refused.stdout)
     assert 2 == refused.stderr.count("error: the model answers ")
     assert "models.yaml:" in refused.stderr
@@ -138,11 +135,11 @@ def test_a_file_that_differs_from_its_pin_is_not_opened(folder: Path, monkeypatc
 @pytest.mark.exhaustive
 def test_the_command_that_is_named_accepts_it(folder: Path) -> None:
     (folder / "models.yaml").rename(folder / "my models.yaml")
-    first = run("lock", "-m", "my models.yaml")
+    first = run_here("lock", "-m", "my models.yaml")
     assert (0, True) == (first.returncode, first.stdout.rstrip().endswith("pinned"))
     assert (folder / "my models.lock").exists()
     train(folder / "m.pkl", seed=1, depth=3)
-    refused = run("check", "-m", "my models.yaml")
+    refused = run_here("check", "-m", "my models.yaml")
     assert 1 == refused.returncode
     named = re.search(r"accept it: python -m engine (lock m -m 'my models.yaml')$", refused.stderr, re.MULTILINE)
     assert named
@@ -150,8 +147,8 @@ def test_the_command_that_is_named_accepts_it(folder: Path) -> None:
         f"{command()[0]} -m engine {named[1]}", shell=True, capture_output=True, text=True, check=False
     )
     assert re.search(rf"^m +{HASH} +accepted$", accepted.stdout.rstrip(), re.MULTILINE)
-    assert 0 == run("check", "-m", "my models.yaml").returncode
-    assert run("lock", "-m", "my models.yaml").stdout.rstrip().endswith("unchanged")
+    assert 0 == run_here("check", "-m", "my models.yaml").returncode
+    assert run_here("lock", "-m", "my models.yaml").stdout.rstrip().endswith("unchanged")
 
 
 def test_pinning_one_model_keeps_the_pins_of_the_others(folder: Path) -> None:
@@ -177,9 +174,9 @@ def test_a_pin_without_a_model_is_a_warning_and_is_dropped(folder: Path) -> None
     (warning,) = load().warnings
     expected = '"old" is pinned here but is no longer a model of the spec; remove it: python -m engine lock'
     assert ("warning", "models.lock", expected) == (warning.severity, warning.place.file, warning.message)
-    assert 0 == run("lock", "m").returncode
+    assert 0 == run_here("lock", "m").returncode
     assert {"m", "old"} == {*pins(folder)}
-    assert 0 == run("lock").returncode
+    assert 0 == run_here("lock").returncode
     assert {"m"} == {*pins(folder)}
     assert () == load().warnings
 
@@ -226,7 +223,7 @@ def test_serving_pins_at_first_sight_and_says_so(folder: Path) -> None:
 
 def test_checking_and_predicting_pin_nothing(folder: Path) -> None:
     create_app()
-    assert 0 == run("check").returncode
+    assert 0 == run_here("check").returncode
     assert not (folder / "models.lock").exists()
 
 
@@ -262,13 +259,13 @@ def test_a_disk_that_fills_up_leaves_the_old_lock(folder: Path, monkeypatch: pyt
 
 @pytest.mark.usefixtures("folder")
 def test_a_name_that_is_no_models_is_told() -> None:
-    done = run("lock", "mm")
+    done = run_here("lock", "mm")
     assert (2, True) == (done.returncode, 'there is no model "mm" (did you mean "m"?)' in done.stderr)
 
 
 @pytest.mark.usefixtures("folder")
 def test_a_list_of_pins_as_json() -> None:
-    done = run("lock", "--json")
+    done = run_here("lock", "--json")
     shown = json.loads(done.stdout)
     assert ("models.lock", [("m", "pinned", None)]) == (
         shown["lock"],
@@ -365,14 +362,14 @@ def test_a_recorded_example_that_fails_names_the_command_that_records_it(recorde
 
 @pytest.mark.exhaustive
 def test_accepting_renews_the_recorded_results_and_nothing_else(recorded: Path) -> None:
-    done = run("lock", "m", "--accept")
+    done = run_here("lock", "m", "--accept")
     assert (0, "") == (done.returncode, done.stderr)
     assert done.stdout.rstrip().endswith("pinned, 2 recorded examples renewed")
     expected = RECORDED.replace("result: 0, recorded", "result: 1, recorded").replace("result: 1  #", "result: 0  #")
     assert expected == recorded.read_text()
     assert [1, 0, 0] == [one["result"] for one in pins(recorded.parent)["m"]["golden"]]
-    assert 0 == run("check").returncode
-    assert run("lock", "--accept").stdout.rstrip().endswith("unchanged")
+    assert 0 == run_here("check").returncode
+    assert run_here("lock", "--accept").stdout.rstrip().endswith("unchanged")
 
 
 def test_an_example_that_somebody_wrote_is_never_renewed(recorded: Path) -> None:
@@ -430,7 +427,7 @@ models:
           - 1
 """
     (folder / "models.yaml").write_text(text)
-    done = run("lock", "--accept")
+    done = run_here("lock", "--accept")
     assert (1, text) == (done.returncode, (folder / "models.yaml").read_text())
     assert (
         "recorded results cannot be replaced automatically; write them yourself: models.yaml:9:11: result: [0, 0]"
@@ -446,5 +443,5 @@ def test_a_new_file_is_accepted_by_the_command_that_the_error_names(recorded: Pa
     named = re.search(r"accept it: python -m engine (lock .*)$", told)
     assert named
     assert "lock m --accept" == named[1]
-    assert 0 == run(*named[1].split()).returncode
+    assert 0 == run_here(*named[1].split()).returncode
     create_app()

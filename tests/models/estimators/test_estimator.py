@@ -37,7 +37,7 @@ from engine.models.proving.learnt_ranges import learnt_ranges
 def fitted(name: str, estimator_class: type) -> Any:
     """An estimator of scikit-learn's own, fitted on iris where it can be."""
     inner = LogisticRegression(max_iter=1000)
-    wants = {"estimator": inner, "estimators": [("a", inner), ("b", DecisionTreeClassifier())]}
+    wants = {"estimator": inner, "estimators": [("a", inner), ("b", DecisionTreeClassifier())], "n_estimators": 10}
     if name in {"VotingRegressor", "StackingRegressor"}:
         wants["estimators"] = [("a", LinearRegression()), ("b", DecisionTreeRegressor())]
     elif name.endswith("Regressor") or name in {"RegressorChain", "RFE", "RFECV"}:
