@@ -23,6 +23,7 @@ from engine.models.predictor import Predictor
 from engine.models.restoring.cache import Cache, Entry, mode_for
 from engine.models.restoring.known_answers import hold, hold_golden
 from engine.models.restoring.needed_libraries import to_compile
+from engine.models.restoring.pinned_entry import require_pinned_entry
 from engine.models.restoring.prepared import Opened, Prepared, take_cached, whole_key
 from engine.models.restoring.restore import restore, restore_models
 from engine.models.restoring.result_form import result_form
@@ -79,10 +80,11 @@ def needs_sklearn(spec: Spec) -> bool:
     return any(prepared is None or prepared.needs_file for prepared in found)
 
 
-def uncompiled(model: Model, file: ModelFile, opened: Opened) -> Predictor:
+def uncompiled(model: Model, file: ModelFile, opened: Opened) -> tuple[Predictor, Prepared]:
     """Make the predictor of a model as it is in its file, without compiling and proof; raise `SpecError`."""
     entry, _ = _compile(replace(model, runtime="sklearn"), file, opened, lambda _: None, is_tried=False)
-    return restore(model, Prepared("", entry, file, file.sha256), opened)
+    prepared = Prepared("", entry, file, file.sha256)
+    return restore(model, prepared, opened), prepared
 
 
 def _prepare(model: Model, cache: Cache, files: ModelFiles, opened: Opened, progress: Progress) -> Prepared:
@@ -110,8 +112,10 @@ def _prepare(model: Model, cache: Cache, files: ModelFiles, opened: Opened, prog
     if prepared is None:
         prepared = prepare_anew(model, key, file, opened, progress)
         prepared = replace(prepared, note=cache.distrusted(key))
-    elif prepared.entry.programs and json.dumps(known["golden"]) == json.dumps(prepared.entry.facts["golden"]):
-        return prepared
+    else:
+        require_pinned_entry(model, prepared.entry.facts)
+        if prepared.entry.programs and json.dumps(known["golden"]) == json.dumps(prepared.entry.facts["golden"]):
+            return prepared
     if golden:
         progress(f"{model.name}: computing its golden answers")
         hold_golden(model, golden, restore(model, prepared, opened))
@@ -125,6 +129,7 @@ def prepare_anew(
 ) -> Prepared:
     """Compile a model, and check its examples if `is_held`."""
     entry, tried = _compile(model, file, opened, progress)
+    require_pinned_entry(model, entry.facts)
     progress(f"{model.name}: checking its examples")
     predictor = restore(model, Prepared(key, entry, file, file.sha256), opened)
     if is_held:
