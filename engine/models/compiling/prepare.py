@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.models.compiling.largest_number import largest_number
-from engine.models.data.reference import allowed_instances, require_reference
+from engine.models.data.reference import allowed_instances, refused_rows, require_reference
 from engine.models.files.model_file import ModelFile, ModelFiles, format_of, read_file
 from engine.models.files.modules import hash_modules
 from engine.models.predictor import Predictor
@@ -135,7 +135,8 @@ def prepare_anew(
     if is_held:
         hold(model, predictor)
     tried.require_answer(model)
-    facts = {**entry.facts, "good": tried.good, "warnings": list(tried.warnings())}
+    warnings = [*entry.facts.get("warnings", ()), *refused_rows(model), *tried.warnings()]
+    facts = {**entry.facts, "good": tried.good, "warnings": warnings}
     form = result_form(model, predictor.columns, predictor)
     modules = opened.modules(model, file)  # now that everything that answers need is imported
     facts = {
@@ -165,6 +166,7 @@ def _compile(
     from engine.models.data.reference_frames import reading_once  # noqa: PLC0415
     from engine.models.estimators.inspection import inspect  # noqa: PLC0415
     from engine.models.estimators.loading import blaming_version  # noqa: PLC0415 - see Opened
+    from engine.models.estimators.unlearnt import unlearnt_values  # noqa: PLC0415
     from engine.models.proving.candidates import choose  # noqa: PLC0415
     from engine.models.proving.choice import Chosen  # noqa: PLC0415
     from engine.models.proving.frame_check import require_trained_dtypes  # noqa: PLC0415
@@ -185,6 +187,7 @@ def _compile(
         "wanted": asdict(inspected.wanted),
         "wording": asdict(inspected.wording),
         "report": asdict(chosen.report),
+        "warnings": list(unlearnt_values(model, inspected)),
     }
     programs = {"one": chosen.program, "batch": chosen.batch_program}
     made = {name: dump(program) for name, program in programs.items() if program is not None}
