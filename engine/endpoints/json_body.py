@@ -11,6 +11,7 @@ import orjson
 
 from engine.endpoints.messages import Request
 from engine.endpoints.problems import Problem
+from engine.endpoints.samples import sample
 from engine.schema import clip, explain_not_json, show, stray_token
 
 _FORM = re.compile(rb"\s*[\w.%+\[\]-]+=[^\s{}]*\s*\Z")
@@ -55,8 +56,6 @@ def _not_json(request: Request, error: orjson.JSONDecodeError, schema: Any, take
 
 def _sample(schema: Any) -> str:
     """Name the type of the body, with the first of its properties, or else all of it, as a sample."""
-    from engine.endpoints.docs.samples import sample  # noqa: PLC0415 - with the first such mistake
-
     properties = schema.get("properties", {}) if isinstance(schema, dict) else {}
     name = next(iter(properties), None)
     if name is None:
