@@ -28,6 +28,11 @@ _ENDINGS: dict[str, FormatName] = {
     ".tsv": "csv",
     ".txt": "csv",
 }
+# Files that other programs would open by their names, and find something else in them.
+_OTHERS = frozenset(
+    ".arrow .avro .bz2 .db .feather .h5 .htm .html .ipc .json .ods .orc .pdf .pickle .pkl .sqlite .xls .xlsb .xlsm "
+    ".xlsx .xml .xz .yaml .yml .zip .zst".split()
+)
 _GZIP = b"\x1f\x8b"
 STDIN = "-"
 
@@ -35,6 +40,11 @@ STDIN = "-"
 def format_of(name: str) -> FormatName | None:
     """Tell a file's format by its name, None where that tells none."""
     return _ENDINGS.get(Path(name.lower().removesuffix(".gz")).suffix)
+
+
+def is_foreign(name: str) -> bool:
+    """Tell whether a file's name is that of a format which is neither read nor written."""
+    return Path(name.lower().removesuffix(".gz")).suffix in _OTHERS
 
 
 def is_compressed(name: str) -> bool:

@@ -15,6 +15,8 @@ from engine.errors import SpecError
 from engine.models import Facts, Progress, Report
 from engine.text import plural
 
+EXPLAINING = "python -m engine compile"
+
 
 @click.command(short_help="Validate the spec and its models.")
 @spec_options
@@ -69,8 +71,8 @@ def facts_json(facts: Facts) -> dict[str, Any]:
     return found
 
 
-def print_models(models: Iterable[Facts]) -> None:
-    """Print the table of models, if there are any."""
+def print_models(models: Iterable[Facts], explained_by: str = EXPLAINING) -> None:
+    """Print the table of models, if there are any; the command `explained_by` explains runtimes, unless it is empty."""
     rows = [
         (
             facts.name,
@@ -79,7 +81,7 @@ def print_models(models: Iterable[Facts]) -> None:
             facts.kind,
             _features(facts.features),
             classes_of(facts),
-            runtime_of(facts.report),
+            runtime_of(facts.report, explained_by=explained_by),
             f"{facts.examples} pass" if facts.examples else "none",
         )
         for facts in models
@@ -96,18 +98,26 @@ def print_notes(models: Iterable[Facts]) -> None:
             click.echo(f"{facts.name}: {facts.note}", err=True)
 
 
-def runtime_of(report: Report) -> str:
+def runtime_of(report: Report, *, explained_by: str = EXPLAINING) -> str:
     """Name a model's runtime, its proof and how much faster it is."""
+    name = runtime_name(report)
     if report.instead:
-        return f"{report.runtime}: {report.instead}"
-    one_by_one = ", row by row" if report.one_by_one else ""
-    if report.runtime == "sklearn" and report.trials:
-        return f"sklearn{one_by_one}; for the reasons: python -m engine compile"
+        return f"{name}: {report.instead}"
+    if report.runtime == "sklearn" and report.trials and explained_by:
+        return f"{name}; for the reasons: {explained_by}"
     if report.runtime == "sklearn" or report.verdict == "not proven":
-        return report.runtime + one_by_one
-    batch = f", {report.batch_runtime} from {report.batch_from} rows" if report.batch_runtime else ""
+        return name
     faster = f"{_times(report.speed_up_one)} for 1 row, {_times(report.speed_up_many)} for 1,000"
-    return f"{report.runtime}{batch}: {report.verdict} on {report.rows:,} rows; {faster}"
+    return f"{name}: {report.verdict} on {report.rows:,} rows; {faster}"
+
+
+def runtime_name(report: Report) -> str:
+    """Name a model's runtime alone."""
+    is_compiled = report.runtime != "sklearn" and report.verdict != "not proven" and not report.instead
+    if is_compiled:
+        batch = f", {report.batch_runtime} from {report.batch_from} rows" if report.batch_runtime else ""
+        return report.runtime + batch
+    return report.runtime + (", row by row" if report.one_by_one and not report.instead else "")
 
 
 def _times(factor: float) -> str:

@@ -14,6 +14,7 @@ from engine.models import Facts, Progress, Report
 from engine.spec import Spec
 
 MICROSECONDS = 1e6
+PIPED_WIDTH = 120
 
 
 @click.command("compile", short_help="Compile the models in advance and show the candidates.")
@@ -43,7 +44,8 @@ def compile_(names: tuple[str, ...], routes: str, models: str | None, as_json: b
         return
     print_notes(facts)
     rows = [row for one in facts for row in _rows(one)]
-    print_table(("model", "candidate", "runtime", "verdict", "µs for 1 row", "µs for 1,000", "note"), rows)
+    columns = ("model", "candidate", "runtime", "verdict", "µs for 1 row", "µs for 1,000", "note")
+    print_table(columns, rows, PIPED_WIDTH)  # reasons are sentences
 
 
 def _compile(routes: str, models: str | None, names: tuple[str, ...], progress: Progress) -> tuple[Facts, ...]:
@@ -64,9 +66,11 @@ def _rows(facts: Facts) -> Iterable[tuple[str, ...]]:
     batches = f"serves batches from {report.batch_from} rows" if report.batch_runtime == "sklearn" else ""
     note = f"serves: {_why_uncompiled(report)}" if uncompiled else batches
     yield facts.name, "scikit-learn", "sklearn", "", _shown(report.one_row), _shown(report.many_rows), note
+    said: set[str] = set()
     for trial in report.trials:
         serves = trial.candidate == report.why and not uncompiled
-        note = (report.instead or "serves") if serves else trial.reason
+        note = (report.instead or "serves") if serves else "the same" if trial.reason in said else trial.reason
+        said |= {trial.reason} - {""}
         times = _shown(trial.one_row), _shown(trial.many_rows)
         yield facts.name, trial.candidate, trial.runtime, trial.verdict, *times, note
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.commands.check import classes_of, diagnostic_json, runtime_of
-from engine.commands.terminal.options import json_option, named_models, spec_options
+from engine.commands.check import classes_of, diagnostic_json, runtime_name
+from engine.commands.terminal.options import Number, json_option, named_models, spec_options
 from engine.commands.terminal.output import fail, print_json, print_table, progress, report
 from engine.diagnostics import Diagnostic, Place
 from engine.errors import EngineError, SpecError
@@ -35,13 +34,12 @@ _MICROSECONDS = 1e6
 @click.option(
     "--tolerance",
     metavar="SHARE",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1, float),
     default=DEFAULT_TOLERANCE,
     show_default=True,
-    callback=lambda *given: _require_number(given[-1]),
     help="How far apart equal numbers may be: probabilities by this, others by this share of their size.",
 )
-@click.option("--rows", metavar="COUNT", type=click.IntRange(0), default=5, show_default=True, help="Rows to show.")
+@click.option("--rows", metavar="COUNT", type=Number(0), default=5, show_default=True, help="Rows to show.")
 @spec_options
 @json_option
 def diff(name: str, file: str, tolerance: float, rows: int, routes: str, models: str | None, as_json: bool) -> None:
@@ -105,12 +103,6 @@ def _compare_apart(
     return compare_files(load(routes, models), name, file, tolerance, progress)
 
 
-def _require_number(share: float) -> float:
-    if math.isnan(share):  # which is inside of every range
-        raise click.BadParameter("nan is not a number from 0 to 1")
-    return share
-
-
 def _print(found: Comparison, name: str, count: int) -> None:
     report(_warnings(found))
     sides = _facts_shown(found.current), _facts_shown(found.new)
@@ -140,7 +132,7 @@ def _facts_shown(side: Side) -> dict[str, str]:
         "estimator": facts.estimator,
         "features": "text" if features is None else str(features),
         "classes": classes_of(facts),
-        "runtime": runtime_of(facts.report).partition(":")[0],
+        "runtime": runtime_name(facts.report),
         "µs for 1 row": _microseconds(side.one_row),
         "µs for 1,000": _microseconds(side.many_rows),
     }

@@ -78,4 +78,4 @@ def _change_of_pin(one: Pinned) -> str:
     return f"{' and '.join(_RENEWED[key] for key in one.anew)} renewed" if one.anew else "unchanged"
 
 
-_RENEWED = {"golden": "golden answers", "libraries": "libraries", "modules": "modules"}
+_RENEWED = {"golden": "golden answers", "libraries": "libraries", "modules": "modules", "entry": "entry"}

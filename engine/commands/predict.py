@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.commands.terminal.options import named_models, spec_options
+from engine.commands.terminal.options import Number, named_models, spec_options
 from engine.commands.terminal.output import progress
 from engine.commands.terminal.showing import Shown, showing
 from engine.models import Prepared, Progress
@@ -37,7 +37,7 @@ _FORMATS = click.Choice(("csv", "jsonl", "parquet"))
 @click.option("--errors", metavar="FILE", help="Report bad rows in a JSON Lines file, and continue.")
 @click.option("--skip-errors", is_flag=True, help="Continue after bad rows, whose predictions stay empty.")
 @click.option("--resume", is_flag=True, help="Continue an interrupted run.")
-@click.option("-j", "--jobs", type=click.IntRange(1, 256), help="The processes.  [default: one for each core]")
+@click.option("-j", "--jobs", type=Number(1, 256), help="The processes.  [default: one for each core]")
 @spec_options
 def predict(
     model: str,
@@ -93,6 +93,8 @@ def predict(
     named_models(spec, (model,))
     sources = expand(inputs)
     targets = _targets(sources, output, errors, resumes=resume)
+    if output_format is None:
+        _require_known(targets)
     with progress() as show:
         payload = open_apart(_only(spec, model), _prepare, routes, models, model, progress=show)
     snapshot = Snapshot.load(payload)
@@ -173,6 +175,18 @@ def _single(output: str, reports: Path | None) -> Any:
     from engine.batch.options import Target
 
     return Target(None if output == "-" else Path(output), reports)
+
+
+def _require_known(targets: list[Any]) -> None:
+    """Raise `UsageError` for the name of a file in a format that is not written."""
+    from engine.batch.inputs import is_foreign
+
+    for name in [target.predictions.name for target in targets if target.predictions is not None]:
+        if is_foreign(name):
+            raise click.UsageError(
+                f"{name} is the name of a file in another format; end it with .csv, .jsonl or .parquet, or choose its "
+                "format with --output-format"
+            )
 
 
 def _in_folder(sources: list[Any], folder: Path, reports: Path | None, errors: str | None) -> list[Any]:

@@ -15,9 +15,10 @@ import click
 from engine.commands.bundle import bundle_to_serve
 from engine.commands.check import print_models
 from engine.commands.routes import print_routes
-from engine.commands.terminal.options import MAX_PORT, read_address, read_duration, spec_options
+from engine.commands.terminal.options import MAX_PORT, Number, read_address, read_duration, spec_options
 from engine.commands.terminal.output import print_without_waiting, progress, report
 from engine.errors import EngineError, SpecError
+from engine.spec import divide_for_admin
 from engine.text import plural
 
 if TYPE_CHECKING:
@@ -35,13 +36,13 @@ logger = logging.getLogger("engine")
 @click.option(
     "-p",
     "--port",
-    type=click.IntRange(0, MAX_PORT),
+    type=Number(0, MAX_PORT),
     help="The port; 0 takes a free one.  [default: the environment variable PORT, else 5000]",
 )
 @click.option(
     "-w",
     "--workers",
-    type=click.IntRange(1, 256),
+    type=Number(1, 256),
     help="The worker processes.  [default: the environment variable WEB_CONCURRENCY, else one for each core]",
 )
 @click.option("--no-reload", "reload", flag_value=False, default=True, help="Do not reload when files change.")
@@ -150,9 +151,9 @@ def serve(
         else:
             report(first.mistakes)
             click.echo(f"{spec.service.title} {spec.service.version}\n")
-            print_routes(spec)
+            print_routes(spec if admin is None else divide_for_admin(spec)[0])
             click.echo()
-            print_models(first.facts)
+            print_models(first.facts, *[""] * (bundle is not None))  # there is nothing to compile from
             for note in first.notes:
                 click.echo(note)
         options = server.Options(

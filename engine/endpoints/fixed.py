@@ -123,6 +123,7 @@ class CheckedEndpoint(Endpoint):
     """
 
     endpoint: Endpoint
+    document: Any
     validator: Validator
     strict: bool
     free: list[None]
@@ -145,7 +146,7 @@ class CheckedEndpoint(Endpoint):
         return self.endpoint(request)
 
     def _check(self, request: Request) -> None:
-        value, size = read_json(request, strict=self.strict), len(request.body)
+        value, size = read_json(request, self.document, strict=self.strict), len(request.body)
         if size > self.validator.safe_size or not self.validator.is_valid(value):
             budget = self.validator.budget(request.paid(size))
             require_none(self.validator.violations(value, budget=budget), budget)
@@ -163,7 +164,7 @@ def build_fixed(route: Route, declared: Declared) -> Endpoint:
     if route.input is None:
         return endpoint
     free = [None] * route.limits.concurrent
-    return CheckedEndpoint(endpoint, route.input.validator(), route.strict_content_type, free)
+    return CheckedEndpoint(endpoint, route.input.document, route.input.validator(), route.strict_content_type, free)
 
 
 def content_type(declared: Declared) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from http import HTTPStatus
 from typing import Any
@@ -10,16 +11,16 @@ import orjson
 
 from engine.endpoints.messages import Request
 from engine.endpoints.problems import Problem
-from engine.schema import clip, explain_not_json, stray_token
+from engine.endpoints.samples import sample
+from engine.schema import clip, explain_not_json, show, stray_token
 
-_SEND = 'send application/json, such as {"name": "value"}'
 _FORM = re.compile(rb"\s*[\w.%+\[\]-]+=[^\s{}]*\s*\Z")
 
 
-def read_json(request: Request, *, strict: bool, takes: str = "JSON") -> Any:
+def read_json(request: Request, schema: Any, *, strict: bool, takes: str = "JSON") -> Any:
     """Read the body as JSON; raise `Problem` 400, or 415 where `strict` and it is declared as something else.
 
-    `takes` names all formats of the route, for the message about another one.
+    `takes` names all formats of the route, for the message about another one, which has a sample of the `schema`.
     """
     if strict and not _is_json(request.content_type):
         found = f'Content-Type is "{request.content_type}"' if request.content_type else "there is no Content-Type"
@@ -29,10 +30,10 @@ def read_json(request: Request, *, strict: bool, takes: str = "JSON") -> Any:
     try:
         return orjson.loads(request.body)
     except orjson.JSONDecodeError as error:
-        raise Problem(HTTPStatus.BAD_REQUEST, _not_json(request, error, takes)) from None
+        raise Problem(HTTPStatus.BAD_REQUEST, _not_json(request, error, schema, takes)) from None
 
 
-def _not_json(request: Request, error: orjson.JSONDecodeError, takes: str) -> str:
+def _not_json(request: Request, error: orjson.JSONDecodeError, schema: Any, takes: str) -> str:
     """Describe a body that is not JSON, and say how to correct it."""
     if "valid UTF-8" in error.msg:
         return "the body is not UTF-8"
@@ -41,16 +42,28 @@ def _not_json(request: Request, error: orjson.JSONDecodeError, takes: str) -> st
     is_bare = not request.body.lstrip().startswith((b"{", b"["))
     media_type = _media_type(request.content_type)
     if is_bare and media_type and not _is_json(media_type):
-        return f"the body is {clip(media_type)}, but this route takes {takes}; {_SEND}"
+        return f"the body is {clip(media_type)}, but this route takes {takes}; send {_sample(schema)}"
     if (found := explain_not_json(error)) is not None:
         said, column = found
         return f"{said} (line {error.lineno}, column {column})"
     if is_bare and _FORM.match(request.body):
-        return f"the body looks like a form, but this route takes JSON; {_SEND}"
+        return f"the body looks like a form, but this route takes JSON; send {_sample(schema)}"
     if (token := stray_token(error)) is not None:
         said, column = token
         return f"the body is not JSON: {said} (line {error.lineno}, column {column})"
     return f"the body is not JSON: {error}"
+
+
+def _sample(schema: Any) -> str:
+    """Name the type of the body, with the first of its properties, or else all of it, as a sample."""
+    properties = schema.get("properties", {}) if isinstance(schema, dict) else {}
+    name = next(iter(properties), None)
+    if name is None:
+        shown = clip(json.dumps(sample(schema, schema), ensure_ascii=False))
+    else:
+        rest = ", …" * (len(properties) > 1)
+        shown = f"{{{show(name)}: {show(sample(properties[name], schema))}{rest}}}"
+    return f"application/json, such as {shown}"
 
 
 def _media_type(content_type: str) -> str:

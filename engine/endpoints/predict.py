@@ -13,7 +13,7 @@ from engine.endpoints.json_body import read_json
 from engine.endpoints.messages import Endpoint, Request, Response, encode_json
 from engine.endpoints.monitoring.metrics import Meter
 from engine.endpoints.path_features import PathFeatures
-from engine.endpoints.problems import FULL, Problem, overloaded, require_none, violated
+from engine.endpoints.problems import FULL, overloaded, require_none, violated
 from engine.endpoints.query_string import QueryReader
 from engine.endpoints.rows import (
     ANY_TYPE,
@@ -27,7 +27,7 @@ from engine.endpoints.rows import (
 )
 from engine.errors import Overloaded, RefusedInstance
 from engine.models import NOT_FINITE, Facts, Prediction, Predictor, is_finite
-from engine.schema import Path, Violation, pointer
+from engine.schema import Path, Violation
 from engine.spec import Model, Route
 
 BATCH_KEY = "instances"
@@ -58,6 +58,7 @@ class PredictEndpoint(Endpoint):
         self._free = [None] * route.limits.concurrent
         self._validator = model.input.validator()
         self._safe_size = self._validator.safe_size
+        self._document = model.input.document
         properties = model.input.document.get("properties", {})
         self._takes_batches = BATCH_KEY not in properties
         self._query = QueryReader(model.input.document)
@@ -90,13 +91,14 @@ class PredictEndpoint(Endpoint):
             request = replace(request, body=b"{}", content_type="application/json")  # the path may have all features
         sent: RowFormat = "json" if asked or request.content_type in USUAL_TYPES else format_of_body(request)
         rows, value = None, None
+        misplaced: list[Violation] = []
         if sent != "json":
             rows = self._rows.read(request, sent)
             batch, instances, size = True, rows.instances, rows.size
         else:
-            value = self._query.read(request.query) if asked else read_json(request, strict=self._strict, takes=_TAKES)
+            value = self._query.read(request.query) if asked else self._read_json(request)
             batch = not asked and self._takes_batches and isinstance(value, dict) and BATCH_KEY in value
-            instances = self._batch(value) if batch else [value]
+            instances, misplaced = self._batch(value) if batch else ([value], misplaced)
             size = len(request.query if asked else request.body)
 
         def where(row: int) -> Path:
@@ -108,11 +110,16 @@ class PredictEndpoint(Endpoint):
             instances = [self._path.put(features, one, where(row)) for row, one in enumerate(instances)]
             length = sum(len(str(feature).encode()) for feature in features.values())
             is_costly |= not self._validator.is_affordable(length * len(instances), request.paid(size))
-        if is_costly or not all(map(self._validator.is_valid, instances)):
+        broken = rows.broken if rows is not None else {}
+        if is_costly or misplaced or broken or not all(map(self._validator.is_valid, instances)):
             budget = self._validator.budget(request.paid(size))
             found = chain.from_iterable(
-                self._validator.violations(instance, where(row), budget) for row, instance in enumerate(instances)
+                self._validator.violations(instance, where(row), budget)
+                if row not in broken
+                else (Violation(where(row), broken[row], "", ()),)
+                for row, instance in enumerate(instances)
             )
+            found = chain(misplaced, found)
             worded = self._query.told(found, request.query) if asked else self._told(found, value, rows)
             require_none(worded, budget)
         return self._predicted(request, instances, where, sent, rows)
@@ -165,19 +172,24 @@ class PredictEndpoint(Endpoint):
         finally:
             self._timed(perf_counter() - begin)
 
-    def _batch(self, value: dict[str, Any]) -> list[Any]:
-        """Take the instances out of a batch; raise `Problem` if it is not one."""
+    def _read_json(self, request: Request) -> Any:
+        return read_json(request, self._document, strict=self._strict, takes=_TAKES)
+
+    def _batch(self, value: dict[str, Any]) -> tuple[list[Any], list[Violation]]:
+        """Take the instances out of a batch, and what may not stand beside them; raise `Problem` without instances."""
         instances = value[BATCH_KEY]
-        beside = next((name for name in value if name != BATCH_KEY), None)
-        if beside is not None:
-            raise _refused((beside,), 'a batch has only the key "instances"')
+        beside = (name for name in value if name != BATCH_KEY)
+        misplaced = [Violation((name,), 'a batch has only the key "instances"', "", ()) for name in beside]
+        wrong = ""
         if not isinstance(instances, list):
-            raise _refused((BATCH_KEY,), '"instances" is not an array; send a single instance by itself')
-        if not instances:
-            raise _refused((BATCH_KEY,), "there are no instances; send at least 1")
-        if len(instances) > self._most:
-            raise _refused((BATCH_KEY,), f"there are {len(instances):,} instances; at most {self._most:,} are allowed")
-        return instances
+            wrong = '"instances" is not an array; send a single instance by itself'
+        elif not instances:
+            wrong = "there are no instances; send at least 1"
+        elif len(instances) > self._most:
+            wrong = f"there are {len(instances):,} instances; at most {self._most:,} are allowed"
+        if wrong:
+            raise violated([*misplaced, Violation((BATCH_KEY,), wrong, "", ())])
+        return instances, misplaced
 
 
 def _as_json(prediction: Prediction) -> bytes:
@@ -203,9 +215,3 @@ def _not_finite(prediction: Prediction) -> list[int]:
 
 def _how_to_batch() -> str:
     return f'; to send several, use {{"{BATCH_KEY}": [...]}}'
-
-
-def _refused(path: Path, detail: str) -> Problem:
-    return Problem(
-        HTTPStatus.UNPROCESSABLE_ENTITY, "1 violation", errors=[{"pointer": pointer(path), "detail": detail}]
-    )

@@ -72,12 +72,14 @@ class QueryReader:
         if len(texts) > 1 or "string" in types:
             return found
         text, wanted = texts[0], [name for name in found.types if name != "null"]
-        verdict, advice = found.verdict, ""
-        if wanted and isinstance(read_text(text, types), str):
-            verdict = mistyped(text, wanted)
-            advice = "; write true or false" if wanted == ["boolean"] else unquoted(text, wanted)
+        verdict, advice, value = found.verdict, "", read_text(text, types)
+        if wanted:
+            verdict = mistyped(value, found.types)
+            verdict = verdict.removesuffix("null") + "empty" if "null" in found.types else verdict
         if "null" in types and text.lower() in _NONE_WORDS:
-            advice = "; leave the value empty for none"
+            advice = "; leave the value empty for none" if not wanted else ""
+        elif wanted and isinstance(value, str):
+            advice = "; write true or false" if wanted == ["boolean"] else unquoted(text, wanted)
         return replace(found, verdict=verdict, hint=lambda: advice)
 
     def _types_of(self, name: str) -> frozenset[str]:

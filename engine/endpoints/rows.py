@@ -69,11 +69,15 @@ def _weight(parameters: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The instances of a request, the line on which each begins, and their approximate length as JSON."""
+    """The instances of a request, the line on which each begins, and their approximate length as JSON.
+
+    `broken` says what is wrong with rows that are no instances, such as one without a cell for each column.
+    """
 
     instances: list[Any]
     lines: Sequence[int]
     size: int
+    broken: Mapping[int, str]
 
     def told(self, violation: Violation) -> Violation:
         """Return a violation with its line."""
@@ -141,15 +145,10 @@ class RowReader:
         except BatchError as error:
             raise Problem(HTTPStatus.BAD_REQUEST, _without_name(str(error))) from None
         self._require_count(parsed.batch.count)
-        if parsed.batch.broken:
-            broken = parsed.batch.broken.items()
-            raise violated(
-                Violation(("instances", row), f"line {parsed.lines[row]}: {reason}", "", ()) for row, reason in broken
-            )
         fields = self._layout_of(self._model, self._count or len(parsed.batch.columns))
         instances = [fields.instance(parsed.batch, row) for row in range(parsed.batch.count)]
         names = sum(len(str(key)) + 4 for key in parsed.batch.columns)
-        return Rows(instances, parsed.lines, len(request.body) + names * len(instances))
+        return Rows(instances, parsed.lines, len(request.body) + names * len(instances), parsed.batch.broken)
 
     def _open(self, request: Request, kind: RowFormat) -> tuple[Layout, Block]:
         from engine.batch.formats.csvopening import open_csv  # noqa: PLC0415 - see above

@@ -232,7 +232,8 @@ class Example(Record):
 class Pin(Record):
     """A model's file at the time when it was trusted, and the model's answers.
 
-    `modules` are the SHA-256 of the modules beside models.yaml that the file refers to, by their paths.
+    `modules` are the SHA-256 of the modules beside models.yaml that the file refers to, by their paths. `entry` is what
+    the entry in models.yaml said of answers, None in a lock of an earlier version.
     """
 
     sha256: str
@@ -240,6 +241,7 @@ class Pin(Record):
     libraries: Mapping[str, str]
     golden: tuple[Example, ...]
     modules: Mapping[str, str] = field(default_factory=dict)
+    entry: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -157,7 +157,25 @@ def test_the_first_ten_bad_rows_end_a_run(folder: Path) -> None:
     (folder / "rows.csv").write_text("\n".join([HEADER, *["a,b,1,1,1"] * 3000, ""]))
     lines = told("plain", "rows.csv", "-o", "scored.csv").splitlines()
     assert [f'rows.csv:{line}: sepal_length: "b" must be a number' for line in range(2, 12)] == lines[:-1]
-    assert lines[-1].startswith("3,000 bad rows so far; nothing was written.")
+    assert lines[-1].startswith("3,000 bad rows; nothing was written.")  # there are no others
+
+
+def test_bad_rows_are_so_many_so_far_where_others_may_follow(folder: Path) -> None:
+    """One is at the end, in another block; ten are all that there are if no block follows."""
+    bad, fine = ["a,b,1,1,1"] * 10, [ROWS[0]] * 40_000
+    (folder / "rows.csv").write_text("\n".join([HEADER, *bad, *fine, ""]))
+    assert told("plain", "rows.csv", "-o", "scored.csv").splitlines()[-1].startswith("10 bad rows so far; ")
+    (folder / "rows.csv").write_text("\n".join([HEADER, *bad, ""]))
+    assert told("plain", "rows.csv", "-o", "scored.csv").splitlines()[-1].startswith("10 bad rows; ")
+
+
+@pytest.mark.parametrize("output", ["scored.xlsx", "scored.json", "scored.feather", "scored.JSON.gz"])
+def test_an_output_is_not_named_like_a_file_of_another_format(output: str, folder: Path) -> None:
+    done = predict("m", "rows.csv", "-o", output)
+    assert (2, False) == (done.exit_code, (folder / output).exists())
+    assert f"{output} is the name of a file in another format; end it with .csv, .jsonl or .parquet" in done.stderr
+    assert 0 == predict("m", "rows.csv", "-o", output, "--output-format", "csv").exit_code
+    assert 0 == predict("m", "rows.csv", "-o", "scored.out").exit_code
 
 
 def test_standard_output_ends_before_the_first_bad_row(folder: Path) -> None:

@@ -266,7 +266,7 @@ def test_call_shows_status_and_headers_on_demand() -> None:
         (("chekc",), "No such command 'chekc'"),
         (("check", "--jsn"), "--jsn"),
         (("schema", "routs"), "'routs' is not one of 'routes', 'models'"),
-        (("serve", "-p", "70000"), "70000 is not in the range 0<=x<=65535"),
+        (("serve", "-p", "70000"), '"70000" is not a whole number from 0 to 65535'),
         (("call", "GET", "/", "-H", "nocolon"), '"nocolon" is not one line of the form NAME: VALUE'),
     ],
 )

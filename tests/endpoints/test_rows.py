@@ -193,6 +193,33 @@ def test_too_many_rows_are_refused_before_they_are_read(kind: str, post: Post, m
     assert [("#", detail)] == errors(post(body, media_type))
 
 
+def test_rows_that_are_broken_and_rows_that_violate_the_input_are_told_together(post: Post) -> None:
+    """In the order of the rows; what a broken row has in its cells is not judged."""
+    rows = f"{HEADER}\n5.9,x\n5.9,y,5.1,1.8\n5.9,3.0,5.1,1.8,9\n"
+    assert [
+        ("#/instances/0", "line 2: the row has 2 cells; the first line names 4 columns"),
+        ("#/instances/1/sepal_width", 'line 3: "y" must be a number'),
+        ("#/instances/2", "line 4: the row has 5 cells; the first line names 4 columns"),
+    ] == errors(post(rows))
+    broken, wrong = '{"sepal_length": 1', '{"sepal_length": "x", "sepal_width": 1, "petal_length": 1, "petal_width": 1}'
+    (first, second) = errors(post(f"{broken}\n{wrong}\n", NDJSON))
+    assert ("#/instances/0", True) == (first[0], first[1].startswith("line 1: "))
+    assert ("#/instances/1/sepal_length", 'line 2: "x" must be a number') == second
+
+
+def test_what_stands_beside_instances_and_what_is_wrong_in_them_are_told_together(post: Post) -> None:
+    body = json.dumps({"x": 1, "instances": [dict.fromkeys(NAMES[1:], 1)], "y": 2})
+    assert [
+        ("#/x", 'a batch has only the key "instances"'),
+        ("#/y", 'a batch has only the key "instances"'),
+        ("#/instances/0", '"sepal_length" is required'),
+    ] == errors(post(body, JSON))
+    assert [
+        ("#/x", 'a batch has only the key "instances"'),
+        ("#/instances", "there are no instances; send at least 1"),
+    ] == errors(post('{"x": 1, "instances": []}', JSON))
+
+
 def test_blank_lines_and_line_breaks_in_cells_count_as_no_rows(post: Post) -> None:
     lines = f'{HEADER},note\n\n5.9,3.0,5.1,1.8,"a\n\n\nb"\n\n5.9,3.0,5.1,1.8,"c\nd"\n\n\n'
     assert 200 == post(lines).status_code

@@ -115,6 +115,11 @@ def test_the_start_says_for_whom_the_certificate_is(server: Server) -> None:
     assert f"serving on https://127.0.0.1:{server.port} " in said
 
 
+def test_the_start_lists_only_the_routes_that_clients_reach(server: Server) -> None:
+    said = "".join(server.lines)
+    assert [True, True, False, False] == [f"built in: {name}" in said for name in ("docs", "live", "metrics", "status")]
+
+
 def test_metrics_and_status_answer_at_the_admin_address_alone_and_health_at_both(
     server: Server, pairs: list[Pair]
 ) -> None:

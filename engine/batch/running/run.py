@@ -123,11 +123,13 @@ class Runner:
         """Write all rows; raise `BadRows` if there are any that nobody allowed."""
         fails = run.target.errors is None and not self._options.skips
         problems: list[Problem] = []
-        for done in self._done(run, total):
+        every = self._done(run, total)
+        for done in every:
             if fails and done.bad:
                 problems += done.problems
                 if total.bad >= MOST_SHOWN:
-                    raise BadRows(run.source.shown, problems, total.bad, is_whole=False, written=False)
+                    is_whole = _is_over(every)
+                    raise BadRows(run.source.shown, problems, total.bad, is_whole=is_whole, written=False)
             if problems:
                 continue
             files.predictions.write(done.output)
@@ -170,6 +172,14 @@ class _Run:
     job: Job
     target: Target
     tell: Tell
+
+
+def _is_over(blocks: Iterator[Done]) -> bool:
+    """Return whether there is no other block."""
+    try:
+        return next(blocks, None) is None
+    except Unreadable:  # the rows before it are told first
+        return False
 
 
 def _compressed(job: Job, data: bytes) -> bytes:

@@ -18,6 +18,7 @@ from engine.errors import RefusedInstance
 from engine.models import NOT_FINITE, is_finite
 from engine.models.data.array import Array
 from engine.models.data.rows import slice_rows
+from engine.models.files.modules import raised_at
 from engine.models.predictor import ModelPredictor
 from engine.schema import Violation
 from engine.spec import Model
@@ -169,7 +170,9 @@ class Scorer:
             return BadRow(row, refused.reason)
         except Exception as failure:  # noqa: BLE001 - which would be 500
             error = failure
-        return BadRow(row, f"the model failed: {type(error).__name__}: {error}")
+        place = raised_at(error)
+        where = f" (at {place})" if place else ""
+        return BadRow(row, f"the model failed: {type(error).__name__}: {error}{where}")
 
 
 class _Answers:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -15,6 +16,29 @@ Command = TypeVar("Command", bound=Callable[..., object])
 
 MAX_PORT = 65535
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class Number(click.ParamType):  # type: ignore[type-arg]  # no generic in older versions
+    """The type of an option that is a number in a range; a whole one, unless `read` is float."""
+
+    name = "number"
+
+    def __init__(self, least: int, most: int | None = None, read: Callable[[str], float] = int) -> None:
+        self._least, self._most, self._read = least, most, read
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read a number; raise `BadParameter`."""
+        try:
+            number = self._read(value)
+        except ValueError:
+            number = math.nan
+        if self._least <= number and (self._most is None or number <= self._most):
+            return number
+        what = "a whole number" if self._read is int else "a number"
+        wanted = (
+            f"{what} of {self._least} or more" if self._most is None else f"{what} from {self._least} to {self._most}"
+        )
+        return self.fail(f'"{value}" is not {wanted}', param, ctx)
 
 
 def spec_options(command: Command) -> Command:

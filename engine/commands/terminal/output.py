@@ -88,15 +88,15 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], piped_width: int = _UNWRAPPED) -> None:
     """Print a table; where a terminal is too narrow for it, a block of lines for each row.
 
-    Elsewhere than on a terminal, every row is one line.
+    Elsewhere than on a terminal, every row is one line, unless that is wider than `piped_width`.
     """
     rows = list(rows)
     console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = _UNWRAPPED
+        console.width = piped_width
     widths = [max(map(cell_len, (column, *(row[number] for row in rows)))) for number, column in enumerate(columns)]
     between = _GAP * (len(columns) - 1)
     if sum(min(width, _READABLE) for width in widths) + between <= console.width:

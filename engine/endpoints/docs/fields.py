@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from engine.endpoints.docs.samples import resolve, sample
+from engine.endpoints.samples import resolve, sample
 from engine.schema import FORMATS, pointer
 from engine.schema.documents import JSON_TYPES, types_of
 from engine.spec import Route, parameter_schemas

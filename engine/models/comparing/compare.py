@@ -83,7 +83,9 @@ def compare_files(spec: Spec, name: str, file: Path, tolerance: float, progress:
     progress(f"{name}: measuring the speed")
     answered = next((tally.answered for tally in tallies if tally.answered is not None), None)
     first, second = _timed(current, new, answered)
-    warnings = tuple(_of_file(warning, model, file) for warning in second.facts.warnings)
+    warnings = tuple(
+        _of_file(warning, model, file) for warning in second.facts.warnings if warning not in first.facts.warnings
+    )
     return Comparison(first, replace(second, facts=replace(second.facts, warnings=warnings)), tallies)
 
 

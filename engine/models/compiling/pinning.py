@@ -17,6 +17,7 @@ from engine.models.files.model_file import ModelFile, format_of, read_file
 from engine.models.files.modules import hash_modules
 from engine.models.predictor import Predictor
 from engine.models.restoring.known_answers import hold, own_answer, renewed_results
+from engine.models.restoring.pinned_entry import entry_of
 from engine.models.restoring.prepared import Opened
 from engine.spec import Model, Spec, load, write_pins, write_results
 
@@ -74,9 +75,12 @@ def pin(
         progress(f"{name}: computing its golden answers")
         model = replace(spec.models[name], pin=None)
         try:
-            predictor = uncompiled(model, file, opened)
+            predictor, prepared = uncompiled(model, file, opened)
             renewed[name] = renewed_results(model, predictor) if accept else {}
-            pins[name] = _pin(_with_results(model, renewed[name]), file, opened, predictor)
+            pins[name] = {
+                **_pin(_with_results(model, renewed[name]), file, opened, predictor),
+                "entry": entry_of(model, prepared.entry.facts),
+            }
         except SpecError as error:
             found += error.diagnostics
     if found:
@@ -89,7 +93,7 @@ def pin(
 
 def _pinned(model: Model, pin: Mapping[str, Any], renewed: int) -> Pinned:
     before = model.pin.node.plain if model.pin is not None else pin
-    anew = tuple(key for key in ("golden", "libraries", "modules") if before.get(key, {}) != pin.get(key, {}))
+    anew = tuple(key for key in ("golden", "libraries", "modules", "entry") if before.get(key, {}) != pin.get(key, {}))
     return Pinned(model.name, pin["sha256"], model.pin.sha256 if model.pin is not None else None, anew, renewed)
 
 

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.models.compiling.largest_number import largest_number
-from engine.models.data.reference import allowed_instances, require_reference
+from engine.models.data.reference import allowed_instances, refused_rows, require_reference
 from engine.models.files.model_file import ModelFile, ModelFiles, format_of, read_file
 from engine.models.files.modules import hash_modules
 from engine.models.predictor import Predictor
 from engine.models.restoring.cache import Cache, Entry, mode_for
 from engine.models.restoring.known_answers import hold, hold_golden
 from engine.models.restoring.needed_libraries import to_compile
+from engine.models.restoring.pinned_entry import require_pinned_entry
 from engine.models.restoring.prepared import Opened, Prepared, take_cached, whole_key
 from engine.models.restoring.restore import restore, restore_models
 from engine.models.restoring.result_form import result_form
@@ -79,10 +80,11 @@ def needs_sklearn(spec: Spec) -> bool:
     return any(prepared is None or prepared.needs_file for prepared in found)
 
 
-def uncompiled(model: Model, file: ModelFile, opened: Opened) -> Predictor:
+def uncompiled(model: Model, file: ModelFile, opened: Opened) -> tuple[Predictor, Prepared]:
     """Make the predictor of a model as it is in its file, without compiling and proof; raise `SpecError`."""
     entry, _ = _compile(replace(model, runtime="sklearn"), file, opened, lambda _: None, is_tried=False)
-    return restore(model, Prepared("", entry, file, file.sha256), opened)
+    prepared = Prepared("", entry, file, file.sha256)
+    return restore(model, prepared, opened), prepared
 
 
 def _prepare(model: Model, cache: Cache, files: ModelFiles, opened: Opened, progress: Progress) -> Prepared:
@@ -110,8 +112,10 @@ def _prepare(model: Model, cache: Cache, files: ModelFiles, opened: Opened, prog
     if prepared is None:
         prepared = prepare_anew(model, key, file, opened, progress)
         prepared = replace(prepared, note=cache.distrusted(key))
-    elif prepared.entry.programs and json.dumps(known["golden"]) == json.dumps(prepared.entry.facts["golden"]):
-        return prepared
+    else:
+        require_pinned_entry(model, prepared.entry.facts)
+        if prepared.entry.programs and json.dumps(known["golden"]) == json.dumps(prepared.entry.facts["golden"]):
+            return prepared
     if golden:
         progress(f"{model.name}: computing its golden answers")
         hold_golden(model, golden, restore(model, prepared, opened))
@@ -125,12 +129,14 @@ def prepare_anew(
 ) -> Prepared:
     """Compile a model, and check its examples if `is_held`."""
     entry, tried = _compile(model, file, opened, progress)
+    require_pinned_entry(model, entry.facts)
     progress(f"{model.name}: checking its examples")
     predictor = restore(model, Prepared(key, entry, file, file.sha256), opened)
     if is_held:
         hold(model, predictor)
     tried.require_answer(model)
-    facts = {**entry.facts, "good": tried.good, "warnings": list(tried.warnings())}
+    warnings = [*entry.facts.get("warnings", ()), *refused_rows(model), *tried.warnings()]
+    facts = {**entry.facts, "good": tried.good, "warnings": warnings}
     form = result_form(model, predictor.columns, predictor)
     modules = opened.modules(model, file)  # now that everything that answers need is imported
     facts = {
@@ -160,6 +166,7 @@ def _compile(
     from engine.models.data.reference_frames import reading_once  # noqa: PLC0415
     from engine.models.estimators.inspection import inspect  # noqa: PLC0415
     from engine.models.estimators.loading import blaming_version  # noqa: PLC0415 - see Opened
+    from engine.models.estimators.unlearnt import unlearnt_values  # noqa: PLC0415
     from engine.models.proving.candidates import choose  # noqa: PLC0415
     from engine.models.proving.choice import Chosen  # noqa: PLC0415
     from engine.models.proving.frame_check import require_trained_dtypes  # noqa: PLC0415
@@ -180,6 +187,7 @@ def _compile(
         "wanted": asdict(inspected.wanted),
         "wording": asdict(inspected.wording),
         "report": asdict(chosen.report),
+        "warnings": list(unlearnt_values(model, inspected)),
     }
     programs = {"one": chosen.program, "batch": chosen.batch_program}
     made = {name: dump(program) for name, program in programs.items() if program is not None}

@@ -9,12 +9,14 @@ from typing import Any
 
 from engine.errors import SpecError
 from engine.models.data.csv_file import CsvFile, Row, Wrong, read_cell, read_csv
-from engine.schema import Validator
+from engine.schema import Validator, Violation
 from engine.schema.documents import types_of
 from engine.spec import Model
-from engine.text import did_you_mean
+from engine.text import did_you_mean, plural
 
 MAX_MISTAKES = 10
+MAX_CELLS = 500_000  # so many are judged, and asked in the proof
+MAX_EXPLAINED = 100
 _NUMBERS = frozenset(("null", "number"))
 _OTHERS = frozenset((bool, str))  # values that are read in place of a number
 
@@ -147,14 +149,50 @@ def _unusable(model: Model) -> Iterator[str]:
         return
     row, instance = first
     for violation in validator.violations(instance):
-        name = next((one for one in (*violation.path, violation.name) if one != ""), None)
-        if isinstance(name, int):
-            name = list(row.cells)[name] if name < len(row.cells) else None
-        where = f'column "{name}": ' if name is not None else ""
         rows = f"none of its {count:,} rows matches the input" if count > 1 else "its only row does not match the input"
-        is_empty = violation.keyword == "required"
-        detail = "the cell is empty, and the input requires a value" if is_empty else violation.detail
-        yield f"{rows}; line {row.line}: {where}{detail}"
+        yield f"{rows}; {_reason(row, violation)}"
+
+
+def _reason(row: Row, violation: Violation) -> str:
+    """Say in which line and column a row does not match the input, and why."""
+    name = _column(violation)
+    if isinstance(name, int):
+        name = list(row.cells)[name] if name < len(row.cells) else None
+    where = f'column "{name}": ' if name is not None else ""
+    is_empty = violation.keyword == "required"
+    detail = "the cell is empty, and the input requires a value" if is_empty else violation.detail
+    return f"line {row.line}: {where}{detail}"
+
+
+def _column(violation: Violation) -> Any:
+    return next((one for one in (*violation.path, violation.name) if one != ""), None)
+
+
+def refused_rows(model: Model) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Warn of the rows of a reference that are no instances: a path in the model's entry and a message for each reason.
+
+    Reasons are those of the first such rows; so many rows are judged as the proof may ask.
+    """
+    if model.reference is None:
+        return
+    validator, reasons = model.input.validator(), dict[tuple[Any, str], tuple[tuple[str | int, ...], str]]()
+    count = refused = cells = 0
+    for row, instance, is_known in _read(model):
+        if cells >= MAX_CELLS:
+            break
+        count, cells = count + 1, cells + len(row.texts)
+        if is_known or validator.is_valid(instance):
+            continue
+        refused += 1
+        for violation in validator.violations(instance) if refused <= MAX_EXPLAINED else ():
+            reasons.setdefault(
+                (_column(violation), violation.keyword), (violation.schema_path, _reason(row, violation))
+            )
+    first = "the first " * (cells >= MAX_CELLS)
+    them = "does not match the input and is" if refused == 1 else "do not match the input and are"
+    said = f"{refused:,} of {first}{plural(count, 'row')} of {model.reference.name} {them} left out of the proof"
+    for path, reason in islice(reasons.values(), MAX_MISTAKES):
+        yield ("input", *path), f"{said}; {reason}"
 
 
 def _mistakes(model: Model, file: CsvFile) -> Iterator[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import sklearn
 
+from engine.models.files.modules import is_script, lacks, missing_attribute, raised_at
 from engine.schema import clip, show
 from engine.spec import RESPONSE_METHODS
 
@@ -64,9 +65,14 @@ def why_unreadable(error: BaseException, data: bytes, trained_with: str | None =
     if isinstance(error, _DAMAGE):
         return _damaged(reason)
     if isinstance(error, ModuleNotFoundError):
-        return _missing_module(error.name or "", data, trained_with)
-    if isinstance(error, AttributeError) and "__main__" in reason:
-        return _from_a_script(reason, data)
+        return _missing_module(error.name or "", data, trained_with, raised_at(error))
+    name, module = missing_attribute(error)
+    if is_script(module):
+        return _from_a_script(name, data)
+    if lack := lacks(error):
+        return f"the model cannot be loaded: {lack}; put it back, or train the model again with that module"
+    if place := raised_at(error):
+        return f"the model cannot be loaded: {place} raised {reason}; correct that module"
     version = trained_with or _other_version(data)
     if version is not None:
         return _saved_by(version, reason)
@@ -96,7 +102,7 @@ def is_estimator(found: Any) -> bool:
     return not isinstance(found, type) and any(hasattr(found, method) for method in ("fit", *RESPONSE_METHODS))
 
 
-def _missing_module(name: str, data: bytes, trained_with: str | None) -> str:
+def _missing_module(name: str, data: bytes, trained_with: str | None, place: str) -> str:
     library = name.partition(".")[0]
     if library in ("dill", "__builtin__"):
         by = "dill" if library == "dill" or b"dill" in data else "dill, or by Python 2"
@@ -111,9 +117,10 @@ def _missing_module(name: str, data: bytes, trained_with: str | None) -> str:
         return f"another version of {known} saved the model (this one has no {name}); train the model again"
     if library in DISTRIBUTIONS:
         return f"the model needs {library}, which is not installed here: pip install {DISTRIBUTIONS[library]}"
+    importer = f" (for {place})" * bool(place)
     return (
-        f"the model needs the module {name}, which cannot be imported here; if it is yours, put it beside models.yaml, "
-        "else install the library that the model was trained with"
+        f"the model needs the module {name}{importer}, which cannot be imported here; if it is yours, put it beside "
+        "models.yaml, else install the library that the model was trained with"
     )
 
 
@@ -124,11 +131,11 @@ def _is_here(library: str) -> bool:
         return False
 
 
-def _from_a_script(reason: str, data: bytes) -> str:
+def _from_a_script(name: str, data: bytes) -> str:
     search = "save search.best_estimator_ if only the search needs it, or " if _SEARCH in data else ""
     return (
-        f"the model needs code that was in the script that trained it ({reason}); "
-        f"{search}move that code into a module that can be imported here"
+        f'the model needs "{name}", which was in the script that trained it; '
+        f"{search}move it into a module beside models.yaml, and train the model again with that"
     )
 
 

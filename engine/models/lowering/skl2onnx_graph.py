@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import Any
 
 import numpy as np
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
+from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
 from sklearn.base import is_classifier, is_clusterer, is_outlier_detector, is_regressor
 
 from engine.models.lowering.tree_graph import OPSET, graph_bytes
@@ -16,6 +18,7 @@ from engine.models.runtime.onnx_graphs import Graph
 from engine.models.runtime.program import Program
 from engine.models.runtime.threshold import Decision
 
+_UNKNOWN_TYPE = re.compile(r"type '?<class '[\w.]*?(\w+)'>")
 _INPUTS = {"float32": FloatTensorType, "float64": DoubleTensorType, "string": StringTensorType}
 
 
@@ -67,7 +70,7 @@ def _steps_of(estimator: Any, method: str) -> tuple[s.Step, ...]:
     else:
         known = {}
     if method not in known:
-        raise NotConverted(f"{type(estimator).__name__}.{method}")
+        raise NotConverted(f"skl2onnx has no graph for {type(estimator).__name__}.{method}")
     return known[method]
 
 
@@ -78,10 +81,25 @@ def _convert(estimator: Any, dtype: str, *, raw_scores: bool) -> Graph:
         options["raw_scores"] = True
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = to_onnx(
-            estimator,
-            initial_types=[("rows", _INPUTS[dtype]([None, width]))],
-            options={id(estimator): options} if options else None,
-            target_opset={"": OPSET, "ai.onnx.ml": 3},
-        )
+        try:
+            model = to_onnx(
+                estimator,
+                initial_types=[("rows", _INPUTS[dtype]([None, width]))],
+                options={id(estimator): options} if options else None,
+                target_opset={"": OPSET, "ai.onnx.ml": 3},
+            )
+        except Exception as error:
+            if (why := _explain(error)) is None:
+                raise
+            raise NotConverted(why) from None
     return Graph(graph_bytes(model), dtype)
+
+
+def _explain(error: Exception) -> str | None:
+    """Say in a sentence what skl2onnx tells its own users, where that is known."""
+    if "Unable to find column name" in str(error):
+        return "the model selects its columns by name, and a graph gets one array"
+    if isinstance(error, MissingConverter | MissingShapeCalculator):
+        named = _UNKNOWN_TYPE.search(str(error))
+        return f"skl2onnx cannot convert {named[1] if named else 'a part of the model'}"
+    return None

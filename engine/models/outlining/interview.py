@@ -57,7 +57,7 @@ class Interview:
         if self._last is None or self._last[0] != outline:
             bare = bare_model(self._model.file, self._model.trusted, outline, self._reference)
             bare = replace(bare, folder=self._model.folder, allow_version_mismatch=True)
-            self._last = outline, uncompiled(bare, self._file, self._opened)
+            self._last = outline, uncompiled(bare, self._file, self._opened)[0]
         return self._last[1]
 
     def _with_dtypes(self, outline: Outline) -> Outline:

@@ -16,7 +16,7 @@ from engine.models.estimators.margins import margin_of
 from engine.models.estimators.sklearn_runtime import SklearnRuntime
 from engine.models.lowering.lower import lower
 from engine.models.lowering.result import NotLowered
-from engine.models.lowering.skl2onnx_graph import estimator_program
+from engine.models.lowering.skl2onnx_graph import NotConverted, estimator_program
 from engine.models.lowering.tree_graph import trees_graph
 from engine.models.lowering.tree_walk import Walk, find_walk
 from engine.models.proving.choice import Chosen, choose_best, with_faster_batches
@@ -243,7 +243,7 @@ def _changed_trees(program: Program, tables: list[TreeTable]) -> str:
 
 def _reason(error: Exception) -> str:
     words = str(error).strip().partition("\n")[0]
-    name = "" if isinstance(error, NotLowered) else f"{type(error).__name__}: "
+    name = "" if isinstance(error, NotLowered | NotConverted) else f"{type(error).__name__}: "
     return clip(f"{name}{words}", REASON_LENGTH)
 
 

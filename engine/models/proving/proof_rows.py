@@ -18,7 +18,7 @@ from engine.errors import RefusedInstance
 from engine.models.data.allowed_values import Range, ranges_of
 from engine.models.data.array import Array
 from engine.models.data.instances import Columns
-from engine.models.data.reference import allowed_instances
+from engine.models.data.reference import MAX_CELLS, allowed_instances
 from engine.models.data.rows import count_rows, rows_within
 from engine.models.lowering.tree_walk import Walk
 from engine.models.proving.tree_rows import fit_rows, threshold_rows
@@ -29,7 +29,6 @@ SEED = 1234
 SPREAD_ROWS = 4_000
 TEXTS = 1_000
 HARD_FEATURES = 12
-MAX_REFERENCE_CELLS = 500_000
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 _MAGNITUDES = (FLOAT32_MAX, 3.4028235677973366e38, 1e39, -1e39, 1e300, -1.7976931348623157e308, 5e-324, 0.0, -0.0)
 
@@ -81,7 +80,7 @@ class RowMaker:
     def rows(self, walk: Walk | None, texts: Sequence[str]) -> ProofRows:
         """Make all rows; `texts` are words and categories that the model knows."""
         examples = [example.input for example in self._model.examples]
-        most = MAX_REFERENCE_CELLS // max(len(self._ranges), 1) + 1
+        most = MAX_CELLS // max(len(self._ranges), 1) + 1
         declared = self._taken([*examples, *islice(allowed_instances(self._model), most)])
         hard: list[Any] = []
         if self._columns.form == "texts":

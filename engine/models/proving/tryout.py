@@ -11,6 +11,7 @@ import numpy as np
 
 from engine.models.data.array import Array
 from engine.models.data.rows import join_rows, slice_rows
+from engine.models.files.modules import raised_at
 from engine.models.proving.proof_rows import ProofRows
 from engine.models.runtime.answer import Answer, Runtime
 from engine.schema import clip, show
@@ -69,19 +70,19 @@ class Tried:
             "file",
         )
 
-    def warnings(self) -> Iterator[tuple[str, str]]:
-        """Warn of a model that could not be tried, and of one whose answers depend on the batch; each at a key."""
+    def warnings(self) -> Iterator[tuple[tuple[str], str]]:
+        """Warn of a model that could not be tried, and of one whose answers depend on the batch; each at a path."""
         if not self.rows:
             message = (
                 "the model was not tried: no row could be made up that its input allows; "
                 'add one under "examples", or name a file of rows as its reference'
             )
-            yield "input", message
+            yield ("input",), message
         elif self.depends:
             message = (
                 f"{self.depends}; requests do not share calls, and the instances of a request are computed one by one"
             )
-            yield "file", message
+            yield ("file",), message
 
 
 def try_out(runtime: Runtime, rows: ProofRows) -> Tried:
@@ -126,8 +127,9 @@ def _places(rows: ProofRows) -> Iterator[int]:
 
 
 def _told(error: Exception) -> str:
-    words = str(error).strip().partition("\n")[0]
-    return clip(f"{type(error).__name__}: {words}" if words else type(error).__name__, REASON_LENGTH)
+    words, place = str(error).strip().partition("\n")[0], raised_at(error)
+    said = clip(f"{type(error).__name__}: {words}" if words else type(error).__name__, REASON_LENGTH)
+    return f"{said} (at {place})" if place else said
 
 
 def _dependence(runtime: Runtime, rows: ProofRows, answered: list[tuple[int, Answer]]) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from engine.diagnostics import Diagnostic
 from engine.errors import RefusedInstance, SpecError
+from engine.models.files.modules import raised_at
 from engine.models.predictor import Predictor
 from engine.schema import Validator, show
 from engine.spec import Example, Model
@@ -24,8 +24,7 @@ def hold(model: Model, predictor: Predictor) -> None:
     hint = f"; this result was recorded; if the new one is right, record it: {model.lock_command}"
     mistakes: list[Diagnostic] = []
     for example in model.examples:
-        found = _try(example, predictor, EXAMPLE_TOLERANCE)
-        mistakes += [replace(one, message=one.message + hint) for one in found] if example.recorded else found
+        mistakes += _try(example, predictor, EXAMPLE_TOLERANCE, hint * example.recorded)
     if mistakes:
         raise SpecError(mistakes)
 
@@ -64,7 +63,9 @@ def rounded(result: Any) -> Any:
 
 def hold_golden(model: Model, golden: Sequence[Example], predictor: Predictor) -> None:
     """Run a pin's golden answers; raise `SpecError`, with one mistake for all that are no longer instances."""
-    failed = [(example, found) for example in golden if (found := _try(example, predictor, GOLDEN_TOLERANCE))]
+    hint = f"; if that is right, accept it: {model.lock_command}"
+    tried = ((example, _try(example, predictor, GOLDEN_TOLERANCE, hint, hint)) for example in golden)
+    failed = [(example, found) for example, found in tried if found]
     validator = model.input.validator()
     reasons = [_unfit(example.input, validator, model) for example, _ in failed]
     mistakes = [one for (_, found), reason in zip(failed, reasons, strict=True) if not reason for one in found]
@@ -72,10 +73,9 @@ def hold_golden(model: Model, golden: Sequence[Example], predictor: Predictor) -
         why = next(filter(None, reasons))
         count = f"{sum(map(bool, reasons))} of the {len(golden)} pinned examples"
         message = f'{count} no longer match the input of "{model.name}" ({why})'
-        mistakes.append(Diagnostic(model.pin.place("golden"), message))
+        mistakes.append(Diagnostic(model.pin.place("golden"), message + hint))
     if mistakes:
-        hint = f"; if that is right, accept it: {model.lock_command}"
-        raise SpecError([replace(found, message=found.message + hint) for found in mistakes])
+        raise SpecError(mistakes)
 
 
 def _unfit(instance: Any, validator: Validator, model: Model) -> str:
@@ -88,20 +88,28 @@ def _unfit(instance: Any, validator: Validator, model: Model) -> str:
     return f'"{unknown[0]}" is not one of its properties' if unknown else ""
 
 
-def _try(example: Example, predictor: Predictor, tolerance: float) -> list[Diagnostic]:
-    """Run an example; a model that fails on it is as wrong as one with another answer."""
+def _try(
+    example: Example, predictor: Predictor, tolerance: float, if_another: str = "", if_none: str = ""
+) -> list[Diagnostic]:
+    """Run an example; a model that fails on it is as wrong as one with another answer.
+
+    The hints are for another answer, and for none unless a module beside models.yaml is to blame.
+    """
     try:
         result = predictor([example.input]).result[0]
     except RefusedInstance as refused:
-        return [Diagnostic(example.place("input"), refused.reason)]
+        return [Diagnostic(example.place("input"), refused.reason + if_none)]
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - an estimator may raise anything
         message = f"the model fails on this example: {type(error).__name__}: {error}"
-        return [Diagnostic(example.place("input"), message)]
+        place = raised_at(error)
+        hint = f", raised at {place}; correct that module" if place else if_none
+        return [Diagnostic(example.place("input"), message + hint)]
     if _same(example.result, result, tolerance):
         return []
-    return [Diagnostic(example.place("result"), f"the model answers {show(result)}, not {show(example.result)}")]
+    message = f"the model answers {show(result)}, not {show(example.result)}{if_another}"
+    return [Diagnostic(example.place("result"), message)]
 
 
 def _same(expected: Any, actual: Any, tolerance: float) -> bool:

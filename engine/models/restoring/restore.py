@@ -75,7 +75,8 @@ def restore(model: Model, prepared: Prepared, opened: Opened, *, is_shared: bool
         report=report,
         note=prepared.note,
         warnings=tuple(
-            Diagnostic(model.place(key), model.node.hidden(text), "warning") for key, text in facts.get("warnings", ())
+            Diagnostic(model.place(*path), model.node.hidden(text), "warning")
+            for path, text in facts.get("warnings", ())
         ),
         dtypes={name: dtype.declared for name, dtype in fitting.dtypes.items()} if fitting.form == "table" else {},
     )

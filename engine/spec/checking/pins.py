@@ -67,4 +67,5 @@ def _pin(node: Node) -> Pin:
         libraries=node["libraries"].plain,
         golden=golden,
         modules=node["modules"].plain or {},
+        entry=node["entry"].plain,
     )

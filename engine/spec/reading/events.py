@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import yaml
 
+from engine.spec.reading.misread_values import explain_second_colon
 from engine.spec.reading.scalars import resolve
 from engine.spec.reading.source import Source
 
@@ -30,9 +31,6 @@ _ADVICE: Mapping[str | tuple[str, str], str] = {
     (_BAD_START, "`"): "a plain value cannot begin with a backquote; put it in quotes",
     (_BAD_START, "%"): "a plain value cannot begin with %; put it in quotes",
     "found a tab character that violates indentation": "a tab cannot indent YAML; use spaces",
-    "mapping values are not allowed in this context": (
-        "a second ': ' on one line (put the value in quotes), or a ':' without a space after it on the line before"
-    ),
     "could not find expected ':'": "this line has no ': ' after its key, or its indentation is wrong",
     "did not find expected key": "the indentation matches no mapping above, or a quote or bracket is not closed",
     "did not find expected '-' indicator": "a list item is missing its '- ', or the indentation is off",
@@ -114,6 +112,9 @@ def _yaml_events(source: Source) -> Iterator[Event]:
         unclosed = "unexpected end of stream" in str(error.problem)
         mark: Any = error.context_mark if unclosed else error.problem_mark
         start = mark.index
+        if error.problem == "mapping values are not allowed in this context":
+            first, end, advice = explain_second_colon(source.text, start)
+            raise source.error(first, end, f"not YAML: {advice}") from None
         began = source.place(error.context_mark.index, 0).line if error.context_mark else 0
         raise source.error(start, start + 1, _explain(source.text[start : start + 1], error, began)) from None
     finally:

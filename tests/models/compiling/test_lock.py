@@ -92,7 +92,7 @@ def test_features_by_other_names_are_one_mistake_of_all_golden_answers(folder: P
         '("e" is required); if that is right, accept it: python -m engine lock m'
     )
     assert [expected] == mistakes(create_app)
-    assert run_here("lock").stdout.rstrip().endswith("golden answers renewed")
+    assert run_here("lock").stdout.rstrip().endswith("golden answers and entry renewed")
     assert run_here("lock").stdout.rstrip().endswith("unchanged")
     create_app()
 

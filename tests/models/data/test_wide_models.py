@@ -91,7 +91,7 @@ def test_the_proof_asks_a_bounded_part_of_a_reference(
     }
     asked = []
     for most in (500_000, 20):
-        monkeypatch.setattr(proofrows, "MAX_REFERENCE_CELLS", most)
+        monkeypatch.setattr(proofrows, "MAX_CELLS", most)
         model = LinearRegression().fit(rows, rows[:, 0] + most)
         asked.append(serve(model, input=schema, reference="rows.csv").facts.report.rows)
     assert 40 - 11 == asked[0] - asked[1]

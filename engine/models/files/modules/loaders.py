@@ -25,19 +25,22 @@ class Owner(Protocol):
 
 
 class SourceLoader(SourceFileLoader):
-    """Runs a module's text as it was read; neither reads nor writes a compiled one."""
+    """Runs a module's text as it was read; neither reads nor writes a compiled one.
+
+    `file` is its path in the folder of models.yaml.
+    """
 
     def __init__(self, name: str, path: str, owner: Owner, file: str) -> None:
         super().__init__(name, path)
-        self._owner, self._file = owner, file
+        self._owner, self.file = owner, file
 
     def get_code(self, fullname: str) -> CodeType:
         """Compile the text."""
-        return compile(self._owner.read(self._file), self.get_filename(fullname), "exec", dont_inherit=True)
+        return compile(self._owner.read(self.file), self.get_filename(fullname), "exec", dont_inherit=True)
 
     def get_data(self, path: str) -> bytes:
         """Return the text, or another file of the package."""
-        return self._owner.read(self._file) if path == self.path else super().get_data(path)
+        return self._owner.read(self.file) if path == self.path else super().get_data(path)
 
     def exec_module(self, module: ModuleType) -> None:
         """Run a module."""

@@ -1,4 +1,4 @@
-"""A value that a JSON Schema may well allow, to fill a form with where the spec has no example."""
+"""A value that a JSON Schema may well allow, to show in a form or a message where the spec has no example."""
 
 from __future__ import annotations
 

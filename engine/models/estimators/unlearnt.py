@@ -1,0 +1,45 @@
+"""Values that an input lists and its model has not learnt: most are misspelt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from engine.models.data.dtypes import named_values
+from engine.models.estimators.inspection import Inspected
+from engine.models.estimators.known_inputs import Known, known_inputs, known_of_mappings
+from engine.models.estimators.parts import first_of
+from engine.schema import show
+from engine.spec import Model
+from engine.text import did_you_mean
+
+
+def unlearnt_values(model: Model, inspected: Inspected) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Warn of each value of an `enum` that is none of an encoder's categories: its path in the entry, and a message."""
+    document = model.input.document
+    properties = document.get("properties", {})
+    for name, known in _known(inspected).items():
+        categories = frozenset(known.categories or ())
+        for value in named_values(properties.get(name), document) if categories else ():
+            if value not in categories:
+                where: tuple[str | int, ...] = ("input", "properties", name, "enum", *_places(properties[name], value))
+                yield where, _unlearnt(name, value, known)
+
+
+def _known(inspected: Inspected) -> Mapping[str, Known]:
+    columns = inspected.columns
+    if columns.form == "mappings":
+        return known_of_mappings(first_of(inspected.estimator))
+    known = known_inputs(inspected.estimator, columns.count or 0)
+    return dict(zip(columns.names or (), known, strict=False))
+
+
+def _places(schema: Any, value: Any) -> list[int]:
+    return [place for place, one in enumerate(schema.get("enum", ())) if one == value][:1]
+
+
+def _unlearnt(name: str, value: Any, known: Known) -> str:
+    texts = [one if isinstance(one, str) else show(one) for one in known.categories or ()]
+    meant = did_you_mean(value if isinstance(value, str) else show(value), texts, "it was trained with")
+    then = "would count as none of these" if known.ignores_others else "would be refused"
+    return f'the model was not trained with {show(value)} in "{name}" {meant}; it {then}'
