@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.bundle.archive import Unsound, require_plain, write_archive
@@ -20,7 +20,7 @@ from engine.bundle.manifest import (
 )
 from engine.diagnostics import Diagnostic
 from engine.errors import EngineError, SpecError
-from engine.models import NOT_COMPILED, Prepared, Snapshot, encode, to_serve
+from engine.models import NOT_COMPILED, Prepared, Snapshot, to_serve
 from engine.spec import Model, Node, Spec, asking_places, normal, read_regular, walk
 
 # What a model may take from the environment where it is served: nothing compiled, and no golden answer, depends on it.
@@ -44,7 +44,8 @@ class Packed:
 def pack(snapshot: Snapshot) -> Packed:
     """Make a bundle of a service that has passed every check; raise `SpecError` for what cannot be in one."""
     spec = snapshot.spec
-    prepared = {name: one.without_faster_batches().without_file() for name, one in snapshot.prepared.items()}
+    alone = {name: one.compiled.without_faster_batches() for name, one in snapshot.prepared.items()}
+    prepared = {name: replace(one, compiled=alone[name]).without_file() for name, one in snapshot.prepared.items()}
     mistakes = [*_mistakes_in_files(spec), *_mistakes_in_models(spec, prepared)]
     if mistakes:
         raise SpecError(mistakes)
@@ -57,7 +58,7 @@ def pack(snapshot: Snapshot) -> Packed:
         data = write_archive({**members, MANIFEST: manifest.dump(members)})
     except Unsound as error:
         raise EngineError(f"no bundle can be made: {error}") from None
-    faster = tuple(name for name, one in snapshot.prepared.items() if one.without_faster_batches() is not one)
+    faster = tuple(name for name, one in snapshot.prepared.items() if alone[name] is not one.compiled)
     return Packed(data, hash_of(data), needs, faster)
 
 
@@ -79,7 +80,7 @@ def _files(spec: Spec) -> dict[str, bytes]:
 def _pack_model(name: str, prepared: Prepared, members: dict[str, bytes]) -> PackedModel:
     """Add the members of a model."""
     compiled = f"models/{name}/compiled"
-    members[compiled] = encode(prepared.entry)
+    members[compiled] = prepared.compiled.dump()
     if prepared.file is None:
         return PackedModel(prepared.sha256, compiled)
     file = f"models/{name}/file"

@@ -22,7 +22,7 @@ from engine.bundle.manifest import (
 )
 from engine.diagnostics import Diagnostic, Place
 from engine.errors import SpecError
-from engine.models import ModelFile, Prepared, decode
+from engine.models import CompiledModel, ModelFile, Prepared
 from engine.schema import show
 from engine.spec import MAX_FILE_BYTES, Spec, load, read_regular
 
@@ -80,15 +80,15 @@ def _load(file: Path, members: Mapping[str, bytes]) -> Spec:
 
 def _prepared(model: PackedModel, members: Mapping[str, bytes], key: str) -> Prepared:
     try:
-        entry = decode(members[model.compiled])
-    except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
+        compiled = CompiledModel.load(members[model.compiled])
+    except (ValueError, TypeError, KeyError, OSError, EOFError, BadZipFile) as error:
         raise Unsound(f"{show(model.compiled)} is damaged ({error})") from None
     own = ModelFile(members[model.file], model.sha256) if model.file is not None else None
     if own is not None and hash_of(own.data) != model.sha256:
         raise Unsound(f"{show(model.file)} is not the model's file that its manifest names")
     modules = {path: members[name] for path, name in model.modules.items()}
-    prepared = Prepared(key, entry, own, model.sha256, modules)
-    if prepared.needs_file and own is None:
+    prepared = Prepared(key, compiled, own, model.sha256, modules)
+    if compiled.needs_estimator and own is None:
         raise Unsound(
             f"{show(model.compiled)} is that of another model: it needs a model file, and the bundle has none"
         )

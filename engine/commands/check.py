@@ -68,6 +68,8 @@ def facts_json(facts: Facts) -> dict[str, Any]:
     """Return the facts as JSON, except what differs from run to run and what is data: `loaded` and `rows`."""
     found = asdict(facts)
     del found["loaded"], found["rows"]
+    report = found["report"]
+    report["why"] = report.pop("candidate") or report["why"]
     return found
 
 

@@ -68,7 +68,7 @@ def _rows(facts: Facts) -> Iterable[tuple[str, ...]]:
     yield facts.name, "scikit-learn", "sklearn", "", _shown(report.one_row), _shown(report.many_rows), note
     said: set[str] = set()
     for trial in report.trials:
-        serves = trial.candidate == report.why and not uncompiled
+        serves = trial.candidate == report.candidate
         note = (report.instead or "serves") if serves else "the same" if trial.reason in said else trial.reason
         said |= {trial.reason} - {""}
         times = _shown(trial.one_row), _shown(trial.many_rows)

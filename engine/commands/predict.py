@@ -99,9 +99,9 @@ def predict(
         payload = open_apart(_only(spec, model), _prepare, routes, models, model, progress=show)
     snapshot = Snapshot.load(payload)
     prepared = snapshot.prepared[model]
-    if not prepared.entry.programs:
+    if not prepared.compiled.programs:
         options = replace(options, block_bytes=_SLOW_BLOCK)
-    with Pool(payload, jobs or usable_cores(), is_compiled=not prepared.needs_file) as pool:
+    with Pool(payload, jobs or usable_cores(), is_compiled=not prepared.compiled.needs_estimator) as pool:
         runner = Runner(snapshot.spec.models[model], prepared, pool, options)
         for source, target in zip(sources, targets, strict=True):
             _score(runner, source, target, errors)

@@ -11,7 +11,8 @@ from engine.models.compiling.prepare import (
 from engine.models.files.model_file import ModelFile
 from engine.models.files.modules import leave_start_folder
 from engine.models.predictor import Facts, Prediction, Predictor, ResultForm
-from engine.models.restoring.cache import NOT_COMPILED, decode, encode, hash_code, writable_cache
+from engine.models.restoring.cache import NOT_COMPILED, hash_code, writable_cache
+from engine.models.restoring.compiled_model import CompiledModel
 from engine.models.restoring.needed_libraries import to_compile, to_serve
 from engine.models.restoring.prepared import Opened, Prepared
 from engine.models.restoring.rehearsal import rehearse
@@ -24,6 +25,7 @@ from engine.models.runtime.report import Report
 __all__ = [
     "NOT_COMPILED",
     "NOT_FINITE",
+    "CompiledModel",
     "Facts",
     "ModelFile",
     "Opened",
@@ -36,8 +38,6 @@ __all__ = [
     "ResultForm",
     "Snapshot",
     "compile_models",
-    "decode",
-    "encode",
     "hash_code",
     "is_finite",
     "key_of",

@@ -112,7 +112,7 @@ class ModelPredictor:
     def __init__(self, columns: Columns, runtime: Runtime, wording: Wording, facts: Facts, good: Any = None) -> None:
         self.columns = columns
         self.runtime = runtime
-        self._good = good
+        self.good = good
         self._convert = columns.convert
         self._names = columns.names or ()
         self._observe: Callable[[int], None] | None = None
@@ -129,7 +129,7 @@ class ModelPredictor:
             deadline = time.monotonic() + LOOKING_SECONDS
             found = list(islice(self._refused(instances, 0, refusal, deadline), MAX_REFUSED + 1))
             is_in_time = len(instances) == 1 or time.monotonic() <= deadline
-            if isinstance(refusal, Foreign) and not (found and self._is_answered(self._good)):
+            if isinstance(refusal, Foreign) and not (found and self._is_answered(self.good)):
                 raise cast("Exception", refusal.__cause__) from None
             are_all = len(found) <= MAX_REFUSED and is_in_time
             first, *others = found[:MAX_REFUSED] or [self._told(0, refusal, instances[0], deadline)]
@@ -154,7 +154,7 @@ class ModelPredictor:
         try:
             return self.runtime(rows)
         except (ValueError, OverflowError) as error:
-            if self._good is None or not is_about_a_value(error):
+            if self.good is None or not is_about_a_value(error):
                 raise
             raise Foreign(clip(str(error).strip().partition("\n")[0], MAX_SAID)) from error
 
@@ -187,14 +187,14 @@ class ModelPredictor:
 
         Features whose text is in the message are tried first; scikit-learn's own refusals seldom mention any other.
         """
-        if not isinstance(instance, dict) or self._good is None or refusal.column is not None:
+        if not isinstance(instance, dict) or self.good is None or refusal.column is not None:
             return ""
         said = str(refusal)
         quoted = [name for name in self._names if isinstance(cell := instance.get(name), str) and cell and cell in said]
         others = [name for name in self._names if name not in quoted] if isinstance(refusal, Foreign) else []
         for name in takewhile(lambda _: time.monotonic() <= deadline, (*quoted, *others)):
             mended = {key: cell for key, cell in instance.items() if key != name}
-            mended |= {key: cell for key, cell in self._good.items() if key == name}
+            mended |= {key: cell for key, cell in self.good.items() if key == name}
             if mended != instance and self._is_answered(mended):
                 return name
         return ""

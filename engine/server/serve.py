@@ -59,7 +59,7 @@ def first_check(source: Source, progress: Progress) -> tuple[Outcome, Spec]:
         if packed is None:
             apart = bool(needs_sklearn(spec) or newcomers(spec))
         else:
-            apart = any(one.needs_file for one in packed.values())
+            apart = any(one.compiled.needs_estimator for one in packed.values())
         outcome = check_apart(source, progress) if apart else check(source)
     if outcome.snapshot is None:
         raise SpecError(outcome.mistakes)

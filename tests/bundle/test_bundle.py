@@ -251,9 +251,9 @@ def test_what_was_compiled_answers_batches_where_scikit_learn_is_only_faster(
     done = bundle(tmp_path, monkeypatch)
     assert "m: large batches run on the compiled model too; scikit-learn would be faster" in done.output
     _, prepared = unpack(tmp_path / "service.zip")
-    report = prepared["m"].entry.facts["report"]
-    assert (None, 0, False) == (report["batch_runtime"], report["batch_from"], prepared["m"].needs_file)
-    assert report["speed_up_many"] != 1.0
+    report = prepared["m"].compiled.report
+    assert (None, 0, False) == (report.batch_runtime, report.batch_from, prepared["m"].compiled.needs_estimator)
+    assert report.speed_up_many != 1.0
 
 
 WRONG_USE = {

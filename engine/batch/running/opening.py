@@ -39,8 +39,9 @@ class Opener:
     def __init__(self, model: Model, prepared: Prepared, options: Options) -> None:
         self._model = model
         self._options = options
+        compiled = prepared.compiled
         self._predictions = PredictionColumns.of(
-            model, prepared.keys, prepared.lengths, options.prefix, prepared.result_types
+            model, compiled.wording.keys, compiled.lengths, options.prefix, compiled.result_types
         )
         self._expected = Expected.of(model, prepared.columns(model).count)
 

@@ -13,7 +13,6 @@ from engine.diagnostics import Diagnostic, Place
 from engine.errors import SpecError
 from engine.models.comparing.answers import Asked, Differing, Tally, compare_answers
 from engine.models.compiling.prepare import Progress, prepare_anew, prepare_models
-from engine.models.data.instances import Wanted, columns
 from engine.models.data.reference import allowed_rows
 from engine.models.estimators.inspection import inspect
 from engine.models.files.model_file import format_of, read_file
@@ -100,7 +99,7 @@ def _predictor_of(model: Model, spec: Spec, opened: Opened, progress: Progress) 
     prepared = take_cached(model, cache, key, file, opened.opens)
     if prepared is None:
         prepared = prepare_anew(model, key, file, opened, progress, is_held=False)
-        cache.write(key, prepared.entry, mode_for(model.file))
+        cache.write(key, prepared.compiled, mode_for(model.file))
     return restore(model, prepared, opened)
 
 
@@ -128,7 +127,7 @@ def _reference(model: Model) -> Iterator[Asked]:
 def _made_up(model: Model, prepared: Prepared, opened: Opened) -> list[Any]:
     """Make instances that the input allows, inside the ranges that the model in service has seen."""
     if prepared.file is None or format_of(model.file) == "onnx":
-        return RowMaker(model, columns(model, Wanted.restored(prepared.entry.facts["wanted"])), {}).usual(())
+        return RowMaker(model, prepared.columns(model), {}).usual(())
     artifact = opened.open(model, prepared.file, prepared.modules)
     with artifact.modules.found():
         return usual_instances(model, inspect(model, artifact.estimator))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from engine.models.compiling.zipmap import without_zipmap
 from engine.models.data.instances import Columns, Wanted, columns
 from engine.models.proving.proof_rows import RowMaker
 from engine.models.proving.tryout import Tried, try_out
-from engine.models.restoring.cache import Entry
+from engine.models.restoring.compiled_model import CompiledModel
 from engine.models.runtime import steps as s
 from engine.models.runtime.class_names import Wording, key_of
 from engine.models.runtime.onnx_graphs import Graph, open_session, rows_at_once
@@ -73,23 +73,24 @@ def read_graph(model: Model, data: bytes) -> GraphFile:
     return GraphFile(wanted, fitting, wording, kind, Program((*check, graph), result, chances))
 
 
-def compile_graph(model: Model, data: bytes, *, is_tried: bool) -> tuple[Entry, Tried]:
-    """Make the cache's entry of a graph; unless `is_tried`, it is not asked anything."""
+def compile_graph(model: Model, data: bytes, *, is_tried: bool) -> tuple[CompiledModel, Tried]:
+    """Compile a graph; unless `is_tried`, it is not asked anything."""
     graph = read_graph(model, data)
     tried = Tried()
     if is_tried:
         tried = try_out(graph.program, RowMaker(model, columns(model, graph.wanted), {}).rows(None, ()))
     report = Report("onnx", verdict="not proven", why="the file is a graph already", one_by_one=tried.depends)
-    facts = {
-        "bytes": len(data),
-        "estimator": "ONNX graph",
-        "kind": graph.kind,
-        "trained_with": "",
-        "wanted": asdict(graph.wanted),
-        "wording": asdict(graph.wording),
-        "report": asdict(report),
-    }
-    return Entry(facts, {"one": dump(graph.program)}), tried
+    compiled = CompiledModel(
+        size=len(data),
+        estimator="ONNX graph",
+        kind=graph.kind,
+        trained_with="",
+        wanted=graph.wanted,
+        wording=graph.wording,
+        report=report,
+        program=dump(graph.program),
+    )
+    return compiled, tried
 
 
 def outline_graph(model: Model, data: bytes) -> tuple[int | None, bool, tuple[Any, ...] | None]:

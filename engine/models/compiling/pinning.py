@@ -79,7 +79,7 @@ def pin(
             renewed[name] = renewed_results(model, predictor) if accept else {}
             pins[name] = {
                 **_pin(_with_results(model, renewed[name]), file, opened, predictor),
-                "entry": entry_of(model, prepared.entry.facts),
+                "entry": entry_of(model, prepared.compiled),
             }
         except SpecError as error:
             found += error.diagnostics

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib.metadata import version
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -20,7 +20,8 @@ from engine.models.data.reference import allowed_instances, refused_rows, requir
 from engine.models.files.model_file import ModelFile, ModelFiles, format_of, read_file
 from engine.models.files.modules import hash_modules
 from engine.models.predictor import Predictor
-from engine.models.restoring.cache import Cache, Entry, mode_for
+from engine.models.restoring.cache import Cache, mode_for
+from engine.models.restoring.compiled_model import CompiledModel
 from engine.models.restoring.known_answers import hold, hold_golden
 from engine.models.restoring.needed_libraries import to_compile
 from engine.models.restoring.pinned_entry import require_pinned_entry
@@ -28,7 +29,7 @@ from engine.models.restoring.prepared import Opened, Prepared, take_cached, whol
 from engine.models.restoring.restore import restore, restore_models
 from engine.models.restoring.result_form import result_form
 from engine.models.runtime.native_trees import find_compiler
-from engine.models.runtime.program import dump
+from engine.models.runtime.program import Program, dump
 from engine.models.runtime.report import Report
 from engine.spec import Model, Spec
 
@@ -77,19 +78,39 @@ def needs_sklearn(spec: Spec) -> bool:
         found = [take_cached(model, cache, cache.key(model, file.data), file) for model, file in read]
     except (OSError, SpecError):
         return True
-    return any(prepared is None or prepared.needs_file for prepared in found)
+    return any(prepared is None or prepared.compiled.needs_estimator for prepared in found)
 
 
 def uncompiled(model: Model, file: ModelFile, opened: Opened) -> tuple[Predictor, Prepared]:
     """Make the predictor of a model as it is in its file, without compiling and proof; raise `SpecError`."""
-    entry, _ = _compile(replace(model, runtime="sklearn"), file, opened, lambda _: None, is_tried=False)
-    prepared = Prepared("", entry, file, file.sha256)
+    compiled, _ = _compile(replace(model, runtime="sklearn"), file, opened, lambda _: None, is_tried=False)
+    prepared = Prepared("", compiled, file, file.sha256)
     return restore(model, prepared, opened), prepared
 
 
 def _prepare(model: Model, cache: Cache, files: ModelFiles, opened: Opened, progress: Progress) -> Prepared:
+    """Read a model's file, take its compiled form from the cache or make it, and hold it to its golden answers."""
     progress(f"{model.name}: reading")
     file = read_file(model, files)
+    _require_pinned_file(model, file)
+    key = _key_of(model, cache, file)
+    golden = () if model.pin is None else tuple((one.input, one.result) for one in model.pin.golden)
+    prepared = take_cached(model, cache, key, file, opened.opens)
+    if prepared is None:
+        prepared = replace(prepare_anew(model, key, file, opened, progress), note=cache.distrusted(key))
+    else:
+        require_pinned_entry(model, prepared.compiled)
+        if prepared.compiled.programs and json.dumps(golden) == json.dumps(prepared.compiled.golden):
+            return prepared
+    if model.pin is not None and golden:
+        progress(f"{model.name}: computing its golden answers")
+        hold_golden(model, model.pin.golden, restore(model, prepared, opened))
+    compiled = replace(prepared.compiled, golden=golden)
+    cache.write(key, compiled, mode_for(model.file))
+    return replace(prepared, compiled=compiled)
+
+
+def _require_pinned_file(model: Model, file: ModelFile) -> None:
     if model.pin is not None and model.pin.format != format_of(model.file):
         raise model.error(
             f"this file is pinned as {model.pin.format}, but its name says {format_of(model.file)}; "
@@ -102,59 +123,49 @@ def _prepare(model: Model, cache: Cache, files: ModelFiles, opened: Opened, prog
             f"{model.pin.sha256}; if you trust it, accept it: {model.lock_command}",
             "file",
         )
+
+
+def _key_of(model: Model, cache: Cache, file: ModelFile) -> str:
     try:
-        key = cache.key(model, file.data)
+        return cache.key(model, file.data)
     except OSError as error:
         raise model.error(f"the file cannot be read: {error.strerror}", "reference") from None
-    golden = model.pin.golden if model.pin is not None else ()
-    known = {"golden": [(one.input, one.result) for one in golden]}
-    prepared = take_cached(model, cache, key, file, opened.opens)
-    if prepared is None:
-        prepared = prepare_anew(model, key, file, opened, progress)
-        prepared = replace(prepared, note=cache.distrusted(key))
-    else:
-        require_pinned_entry(model, prepared.entry.facts)
-        if prepared.entry.programs and json.dumps(known["golden"]) == json.dumps(prepared.entry.facts["golden"]):
-            return prepared
-    if golden:
-        progress(f"{model.name}: computing its golden answers")
-        hold_golden(model, golden, restore(model, prepared, opened))
-    entry = replace(prepared.entry, facts={**prepared.entry.facts, **known})
-    cache.write(key, entry, mode_for(model.file))
-    return replace(prepared, entry=entry)
 
 
 def prepare_anew(
     model: Model, key: str, file: ModelFile, opened: Opened, progress: Progress, *, is_held: bool = True
 ) -> Prepared:
-    """Compile a model, and check its examples if `is_held`."""
-    entry, tried = _compile(model, file, opened, progress)
-    require_pinned_entry(model, entry.facts)
+    """Compile a model, check its examples if `is_held`, and ask it what is to be known of its answers."""
+    compiled, tried = _compile(model, file, opened, progress)
+    require_pinned_entry(model, compiled)
     progress(f"{model.name}: checking its examples")
-    predictor = restore(model, Prepared(key, entry, file, file.sha256), opened)
+    predictor = restore(model, Prepared(key, compiled, file, file.sha256), opened)
     if is_held:
         hold(model, predictor)
     tried.require_answer(model)
-    warnings = [*entry.facts.get("warnings", ()), *refused_rows(model), *tried.warnings()]
-    facts = {**entry.facts, "good": tried.good, "warnings": warnings}
     form = result_form(model, predictor.columns, predictor)
     modules = opened.modules(model, file)  # now that everything that answers need is imported
-    facts = {
-        **facts,
-        "compiler": find_compiler() is not None,
-        "modules": hash_modules(modules),
-        "result": form and asdict(form),
-        "rows": list(islice(allowed_instances(model), MAX_SHOWN)) if model.show_reference else [],
-    }
-    if entry.programs:  # others may be user code, or slow, and are not called without need
-        facts["largest"] = largest_number(predictor.columns, predictor.runtime)
-    return Prepared(whole_key(key, modules), replace(entry, facts=facts), file, file.sha256, modules)
+    compiled = replace(
+        compiled,
+        good=tried.good,
+        warnings=(*compiled.warnings, *refused_rows(model), *tried.warnings()),
+        had_compiler=find_compiler() is not None,
+        modules=hash_modules(modules),
+        result=form,
+        rows=tuple(islice(allowed_instances(model), MAX_SHOWN)) if model.show_reference else (),
+        # Others may be user code, or slow, and are not called without need.
+        largest=largest_number(predictor.columns, predictor.runtime) if compiled.programs else None,
+    )
+    prepared = Prepared(whole_key(key, modules), compiled, file, file.sha256, modules)
+    predictor.good = tried.good
+    opened.predictors[model.name, prepared.key] = predictor
+    return prepared
 
 
 def _compile(
     model: Model, file: ModelFile, opened: Opened, progress: Progress, *, is_tried: bool = True
-) -> tuple[Entry, Tried]:
-    """Make an entry; unless `is_tried`, the model is not asked anything, and stays as it is in its file."""
+) -> tuple[CompiledModel, Tried]:
+    """Compile a model; unless `is_tried`, it is not asked anything, and stays as it is in its file."""
     require_reference(model)
     if lack := to_compile(model.file.suffix):
         raise model.error(lack, "file")
@@ -179,16 +190,20 @@ def _compile(
         if is_tried:
             with blaming_version(artifact.trained_with):
                 chosen = choose(model, inspected, lambda text: progress(f"{model.name}: {text}"))
-    facts = {
-        "bytes": artifact.bytes,
-        "estimator": inspected.title,
-        "kind": inspected.kind,
-        "trained_with": artifact.trained_with or version("scikit-learn"),
-        "wanted": asdict(inspected.wanted),
-        "wording": asdict(inspected.wording),
-        "report": asdict(chosen.report),
-        "warnings": list(unlearnt_values(model, inspected)),
-    }
-    programs = {"one": chosen.program, "batch": chosen.batch_program}
-    made = {name: dump(program) for name, program in programs.items() if program is not None}
-    return Entry(facts, made), chosen.tried
+    compiled = CompiledModel(
+        size=artifact.bytes,
+        estimator=inspected.title,
+        kind=inspected.kind,
+        trained_with=artifact.trained_with or version("scikit-learn"),
+        wanted=inspected.wanted,
+        wording=inspected.wording,
+        report=chosen.report,
+        program=_dumped(chosen.program),
+        batch_program=_dumped(chosen.batch_program),
+        warnings=tuple(unlearnt_values(model, inspected)),
+    )
+    return compiled, chosen.tried
+
+
+def _dumped(program: Program | None) -> bytes | None:
+    return None if program is None else dump(program)

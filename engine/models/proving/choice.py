@@ -62,7 +62,7 @@ def choose_best(report: Report, trials: list[tuple[Trial, Program | None]], rows
         verdict=trial.verdict,
         worst=trial.worst,
         ties=trial.ties,
-        why=trial.candidate,
+        candidate=trial.candidate,
         speed_up_one=base_one / (trial.one_row or base_one),
         speed_up_many=base_many / (min(for_batches[0].many_rows or base_many, trial.many_rows or base_many)),
     )

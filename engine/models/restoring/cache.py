@@ -9,22 +9,18 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import io
 import json
 import os
 import platform
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
+from engine.models.restoring.compiled_model import CompiledModel
 from engine.spec import Model, read_regular, write_whole
 
 VARIABLE = "ENGINE_CACHE_DIR"
@@ -35,14 +31,6 @@ NOT_COMPILED = ("file", "description")
 # Everything that compiles models and runs what was compiled, in all folders below.
 _CODE = Path(__file__).parents[1]
 _LIBRARIES = ("endpoint-engine", "numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "skl2onnx")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A compiled model's facts; `programs` are those that serve it, by name."""
-
-    facts: Mapping[str, Any]
-    programs: Mapping[str, bytes]
 
 
 class Cache:
@@ -63,7 +51,7 @@ class Cache:
         made_from = [_surroundings(), model.file.suffix, hashes, list(declared.items())]
         return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
 
-    def read(self, key: str) -> Entry | None:
+    def read(self, key: str) -> CompiledModel | None:
         """Return an entry, or None if there is no valid one."""
         return next(filter(None, (_read(folder / _name(key)) for folder in self._folders)), None)
 
@@ -72,9 +60,9 @@ class Cache:
         folders = (*self._folders, *([self._stated] if self._stated not in self._folders else []))
         return next(filter(None, (_distrusted(folder / _name(key)) for folder in folders)), "")
 
-    def write(self, key: str, entry: Entry, mode: int = 0o600) -> bool:
+    def write(self, key: str, compiled: CompiledModel, mode: int = 0o600) -> bool:
         """Keep an entry; tell whether that worked, since a read-only folder is no mistake."""
-        payload = encode(entry)
+        payload = compiled.dump()
         data = hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload
         for folder in reversed(self._folders):
             try:
@@ -126,21 +114,6 @@ def writable_cache(folder: Path) -> Iterator[None]:
         yield
 
 
-def encode(entry: Entry) -> bytes:
-    """Write an entry as bytes."""
-    file = io.BytesIO()
-    programs = {name: np.frombuffer(program, np.uint8) for name, program in entry.programs.items()}
-    np.savez(file, allow_pickle=False, facts=np.array(json.dumps(entry.facts)), **programs)
-    return file.getvalue()
-
-
-def decode(payload: bytes) -> Entry:
-    """Read an entry that `encode` wrote."""
-    with np.load(io.BytesIO(payload), allow_pickle=False) as file:
-        programs = {name: file[name].tobytes() for name in file.files if name != "facts"}
-        return Entry(json.loads(str(file["facts"])), programs)
-
-
 @cache
 def hash_code() -> str:
     """Hash the engine's own code that compiles models and runs what was compiled."""
@@ -168,7 +141,7 @@ def _name(key: str) -> str:
     return f"{key}.model"
 
 
-def _read(path: Path) -> Entry | None:
+def _read(path: Path) -> CompiledModel | None:
     try:
         if not (is_trusted(path.parent) and is_trusted(path)):
             return None
@@ -177,7 +150,7 @@ def _read(path: Path) -> Entry | None:
         return None
     if hashlib.sha256(payload).hexdigest().encode() != digest:
         return None
-    return decode(payload)
+    return CompiledModel.load(payload)
 
 
 def _distrusted(path: Path) -> str:

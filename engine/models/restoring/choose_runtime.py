@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from engine.models.data.rows import count_rows
 from engine.models.restoring.prepared import Opened, Prepared
 from engine.models.runtime.answer import Answer, Runtime
 from engine.models.runtime.batching import OneByOne, SharedRuntime
-from engine.models.runtime.class_names import Wording
 from engine.models.runtime.program import Program
 from engine.models.runtime.report import Report
 from engine.models.runtime.threshold import decision_of
@@ -19,24 +17,27 @@ from engine.spec import Model
 def open_runtime(
     model: Model,
     prepared: Prepared,
-    programs: Mapping[str, Program],
+    programs: tuple[Program | None, Program | None],
     report: Report,
     opened: Opened,
     *,
     is_shared: bool = True,
 ) -> Runtime:
-    """Return the runtime that a report names; callers share calls of scikit-learn if `is_shared`."""
-    if "one" not in programs:
+    """Return the runtime that a report names, of the program and that for batches.
+
+    Callers share calls of scikit-learn if `is_shared`.
+    """
+    program, batch_program = programs
+    if program is None:
         return _sklearn(model, prepared, opened, one_by_one=bool(report.one_by_one), is_shared=is_shared)
-    one: Runtime = programs["one"]
     if report.one_by_one:
-        return OneByOne(one)
+        return OneByOne(program)
     if report.batch_runtime is None:
-        return one
-    batch = programs["batch"] if "batch" in programs else _sklearn(model, prepared, opened, is_shared=is_shared)
+        return program
+    batch = batch_program or _sklearn(model, prepared, opened, is_shared=is_shared)
 
     def by_size(rows: Any) -> Answer:
-        return (batch if count_rows(rows) >= report.batch_from else one)(rows)
+        return (batch if count_rows(rows) >= report.batch_from else program)(rows)
 
     return by_size
 
@@ -48,8 +49,7 @@ def _sklearn(model: Model, prepared: Prepared, opened: Opened, *, one_by_one: bo
     if prepared.file is None:
         raise ValueError(f"the file of {model.name} is needed and was left out")
     artifact = opened.open(model, prepared.file, prepared.modules)
-    facts = prepared.entry.facts
-    decision = decision_of(model, Wording.restored(facts["wording"]), facts["kind"])
+    decision = decision_of(model, prepared.compiled.wording, prepared.compiled.kind)
     alone = SklearnRuntime(
         artifact.estimator, model.response_method, probabilities=model.output.probabilities, decision=decision
     )

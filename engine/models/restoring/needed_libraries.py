@@ -27,10 +27,10 @@ def to_compile(suffix: str) -> str:
 def to_serve(model: Model, prepared: Prepared) -> Mapping[str, str]:
     """Name the modules that serving a model imports beside numpy, each with what `pip install` takes for it."""
     needed: dict[str, str] = {}
-    if any(_GRAPHS & names_of_steps(program) for program in prepared.entry.programs.values()):
+    if any(_GRAPHS & names_of_steps(program) for program in prepared.compiled.programs):
         needed["onnxruntime"] = "onnxruntime"
-    if prepared.needs_file:
-        needed["sklearn"] = f"scikit-learn=={prepared.entry.facts['trained_with']}"
+    if prepared.compiled.needs_estimator:
+        needed["sklearn"] = f"scikit-learn=={prepared.compiled.trained_with}"
         if prepared.columns(model).form == "table":
             needed["pandas"] = "pandas"
         if format_of(model.file) == "skops":

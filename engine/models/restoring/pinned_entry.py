@@ -13,7 +13,7 @@ from engine.errors import SpecError
 from engine.models.data.dtypes import NAN
 from engine.models.data.features import default_of
 from engine.models.data.instances import Wanted, column_order
-from engine.models.runtime.class_names import Wording
+from engine.models.restoring.compiled_model import CompiledModel
 from engine.models.runtime.threshold import named_threshold
 from engine.schema import show
 from engine.schema.documents import types_of
@@ -32,17 +32,17 @@ _KEYS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 _SHOWN = 4
 
 
-def entry_of(model: Model, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a model's entry says of its answers; `facts` are those of the compiled model.
+def entry_of(model: Model, compiled: CompiledModel) -> dict[str, Any]:
+    """Return what a model's entry says of its answers.
 
     What is not said, or says what would be so anyway, is left out. The input's other keywords only accept or refuse.
     """
-    wording = Wording.restored(facts["wording"])
+    wording = compiled.wording
     said = {
         "response_method": model.response_method,
         "threshold": dict(named_threshold(model, wording)),
         "labels": list(wording.labels or ()),
-        "features": _own_order(model, Wanted.restored(facts["wanted"])),
+        "features": _own_order(model, compiled.wanted),
         "defaults": _defaults(model),
         "dtypes": dict(model.dtypes),
         "rows": model.rows if model.rows != "auto" else None,
@@ -50,7 +50,7 @@ def entry_of(model: Model, facts: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in said.items() if value}
 
 
-def require_pinned_entry(model: Model, facts: Mapping[str, Any]) -> None:
+def require_pinned_entry(model: Model, compiled: CompiledModel) -> None:
     """Raise `SpecError` where the entry says something else of answers than when it was pinned.
 
     A pin that an earlier version wrote does not know.
@@ -58,7 +58,7 @@ def require_pinned_entry(model: Model, facts: Mapping[str, Any]) -> None:
     pinned = model.pin.entry if model.pin is not None else None
     if model.pin is None or pinned is None:
         return
-    now, lock = entry_of(model, facts), model.pin.place().file
+    now, lock = entry_of(model, compiled), model.pin.place().file
     mistakes = []
     for key, (subject, path) in _KEYS.items():
         if now.get(key) != pinned.get(key) and not (key == "features" and _are_others(now, pinned)):

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from engine.models.data.instances import Columns, Wanted, columns
+from engine.models.data.instances import Columns, columns
 from engine.models.files.model_file import ModelFile, format_of
 from engine.models.files.modules import Opens, hash_file, hash_modules, read_unchanged
-from engine.models.restoring.cache import Cache, Entry
-from engine.models.restoring.result_form import TYPE_NAMES
+from engine.models.restoring.cache import Cache
+from engine.models.restoring.compiled_model import CompiledModel
 from engine.models.runtime.native_trees import find_compiler
 from engine.spec import Model
 
@@ -27,7 +27,7 @@ class Prepared:
     """
 
     key: str
-    entry: Entry
+    compiled: CompiledModel
     file: ModelFile | None
     sha256: str
     modules: Mapping[str, bytes] = field(default_factory=dict)
@@ -36,44 +36,11 @@ class Prepared:
 
     def without_file(self) -> Prepared:
         """Leave out files that are not needed."""
-        return self if self.needs_file else replace(self, file=None, modules={})
-
-    def without_faster_batches(self) -> Prepared:
-        """Have what was compiled answer batches too, where scikit-learn only computes them faster."""
-        report = self.entry.facts["report"]
-        if not self.entry.programs or report["batch_runtime"] != "sklearn":
-            return self
-        serving = (trial["many_rows"] for trial in report["trials"] if trial["candidate"] == report["why"])
-        many, base = next(serving, None), report["many_rows"]
-        slower = {**report, "batch_runtime": None, "batch_from": 0, "speed_up_many": base / many if many else 1.0}
-        return replace(self, entry=replace(self.entry, facts={**self.entry.facts, "report": slower}))
-
-    @property
-    def needs_file(self) -> bool:
-        """Whether scikit-learn answers some requests, so that the model's own file must be opened."""
-        return not self.entry.programs or self.entry.facts["report"]["batch_runtime"] == "sklearn"
+        return self if self.compiled.needs_estimator else replace(self, file=None, modules={})
 
     def columns(self, model: Model) -> Columns:
         """Return the conversion of the model's instances into rows."""
-        return columns(model, Wanted.restored(self.entry.facts["wanted"]))
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The names of the classes in probabilities."""
-        return tuple(self.entry.facts["wording"]["keys"])
-
-    @property
-    def lengths(self) -> tuple[int, ...]:
-        """The lengths of the lists of one result; none if it is a single value, or unknown."""
-        return tuple((self.entry.facts.get("result") or {}).get("lengths", ()))
-
-    @property
-    def result_types(self) -> frozenset[str]:
-        """The JSON types of the values in a result; none where they are not known."""
-        named, classes = (self.entry.facts.get("result") or {}).get("type", ""), self.entry.facts["wording"]["classes"]
-        if classes and not self.lengths and named in {"boolean", "integer", "string"}:
-            return frozenset(TYPE_NAMES.get(type(one), "") for one in classes)
-        return frozenset((named,) if named else ())
+        return columns(model, self.compiled.wanted)
 
 
 class Opened:
@@ -85,6 +52,8 @@ class Opened:
     def __init__(self, opens: Opens = lambda _: None) -> None:
         self._artifacts: Any = None
         self.opens = opens
+        self.predictors: dict[tuple[str, str], Any] = {}
+        """Those that were made to compile a model, by its name and key."""
 
     def open(self, model: Model, file: ModelFile, modules: Mapping[str, bytes] | None = None) -> Any:
         """Return the model's `Artifact`, which imports `modules` if given; raise `SpecError`."""
@@ -110,19 +79,13 @@ def take_cached(
 
     It must be rebuilt if its modules have changed, or if it was made without the C compiler that now exists.
     """
-    entry = cache.read(key)
-    if entry is None or (_lacked_compiler(entry) and find_compiler() is not None):
+    compiled = cache.read(key)
+    if compiled is None or (compiled.lacked_compiler and find_compiler() is not None):
         return None
-    modules = read_unchanged(model, entry.facts["modules"], opens)
-    return Prepared(whole_key(key, modules), entry, file, file.sha256, modules) if modules is not None else None
+    modules = read_unchanged(model, compiled.modules, opens)
+    return Prepared(whole_key(key, modules), compiled, file, file.sha256, modules) if modules is not None else None
 
 
 def whole_key(key: str, modules: Mapping[str, bytes]) -> str:
     """Add a model's modules to its key; they are known only after the model was opened."""
     return hash_file(json.dumps([key, hash_modules(modules)]).encode())
-
-
-def _lacked_compiler(entry: Entry) -> bool:
-    trials = entry.facts["report"]["trials"]
-    failed = any(trial["runtime"] == "native" and trial["verdict"] == "failed" for trial in trials)
-    return failed and not entry.facts["compiler"]

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
 from engine.diagnostics import Diagnostic
-from engine.models.data.instances import Wanted, columns
-from engine.models.predictor import Facts, ModelPredictor, Predictor, ResultForm
+from engine.models.data.instances import Columns
+from engine.models.predictor import Facts, ModelPredictor, Predictor
 from engine.models.restoring.choose_runtime import open_runtime
 from engine.models.restoring.needed_libraries import lacking, to_serve
 from engine.models.restoring.prepared import Opened, Prepared
-from engine.models.runtime.class_names import Wording
 from engine.models.runtime.native_trees import NativeTrees
 from engine.models.runtime.program import Program, load
-from engine.models.runtime.report import Report, Trial
+from engine.models.runtime.report import Report
 from engine.models.runtime.threshold import named_threshold
 from engine.spec import Model, Spec
 
@@ -45,43 +43,50 @@ def restore_alone(model: Model, prepared: Prepared) -> ModelPredictor:
 
 
 def restore(model: Model, prepared: Prepared, opened: Opened, *, is_shared: bool = True) -> ModelPredictor:
-    """Make the predictor that an entry describes."""
+    """Make the predictor of a compiled model."""
     if lack := lacking("to serve this model", to_serve(model, prepared)):
         raise model.error(lack, "file")
-    facts = prepared.entry.facts
-    fitting = columns(model, Wanted.restored(facts["wanted"]))
-    wording = Wording.restored(facts["wording"])
-    trials = tuple(Trial(**trial) for trial in facts["report"]["trials"])
-    programs = {name: load(data) for name, data in prepared.entry.programs.items()}
-    report = _as_loaded(Report(**{**facts["report"], "trials": trials}), programs.values())
-    shown = Facts(
+    compiled = prepared.compiled
+    known: ModelPredictor | None = opened.predictors.get((model.name, prepared.key)) if is_shared else None
+    if known is not None:
+        known.facts = facts_of(model, prepared, known.columns, known.facts.report)
+        return known
+    fitting = prepared.columns(model)
+    program, batch_program = (load(data) if data else None for data in (compiled.program, compiled.batch_program))
+    report = _as_loaded(compiled.report, filter(None, (program, batch_program)))
+    runtime = open_runtime(model, prepared, (program, batch_program), report, opened, is_shared=is_shared)
+    facts = facts_of(model, prepared, fitting, report)
+    return ModelPredictor(fitting, runtime, compiled.wording, facts, compiled.good)
+
+
+def facts_of(model: Model, prepared: Prepared, fitting: Columns, report: Report) -> Facts:
+    """Return the facts about a model that is ready to answer."""
+    compiled = prepared.compiled
+    return Facts(
         name=model.name,
         file=str(model.file),
-        bytes=facts["bytes"],
+        bytes=compiled.size,
         sha256=prepared.sha256,
-        estimator=facts["estimator"],
-        kind=facts["kind"],
+        estimator=compiled.estimator,
+        kind=compiled.kind,
         response_method=model.response_method,
         features=fitting.names or fitting.count,
-        classes=wording.classes,
-        keys=wording.keys,
-        threshold=named_threshold(model, wording),
+        classes=compiled.wording.classes,
+        keys=compiled.wording.keys,
+        threshold=named_threshold(model, compiled.wording),
         loaded=prepared.loaded,
-        rows=tuple(facts.get("rows", ())),
-        result=_form(facts.get("result")),
-        largest=facts.get("largest"),
-        trained_with=facts["trained_with"],
+        rows=compiled.rows,
+        result=compiled.result,
+        largest=compiled.largest,
+        trained_with=compiled.trained_with,
         examples=len(model.examples),
         report=report,
         note=prepared.note,
         warnings=tuple(
-            Diagnostic(model.place(*path), model.node.hidden(text), "warning")
-            for path, text in facts.get("warnings", ())
+            Diagnostic(model.place(*path), model.node.hidden(text), "warning") for path, text in compiled.warnings
         ),
         dtypes={name: dtype.declared for name, dtype in fitting.dtypes.items()} if fitting.form == "table" else {},
     )
-    runtime = open_runtime(model, prepared, programs, report, opened, is_shared=is_shared)
-    return ModelPredictor(fitting, runtime, wording, shown, facts.get("good"))
 
 
 def _as_loaded(report: Report, programs: Iterable[Program]) -> Report:
@@ -93,7 +98,3 @@ def _as_loaded(report: Report, programs: Iterable[Program]) -> Report:
     runtime, batch_runtime = ("numpy" if name == "native" else name for name in (report.runtime, report.batch_runtime))
     instead = f"the trees in C cannot be loaded here ({why}); numpy computes the same, more slowly"
     return replace(report, runtime=runtime or "numpy", batch_runtime=batch_runtime, instead=instead)
-
-
-def _form(facts: Mapping[str, Any] | None) -> ResultForm | None:
-    return ResultForm(tuple(facts["lengths"]), facts["type"]) if facts else None

@@ -32,17 +32,18 @@ class Trial:
 class Report:
     """The runtime that serves a model, and why.
 
-    `rows` were compared; `ties` more were left out, since scikit-learn's own best classes tie there; `nodes_reached` is
-    the share of the trees' nodes that the rows passed, None if there are no trees. `one_row` and `many_rows` are
-    scikit-learn's own seconds for 1 and for 1,000 rows. `instead` says why this process uses another runtime than the
-    chosen one, and is empty otherwise. `one_by_one` says why the rows of a batch are computed one by one, and is empty
-    otherwise.
+    `candidate` names the one that was chosen, and `why` says why none was. `rows` were compared; `ties` more were left
+    out, since scikit-learn's own best classes tie there; `nodes_reached` is the share of the trees' nodes that the rows
+    passed, None if there are no trees. `one_row` and `many_rows` are scikit-learn's own seconds for 1 and for 1,000
+    rows. `instead` says why this process uses another runtime than the chosen one, and is empty otherwise. `one_by_one`
+    says why the rows of a batch are computed one by one, and is empty otherwise.
     """
 
     runtime: RuntimeName
     batch_runtime: RuntimeName | None = None
     batch_from: int = 0
     verdict: Verdict = "exact"
+    candidate: str = ""
     why: str = ""
     rows: int = 0
     ties: int = 0

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import joblib
@@ -20,11 +21,16 @@ import engine.models
 from engine.models import compile_models, writable_cache
 from engine.models.compiling import prepare as compiling
 from engine.models.data.dtypes import Table
+from engine.models.data.instances import Wanted
 from engine.models.restoring import cache as module
-from engine.models.restoring.cache import VARIABLE, Cache, Entry
+from engine.models.restoring.cache import VARIABLE, Cache
 from engine.models.restoring.choose_runtime import open_runtime
+from engine.models.restoring.compiled_model import CompiledModel
+from engine.models.runtime.class_names import Wording
 from engine.models.runtime.report import Report
 from engine.spec import Spec, load, write_whole
+
+COMPILED = CompiledModel(1, "Ridge", "regressor", "1.8", Wanted(), Wording(None, None, ()), Report("sklearn"))
 
 INSTANCE = X[0].tolist()
 
@@ -127,7 +133,7 @@ def test_what_others_have_put_in_the_place_of_the_folder_is_not_used(
         own.mkdir()
         own.chmod(0o777)
     cache = Cache(folder)
-    assert (False, False) == (cache.is_writable(), cache.write("key", Entry({}, {})))
+    assert (False, False) == (cache.is_writable(), cache.write("key", COMPILED))
     assert cache.read("key") is None
     assert ([], []) == ([*private.iterdir()], [*own.iterdir()] if own.is_dir() else [])
 
@@ -148,8 +154,8 @@ def test_a_damaged_entry_is_made_anew(folder: Path, damage: str, monkeypatch: py
 @pytest.mark.parametrize("damage", range(64, 20_000, 1_777))
 def test_no_damage_of_a_single_byte_is_read(folder: Path, damage: int) -> None:
     cache = Cache(folder)
-    assert cache.write("key", Entry({"a": 1}, {"one": bytes(20_000)}))
-    assert {"a": 1} == cache.read("key").facts
+    assert cache.write("key", replace(COMPILED, good={"a": 1}, program=bytes(20_000)))
+    assert {"a": 1} == cache.read("key").good
     path = folder / ".engine" / "cache" / "key.model"
     data = bytearray(path.read_bytes())
     data[damage] ^= 0x10
@@ -243,10 +249,22 @@ def test_a_reference_gives_rows_to_the_proof(folder: Path) -> None:
 def test_the_size_of_a_batch_is_its_rows_whatever_their_form() -> None:
     """A table of many columns and one row is no batch."""
     asked: list[str] = []
-    programs = {"one": lambda _: asked.append("one"), "batch": lambda _: asked.append("batch")}
+    programs = (lambda _: asked.append("one"), lambda _: asked.append("batch"))
     report = Report("numpy", batch_runtime="native", batch_from=3)
-    runtime = open_runtime(None, compiling.Prepared("key", Entry({}, {}), None, ""), programs, report, None)
+    runtime = open_runtime(None, compiling.Prepared("key", COMPILED, None, ""), programs, report, None)
     wide, long = Table({name: np.zeros(2) for name in "abcd"}, {}), Table({"a": np.zeros(3)}, {})
     for rows in (np.zeros((2, 9)), np.zeros((3, 9)), wide, long):
         runtime(rows)
     assert ["one", "batch", "one", "batch"] == asked
+
+
+def test_a_compiled_model_is_read_as_it_was_written(folder: Path) -> None:
+    spec = load(folder / "routes.yaml")
+    predictors = compile_models(spec)
+    (entry,) = entries(folder)
+    found = Cache(folder).read(entry.stem)
+    assert found is not None
+    assert found == CompiledModel.load(found.dump())
+    assert predictors["m"].facts.report == found.report
+    assert found.program is not None
+    assert found.result is not None
