@@ -17,7 +17,7 @@ from engine.schema import clip, explain_not_json, show, stray_token
 _FORM = re.compile(rb"\s*[\w.%+\[\]-]+=[^\s{}]*\s*\Z")
 
 
-def read_json(request: Request, schema: Any, *, strict: bool, takes: str = "JSON") -> Any:
+def read_json(request: Request, schema: Any = True, *, strict: bool, takes: str = "JSON") -> Any:
     """Read the body as JSON; raise `Problem` 400, or 415 where `strict` and it is declared as something else.
 
     `takes` names all formats of the route, for the message about another one, which has a sample of the `schema`.

@@ -278,7 +278,7 @@ WRONG: dict[str, tuple[Any, tuple[str, ...], str]] = {
     ),
     "another ending": (NEW, ("m", "m-2.bin"), 'm-2.bin: error: unknown model format ".bin"'),
     "no such option": (NEW, ("m", "m-2.pkl", "--tolerance", "2"), "--tolerance"),
-    "no number": (NEW, ("m", "m-2.pkl", "--tolerance", "nan"), "nan is not a number from 0 to 1"),
+    "no number": (NEW, ("m", "m-2.pkl", "--tolerance", "nan"), '"nan" is not a number from 0 to 1'),
 }
 
 
