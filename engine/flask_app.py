@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from engine.endpoints import NO_ROUTE, Process, Response
+from engine.endpoints import NO_ROUTE, Response, ServiceState
 from engine.handling import Handler, Incoming, build_handler, open_service
 from engine.models import Predictor, compile_models
 from engine.spec import LazyRule, Spec
@@ -104,7 +104,9 @@ def create_app(routes: str | Path = "routes.yaml", models: str | Path | None = N
     return App(handler)
 
 
-def build_app(spec: Spec, predictors: Mapping[str, Predictor] | None = None, process: Process | None = None) -> App:
+def build_app(
+    spec: Spec, predictors: Mapping[str, Predictor] | None = None, process: ServiceState | None = None
+) -> App:
     """Make the app of a loaded spec; its models are compiled unless their `predictors` are given.
 
     `process` tells the app the state of the service; without it, the app reports on its own process.

@@ -140,8 +140,12 @@ def in_place(monkeypatch: pytest.MonkeyPatch) -> None:
     def work_here(work: Callable[..., Any], *arguments: Any, hear: Callable[[Any], None]) -> Any:
         return work(*arguments, hear)
 
-    for module in ("engine.apart", "engine.models.compiling.open_apart", "engine.server.checking.check_apart"):
-        monkeypatch.setattr(f"{module}.run_apart", work_here)
+    for module in (
+        "engine.isolation",
+        "engine.models.compiling.run_with_models",
+        "engine.server.checking.check_isolated",
+    ):
+        monkeypatch.setattr(f"{module}.run_isolated", work_here)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from engine.batch.inputs import FormatName
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ScoringOptions:
     """How files are scored.
 
     `format` and `output_format` hold where a name tells none. Of the input's columns, all are carried over unless it is
@@ -30,7 +30,7 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class OutputTarget:
     """Where the predictions for one input go, None for standard output, and the bad rows if anywhere.
 
     An output that is `one_of_many` is not written again when a run over all of them is resumed.

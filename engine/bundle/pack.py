@@ -20,7 +20,7 @@ from engine.bundle.manifest import (
 )
 from engine.diagnostics import Diagnostic
 from engine.errors import EngineError, SpecError
-from engine.models import NOT_COMPILED, Prepared, Snapshot, to_serve
+from engine.models import NOT_COMPILED, PreparedModel, Snapshot, to_serve
 from engine.spec import Model, Node, Spec, asking_places, normal, read_regular, walk
 
 # What a model may take from the environment where it is served: nothing compiled, and no golden answer, depends on it.
@@ -77,7 +77,7 @@ def _files(spec: Spec) -> dict[str, bytes]:
     return {FILES + normal(name): data for name, data in files.items()}
 
 
-def _pack_model(name: str, prepared: Prepared, members: dict[str, bytes]) -> PackedModel:
+def _pack_model(name: str, prepared: PreparedModel, members: dict[str, bytes]) -> PackedModel:
     """Add the members of a model."""
     compiled = f"models/{name}/compiled"
     members[compiled] = prepared.compiled.dump()
@@ -125,7 +125,7 @@ def _mistakes_in_files(spec: Spec) -> Iterator[Diagnostic]:
             yield node.error("a bundle packs files below the folder of routes.yaml only; move it there")
 
 
-def _mistakes_in_models(spec: Spec, prepared: Mapping[str, Prepared]) -> Iterator[Diagnostic]:
+def _mistakes_in_models(spec: Spec, prepared: Mapping[str, PreparedModel]) -> Iterator[Diagnostic]:
     asking: frozenset[int] = frozenset()
     for model in spec.models.values():
         asking = asking or asking_places(model.node.source)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from zipfile import BadZipFile
 
-from engine.apart import MEMORY, bounds
 from engine.bundle.archive import Archive, Unsound
 from engine.bundle.manifest import (
     FILES,
@@ -22,14 +21,15 @@ from engine.bundle.manifest import (
 )
 from engine.diagnostics import Diagnostic, Place
 from engine.errors import SpecError
-from engine.models import CompiledModel, ModelFile, Prepared
+from engine.isolation import MEMORY, bounds
+from engine.models import CompiledModel, ModelFile, PreparedModel
 from engine.schema import show
 from engine.spec import MAX_FILE_BYTES, Spec, load, read_regular
 
 
 def unpack(
     file: Path, sha256: str | None = None, opens: Callable[[Iterable[Path]], None] = lambda _: None
-) -> tuple[Spec, Mapping[str, Prepared]]:
+) -> tuple[Spec, Mapping[str, PreparedModel]]:
     """Read a bundle, only if it has this SHA-256, if one is given; raise `SpecError` with the reason against it.
 
     `opens` is told of the file before it is read. Its spec gets its values from this environment.
@@ -78,7 +78,7 @@ def _load(file: Path, members: Mapping[str, bytes]) -> Spec:
     return load(file / ROUTES, models, drafts=drafts, packed=packed)
 
 
-def _prepared(model: PackedModel, members: Mapping[str, bytes], key: str) -> Prepared:
+def _prepared(model: PackedModel, members: Mapping[str, bytes], key: str) -> PreparedModel:
     try:
         compiled = CompiledModel.load(members[model.compiled])
     except (ValueError, TypeError, KeyError, OSError, EOFError, BadZipFile) as error:
@@ -87,7 +87,7 @@ def _prepared(model: PackedModel, members: Mapping[str, bytes], key: str) -> Pre
     if own is not None and hash_of(own.data) != model.sha256:
         raise Unsound(f"{show(model.file)} is not the model's file that its manifest names")
     modules = {path: members[name] for path, name in model.modules.items()}
-    prepared = Prepared(key, compiled, own, model.sha256, modules)
+    prepared = PreparedModel(key, compiled, own, model.sha256, modules)
     if compiled.needs_estimator and own is None:
         raise Unsound(
             f"{show(model.compiled)} is that of another model: it needs a model file, and the bundle has none"

@@ -36,7 +36,7 @@ def bundle(output: str, routes: str, models: str | None, as_json: bool) -> None:
     from engine.spec import write_whole
 
     _require_replaceable(Path(output))
-    source = server.Source(routes, models)
+    source = server.SpecSource(routes, models)
     with writable_cache(Path(routes).parent), progress() as show:
         first, spec = server.first_check(source, show)
         pinned = first.notes

@@ -48,12 +48,12 @@ def call(
           "petal_length": 5.1, "petal_width": 1.8}'
       python -m engine call POST /predict -d @instance.json -i
     """  # noqa: D301
-    from engine.models import open_apart
+    from engine.models import run_with_models
     from engine.spec import load
 
     asked = _Asked(method.upper(), _url(path), _body(data), tuple(map(_header, headers)))
     with progress() as show:
-        answer = open_apart(load(routes, models), _answer, routes, models, asked, progress=show)
+        answer = run_with_models(load(routes, models), _answer, routes, models, asked, progress=show)
     code = int(answer.status.partition(" ")[0])
     if as_json:
         print_json({"status": code, "headers": answer.headers, "body": answer.body.decode(errors="replace")})

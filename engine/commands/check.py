@@ -32,13 +32,13 @@ def check(routes: str, models: str | None, as_json: bool) -> None:
       python -m engine check -r examples/4-iris/routes.yaml
       python -m engine check --json
     """  # noqa: D301
-    from engine.models import open_apart
+    from engine.models import run_with_models
     from engine.spec import load
 
     try:
         spec = load(routes, models)
         with progress() as show:
-            facts = open_apart(spec, facts_of, routes, models, progress=show)
+            facts = run_with_models(spec, facts_of, routes, models, progress=show)
     except SpecError as error:
         if not as_json:
             raise

@@ -32,13 +32,13 @@ def compile_(names: tuple[str, ...], routes: str, models: str | None, as_json: b
       python -m engine compile iris
       ENGINE_CACHE_DIR=build/cache python -m engine compile --json
     """  # noqa: D301
-    from engine.models import open_apart
+    from engine.models import run_with_models
     from engine.spec import load
 
     spec = load(routes, models)
     chosen = named_models(spec, names)
     with progress() as show:
-        facts = open_apart(_only(spec, chosen), _compile, routes, models, chosen, progress=show)
+        facts = run_with_models(_only(spec, chosen), _compile, routes, models, chosen, progress=show)
     if as_json:
         print_json({"models": list(map(facts_json, facts))})
         return

@@ -76,7 +76,7 @@ def diff(name: str, file: str, tolerance: float, rows: int, routes: str, models:
 
 
 def _compare(name: str, file: Path, tolerance: float, routes: str, models: str | None) -> Comparison:
-    from engine.apart import Lost, run_apart
+    from engine.isolation import LostProcess, run_isolated
     from engine.models import lost_at_models
     from engine.spec import load
 
@@ -88,8 +88,8 @@ def _compare(name: str, file: Path, tolerance: float, routes: str, models: str |
         raise click.BadParameter(message, param_hint="NEW_FILE")
     try:
         with progress() as show, lost_at_models(spec):
-            return run_apart(_compare_apart, routes, models, name, file, tolerance, hear=show)
-    except Lost as lost:
+            return run_isolated(_compare_apart, routes, models, name, file, tolerance, hear=show)
+    except LostProcess as lost:
         doing = lost.step.removeprefix(f"{file}: ")
         raise SpecError([Diagnostic(Place(str(file)), f"stopped while {doing}: {lost.why}")]) from None
 

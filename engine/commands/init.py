@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import click
 
-from engine.commands.planning import MistakenError, Target, Wish, check, plan
+from engine.commands.planning import MistakenError, SpecFiles, Wish, check, plan
 from engine.commands.terminal.options import spec_options
 from engine.commands.terminal.output import report
 from engine.errors import EngineError, SpecError
@@ -75,7 +75,7 @@ def init(
     if not home.is_dir():
         raise EngineError(f"the folder {home} does not exist; make it first: {shlex.join(['mkdir', '-p', str(home)])}")
     given = [*(["-r", routes] * (routes != "routes.yaml")), *(["-m", str(models)] * (models is not None))]
-    target = Target(Path(routes), Path(models) if models is not None else home / "models.yaml", tuple(given))
+    target = SpecFiles(Path(routes), Path(models) if models is not None else home / "models.yaml", tuple(given))
     if model_file is None:
         misplaced = [option for key, option in _OPTIONS_OF_MODELS.items() if context.params[key]]
         if misplaced:
@@ -102,7 +102,7 @@ def init(
     _say_next(target, asked)
 
 
-def _begin(target: Target, *, yes: bool) -> None:
+def _begin(target: SpecFiles, *, yes: bool) -> None:
     """Write the small service."""
     from engine.spec import draft_hello
 
@@ -150,7 +150,7 @@ def _consents(there: Sequence[Draft]) -> bool:
     return click.confirm("Continue?", default=True)
 
 
-def _say_next(target: Target, requests: Sequence[str]) -> None:
+def _say_next(target: SpecFiles, requests: Sequence[str]) -> None:
     commands = [shlex.join(["python", "-m", "engine", name, *target.given]) for name in ("check", "serve")]
     click.echo("\nNext, review the comments in the new files, then run:")
     for line in (*commands, *requests):

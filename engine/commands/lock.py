@@ -33,14 +33,14 @@ def lock(names: tuple[str, ...], accept: bool, routes: str, models: str | None, 
       python -m engine lock iris
       python -m engine lock iris --accept
     """  # noqa: D301
-    from engine.apart import run_apart
+    from engine.isolation import run_isolated
     from engine.models import lost_at_models
     from engine.spec import load
 
     spec = load(routes, models)
     named_models(spec, names)
     with progress() as show, lost_at_models(spec):
-        pinned = run_apart(_lock, routes, models, names, accept, hear=show)
+        pinned = run_isolated(_lock, routes, models, names, accept, hear=show)
     changes = [(one, _change(one)) for one in pinned]
     if as_json:
         shown = [

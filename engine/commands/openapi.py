@@ -19,10 +19,10 @@ def openapi(routes: str, models: str | None) -> None:
       python -m engine openapi > openapi.json
     """  # noqa: D301
     from engine.endpoints import describe
-    from engine.models import open_apart
+    from engine.models import run_with_models
     from engine.spec import load
 
     spec = load(routes, models)
     with progress() as show:
-        facts = open_apart(spec, facts_of, routes, models, progress=show)
+        facts = run_with_models(spec, facts_of, routes, models, progress=show)
     print_json(describe(spec, {one.name: one for one in facts}))

@@ -11,12 +11,12 @@ from typing import Any
 from engine.commands.terminal.output import progress
 from engine.diagnostics import Diagnostic, Place
 from engine.errors import SpecError
-from engine.models import Opened, Progress
-from engine.spec import Draft, Entry
+from engine.models import LoadedEstimators, Progress
+from engine.spec import Draft, ModelEntry
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class SpecFiles:
     """The two files that a spec is or will be; `given` are the options that name them to other commands."""
 
     routes: Path
@@ -34,7 +34,7 @@ class Wish:
     allow_version_mismatch: bool
     name: str
     path: str | None
-    target: Target
+    target: SpecFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +53,12 @@ class MistakenError(SpecError):
 
 def plan(wish: Wish) -> Plan:
     """Plan in another process, which runs what is in the model's file; raise `SpecError`."""
-    from engine.apart import Lost, run_apart
+    from engine.isolation import LostProcess, run_isolated
 
     try:
         with progress() as show:
-            return run_apart(_plan_here, wish, hear=show)
-    except Lost as lost:
+            return run_isolated(_plan_here, wish, hear=show)
+    except LostProcess as lost:
         doing = lost.step.removeprefix(f"{wish.name}: ")
         raise SpecError([Diagnostic(Place(str(wish.file)), f"stopped while {doing}: {lost.why}")]) from None
 
@@ -72,14 +72,14 @@ def _plan_here(wish: Wish, progress: Progress) -> Plan:
 
 def _planned_entry(wish: Wish, progress: Progress) -> Plan:
     """Plan what passes `check`: without the example if the compiled model gives it a slightly different answer."""
-    from engine.models import Opened, to_compile
+    from engine.models import LoadedEstimators, to_compile
 
     if lack := to_compile(wish.file.suffix):
         raise SpecError([Diagnostic(Place(str(wish.file)), lack)])
     from engine.models.outlining.outline import outline_model
     from engine.spec import draft_model, name_from
 
-    folder, opened = wish.target.models.parent, Opened()
+    folder, opened = wish.target.models.parent, LoadedEstimators()
     progress(f"inspecting {wish.file.name}")
     outline = outline_model(
         wish.file,
@@ -90,7 +90,7 @@ def _planned_entry(wish: Wish, progress: Progress) -> Plan:
         opened=opened,
     )
     reference = wish.reference if outline.form != "text" else None
-    entry = Entry(
+    entry = ModelEntry(
         name=wish.name,
         file=name_from(folder, wish.file),
         reference=name_from(folder, reference) if reference is not None else None,
@@ -117,18 +117,18 @@ def _planned_entry(wish: Wish, progress: Progress) -> Plan:
             )
 
 
-def check(target: Target, drafts: Sequence[Draft]) -> None:
+def check(target: SpecFiles, drafts: Sequence[Draft]) -> None:
     """Do what `check` does, with the files as they will be; raise `SpecError`."""
-    from engine.models import open_apart
+    from engine.models import run_with_models
     from engine.spec import load
 
     routes, models, planned = _planned(target, drafts)
     spec = load(routes, models, drafts=planned)
     with progress() as show:
-        open_apart(spec, _check_planned, routes, models, planned, progress=show)
+        run_with_models(spec, _check_planned, routes, models, planned, progress=show)
 
 
-def _planned(target: Target, drafts: Sequence[Draft]) -> tuple[Path, Path | None, Mapping[Path, bytes]]:
+def _planned(target: SpecFiles, drafts: Sequence[Draft]) -> tuple[Path, Path | None, Mapping[Path, bytes]]:
     """Return the two files, the second only if it will exist, and their planned contents."""
     planned = {draft.path: draft.after for draft in drafts}
     models = target.models if target.models in planned or target.models.exists() else None
@@ -140,7 +140,7 @@ def _check_planned(
     models: Path | None,
     planned: Mapping[Path, bytes],
     progress: Progress,
-    opened: Opened | None = None,
+    opened: LoadedEstimators | None = None,
 ) -> dict[str, Sequence[Diagnostic]]:
     """Do what `check` does, and return what it warns of, by the models' names."""
     from engine.handling import open_service

@@ -12,7 +12,7 @@ import click
 from engine.commands.terminal.options import Number, named_models, spec_options
 from engine.commands.terminal.output import progress
 from engine.commands.terminal.showing import Shown, showing
-from engine.models import Prepared, Progress
+from engine.models import PreparedModel, Progress
 from engine.spec import Spec
 from engine.text import plural
 
@@ -70,15 +70,15 @@ def predict(
       zcat rows.jsonl.gz | python -m engine predict iris - --format jsonl | head
     """  # noqa: D301
     from engine.batch.inputs import expand
-    from engine.batch.options import Options
+    from engine.batch.options import ScoringOptions
     from engine.batch.outputs.state import state_file
     from engine.batch.running.pool import Pool
     from engine.batch.running.run import Runner
-    from engine.models import Snapshot, open_apart
+    from engine.models import Snapshot, run_with_models
     from engine.server import usable_cores
     from engine.spec import load
 
-    options = Options(
+    options = ScoringOptions(
         format=input_format,
         output_format=output_format,
         only_predictions=only_predictions,
@@ -96,7 +96,7 @@ def predict(
     if output_format is None:
         _require_known(targets)
     with progress() as show:
-        payload = open_apart(_only(spec, model), _prepare, routes, models, model, progress=show)
+        payload = run_with_models(_only(spec, model), _prepare, routes, models, model, progress=show)
     snapshot = Snapshot.load(payload)
     prepared = snapshot.prepared[model]
     if not prepared.compiled.programs:
@@ -141,7 +141,7 @@ def _prepare(routes: str, models: str | None, name: str, progress: Progress) -> 
     from engine.spec import load
 
     spec = _only(load(routes, models), name)
-    prepared: dict[str, Prepared] = dict(prepare_models(spec, progress))
+    prepared: dict[str, PreparedModel] = dict(prepare_models(spec, progress))
     return Snapshot(spec, {name: prepared[name].without_file()}).dump()
 
 
@@ -151,7 +151,7 @@ def _only(spec: Spec, name: str) -> Spec:
 
 def _targets(sources: list[Any], output: str, errors: str | None, *, resumes: bool) -> list[Any]:
     """Decide where the predictions for each input go, and make the folders; raise `UsageError`."""
-    from engine.batch.outputs.apart import Overlap, require_apart
+    from engine.batch.outputs.overlaps import Overlap, require_no_overlap
 
     reports = Path(errors) if errors is not None else None
     is_folder = output != "-" and (output.endswith(("/", os.sep)) or Path(output).is_dir())
@@ -161,7 +161,7 @@ def _targets(sources: list[Any], output: str, errors: str | None, *, resumes: bo
         raise click.UsageError("--resume needs an output file: -o FILE")
     targets = _in_folder(sources, Path(output), reports, errors) if is_folder else [_single(output, reports)]
     try:
-        require_apart(sources, targets)
+        require_no_overlap(sources, targets)
     except Overlap as error:
         raise click.UsageError(str(error)) from None
     if is_folder:
@@ -172,9 +172,9 @@ def _targets(sources: list[Any], output: str, errors: str | None, *, resumes: bo
 
 
 def _single(output: str, reports: Path | None) -> Any:
-    from engine.batch.options import Target
+    from engine.batch.options import OutputTarget
 
-    return Target(None if output == "-" else Path(output), reports)
+    return OutputTarget(None if output == "-" else Path(output), reports)
 
 
 def _require_known(targets: list[Any]) -> None:
@@ -190,7 +190,7 @@ def _require_known(targets: list[Any]) -> None:
 
 
 def _in_folder(sources: list[Any], folder: Path, reports: Path | None, errors: str | None) -> list[Any]:
-    from engine.batch.options import Target
+    from engine.batch.options import OutputTarget
 
     is_many = len(sources) > 1
     if errors is not None and is_many and not errors.endswith(("/", os.sep)) and not Path(errors).is_dir():
@@ -204,8 +204,8 @@ def _in_folder(sources: list[Any], folder: Path, reports: Path | None, errors: s
         if source.name == "-":
             raise click.UsageError("stdin has no name for a file in a folder; use -o FILE")
     if not is_many:
-        return [Target(folder / name, reports) for name in names]
-    return [Target(folder / name, reports and reports / f"{name}.jsonl", one_of_many=True) for name in names]
+        return [OutputTarget(folder / name, reports) for name in names]
+    return [OutputTarget(folder / name, reports and reports / f"{name}.jsonl", one_of_many=True) for name in names]
 
 
 def _columns(text: str | None, *, only_predictions: bool) -> tuple[str, ...] | None:

@@ -134,7 +134,7 @@ def serve(
 
     count, logs = workers or server.usable_cores(), server.Logs(log_format, log_requests)
     is_logged = log_format == "json" or not sys.stderr.isatty()  # where nobody sees the line of a terminal
-    source = server.Source(routes, models, locked, count, *bundle_to_serve(bundle, sha256, locked=locked))
+    source = server.SpecSource(routes, models, locked, count, *bundle_to_serve(bundle, sha256, locked=locked))
     reload = reload and bundle is None
     logs.begin()
     with (
@@ -156,7 +156,7 @@ def serve(
             print_models(first.facts, *[""] * (bundle is not None))  # there is nothing to compile from
             for note in first.notes:
                 click.echo(note)
-        options = server.Options(
+        options = server.ServeOptions(
             host, DEFAULT_PORT if port is None else port, count, reload, logs, hang_timeout, admin, tls, certificate
         )
         server.serve(source, first, options, signals, announce)

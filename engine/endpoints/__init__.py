@@ -5,8 +5,8 @@ from engine.endpoints.guards.client import client_address
 from engine.endpoints.guards.guard import Admission, Guard, Guards
 from engine.endpoints.messages import Endpoint, Headers, Request, Response
 from engine.endpoints.monitoring.health import show_models
-from engine.endpoints.monitoring.metrics import NO_ROUTE, RESTARTS, Meter, Numbers
-from engine.endpoints.monitoring.process import Process, Status
+from engine.endpoints.monitoring.metrics import NO_ROUTE, RESTARTS, Counts, Meter
+from engine.endpoints.monitoring.process import ServiceState, Status
 from engine.endpoints.openapi.document import describe
 from engine.endpoints.problems import Problem
 
@@ -14,17 +14,17 @@ __all__ = [
     "NO_ROUTE",
     "RESTARTS",
     "Admission",
+    "Counts",
     "Endpoint",
     "Guard",
     "Guards",
     "Headers",
     "Meter",
     "Mounted",
-    "Numbers",
     "Problem",
-    "Process",
     "Request",
     "Response",
+    "ServiceState",
     "Status",
     "build_endpoints",
     "client_address",

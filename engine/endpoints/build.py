@@ -12,7 +12,7 @@ from engine.endpoints.guards.guard import Guard, Guards
 from engine.endpoints.messages import Endpoint, encode_any_json
 from engine.endpoints.monitoring.exposition import MetricsEndpoint
 from engine.endpoints.monitoring.health import LIVE, ReadyEndpoint, StatusEndpoint
-from engine.endpoints.monitoring.process import Process
+from engine.endpoints.monitoring.process import ServiceState
 from engine.endpoints.openapi.document import describe
 from engine.endpoints.predict import PredictEndpoint
 from engine.models import Facts, Predictor
@@ -28,7 +28,7 @@ class Mounted:
     guard: Guard
 
 
-Builder = Callable[[Route, Spec, Mapping[str, Predictor], Process], Endpoint]
+Builder = Callable[[Route, Spec, Mapping[str, Predictor], ServiceState], Endpoint]
 
 BUILT_IN: Mapping[BuiltIn, Builder] = {
     "openapi": lambda _, spec, predictors, __: _openapi(spec, predictors),
@@ -40,7 +40,7 @@ BUILT_IN: Mapping[BuiltIn, Builder] = {
 
 
 def build_endpoints(
-    spec: Spec, predictors: Mapping[str, Predictor], process: Process
+    spec: Spec, predictors: Mapping[str, Predictor], process: ServiceState
 ) -> tuple[tuple[Mounted, ...], Guards]:
     """Make every route's endpoint and guard, for the process that answers."""
     routes = (*spec.routes, *spec.built_in)
@@ -50,7 +50,7 @@ def build_endpoints(
 
 
 def _endpoints(
-    route: Route, spec: Spec, predictors: Mapping[str, Predictor], process: Process
+    route: Route, spec: Spec, predictors: Mapping[str, Predictor], process: ServiceState
 ) -> Iterator[tuple[Route, Endpoint]]:
     """Make a route's endpoint; the docs have several, one for each of their files."""
     if route.built_in == "docs":
@@ -60,7 +60,7 @@ def _endpoints(
         yield route, _endpoint(route, spec, predictors, process)
 
 
-def _endpoint(route: Route, spec: Spec, predictors: Mapping[str, Predictor], process: Process) -> Endpoint:
+def _endpoint(route: Route, spec: Spec, predictors: Mapping[str, Predictor], process: ServiceState) -> Endpoint:
     if route.built_in is not None:
         return BUILT_IN[route.built_in](route, spec, predictors, process)
     if route.response is not None:

@@ -18,8 +18,8 @@ from engine.endpoints.json_body import read_json
 from engine.endpoints.messages import Endpoint, Headers, Request, Response, encode_any_json
 from engine.endpoints.problems import FULL, overloaded, require_none
 from engine.schema import Validator
+from engine.spec import FixedResponse as Declared
 from engine.spec import Parameter, Route, parse_template
-from engine.spec import Response as Declared
 
 Fill = Callable[[Mapping[str, Any]], bytes]
 Written = str | Callable[[Mapping[str, Any]], str]

@@ -21,7 +21,7 @@ from engine.spec import Model
 from engine.text import plural
 
 if TYPE_CHECKING:
-    from engine.batch.formats.parsed import Block, Layout, Writer
+    from engine.batch.formats.parsed import Block, RecordLayout, Writer
 
 RowFormat = Literal["csv", "json", "jsonl"]
 CSV, NDJSON = "text/csv", "application/x-ndjson"
@@ -150,7 +150,7 @@ class RowReader:
         names = sum(len(str(key)) + 4 for key in parsed.batch.columns)
         return Rows(instances, parsed.lines, len(request.body) + names * len(instances), parsed.batch.broken)
 
-    def _open(self, request: Request, kind: RowFormat) -> tuple[Layout, Block]:
+    def _open(self, request: Request, kind: RowFormat) -> tuple[RecordLayout, Block]:
         from engine.batch.formats.csvopening import open_csv  # noqa: PLC0415 - see above
         from engine.batch.formats.jsonlines import JsonLayout  # noqa: PLC0415
         from engine.batch.formats.parsed import Block  # noqa: PLC0415

@@ -9,13 +9,13 @@ from werkzeug.http import remove_entity_headers
 
 from engine.endpoints import Headers, Response
 
-Answer = tuple[int, list[tuple[str, str]], bytes | Iterable[bytes]]
+WireAnswer = tuple[int, list[tuple[str, str]], bytes | Iterable[bytes]]
 """The status, headers and body of an answer; a body that is not bytes is sent piece by piece."""
 
 _BODILESS = frozenset((*range(100, 200), 204, 304))
 
 
-def write_answer(response: Response, method: str, marks: Headers = ()) -> Answer:
+def write_answer(response: Response, method: str, marks: Headers = ()) -> WireAnswer:
     """Write the answer to a request of a method, with further headers (RFC 9110, sections 6.4.1 and 8.6)."""
     status, body = response.status, response.body
     if isinstance(body, bytes) and status not in _BODILESS and method != "HEAD":

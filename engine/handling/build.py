@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from engine.endpoints import Meter, Process, Status, build_endpoints, show_models
+from engine.endpoints import Meter, ServiceState, Status, build_endpoints, show_models
 from engine.handling.handler import Handler
-from engine.models import Opened, Predictor, Progress, compile_models
+from engine.models import LoadedEstimators, Predictor, Progress, compile_models
 from engine.spec import Spec, load
 
 
@@ -19,7 +19,7 @@ def open_service(
     progress: Progress = lambda _: None,
     *,
     drafts: Mapping[Path, bytes] = MappingProxyType({}),
-    opened: Opened | None = None,
+    opened: LoadedEstimators | None = None,
 ) -> tuple[Handler, Mapping[str, Predictor]]:
     """Read a spec, compile its models and build its handler; raise `SpecError` with every mistake found.
 
@@ -31,7 +31,7 @@ def open_service(
     return build_handler(spec, predictors), predictors
 
 
-def build_handler(spec: Spec, predictors: Mapping[str, Predictor], process: Process | None = None) -> Handler:
+def build_handler(spec: Spec, predictors: Mapping[str, Predictor], process: ServiceState | None = None) -> Handler:
     """Make the handler of a loaded spec with its models.
 
     `process` knows the state of the service; without it, the handler reports on its own process.
@@ -41,7 +41,7 @@ def build_handler(spec: Spec, predictors: Mapping[str, Predictor], process: Proc
     return Handler(spec, mounted, guards, process.meter)
 
 
-def _alone(predictors: Mapping[str, Predictor]) -> Process:
+def _alone(predictors: Mapping[str, Predictor]) -> ServiceState:
     """Report on this process as the whole service."""
     meter = Meter()
 
@@ -50,4 +50,4 @@ def _alone(predictors: Mapping[str, Predictor]) -> Process:
         workers = [{"number": 1, "pid": os.getpid(), "generation": 1, "responds": True}]
         return Status(ready=True, document={"generation": 1, "degraded": [], "workers": workers, "models": models})
 
-    return Process(status, meter.numbers, meter, is_whole=False)
+    return ServiceState(status, meter.numbers, meter, is_whole=False)

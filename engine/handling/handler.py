@@ -16,7 +16,7 @@ from werkzeug.routing import RequestRedirect
 
 from engine.endpoints import Guards, Headers, Meter, Mounted, Request, Response
 from engine.handling.admission import admit
-from engine.handling.answers import Answer, Counted, write_answer
+from engine.handling.answers import Counted, WireAnswer, write_answer
 from engine.handling.client import direct_client
 from engine.handling.failures import Failures
 from engine.handling.identity import id_headers
@@ -51,7 +51,7 @@ class Handler:
         self._bodies = BodyReader(spec.service.limits, mounted)
         self._failures = Failures(Signpost(spec.service, mounted), prefer_html=spec.service.errors == "html")
 
-    def respond(self, incoming: Incoming) -> Answer:
+    def respond(self, incoming: Incoming) -> WireAnswer:
         """Answer a request, however long that takes."""
         if incoming.mounted is None:
             self.router.find(incoming)
@@ -62,7 +62,7 @@ class Handler:
             error.__traceback__ = None  # its frames would keep the request until the next garbage collection
         return self._finish(incoming, response)
 
-    def quick(self, incoming: Incoming) -> Answer | None:
+    def quick(self, incoming: Incoming) -> WireAnswer | None:
         """Answer a request whose body has been read, if that takes microseconds; None leaves it to `respond`.
 
         A server's own thread may call this. An error takes longer to explain, and is left to `respond`.
@@ -137,7 +137,7 @@ class Handler:
         if incoming.admission is not None and incoming.admission.problem is not None:
             incoming.admission.problem.__traceback__ = None
 
-    def _finish(self, incoming: Incoming, response: Response) -> Answer:
+    def _finish(self, incoming: Incoming, response: Response) -> WireAnswer:
         status, headers, body = write_answer(response, incoming.environ["REQUEST_METHOD"], self.marks(incoming))
         if isinstance(body, bytes):
             self.leave(incoming, status)
@@ -148,7 +148,7 @@ class Handler:
         allowed = () if incoming.adapter is None else incoming.adapter.allowed_methods()
         return Response(HTTPStatus.OK, (("Allow", ", ".join(sorted(allowed))),), b"")
 
-    def constant_answers(self) -> Iterator[tuple[str, Answer, Callable[[float], None]]]:
+    def constant_answers(self) -> Iterator[tuple[str, WireAnswer, Callable[[float], None]]]:
         """Return each path whose GET has the same answer for all clients, with that answer and its counter."""
         for one in self.mounted:
             constant, route = one.endpoint.constant, one.route

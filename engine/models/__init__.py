@@ -1,6 +1,5 @@
 """compile: a model's file → a `Predictor`. The only folder that imports scikit-learn and similar libraries."""
 
-from engine.models.compiling.open_apart import lost_at_models, open_apart
 from engine.models.compiling.pinning import Pinned, lock_models, pin
 from engine.models.compiling.prepare import (
     Progress,
@@ -8,13 +7,14 @@ from engine.models.compiling.prepare import (
     needs_sklearn,
     prepare_models,
 )
+from engine.models.compiling.run_with_models import lost_at_models, run_with_models
 from engine.models.files.model_file import ModelFile
 from engine.models.files.modules import leave_start_folder
 from engine.models.predictor import Facts, Prediction, Predictor, ResultForm
 from engine.models.restoring.cache import NOT_COMPILED, hash_code, writable_cache
 from engine.models.restoring.compiled_model import CompiledModel
 from engine.models.restoring.needed_libraries import to_compile, to_serve
-from engine.models.restoring.prepared import Opened, Prepared
+from engine.models.restoring.prepared import LoadedEstimators, PreparedModel
 from engine.models.restoring.rehearsal import rehearse
 from engine.models.restoring.restore import restore_alone, restore_models
 from engine.models.restoring.result_form import NOT_FINITE, is_finite
@@ -27,12 +27,12 @@ __all__ = [
     "NOT_FINITE",
     "CompiledModel",
     "Facts",
+    "LoadedEstimators",
     "ModelFile",
-    "Opened",
     "Pinned",
     "Prediction",
     "Predictor",
-    "Prepared",
+    "PreparedModel",
     "Progress",
     "Report",
     "ResultForm",
@@ -45,12 +45,12 @@ __all__ = [
     "lock_models",
     "lost_at_models",
     "needs_sklearn",
-    "open_apart",
     "pin",
     "prepare_models",
     "rehearse",
     "restore_alone",
     "restore_models",
+    "run_with_models",
     "to_compile",
     "to_serve",
     "writable_cache",

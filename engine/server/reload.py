@@ -8,13 +8,13 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from engine.apart import Lost
 from engine.diagnostics import render
 from engine.endpoints import show_models
 from engine.errors import ServeError
-from engine.server.checking.check import Outcome
-from engine.server.checking.check_apart import check_apart
-from engine.server.checking.source import Source
+from engine.isolation import LostProcess
+from engine.server.checking.check import CheckResult
+from engine.server.checking.check_isolated import check_isolated
+from engine.server.checking.source import SpecSource
 from engine.server.checking.stamps import Stamp, stamps
 from engine.server.listening.certificate import Certificate, CertificateFiles
 from engine.server.logs import log_step
@@ -57,9 +57,9 @@ class Reloader(threading.Thread):
 
     def __init__(
         self,
-        source: Source,
+        source: SpecSource,
         supervisor: Supervisor,
-        first: Outcome,
+        first: CheckResult,
         *,
         watching: bool,
         renewal: Renewal | None = None,
@@ -95,7 +95,7 @@ class Reloader(threading.Thread):
                 time.sleep(LOOK_SECONDS)
                 self._asked.set()
 
-    def _follow(self, outcome: Outcome) -> None:
+    def _follow(self, outcome: CheckResult) -> None:
         """Publish what has passed, or say why it has not."""
         self._stamps = outcome.stamps
         if outcome.stamps != stamps(outcome.stamps):
@@ -112,7 +112,7 @@ class Reloader(threading.Thread):
             logger.error("change rejected; still serving the previous version:\n%s", text)
             self._supervisor.degrade([str(found) for found in outcome.mistakes if found.severity == "error"])
 
-    def _check(self) -> Outcome:
+    def _check(self) -> CheckResult:
         """Check in another process, again and again where that one is killed."""
         patience = Patience(LONGEST_RETRY_SECONDS)
         while True:
@@ -123,8 +123,8 @@ class Reloader(threading.Thread):
                 self._renewal.renew(self._supervisor)
             try:
                 logger.info("checking the changed files")
-                return check_apart(self._source, log_step, self._know)
-            except Lost as lost:
+                return check_isolated(self._source, log_step, self._know)
+            except LostProcess as lost:
                 logger.error("the change could not be checked: %s", lost)  # noqa: TRY400 - no traceback says more
                 self._supervisor.degrade([f"the change could not be checked: {lost}"])
                 if lost.killed:

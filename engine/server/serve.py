@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from engine.endpoints import show_models
 from engine.errors import SpecError
 from engine.models import lost_at_models, needs_sklearn
-from engine.server.checking.check import Outcome, Progress, check, newcomers
-from engine.server.checking.check_apart import check_apart
-from engine.server.checking.source import Source
+from engine.server.checking.check import CheckResult, Progress, check, newcomers
+from engine.server.checking.check_isolated import check_isolated
+from engine.server.checking.source import SpecSource
 from engine.server.heartbeat import HANG_SECONDS
 from engine.server.listening.addresses import Addresses
 from engine.server.listening.certificate import Certificate, CertificateFiles
@@ -30,7 +30,7 @@ from engine.spec import Spec
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ServeOptions:
     """How a service runs: port 0 takes a free one; `watching` has it follow the files' changes.
 
     A worker that has not responded for `hang_seconds` is replaced; 0 turns that off. `admin` is the host and the port
@@ -48,7 +48,7 @@ class Options:
     certificate: Certificate | None = None
 
 
-def first_check(source: Source, progress: Progress) -> tuple[Outcome, Spec]:
+def first_check(source: SpecSource, progress: Progress) -> tuple[CheckResult, Spec]:
     """Check a spec before it is served, and give it; raise `SpecError` with its mistakes.
 
     What would import scikit-learn or open a model file is done in another process. `progress` is told of the steps that
@@ -60,14 +60,18 @@ def first_check(source: Source, progress: Progress) -> tuple[Outcome, Spec]:
             apart = bool(needs_sklearn(spec) or newcomers(spec))
         else:
             apart = any(one.compiled.needs_estimator for one in packed.values())
-        outcome = check_apart(source, progress) if apart else check(source)
+        outcome = check_isolated(source, progress) if apart else check(source)
     if outcome.snapshot is None:
         raise SpecError(outcome.mistakes)
     return outcome, spec
 
 
 def serve(
-    source: Source, first: Outcome, options: Options, signals: Signals, announce: Callable[[str, str], None]
+    source: SpecSource,
+    first: CheckResult,
+    options: ServeOptions,
+    signals: Signals,
+    announce: Callable[[str, str], None],
 ) -> None:
     """Serve what has been checked until SIGTERM or SIGINT; `announce` gets the URLs once they answer.
 

@@ -21,11 +21,11 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
-from engine.apart import take_blame
 from engine.diagnostics import render
-from engine.endpoints import Meter, Numbers, Process, Status
+from engine.endpoints import Counts, Meter, ServiceState, Status
 from engine.errors import SpecError
 from engine.handling import Handler, build_handler
+from engine.isolation import take_blame
 from engine.models import Predictor, Snapshot, rehearse, restore_models
 from engine.server.heartbeat import beat
 from engine.server.http import (
@@ -78,10 +78,10 @@ class Follower:
         self._status: Mapping[str, Any] = {}
         self._headers = 0
         self.meter = Meter(front.in_flight)
-        self._process = Process(self.status, self._gather, self.meter)
+        self._process = ServiceState(self.status, self._gather, self.meter)
         self._speaking = threading.Lock()
         self._tickets = itertools.count()
-        self._asked: dict[int, queue.SimpleQueue[Numbers]] = {}
+        self._asked: dict[int, queue.SimpleQueue[Counts]] = {}
         self._heard: Mapping[str, Callable[[Any], None]] = {
             "count": self._count,
             "drain": self._drain,
@@ -165,11 +165,11 @@ class Follower:
         """Say what the supervisor has said last, and whether this worker takes new requests."""
         return Status(ready=not self._is_stopping, document=self._status)
 
-    def _gather(self) -> Numbers:
+    def _gather(self) -> Counts:
         """Ask for what all workers have counted; where nobody answers in time, or any more, give what this one has."""
         if self._is_stopping:
             return self.meter.numbers()
-        answer: queue.SimpleQueue[Numbers] = queue.SimpleQueue()
+        answer: queue.SimpleQueue[Counts] = queue.SimpleQueue()
         ticket = next(self._tickets)
         self._asked[ticket] = answer
         try:
@@ -184,7 +184,7 @@ class Follower:
     def _count(self, _: Any) -> None:
         self._say("counted", self.meter.numbers())
 
-    def _learn(self, content: tuple[int, Numbers]) -> None:
+    def _learn(self, content: tuple[int, Counts]) -> None:
         ticket, numbers = content
         if (answer := self._asked.get(ticket)) is not None:
             answer.put(numbers)

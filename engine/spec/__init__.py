@@ -9,8 +9,8 @@ from engine.spec.authoring.drafts import (
     write_drafts,
     write_results,
 )
-from engine.spec.authoring.entry_text import Entry
-from engine.spec.authoring.outline import Feature, Outline, bare_model
+from engine.spec.authoring.entry_text import ModelEntry
+from engine.spec.authoring.outline import Outline, OutlinedFeature, bare_model
 from engine.spec.checking.built_in import BUILT_IN, DOCS_FILES, below, divide_for_admin
 from engine.spec.checking.grammar import GrammarName, grammar
 from engine.spec.checking.guards import MAX_KEY
@@ -25,12 +25,12 @@ from engine.spec.records import (
     BuiltIn,
     Cors,
     Example,
+    FixedResponse,
     Limits,
     Model,
     Output,
     RateLimit,
     Rates,
-    Response,
     Route,
     Schema,
     Service,
@@ -48,20 +48,20 @@ __all__ = [
     "BuiltIn",
     "Cors",
     "Draft",
-    "Entry",
     "Example",
-    "Feature",
+    "FixedResponse",
     "GrammarName",
     "LazyRule",
     "Limits",
     "Model",
+    "ModelEntry",
     "Node",
     "Outline",
+    "OutlinedFeature",
     "Output",
     "Parameter",
     "RateLimit",
     "Rates",
-    "Response",
     "Route",
     "Schema",
     "Service",

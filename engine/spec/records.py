@@ -120,7 +120,7 @@ class Service(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Response(Record):
+class FixedResponse(Record):
     """A fixed response; `kind` is the kind of its body, and `content` the body in the spec.
 
     `data` are the bytes of the file that a `file` names, at the time when the spec was read.
@@ -175,7 +175,7 @@ class Route(Record):
     path: str
     parameters: tuple[str, ...] = ()
     methods: tuple[str, ...]
-    response: Response | None = None
+    response: FixedResponse | None = None
     model: str | None = None
     built_in: BuiltIn | None = None
     input: Schema | None = None

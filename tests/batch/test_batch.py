@@ -31,7 +31,7 @@ from engine import create_app
 from engine.batch import ABSENT, RecordBatch, Scorer
 from engine.batch.formats.csvblocks import CsvLayout, csv_blocks
 from engine.batch.formats.parsed import Block
-from engine.batch.running.work import Problem
+from engine.batch.running.work import RowProblem
 from engine.batch.scoring.cells import DOUBT, Field
 from engine.models import compile_models
 from engine.schema import Validator
@@ -365,10 +365,10 @@ def test_a_row_of_another_width_is_broken_and_keeps_its_place() -> None:
 @pytest.mark.parametrize(
     ("problem", "said"),
     [
-        (Problem(3, "size", "x", '"x" must be a number'), '3: size: "x" must be a number'),
-        (Problem(3, "size", 2**64, "size is a float for the model"), "3: size is a float for the model"),
-        (Problem(3, "", None, "the model failed"), "3: the model failed"),
+        (RowProblem(3, "size", "x", '"x" must be a number'), '3: size: "x" must be a number'),
+        (RowProblem(3, "size", 2**64, "size is a float for the model"), "3: size is a float for the model"),
+        (RowProblem(3, "", None, "the model failed"), "3: the model failed"),
     ],
 )
-def test_a_problem_names_its_column_once(problem: Problem, said: str) -> None:
+def test_a_problem_names_its_column_once(problem: RowProblem, said: str) -> None:
     assert said == str(problem)

@@ -116,7 +116,7 @@ def test_no_file_of_a_run_is_another(case: str, folder: Path) -> None:
 def test_an_input_on_stdin_is_not_overwritten_either(folder: Path) -> None:
     descriptor = os.open(folder / "a.csv", os.O_RDONLY)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("engine.batch.outputs.apart.stdin_file", lambda: os.fstat(descriptor))
+        patch.setattr("engine.batch.outputs.overlaps.stdin_file", lambda: os.fstat(descriptor))
         wanted = f"the report on stdin would overwrite the input on stdin; {ERRORS}"
         assert wanted == told("m", "-", "--format", "csv", "--errors", "a.csv")
     os.close(descriptor)

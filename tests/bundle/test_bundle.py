@@ -22,7 +22,7 @@ from engine.errors import SpecError
 from engine.models import restore_models
 from engine.models.runtime import native_trees as native
 from engine.server.checking.check import check
-from engine.server.checking.source import Source
+from engine.server.checking.source import SpecSource
 
 
 def test_a_bundle_is_made_of_the_spec_its_files_the_compiled_model_and_its_pin(home: Path) -> None:
@@ -237,7 +237,7 @@ def test_a_model_that_scikit_learn_serves_says_so_and_has_its_file_and_modules_i
     (result,) = restore_models(spec, prepared)["m"]([X[0].tolist()]).result
     assert 999 < result < 1001
     monkeypatch.setattr("engine.models.restoring.needed_libraries.find_spec", lambda _: None)
-    (mistake,) = check(Source("", None, bundle=file)).mistakes
+    (mistake,) = check(SpecSource("", None, bundle=file)).mistakes
     assert mistake.message.startswith("scikit-learn is needed to serve this model, and not installed: pip install sci")
 
 

@@ -17,8 +17,8 @@ from click.testing import CliRunner
 import engine.bundle.manifest
 from engine.bundle.archive import Archive, Unsound, write_archive
 from engine.commands import cli
-from engine.server.checking.check_apart import check_apart
-from engine.server.checking.source import Source
+from engine.server.checking.check_isolated import check_isolated
+from engine.server.checking.source import SpecSource
 
 REFUSALS: dict[str, tuple[Callable[[Path], None], str]] = {
     "another system": (
@@ -195,7 +195,7 @@ def test_a_model_that_models_lock_does_not_pin_is_refused(service: Path) -> None
 
 
 def test_a_bundle_is_read_within_the_memory_of_a_check_apart(service: Path) -> None:
-    outcome = check_apart(Source("", None, bundle=service))
+    outcome = check_isolated(SpecSource("", None, bundle=service))
     assert ((), ["m"]) == (outcome.mistakes, [facts.name for facts in outcome.facts])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import flask
 import pytest
 
-from engine.endpoints import Meter, Numbers, Process, Status
+from engine.endpoints import Counts, Meter, ServiceState, Status
 from engine.errors import SpecError
 from engine.flask_app import build_app
 from engine.spec import BUILT_IN, load
@@ -30,7 +30,9 @@ def test_a_service_is_live_and_ready(app_of: AppOf) -> None:
 
 def test_a_service_that_stops_is_live_and_not_ready(spec_folder: Path) -> None:
     (spec_folder / "routes.yaml").write_text(ROUTES)
-    client = build_app(load(), {}, Process(lambda: Status(ready=False, document={}), Numbers, Meter())).test_client()
+    client = build_app(
+        load(), {}, ServiceState(lambda: Status(ready=False, document={}), Counts, Meter())
+    ).test_client()
     ready = client.get("/readyz")
     assert (503, "1", "the service is stopping") == (
         ready.status_code,

@@ -22,7 +22,7 @@ from serving import Clients, Server, replace_file
 from werkzeug.test import Client
 
 from engine.counting import FOLD_AT, Histogram, Tally
-from engine.endpoints import RESTARTS, Meter, Numbers
+from engine.endpoints import RESTARTS, Counts, Meter
 
 AppOf = Callable[..., flask.Flask]
 ROUTES = """routes:
@@ -89,7 +89,7 @@ def test_numbers_add_up() -> None:
     other.requests("/", "GET", 404).add(0.2)
     one.count("reloads", "served")
     other.count("reloads", "served")
-    both = one.numbers() + other.numbers() + Numbers()
+    both = one.numbers() + other.numbers() + Counts()
     assert [2, 1] == [sum(both.requests["/", "GET", status].counts) for status in (200, 404)]
     assert pytest.approx(0.3) == both.requests["/", "GET", 200].total
     assert ({("reloads", "served"): 2}, 5) == (both.events, both.in_flight)

@@ -18,7 +18,7 @@ from serving import Server, command, replace_file, run, run_here
 from sklearn.tree import DecisionTreeClassifier
 
 from engine.errors import SpecError
-from engine.server.checking.source import Source
+from engine.server.checking.source import SpecSource
 from engine.server.serve import first_check
 
 SLOTS = (".pkl", ".pickle", ".joblib", ".skops", ".onnx")
@@ -49,7 +49,7 @@ def write_spec(folder: Path, suffix: str) -> None:
 def refusal(folder: Path, *, locked: bool) -> str:
     """Why `serve` does not start."""
     with contextlib.chdir(folder), pytest.raises(SpecError) as refused:
-        first_check(Source("routes.yaml", None, locked=locked), lambda _: None)
+        first_check(SpecSource("routes.yaml", None, locked=locked), lambda _: None)
     return str(refused.value)
 
 

@@ -18,8 +18,8 @@ from modelling import X, y
 from serving import Server, command, replace_file
 from sklearn.tree import DecisionTreeClassifier
 
-from engine.apart import MEMORY, SECONDS, bounds, machine_memory
 from engine.errors import EngineError
+from engine.isolation import MEMORY, SECONDS, bounds, machine_memory
 
 FAR_TOO_LONG = 100
 ROW = {"type": "array", "items": {"type": "number"}, "minItems": 1}
@@ -185,5 +185,5 @@ def test_the_memory_of_a_container_is_what_there_is(
 
 def test_a_share_of_a_small_machine_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
     for memory, expected in ((8, 6.4), (64, 16.0), (0.5, 1.0)):
-        monkeypatch.setattr("engine.apart.machine_memory", lambda memory=memory: memory * 1024**3)
+        monkeypatch.setattr("engine.isolation.machine_memory", lambda memory=memory: memory * 1024**3)
         assert int(expected * 1024**3) == bounds().memory

@@ -41,7 +41,7 @@ import multiprocessing, os, sys, threading
 from engine.server.listening.addresses import Addresses
 from engine.server.listening.listener import listen
 from engine.server.logs import Logs
-from engine.apart import poll
+from engine.isolation import poll
 from engine.server.signals import Signals
 from engine.server.supervising.supervisor import Supervisor
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from serving import Clients, Server
 
-from engine.apart import OOM_SCORE, run_apart
+from engine.isolation import OOM_SCORE, run_isolated
 from engine.server import worker
 from engine.server.supervising.supervisor import Patience
 
@@ -132,7 +132,7 @@ def test_memory_that_runs_out_ends_a_worker_and_never_the_supervisor(server: Ser
 
 def test_the_check_of_a_change_ends_before_a_worker_does() -> None:
     own = score_of(os.getpid())
-    assert own + OOM_SCORE / 2 < run_apart(score_here, hear=lambda _: None) > own + worker.OOM_SCORE
+    assert own + OOM_SCORE / 2 < run_isolated(score_here, hear=lambda _: None) > own + worker.OOM_SCORE
 
 
 def score_here(_: object) -> int:

@@ -8,7 +8,7 @@ import pytest
 from granian_door import Protocol
 
 from engine.server.http import bodies
-from engine.server.http.bodies import GRACE_SECONDS, SMALL, Bounds, Clock, End, Held, Reading, ShortReading
+from engine.server.http.bodies import GRACE_SECONDS, SMALL, BodyBounds, Clock, End, Held, Reading, ShortReading
 
 MOST, SECONDS, RATE = 100, 30.0, 4.0
 
@@ -27,7 +27,7 @@ def reading(protocol: Protocol, held: Held | None = None, **bounds: Any) -> tupl
     ended = Ended()
     kept = bounds.pop("kept", True)
     values = {"most": MOST, "seconds": SECONDS, "rate": RATE, **bounds}
-    return Reading(protocol, ended, held or Held(), 100.0, Bounds(**values), kept=kept), ended
+    return Reading(protocol, ended, held or Held(), 100.0, BodyBounds(**values), kept=kept), ended
 
 
 def read(pieces: list[bytes | None], **bounds: Any) -> tuple[bytes, End]:
@@ -177,4 +177,4 @@ def test_memory_is_given_back_where_a_body_is_stopped_while_a_piece_arrives() ->
 )
 def test_a_body_is_short_where_its_speed_would_not_count(rate: float, short: int) -> None:
     """Granian does not tell how far it is with a body that is asked for as a whole."""
-    assert short == Bounds(MOST, SECONDS, rate).short()
+    assert short == BodyBounds(MOST, SECONDS, rate).short()

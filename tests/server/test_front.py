@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from granian_door import Headers, Protocol, Scope, Watcher, ask
 
-from engine.handling import Answer, Handler, Incoming, build_handler
+from engine.handling import Handler, Incoming, WireAnswer, build_handler
 from engine.models import compile_models
 from engine.server.http import Front
 from engine.server.http import front as front_module
@@ -79,7 +79,7 @@ class Slow:
     def quick(self, incoming: Incoming) -> None:
         """Leave every request to another thread."""
 
-    def respond(self, incoming: Incoming) -> Answer:
+    def respond(self, incoming: Incoming) -> WireAnswer:
         self.incoming = incoming
         return 201, [("X", "y")], self._answer(incoming)
 

@@ -13,14 +13,14 @@ import pytest
 from modelling import ROW, X, y
 from sklearn.ensemble import RandomForestClassifier
 
-from engine.apart import Lost, bounds
 from engine.errors import SpecError
+from engine.isolation import LostProcess, bounds
 from engine.models import Snapshot, compile_models, lock_models, needs_sklearn
 from engine.models.restoring.cache import VARIABLE
 from engine.server import first_check
 from engine.server.checking.check import check
-from engine.server.checking.check_apart import check_apart
-from engine.server.checking.source import Source
+from engine.server.checking.check_isolated import check_isolated
+from engine.server.checking.source import SpecSource
 from engine.server.checking.stamps import stamp
 from engine.spec import load
 
@@ -40,13 +40,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-SOURCE = Source("routes.yaml", None)
+SOURCE = SpecSource("routes.yaml", None)
 
 
 def test_a_check_apart_fills_the_cache_and_tells_what_it_does(folder: Path) -> None:
     told: list[str] = []
     assert needs_sklearn(load(folder / "routes.yaml"))
-    outcome = check_apart(SOURCE, told.append)
+    outcome = check_isolated(SOURCE, told.append)
     assert ((), ["m"]) == (outcome.mistakes, [facts.name for facts in outcome.facts])
     assert "m: proving trees in C" in told
     assert not needs_sklearn(load(folder / "routes.yaml"))
@@ -118,8 +118,8 @@ def test_a_model_that_kills_its_process_is_told_at_its_place(folder: Path) -> No
 
 def test_a_check_that_is_killed_is_no_mistake_of_the_spec(folder: Path) -> None:
     (folder / "m.pkl").write_bytes(b"cos\nkill\n(cos\ngetpid\n(tRI9\ntR.")
-    with pytest.raises(Lost) as lost:
-        check_apart(SOURCE)
+    with pytest.raises(LostProcess) as lost:
+        check_isolated(SOURCE)
     said = f"its process was killed by signal 9 (SIGKILL); its memory is limited to {bounds().shown_memory}"
     assert (True, f"m: loading: {said}") == (lost.value.killed, str(lost.value))
 
@@ -127,6 +127,6 @@ def test_a_check_that_is_killed_is_no_mistake_of_the_spec(folder: Path) -> None:
 def test_what_is_compiled_needs_no_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compile_models(load(folder / "routes.yaml"))
     lock_models()
-    monkeypatch.setattr(sys.modules["engine.server.serve"], "check_apart", lambda *_: pytest.fail("another process"))
+    monkeypatch.setattr(sys.modules["engine.server.serve"], "check_isolated", lambda *_: pytest.fail("another process"))
     outcome, spec = first_check(SOURCE, lambda _: None)
     assert (["m"], ["m"]) == ([facts.name for facts in outcome.facts], [*spec.models])

@@ -18,8 +18,8 @@ from engine.bundle import unpack
 from engine.bundle.archive import write_archive
 from engine.commands import cli
 from engine.errors import SpecError
-from engine.server.checking.check import Outcome, check
-from engine.server.checking.source import Source
+from engine.server.checking.check import CheckResult, check
+from engine.server.checking.source import SpecSource
 
 INSTANCE = {"sepal_length": 5.9, "sepal_width": 3.0, "petal_length": 5.1, "petal_width": 1.8}
 FEATURES = {"type": "object", "required": list(INSTANCE), "properties": {name: {"type": "number"} for name in INSTANCE}}
@@ -35,7 +35,7 @@ def write_spec(folder: Path, routes: Mapping[str, Any], **models: Any) -> None:
 def bundle(folder: Path, patch: pytest.MonkeyPatch, *arguments: str) -> Result:
     with patch.context() as inner:
         inner.chdir(folder)
-        inner.setattr(sys.modules["engine.server.serve"], "check_apart", lambda source, _: check(source))
+        inner.setattr(sys.modules["engine.server.serve"], "check_isolated", lambda source, _: check(source))
         return CliRunner().invoke(cli, ["bundle", "-o", "service.zip", *arguments], standalone_mode=False)
 
 
@@ -63,8 +63,8 @@ def refused(file: Path, sha256: str | None = None) -> str:
     return str(found)
 
 
-def checked(file: Path, sha256: str | None = None) -> Outcome:
-    return check(Source("", None, bundle=file, sha256=sha256))
+def checked(file: Path, sha256: str | None = None) -> CheckResult:
+    return check(SpecSource("", None, bundle=file, sha256=sha256))
 
 
 def make_service(folder: Path, model: Path) -> None:

@@ -38,7 +38,7 @@ Hold = Callable[[bytes], str]
 
 SIZE = struct.Struct(">I")
 MODELS_FOLLOW = b"\n# models.yaml\n"
-# Neither pickles nor graphs may take more here; the engine itself bounds them with engine.apart.
+# Neither pickles nor graphs may take more here; the engine itself bounds them with engine.isolation.
 MEMORY = 3 * 2**30
 
 # A spec may take as long to load as so many bytes of a request for each of its own, and for a million more.

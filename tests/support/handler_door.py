@@ -9,7 +9,7 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from engine.flask_app import App
-from engine.handling import Answer, Handler, Incoming
+from engine.handling import Handler, Incoming, WireAnswer
 
 
 class Door:
@@ -24,7 +24,7 @@ class Door:
         return [body] if isinstance(body, bytes) else body
 
 
-def answer_of(handler: Handler, environ: dict[str, Any]) -> Answer:
+def answer_of(handler: Handler, environ: dict[str, Any]) -> WireAnswer:
     """Return a handler's answer; a body that is as long as it should be is read first, as a worker does it."""
     incoming = Incoming(environ)
     sent = environ["wsgi.input"].read()

@@ -8,15 +8,15 @@ from typing import Protocol
 
 from engine.batch.formats.csvblocks import CsvLayout, csv_blocks
 from engine.batch.formats.jsonlines import json_blocks
-from engine.batch.formats.parsed import Block, Layout
+from engine.batch.formats.parsed import Block, RecordLayout
 from engine.batch.inputs import Stream
 
 
-class Opened(Protocol):
+class RowFile(Protocol):
     """A file of rows in any format."""
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> RecordLayout:
         """How its blocks are read."""
 
     @property
@@ -35,7 +35,7 @@ class Opened(Protocol):
     def size(self) -> int | None:
         """How much of it there is, None where that is not known."""
 
-    def at(self, offset: int, line: int) -> Opened:
+    def at(self, offset: int, line: int) -> RowFile:
         """Move to where an interrupted run has stopped."""
 
     def blocks(self, size: int) -> Iterator[Block]:
@@ -47,7 +47,7 @@ class OpenedText:
     """A file of lines, whose rows begin at an offset and on a line; `ahead` was read already."""
 
     stream: Stream
-    layout: Layout
+    layout: RecordLayout
     offset: int = 0
     line: int = 1
     ahead: bytes = b""

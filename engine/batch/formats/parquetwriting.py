@@ -11,7 +11,7 @@ import orjson
 import pyarrow as pa
 
 from engine.batch.errors import Unreadable
-from engine.batch.formats.parsed import Layout, Parsed
+from engine.batch.formats.parsed import Parsed, RecordLayout
 from engine.batch.scoring.layout import part_of
 from engine.batch.scoring.predictions import PredictionColumns
 from engine.batch.scoring.records import ABSENT, Scored
@@ -89,7 +89,7 @@ class ParquetWriter:
 
 
 def parquet_writer(
-    predictions: PredictionColumns, layout: Layout, carried: Sequence[str], document: Any
+    predictions: PredictionColumns, layout: RecordLayout, carried: Sequence[str], document: Any
 ) -> ParquetWriter:
     """Lay out a file: columns of Parquet keep their types, and others get those that the input's schema gives them."""
     if layout.unit == "row":

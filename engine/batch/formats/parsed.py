@@ -83,7 +83,7 @@ def read_blocks(
         yield Block(rest, line, offset + len(rest), line + rest.count(b"\n"))
 
 
-class Layout(Protocol):
+class RecordLayout(Protocol):
     """How the records of one file are read; it can be sent to another process."""
 
     @property

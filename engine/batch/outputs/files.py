@@ -19,7 +19,7 @@ _RUN_FOR_SAVE = 10  # times as long as it took the disk: a slow one does not hol
 LOST = "what the interrupted run wrote is incomplete, and the run begins again"
 
 
-class Report:
+class BadRowReport:
     """The bad rows of a run that writes to standard output, in a file if there is one."""
 
     def __init__(self, file: Path | None) -> None:

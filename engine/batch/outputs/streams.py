@@ -14,7 +14,7 @@ from engine.batch.formats.parsed import Writer
 from engine.batch.outputs.whole import Seal, cannot_write
 
 
-class Output(Protocol):
+class ByteSink(Protocol):
     """Where bytes go."""
 
     def write(self, data: bytes) -> None:
@@ -48,7 +48,7 @@ def _discard_the_rest() -> None:
 
 
 @contextmanager
-def stdout_for(writer: Writer) -> Iterator[Output]:
+def stdout_for(writer: Writer) -> Iterator[ByteSink]:
     """Return standard output for what a writer writes."""
     if isinstance(writer, CsvWriter | JsonWriter):
         yield Stdout()

@@ -13,14 +13,14 @@ from engine.batch.formats.csvopening import open_csv
 from engine.batch.formats.csvwriting import CsvWriter
 from engine.batch.formats.expected import Expected
 from engine.batch.formats.jsonlines import JsonLayout, JsonWriter
-from engine.batch.formats.opened import Opened, OpenedText
-from engine.batch.formats.parsed import Layout, Writer
+from engine.batch.formats.opened import OpenedText, RowFile
+from engine.batch.formats.parsed import RecordLayout, Writer
 from engine.batch.inputs import FormatName, Input, Stream, format_of, is_compressed
-from engine.batch.options import Options, Target
+from engine.batch.options import OutputTarget, ScoringOptions
 from engine.batch.running.work import MOST_SHOWN, Job
 from engine.batch.scoring.layout import layout_of
 from engine.batch.scoring.predictions import PredictionColumns
-from engine.models import Prepared
+from engine.models import PreparedModel
 from engine.schema import clip, show
 from engine.spec import Model
 from engine.text import did_you_mean, plural
@@ -36,7 +36,7 @@ _LACKS_PARQUET = "{}: Parquet files need pyarrow, which is not installed here: p
 class Opener:
     """Opens files for one model."""
 
-    def __init__(self, model: Model, prepared: Prepared, options: Options) -> None:
+    def __init__(self, model: Model, prepared: PreparedModel, options: ScoringOptions) -> None:
         self._model = model
         self._options = options
         compiled = prepared.compiled
@@ -45,7 +45,7 @@ class Opener:
         )
         self._expected = Expected.of(model, prepared.columns(model).count)
 
-    def open(self, source: Input, stream: Stream, target: Target) -> tuple[Opened, Job]:
+    def open(self, source: Input, stream: Stream, target: OutputTarget) -> tuple[RowFile, Job]:
         """Read the beginning of a file, and decide how it is read and written; raise `BatchError`."""
         options = self._options
         kind = options.format or format_of(source.name)
@@ -67,7 +67,7 @@ class Opener:
         )
         return opened, job
 
-    def _opened(self, kind: FormatName, stream: Stream, name: str) -> Opened:
+    def _opened(self, kind: FormatName, stream: Stream, name: str) -> RowFile:
         options, expected = self._options, self._expected
         if kind == "csv":
             table, offset, line, ahead = open_csv(
@@ -90,7 +90,7 @@ class Opener:
         shown = ", ".join(missing[:MOST_SHOWN]) + (", …" if len(missing) > MOST_SHOWN else "")
         return (f"there is no column for {shown}; the model's input allows that, and the values are missing",)
 
-    def _writer(self, layout: Layout, written: FormatName, name: str) -> Writer:
+    def _writer(self, layout: RecordLayout, written: FormatName, name: str) -> Writer:
         carried = self._carried(layout, name)
         kept = layout.names if carried is None else carried
         if not isinstance(layout, JsonLayout):
@@ -119,7 +119,7 @@ class Opener:
             return CsvWriter(self._predictions, carried=kept)
         return JsonWriter(self._predictions, carried if isinstance(layout, JsonLayout) else kept, self._expected.form)
 
-    def _carried(self, layout: Layout, name: str) -> tuple[str, ...] | None:
+    def _carried(self, layout: RecordLayout, name: str) -> tuple[str, ...] | None:
         """Name the columns to carry over, None for rows as they are; raise `BatchError` for one that is not there."""
         if self._options.only_predictions:
             return ()
@@ -136,7 +136,7 @@ class Opener:
         return columns
 
 
-def _head(layout: Layout, name: str) -> str:
+def _head(layout: RecordLayout, name: str) -> str:
     """Say where a file names its columns."""
     return f"{name}:1" if layout.unit == "line" else name
 

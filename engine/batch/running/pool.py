@@ -19,10 +19,10 @@ from typing import Self
 
 from threadpoolctl import threadpool_limits
 
-from engine.apart import OOM_SCORE, end_with_parent, take_blame
 from engine.batch.errors import BatchError
 from engine.batch.formats.parsed import Block
 from engine.batch.running.work import Done, Job, Work
+from engine.isolation import OOM_SCORE, end_with_parent, take_blame
 
 _AHEAD = 1  # blocks for each process, beside the one that it is at
 _MOST_DONE = 16  # blocks that wait for an earlier one

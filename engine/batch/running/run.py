@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from engine.batch.errors import BatchError, Unreadable
-from engine.batch.formats.opened import Opened
+from engine.batch.formats.opened import RowFile
 from engine.batch.inputs import STDIN, Input
-from engine.batch.options import Options, Target
-from engine.batch.outputs.files import Files, Report
+from engine.batch.options import OutputTarget, ScoringOptions
+from engine.batch.outputs.files import BadRowReport, Files
 from engine.batch.outputs.state import whole_state
 from engine.batch.outputs.streams import seal_for, stdout_for
 from engine.batch.running.opening import Opener
 from engine.batch.running.pool import Pool
-from engine.batch.running.work import MOST_SHOWN, Done, Job, Problem
-from engine.models import Prepared
+from engine.batch.running.work import MOST_SHOWN, Done, Job, RowProblem
+from engine.models import PreparedModel
 from engine.spec import Model
 from engine.text import plural, printable
 
@@ -41,7 +41,7 @@ Tell = Callable[[int, int | None, int | None], None]
 class BadRows(BatchError):
     """Some rows are bad, and nobody said that they may be."""
 
-    def __init__(self, name: str, problems: list[Problem], bad: int, *, is_whole: bool, written: bool) -> None:
+    def __init__(self, name: str, problems: list[RowProblem], bad: int, *, is_whole: bool, written: bool) -> None:
         lines = [printable(f"{name}:{problem}") for problem in problems[:MOST_SHOWN]]
         count = plural(bad, "bad row") if is_whole else f"{plural(bad, 'bad row')} so far"
         then = "the output ends before the first" if written else "nothing was written"
@@ -52,14 +52,14 @@ class BadRows(BatchError):
 class Runner:
     """Scores files with one model."""
 
-    def __init__(self, model: Model, prepared: Prepared, pool: Pool, options: Options) -> None:
+    def __init__(self, model: Model, prepared: PreparedModel, pool: Pool, options: ScoringOptions) -> None:
         """Prepare; the pool has the model's snapshot."""
         self._pool = pool
         self._options = options
         self._opener = Opener(model, prepared, options)
         self._key = f"{prepared.key} {prepared.sha256}"
 
-    def score(self, source: Input, target: Target, tell: Tell) -> Total:
+    def score(self, source: Input, target: OutputTarget, tell: Tell) -> Total:
         """Score a file; raise `BatchError`."""
         stream = source.open()
         try:
@@ -74,7 +74,7 @@ class Runner:
 
     def _to_stdout(self, run: _Run) -> Total:
         total = Total(notes=[*run.opened.notes])
-        with Report(run.target.errors) as report, stdout_for(run.job.writer) as output:
+        with BadRowReport(run.target.errors) as report, stdout_for(run.job.writer) as output:
             output.write(run.job.writer.head())
             for done in self._done(run, total):
                 output.write(done.output)
@@ -122,7 +122,7 @@ class Runner:
     def _write(self, run: _Run, files: Files, total: Total) -> None:
         """Write all rows; raise `BadRows` if there are any that nobody allowed."""
         fails = run.target.errors is None and not self._options.skips
-        problems: list[Problem] = []
+        problems: list[RowProblem] = []
         every = self._done(run, total)
         for done in every:
             if fails and done.bad:
@@ -168,9 +168,9 @@ class _Run:
     """A file that is being scored, and who hears of it."""
 
     source: Input
-    opened: Opened
+    opened: RowFile
     job: Job
-    target: Target
+    target: OutputTarget
     tell: Tell
 
 

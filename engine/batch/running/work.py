@@ -13,7 +13,7 @@ import orjson
 
 from engine.batch.errors import Unreadable
 from engine.batch.formats.csvblocks import CsvLayout
-from engine.batch.formats.parsed import Block, Layout, Parsed, Unit, Writer
+from engine.batch.formats.parsed import Block, Parsed, RecordLayout, Unit, Writer
 from engine.batch.scoring.records import ABSENT, BadRow
 from engine.batch.scoring.score import Scorer
 from engine.models import Snapshot, restore_alone
@@ -28,14 +28,14 @@ _FAST = 1  # of gzip's levels: others take longer than the predictions
 class Job:
     """What is done with the blocks of a file; `stops` ends the output before the first bad row."""
 
-    layout: Layout
+    layout: RecordLayout
     writer: Writer
     is_compressed: bool = False
     stops: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class RowProblem:
     """One thing that is wrong with a row, at its line, or at its number in a file without lines."""
 
     line: int
@@ -63,7 +63,7 @@ class Done:
     rows: int = 0
     bad: int = 0
     report: bytes = b""
-    problems: Sequence[Problem] = field(default_factory=tuple)
+    problems: Sequence[RowProblem] = field(default_factory=tuple)
     unreadable: tuple[int, str] | None = None
 
 
@@ -124,18 +124,18 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _problem(parsed: Parsed, bad: BadRow, unit: Unit) -> Problem:
+def _problem(parsed: Parsed, bad: BadRow, unit: Unit) -> RowProblem:
     text = parsed.texts.get(bad.row)
     value = bad.value if text is None else clip(text, _MOST_TEXT)
-    return Problem(parsed.lines[bad.row], bad.column, value, bad.reason, unit)
+    return RowProblem(parsed.lines[bad.row], bad.column, value, bad.reason, unit)
 
 
-def _reported(one: Problem) -> bytes:
+def _reported(one: RowProblem) -> bytes:
     report = {one.unit: one.line, "column": one.column or None, "value": one.value, "reason": one.reason}
     return orjson.dumps(report, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY, default=str)
 
 
-def _with_values(parsed: Parsed, layout: Layout, scorer: Scorer) -> Parsed:
+def _with_values(parsed: Parsed, layout: RecordLayout, scorer: Scorer) -> Parsed:
     """Have the features of a CSV as the values that the model got; other columns are texts."""
     column: Callable[[str], Sequence[Any]] = parsed.column
     fields = {name: scorer.layout.fields[key] for key, name in layout.keys.items() if key in scorer.layout.fields}

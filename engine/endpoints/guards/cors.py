@@ -9,7 +9,7 @@ from engine.spec import Cors
 _SENT_HEADERS = ("Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "traceparent")
 
 
-def shared(cors: Cors, environ: Environ) -> tuple[Headers, bool]:
+def origin_headers(cors: Cors, environ: Environ) -> tuple[Headers, bool]:
     """Return an answer's headers for other origins, and whether this page may read the answer.
 
     The CORS protocol is a part of the Fetch standard, https://fetch.spec.whatwg.org/#http-cors-protocol.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from engine.endpoints.guards.client import client_address, holder
-from engine.endpoints.guards.cors import is_preflight, preflight_headers, shared
+from engine.endpoints.guards.cors import is_preflight, origin_headers, preflight_headers
 from engine.endpoints.guards.environ import Environ
 from engine.endpoints.guards.keys import Keys
 from engine.endpoints.guards.rates import Rate, Storage
@@ -58,7 +58,7 @@ class Guard:
         """Return the headers that allow a preflight's request; None if it is not allowed."""
         if self._cors is None or not is_preflight(environ):
             return None
-        headers, allowed = shared(self._cors, environ)
+        headers, allowed = origin_headers(self._cors, environ)
         return (*headers, *preflight_headers(self._cors)) if allowed else None
 
     def identify(self, environ: Environ) -> tuple[str, Problem | None]:
@@ -73,7 +73,7 @@ class Guard:
 
     def admit(self, environ: Environ) -> Admission:
         """Decide on a request; refused ones count against the rate too."""
-        headers: Headers = () if self._cors is None else shared(self._cors, environ)[0]
+        headers: Headers = () if self._cors is None else origin_headers(self._cors, environ)[0]
         name, problem = self.identify(environ)
         if self._allowed is not None:
             headers = (*headers, _KEYED)

@@ -9,8 +9,8 @@ from typing import Any
 
 from engine.counting import Tally
 from engine.endpoints.messages import Endpoint, Request, Response
-from engine.endpoints.monitoring.metrics import CLOSED, RESTARTS, ROWS, SECONDS, Numbers
-from engine.endpoints.monitoring.process import Process
+from engine.endpoints.monitoring.metrics import CLOSED, RESTARTS, ROWS, SECONDS, Counts
+from engine.endpoints.monitoring.process import ServiceState
 
 _REFUSED = {
     401: "no_key",
@@ -35,7 +35,7 @@ _ONE_PROCESS = """\
 class MetricsEndpoint(Endpoint):
     """Answers with the metrics of the whole service, in the format of Prometheus."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: ServiceState) -> None:
         self._process = process
 
     def __call__(self, request: Request) -> Response:
@@ -71,7 +71,7 @@ class _Labelled:
 class _Collected:
     """The collector from which prometheus_client reads."""
 
-    def __init__(self, numbers: Numbers, status: Mapping[str, Any]) -> None:
+    def __init__(self, numbers: Counts, status: Mapping[str, Any]) -> None:
         self._numbers = numbers
         self._status = status
 

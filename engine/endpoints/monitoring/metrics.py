@@ -23,7 +23,7 @@ Key = tuple[str, str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
+class Counts:
     """The counts of one or more processes.
 
     `requests` are seconds by route, method and status, `models` seconds and `batches` rows of each call by model,
@@ -36,9 +36,9 @@ class Numbers:
     events: Mapping[tuple[str, str], int] = field(default_factory=dict)
     in_flight: int = 0
 
-    def __add__(self, other: Numbers) -> Numbers:
+    def __add__(self, other: Counts) -> Counts:
         """Add up the numbers of two processes."""
-        return Numbers(
+        return Counts(
             _added(self.requests, other.requests),
             _added(self.models, other.models),
             _added(self.batches, other.batches),
@@ -83,9 +83,9 @@ class Meter:
         kept = {*routes, NO_ROUTE}
         self._requests = {key: histogram for key, histogram in list(self._requests.items()) if key[0] in kept}
 
-    def numbers(self) -> Numbers:
+    def numbers(self) -> Counts:
         """Return what this process has counted so far."""
-        return Numbers(
+        return Counts(
             {key: tally for key, tally in _tallies(self._requests).items() if any(tally.counts)},
             _tallies(self._models),
             _tallies(self._batches),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.endpoints.monitoring.metrics import Meter, Numbers
+from engine.endpoints.monitoring.metrics import Counts, Meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +18,13 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
-class Process:
+class ServiceState:
     """The process that answers: the state and the metrics of the service, and this process's own counters.
 
     Unless `is_whole`, the process knows only itself, though the server may run several.
     """
 
     status: Callable[[], Status]
-    numbers: Callable[[], Numbers]
+    numbers: Callable[[], Counts]
     meter: Meter
     is_whole: bool = True

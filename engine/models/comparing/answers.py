@@ -43,7 +43,7 @@ class Differing:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class Differences:
     """The differences for the rows of one source.
 
     `refused` is the number of rows that both models refuse, and `answered` an instance that both answer.
@@ -66,7 +66,9 @@ class Tally:
         return max((row.difference for row in self.differing if row.difference is not None), default=None)
 
 
-def compare_answers(source: str, rows: Iterable[Asked], current: Predictor, new: Predictor, tolerance: float) -> Tally:
+def compare_answers(
+    source: str, rows: Iterable[Asked], current: Predictor, new: Predictor, tolerance: float
+) -> Differences:
     """Ask both models the rows of a source, as many as the budget of time allows."""
     numbers = _are_numbers(current.facts), _are_numbers(new.facts)
     deadline = time.monotonic() + SECONDS
@@ -83,7 +85,7 @@ def compare_answers(source: str, rows: Iterable[Asked], current: Predictor, new:
                 answered = row.instance
         if time.monotonic() > deadline:
             break
-    return Tally(source, asked, refused, differing, answered)
+    return Differences(source, asked, refused, differing, answered)
 
 
 def _chunks(rows: Iterable[Asked]) -> Iterator[list[Asked]]:

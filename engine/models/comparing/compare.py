@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.diagnostics import Diagnostic, Place
 from engine.errors import SpecError
-from engine.models.comparing.answers import Asked, Differing, Tally, compare_answers
+from engine.models.comparing.answers import Asked, Differences, Differing, compare_answers
 from engine.models.compiling.prepare import Progress, prepare_anew, prepare_models
 from engine.models.data.reference import allowed_rows
 from engine.models.estimators.inspection import inspect
@@ -21,7 +21,7 @@ from engine.models.proving.candidates import usual_instances
 from engine.models.proving.comparison import MANY, seconds_for
 from engine.models.proving.proof_rows import RowMaker
 from engine.models.restoring.cache import Cache, mode_for
-from engine.models.restoring.prepared import Opened, Prepared, take_cached
+from engine.models.restoring.prepared import LoadedEstimators, PreparedModel, take_cached
 from engine.models.restoring.restore import restore
 from engine.spec import Model, Spec
 
@@ -43,7 +43,7 @@ class Comparison:
 
     current: Side
     new: Side
-    tallies: tuple[Tally, ...]
+    tallies: tuple[Differences, ...]
 
     @property
     def asked(self) -> int:
@@ -67,7 +67,7 @@ def compare_files(spec: Spec, name: str, file: Path, tolerance: float, progress:
 
     Raises `SpecError`: for the spec's own model as `check` does, and for the file at its name.
     """
-    model, opened = spec.models[name], Opened()
+    model, opened = spec.models[name], LoadedEstimators()
     prepared = prepare_models(replace(spec, models={name: model}), progress, opened)[name]
     current = restore(model, prepared, opened)
     with _told_of(model, file):
@@ -88,7 +88,7 @@ def compare_files(spec: Spec, name: str, file: Path, tolerance: float, progress:
     return Comparison(first, replace(second, facts=replace(second.facts, warnings=warnings)), tallies)
 
 
-def _predictor_of(model: Model, spec: Spec, opened: Opened, progress: Progress) -> Predictor:
+def _predictor_of(model: Model, spec: Spec, opened: LoadedEstimators, progress: Progress) -> Predictor:
     """Make the predictor of a file that is not in service yet, whatever its results for the examples.
 
     The cache keeps it separate from models that have passed their examples.
@@ -124,7 +124,7 @@ def _reference(model: Model) -> Iterator[Asked]:
         yield Asked(instance, row.line)
 
 
-def _made_up(model: Model, prepared: Prepared, opened: Opened) -> list[Any]:
+def _made_up(model: Model, prepared: PreparedModel, opened: LoadedEstimators) -> list[Any]:
     """Make instances that the input allows, inside the ranges that the model in service has seen."""
     if prepared.file is None or format_of(model.file) == "onnx":
         return RowMaker(model, prepared.columns(model), {}).usual(())

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.models.compiling.zipmap import without_zipmap
-from engine.models.data.instances import Columns, Wanted, columns
+from engine.models.data.instances import Columns, TrainedInput, columns
 from engine.models.proving.proof_rows import RowMaker
 from engine.models.proving.tryout import Tried, try_out
 from engine.models.restoring.compiled_model import CompiledModel
@@ -35,7 +35,7 @@ _RESULTS = _NUMBERS | {"tensor(string)", "tensor(bool)"}
 class GraphFile:
     """A graph that matches its spec."""
 
-    wanted: Wanted
+    wanted: TrainedInput
     columns: Columns
     wording: Wording
     kind: str
@@ -47,7 +47,7 @@ def read_graph(model: Model, data: bytes) -> GraphFile:
     loaded = _load(model, data)
     dtype, outputs = loaded.dtype, loaded.session.get_outputs()
     texts = dtype == "string"
-    wanted = Wanted(count=loaded.count)
+    wanted = TrainedInput(count=loaded.count)
     fitting = columns(model, wanted)
     if texts != (fitting.form == "texts"):
         wants = "texts; its input is of type string" if texts else "numbers; its input is an object or an array"

@@ -18,7 +18,7 @@ from engine.models.files.modules import hash_modules
 from engine.models.predictor import Predictor
 from engine.models.restoring.known_answers import hold, own_answer, renewed_results
 from engine.models.restoring.pinned_entry import entry_of
-from engine.models.restoring.prepared import Opened
+from engine.models.restoring.prepared import LoadedEstimators
 from engine.spec import Model, Spec, load, write_pins, write_results
 
 GOLDEN = 10
@@ -61,11 +61,11 @@ def lock_models(
     if not chosen:
         chosen = list(spec.models.values())
         spec = replace(spec, pins={})
-    return pin(spec, {model.name: read_file(model) for model in chosen}, Opened(), progress, accept=accept)
+    return pin(spec, {model.name: read_file(model) for model in chosen}, LoadedEstimators(), progress, accept=accept)
 
 
 def pin(
-    spec: Spec, files: Mapping[str, ModelFile], opened: Opened, progress: Progress, *, accept: bool = False
+    spec: Spec, files: Mapping[str, ModelFile], opened: LoadedEstimators, progress: Progress, *, accept: bool = False
 ) -> tuple[Pinned, ...]:
     """Pin the models of a spec whose files are given, and keep every other pin; with `accept`, renew their examples."""
     found: list[Diagnostic] = []
@@ -97,7 +97,7 @@ def _pinned(model: Model, pin: Mapping[str, Any], renewed: int) -> Pinned:
     return Pinned(model.name, pin["sha256"], model.pin.sha256 if model.pin is not None else None, anew, renewed)
 
 
-def _pin(model: Model, file: ModelFile, opened: Opened, predictor: Predictor) -> dict[str, Any]:
+def _pin(model: Model, file: ModelFile, opened: LoadedEstimators, predictor: Predictor) -> dict[str, Any]:
     kind = format_of(model.file)
     modules = hash_modules(opened.modules(model, file))
     return {

@@ -25,7 +25,7 @@ from engine.models.restoring.compiled_model import CompiledModel
 from engine.models.restoring.known_answers import hold, hold_golden
 from engine.models.restoring.needed_libraries import to_compile
 from engine.models.restoring.pinned_entry import require_pinned_entry
-from engine.models.restoring.prepared import Opened, Prepared, take_cached, whole_key
+from engine.models.restoring.prepared import LoadedEstimators, PreparedModel, take_cached, whole_key
 from engine.models.restoring.restore import restore, restore_models
 from engine.models.restoring.result_form import result_form
 from engine.models.runtime.native_trees import find_compiler
@@ -42,23 +42,23 @@ MAX_SHOWN = 5  # rows of a reference that the docs page may show
 
 
 def compile_models(
-    spec: Spec, progress: Progress = lambda _: None, opened: Opened | None = None
+    spec: Spec, progress: Progress = lambda _: None, opened: LoadedEstimators | None = None
 ) -> Mapping[str, Predictor]:
     """Make every model of the spec ready to answer, in this process; raise `SpecError` as `prepare_models` does."""
-    opened = opened or Opened()
+    opened = opened or LoadedEstimators()
     return restore_models(spec, prepare_models(spec, progress, opened), opened=opened)
 
 
 def prepare_models(
-    spec: Spec, progress: Progress = lambda _: None, opened: Opened | None = None
-) -> Mapping[str, Prepared]:
+    spec: Spec, progress: Progress = lambda _: None, opened: LoadedEstimators | None = None
+) -> Mapping[str, PreparedModel]:
     """Take every model of the spec from the cache, or load, compare, compile and prove it.
 
     `progress` is called with each step. Raises `SpecError` with every mistake found, at the places of their keys.
     scikit-learn is imported only if a model is not in the cache.
     """
-    cache, files, opened = Cache(spec.folder), ModelFiles(), opened or Opened()
-    prepared: dict[str, Prepared] = {}
+    cache, files, opened = Cache(spec.folder), ModelFiles(), opened or LoadedEstimators()
+    prepared: dict[str, PreparedModel] = {}
     found: list[Diagnostic] = []
     for name, model in spec.models.items():
         try:
@@ -81,14 +81,16 @@ def needs_sklearn(spec: Spec) -> bool:
     return any(prepared is None or prepared.compiled.needs_estimator for prepared in found)
 
 
-def uncompiled(model: Model, file: ModelFile, opened: Opened) -> tuple[Predictor, Prepared]:
+def uncompiled(model: Model, file: ModelFile, opened: LoadedEstimators) -> tuple[Predictor, PreparedModel]:
     """Make the predictor of a model as it is in its file, without compiling and proof; raise `SpecError`."""
     compiled, _ = _compile(replace(model, runtime="sklearn"), file, opened, lambda _: None, is_tried=False)
-    prepared = Prepared("", compiled, file, file.sha256)
+    prepared = PreparedModel("", compiled, file, file.sha256)
     return restore(model, prepared, opened), prepared
 
 
-def _prepare(model: Model, cache: Cache, files: ModelFiles, opened: Opened, progress: Progress) -> Prepared:
+def _prepare(
+    model: Model, cache: Cache, files: ModelFiles, opened: LoadedEstimators, progress: Progress
+) -> PreparedModel:
     """Read a model's file, take its compiled form from the cache or make it, and hold it to its golden answers."""
     progress(f"{model.name}: reading")
     file = read_file(model, files)
@@ -133,13 +135,13 @@ def _key_of(model: Model, cache: Cache, file: ModelFile) -> str:
 
 
 def prepare_anew(
-    model: Model, key: str, file: ModelFile, opened: Opened, progress: Progress, *, is_held: bool = True
-) -> Prepared:
+    model: Model, key: str, file: ModelFile, opened: LoadedEstimators, progress: Progress, *, is_held: bool = True
+) -> PreparedModel:
     """Compile a model, check its examples if `is_held`, and ask it what is to be known of its answers."""
     compiled, tried = _compile(model, file, opened, progress)
     require_pinned_entry(model, compiled)
     progress(f"{model.name}: checking its examples")
-    predictor = restore(model, Prepared(key, compiled, file, file.sha256), opened)
+    predictor = restore(model, PreparedModel(key, compiled, file, file.sha256), opened)
     if is_held:
         hold(model, predictor)
     tried.require_answer(model)
@@ -156,14 +158,14 @@ def prepare_anew(
         # Others may be user code, or slow, and are not called without need.
         largest=largest_number(predictor.columns, predictor.runtime) if compiled.programs else None,
     )
-    prepared = Prepared(whole_key(key, modules), compiled, file, file.sha256, modules)
+    prepared = PreparedModel(whole_key(key, modules), compiled, file, file.sha256, modules)
     predictor.good = tried.good
     opened.predictors[model.name, prepared.key] = predictor
     return prepared
 
 
 def _compile(
-    model: Model, file: ModelFile, opened: Opened, progress: Progress, *, is_tried: bool = True
+    model: Model, file: ModelFile, opened: LoadedEstimators, progress: Progress, *, is_tried: bool = True
 ) -> tuple[CompiledModel, Tried]:
     """Compile a model; unless `is_tried`, it is not asked anything, and stays as it is in its file."""
     require_reference(model)
@@ -176,7 +178,7 @@ def _compile(
         return compile_graph(model, file.data, is_tried=is_tried)
     from engine.models.data.reference_frames import reading_once  # noqa: PLC0415
     from engine.models.estimators.inspection import inspect  # noqa: PLC0415
-    from engine.models.estimators.loading import blaming_version  # noqa: PLC0415 - see Opened
+    from engine.models.estimators.loading import blaming_version  # noqa: PLC0415 - see LoadedEstimators
     from engine.models.estimators.unlearnt import unlearnt_values  # noqa: PLC0415
     from engine.models.proving.candidates import choose  # noqa: PLC0415
     from engine.models.proving.choice import Chosen  # noqa: PLC0415

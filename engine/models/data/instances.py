@@ -33,7 +33,7 @@ Form = Literal["array", "table", "mappings"]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class TrainedInput:
     """An estimator's training input: its `n_features_in_` and `feature_names_in_`, None if it has none.
 
     `by_name` says that it selects columns by their names, `none` that it was trained on None, not NaN, for a missing
@@ -53,7 +53,7 @@ class Wanted:
     unused: tuple[str, ...] = ()
 
     @classmethod
-    def restored(cls, facts: Mapping[str, Any]) -> Wanted:
+    def restored(cls, facts: Mapping[str, Any]) -> TrainedInput:
         """Make the record from its JSON form."""
         dtypes = {name: Dtype.restored(dtype) for name, dtype in facts["dtypes"].items()}
         names = None if facts["names"] is None else tuple(facts["names"])
@@ -80,7 +80,7 @@ class Columns:
     bulk: Bulk | None = None
 
 
-def columns(model: Model, wanted: Wanted) -> Columns:
+def columns(model: Model, wanted: TrainedInput) -> Columns:
     """Fit a model's input schema to what its estimator was trained on; raise `SpecError` if it does not."""
     count = wanted.count
     types = types_of(model.input.document, model.input.document)
@@ -116,7 +116,7 @@ def columns(model: Model, wanted: Wanted) -> Columns:
     )
 
 
-def _object_columns(model: Model, wanted: Wanted) -> Columns:
+def _object_columns(model: Model, wanted: TrainedInput) -> Columns:
     properties = model.input.document.get("properties", {})
     rows = model.rows if model.rows != "auto" else wanted.rows
     defaults = {name: default_of(model, name, part) for name, part in properties.items()}
@@ -158,7 +158,7 @@ def _texts(model: Model, names: Iterable[str]) -> frozenset[str]:
 
 def _table(
     model: Model,
-    wanted: Wanted,
+    wanted: TrainedInput,
     dtypes: Mapping[str, Dtype],
     features: Mapping[str, Feature],
     defaults: Mapping[str, Any],
@@ -184,7 +184,7 @@ def _table(
 
 
 def _array(
-    wanted: Wanted, dtypes: Mapping[str, Dtype], features: Mapping[str, Feature], defaults: Mapping[str, Any]
+    wanted: TrainedInput, dtypes: Mapping[str, Dtype], features: Mapping[str, Feature], defaults: Mapping[str, Any]
 ) -> Columns:
     order = tuple(dtypes)
     if any(not feature.types <= _NUMERIC for feature in features.values()):
@@ -206,7 +206,7 @@ def _array(
     return Columns(convert, order, len(order), gaps=gaps, dtypes=dtypes, array=array, bulk=by_columns)
 
 
-def column_order(model: Model, wanted: Wanted) -> tuple[str, ...]:
+def column_order(model: Model, wanted: TrainedInput) -> tuple[str, ...]:
     """Decide the order of the columns: the model's own if it is known, else the spec's; raise `SpecError`."""
     properties, count, names = tuple(model.input.document.get("properties", {})), wanted.count, wanted.names
     where = ("features",) if model.features is not None else ("input", "properties")
@@ -258,7 +258,7 @@ def _require_length(model: Model, count: int | None) -> None:
         raise model.error(f"the model takes {plural(count, 'feature')}, but {required}", "input", "minItems")
 
 
-def _kind_of_items(model: Model, wanted: Wanted) -> str:
+def _kind_of_items(model: Model, wanted: TrainedInput) -> str:
     """Return the one kind of an array's items; several kinds become floats; raise `SpecError` for texts."""
     document = model.input.document
     parts = [(part, types_of(part, document)) for part in _array_parts(model)]
@@ -271,7 +271,7 @@ def _kind_of_items(model: Model, wanted: Wanted) -> str:
     return kind if kind in ("int", "bool") else "float"
 
 
-def _array_converter(model: Model, wanted: Wanted, kind: str) -> Convert:
+def _array_converter(model: Model, wanted: TrainedInput, kind: str) -> Convert:
     count = wanted.count
     gaps = any("null" in types_of(part, model.input.document) for part in _array_parts(model))
 

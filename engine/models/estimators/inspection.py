@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
-from engine.models.data.instances import Columns, Wanted, columns
+from engine.models.data.instances import Columns, TrainedInput, columns
 from engine.models.estimators.decidable import decision_for
 from engine.models.estimators.parts import (
     count_of,
@@ -41,7 +41,7 @@ class Inspected:
     """An estimator that matches its spec: its columns, and the names of its classes."""
 
     estimator: Any
-    wanted: Wanted
+    wanted: TrainedInput
     columns: Columns
     wording: Wording
     title: str
@@ -87,7 +87,7 @@ def require_training(model: Model, estimator: Any) -> None:
         raise model.error(message, "file") from None
 
 
-def _require_fitting_form(model: Model, estimator: Any, wanted: Wanted, fitting: Columns) -> None:
+def _require_fitting_form(model: Model, estimator: Any, wanted: TrainedInput, fitting: Columns) -> None:
     first = first_of(estimator)
     if hasattr(first, "build_analyzer") and fitting.form != "texts":
         message = f"the model begins with a {type(first).__name__}, which takes texts; its input is of type string"
@@ -98,7 +98,7 @@ def _require_fitting_form(model: Model, estimator: Any, wanted: Wanted, fitting:
         raise model.error("the model selects its columns by name; its input is of type object", "input", "type")
 
 
-def answers_in_rows(estimator: Any, wanted: Wanted) -> bool:
+def answers_in_rows(estimator: Any, wanted: TrainedInput) -> bool:
     """Return whether a classifier predicts several classes at once, as one trained on an indicator matrix does."""
     if not is_classifier(estimator) or not wanted.count or wanted.by_name:
         return False
@@ -111,10 +111,10 @@ def answers_in_rows(estimator: Any, wanted: Wanted) -> bool:
         return False
 
 
-def wanted_by(estimator: Any) -> Wanted:
+def wanted_by(estimator: Any) -> TrainedInput:
     """Say what an estimator was trained on."""
     names = names_of(estimator)
-    return Wanted(
+    return TrainedInput(
         count=count_of(estimator) or (len(names) if names is not None else None),
         names=names,
         by_name=names is not None and any(map(_selects_by_name, parts_of(estimator))),

@@ -21,7 +21,7 @@ _INSIDE = ("best_estimator_", "estimator_", "regressor_")
 
 
 @dataclass(slots=True)
-class Known:
+class KnownInput:
     """The known facts about one column.
 
     `categories` are those of an encoder, and with `ignores_others` it accepts any other; `gaps` says that a missing
@@ -60,23 +60,23 @@ class Known:
 class _Flow:
     """The columns that are still unchanged; `whole` says that they are all of them, in order and unchanged."""
 
-    columns: Sequence[Known]
+    columns: Sequence[KnownInput]
     whole: bool = True
 
 
-def known_inputs(estimator: Any, count: int) -> tuple[Known, ...]:
+def known_inputs(estimator: Any, count: int) -> tuple[KnownInput, ...]:
     """Look through an estimator of `count` columns."""
-    columns = tuple(Known() for _ in range(count))
+    columns = tuple(KnownInput() for _ in range(count))
     _look(estimator, _Flow(columns))
     return columns
 
 
-def known_of_mappings(part: Any) -> dict[str, Known]:
+def known_of_mappings(part: Any) -> dict[str, KnownInput]:
     """Return the keys of the objects that a DictVectorizer has learnt, with the known texts of each."""
-    known: dict[str, Known] = {}
+    known: dict[str, KnownInput] = {}
     for name in getattr(part, "feature_names_", ()):
         key, separator, text = name.partition(part.separator)
-        column = known.setdefault(key, Known(ignores_others=True, gaps=True))
+        column = known.setdefault(key, KnownInput(ignores_others=True, gaps=True))
         if separator:
             column.categories = (*(column.categories or ()), text)
     return known
@@ -140,7 +140,7 @@ def _look_at_pipeline(part: Any, flow: _Flow) -> _Flow:
 def _look_at_columns(part: Any, flow: _Flow) -> _Flow:
     if not flow.whole or not hasattr(part, "transformers_") or part.n_features_in_ != len(flow.columns):
         return _Flow((), whole=False)
-    onward: list[Known] = []
+    onward: list[KnownInput] = []
     for step, places in selections(part):
         chosen = [flow.columns[place] for place in places]
         if step != "drop":

@@ -15,9 +15,9 @@ import numpy as np
 from engine.errors import RefusedInstance, SpecError
 from engine.models.data.asked_instances import asked_instances
 from engine.models.data.dtypes import Dtype, as_taken
-from engine.models.data.instances import Form, Wanted, column_order, columns
+from engine.models.data.instances import Form, TrainedInput, column_order, columns
 from engine.models.data.reference_frames import reference_dtypes
-from engine.models.estimators.known_inputs import Known, known_inputs
+from engine.models.estimators.known_inputs import KnownInput, known_inputs
 from engine.models.estimators.parts import as_declared, first_of, is_foreign, surely_casts, takes_mappings, was_single
 from engine.schema.documents import types_of
 from engine.spec import Model
@@ -25,7 +25,7 @@ from engine.spec import Model
 ASKED = 8
 
 
-def trained_on(model: Model, estimator: Any, wanted: Wanted) -> Wanted:
+def trained_on(model: Model, estimator: Any, wanted: TrainedInput) -> TrainedInput:
     """Add the known dtypes to an estimator's own description of its columns; raise `SpecError`."""
     document = model.input.document
     names = wanted.names and as_declared(wanted.names, document.get("properties", {}))
@@ -46,11 +46,11 @@ def trained_on(model: Model, estimator: Any, wanted: Wanted) -> Wanted:
     return _with_rows(model, estimator, _with_width(model, estimator, wanted))
 
 
-def _recorded(order: Sequence[str], known: Sequence[Known]) -> dict[str, Dtype]:
+def _recorded(order: Sequence[str], known: Sequence[KnownInput]) -> dict[str, Dtype]:
     return {name: one.dtype for name, one in zip(order, known, strict=True) if one.dtype is not None}
 
 
-def _with_count(model: Model, estimator: Any, wanted: Wanted) -> Wanted:
+def _with_count(model: Model, estimator: Any, wanted: TrainedInput) -> TrainedInput:
     """Leave out the number of columns if the estimator answers with another one."""
     declared = model.features or tuple(model.input.document.get("properties", {}))
     if wanted.count is None or wanted.count == len(declared):
@@ -59,7 +59,7 @@ def _with_count(model: Model, estimator: Any, wanted: Wanted) -> Wanted:
     return other if answers(model, estimator, other) else wanted
 
 
-def _with_width(model: Model, estimator: Any, wanted: Wanted) -> Wanted:
+def _with_width(model: Model, estimator: Any, wanted: TrainedInput) -> TrainedInput:
     """Use float32 for an estimator that was trained on it, if it accepts nothing else."""
     if wanted.by_name or wanted.count is None or not was_single(estimator):
         return wanted
@@ -69,7 +69,7 @@ def _with_width(model: Model, estimator: Any, wanted: Wanted) -> Wanted:
     return replace(wanted, single=True)
 
 
-def _with_rows(model: Model, estimator: Any, wanted: Wanted) -> Wanted:
+def _with_rows(model: Model, estimator: Any, wanted: TrainedInput) -> TrainedInput:
     """Find the form of rows that an estimator accepts, if its own parts do not show it."""
     if model.rows != "auto" or wanted.by_name or (wanted.casts and wanted.count is not None):
         return wanted
@@ -78,7 +78,7 @@ def _with_rows(model: Model, estimator: Any, wanted: Wanted) -> Wanted:
     return replace(wanted, rows=found)
 
 
-def answers(model: Model, estimator: Any, wanted: Wanted) -> bool:
+def answers(model: Model, estimator: Any, wanted: TrainedInput) -> bool:
     """Return whether an estimator answers any of some instances in the wanted form."""
     try:
         convert = columns(model, wanted).convert

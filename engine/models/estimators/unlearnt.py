@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.models.data.dtypes import named_values
 from engine.models.estimators.inspection import Inspected
-from engine.models.estimators.known_inputs import Known, known_inputs, known_of_mappings
+from engine.models.estimators.known_inputs import KnownInput, known_inputs, known_of_mappings
 from engine.models.estimators.parts import first_of
 from engine.schema import show
 from engine.spec import Model
@@ -26,7 +26,7 @@ def unlearnt_values(model: Model, inspected: Inspected) -> Iterator[tuple[tuple[
                 yield where, _unlearnt(name, value, known)
 
 
-def _known(inspected: Inspected) -> Mapping[str, Known]:
+def _known(inspected: Inspected) -> Mapping[str, KnownInput]:
     columns = inspected.columns
     if columns.form == "mappings":
         return known_of_mappings(first_of(inspected.estimator))
@@ -38,7 +38,7 @@ def _places(schema: Any, value: Any) -> list[int]:
     return [place for place, one in enumerate(schema.get("enum", ())) if one == value][:1]
 
 
-def _unlearnt(name: str, value: Any, known: Known) -> str:
+def _unlearnt(name: str, value: Any, known: KnownInput) -> str:
     texts = [one if isinstance(one, str) else show(one) for one in known.categories or ()]
     meant = did_you_mean(value if isinstance(value, str) else show(value), texts, "it was trained with")
     then = "would count as none of these" if known.ignores_others else "would be refused"

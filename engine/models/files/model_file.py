@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.apart import bounds
+from engine.isolation import bounds
 from engine.spec import Model, model_inside, read_regular
 
 _FORMATS = {".pkl": "pickle", ".pickle": "pickle", ".joblib": "pickle", ".skops": "skops", ".onnx": "onnx"}

@@ -131,7 +131,7 @@ def _threshold(model: Any, lower: Lower) -> Lowered:
     if is_chance:
         decide = decision.steps
     else:  # a score is that of the second class, its negative that of the first
-        against: Steps = (s.Column(), s.Arithmetic("multiply", np.array([-1.0, 1.0])))
+        against: Steps = (s.AsColumn(), s.Arithmetic("multiply", np.array([-1.0, 1.0])))
         decide = (*against, *decision.steps)
     lowered = lower(member)
     return Lowered(lowered.scores, {**lowered.methods, "predict": (*lowered.rest(method), *decide)})

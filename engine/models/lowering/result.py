@@ -35,7 +35,7 @@ class Lowered:
 
     def column(self, method: str = "predict") -> Steps:
         """Return the steps to one column of a method's answer: the last, if there are several."""
-        return (*self.way(method), s.LastColumn(), s.Column())
+        return (*self.way(method), s.LastColumn(), s.AsColumn())
 
 
 class Lower(Protocol):

@@ -99,7 +99,7 @@ def _ada_boost_classifier(model: Any, lower: Lower) -> Lowered:
     predict: Steps = (s.Choose(known_classes(model)),)
     if count == 2:  # noqa: PLR2004
         both: Steps = (s.Arithmetic("multiply", np.array([-1.0, 1.0])), s.RowSums())
-        halves: Steps = (s.Column(), s.Arithmetic("multiply", np.array([-1.0, 1.0])), _divided_by(2), s.Softmax())
+        halves: Steps = (s.AsColumn(), s.Arithmetic("multiply", np.array([-1.0, 1.0])), _divided_by(2), s.Softmax())
         methods: dict[str, Steps] = {"predict": predict, "decision_function": (s.Ravel(),), "predict_proba": halves}
         return Lowered((*scores, *both), methods)
     chances = (_divided_by(count - 1), s.Softmax())

@@ -11,7 +11,7 @@ from engine.models.runtime.tree_table import TreeTable
 
 
 @dataclass(frozen=True, slots=True)
-class Walk:
+class TreeEnsemble:
     """A tree ensemble inside a program, with the steps that lead to it."""
 
     before: tuple[s.Step, ...]
@@ -20,7 +20,7 @@ class Walk:
 
 def find_walk(
     lowered: Callable[[Callable[[TreeTable], s.Step]], Program],
-) -> tuple[list[TreeTable], Walk | None]:
+) -> tuple[list[TreeTable], TreeEnsemble | None]:
     """Find the trees in a model, and the steps before them, if it is one ensemble with just one way to it."""
     found: list[TreeTable] = []
     marker = s.Pick(-1)
@@ -35,4 +35,4 @@ def find_walk(
         return [], None
     if len(found) != 1 or marker not in program.scores:
         return found, None
-    return found, Walk(program.scores[: program.scores.index(marker)], found[0])
+    return found, TreeEnsemble(program.scores[: program.scores.index(marker)], found[0])

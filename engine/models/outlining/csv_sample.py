@@ -21,7 +21,7 @@ _is_date = Validator({"format": "date"}, formats=True).is_valid
 
 
 @dataclass(slots=True)
-class Column:
+class SampleColumn:
     """One column: `low` and `high` bound its numbers, and `first_word` is the row of the first cell that is a text.
 
     A cell with NA or the like is a missing value, but a word among words. `padded` is a cell with leading zeros, and
@@ -85,7 +85,7 @@ class Column:
 class Sample:
     """The columns by name, and the first rows as text."""
 
-    columns: Mapping[str, Column]
+    columns: Mapping[str, SampleColumn]
     rows: list[Mapping[str, str]] = field(default_factory=list)
 
 
@@ -98,7 +98,7 @@ def read_sample(file: Path, expected: Sequence[str] = ()) -> Sample:
     csv = read_csv(file, wrong, expected)
     if _is_a_row(csv.names) and not (expected and set(expected) <= set(csv.names)):
         raise wrong(NAMELESS)
-    sample = Sample({name: Column() for name in csv.names})
+    sample = Sample({name: SampleColumn() for name in csv.names})
     while rows := list(islice(csv.rows, CHUNK)):
         texts = zip(*(row.texts for row in rows), strict=True)
         values = zip(*(row.values() for row in rows), strict=True)

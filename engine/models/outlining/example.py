@@ -8,7 +8,7 @@ from typing import Any
 from engine.models.data.csv_file import read_cell
 from engine.models.outlining.csv_sample import Sample
 from engine.schema import Validator
-from engine.spec import Feature, Outline
+from engine.spec import Outline, OutlinedFeature
 
 _WORDS = 3
 _MAX_WHOLE = 1e15
@@ -35,12 +35,12 @@ def as_written(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < _MAX_WHOLE else value
 
 
-def _from_row(features: Sequence[Feature], row: Mapping[str, str]) -> Any:
+def _from_row(features: Sequence[OutlinedFeature], row: Mapping[str, str]) -> Any:
     cells = {feature.name: _cell(feature, row[feature.name]) for feature in features}
     return {name: cell for name, cell in cells.items() if cell is not None}
 
 
-def _cell(feature: Feature, text: str) -> Any:
+def _cell(feature: OutlinedFeature, text: str) -> Any:
     if feature.kind == "string" or any(isinstance(choice, str) for choice in feature.choices):
         return text or None
     return as_written(read_cell(text)) if feature.choices else read_cell(text)
@@ -59,7 +59,7 @@ def _made_up(outline: Outline, usual: Sequence[Any], texts: Sequence[str]) -> An
     return {feature.name: _value(feature, value) for feature, value in pairs}
 
 
-def _value(feature: Feature, usual: Any) -> Any:
+def _value(feature: OutlinedFeature, usual: Any) -> Any:
     if feature.choices:
         return as_written(usual) if as_written(usual) in feature.choices else feature.choices[0]
     if feature.kind == "boolean":

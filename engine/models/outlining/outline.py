@@ -22,18 +22,18 @@ from engine.models.estimators.inspection import (
     title_of,
     wanted_by,
 )
-from engine.models.estimators.known_inputs import Known, known_inputs, known_of_mappings, takes_texts
+from engine.models.estimators.known_inputs import KnownInput, known_inputs, known_of_mappings, takes_texts
 from engine.models.estimators.loading import untrusted_types
 from engine.models.estimators.parts import as_declared, first_of, has_threshold, last_of, takes_mappings
 from engine.models.files.model_file import ModelFile, read_file
 from engine.models.lowering.lower import lower
 from engine.models.lowering.tree_walk import find_walk
-from engine.models.outlining.csv_sample import Column, Sample, read_sample
+from engine.models.outlining.csv_sample import Sample, SampleColumn, read_sample
 from engine.models.outlining.example import as_written, plausible_instance
 from engine.models.outlining.interview import Interview
 from engine.models.proving.learnt_ranges import known_texts, learnt_ranges
-from engine.models.restoring.prepared import Opened
-from engine.spec import RESPONSE_METHODS, Feature, Model, Outline, bare_model
+from engine.models.restoring.prepared import LoadedEstimators
+from engine.spec import RESPONSE_METHODS, Model, Outline, OutlinedFeature, bare_model
 from engine.text import did_you_mean, plural
 
 MAX_MADE_UP = 30
@@ -47,7 +47,7 @@ class _Seen:
 
     outline: Outline
     names: tuple[str, ...] | None = None
-    columns: Sequence[Known] = ()
+    columns: Sequence[KnownInput] = ()
     texts: Sequence[str] = ()
 
 
@@ -58,7 +58,7 @@ def outline_model(
     trusted: Sequence[str] = (),
     allow_version_mismatch: bool = False,
     folder: Path | None = None,
-    opened: Opened | None = None,
+    opened: LoadedEstimators | None = None,
 ) -> Outline:
     """Outline the model in a file, which runs the code in it; `reference` is a CSV of instances.
 
@@ -67,7 +67,7 @@ def outline_model(
     """
     with _told_of(file):
         model = replace(bare_model(file, tuple(trusted)), folder=folder or file.parent)
-        read, opened = read_file(model), opened or Opened()
+        read, opened = read_file(model), opened or LoadedEstimators()
         if file.suffix.lower() == ".onnx":
             seen = _seen_graph(model, read)
         else:
@@ -99,10 +99,10 @@ def _seen_graph(model: Model, file: ModelFile) -> _Seen:
         classes=classes,
         probabilities=classes is not None,
     )
-    return _Seen(outline, None, [Known(is_number=True) for _ in range(count or 0)])
+    return _Seen(outline, None, [KnownInput(is_number=True) for _ in range(count or 0)])
 
 
-def _seen_estimator(model: Model, file: ModelFile, opened: Opened, *, allow_version_mismatch: bool) -> _Seen:
+def _seen_estimator(model: Model, file: ModelFile, opened: LoadedEstimators, *, allow_version_mismatch: bool) -> _Seen:
     if file.data and model.file.suffix.lower() == ".skops":
         _require_trust(model, file)
     artifact = opened.open(replace(model, allow_version_mismatch=True), file)
@@ -168,7 +168,7 @@ def _with_features(seen: _Seen, sample: Sample | None, reference: Path | None) -
         unused = {name for name, known in zip(names, seen.columns, strict=False) if known.is_unused}
         _require_columns(names, unused, outline.count, sample, reference)
         _require_numbers(names, seen.columns, sample, reference)
-    columns = seen.columns or [Known() for _ in names]
+    columns = seen.columns or [KnownInput() for _ in names]
     sampled = sample.columns if sample is not None else {}
     features = tuple(_feature(name, known, sampled.get(name)) for name, known in zip(names, columns, strict=True))
     if seen.names is None:  # an array, which would become slow if one value were a text
@@ -195,7 +195,7 @@ def _require_columns(
         raise SpecError([Diagnostic(where, mistake) for mistake in mistakes])
 
 
-def _require_numbers(names: Sequence[str], columns: Sequence[Known], sample: Sample, reference: Path) -> None:
+def _require_numbers(names: Sequence[str], columns: Sequence[KnownInput], sample: Sample, reference: Path) -> None:
     """Raise `SpecError` if a cell is a text, but the model accepts only numbers in its column."""
     numbers = [name for name, known in zip(names, columns, strict=False) if _is_number(known)]
     words = ((name, sample.columns[name].first_word) for name in numbers)
@@ -204,31 +204,33 @@ def _require_numbers(names: Sequence[str], columns: Sequence[Known], sample: Sam
         raise SpecError(found)
 
 
-def _is_number(known: Known) -> bool:
+def _is_number(known: KnownInput) -> bool:
     return known.is_number and known.categories is None and not known.is_text
 
 
-def _feature(name: str, known: Known, column: Column | None) -> Feature:
+def _feature(name: str, known: KnownInput, column: SampleColumn | None) -> OutlinedFeature:
     gaps = known.gaps or (column is not None and column.gaps)
     if known.is_unused:
-        return Feature(name=name, kind=column.kind if column is not None else None, gaps=True, is_unused=True)
+        return OutlinedFeature(name=name, kind=column.kind if column is not None else None, gaps=True, is_unused=True)
     if known.categories:
         choices = tuple(map(as_written, known.categories))
         if all(isinstance(choice, bool) for choice in choices):
-            return Feature(name=name, kind="boolean", gaps=gaps)
+            return OutlinedFeature(name=name, kind="boolean", gaps=gaps)
         if len(choices) <= MAX_CHOICES:
-            return Feature(name=name, choices=choices, ignores_others=known.ignores_others, gaps=gaps)
+            return OutlinedFeature(name=name, choices=choices, ignores_others=known.ignores_others, gaps=gaps)
         kind = "string" if any(isinstance(choice, str) for choice in choices) else "integer"
         if any(isinstance(choice, float) for choice in choices):
             kind = "number"
-        return Feature(name=name, kind=cast("Any", kind), gaps=gaps)
+        return OutlinedFeature(name=name, kind=cast("Any", kind), gaps=gaps)
     if known.is_text:
-        return Feature(name=name, kind="string", gaps=gaps)
+        return OutlinedFeature(name=name, kind="string", gaps=gaps)
     if column is None:
-        return Feature(name=name, gaps=gaps, is_guess=known.is_plain and not known.is_number and known.dtype is None)
+        return OutlinedFeature(
+            name=name, gaps=gaps, is_guess=known.is_plain and not known.is_number and known.dtype is None
+        )
     is_bounded = column.kind in ("number", "integer") and column.numbers
     low, high = map(as_written, (column.low, column.high)) if is_bounded else (None, None)
-    return Feature(
+    return OutlinedFeature(
         name=name,
         kind=column.kind,
         minimum=low,

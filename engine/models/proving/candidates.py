@@ -18,7 +18,7 @@ from engine.models.lowering.lower import lower
 from engine.models.lowering.result import NotLowered
 from engine.models.lowering.skl2onnx_graph import NotConverted, estimator_program
 from engine.models.lowering.tree_graph import trees_graph
-from engine.models.lowering.tree_walk import Walk, find_walk
+from engine.models.lowering.tree_walk import TreeEnsemble, find_walk
 from engine.models.proving.choice import Chosen, choose_best, with_faster_batches
 from engine.models.proving.comparison import MANY, Examination, examine, judge, seconds_for
 from engine.models.proving.learnt_ranges import known_texts, learnt_ranges
@@ -162,7 +162,7 @@ def usual_instances(model: Model, inspected: Inspected) -> list[Any]:
     return _row_maker(subject, _walk(subject)).usual(known_texts(subject.estimator))
 
 
-def _row_maker(subject: Subject, walk: Walk | None) -> RowMaker:
+def _row_maker(subject: Subject, walk: TreeEnsemble | None) -> RowMaker:
     """Return the maker of rows, with the values that the model knows of its columns."""
     columns, estimator = subject.inspected.columns, subject.estimator
     count = subject.inspected.wanted.count or 0
@@ -170,7 +170,9 @@ def _row_maker(subject: Subject, walk: Walk | None) -> RowMaker:
     return RowMaker(subject.model, columns, learnt_ranges(estimator, walk), categories)
 
 
-def _try_all(subject: Subject, baseline: Runtime, rows: ProofRows, walk: Walk | None, progress: Progress) -> Chosen:
+def _try_all(
+    subject: Subject, baseline: Runtime, rows: ProofRows, walk: TreeEnsemble | None, progress: Progress
+) -> Chosen:
     examination = examine(baseline, margin_of(subject.inspected), rows)
     accepted = [question.rows for question in examination.questions if question.answer is not None]
     if not accepted:
@@ -214,7 +216,7 @@ def _try(
     program = load(dump(made))  # the proof uses the form that a worker will read
     outcome = judge(examination, program)
     if changed := _changed_trees(program, subject.tables):
-        outcome.wrong(changed)
+        outcome.note_wrong(changed)
     trial = Trial(
         name,
         _runtime_of(program, runtime),
@@ -254,7 +256,7 @@ def _runtime_of(program: Program, runtime: RuntimeName) -> RuntimeName:
     return runtime
 
 
-def _walk(subject: Subject) -> Walk | None:
+def _walk(subject: Subject) -> TreeEnsemble | None:
     subject.tables, walk = find_walk(subject.lowered)
     return walk if subject.inspected.columns.form in ("array", "table") else None
 

@@ -29,7 +29,7 @@ TIMING_SECONDS = 0.05
 
 
 @dataclass(slots=True)
-class Outcome:
+class Judgement:
     """The result of comparing a candidate."""
 
     verdict: Verdict = "exact"
@@ -37,12 +37,12 @@ class Outcome:
     reason: str = ""
     ties: int = 0
 
-    def wrong(self, reason: str) -> None:
+    def note_wrong(self, reason: str) -> None:
         """Record a difference beyond all tolerances; the first one is kept."""
         if self.verdict != "wrong":
             self.verdict, self.reason = "wrong", reason
 
-    def close(self, difference: float) -> None:
+    def note_close(self, difference: float) -> None:
         """Record a difference within the tolerances."""
         self.worst = max(self.worst, difference)
         if self.verdict == "exact":
@@ -97,21 +97,23 @@ def examine(baseline: Runtime, margin: Callable[[Any], Array] | None, rows: Proo
     return examination
 
 
-def judge(examination: Examination, candidate: Runtime) -> Outcome:
+def judge(examination: Examination, candidate: Runtime) -> Judgement:
     """Compare a candidate with every answer."""
-    outcome = Outcome()
+    outcome = Judgement()
     for question in examination.questions:
         try:
             answer = candidate(question.rows)
         except Refusal as refusal:
             if question.answer is not None:
-                outcome.wrong(f"it rejects input that scikit-learn accepts ({refusal}): {_shown(question.rows, 0)}")
+                outcome.note_wrong(
+                    f"it rejects input that scikit-learn accepts ({refusal}): {_shown(question.rows, 0)}"
+                )
             continue
         except Exception as error:  # noqa: BLE001 - a runtime may raise anything
-            outcome.wrong(f"it fails ({type(error).__name__}: {error}) on {_shown(question.rows, 0)}")
+            outcome.note_wrong(f"it fails ({type(error).__name__}: {error}) on {_shown(question.rows, 0)}")
             continue
         if question.answer is None:
-            outcome.wrong(f"it accepts input that scikit-learn rejects: {_shown(question.rows, 0)}")
+            outcome.note_wrong(f"it accepts input that scikit-learn rejects: {_shown(question.rows, 0)}")
             continue
         _compare(question, answer, examination, outcome)
         if outcome.verdict == "wrong":
@@ -159,7 +161,7 @@ def _ask_halves(examination: Examination, baseline: Runtime, rows: Any, deadline
             _ask_halves(examination, baseline, part, deadline)
 
 
-def _compare(question: Question, answer: Answer, examination: Examination, outcome: Outcome) -> None:
+def _compare(question: Question, answer: Answer, examination: Examination, outcome: Judgement) -> None:
     expected = question.answer
     if expected is None:
         return
@@ -170,7 +172,9 @@ def _compare(question: Question, answer: Answer, examination: Examination, outco
     if wanted.dtype.kind != "f":
         _compare_labels(question, wanted, found, examination.margin, outcome)
     elif wanted.shape != found.shape or found.dtype.kind not in "fi":
-        outcome.wrong(f"it gives another shape or type: {found.dtype} {found.shape}, not {wanted.dtype} {wanted.shape}")
+        outcome.note_wrong(
+            f"it gives another shape or type: {found.dtype} {found.shape}, not {wanted.dtype} {wanted.shape}"
+        )
     else:
         with np.errstate(all="ignore"):
             allowed = RELATIVE_TOLERANCE * np.abs(wanted) + SPREAD_TOLERANCE * examination.spread
@@ -178,26 +182,28 @@ def _compare(question: Question, answer: Answer, examination: Examination, outco
 
 
 def _compare_labels(
-    question: Question, wanted: Array, found: Array, margin: Callable[[Any], Array] | None, outcome: Outcome
+    question: Question, wanted: Array, found: Array, margin: Callable[[Any], Array] | None, outcome: Judgement
 ) -> None:
     if wanted.shape != found.shape or wanted.dtype.kind != found.dtype.kind:
-        outcome.wrong(f"it gives another shape or type: {found.dtype} {found.shape}, not {wanted.dtype} {wanted.shape}")
+        outcome.note_wrong(
+            f"it gives another shape or type: {found.dtype} {found.shape}, not {wanted.dtype} {wanted.shape}"
+        )
         return
     differing = np.flatnonzero((wanted != found).reshape(len(wanted), -1).any(axis=1))
     for row in differing.tolist():
         asked = slice_rows(question.rows, row, row + 1)
         if margin is None or wanted.ndim > 1 or not margin(asked)[0] <= TIE:
-            outcome.wrong(
+            outcome.note_wrong(
                 f"{found[row].tolist()!r} instead of {wanted[row].tolist()!r} for {_shown(question.rows, row)}"
             )
             return
         outcome.ties += 1
-        outcome.close(0.0)
+        outcome.note_close(0.0)
 
 
-def _compare_numbers(question: Question, wanted: Array, found: Array, allowed: Array, outcome: Outcome) -> None:
+def _compare_numbers(question: Question, wanted: Array, found: Array, allowed: Array, outcome: Judgement) -> None:
     if wanted.shape != found.shape:
-        outcome.wrong(f"it gives another shape: {found.shape}, not {wanted.shape}")
+        outcome.note_wrong(f"it gives another shape: {found.shape}, not {wanted.shape}")
         return
     if np.array_equal(wanted, found, equal_nan=True):
         return
@@ -208,10 +214,10 @@ def _compare_numbers(question: Question, wanted: Array, found: Array, allowed: A
     row = int(np.unravel_index(np.argmax(difference - allowed), difference.shape)[0])
     if (difference > allowed).any():
         shown = f"{found[row].tolist()!r} instead of {wanted[row].tolist()!r} for {_shown(question.rows, row)}"
-        outcome.wrong(shown)
+        outcome.note_wrong(shown)
         outcome.worst = max(outcome.worst, float(difference.max()))
     else:
-        outcome.close(float(difference.max()))
+        outcome.note_close(float(difference.max()))
 
 
 def _array(result: Any) -> Array:

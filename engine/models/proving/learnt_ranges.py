@@ -9,14 +9,14 @@ import numpy as np
 
 from engine.models.data.array import Array
 from engine.models.estimators.parts import count_of, parts_of
-from engine.models.lowering.tree_walk import Walk
+from engine.models.lowering.tree_walk import TreeEnsemble
 from engine.models.runtime import steps as s
 
 MAX_TEXTS = 400
 _DATA = ("support_vectors_", "_fit_X", "X_train_", "cluster_centers_", "theta_", "means_", "exemplars_")
 
 
-def learnt_ranges(estimator: Any, walk: Walk | None) -> Mapping[int, tuple[float, float]]:
+def learnt_ranges(estimator: Any, walk: TreeEnsemble | None) -> Mapping[int, tuple[float, float]]:
     """Return the range of each feature, as far as the model's first parts or its trees reveal it."""
     for part in parts_of(estimator):
         found = _range_of(part)
@@ -55,7 +55,7 @@ def _range_of(part: Any) -> tuple[Array, Array] | None:
     return None
 
 
-def _threshold_ranges(walk: Walk, count: int) -> Mapping[int, tuple[float, float]]:
+def _threshold_ranges(walk: TreeEnsemble, count: int) -> Mapping[int, tuple[float, float]]:
     table, origins = walk.table, _origins(walk.before, range(count))
     inner = table.nodes[~table.is_leaf]
     found = {}

@@ -20,7 +20,7 @@ from engine.models.data.array import Array
 from engine.models.data.instances import Columns
 from engine.models.data.reference import MAX_CELLS, allowed_instances
 from engine.models.data.rows import count_rows, rows_within
-from engine.models.lowering.tree_walk import Walk
+from engine.models.lowering.tree_walk import TreeEnsemble
 from engine.models.proving.tree_rows import fit_rows, threshold_rows
 from engine.schema.times import TIMES
 from engine.spec import Model
@@ -77,7 +77,7 @@ class RowMaker:
         }
         self._valid = model.input.validator().is_valid
 
-    def rows(self, walk: Walk | None, texts: Sequence[str]) -> ProofRows:
+    def rows(self, walk: TreeEnsemble | None, texts: Sequence[str]) -> ProofRows:
         """Make all rows; `texts` are words and categories that the model knows."""
         examples = [example.input for example in self._model.examples]
         most = MAX_CELLS // max(len(self._ranges), 1) + 1
@@ -118,7 +118,7 @@ class RowMaker:
         except RefusedInstance:
             return False
 
-    def _numbers(self, walk: Walk | None) -> tuple[list[Any], list[Any]]:
+    def _numbers(self, walk: TreeEnsemble | None) -> tuple[list[Any], list[Any]]:
         """Make instances of numbers, and those to be asked alone."""
         if not self._ranges:
             return [], []

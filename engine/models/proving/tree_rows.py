@@ -10,7 +10,7 @@ import numpy as np
 from engine.models.data.allowed_values import Range
 from engine.models.data.array import Array
 from engine.models.data.rows import rows_within
-from engine.models.lowering.tree_walk import Walk
+from engine.models.lowering.tree_walk import TreeEnsemble
 from engine.models.runtime import steps as s
 from engine.models.runtime.answer import Refusal
 from engine.models.runtime.tree_table import TreeTable
@@ -20,7 +20,9 @@ HUGE = 1e300
 REACH_SECONDS = 5.0
 
 
-def threshold_rows(walk: Walk, ranges: Sequence[Range], spread: Array, random: np.random.Generator) -> Iterator[Array]:
+def threshold_rows(
+    walk: TreeEnsemble, ranges: Sequence[Range], spread: Array, random: np.random.Generator
+) -> Iterator[Array]:
     """Return such rows for nodes of every tree; `spread` are allowed rows, which show the values of other features."""
     table = walk.table
     inner = np.flatnonzero(~table.is_leaf)
@@ -64,7 +66,7 @@ def fit_rows(rows: Array, ranges: Sequence[Range], rounding: Callable[[Array], A
     return fitted
 
 
-def _seen_by_trees(walk: Walk, spread: Array) -> tuple[Array, Array]:
+def _seen_by_trees(walk: TreeEnsemble, spread: Array) -> tuple[Array, Array]:
     """Find the ranges of the trees' own inputs, as the spread rows show them."""
     width = walk.table.width
     try:
@@ -105,7 +107,7 @@ def boxes(table: TreeTable, chosen: Array) -> tuple[Array, Array]:
         at[going] = over
 
 
-def nodes_reached(walk: Walk, rows: Array) -> float:
+def nodes_reached(walk: TreeEnsemble, rows: Array) -> float:
     """Return the share of an ensemble's nodes that the rows pass, as far as `REACH_SECONDS` allow to look."""
     table = walk.table
     seen = np.zeros(len(table.nodes), bool)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.models.data.rows import count_rows
-from engine.models.restoring.prepared import Opened, Prepared
+from engine.models.restoring.prepared import LoadedEstimators, PreparedModel
 from engine.models.runtime.answer import Answer, Runtime
 from engine.models.runtime.batching import OneByOne, SharedRuntime
 from engine.models.runtime.program import Program
@@ -16,10 +16,10 @@ from engine.spec import Model
 
 def open_runtime(
     model: Model,
-    prepared: Prepared,
+    prepared: PreparedModel,
     programs: tuple[Program | None, Program | None],
     report: Report,
-    opened: Opened,
+    opened: LoadedEstimators,
     *,
     is_shared: bool = True,
 ) -> Runtime:
@@ -42,9 +42,11 @@ def open_runtime(
     return by_size
 
 
-def _sklearn(model: Model, prepared: Prepared, opened: Opened, *, one_by_one: bool = False, is_shared: bool) -> Runtime:
+def _sklearn(
+    model: Model, prepared: PreparedModel, opened: LoadedEstimators, *, one_by_one: bool = False, is_shared: bool
+) -> Runtime:
     """Answer by scikit-learn, in calls that requests share unless the rows are computed one by one."""
-    from engine.models.estimators.sklearn_runtime import SklearnRuntime  # noqa: PLC0415 - see Opened
+    from engine.models.estimators.sklearn_runtime import SklearnRuntime  # noqa: PLC0415 - see LoadedEstimators
 
     if prepared.file is None:
         raise ValueError(f"the file of {model.name} is needed and was left out")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.models.data.instances import Wanted
+from engine.models.data.instances import TrainedInput
 from engine.models.predictor import ResultForm
 from engine.models.restoring.result_form import TYPE_NAMES
 from engine.models.runtime.class_names import Wording
@@ -33,7 +33,7 @@ class CompiledModel:
     estimator: str
     kind: str
     trained_with: str
-    wanted: Wanted
+    wanted: TrainedInput
     wording: Wording
     report: Report
     program: bytes | None = None
@@ -64,7 +64,7 @@ class CompiledModel:
             facts = json.loads(str(file["facts"]))
         result, trials = facts["result"], tuple(Trial(**trial) for trial in facts["report"]["trials"])
         known = {
-            "wanted": Wanted.restored(facts["wanted"]),
+            "wanted": TrainedInput.restored(facts["wanted"]),
             "wording": Wording.restored(facts["wording"]),
             "report": Report(**{**facts["report"], "trials": trials}),
             "warnings": tuple((tuple(path), text) for path, text in facts["warnings"]),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 
 from engine.models.files.model_file import format_of
-from engine.models.restoring.prepared import Prepared
+from engine.models.restoring.prepared import PreparedModel
 from engine.models.runtime.program import names_of_steps
 from engine.spec import Model
 
@@ -24,7 +24,7 @@ def to_compile(suffix: str) -> str:
     return lacking(what, {module: _DISTRIBUTIONS.get(module, module) for module in modules})
 
 
-def to_serve(model: Model, prepared: Prepared) -> Mapping[str, str]:
+def to_serve(model: Model, prepared: PreparedModel) -> Mapping[str, str]:
     """Name the modules that serving a model imports beside numpy, each with what `pip install` takes for it."""
     needed: dict[str, str] = {}
     if any(_GRAPHS & names_of_steps(program) for program in prepared.compiled.programs):

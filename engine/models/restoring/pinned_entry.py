@@ -12,7 +12,7 @@ from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.models.data.dtypes import NAN
 from engine.models.data.features import default_of
-from engine.models.data.instances import Wanted, column_order
+from engine.models.data.instances import TrainedInput, column_order
 from engine.models.restoring.compiled_model import CompiledModel
 from engine.models.runtime.threshold import named_threshold
 from engine.schema import show
@@ -78,7 +78,7 @@ def _are_others(now: Mapping[str, Any], pinned: Mapping[str, Any]) -> bool:
     return sorted(now.get("features", ())) != sorted(pinned.get("features", ()))
 
 
-def _own_order(model: Model, wanted: Wanted) -> list[str]:
+def _own_order(model: Model, wanted: TrainedInput) -> list[str]:
     """Return the entry's order of columns; none where the model knows its own, or instances are no objects."""
     document = model.input.document
     if wanted.names is not None or types_of(document, document) != {"object"}:

@@ -18,7 +18,7 @@ from engine.spec import Model
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedModel:
     """Everything that a predictor is made from; two with equal name and `key` are interchangeable.
 
     `file` is the model's own, and `modules` the files beside models.yaml that it needs; once compiled, neither is
@@ -34,7 +34,7 @@ class Prepared:
     note: str = ""
     loaded: float = field(default_factory=time.time, compare=False)
 
-    def without_file(self) -> Prepared:
+    def without_file(self) -> PreparedModel:
         """Leave out files that are not needed."""
         return self if self.compiled.needs_estimator else replace(self, file=None, modules={})
 
@@ -43,7 +43,7 @@ class Prepared:
         return columns(model, self.compiled.wanted)
 
 
-class Opened:
+class LoadedEstimators:
     """The estimators in model files, each unpickled once; imports scikit-learn with the first.
 
     `opens` is called with the modules beside models.yaml that are read for them.
@@ -74,7 +74,7 @@ class Opened:
 
 def take_cached(
     model: Model, cache: Cache, key: str, file: ModelFile, opens: Opens = lambda _: None
-) -> Prepared | None:
+) -> PreparedModel | None:
     """Take a model from the cache, None if it is not there or must be rebuilt.
 
     It must be rebuilt if its modules have changed, or if it was made without the C compiler that now exists.
@@ -83,7 +83,7 @@ def take_cached(
     if compiled is None or (compiled.lacked_compiler and find_compiler() is not None):
         return None
     modules = read_unchanged(model, compiled.modules, opens)
-    return Prepared(whole_key(key, modules), compiled, file, file.sha256, modules) if modules is not None else None
+    return PreparedModel(whole_key(key, modules), compiled, file, file.sha256, modules) if modules is not None else None
 
 
 def whole_key(key: str, modules: Mapping[str, bytes]) -> str:

@@ -13,7 +13,7 @@ from engine.models.data.instances import Columns
 from engine.models.predictor import Facts, ModelPredictor, Predictor
 from engine.models.restoring.choose_runtime import open_runtime
 from engine.models.restoring.needed_libraries import lacking, to_serve
-from engine.models.restoring.prepared import Opened, Prepared
+from engine.models.restoring.prepared import LoadedEstimators, PreparedModel
 from engine.models.runtime.native_trees import NativeTrees
 from engine.models.runtime.program import Program, load
 from engine.models.runtime.report import Report
@@ -23,26 +23,28 @@ from engine.spec import Model, Spec
 
 def restore_models(
     spec: Spec,
-    prepared: Mapping[str, Prepared],
+    prepared: Mapping[str, PreparedModel],
     known: Mapping[tuple[str, str], Predictor] | None = None,
-    opened: Opened | None = None,
+    opened: LoadedEstimators | None = None,
 ) -> Mapping[str, Predictor]:
     """Make the models' predictors; those that are `known`, by name and key, are reused.
 
     scikit-learn is imported only if a model is served by it.
     """
-    known, opened = known or {}, opened or Opened()
+    known, opened = known or {}, opened or LoadedEstimators()
     return {
         name: known.get((name, one.key)) or restore(spec.models[name], one, opened) for name, one in prepared.items()
     }
 
 
-def restore_alone(model: Model, prepared: Prepared) -> ModelPredictor:
+def restore_alone(model: Model, prepared: PreparedModel) -> ModelPredictor:
     """Make the predictor of a model for a single caller, who waits for each call without a limit."""
-    return restore(model, prepared, Opened(), is_shared=False)
+    return restore(model, prepared, LoadedEstimators(), is_shared=False)
 
 
-def restore(model: Model, prepared: Prepared, opened: Opened, *, is_shared: bool = True) -> ModelPredictor:
+def restore(
+    model: Model, prepared: PreparedModel, opened: LoadedEstimators, *, is_shared: bool = True
+) -> ModelPredictor:
     """Make the predictor of a compiled model."""
     if lack := lacking("to serve this model", to_serve(model, prepared)):
         raise model.error(lack, "file")
@@ -59,7 +61,7 @@ def restore(model: Model, prepared: Prepared, opened: Opened, *, is_shared: bool
     return ModelPredictor(fitting, runtime, compiled.wording, facts, compiled.good)
 
 
-def facts_of(model: Model, prepared: Prepared, fitting: Columns, report: Report) -> Facts:
+def facts_of(model: Model, prepared: PreparedModel, fitting: Columns, report: Report) -> Facts:
     """Return the facts about a model that is ready to answer."""
     compiled = prepared.compiled
     return Facts(

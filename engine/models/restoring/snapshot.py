@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from engine.models.restoring.prepared import Prepared
+from engine.models.restoring.prepared import PreparedModel
 from engine.spec import Spec
 
 _PICKLE_DEPTH = 20_000  # a spec may nest 200 levels deep, each of them several calls
@@ -18,7 +18,7 @@ class Snapshot:
     """A spec and its models, ready to be served in any process of this machine."""
 
     spec: Spec
-    prepared: Mapping[str, Prepared]
+    prepared: Mapping[str, PreparedModel]
 
     def dump(self) -> bytes:
         """Write it for another process of the engine."""

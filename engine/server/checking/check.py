@@ -13,8 +13,17 @@ from pathlib import Path
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.handling import build_handler
-from engine.models import Facts, Opened, Prepared, Snapshot, pin, prepare_models, rehearse, restore_models
-from engine.server.checking.source import Source
+from engine.models import (
+    Facts,
+    LoadedEstimators,
+    PreparedModel,
+    Snapshot,
+    pin,
+    prepare_models,
+    rehearse,
+    restore_models,
+)
+from engine.server.checking.source import SpecSource
 from engine.server.checking.stamps import Stamp, stamp, stamps
 from engine.spec import Spec
 
@@ -22,7 +31,7 @@ Progress = Callable[[str], None]
 
 
 @dataclass(slots=True)
-class Outcome:
+class CheckResult:
     """What became of a check: a snapshot, or the mistakes; and the files that it has read, as they were before.
 
     Of a check that has passed, `mistakes` are warnings, and `notes` what else people are told. `modules` is empty where
@@ -38,15 +47,15 @@ class Outcome:
 
 
 def check(
-    source: Source,
+    source: SpecSource,
     progress: Progress = lambda _: None,
     stamped: Callable[[dict[Path, Stamp]], None] = lambda _: None,
-) -> Outcome:
+) -> CheckResult:
     """Do all that can fail: read the spec, prepare its models, build the app as a worker will.
 
     `stamped` is told of the files before their contents are worked on.
     """
-    outcome = Outcome()
+    outcome = CheckResult()
 
     def opens(files: Iterable[Path]) -> None:
         for file in files:
@@ -58,7 +67,7 @@ def check(
 
     try:
         spec, packed = source.read(opens)
-        opened = Opened(opens_modules)
+        opened = LoadedEstimators(opens_modules)
         stamped(outcome.stamps)
         prepared = prepare_models(spec, progress, opened) if packed is None else packed
         if packed is None and stamps(outcome.stamps) == outcome.stamps:
@@ -84,7 +93,7 @@ def check(
     return outcome
 
 
-def _identify_modules(prepared: Mapping[str, Prepared]) -> str:
+def _identify_modules(prepared: Mapping[str, PreparedModel]) -> str:
     """Identify the modules that the models need in a worker; empty where they need none."""
     digest, needs_any = hashlib.sha256(), False
     for name, one in sorted(prepared.items()):
@@ -106,7 +115,9 @@ def counting_apart(spec: Spec, workers: int) -> Iterator[Diagnostic]:
         yield Diagnostic(limited.place(), message, "warning")
 
 
-def pin_newcomers(spec: Spec, prepared: Mapping[str, Prepared], opened: Opened, progress: Progress) -> tuple[str, ...]:
+def pin_newcomers(
+    spec: Spec, prepared: Mapping[str, PreparedModel], opened: LoadedEstimators, progress: Progress
+) -> tuple[str, ...]:
     """Pin the models that have no pin yet, as they are on first use, and say so."""
     new = {name: file for name in newcomers(spec) if (file := prepared[name].file) is not None}
     if not new or spec.lock is None:

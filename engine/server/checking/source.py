@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.bundle import unpack
-from engine.models import Prepared
+from engine.models import PreparedModel
 from engine.spec import Spec, load
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SpecSource:
     """Where a spec is read from, and by how many workers it is served.
 
     If `locked`, nothing is served that is not pinned, and nothing is pinned. With a `bundle`, the spec and its models
@@ -28,7 +28,7 @@ class Source:
 
     def read(
         self, opens: Callable[[Iterable[Path]], None] = lambda _: None
-    ) -> tuple[Spec, Mapping[str, Prepared] | None]:
+    ) -> tuple[Spec, Mapping[str, PreparedModel] | None]:
         """Read the spec, and its models where they come compiled; raise `SpecError`."""
         if self.bundle is not None:
             return unpack(self.bundle, self.sha256, opens)

@@ -63,7 +63,7 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class BodyBounds:
     """The size up to which a body is read, the seconds that it may take, and the least bytes a second."""
 
     most: int
@@ -166,7 +166,7 @@ class Reading(_Body):
         done: Callable[[bytes, End], None],
         held: Held,
         began: float,
-        bounds: Bounds,
+        bounds: BodyBounds,
         *,
         kept: bool = True,
     ) -> None:

@@ -9,9 +9,9 @@ from time import perf_counter
 from typing import Any
 
 from engine.endpoints import Problem
-from engine.handling import Answer, id_headers, request_id, write_answer
+from engine.handling import WireAnswer, id_headers, request_id, write_answer
 from engine.server.http.answers import LARGE, PIECE
-from engine.server.http.bodies import Bounds, End, Reading, ShortReading
+from engine.server.http.bodies import BodyBounds, End, Reading, ShortReading
 from engine.server.http.head import read_head
 from engine.server.http.streams import send_pieces
 from engine.server.http.traffic import Traffic
@@ -19,7 +19,7 @@ from engine.server.http.traffic import Traffic
 logger = logging.getLogger("engine")
 
 # How much of a body that nobody takes is read, and for how long, so that a client who still sends can read its answer.
-_DROPPED = Bounds(most=16 * 1024 * 1024, seconds=5.0, rate=0.0)
+_DROPPED = BodyBounds(most=16 * 1024 * 1024, seconds=5.0, rate=0.0)
 
 _CLOSE = ("Connection", "close")
 _RETRY = (("Retry-After", "1"),)
@@ -157,7 +157,7 @@ class Exchange:
         if self._protocol is not None:
             self._write(HTTPStatus.INTERNAL_SERVER_ERROR, [_CLOSE], b"")
 
-    def _drop_rest(self, answer: Answer) -> None:
+    def _drop_rest(self, answer: WireAnswer) -> None:
         """Read what the client still sends before it is answered; a client who sends too much is cut off."""
         status, headers, body = answer
 

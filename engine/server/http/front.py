@@ -12,7 +12,7 @@ from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 
-from engine.handling import Answer
+from engine.handling import WireAnswer
 from engine.server.http.exchange import Exchange
 from engine.server.http.head import is_plain
 from engine.server.http.traffic import Traffic
@@ -34,7 +34,7 @@ class Front(Traffic):
             logger.exception("a request failed before it reached its handler")
             protocol.response_empty(HTTPStatus.INTERNAL_SERVER_ERROR, [])
 
-    def _answer_at_once(self, found: tuple[Answer, Callable[[float], None]], protocol: Any, scope: Any) -> bool:
+    def _answer_at_once(self, found: tuple[WireAnswer, Callable[[float], None]], protocol: Any, scope: Any) -> bool:
         """Answer a request of which nothing but its path matters, and tell whether it is one."""
         began = perf_counter()
         if self.draining or self.log is not None or not is_plain(scope, self.limits.headers, self.hosts):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from engine.handling import Answer, Environ, Handler
+from engine.handling import Environ, Handler, WireAnswer
 from engine.server.http.answers import LARGE, MOST_BYTES, Stored
-from engine.server.http.bodies import Bounds, Clock, Held, Reading, ShortReading
+from engine.server.http.bodies import BodyBounds, Clock, Held, Reading, ShortReading
 from engine.server.http.sockets import Connection
 from engine.server.http.threads import Threads
 from engine.server.logs import RequestLog
@@ -25,11 +25,11 @@ class Traffic:
         self.handler: Handler
         # What PEP 3333 wants in an environ beside the request; only what takes time looks at it.
         self.environ: Environ = {"SCRIPT_NAME": "", "wsgi.input_terminated": True, "wsgi.url_scheme": scheme}
-        self.at_once: dict[str, tuple[Answer, Callable[[float], None]]] = {}
+        self.at_once: dict[str, tuple[WireAnswer, Callable[[float], None]]] = {}
         self.hosts: Collection[str] = ()  # Host headers that were found to be plain
         self.limits: Limits
         self.largest = 0  # the size of the largest body that any route takes
-        self.bounds: Bounds  # of every body
+        self.bounds: BodyBounds  # of every body
         self.short = 0  # the size of a body that may be asked for as a whole
         self.proxies = 0
         self.draining = False
@@ -51,7 +51,7 @@ class Traffic:
         bounds = [service.limits, *(one.route.limits for one in handler.mounted)]
         self.limits, self.proxies = service.limits, service.proxies
         self.largest = max(limits.body for limits in bounds)
-        self.bounds = Bounds(self.largest, self.limits.body_time, self.limits.body_rate)
+        self.bounds = BodyBounds(self.largest, self.limits.body_time, self.limits.body_rate)
         self.short = self.bounds.short()
         self.held.most = max(self.held.most, 2 * self.largest)
         # Answers that Granian is about to open still need the files of the last handler, but not of the one before.

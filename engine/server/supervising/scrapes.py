@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from engine.endpoints import Numbers
+from engine.endpoints import Counts
 from engine.server.supervising.worker_handle import Worker
 
 # How long the numbers of a worker are waited for, which may be busy taking a generation.
@@ -45,7 +45,7 @@ class Scrapes:
         for scrape in self._open:
             scrape.waits_for.discard(worker)
 
-    def answer(self, workers: Iterable[Worker], ended: Numbers) -> None:
+    def answer(self, workers: Iterable[Worker], ended: Counts) -> None:
         """Answer who has waited for all workers, or long enough; then the last numbers of those that are busy hold."""
         now = time.monotonic()
         due = [scrape for scrape in self._open if not scrape.waits_for or scrape.deadline <= now]

@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from engine.endpoints import RESTARTS, Numbers
+from engine.endpoints import RESTARTS, Counts
 from engine.server.heartbeat import HANG_SECONDS, Monitor
 from engine.server.listening.addresses import Addresses
 from engine.server.listening.certificate import Certificate
@@ -54,7 +54,7 @@ class Supervisor:
         self._models: Sequence[Mapping[str, Any]] = ()
         self._degraded: Sequence[str] = ()
         self._stale = ""  # why the certificate that is served is not the one in the files
-        self._numbers = Numbers()  # of the workers that have ended, and of this process
+        self._numbers = Counts()  # of the workers that have ended, and of this process
         self._scrapes = Scrapes()
         self._heard: Mapping[str, Callable[[Worker, Any], None]] = {
             "counted": self._counted,
@@ -246,7 +246,7 @@ class Supervisor:
     def _everybody(self) -> list[Worker]:
         return [*self._workers.values(), *self._rolling.workers]
 
-    def _counted(self, worker: Worker, numbers: Numbers) -> None:
+    def _counted(self, worker: Worker, numbers: Counts) -> None:
         worker.numbers = numbers
         self._scrapes.note(worker)
 
@@ -288,7 +288,7 @@ class Supervisor:
 
     def _note(self, event: str, outcome: str = "") -> None:
         """Count something that happens now and then."""
-        self._numbers += Numbers(events={(event, outcome): 1})
+        self._numbers += Counts(events={(event, outcome): 1})
 
     def _stop(self) -> None:
         self._stopping = True

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from engine.apart import blocked
-from engine.endpoints import Numbers
+from engine.endpoints import Counts
+from engine.isolation import blocked
 from engine.server.heartbeat import Pulse
 from engine.server.listening.addresses import Addresses
 from engine.server.logs import Logs
@@ -68,7 +68,7 @@ class Worker:
         self.certificate = "" if door.certificate is None else door.certificate.digest
         self.generation = 0
         self.failed = ""
-        self.numbers = Numbers()
+        self.numbers = Counts()
         self.birth = time.monotonic()
         self.ended = threading.Event()
         self.is_hung = False

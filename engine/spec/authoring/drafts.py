@@ -12,7 +12,7 @@ from engine.errors import EngineError, SpecError
 from engine.schema import show
 from engine.spec.authoring.added_entry import SpecFile
 from engine.spec.authoring.entry_text import (
-    Entry,
+    ModelEntry,
     modeline,
     new_models,
     new_routes,
@@ -66,7 +66,7 @@ def require_free(routes: Path, models: Path, name: str, path: str | None, defaul
     return rule, is_new
 
 
-def draft_model(routes: Path, models: Path, entry: Entry, path: str | None) -> list[Draft]:
+def draft_model(routes: Path, models: Path, entry: ModelEntry, path: str | None) -> list[Draft]:
     """Plan a model's entry and, with a `path`, its route; raise `EngineError` if a file cannot be extended."""
     _require_literal(entry)
     drafts = [_models_draft(models, entry)]
@@ -109,7 +109,7 @@ def name_from(folder: Path, file: Path) -> str:
     return Path(os.path.relpath(real, home)).as_posix()
 
 
-def _require_literal(entry: Entry) -> None:
+def _require_literal(entry: ModelEntry) -> None:
     """Raise `EngineError` for a value that would be read as an environment variable, for which there is no escape."""
     written = [entry.file, entry.reference, entry.outline.schema, *(entry.outline.example or ())]
     for value in strings(written):
@@ -120,7 +120,7 @@ def _require_literal(entry: Entry) -> None:
             )
 
 
-def _models_draft(models: Path, entry: Entry) -> Draft:
+def _models_draft(models: Path, entry: ModelEntry) -> Draft:
     if not models.exists():
         return Draft(models, None, new_models(modeline("models"), entry.text()).encode())
     file = SpecFile(models)

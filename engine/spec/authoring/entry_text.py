@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.spec.authoring.outline import Feature, Outline
+from engine.spec.authoring.outline import Outline, OutlinedFeature
 from engine.spec.authoring.yaml_text import WIDTH, field, flow, quoted, scalar
 from engine.spec.checking.grammar import GrammarName, grammar
 
@@ -46,7 +46,7 @@ _MODELS = "models:\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class ModelEntry:
     """A model's new entry: its name, its files as named in the spec, its outline, and its trusted types."""
 
     name: str
@@ -169,7 +169,7 @@ def _input(outline: Outline, reference: str | None) -> Iterator[str]:
         yield from others
 
 
-def _bounds(feature: Feature) -> str:
+def _bounds(feature: OutlinedFeature) -> str:
     """Write the bounds of a feature's sample with a margin of a tenth, without crossing zero."""
     low, high = feature.minimum or 0, feature.maximum or 0
     spread = high - low or abs(high) or 1
@@ -208,7 +208,7 @@ def _advice(outline: Outline, reference: str | None) -> Iterator[str]:
         yield f"- {_named(gaps)}: may be null: the model handles missing values."
 
 
-def _about_types(features: Sequence[Feature], reference: str | None) -> Iterator[str]:
+def _about_types(features: Sequence[OutlinedFeature], reference: str | None) -> Iterator[str]:
     if guessed := [one.name for one in features if one.is_guess]:
         yield (
             f"- {_named(guessed)}: the model does not reveal the type, so number is a guess. For texts write "
@@ -218,7 +218,7 @@ def _about_types(features: Sequence[Feature], reference: str | None) -> Iterator
         yield f"- {_named(dates)}: {reference} has only dates there; remove format to allow other texts."
 
 
-def _about_numbers(features: Sequence[Feature], reference: str | None) -> Iterator[str]:
+def _about_numbers(features: Sequence[OutlinedFeature], reference: str | None) -> Iterator[str]:
     numbers = [one for one in features if one.kind in ("number", "integer")]
     if numbers and not any(one.minimum is not None for one in numbers):
         yield "- the numbers: bounds such as minimum: 0 keep out values that make no sense."

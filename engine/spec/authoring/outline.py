@@ -17,7 +17,7 @@ Number = int | float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Feature:
+class OutlinedFeature:
     """One column of a model's input.
 
     `kind` is its JSON type, None if it may be any. `choices` are the categories that the model's encoder knows, and
@@ -63,7 +63,7 @@ class Outline:
 
     title: str
     form: Literal["object", "array", "text"] = "object"
-    features: tuple[Feature, ...] = ()
+    features: tuple[OutlinedFeature, ...] = ()
     count: int | None = None
     named_by: Literal["model", "reference", "nobody"] = "model"
     response_method: ResponseMethod = "predict"

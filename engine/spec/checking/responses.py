@@ -10,7 +10,7 @@ from engine.diagnostics import Diagnostic
 from engine.spec.named_files import Home
 from engine.spec.reading.compose import walk
 from engine.spec.reading.node import Node
-from engine.spec.records import Response
+from engine.spec.records import FixedResponse
 from engine.spec.templates import Parameter, TemplateError, parse_template
 from engine.spec.url_rules import path_parameters, text_parameters
 
@@ -45,17 +45,17 @@ def check_response(response: Node, path: str, home: Home) -> Iterator[Diagnostic
             yield file.error(str(error))
 
 
-def read_response(node: Node, files: Mapping[str, bytes]) -> Response:
+def read_response(node: Node, files: Mapping[str, bytes]) -> FixedResponse:
     """Make a response's record from a document without mistakes; `files` are the files' bytes by name."""
     if node.text is not None:
-        return Response(node=node, kind="html", content=node.text)
+        return FixedResponse(node=node, kind="html", content=node.text)
     kind = next((name for name in _BODIES if name in node), "empty")
     headers = [
         (name, item.text if item.text is not None else item.written)
         for name, _, value in node["headers"].pairs()
         for item in _values(value)
     ]
-    return Response(
+    return FixedResponse(
         node=node,
         status=int(node["status"].plain or 200),
         headers=tuple(headers),

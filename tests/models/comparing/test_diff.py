@@ -29,9 +29,9 @@ from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from engine import create_app, lock_models
-from engine.apart import Lost
 from engine.commands import cli
 from engine.errors import SpecError
+from engine.isolation import LostProcess
 from engine.schema import Validator
 
 OLD = DecisionTreeClassifier(max_depth=1, random_state=0).fit(X, SPECIES[y])
@@ -300,12 +300,12 @@ def test_mistakes_are_told_as_json_too(write: Write) -> None:
 
 
 def lose(*_: object, **__: object) -> None:
-    raise Lost("m-2.pkl: loading", "it took more than 300 seconds; ENGINE_CHECK_SECONDS allows more")
+    raise LostProcess("m-2.pkl: loading", "it took more than 300 seconds; ENGINE_CHECK_SECONDS allows more")
 
 
 def test_a_process_that_is_lost_is_told_at_the_file(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     write(OLD, NEW)
-    monkeypatch.setattr("engine.apart.run_apart", lose)
+    monkeypatch.setattr("engine.isolation.run_isolated", lose)
     done = diff()
     assert 2 == done.exit_code
     assert "m-2.pkl: error: stopped while loading: it took more than 300 seconds; " in done.stderr

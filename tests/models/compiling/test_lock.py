@@ -22,7 +22,7 @@ from engine import create_app, lock_models
 from engine.errors import SpecError
 from engine.models import compile_models
 from engine.server.checking.check import check
-from engine.server.checking.source import Source
+from engine.server.checking.source import SpecSource
 from engine.spec import load
 
 pytestmark = pytest.mark.usefixtures("in_place")
@@ -215,10 +215,10 @@ def test_only_what_is_pinned_is_served_with_locked(folder: Path) -> None:
 
 
 def test_serving_pins_at_first_sight_and_says_so(folder: Path) -> None:
-    outcome = check(Source("routes.yaml", None))
+    outcome = check(SpecSource("routes.yaml", None))
     sha256 = pins(folder)["m"]["sha256"]
     assert (f"m: pinned in models.lock on first use, sha256 {sha256}",) == outcome.notes
-    assert () == check(Source("routes.yaml", None)).notes
+    assert () == check(SpecSource("routes.yaml", None)).notes
 
 
 def test_checking_and_predicting_pin_nothing(folder: Path) -> None:
@@ -238,7 +238,7 @@ def test_a_folder_that_takes_no_lock_is_said(monkeypatch: pytest.MonkeyPatch) ->
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("engine.models.compiling.pinning.write_pins", full)
-    outcome = check(Source("routes.yaml", None))
+    outcome = check(SpecSource("routes.yaml", None))
     expected = "m: not pinned, since models.lock cannot be written (No space left on device)"
     assert ((expected,), True) == (outcome.notes, outcome.snapshot is not None)
 
@@ -278,7 +278,7 @@ def test_a_pin_of_a_model_that_is_away_for_a_while_is_kept(folder: Path) -> None
     lock_models()
     write_models(folder, other={"file": "m.pkl", "input": ROW})
     (folder / "routes.yaml").write_text("routes: [{path: /p, model: other}]")
-    check(Source("routes.yaml", None))
+    check(SpecSource("routes.yaml", None))
     assert {"m", "other"} == {*pins(folder)}
     lock_models(names=["other"])
     assert {"m", "other"} == {*pins(folder)}
@@ -290,7 +290,7 @@ def test_a_lock_that_changes_during_a_check_is_left_alone(folder: Path) -> None:
     def change(_: object) -> None:
         (folder / "models.yaml").touch()
 
-    assert () == check(Source("routes.yaml", None), stamped=change).notes
+    assert () == check(SpecSource("routes.yaml", None), stamped=change).notes
     assert not (folder / "models.lock").exists()
 
 

@@ -17,7 +17,7 @@ from engine import lock_models
 from engine.errors import SpecError
 from engine.models import compile_models
 from engine.server.checking.check import check
-from engine.server.checking.source import Source
+from engine.server.checking.source import SpecSource
 from engine.spec import load
 
 CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
@@ -146,8 +146,8 @@ def test_a_lock_of_an_earlier_version_says_nothing_of_the_entry(binary: Path) ->
 
 def test_a_changed_threshold_is_refused_by_serve_locked_and_by_a_reload(binary: Path) -> None:
     write_entry(binary, threshold=0.3)
-    assert check(Source("routes.yaml", None, locked=False)).snapshot is not None
+    assert check(SpecSource("routes.yaml", None, locked=False)).snapshot is not None
     write_entry(binary, threshold=0.27)
     for locked in (False, True):
-        outcome = check(Source("routes.yaml", None, locked=locked))
+        outcome = check(SpecSource("routes.yaml", None, locked=locked))
         assert (None, True) == (outcome.snapshot, 'and {"yes": 0.3} in models.lock' in str(outcome))

@@ -17,12 +17,12 @@ from sklearn.linear_model import LinearRegression
 from engine.commands import cli
 from engine.models.data import csv_file as csvfile
 from engine.models.data.dtypes import Dtype
-from engine.models.data.instances import Wanted, columns
+from engine.models.data.instances import TrainedInput, columns
 from engine.models.data.reference import reference_instances
 from engine.models.outlining.interview import MAX_ASKED, refused_gaps
 from engine.models.proving import proof_rows as proofrows
 from engine.schema import Validator
-from engine.spec import Feature, Outline, bare_model
+from engine.spec import Outline, OutlinedFeature, bare_model
 
 COUNT = 1_000
 
@@ -50,7 +50,7 @@ NAMES = [f"c{place}" for place in range(COUNT)]
     ids=["none", "one", "all"],
 )
 def test_which_gaps_a_model_refuses_is_found_by_halves(needed: list[str], most: int) -> None:
-    outline = Outline(title="", features=tuple(Feature(name=name, gaps=True) for name in NAMES))
+    outline = Outline(title="", features=tuple(OutlinedFeature(name=name, gaps=True) for name in NAMES))
     asked = Asked(needed)
     assert set(needed) == refused_gaps(asked, outline, dict.fromkeys(NAMES, 1))
     assert asked.times <= most
@@ -66,7 +66,7 @@ def test_a_wide_model_is_proven_on_fewer_rows(serve: Serve) -> None:
 
 
 def wide(count: int, kind: str = "number") -> Outline:
-    return Outline(title="", features=tuple(Feature(name=f"c{place}", kind=kind) for place in range(count)))
+    return Outline(title="", features=tuple(OutlinedFeature(name=f"c{place}", kind=kind) for place in range(count)))
 
 
 def test_rows_of_numbers_are_read_and_judged_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +122,7 @@ def fitted(count: int) -> Callable[[], object]:
     outline = wide(count)
     names = tuple(feature.name for feature in outline.features)
     model = bare_model(Path("m.pkl"), (), outline)
-    return lambda: columns(model, Wanted(count, names))
+    return lambda: columns(model, TrainedInput(count, names))
 
 
 class Words(list[str]):
@@ -135,7 +135,7 @@ class Words(list[str]):
 def test_a_text_is_made_up_without_copying_all_words() -> None:
     outline = wide(1, "string")
     model = bare_model(Path("m.pkl"), (), outline)
-    fitting = columns(model, Wanted(1, ("c0",), dtypes={"c0": Dtype("string", ("a", "b"))}))
+    fitting = columns(model, TrainedInput(1, ("c0",), dtypes={"c0": Dtype("string", ("a", "b"))}))
     maker = proofrows.RowMaker(model, fitting, {})
     words = Words(["c", "d", "e"])
     assert {*"abcde", "zzz"} == {maker._text(0, words, is_tame=False) for _ in range(200)}

@@ -23,7 +23,7 @@ from engine.models import Snapshot, compile_models, needs_sklearn
 from engine.models.compiling import prepare as compiling
 from engine.models.restoring.cache import VARIABLE
 from engine.server.checking.check import check
-from engine.server.checking.source import Source
+from engine.server.checking.source import SpecSource
 from engine.server.http import Front
 from engine.server.worker import Follower
 from engine.spec import load
@@ -138,7 +138,7 @@ def test_a_changed_module_has_its_model_compiled_again(folder: Path, monkeypatch
     (folder / "late.py").write_text("FACTOR = 3")
     spec = load(folder / "routes.yaml")
     assert [1, 0] == [compile_and_count(spec, monkeypatch) for _ in range(2)]
-    keys = {check(Source(str(folder / "routes.yaml"), None)).modules}
+    keys = {check(SpecSource(str(folder / "routes.yaml"), None)).modules}
     (folder / "late.py").write_text("FACTOR = 6 / 2")
     assert needs_sklearn(spec)
     assert [1, 0] == [compile_and_count(spec, monkeypatch) for _ in range(2)]
@@ -146,7 +146,7 @@ def test_a_changed_module_has_its_model_compiled_again(folder: Path, monkeypatch
     (folder / "late.py").write_text("FACTOR = 4")
     assert "the model answers 4.0, not 3" == refusal(folder)
     (folder / "late.py").write_text("FACTOR = 3.0")
-    keys.add(check(Source(str(folder / "routes.yaml"), None)).modules)
+    keys.add(check(SpecSource(str(folder / "routes.yaml"), None)).modules)
     assert "" not in keys
     assert 2 == len(keys)
 
@@ -164,7 +164,7 @@ def test_a_check_names_the_modules_that_it_reads_and_those_that_it_lacks(folder:
     write_module(folder, 3, "def never():\n    import late")
     (folder / "late.py").write_text("")
     (folder / "other.py").write_text("")
-    source = Source(str(folder / "routes.yaml"), None)
+    source = SpecSource(str(folder / "routes.yaml"), None)
     for _ in ("compiled", "from the cache"):
         names = {file.name for file in check(source).stamps}
         assert {"routes.yaml", "models.yaml", "models.lock", "m.pkl", "scale.py", "late.py"} == names
@@ -245,7 +245,7 @@ def test_a_worker_runs_examples_and_golden_answers_before_it_serves(
 ) -> None:
     """What a module does may depend on the process that it is in."""
     write_module(folder, "float(__import__('os').environ.get('FACTOR', 3))")
-    source = Source(str(folder / "routes.yaml"), None)
+    source = SpecSource(str(folder / "routes.yaml"), None)
     assert ("serves", 1) == follower(check(source).snapshot)
     write_spec(folder, 3, batch={"max_size": 7})
     second = check(source)
@@ -263,7 +263,7 @@ def test_a_worker_runs_the_bytes_that_were_checked(
     """Whatever the files say by now, also those that are imported late."""
     write_module(folder, "__import__('late').FACTOR", "def never():\n    import late")
     (folder / "late.py").write_text("FACTOR = 3")
-    outcome = check(Source(str(folder / "routes.yaml"), None))
+    outcome = check(SpecSource(str(folder / "routes.yaml"), None))
     for file in (folder / "late.py", folder / "scale.py"):
         file.write_text("raise RuntimeError")
     assert ("serves", 1) == follower(outcome.snapshot)
@@ -278,6 +278,6 @@ def test_a_compiled_model_needs_no_module_in_a_worker(tmp_path: Path) -> None:
         exec("class Note:\n    pass", vars(module))
         tree.note = module.Note()
         (tmp_path / "m.pkl").write_bytes(pickle.dumps(tree))
-    outcome = check(Source(str(tmp_path / "routes.yaml"), None))
+    outcome = check(SpecSource(str(tmp_path / "routes.yaml"), None))
     assert tmp_path / "notes.py" in outcome.stamps
     assert ("", {}) == (outcome.modules, Snapshot.load(outcome.snapshot).prepared["m"].modules)

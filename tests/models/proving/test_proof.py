@@ -45,7 +45,7 @@ from engine.models.lowering.skl2onnx_graph import estimator_program
 from engine.models.proving import candidates
 from engine.models.proving import choice as choosing
 from engine.models.proving.candidates import CANDIDATES, Subject
-from engine.models.proving.comparison import Outcome, examine, judge
+from engine.models.proving.comparison import Judgement, examine, judge
 from engine.models.proving.learnt_ranges import known_texts, learnt_ranges
 from engine.models.proving.proof_rows import RowMaker
 from engine.models.runtime import steps as s
@@ -78,7 +78,7 @@ class Tried:
     def program(self, name: str) -> Program:
         return CANDIDATES[name][1](self.subject)
 
-    def judge(self, program: Program) -> Outcome:
+    def judge(self, program: Program) -> Judgement:
         with np.errstate(all="ignore"):
             return judge(self.examination, program)
 

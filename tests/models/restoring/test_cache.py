@@ -21,7 +21,7 @@ import engine.models
 from engine.models import compile_models, writable_cache
 from engine.models.compiling import prepare as compiling
 from engine.models.data.dtypes import Table
-from engine.models.data.instances import Wanted
+from engine.models.data.instances import TrainedInput
 from engine.models.restoring import cache as module
 from engine.models.restoring.cache import VARIABLE, Cache
 from engine.models.restoring.choose_runtime import open_runtime
@@ -30,7 +30,7 @@ from engine.models.runtime.class_names import Wording
 from engine.models.runtime.report import Report
 from engine.spec import Spec, load, write_whole
 
-COMPILED = CompiledModel(1, "Ridge", "regressor", "1.8", Wanted(), Wording(None, None, ()), Report("sklearn"))
+COMPILED = CompiledModel(1, "Ridge", "regressor", "1.8", TrainedInput(), Wording(None, None, ()), Report("sklearn"))
 
 INSTANCE = X[0].tolist()
 

@@ -25,7 +25,7 @@ from sklearn.tree import DecisionTreeClassifier
 from engine.commands.check import classes_of
 from engine.errors import SpecError
 from engine.models.outlining.outline import outline_model
-from engine.spec import Entry
+from engine.spec import ModelEntry
 
 random = np.random.default_rng(0)
 ROWS = np.vstack([X, X + random.normal(scale=1, size=X.shape)])
@@ -211,7 +211,7 @@ def test_check_shows_it_beside_the_classes(serve: Serve) -> None:
 )
 def test_init_offers_it_for_two_classes(estimator: Any, expected: list[str], tmp_path: Path) -> None:
     joblib.dump(estimator.fit(X, ANSWER), tmp_path / "m.pkl")
-    text = Entry(name="m", file="m.pkl", outline=outline_model(tmp_path / "m.pkl")).text()
+    text = ModelEntry(name="m", file="m.pkl", outline=outline_model(tmp_path / "m.pkl")).text()
     assert [line.replace('"', "") for line in expected] == [
         line.replace('"', "") for line in text.splitlines() if "threshold" in line
     ]

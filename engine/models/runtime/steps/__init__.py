@@ -7,8 +7,8 @@ They are scikit-learn's own operations, in its order and its precision. Every st
 from engine.models.runtime.steps.checks import Cast, Check, Narrow
 from engine.models.runtime.steps.columns import (
     Arithmetic,
+    AsColumn,
     Clip,
-    Column,
     Dot,
     Elementwise,
     FillTexts,
@@ -44,6 +44,7 @@ from engine.models.runtime.steps.texts import Weigh, Words
 __all__ = [
     "Append",
     "Arithmetic",
+    "AsColumn",
     "Average",
     "AxisDistances",
     "Bins",
@@ -52,7 +53,6 @@ __all__ = [
     "Choose",
     "ChooseEach",
     "Clip",
-    "Column",
     "Concatenate",
     "CountVotes",
     "Distances",

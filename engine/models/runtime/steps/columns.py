@@ -144,7 +144,7 @@ class LastColumn:
 
 
 @saved_step
-class Column:
+class AsColumn:
     """Make a column of shape (n, 1) from (n,)."""
 
     def __call__(self, rows: Array) -> Array:

@@ -13,7 +13,7 @@ from typing import IO
 
 from engine.batch.errors import BatchError
 from engine.batch.inputs import STDIN, Input
-from engine.batch.options import Target
+from engine.batch.options import OutputTarget
 from engine.batch.outputs.state import new_state_file, place_of, state_file
 from engine.batch.outputs.whole import temporary_files
 
@@ -35,7 +35,7 @@ class _Use:
     advice: str = ""
 
 
-def require_apart(sources: Sequence[Input], targets: Sequence[Target]) -> None:
+def require_no_overlap(sources: Sequence[Input], targets: Sequence[OutputTarget]) -> None:
     """Raise `Overlap` where a file of a run would take the place of another."""
     taken: dict[_Identity, _Use] = {}
     inputs = [_use(f"the input {source.name}", source.name, "") for source in sources if source.name != STDIN]
@@ -53,7 +53,7 @@ def require_apart(sources: Sequence[Input], targets: Sequence[Target]) -> None:
             taken.update(dict.fromkeys(use.identities, use))
 
 
-def _written(source: Input, target: Target) -> Iterator[_Use]:
+def _written(source: Input, target: OutputTarget) -> Iterator[_Use]:
     """All files that are written for an input."""
     predictions = f"the predictions for {source.shown}"
     if target.predictions is None:

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from engine.apart import Lost, Tell, bounds, run_apart
 from engine.errors import EngineError, SpecError
+from engine.isolation import LostProcess, Tell, bounds, run_isolated
 from engine.models import lost_at_models
 from engine.spec import load
 
@@ -42,21 +42,21 @@ def run_short(tell: Tell) -> None:
 
 def test_the_result_and_the_steps_of_another_process() -> None:
     heard: list[Any] = []
-    result, process = run_apart(double, 21, hear=heard.append)
+    result, process = run_isolated(double, 21, hear=heard.append)
     assert (42, True) == (result, process != os.getpid())
     assert ["m: doubling", {"any": "content"}] == heard
 
 
 def test_a_mistake_is_raised_as_it_is() -> None:
     with pytest.raises(EngineError, match="it will not do"):
-        run_apart(refuse, hear=lambda _: None)
+        run_isolated(refuse, hear=lambda _: None)
 
 
 ORPHAN = """
 import multiprocessing, os, signal, sys, time
 
 def work(ready):
-    from engine.apart import end_with_parent
+    from engine.isolation import end_with_parent
     ready.send(os.getpid())
     while os.getppid() == multiprocessing.parent_process().pid:
         time.sleep(0.01)
@@ -91,8 +91,8 @@ def test_a_failure_is_told_with_its_step(
 ) -> None:
     """With a traceback where it is nobody's mistake that is known."""
     monkeypatch.setenv("ENGINE_CHECK_MEMORY", "2 GiB")
-    with pytest.raises(Lost) as lost:
-        run_apart(work, hear=lambda _: None)
+    with pytest.raises(LostProcess) as lost:
+        run_isolated(work, hear=lambda _: None)
     assert ("m: computing", why, False) == (lost.value.step, lost.value.why, lost.value.killed)
     assert (work is fail) == ("Traceback" in capfd.readouterr().err)
 
@@ -117,8 +117,8 @@ def test_what_is_lost_is_told_at_the_model_of_its_step(step: str, told: str, tmp
     (tmp_path / "m.pkl").write_bytes(b"")
     (tmp_path / "models.yaml").write_text(json.dumps({"models": {"m": {"file": "m.pkl", "input": {"type": "string"}}}}))
     spec = load(tmp_path / "routes.yaml")
-    with pytest.raises(SpecError if told else Lost) as refused, lost_at_models(spec):
-        raise Lost(step, "too long")
+    with pytest.raises(SpecError if told else LostProcess) as refused, lost_at_models(spec):
+        raise LostProcess(step, "too long")
     if told:
         (found,) = refused.value.diagnostics
         assert told == found.message

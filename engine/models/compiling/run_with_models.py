@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from engine.apart import Lost, run_apart
+from engine.isolation import LostProcess, run_isolated
 from engine.models.compiling.prepare import Progress, needs_sklearn
 from engine.spec import Spec
 
 Result = TypeVar("Result")
 
 
-def open_apart(spec: Spec, work: Callable[..., Result], *arguments: Any, progress: Progress) -> Result:
+def run_with_models(spec: Spec, work: Callable[..., Result], *arguments: Any, progress: Progress) -> Result:
     """Return `work(*arguments, progress)`, which opens models of the spec, in another process unless all are compiled.
 
     Raises the exceptions of `work`, or `SpecError` at the model that exceeded the limits of time or memory.
@@ -21,15 +21,15 @@ def open_apart(spec: Spec, work: Callable[..., Result], *arguments: Any, progres
     if not needs_sklearn(spec):
         return work(*arguments, progress)
     with lost_at_models(spec):
-        return run_apart(work, *arguments, hear=progress)
+        return run_isolated(work, *arguments, hear=progress)
 
 
 @contextmanager
 def lost_at_models(spec: Spec) -> Iterator[None]:
-    """Raise `SpecError`, instead of `Lost`, at the model in whose step a process was lost."""
+    """Raise `SpecError`, instead of `LostProcess`, at the model in whose step a process was lost."""
     try:
         yield
-    except Lost as lost:
+    except LostProcess as lost:
         name, _, doing = lost.step.partition(": ")
         if name not in spec.models:
             raise

@@ -40,7 +40,7 @@ Result = TypeVar("Result")
 Tell = Callable[[Any], None]
 
 
-class Lost(EngineError):
+class LostProcess(EngineError):
     """The process has ended without a result, in a `step` of its work.
 
     `killed` tells whether that may be no fault of what it worked on.
@@ -105,8 +105,8 @@ def _limit_in(file: Path) -> Iterator[int]:
         yield int(file.read_text())
 
 
-def run_apart(work: Callable[..., Result], *arguments: Any, hear: Tell) -> Result:
-    """Return `work(*arguments, tell)`, done in another process; raise the `EngineError` that it raises, or `Lost`.
+def run_isolated(work: Callable[..., Result], *arguments: Any, hear: Tell) -> Result:
+    """Return `work(*arguments, tell)`, done in another process; raise its `EngineError`, or `LostProcess`.
 
     `hear` gets all that is told there; with each text that is told, a step begins.
     """
@@ -119,7 +119,7 @@ def run_apart(work: Callable[..., Result], *arguments: Any, hear: Tell) -> Resul
         with blocked(signal.SIGINT, signal.SIGHUP):  # ^C is for this process, which ends that one
             process.start()
     except OSError as error:
-        raise Lost(step, f"no process can be started: {error}", killed=True) from None
+        raise LostProcess(step, f"no process can be started: {error}", killed=True) from None
     theirs.close()
     try:
         while poll(ours, patience):
@@ -130,10 +130,10 @@ def run_apart(work: Callable[..., Result], *arguments: Any, hear: Tell) -> Resul
             if kind == "raised":
                 raise content
             if kind == "failed":
-                raise Lost(step, content or _no_memory(limits))
+                raise LostProcess(step, content or _no_memory(limits))
             step, patience = content if isinstance(content, str) else step, limits.seconds
             hear(content)
-        raise Lost(step, f"it took more than {plural(int(limits.seconds), 'second')}; {SECONDS} allows more")
+        raise LostProcess(step, f"it took more than {plural(int(limits.seconds), 'second')}; {SECONDS} allows more")
     except (EOFError, ConnectionError):
         process.join()
         raise _ended(process, step, limits) from None
@@ -170,15 +170,15 @@ def _no_memory(limits: Bounds) -> str:
     return f"it needs more than {limits.shown_memory} of memory; {MEMORY} allows more"
 
 
-def _ended(process: BaseProcess, step: str, limits: Bounds) -> Lost:
+def _ended(process: BaseProcess, step: str, limits: Bounds) -> LostProcess:
     """Say how a process has ended that has said nothing."""
     status = process.exitcode or 0
     if status >= 0:
-        return Lost(step, f"its process ended with exit status {status}")
+        return LostProcess(step, f"its process ended with exit status {status}")
     named = f" ({signal.Signals(-status).name})" if -status in {*signal.Signals} else ""
     # What the kernel ends for lack of memory gets SIGKILL.
     hint = f"; its memory is limited to {limits.shown_memory}" if -status == signal.SIGKILL else ""
-    return Lost(step, f"its process was killed by signal {-status}{named}{hint}", killed=True)
+    return LostProcess(step, f"its process was killed by signal {-status}{named}{hint}", killed=True)
 
 
 def _work(connection: Connection, memory: int, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:

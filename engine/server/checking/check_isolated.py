@@ -6,24 +6,24 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.apart import Tell, run_apart
-from engine.server.checking.check import Outcome, Progress, check
-from engine.server.checking.source import Source
+from engine.isolation import Tell, run_isolated
+from engine.server.checking.check import CheckResult, Progress, check
+from engine.server.checking.source import SpecSource
 from engine.server.checking.stamps import Stamp
 
 
-def check_apart(
-    source: Source,
+def check_isolated(
+    source: SpecSource,
     progress: Progress = lambda _: None,
     stamped: Callable[[Mapping[Path, Stamp]], None] = lambda _: None,
-) -> Outcome:
+) -> CheckResult:
     """Check a spec in another process, as `check` does here; raise `Lost` where that process is lost."""
 
     def hear(told: Any) -> None:
         (progress if isinstance(told, str) else stamped)(told)
 
-    return run_apart(_check, source, hear=hear)
+    return run_isolated(_check, source, hear=hear)
 
 
-def _check(source: Source, tell: Tell) -> Outcome:
+def _check(source: SpecSource, tell: Tell) -> CheckResult:
     return check(source, tell, tell)
