@@ -67,7 +67,7 @@ def test_a_bundle_answers_by_itself_with_this_environment(service: Path) -> None
         (route.response.data.decode() or route.response.content) for route in spec.routes if route.response
     ]
     assert ((("ci", hashlib.sha256(HOUR.encode()).digest()),)) == spec.service.auth.keys
-    assert not any(one.needs_file for one in prepared.values())
+    assert not any(one.compiled.needs_estimator for one in prepared.values())
     assert [2] == restore_models(spec, prepared)["m"]([INSTANCE]).result
     outcome = checked(service, hashlib.sha256(service.read_bytes()).hexdigest())
     assert ((), ()) == (outcome.mistakes, outcome.notes)
@@ -233,7 +233,7 @@ def test_a_model_that_scikit_learn_serves_says_so_and_has_its_file_and_modules_i
     assert {"models/m/file", "models/m/modules/own.py", "models/m/modules/own_parts.py"} <= members_of(file).keys()
     shutil.rmtree(folder)
     spec, prepared = unpack(file)
-    assert prepared["m"].needs_file
+    assert prepared["m"].compiled.needs_estimator
     (result,) = restore_models(spec, prepared)["m"]([X[0].tolist()]).result
     assert 999 < result < 1001
     monkeypatch.setattr("engine.models.restoring.needed_libraries.find_spec", lambda _: None)

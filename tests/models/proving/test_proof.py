@@ -576,4 +576,5 @@ def test_rows_of_a_reference_that_the_schema_refuses_prove_nothing(serve: Serve,
     schema = {"type": "object", "required": ["word", "number"], "properties": properties}
     alone = serve(model, input=schema).facts.report
     report = serve(model, input=schema, reference="rows.csv").facts.report
-    assert (alone.rows + 1, 0) == (report.rows, report.refused)
+    # A tie depends on the last bits of the coefficients.
+    assert (alone.rows + alone.ties + 1, 0) == (report.rows + report.ties, report.refused)

@@ -46,6 +46,7 @@ def test_a_step_that_cannot_be_saved_is_no_failed_candidate(tmp_path, monkeypatc
     with pytest.raises(TypeError, match="Forgotten cannot be saved in a program: write @saved_step above its class"):
         dump(program)
     monkeypatch.setattr(candidates, "CANDIDATES", {"arrays": ("numpy", lambda _: program)})
+    monkeypatch.setenv("ENGINE_CACHE_DIR", str(tmp_path / "cache"))
     joblib.dump(LinearRegression().fit(X, y), tmp_path / "m.pkl")
     (tmp_path / "models.yaml").write_text(
         "models: {m: {file: m.pkl, input: {type: array, items: {type: number}, minItems: 4, maxItems: 4}}}"
