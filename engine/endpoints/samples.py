@@ -12,6 +12,10 @@ from engine.schema.times import TIMES
 MAX_LENGTH = 100
 
 
+class Guess(int):
+    """A number that nothing in a schema suggests, as 0 would be for a year; a form leaves it to the reader."""
+
+
 def resolve(schema: Any, document: Any, depth: int = 0) -> Mapping[str, Any]:
     """Return a schema with what its reference leads to, and with the one alternative that is not null, taken in."""
     if not isinstance(schema, Mapping) or depth > MAX_REFERENCES:
@@ -31,13 +35,13 @@ def resolve(schema: Any, document: Any, depth: int = 0) -> Mapping[str, Any]:
 def sample(schema: Any, document: Any, depth: int = 0) -> Any:
     """Make up a value out of what a schema offers: a default, an example, a choice, its bounds; it may not be valid."""
     plain = resolve(schema, document)
-    for keyword in ("default", "const"):
-        if keyword in plain:
-            return plain[keyword]
-    for keyword in ("examples", "enum"):
-        if plain.get(keyword):
-            return plain[keyword][0]
+    offered = [plain[keyword] for keyword in ("default", "const") if keyword in plain]
+    offered += [plain[keyword][0] for keyword in ("examples", "enum") if plain.get(keyword)]
+    if offered:
+        return offered[0]
     types = types_of(schema, document)
+    if "null" in types:
+        return None
     if "object" in types and depth < MAX_REFERENCES:
         properties = plain.get("properties", {})
         names = plain.get("required", ())
@@ -50,7 +54,7 @@ def sample(schema: Any, document: Any, depth: int = 0) -> Any:
         if plain.get("format") in TIMES:
             return TIMES[plain["format"]][0]
         return "text"[: plain.get("maxLength", 4)].ljust(min(plain.get("minLength", 0), MAX_LENGTH), "x")
-    return None if "null" in types else False
+    return False
 
 
 def _number(schema: Mapping[str, Any]) -> float:
@@ -58,7 +62,7 @@ def _number(schema: Mapping[str, Any]) -> float:
     low: float = max(schema.get("minimum", -math.inf), schema.get("exclusiveMinimum", -math.inf))
     high: float = min(schema.get("maximum", math.inf), schema.get("exclusiveMaximum", math.inf))
     if low < 0 < high:
-        return 0
+        return Guess() if high - low == math.inf else 0
     value = low if low >= 0 else high
     if value not in (schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")):
         return value

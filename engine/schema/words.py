@@ -214,6 +214,11 @@ def _count(singular: str, what: str, limit_name: str) -> Callable[[Any, Any], st
     return sentence
 
 
+def _format_in_words(name: str) -> str:
+    """Name a format, and say how its values are written: the example is none of the value that is wrong."""
+    return _FORMATS.get(name, f"of the format {clip(name)}").replace(", such as ", "; write it like ")
+
+
 def _be(count: int) -> str:
     return "is" if count == 1 else "are"
 
@@ -235,7 +240,7 @@ _SENTENCES: Mapping[str, Callable[[Any, Any], str]] = {
     "minLength": lambda value, wanted: f"{show(value)} is shorter than {plural(int(wanted), 'character')}",
     "maxLength": lambda value, wanted: f"{show(value)} is longer than {plural(int(wanted), 'character')}",
     "pattern": lambda value, wanted: f"{show(value)} does not match the pattern {clip(wanted)}",
-    "format": lambda value, wanted: f"{show(value)} is not {_FORMATS.get(wanted, f'of the format {clip(wanted)}')}",
+    "format": lambda value, wanted: f"{show(value)} is not {_format_in_words(wanted)}",
     "minItems": _count("item", "items", "least"),
     "maxItems": _count("item", "items", "most"),
     "minProperties": _count("property", "properties", "least"),

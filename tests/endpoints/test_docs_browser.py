@@ -248,6 +248,7 @@ def test_the_link_to_a_prediction_gives_it(visit: Callable[..., Page]) -> None:
 def test_null_goes_into_a_link_as_an_empty_value(visit: Callable[..., Page]) -> None:
     page = visit()
     found = card(page, "/maybe")
+    expect(found.locator("label", has_text="or empty")).to_have_text(["age or empty"])
     found.get_by_label("age").fill("")
     found.get_by_label("size").fill("null")
     found.get_by_label("rest").fill("")
@@ -611,6 +612,8 @@ def test_the_reference_lists_expands_and_executes(visit: Callable[..., Page], se
     operation = page.locator(".opblock").filter(has=page.locator('[data-path="/predict"]'))
     operation.locator(".opblock-summary-control").click()
     operation.get_by_role("button", name="Execute").click()
+    expect(page.get_by_text("Built in", exact=True)).to_be_visible()
+    expect(page.locator(".servers")).to_be_hidden()
     answer = operation.locator(".live-responses-table")
     expect(answer).to_contain_text("virginica")
     expect(operation.locator(".request-url")).to_contain_text(f"http://127.0.0.1:{server.port}/predict")

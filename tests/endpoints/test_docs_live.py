@@ -17,6 +17,8 @@ from playwright.sync_api import Locator, Page, Route, expect
 from serving import Server, serving
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 pytest_plugins = ["browsers"]
 # Each drives a browser.
@@ -37,15 +39,18 @@ models:
       type: object
       required: [sepal_length, sepal_width, petal_length, petal_width]
       properties:
+        note: {}
         sepal_length: {type: number, minimum: 4, maximum: 8}
         sepal_width: {type: number, minimum: 2, maximum: 5}
         petal_length: {type: number, minimum: 1, maximum: 7}
         petal_width: {type: number, minimum: 0, maximum: 3}
+    features: [sepal_length, sepal_width, petal_length, petal_width]
     examples:
       - {input: {sepal_length: 5.9, sepal_width: 3.0, petal_length: 5.1, petal_width: 1.8}, result: 2}
       - {input: {sepal_length: 5.1, sepal_width: 3.5, petal_length: 1.4, petal_width: 0.2}, result: 0}
   large:
     file: build/large.joblib
+    description: Pipeline(StandardScaler, LogisticRegression)
     threshold: {large: 0.3}
     output: {probabilities: true}
     input:
@@ -65,7 +70,10 @@ def server(tmp_path_factory: pytest.TempPathFactory, iris_file: Path) -> Iterato
     shutil.copytree(iris_file.parent, folder / "build")
     features, _ = load_iris(return_X_y=True)
     large = ["large" if length > 5 else "small" for length in features[:, 2]]
-    joblib.dump(LogisticRegression().fit(features[:, 2:3], large), folder / "build" / "large.joblib")
+    joblib.dump(
+        make_pipeline(StandardScaler(), LogisticRegression()).fit(features[:, 2:3], large),
+        folder / "build" / "large.joblib",
+    )
     (folder / "routes.yaml").write_text(ROUTES)
     (folder / "models.yaml").write_text(MODELS)
     with serving(folder, "-w", "1", "--no-reload") as running:
@@ -218,7 +226,7 @@ def test_a_threshold_can_be_tried(visit: Callable[..., Page]) -> None:
     assert "0.3" == bar.input_value()
     expect(found.locator("output")).to_have_text("0.30: large")
     bar.fill("0.9")
-    expect(found.locator("output")).to_have_text("0.90: not large")
+    expect(found.locator("output")).to_have_text("0.90: small")
     expect(found.locator(".headline")).to_have_text("large")
 
 
@@ -265,6 +273,32 @@ def test_rows_of_two_classes_are_counted_at_a_threshold(visit: Callable[..., Pag
     expect(found.locator(".rows output")).to_have_text("1.00: 0 of 3 rows are large")
 
 
+def test_a_tried_threshold_is_a_column_of_the_table_and_of_the_download(visit: Callable[..., Page]) -> None:
+    """The service's own predictions stay beside it, and are alone again at the service's own threshold."""
+    page = visit()
+    found = card(page, "/large")
+    choose_file(found, "length\n" + "1\n5.5\n7\n" * 400)
+    expect(found.locator("[data-scored]")).to_have_text("1,200 rows of irises.csv scored")
+    assert "irises.csv" == found.locator("input[type=file]").evaluate("e => e.files[0].name")
+
+    def tried(threshold: str, said: str) -> list[list[str]]:
+        found.get_by_label("Try a threshold for large").fill(threshold)
+        expect(found.locator(".rows output")).to_have_text(said)
+        with page.expect_download() as download:
+            found.get_by_role("link", name="Download irises-scored.csv").click()
+        rows = [row[1:3] for row in csv.reader(io.StringIO(Path(download.value.path()).read_text()))]
+        shown = found.locator(".table tr").all()[:4]
+        assert [row[0] for row in rows[:4]] == [row.locator("th, td").first.inner_text() for row in shown]
+        assert rows[1:4] * 400 == rows[1:]
+        return rows[:4]
+
+    named, *rows = tried("0.9", "0.90: 400 of 1,200 rows are large")
+    assert ["prediction_at_0.90", "prediction"] == named
+    assert [["small", "small"], ["small", "large"], ["large", "large"]] == rows
+    named, *rows = tried("0.3", "0.30: 800 of 1,200 rows are large")
+    assert ("prediction", ["small", "large", "large"]) == (named[0], [row[0] for row in rows])
+
+
 def test_bad_rows_of_a_file_are_listed_by_their_lines(visit: Callable[..., Page]) -> None:
     found = card(visit(), "/species")
     choose_file(found, ROWS.replace("1.4", "x"))
@@ -283,6 +317,51 @@ def test_a_file_can_be_dropped(visit: Callable[..., Page]) -> None:
     )
     found.locator("[data-drop]").dispatch_event("drop", {"dataTransfer": data})
     expect(found.locator("[data-scored]")).to_have_text("2 rows of x.csv scored")
+    assert "x.csv" == found.locator("input[type=file]").evaluate("e => e.files[0].name")
+
+
+def test_a_column_that_may_be_anything_is_a_line_at_the_end(visit: Callable[..., Page]) -> None:
+    """What is typed there need not be JSON, and is sent as JSON if it is."""
+    page = visit()
+    found = card(page, "/species")
+    note = found.get_by_label("note")
+    assert "note" == found.locator("[data-role=member]").last.get_attribute("data-field")
+    assert "INPUT" == note.evaluate("e => e.tagName")
+    sent = requests_of(page, "/species")
+    for typed, meant in (("a b", "a b"), ("7.50", 7.5), ('{"a": [1]}', {"a": [1]})):
+        note.fill(typed)
+        send(found)
+        expect(found.locator("[data-stale]")).to_be_empty()
+        expect(found.locator(".headline")).to_have_text("virginica")
+        assert meant == json.loads(sent[-1])["note"]
+
+
+def test_a_slider_is_apart_from_its_field_and_in_the_middle_while_that_is_empty(visit: Callable[..., Page]) -> None:
+    found = card(visit(), "/species")
+    field, slider = found.get_by_label("petal_length", exact=True), found.get_by_label("petal_length: slider")
+    slider.press("End")
+    ring = slider.evaluate(
+        "e => parseFloat(getComputedStyle(e).outlineWidth) + parseFloat(getComputedStyle(e).outlineOffset)"
+    )
+    above = field.bounding_box()
+    assert slider.bounding_box()["y"] - ring >= above["y"] + above["height"]
+    field.fill("")
+    assert "4" == slider.input_value()
+    expect(slider).to_have_class("unset")
+
+
+def test_the_name_of_an_estimator_is_there_once_and_breaks_between_its_parts(visit: Callable[..., Page]) -> None:
+    page = visit(viewport={"width": 345, "height": 844})
+    assert 1 == page.locator("#get-large").inner_text().count("Pipeline(StandardScaler, LogisticRegression)")
+    lines = page.locator("#get-large dd code").first.evaluate(
+        r"""(code) => [...code.childNodes].flatMap((text) => (text.data ?? "").match(/\w+/g)?.map((name) => {
+          const range = document.createRange();
+          range.setStart(text, text.data.indexOf(name));
+          range.setEnd(text, text.data.indexOf(name) + name.length);
+          return [name, range.getClientRects().length];
+        }) ?? [])"""
+    )
+    assert [["Pipeline", 1], ["StandardScaler", 1], ["LogisticRegression", 1]] == lines
 
 
 def test_a_long_list_of_endpoints_is_searched(visit: Callable[..., Page]) -> None:

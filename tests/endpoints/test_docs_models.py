@@ -188,7 +188,7 @@ def test_a_number_between_bounds_has_a_slider(schema: Any, slider: dict[str, str
 @pytest.mark.parametrize(
     ("schema", "limits", "placeholder"),
     [
-        ({"type": "number"}, "", None),
+        ({"type": "number"}, "", "number"),
         ({"type": ["number", "null"]}, "", "null"),
         ({"type": ["string", "null"], "maxLength": 3}, "at most 3 characters", "null"),
         ({"type": "integer", "minimum": 1}, "whole number, at least 1", None),

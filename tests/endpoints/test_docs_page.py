@@ -308,6 +308,23 @@ def test_what_is_not_filled_in_is_left_out(field: Field, expected: str | None) -
     assert expected == body_of((field,))
 
 
+@pytest.mark.parametrize(
+    ("schema", "text", "sent"),
+    [
+        ({"type": "integer"}, "", "{}"),
+        ({"type": "integer", "minimum": 1, "maximum": 12}, "1", '{"x": 1}'),
+        ({"type": "number", "minimum": -1, "maximum": 1}, "0", '{"x": 0}'),
+        ({"type": ["number", "null"], "minimum": 1}, "", '{"x": null}'),
+        ({"type": ["number", "null"], "default": 2}, "2", '{"x": 2}'),
+        ({"type": "array", "items": {"type": "number"}, "minItems": 1}, "[\n  0\n]", '{"x": [\n  0\n]}'),
+    ],
+)
+def test_a_form_makes_no_number_up(schema: Any, text: str, sent: str) -> None:
+    """Without an example, a feature is empty unless its schema suggests a number or allows null."""
+    fields = body_fields({"type": "object", "required": ["x"], "properties": {"x": schema}})
+    assert (text, sent) == (fields[0].text, body_of(fields))
+
+
 JSON = st.recursive(
     st.none()
     | st.booleans()

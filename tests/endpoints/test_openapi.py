@@ -59,7 +59,7 @@ def test_it_is_valid(document: dict[str, Any]) -> None:
 
 def test_it_names_the_service(document: dict[str, Any]) -> None:
     assert {"title": "Iris", "version": "1.2.3", "description": "Flowers."} == document["info"]
-    assert ["pages", "models", "public", "Endpoints", "service"] == [tag["name"] for tag in document["tags"]]
+    assert ["pages", "models", "public", "Endpoints", "Built in"] == [tag["name"] for tag in document["tags"]]
     assert "Say hello" == document["paths"]["/"]["get"]["summary"]
 
 
@@ -90,6 +90,13 @@ def test_a_model_is_described_whole(document: dict[str, Any]) -> None:
     assert 10_000 == schemas["IrisInstances"]["properties"]["instances"]["maxItems"]
     assert ["200", "400", "413", "414", "415", "422", "500", "503"] == list(operation["responses"])
     assert "415" not in document["paths"]["/predict"]["get"]["responses"]
+    meant = {path: document["paths"][path]["post"]["responses"]["415"]["$ref"] for path in ("/predict", "/strict")}
+    said = {path: document["components"]["responses"][ref.rpartition("/")[2]] for path, ref in meant.items()}
+    assert {
+        "/predict": "The charset or the content coding of the body is not supported.",
+        "/strict": "The Content-Type, the charset or the content coding of the body is not supported.",
+    } == {path: one["description"] for path, one in said.items()}
+    assert "Answers the liveness check" == document["paths"]["/livez"]["get"]["summary"]
     assert "Only JSON." == document["paths"]["/strict"]["post"]["description"]
     assert "The species of an iris, from four measurements in cm." == operation["description"]
 

@@ -48,7 +48,7 @@ MISTAKES = [
     ("routes.yaml", "routes: [{path: /, methods: [GETT], response: a}]", 'unknown method "GETT"'),
     ("routes.yaml", 'routes: [{path: /, response: {text: a, headers: {X: "a\\nb"}}}]', "cannot contain line breaks"),
     ("routes.yaml", "routes: [{path: /, response: a, response: b}]", "is a duplicate"),
-    ("routes.yaml", "routes: [{path: /livez, response: a}]", "is built in and is the liveness check"),
+    ("routes.yaml", "routes: [{path: /livez, response: a}]", "is built in and answers the liveness check"),
     ("routes.yaml", "routes: [{path: /, response: a, limits: {body: much}}]", "is not a size"),
     ("routes.yaml", "a: &a [*a]", "is inside its own anchor"),
     ("routes.yaml", "\udcff", "not UTF-8"),

@@ -11,6 +11,8 @@ const ADVICE = {
   429: "Too many requests were sent from here.",
 };
 
+export const rows = (count) => `${count.toLocaleString("en")} ${count === 1 ? "row" : "rows"}`;
+
 const orders = new WeakMap(); // card → the classes in the order in which its bars stand
 
 export function make(tag, properties = {}, ...children) {
@@ -161,18 +163,24 @@ function bars(card, chances) {
   return table;
 }
 
-// What would be answered from another probability on; the answer itself stays the service's.
-export function threshold(card, chances) {
-  const { positive } = card.dataset;
-  const range = make("input", { type: "range", min: 0, max: 1, step: 0.01, value: card.dataset.bar });
+// What would be answered from another probability on; the answer itself stays the service's. `follow` gets the classes
+// at a threshold that is not the service's own, else none.
+export function threshold(card, chances, follow) {
+  const { positive, negative, bar } = card.dataset;
+  const range = make("input", { type: "range", min: 0, max: 1, step: 0.01, value: card.dataset.tried ?? bar });
   const said = make("output");
   const judge = () => {
-    card.dataset.bar = range.value;
-    const count = chances.filter((chance) => chance >= Number(range.value)).length;
-    const judged = chances.length > 1 ? `${count} of ${chances.length} rows are ${positive}` : `${count ? "" : "not "}${positive}`;
-    said.textContent = `${Number(range.value).toFixed(2)}: ${judged}`;
+    const at = Number(card.dataset.tried ?? bar);
+    const name = String(at).length > 4 ? String(at) : at.toFixed(2);
+    const classes = chances.map((chance) => (chance >= at ? positive : negative));
+    const count = classes.filter((one) => one === positive).length;
+    said.textContent = `${name}: ${follow ? `${count.toLocaleString("en")} of ${rows(chances.length)} are ${positive}` : classes[0]}`;
+    follow?.(at === Number(bar) ? [] : [`prediction_at_${name}`, ...classes]);
   };
-  range.addEventListener("input", judge);
+  range.addEventListener("input", () => {
+    card.dataset.tried = range.value;
+    judge();
+  });
   judge();
   return make("label", { className: "threshold" }, make("span", {}, `Try a threshold for ${positive}`), range, said);
 }

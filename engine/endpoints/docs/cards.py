@@ -53,7 +53,7 @@ class Card:
     """What the page shows of one route; `key` names the header of its API key, if it requires one.
 
     A model's `facts` are in its first card, whose id the others have as `described_at`. Of a model with two classes,
-    `threshold` is the positive one and the probability from which it is answered.
+    `threshold` is the positive one, the other, and the probability from which the positive one is answered.
     """
 
     id: str
@@ -72,7 +72,7 @@ class Card:
     rows: tuple[Chip, ...] = ()
     facts: tuple[Fact, ...] = ()
     described_at: str = ""
-    threshold: tuple[str, float] | None = None
+    threshold: tuple[str, str, float] | None = None
     is_open: bool = False
 
     @property
@@ -110,10 +110,11 @@ def cards_of(spec: Spec, document: Mapping[str, Any], models: Mapping[str, Facts
         name = f"{name}-{number}" if name in taken else name
         taken.add(name)
         fields = _fields(route, spec)
-        words = description_of(route, spec, models)
         key = KEY_HEADER if route.allowed is not None else ""
         model = spec.models[route.model] if route.model is not None else None
         facts = models[route.model] if route.model is not None else None
+        paragraph, _, rest = (said := description_of(route, spec, models)).partition("\n\n")
+        words = rest if facts is not None and paragraph == facts.estimator else said  # which is in the facts
         card = Card(
             id=name,
             route=route,
@@ -145,13 +146,15 @@ def _of_model(route: Route, spec: Spec, model: Model, facts: Facts, key: str) ->
     """Return what the card of a model has beside that of another route."""
     is_binary = model.output.probabilities and len(facts.keys) == TWO
     bars = facts.threshold or ({facts.keys[1]: HALF} if is_binary else {})
+    positive, bar = next(iter(bars.items()), ("", HALF))
+    negative = next((key for key in facts.keys if key != positive), "")
     named = [(_name_of(example.result, model, facts), example.input) for example in model.shown_examples]
     listed = [(f"Row {number}", row) for number, row in enumerate(facts.rows, 1)]
     return {
         "curl_rows": curl_rows(route, _fields(route, spec), key) if "POST" in route.methods else "",
         "examples": tuple(_chips(route, spec, named)),
         "rows": tuple(_chips(route, spec, listed)),
-        "threshold": next(iter(bars.items())) if is_binary else None,
+        "threshold": (positive, negative, bar) if is_binary else None,
     }
 
 

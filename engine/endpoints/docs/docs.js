@@ -87,7 +87,7 @@ function update(card) {
   for (const slider of card.querySelectorAll("[data-slides]")) {
     const { value } = document.getElementById(slider.dataset.slides);
     slider.classList.toggle("unset", value === "");
-    if (value !== "") slider.value = value;
+    slider.value = value; // an empty one puts it into the middle
   }
   const request = read(card);
   card.querySelector("[data-curl]").textContent = curl(request);

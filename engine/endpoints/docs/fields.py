@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from engine.endpoints.samples import resolve, sample
+from engine.endpoints.samples import Guess, resolve, sample
 from engine.schema import FORMATS, pointer
 from engine.schema.documents import JSON_TYPES, types_of
 from engine.spec import Route, parameter_schemas
@@ -31,7 +31,8 @@ class Field:
 
     Its value goes into the path, is a member of the body's object, an item of its array, or all of it. `value` is
     what is filled in at first, `pointer` what an error calls it. Where it can be an empty text (`is_text`), a query
-    string cannot say null. `slider` are the attributes of one beside it, which a number between bounds has.
+    string cannot say null; `is_any` is one that takes anything, as a column that the model ignores. `slider` are the
+    attributes of one beside it, which a number between bounds has.
     """
 
     role: Literal["path", "member", "item", "whole"]
@@ -44,6 +45,7 @@ class Field:
     required: bool = True
     nullable: bool = False
     is_text: bool = False
+    is_any: bool = False
     value: Any = ABSENT
     choices: tuple[Any, ...] = ()
     attributes: Mapping[str, str] = field(default_factory=dict)
@@ -128,6 +130,7 @@ def body_fields(document: Any, example: Any = ABSENT) -> tuple[Field, ...]:
 
 
 def _members(schema: Mapping[str, Any], document: Any, value: Mapping[str, Any]) -> tuple[Field, ...]:
+    """Make a field for each property, those last that may be anything."""
     properties = schema.get("properties", {})
     required = schema.get("required", [])
     if len(properties) > MAX_FIELDS or not properties.keys() >= {*required, *value}:
@@ -135,9 +138,10 @@ def _members(schema: Mapping[str, Any], document: Any, value: Mapping[str, Any])
     fields = []
     for name, part in properties.items():
         known, needed = value.get(name, ABSENT), name in required
+        known = ABSENT if isinstance(known, Guess) else known
         bare = Field(role="member", name=name, pointer=pointer((name,)), required=needed, value=known)
         fields.append(_shown(bare, part, document))
-    return tuple(fields)
+    return tuple(sorted(fields, key=lambda field: field.is_any and not field.required))
 
 
 def _items(schema: Mapping[str, Any], document: Any, value: list[Any]) -> tuple[Field, ...]:
@@ -162,16 +166,20 @@ def _shown(bare: Field, part: Any, document: Any) -> Field:
     is_nullable = "null" in types
     is_typed = kind in ("number", "text")
     attributes = _attributes(schema, types) if is_typed else {}
+    limits = limits_of(schema, types, kind)
+    is_any = limits == "JSON" and bare.role != "whole"
+    hint = "null" if is_nullable else "number" if kind == "number" and bare.value is ABSENT else ""
     return replace(
         bare,
         kind=kind,
         label=str(schema.get("title", "")),
         about=str(schema.get("description", "")),
-        limits=limits_of(schema, types, kind),
+        limits="" if is_any else limits,
         nullable=is_nullable,
         is_text="string" in types and not schema.get("minLength") and ("" in choices or not choices),
+        is_any=is_any,
         choices=tuple(choices) if kind == "choice" else (),
-        attributes=attributes | ({"placeholder": "null"} if is_typed and is_nullable and bare.required else {}),
+        attributes=attributes | ({"placeholder": hint} if is_typed and hint and bare.required else {}),
         slider=_slider(schema, attributes) if kind == "number" else {},
     )
 

@@ -83,6 +83,7 @@ function jsonOf(control) {
   const text = control.dataset.kind === "text" ? control.value : control.value.trim();
   if (text === "") return control.dataset.empty;
   if (control.dataset.kind === "text") return JSON.stringify(text);
+  if (control.dataset.kind === "any") return parsed(text) === undefined ? JSON.stringify(text) : text;
   return control.dataset.kind === "json" || JSON_NUMBER.test(text) ? text : String(Number(text));
 }
 

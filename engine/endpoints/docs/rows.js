@@ -1,6 +1,6 @@
 // Scores a CSV that somebody drops on a model: a table of its first rows with their predictions, and all for download.
 
-import { make, reasons, threshold } from "./answer.js";
+import { make, reasons, rows, threshold } from "./answer.js";
 import { parsed, url } from "./request.js";
 
 const SHOWN_ROWS = 50;
@@ -10,6 +10,7 @@ const SEPARATORS = [",", ";", "\t", "|"];
 export function acceptRows(card, headersOf) {
   const area = card.querySelector("[data-drop]");
   const input = area.querySelector("input");
+  input.addEventListener("click", () => (input.value = "")); // so that the same file can be chosen again
   input.addEventListener("change", () => take(input.files[0]));
   area.addEventListener("dragover", (event) => {
     event.preventDefault();
@@ -19,11 +20,11 @@ export function acceptRows(card, headersOf) {
   area.addEventListener("drop", (event) => {
     event.preventDefault();
     area.classList.remove("over");
-    take(event.dataTransfer.files[0]);
+    input.files = event.dataTransfer.files; // so that it is named there too
+    take(input.files[0]);
   });
 
   async function take(file) {
-    input.value = ""; // so that the same file can be chosen again
     if (!file || area.ariaBusy === "true") return;
     area.ariaBusy = "true";
     say(card, `Scoring ${file.name} …`);
@@ -45,20 +46,26 @@ async function score(card, file, headers) {
   if (!got.ok) return refuse(card, got, parsed(text));
   const between = separatorOf(sent, [...card.querySelectorAll("[data-field]")].map(({ dataset }) => dataset.field));
   const input = records(sent, between);
-  const output = records(text, ",");
+  const output = records(text, ",").map(({ cells }) => cells);
   // Where the lines do not match one to one, as with a file that has no line of names, predictions stand alone.
-  const both = input.length === output.length ? input.map(({ cells }, row) => [...cells, ...output[row].cells]) : undefined;
-  const rows = both ?? output.map(({ cells }) => cells);
+  const both = input.length === output.length;
   const separator = both ? between : ",";
   const ending = sent.includes("\r\n") ? "\r\n" : "\n";
-  const lines = both ? input.map(({ raw }, row) => [raw, ...output[row].cells.map((cell) => quoted(cell, separator))].join(separator)) : [text];
-  const name = file.name.replace(/\.\w+$/, "");
   const mark = both && /^\uFEFF/.test(sent) ? "\uFEFF" : "";
-  const blob = new Blob([both ? `${mark}${lines.join(ending)}${ending}` : text], { type: "text/csv" });
-  const link = make("a", { href: URL.createObjectURL(blob), download: `${name}-scored.csv` }, `Download ${name}-scored.csv`);
-  say(card, `${rows.length - 1} ${rows.length === 2 ? "row" : "rows"} of ${file.name} scored`);
-  const more = rows.length - 1 > SHOWN_ROWS ? make("p", { className: "quiet" }, `The first ${SHOWN_ROWS} rows are shown.`) : "";
-  card.querySelector("[data-table]").replaceChildren(make("p", {}, link), barOf(card, output), more, table(rows, rows[0].length - output[0].cells.length));
+  const fileName = `${file.name.replace(/\.\w+$/, "")}-scored.csv`;
+  const link = make("a", { download: fileName }, `Download ${fileName}`);
+  const shown = make("div");
+  const present = (tried) => {
+    const own = output.map((cells, row) => [...tried.slice(row, row + 1), ...cells]);
+    const lines = own.map((cells, row) => [...(both ? [input[row].raw] : []), ...cells.map((cell) => quoted(cell, separator))].join(separator));
+    URL.revokeObjectURL(link.href);
+    link.href = URL.createObjectURL(new Blob([mark, lines.join(ending), ending], { type: "text/csv" }));
+    shown.replaceChildren(table(own.slice(0, 1 + SHOWN_ROWS), both ? input : []));
+  };
+  present([]);
+  say(card, `${rows(output.length - 1)} of ${file.name} scored`);
+  const more = output.length - 1 > SHOWN_ROWS ? make("p", { className: "quiet" }, `The first ${SHOWN_ROWS} rows are shown.`) : "";
+  card.querySelector("[data-table]").replaceChildren(make("p", {}, link), barOf(card, output, present), more, shown);
 }
 
 function say(card, text, ...more) {
@@ -74,19 +81,19 @@ function refuse(card, got, problem) {
   say(card, problem?.title ?? `${got.status} ${got.statusText}`, ...reasons(got, problem), list);
 }
 
-function barOf(card, output) {
-  const place = output[0].cells.indexOf(`probability_${card.dataset.positive}`);
-  return place < 0 ? "" : threshold(card, output.slice(1).map(({ cells }) => Number(cells[place])));
+function barOf(card, output, follow) {
+  const place = output[0].indexOf(`probability_${card.dataset.positive}`);
+  return place < 0 ? "" : threshold(card, output.slice(1).map((cells) => Number(cells[place])), follow);
 }
 
 // The predictions come first, since a table may be wider than the screen, and without digits that nobody reads.
-function table(rows, own) {
-  const turned = (cells, cellOf) => [...cells.slice(own).map((cell) => cellOf(cell, "new")), ...cells.slice(0, own).map((cell) => cellOf(cell, ""))];
-  const head = turned(rows[0], (name, className) => make("th", { scope: "col", className }, name));
-  const lines = rows.slice(1, 1 + SHOWN_ROWS).map((cells) =>
-    make("tr", {}, ...turned(cells, (cell, className) => make("td", { className, title: cell }, className ? short(cell) : cell))),
-  );
-  const inside = make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...lines));
+function table(own, input) {
+  const [head, ...lines] = own.map((cells, row) => {
+    const cell = (className) => (text) => make(row ? "td" : "th", { className, title: text }, row && className ? short(text) : text);
+    return make("tr", {}, ...cells.map(cell("new")), ...(input[row]?.cells ?? []).map(cell("")));
+  });
+  for (const name of head.children) name.scope = "col";
+  const inside = make("table", {}, make("thead", {}, head), make("tbody", {}, ...lines));
   return make("div", { className: "table", tabIndex: 0, role: "group", ariaLabel: "Predictions" }, inside);
 }
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from engine.endpoints.openapi.answers import description_of, example_of, fixed_answers, prediction_schema
 from engine.endpoints.openapi.components import Components, bounded, pascal
 from engine.endpoints.openapi.joining import joined, joined_answers
-from engine.endpoints.openapi.refusals import MEANINGS, PROBLEM, statuses_of
+from engine.endpoints.openapi.refusals import MEANINGS, PROBLEM, STRICT_TYPE, statuses_of
 from engine.endpoints.openapi.row_formats import rows_in, rows_out
 from engine.endpoints.predict import BATCH_KEY, MODEL_HEADER
 from engine.endpoints.problems import MEDIA_TYPE, title
@@ -22,7 +22,7 @@ from engine.schema.documents import without_properties
 from engine.spec import BUILT_IN, Model, Route, Spec, parameter_schemas, path_template, text_parameters
 
 VERSION = "3.1.0"
-ENGINE_TAG = "service"
+ENGINE_TAG = "Built in"
 UNTAGGED = "Endpoints"
 KEY_HEADER = "X-API-Key"
 
@@ -72,9 +72,7 @@ class _Describer:
         return {
             "openapi": VERSION,
             "info": {**info, "description": service.description} if service.description else info,
-            "servers": [
-                {"url": quote(service.base_path) or _root(path), "description": "Where this document comes from."}
-            ],
+            "servers": [{"url": quote(service.base_path) or _root(path), "description": "This service"}],
             "tags": [{"name": tag} for tag in sorted(tags, key=lambda tag: tag == ENGINE_TAG)],
             "paths": paths,
             "components": {
@@ -102,7 +100,7 @@ class _Describer:
             operation["parameters"] = parameters
         if not takes_query and (body := self._body(route)) is not None:
             operation["requestBody"] = body
-        problems = {status: self._refused(status) for status in statuses_of(route, method)}
+        problems = {status: self._refused(status, route) for status in statuses_of(route, method)}
         operation["responses"] = joined_answers(self._answers(route, method), problems, self._responses)
         return operation
 
@@ -208,12 +206,14 @@ class _Describer:
             self._predictions[model.name] = self._components.put(f"{pascal(model.name)}Prediction", schema)
         return self._predictions[model.name]
 
-    def _refused(self, status: str) -> dict[str, str]:
+    def _refused(self, status: str, route: Route) -> dict[str, str]:
         """Return the reference to the description of an error."""
-        name = pascal(title(int(status)))
+        is_strict = status == "415" and route.strict_content_type
+        name = pascal(title(int(status))) + "Strict" * is_strict
         if name not in self._responses:
             content = {MEDIA_TYPE: {"schema": self._problem}, "text/html": {}}
-            self._responses[name] = {"description": MEANINGS[int(status)], "content": content}
+            means = STRICT_TYPE if is_strict else MEANINGS[int(status)]
+            self._responses[name] = {"description": means, "content": content}
         return {"$ref": f"#/components/responses/{name}"}
 
 

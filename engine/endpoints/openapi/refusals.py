@@ -13,12 +13,13 @@ MEANINGS = {
     404: "A path parameter has the wrong type.",
     413: "The body is too large.",
     414: "The URL is too long.",
-    415: "The body is not declared as JSON, or has a content coding that is not supported.",
+    415: "The charset or the content coding of the body is not supported.",
     422: "The input violates its schema; `errors` has every violation.",
     429: "Too many requests; retry after `Retry-After` seconds.",
     500: "The service failed; its log has the reason under `request_id`.",
     503: "The service is overloaded or shutting down; retry after `Retry-After` seconds.",
 }
+STRICT_TYPE = "The Content-Type, the charset or the content coding of the body is not supported."
 PROBLEM = {
     "type": "object",
     "title": "Problem",

@@ -17,8 +17,8 @@ BUILT_IN: Mapping[BuiltIn, tuple[str, str]] = {
     "docs": ("/docs", "serves the docs page"),
     "openapi": ("/openapi.json", "serves the OpenAPI document"),
     "metrics": ("/metrics", "serves the metrics"),
-    "live": ("/livez", "is the liveness check"),
-    "ready": ("/readyz", "is the readiness check"),
+    "live": ("/livez", "answers the liveness check"),
+    "ready": ("/readyz", "answers the readiness check"),
     "status": ("/-/status", "shows the status"),
 }
 # Routes whose clients have no keys, or that are shown only to their own machine.

@@ -287,7 +287,7 @@ def test_a_declared_time_needs_no_offset(tmp_path: Path) -> None:
         assert [{"result": [one]} for one in expected] == answers
     refused = client.post("/", json={"ts": "noon"})
     assert 422 == refused.status_code
-    assert '"noon" is not a date and time, such as 2026-11-26T09:30:00' in refused.text.replace("\\", "")
+    assert '"noon" is not a date and time; write it like 2026-11-26T09:30:00' in refused.text.replace("\\", "")
 
 
 class Booster:
