@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import takewhile
 
 
 def plural(count: int, noun: str) -> str:
     """Write a count with its noun: `1 error`, `2 errors`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def join_words(words: Sequence[str], conjunction: str) -> str:
+    """Write a list: `a`, `a or b`, `a, b or c`."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {conjunction} {words[-1]}"
 
 
 def did_you_mean(word: str, known: Iterable[str], noun: str) -> str:

@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
-from engine.text import plural
+from engine.text import join_words, plural
 
 TYPE_NAMES = {
     "array": "an array",
@@ -130,7 +130,7 @@ def mistyped(value: Any, types: Sequence[str]) -> str:
 def _either(types: Sequence[str]) -> str:
     wanted = sorted(types, key="null".__eq__)
     names = [TYPE_NAMES[name] for name in wanted if not (name == "integer" and "number" in types)]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+    return join_words(names, "or")
 
 
 def _listed(options: list[Any]) -> str:

@@ -9,6 +9,7 @@ from engine.models.files.model_file import format_of
 from engine.models.restoring.prepared import PreparedModel
 from engine.models.runtime.program import names_of_steps
 from engine.spec import Model
+from engine.text import join_words
 
 _DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 # Those that are imported to open a pickle and to make candidates of it; those of an ONNX graph.
@@ -44,6 +45,5 @@ def lacking(what: str, needed: Mapping[str, str]) -> str:
     if not packages:
         return ""
     named = [package.partition("=")[0] for package in packages]
-    listed = f"{', '.join(named[:-1])} and {named[-1]}" if len(named) > 1 else named[0]
     verb = "are" if len(named) > 1 else "is"
-    return f"{listed} {verb} needed {what}, and not installed: pip install {' '.join(packages)}"
+    return f"{join_words(named, 'and')} {verb} needed {what}, and not installed: pip install {' '.join(packages)}"

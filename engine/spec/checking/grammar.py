@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -13,7 +13,7 @@ from typing import Any, Literal
 from engine.diagnostics import Diagnostic
 from engine.schema import TYPE_NAMES, Path, Validator, Violation, clip, show, unquoted
 from engine.spec.reading.node import Node
-from engine.text import did_you_mean
+from engine.text import did_you_mean, join_words
 
 GrammarName = Literal["routes", "models", "lock"]
 
@@ -115,7 +115,7 @@ def _alternatives(node: Node, beside: dict[str, Any]) -> Iterator[Diagnostic]:
     names = [branch["required"][0] for branch in beside["oneOf"] if "required" in branch]
     found = [name for name in node.fields if name in names]
     optional = len(names) < len(beside["oneOf"])
-    listed = _or([f'"{name}"' for name in names])
+    listed = join_words([f'"{name}"' for name in names], "or")
     if not found and not optional and not _misspelt(node, names, beside):
         yield node.error(f"{_a(beside)} needs {listed}")
     for name in found[1:]:
@@ -139,7 +139,7 @@ def _not_one_of(node: Node, violation: Violation, beside: dict[str, Any]) -> str
         why = "with GET" if value == "HEAD" else "on every route"
         return f"{value} is answered automatically {why}; leave it out"
     if not isinstance(value, str) or not isinstance(choices[0], str):
-        return f"{_where(violation)}: {show(value)} must be {_or([show(choice) for choice in choices])}"
+        return f"{_where(violation)}: {show(value)} must be {join_words([show(choice) for choice in choices], 'or')}"
     return f"unknown {_noun(violation.path)} {show(value)} {did_you_mean(value, map(str, choices), 'allowed')}"
 
 
@@ -147,7 +147,7 @@ def _of_wrong_type(node: Node, violation: Violation, beside: dict[str, Any]) -> 
     """Explain a wrong type in YAML's words, with advice: quotes for `version: 1.0`, brackets for `methods: GET`."""
     wanted = [beside["type"]] if isinstance(beside["type"], str) else beside["type"]
     where, value, source = _where(violation), node.plain, node.written
-    nouns = _or([_YAML_TYPES[name] for name in wanted])
+    nouns = join_words([_YAML_TYPES[name] for name in wanted], "or")
     if value is None and not source:
         return f"{where} has no value; it needs {nouns}"
     if node.fields:
@@ -173,10 +173,6 @@ def _where(violation: Violation) -> str:
         return "the file"
     last = violation.path[-1]
     return last if isinstance(last, str) else f"an entry of {violation.path[-2]}"
-
-
-def _or(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def _noun(path: Path) -> str:
