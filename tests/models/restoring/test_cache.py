@@ -251,7 +251,7 @@ def test_the_size_of_a_batch_is_its_rows_whatever_their_form() -> None:
     asked: list[str] = []
     programs = (lambda _: asked.append("one"), lambda _: asked.append("batch"))
     report = Report("numpy", batch_runtime="native", batch_from=3)
-    runtime = open_runtime(None, compiling.Prepared("key", COMPILED, None, ""), programs, report, None)
+    runtime = open_runtime(None, compiling.PreparedModel("key", COMPILED, None, ""), programs, report, None)
     wide, long = Table({name: np.zeros(2) for name in "abcd"}, {}), Table({"a": np.zeros(3)}, {})
     for rows in (np.zeros((2, 9)), np.zeros((3, 9)), wide, long):
         runtime(rows)
