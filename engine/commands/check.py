@@ -105,9 +105,9 @@ def runtime_of(report: Report, *, explained_by: str = EXPLAINING) -> str:
     name = runtime_name(report)
     if report.instead:
         return f"{name}: {report.instead}"
-    if report.runtime == "sklearn" and report.trials and explained_by:
+    if not report.is_compiled and report.trials and explained_by:
         return f"{name}; for the reasons: {explained_by}"
-    if report.runtime == "sklearn" or report.verdict == "not proven":
+    if not report.is_compiled or report.verdict == "not proven":
         return name
     faster = f"{_times(report.speed_up_one)} for 1 row, {_times(report.speed_up_many)} for 1,000"
     return f"{name}: {report.verdict} on {report.rows:,} rows; {faster}"
@@ -115,7 +115,7 @@ def runtime_of(report: Report, *, explained_by: str = EXPLAINING) -> str:
 
 def runtime_name(report: Report) -> str:
     """Name a model's runtime alone."""
-    is_compiled = report.runtime != "sklearn" and report.verdict != "not proven" and not report.instead
+    is_compiled = report.is_compiled and report.verdict != "not proven" and not report.instead
     if is_compiled:
         batch = f", {report.batch_runtime} from {report.batch_from} rows" if report.batch_runtime else ""
         return report.runtime + batch

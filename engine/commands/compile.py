@@ -62,7 +62,7 @@ def _only(spec: Spec, names: Iterable[str]) -> Spec:
 
 def _rows(facts: Facts) -> Iterable[tuple[str, ...]]:
     report = facts.report
-    uncompiled = report.runtime == "sklearn"
+    uncompiled = not report.is_compiled
     batches = f"serves batches from {report.batch_from} rows" if report.batch_runtime == "sklearn" else ""
     note = f"serves: {_why_uncompiled(report)}" if uncompiled else batches
     yield facts.name, "scikit-learn", "sklearn", "", _shown(report.one_row), _shown(report.many_rows), note

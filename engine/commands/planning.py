@@ -74,7 +74,7 @@ def _planned_entry(wish: Wish, progress: Progress) -> Plan:
     """Plan what passes `check`: without the example if the compiled model gives it a slightly different answer."""
     from engine.models import LoadedEstimators, to_compile
 
-    if lack := to_compile(wish.file.suffix):
+    if lack := to_compile(wish.file):
         raise SpecError([Diagnostic(Place(str(wish.file)), lack)])
     from engine.models.outlining.outline import outline_model
     from engine.spec import draft_model, name_from

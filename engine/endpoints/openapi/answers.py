@@ -71,7 +71,7 @@ def _decision_text(facts: Facts) -> str:
 def _result_schema(facts: Facts) -> dict[str, Any]:
     """Describe one result: by the classes if it is one of them, else by its form."""
     form = facts.result
-    if facts.classes is None or facts.response_method != "predict" or (form is not None and form.lengths):
+    if facts.classes is None or not facts.answers_classes or (form is not None and form.lengths):
         return {} if form is None else _of_form(form, is_number=facts.kind == "regressor")
     if all(isinstance(value, str) for value in facts.classes):
         return {"type": "string", "enum": list(facts.classes)}

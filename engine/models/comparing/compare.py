@@ -15,7 +15,8 @@ from engine.models.comparing.answers import Asked, Differences, Differing, compa
 from engine.models.compiling.prepare import Progress, prepare_anew, prepare_models
 from engine.models.data.reference import allowed_rows
 from engine.models.estimators.inspection import inspect
-from engine.models.files.model_file import format_of, read_file
+from engine.models.files.formats import require_format
+from engine.models.files.model_file import read_file
 from engine.models.predictor import Facts, Predictor
 from engine.models.proving.candidates import usual_instances
 from engine.models.proving.comparison import MANY, seconds_for
@@ -126,7 +127,7 @@ def _reference(model: Model) -> Iterator[Asked]:
 
 def _made_up(model: Model, prepared: PreparedModel, opened: LoadedEstimators) -> list[Any]:
     """Make instances that the input allows, inside the ranges that the model in service has seen."""
-    if prepared.file is None or format_of(model.file) == "onnx":
+    if prepared.file is None or require_format(model).is_graph:
         return RowMaker(model, prepared.columns(model), {}).usual(())
     artifact = opened.open(model, prepared.file, prepared.modules)
     with artifact.modules.found():

@@ -17,7 +17,8 @@ from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.models.compiling.largest_number import largest_number
 from engine.models.data.reference import allowed_instances, refused_rows, require_reference
-from engine.models.files.model_file import ModelFile, ModelFiles, format_of, read_file
+from engine.models.files.formats import require_format
+from engine.models.files.model_file import ModelFile, ModelFiles, read_file
 from engine.models.files.modules import hash_modules
 from engine.models.predictor import Predictor
 from engine.models.restoring.cache import Cache, mode_for
@@ -113,9 +114,9 @@ def _prepare(
 
 
 def _require_pinned_file(model: Model, file: ModelFile) -> None:
-    if model.pin is not None and model.pin.format != format_of(model.file):
+    if model.pin is not None and model.pin.format != (named := require_format(model).name):
         raise model.error(
-            f"this file is pinned as {model.pin.format}, but its name says {format_of(model.file)}; "
+            f"this file is pinned as {model.pin.format}, but its name says {named}; "
             f"if you trust it, accept it: {model.lock_command}",
             "file",
         )
@@ -169,10 +170,10 @@ def _compile(
 ) -> tuple[CompiledModel, Tried]:
     """Compile a model; unless `is_tried`, it is not asked anything, and stays as it is in its file."""
     require_reference(model)
-    if lack := to_compile(model.file.suffix):
+    if lack := to_compile(model.file):
         raise model.error(lack, "file")
     progress(f"{model.name}: loading")
-    if model.file.suffix.lower() == ".onnx":
+    if require_format(model).is_graph:
         from engine.models.compiling.onnx_file import compile_graph  # noqa: PLC0415 - few models are graphs
 
         return compile_graph(model, file.data, is_tried=is_tried)

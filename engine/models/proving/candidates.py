@@ -30,10 +30,10 @@ from engine.models.runtime.answer import Refusal, Runtime
 from engine.models.runtime.native_trees import NativeTrees, build_library, load_library
 from engine.models.runtime.onnx_graphs import Graph, OnnxTrees
 from engine.models.runtime.program import Program, dump, load
-from engine.models.runtime.report import Report, RuntimeName, Trial
+from engine.models.runtime.report import Report, Trial
 from engine.models.runtime.tree_table import TreeTable
 from engine.schema import clip
-from engine.spec import Model
+from engine.spec import Model, RuntimeName
 
 REASON_LENGTH = 300
 
