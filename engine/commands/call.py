@@ -27,7 +27,7 @@ _URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
 @click.option("-i", "--include", is_flag=True, help="Print the status and the headers too.")
 @spec_options
 @json_option
-def call(
+def command(
     method: str,
     path: str,
     data: str | None,

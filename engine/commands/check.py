@@ -21,7 +21,7 @@ EXPLAINING = "python -m engine compile"
 @click.command(short_help="Validate the spec and its models.")
 @spec_options
 @json_option
-def check(routes: str, models: str | None, as_json: bool) -> None:
+def command(routes: str, models: str | None, as_json: bool) -> None:
     """Find every mistake in the spec, the files it names, its schemas, models and examples.
 
     Nothing is trained, and no port is opened. Models are loaded, and their examples run.

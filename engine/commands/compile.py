@@ -17,11 +17,11 @@ MICROSECONDS = 1e6
 PIPED_WIDTH = 120
 
 
-@click.command("compile", short_help="Compile the models in advance and show the candidates.")
+@click.command(short_help="Compile the models in advance and show the candidates.")
 @click.argument("names", metavar="[MODEL]...", nargs=-1)
 @spec_options
 @json_option
-def compile_(names: tuple[str, ...], routes: str, models: str | None, as_json: bool) -> None:
+def command(names: tuple[str, ...], routes: str, models: str | None, as_json: bool) -> None:
     """Compile and prove the models into the cache, and show every candidate that was tried.
 
     `check` and `serve` compile models that the cache lacks; this does it in advance, in a build.

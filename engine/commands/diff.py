@@ -42,7 +42,7 @@ _MICROSECONDS = 1e6
 @click.option("--rows", metavar="COUNT", type=Number(0), default=5, show_default=True, help="Rows to show.")
 @spec_options
 @json_option
-def diff(name: str, file: str, tolerance: float, rows: int, routes: str, models: str | None, as_json: bool) -> None:
+def command(name: str, file: str, tolerance: float, rows: int, routes: str, models: str | None, as_json: bool) -> None:
     """Compare the answers and the speed of a model with those of a new file for its entry.
 
     Both answer the entry's examples, the rows of its reference, and rows that are made up inside its input. This opens

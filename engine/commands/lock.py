@@ -18,7 +18,7 @@ from engine.text import plural
 @click.option("--accept", is_flag=True, help="Renew the recorded examples in models.yaml.")
 @spec_options
 @json_option
-def lock(names: tuple[str, ...], accept: bool, routes: str, models: str | None, as_json: bool) -> None:
+def command(names: tuple[str, ...], accept: bool, routes: str, models: str | None, as_json: bool) -> None:
     """Pin the models as their files are now: their SHA-256 and their answers.
 
     Writes models.lock beside models.yaml, to be committed with it. A file that differs from its pin is not opened

@@ -39,7 +39,7 @@ _FORMATS = click.Choice(("csv", "jsonl", "parquet"))
 @click.option("--resume", is_flag=True, help="Continue an interrupted run.")
 @click.option("-j", "--jobs", type=Number(1, 256), help="The processes.  [default: one for each core]")
 @spec_options
-def predict(
+def command(
     model: str,
     inputs: tuple[str, ...],
     output: str,
