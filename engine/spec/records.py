@@ -120,14 +120,14 @@ class Service(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FixedResponse(Record):
-    """A fixed response; `kind` is the kind of its body, and `content` the body in the spec.
+    """A fixed response; `kind` is the key of its body, "empty" without one, and `content` the body in the spec.
 
     `data` are the bytes of the file that a `file` names, at the time when the spec was read.
     """
 
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
-    kind: Literal["text", "html", "json", "file", "empty"] = "empty"
+    kind: str = "empty"
     content: Any = None
     data: bytes = field(default=b"", repr=False)
 

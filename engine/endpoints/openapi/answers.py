@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from engine.endpoints.bodies import BODY_KINDS
 from engine.endpoints.fixed import content_type, is_kept
 from engine.endpoints.openapi.components import schema_of
 from engine.endpoints.problems import title
@@ -29,9 +30,10 @@ def fixed_answers(route: Route, method: str) -> dict[str, Any]:
         answer["headers"] = shown
     if media_type := content_type(declared).partition(";")[0]:
         content: dict[str, Any] = {}
-        if declared.kind == "json":
+        kind = BODY_KINDS[declared.kind]
+        if kind.is_json:
             content["schema"] = schema_of(declared.content, parameter_schemas(route.path))
-        if declared.kind in ("html", "json", "text") and not route.parameters and _is_shown(declared.content):
+        if kind.is_literal and not route.parameters and _is_shown(declared.content):
             content["example"] = declared.content
         answer["content"] = {media_type: content}
     answers = {str(declared.status): answer}
