@@ -1,6 +1,6 @@
 """Write what is generated: docs/reference.md from the grammars, docs/cli.md from the commands' help, and a list.
 
-The list is in the grammar of routes.yaml: the bodies of a response exclude each other, in a way that editors understand.
+The list is in the grammar of routes.yaml: the bodies of a response exclude each other in a way that editors show.
 
 python docs/generate.py            write them
 python docs/generate.py --check    only report which are out of date; exit status 1 if any is

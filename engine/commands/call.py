@@ -13,7 +13,7 @@ import click
 
 from engine.commands.terminal.options import json_option, spec_options
 from engine.commands.terminal.output import print_json, progress
-from engine.models import Progress
+from engine.isolation import Progress
 
 FIRST_ERROR = 400
 _URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))

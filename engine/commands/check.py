@@ -12,7 +12,8 @@ from engine.commands.terminal.options import json_option, spec_options
 from engine.commands.terminal.output import print_json, print_table, progress, report
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
-from engine.models import Facts, Progress, Report
+from engine.isolation import Progress
+from engine.models import Facts, Report
 from engine.text import plural
 
 EXPLAINING = "python -m engine compile"

@@ -10,7 +10,8 @@ import click
 from engine.commands.check import facts_json, print_notes
 from engine.commands.terminal.options import json_option, named_models, spec_options
 from engine.commands.terminal.output import print_json, print_table, progress
-from engine.models import Facts, Progress, Report
+from engine.isolation import Progress
+from engine.models import Facts, Report
 from engine.spec import Spec
 
 MICROSECONDS = 1e6

@@ -14,7 +14,7 @@ from engine.commands.terminal.options import Number, json_option, named_models, 
 from engine.commands.terminal.output import fail, print_json, print_table, progress, report
 from engine.diagnostics import Diagnostic, Place
 from engine.errors import EngineError, SpecError
-from engine.models import Progress
+from engine.isolation import Progress
 from engine.schema import clip
 from engine.text import plural
 
@@ -90,8 +90,7 @@ def _compare(name: str, file: Path, tolerance: float, routes: str, models: str |
         with progress() as show, lost_at_models(spec):
             return run_isolated(_compare_apart, routes, models, name, file, tolerance, hear=show)
     except LostProcess as lost:
-        doing = lost.step.removeprefix(f"{file}: ")
-        raise SpecError([Diagnostic(Place(str(file)), f"stopped while {doing}: {lost.why}")]) from None
+        raise SpecError([Diagnostic(Place(str(file)), f"stopped while {lost.step.doing}: {lost.why}")]) from None
 
 
 def _compare_apart(

@@ -9,7 +9,8 @@ import click
 from engine.commands.terminal.options import json_option, named_models, spec_options
 from engine.commands.terminal.output import print_json, print_table, progress
 from engine.errors import EngineError
-from engine.models import Pinned, Progress
+from engine.isolation import Progress
+from engine.models import Pinned
 from engine.text import plural
 
 

@@ -12,7 +12,8 @@ import click
 from engine.commands.terminal.options import Number, named_models, spec_options
 from engine.commands.terminal.output import progress
 from engine.commands.terminal.showing import Shown, showing
-from engine.models import PreparedModel, Progress
+from engine.isolation import Progress
+from engine.models import PreparedModel
 from engine.spec import Spec
 from engine.text import plural
 

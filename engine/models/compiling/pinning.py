@@ -11,7 +11,8 @@ from typing import Any
 
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
-from engine.models.compiling.prepare import Progress, uncompiled
+from engine.isolation import Progress, Step
+from engine.models.compiling.prepare import uncompiled
 from engine.models.data.reference import reference_instances
 from engine.models.files.formats import require_format
 from engine.models.files.model_file import ModelFile, read_file
@@ -70,7 +71,7 @@ def pin(
     pins: dict[str, dict[str, Any]] = {name: one.node.plain for name, one in spec.pins.items()}
     renewed: dict[str, dict[int, Any]] = {}
     for name, file in files.items():
-        progress(f"{name}: computing its golden answers")
+        progress(Step("computing its golden answers", name))
         model = replace(spec.models[name], pin=None)
         try:
             predictor, prepared = uncompiled(model, file, opened)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from itertools import islice
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
+from engine.isolation import Progress, Step
 from engine.models.compiling.largest_number import largest_number
 from engine.models.data.reference import allowed_instances, refused_rows, require_reference
 from engine.models.files.formats import require_format
@@ -36,8 +37,6 @@ from engine.spec import Model, Spec
 
 if TYPE_CHECKING:
     from engine.models.proving.tryout import Tried
-
-Progress = Callable[[str], None]
 
 MAX_SHOWN = 5  # rows of a reference that the docs page may show
 
@@ -93,7 +92,7 @@ def _prepare(
     model: Model, cache: Cache, files: ModelFiles, opened: LoadedEstimators, progress: Progress
 ) -> PreparedModel:
     """Read a model's file, take its compiled form from the cache or make it, and hold it to its golden answers."""
-    progress(f"{model.name}: reading")
+    progress(Step("reading", model.name))
     file = read_file(model, files)
     _require_pinned_file(model, file)
     key = _key_of(model, cache, file)
@@ -106,7 +105,7 @@ def _prepare(
         if prepared.compiled.programs and json.dumps(golden) == json.dumps(prepared.compiled.golden):
             return prepared
     if model.pin is not None and golden:
-        progress(f"{model.name}: computing its golden answers")
+        progress(Step("computing its golden answers", model.name))
         hold_golden(model, model.pin.golden, restore(model, prepared, opened))
     compiled = replace(prepared.compiled, golden=golden)
     cache.write(key, compiled, mode_for(model.file))
@@ -141,7 +140,7 @@ def prepare_anew(
     """Compile a model, check its examples if `is_held`, and ask it what is to be known of its answers."""
     compiled, tried = _compile(model, file, opened, progress)
     require_pinned_entry(model, compiled)
-    progress(f"{model.name}: checking its examples")
+    progress(Step("checking its examples", model.name))
     predictor = restore(model, PreparedModel(key, compiled, file, file.sha256), opened)
     if is_held:
         hold(model, predictor)
@@ -172,7 +171,7 @@ def _compile(
     require_reference(model)
     if lack := to_compile(model.file):
         raise model.error(lack, "file")
-    progress(f"{model.name}: loading")
+    progress(Step("loading", model.name))
     if require_format(model).is_graph:
         from engine.models.compiling.onnx_file import compile_graph  # noqa: PLC0415 - few models are graphs
 
@@ -192,7 +191,7 @@ def _compile(
         require_trained_dtypes(model, inspected)
         if is_tried:
             with blaming_version(artifact.trained_with):
-                chosen = choose(model, inspected, lambda text: progress(f"{model.name}: {text}"))
+                chosen = choose(model, inspected, progress)
     compiled = CompiledModel(
         size=artifact.bytes,
         estimator=inspected.title,

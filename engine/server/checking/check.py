@@ -13,6 +13,7 @@ from pathlib import Path
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.handling import build_handler
+from engine.isolation import Progress
 from engine.models import (
     Facts,
     LoadedEstimators,
@@ -26,8 +27,6 @@ from engine.models import (
 from engine.server.checking.source import SpecSource
 from engine.server.checking.stamps import Stamp, stamp, stamps
 from engine.spec import Spec
-
-Progress = Callable[[str], None]
 
 
 @dataclass(slots=True)

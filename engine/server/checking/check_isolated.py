@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.isolation import Tell, run_isolated
-from engine.server.checking.check import CheckResult, Progress, check
+from engine.isolation import Progress, Tell, run_isolated
+from engine.server.checking.check import CheckResult, check
 from engine.server.checking.source import SpecSource
 from engine.server.checking.stamps import Stamp
 
