@@ -8,16 +8,14 @@ from typing import Any
 
 from engine.endpoints.problems import Problem
 from engine.endpoints.query_string import read_text
-from engine.schema import Path, pointer, show
-from engine.schema.documents import types_of
+from engine.schema import InstanceSchema, Path, pointer, show
 
 
 class PathFeatures:
     """Adds the path parameters of a route to instances, as the features of the same names."""
 
-    def __init__(self, schema: Any, names: tuple[str, ...]) -> None:
-        properties = schema.get("properties", {})
-        self._types = {name: types_of(properties.get(name, True), schema) for name in names}
+    def __init__(self, schema: InstanceSchema, names: tuple[str, ...]) -> None:
+        self._types = {name: schema.feature(name).types for name in names}
 
     def read(self, path: Mapping[str, Any]) -> dict[str, Any]:
         """Read the path parameters of a request; a text that does not fit its feature's type stays a text."""

@@ -58,12 +58,11 @@ class PredictEndpoint(Endpoint):
         self._free = [None] * route.limits.concurrent
         self._validator = model.input.validator()
         self._safe_size = self._validator.safe_size
-        self._document = model.input.document
-        properties = model.input.document.get("properties", {})
-        self._takes_batches = BATCH_KEY not in properties
-        self._query = QueryReader(model.input.document)
+        self._schema = model.input.instance
+        self._takes_batches = BATCH_KEY not in self._schema.properties
+        self._query = QueryReader(self._schema)
         self._rows = RowCodec(model, predictor.facts, route.parameters, route.limits.instances)
-        self._path = PathFeatures(model.input.document, route.parameters) if route.parameters else None
+        self._path = PathFeatures(self._schema, route.parameters) if route.parameters else None
 
     @property
     def is_quick(self) -> bool:
@@ -173,7 +172,7 @@ class PredictEndpoint(Endpoint):
             self._timed(perf_counter() - begin)
 
     def _read_json(self, request: Request) -> Any:
-        return read_json(request, self._document, strict=self._strict, takes=_TAKES)
+        return read_json(request, self._schema, strict=self._strict, takes=_TAKES)
 
     def _batch(self, value: dict[str, Any]) -> tuple[list[Any], list[Violation]]:
         """Take the instances out of a batch, and what may not stand beside them; raise `Problem` without instances."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
@@ -11,8 +11,7 @@ from urllib.parse import parse_qs
 import orjson
 
 from engine.endpoints.problems import Problem
-from engine.schema import JSON_NUMBER, Validator, Violation, clip, mistyped, unquoted
-from engine.schema.documents import JSON_TYPES, types_of
+from engine.schema import JSON_NUMBER, JSON_TYPES, InstanceSchema, Violation, clip, mistyped, unquoted
 
 MAX_PARAMETERS = 2000
 _WORDS = {"true": True, "false": False}
@@ -27,14 +26,13 @@ class QueryReader:
     otherwise absent, as in a form that was not filled in.
     """
 
-    def __init__(self, schema: Any) -> None:
-        properties = schema.get("properties", {}) if isinstance(schema, Mapping) else {}
-        self._types = {name: types_of(declared, schema) for name, declared in properties.items()}
+    def __init__(self, schema: InstanceSchema) -> None:
+        self._types = {name: feature.types for name, feature in schema.properties.items()}
         # Here an empty value means null, because the schema does not allow an empty text.
         self._never_empty = {
             name
             for name, types in self._types.items()
-            if {"null", "string"} <= types and not Validator.of_part(schema, properties[name]).is_valid("")
+            if {"null", "string"} <= types and not schema.properties[name].takes("")
         }
 
     def read(self, query: str) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from engine.endpoints.openapi.row_formats import rows_in, rows_out
 from engine.endpoints.predict import BATCH_KEY, MODEL_HEADER
 from engine.endpoints.problems import MEDIA_TYPE, title
 from engine.models import Facts
-from engine.schema.documents import without_properties
 from engine.spec import BUILT_IN, Model, Route, Spec, parameter_schemas, path_template, text_parameters
 
 VERSION = "3.1.0"
@@ -119,7 +118,7 @@ class _Describer:
         """Return the reference to the schema of one instance, without the features in the path."""
         key = (model.name, in_path)
         if key not in self._inputs:
-            schema = bounded(without_properties(model.input.document, in_path), self._models[model.name].largest)
+            schema = bounded(model.input.instance.without(in_path), self._models[model.name].largest)
             self._inputs[key] = self._components.take_in(f"{pascal(model.name)}Instance", schema)
         return self._inputs[key]
 
@@ -140,7 +139,7 @@ class _Describer:
 
     def _query_parameters(self, route: Route) -> list[dict[str, Any]]:
         reference = self._input(self._model(route), route.parameters)
-        required = self._model(route).input.document.get("required", ())
+        required = self._model(route).input.instance.required
         return [
             {"name": name, "in": "query", "required": name in required, "schema": schema}
             for name, schema in self._components.properties(reference).items()
@@ -154,7 +153,7 @@ class _Describer:
             return None
         model = self._model(route)
         schema: Any = self._input(model, route.parameters)
-        if BATCH_KEY not in model.input.document.get("properties", {}):
+        if BATCH_KEY not in model.input.instance.properties:
             batch = {
                 "type": "object",
                 "required": [BATCH_KEY],

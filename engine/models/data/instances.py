@@ -22,7 +22,7 @@ from engine.models.data.cells_to_arrays import (
 )
 from engine.models.data.dtypes import NAN, Dtype, Feature, Table, from_schema, makers
 from engine.models.data.features import default_of, dtype_of_column, feature_of
-from engine.schema.documents import is_whole, types_of
+from engine.schema import Subschema
 from engine.spec import Model
 from engine.text import did_you_mean, plural
 
@@ -82,8 +82,8 @@ class Columns:
 
 def columns(model: Model, wanted: TrainedInput) -> Columns:
     """Fit a model's input schema to what its estimator was trained on; raise `SpecError` if it does not."""
-    count = wanted.count
-    types = types_of(model.input.document, model.input.document)
+    count, instance = wanted.count, model.input.instance
+    types = instance.types
     if types == {"object"}:
         return _object_columns(model, wanted)
     if model.rows in ("table", "mappings"):
@@ -91,17 +91,16 @@ def columns(model: Model, wanted: TrainedInput) -> Columns:
     if types == {"array"}:
         if not wanted.by_name:  # otherwise an array, of any length, is the mistake
             _require_length(model, count)
-        gaps = any("null" in types_of(part, model.input.document) for part in _array_parts(model))
+        gaps = any(part.is_nullable for part in _array_parts(model))
         kind = _kind_of_items(model, wanted)
         array = array_dtype(kind, single=wanted.single)
         places = range(count or 0)
         bulk = array_bulk(places, dict.fromkeys(places, NAN), places, kind, single=wanted.single) if count else None
-        return Columns(_array_converter(model, wanted, kind), None, count, gaps=gaps, array=array, bulk=bulk)
+        return Columns(_array_converter(wanted, kind, gaps=gaps), None, count, gaps=gaps, array=array, bulk=bulk)
     if types == {"number"}:
         if count not in (None, 1):
             raise model.error(f"the model takes {count} features, but a number is only one", "input")
-        document = model.input.document
-        kind = "int" if is_whole(document, document) and not wanted.casts else "float"
+        kind = "int" if instance.is_whole and not wanted.casts else "float"
         make = rows_maker(("the number",), kind, single=wanted.single)
         convert = lambda instances: make([(cell,) for cell in instances])  # noqa: E731
         bulk = array_bulk((0,), {0: NAN}, (0,), kind, single=wanted.single)
@@ -117,13 +116,12 @@ def columns(model: Model, wanted: TrainedInput) -> Columns:
 
 
 def _object_columns(model: Model, wanted: TrainedInput) -> Columns:
-    properties = model.input.document.get("properties", {})
     rows = model.rows if model.rows != "auto" else wanted.rows
-    defaults = {name: default_of(model, name, part) for name, part in properties.items()}
+    defaults = {name: default_of(model, name) for name in model.input.instance.properties}
     if rows == "mappings":
         return _mappings(model, defaults)
     order = column_order(model, wanted)
-    required, unused = frozenset(model.input.document.get("required", ())), frozenset(wanted.unused)
+    required, unused = model.input.instance.required, frozenset(wanted.unused)
     features = {
         name: feature_of(model, name, defaults[name], required=name in required) for name in order if name not in unused
     }
@@ -151,8 +149,7 @@ def _mappings(model: Model, defaults: Mapping[str, Any]) -> Columns:
 
 def _texts(model: Model, names: Iterable[str]) -> frozenset[str]:
     """Name the columns that are not numbers, or booleans that may be missing."""
-    document = model.input.document
-    types = {name: types_of(document["properties"][name], document) for name in names}
+    types = {name: model.input.instance.properties[name].types for name in names}
     return frozenset(name for name, found in types.items() if not found <= _NUMERIC or found <= {"boolean", "null"})
 
 
@@ -208,7 +205,7 @@ def _array(
 
 def column_order(model: Model, wanted: TrainedInput) -> tuple[str, ...]:
     """Decide the order of the columns: the model's own if it is known, else the spec's; raise `SpecError`."""
-    properties, count, names = tuple(model.input.document.get("properties", {})), wanted.count, wanted.names
+    properties, count, names = tuple(model.input.instance.properties), wanted.count, wanted.names
     where = ("features",) if model.features is not None else ("input", "properties")
     declared = model.features or properties
     if names is not None:
@@ -241,39 +238,37 @@ def _none(default: Any) -> Any:
     return None if default is NAN else default
 
 
-def _array_parts(model: Model) -> list[Any]:
+def _array_parts(model: Model) -> list[Subschema]:
     """Return the schemas of an array's items."""
-    item = model.input.document.get("items", True)
-    return [*model.input.document.get("prefixItems", ()), *([item] if item is not False else [])]
+    instance = model.input.instance
+    return [*instance.prefix, *([instance.items] if instance.items.schema is not False else [])]
 
 
 def _require_length(model: Model, count: int | None) -> None:
     """Raise `SpecError` if no array that the schema allows has as many items as the model takes."""
-    document = model.input.document
-    if count is not None and document.get("maxItems", count) < count:
-        allowed = f"maxItems allows at most {document['maxItems']}"
+    least, most = model.input.instance.least_items, model.input.instance.most_items
+    if count is not None and most is not None and most < count:
+        allowed = f"maxItems allows at most {most}"
         raise model.error(f"the model takes {plural(count, 'feature')}, but {allowed}", "input", "maxItems")
-    if count is not None and document.get("minItems", count) > count:
-        required = f"minItems requires at least {document['minItems']}"
+    if count is not None and least > count:
+        required = f"minItems requires at least {least}"
         raise model.error(f"the model takes {plural(count, 'feature')}, but {required}", "input", "minItems")
 
 
 def _kind_of_items(model: Model, wanted: TrainedInput) -> str:
     """Return the one kind of an array's items; several kinds become floats; raise `SpecError` for texts."""
-    document = model.input.document
-    parts = [(part, types_of(part, document)) for part in _array_parts(model)]
-    if any(not types <= _NUMERIC for _, types in parts):
+    parts = _array_parts(model)
+    if any(not part.types <= _NUMERIC for part in parts):
         raise model.error(
             "an instance that is an array is a row of numbers; say items: {type: number}", "input", "items"
         )
-    kinds = {from_schema(Feature.of(part, document, gaps="null" in types)).kind for part, types in parts}
+    kinds = {from_schema(Feature(part.types, part.is_whole, gaps=part.is_nullable)).kind for part in parts}
     kind = kinds.pop() if len(kinds) == 1 and not wanted.casts else "float"
     return kind if kind in ("int", "bool") else "float"
 
 
-def _array_converter(model: Model, wanted: TrainedInput, kind: str) -> Convert:
+def _array_converter(wanted: TrainedInput, kind: str, *, gaps: bool) -> Convert:
     count = wanted.count
-    gaps = any("null" in types_of(part, model.input.document) for part in _array_parts(model))
 
     def convert(instances: Sequence[Any]) -> Any:
         width = count if count is not None else len(instances[0])

@@ -9,8 +9,7 @@ from typing import Any
 
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
-from engine.schema import TYPE_NAMES, show
-from engine.schema.documents import types_of
+from engine.schema import TYPE_NAMES, InstanceSchema, Subschema, show
 from engine.spec.checking.base_path import check_base_path
 from engine.spec.checking.built_in import built_in_shapes, check_built_in
 from engine.spec.checking.guards import (
@@ -175,7 +174,7 @@ def _check_path_features(route: Node, path: str, models: Node | None) -> Iterato
         elif not feature.present:
             known = did_you_mean(name, (one for one, _, _ in schema["properties"].pairs()), "its features are")
             yield route["path"].error(f'path parameter "{name}" is not a feature of the model "{model}" {known}')
-        elif not (types := types_of(feature.plain, schema.plain)) & _IN_A_PATH:
+        elif not (types := Subschema(feature.plain, schema.plain).types) & _IN_A_PATH:
             message = f'path parameter "{name}": the feature is {_either(types)}, which a path cannot contain'
             yield route["path"].error(f"{message}; send it in the body")
         elif not _reads(name in text_parameters(path), parameter, types):
@@ -191,7 +190,7 @@ def _reads(is_text: bool, parameter: Mapping[str, Any], types: frozenset[str]) -
     """Whether a path parameter can have one of these JSON types; a text can have all whose values fit in a path."""
     if is_text or "enum" in parameter:
         return True
-    return bool(types & types_of(parameter, parameter))
+    return bool(types & InstanceSchema(parameter).types)
 
 
 def _check_input(route: Node, *, formats: bool) -> Iterator[Diagnostic]:
