@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cached_property
 from http import HTTPStatus
 from itertools import chain, repeat
 from time import perf_counter
@@ -19,9 +20,10 @@ from engine.endpoints.rows import (
     ANY_TYPE,
     MEDIA_TYPES,
     USUAL_TYPES,
-    RowCodec,
     RowFormat,
+    RowReader,
     Rows,
+    RowWriter,
     format_of_answer,
     format_of_body,
 )
@@ -49,7 +51,7 @@ class PredictEndpoint(Endpoint):
     """Answers with predictions for one instance, or for `{"instances": [...]}`; by GET for one in the query string."""
 
     def __init__(self, route: Route, model: Model, predictor: Predictor, meter: Meter, *, named: bool = False) -> None:
-        self._predict = predictor
+        self._model, self._predict, self._parameters = model, predictor, route.parameters
         self._headers = (*_HEADERS, (MODEL_HEADER, name_model(predictor.facts))) if named else _HEADERS
         self._timed = meter.model(model.name).add
         predictor.watch(meter.batches(model.name).add)
@@ -61,8 +63,16 @@ class PredictEndpoint(Endpoint):
         self._schema = model.input.instance
         self._takes_batches = BATCH_KEY not in self._schema.properties
         self._query = QueryReader(self._schema)
-        self._rows = RowCodec(model, predictor.facts, route.parameters, route.limits.instances)
         self._path = PathFeatures(self._schema, route.parameters) if route.parameters else None
+
+    @cached_property
+    def _reader(self) -> RowReader:
+        """Made for the first request that needs it, because of what it imports."""
+        return RowReader(self._model, self._predict.facts, self._parameters, self._most)
+
+    @cached_property
+    def _writer(self) -> RowWriter:
+        return RowWriter(self._model, self._predict.facts)
 
     @property
     def is_quick(self) -> bool:
@@ -92,7 +102,7 @@ class PredictEndpoint(Endpoint):
         rows, value = None, None
         misplaced: list[Violation] = []
         if sent != "json":
-            rows = self._rows.read(request, sent)
+            rows = self._reader.read(request, sent)
             batch, instances, size = True, rows.instances, rows.size
         else:
             value = self._query.read(request.query) if asked else self._read_json(request)
@@ -147,7 +157,7 @@ class PredictEndpoint(Endpoint):
         if kind == "json":
             return Response(_OK, self._headers, body)
         headers = (("Content-Type", MEDIA_TYPES[kind]), *self._headers[1:])
-        return Response(_OK, headers, self._rows.write(prediction, kind))
+        return Response(_OK, headers, self._writer.write(prediction, kind))
 
     def _told(self, violations: Iterator[Violation], value: Any, rows: Rows | None) -> Iterator[Violation]:
         """Add the lines of rows to violations, and explain how to send several instances if an array is not allowed."""

@@ -65,26 +65,19 @@ class _BoundedSocket:
         return getattr(self._held, name)
 
 
-def _bounded(held: socket.socket) -> socket.socket:
-    return cast("socket.socket", _BoundedSocket(held))
-
-
-class _Tcp(Connection):
+class _Bounded:
     def _connect(self) -> socket.socket:
-        connect: Any = super()._connect  # untyped in redis-py
-        return _bounded(connect())
+        connect: Any = super()._connect  # type: ignore[misc]  # of the connection beside it
+        return cast("socket.socket", _BoundedSocket(connect()))
 
 
-class _Tls(SSLConnection):
-    def _connect(self) -> socket.socket:
-        connect: Any = super()._connect  # untyped in redis-py
-        return _bounded(connect())
+class _Tcp(_Bounded, Connection): ...
 
 
-class _Unix(UnixDomainSocketConnection):
-    def _connect(self) -> socket.socket:
-        connect: Any = super()._connect  # untyped in redis-py
-        return _bounded(connect())
+class _Tls(_Bounded, SSLConnection): ...
+
+
+class _Unix(_Bounded, UnixDomainSocketConnection): ...
 
 
 def connection_class(url: str) -> type[Connection | UnixDomainSocketConnection]:

@@ -61,10 +61,8 @@ class _Labelled:
 
     def collect(self) -> Iterator[Any]:
         for family in self._collected.collect():
-            labelled = ({**sample.labels, "process": self._process} for sample in family.samples)
-            family.samples = [
-                sample._replace(labels=labels) for sample, labels in zip(family.samples, labelled, strict=True)
-            ]
+            own = {"process": self._process}
+            family.samples = [sample._replace(labels={**sample.labels, **own}) for sample in family.samples]
             yield family
 
 

@@ -147,6 +147,7 @@ class _Describer:
 
     def _body(self, route: Route) -> dict[str, Any] | None:
         if route.input is not None:
+            # As it is written: the document shows clients the schema itself, with its references rewritten.
             reference = self._components.take_in(f"{pascal(route.path)}Input", route.input.document)
             return {"required": True, "content": {"application/json": {"schema": reference}}}
         if route.model is None:
@@ -177,13 +178,10 @@ class _Describer:
         if route.built_in is not None:
             media_types = {"docs": "text/html", "metrics": "text/plain"}
             content: dict[str, Any] = {media_types.get(route.built_in, "application/json"): {}}
-            answers = {"200": {"description": f"It {BUILT_IN[route.built_in][1]}.", "content": content}}
-            kept = (
-                {"304": {"description": "The client has the current version."}}
-                if route.built_in in ("docs", "openapi")
-                else {}
-            )
-            return {**answers, **kept}
+            answers: dict[str, Any] = {"200": {"description": f"It {BUILT_IN[route.built_in][1]}.", "content": content}}
+            if route.built_in in ("docs", "openapi"):
+                answers["304"] = {"description": "The client has the current version."}
+            return answers
         if route.model is not None:
             model = self._model(route)
             content = {"application/json": {"schema": self._prediction(route), **example_of(model)}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -12,7 +12,6 @@ from engine.errors import RefusedInstance
 from engine.models.data.bulk import TEXTS, Bulk, array_bulk, cells_bulk, table_bulk
 from engine.models.data.cells_to_arrays import (
     Convert,
-    array_dtype,
     array_kind,
     cells_converter,
     filled_converter,
@@ -65,18 +64,14 @@ class Columns:
     """Turns instances into rows with `convert`; `names` are those of the columns, if they have any.
 
     `count` is their number, None if unknown; `form` is an array, a table, objects as they are or a list of texts;
-    `texts` are the columns of a table that are not numbers, and `dtypes` those of its columns; `array` is the dtype of
-    an array; `gaps` says whether a value may be missing. `bulk` makes the same rows of whole columns, if it can.
+    `dtypes` are those of the columns. `bulk` makes the same rows of whole columns, if it can.
     """
 
     convert: Convert
     names: tuple[str, ...] | None
     count: int | None
     form: Literal["array", "table", "mappings", "texts"] = "array"
-    texts: frozenset[str] = frozenset()
-    gaps: bool = True
     dtypes: Mapping[str, Dtype] = field(default_factory=dict)
-    array: str = "float64"
     bulk: Bulk | None = None
 
 
@@ -91,12 +86,10 @@ def columns(model: Model, wanted: TrainedInput) -> Columns:
     if types == {"array"}:
         if not wanted.by_name:  # otherwise an array, of any length, is the mistake
             _require_length(model, count)
-        gaps = any(part.is_nullable for part in _array_parts(model))
         kind = _kind_of_items(model, wanted)
-        array = array_dtype(kind, single=wanted.single)
         places = range(count or 0)
         bulk = array_bulk(places, dict.fromkeys(places, NAN), places, kind, single=wanted.single) if count else None
-        return Columns(_array_converter(wanted, kind, gaps=gaps), None, count, gaps=gaps, array=array, bulk=bulk)
+        return Columns(_array_converter(model, wanted, kind), None, count, bulk=bulk)
     if types == {"number"}:
         if count not in (None, 1):
             raise model.error(f"the model takes {count} features, but a number is only one", "input")
@@ -104,12 +97,12 @@ def columns(model: Model, wanted: TrainedInput) -> Columns:
         make = rows_maker(("the number",), kind, single=wanted.single)
         convert = lambda instances: make([(cell,) for cell in instances])  # noqa: E731
         bulk = array_bulk((0,), {0: NAN}, (0,), kind, single=wanted.single)
-        return Columns(convert, None, 1, gaps=False, array=array_dtype(kind, single=wanted.single), bulk=bulk)
+        return Columns(convert, None, 1, bulk=bulk)
     if types == {"string"}:
         if count is not None:
             what = f"the model takes {plural(count, 'feature')}, not texts; its input must be an object or an array"
             raise model.error(what, "input", "type")
-        return Columns(list, None, None, "texts", gaps=False, bulk=TEXTS)
+        return Columns(list, None, None, "texts", bulk=TEXTS)
     raise model.error(
         "the input must declare what an instance is: one of type: object, array, number or string", "input", "type"
     )
@@ -119,7 +112,7 @@ def _object_columns(model: Model, wanted: TrainedInput) -> Columns:
     rows = model.rows if model.rows != "auto" else wanted.rows
     defaults = {name: default_of(model, name) for name in model.input.instance.properties}
     if rows == "mappings":
-        return _mappings(model, defaults)
+        return _mappings(defaults)
     order = column_order(model, wanted)
     required, unused = model.input.instance.required, frozenset(wanted.unused)
     features = {
@@ -133,32 +126,22 @@ def _object_columns(model: Model, wanted: TrainedInput) -> Columns:
     if wanted.names and not is_table:
         is_table = not numeric or (not wanted.casts and array_kind(dtypes, features) is None)
     if rows == "table" or (rows is None and is_table):
-        return _table(model, wanted, dtypes, features, defaults)
+        return _table(wanted, dtypes, features, defaults)
     return _array(wanted, dtypes, features, defaults)
 
 
-def _mappings(model: Model, defaults: Mapping[str, Any]) -> Columns:
+def _mappings(defaults: Mapping[str, Any]) -> Columns:
     """Leave objects as they are, except for absent features with a default."""
     filled = {name: default for name, default in defaults.items() if default is not NAN}
 
     def convert(instances: Sequence[Any]) -> Any:
         return [{**filled, **instance} for instance in instances]
 
-    return Columns(convert, tuple(defaults), len(defaults), "mappings", _texts(model, defaults))
-
-
-def _texts(model: Model, names: Iterable[str]) -> frozenset[str]:
-    """Name the columns that are not numbers, or booleans that may be missing."""
-    types = {name: model.input.instance.properties[name].types for name in names}
-    return frozenset(name for name, found in types.items() if not found <= _NUMERIC or found <= {"boolean", "null"})
+    return Columns(convert, tuple(defaults), len(defaults), "mappings")
 
 
 def _table(
-    model: Model,
-    wanted: TrainedInput,
-    dtypes: Mapping[str, Dtype],
-    features: Mapping[str, Feature],
-    defaults: Mapping[str, Any],
+    wanted: TrainedInput, dtypes: Mapping[str, Dtype], features: Mapping[str, Feature], defaults: Mapping[str, Any]
 ) -> Columns:
     order = tuple(dtypes)
     objects = frozenset(name for name in order if dtypes[name].kind in ("object", "string"))
@@ -177,7 +160,7 @@ def _table(
         return Table({name: made.get(name, nothing) for name in order}, dtypes)
 
     bulk = table_bulk(dtypes, missing, features)
-    return Columns(convert, order, len(order), "table", _texts(model, order), dtypes=dtypes, bulk=bulk)
+    return Columns(convert, order, len(order), "table", dtypes=dtypes, bulk=bulk)
 
 
 def _array(
@@ -190,7 +173,7 @@ def _array(
             for name in order
         }
         convert, bulk = cells_converter(order, missing, set(features)), cells_bulk(order, missing, set(features))
-        return Columns(convert, order, len(order), dtypes=dtypes, array="object", bulk=bulk)
+        return Columns(convert, order, len(order), dtypes=dtypes, bulk=bulk)
     kind = "float" if wanted.casts else array_kind(dtypes, features) or "float"
     gaps = len(features) < len(order) or any(feature.gaps for feature in features.values())
     make = rows_maker(order, kind, single=wanted.single)
@@ -199,8 +182,7 @@ def _array(
     is_whole_row = not gaps and all(defaults[name] is NAN for name in order)
     convert = required_converter(order, make) if is_whole_row else filled_converter(order, defaults, make, features)
     by_columns = array_bulk(order, defaults, features, kind, single=wanted.single)
-    array = array_dtype(kind, single=wanted.single)
-    return Columns(convert, order, len(order), gaps=gaps, dtypes=dtypes, array=array, bulk=by_columns)
+    return Columns(convert, order, len(order), dtypes=dtypes, bulk=by_columns)
 
 
 def column_order(model: Model, wanted: TrainedInput) -> tuple[str, ...]:
@@ -267,8 +249,8 @@ def _kind_of_items(model: Model, wanted: TrainedInput) -> str:
     return kind if kind in ("int", "bool") else "float"
 
 
-def _array_converter(wanted: TrainedInput, kind: str, *, gaps: bool) -> Convert:
-    count = wanted.count
+def _array_converter(model: Model, wanted: TrainedInput, kind: str) -> Convert:
+    count, gaps = wanted.count, any(part.is_nullable for part in _array_parts(model))
 
     def convert(instances: Sequence[Any]) -> Any:
         width = count if count is not None else len(instances[0])
