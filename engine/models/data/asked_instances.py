@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from engine.models.data.dtypes import Dtype
@@ -17,13 +17,8 @@ MAX_MADE_UP = 6
 def asked_instances(model: Model, count: int, dtypes: Mapping[str, Dtype]) -> list[Any]:
     """Return up to `count` valid instances from the spec or, if there are none, made-up ones."""
     valid = model.input.instance.validator.is_valid
-    written = list(islice(filter(valid, _written(model)), count))
-    return written or list(filter(valid, made_up(model, dtypes)))
-
-
-def _written(model: Model) -> Iterator[Any]:
-    yield from (example.input for example in model.examples)
-    yield from reference_instances(model)
+    written = chain((example.input for example in model.examples), reference_instances(model))
+    return list(islice(filter(valid, written), count)) or list(filter(valid, made_up(model, dtypes)))
 
 
 def made_up(model: Model, dtypes: Mapping[str, Dtype]) -> Iterator[Any]:

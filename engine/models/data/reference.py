@@ -65,8 +65,7 @@ def _reader(model: Model, names: Sequence[str]) -> Callable[[Row], tuple[Any, bo
     schema, is_valid = model.input.instance, model.input.validator().is_valid
     if schema.types in ({"number"}, {"string"}):
         return lambda row: (_cell(row.texts[0], schema), False)
-    is_array = schema.form == "array"
-    as_read, cell_by_cell = _array_readers(schema) if is_array else _object_readers(schema, names)
+    as_read, cell_by_cell = _array_readers(schema) if schema.form == "array" else _object_readers(schema, names)
 
     def read(row: Row) -> tuple[Any, bool]:
         instance = as_read(row)

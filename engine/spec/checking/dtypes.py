@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from engine.diagnostics import Diagnostic
 from engine.schema import TYPE_NAMES, InstanceSchema
+from engine.spec.checking.schemas import has_form
 from engine.spec.reading.node import Node
 from engine.text import did_you_mean
 
@@ -24,7 +25,7 @@ _TYPES = {"float": "number", "int": "integer", "bool": "boolean"}
 def check_dtypes(model: Node) -> Iterator[Diagnostic]:
     """Return every mistake in `dtypes` that can be found without opening the model."""
     schema, declared = model["input"], model["dtypes"]
-    if not declared.present or schema.fields is None:
+    if not declared.present or schema.fields is None or not has_form(schema.plain):
         return
     if schema["type"].text not in (None, "object"):
         message = f"dtypes apply to the properties of an object, but the input is of type {schema['type'].text}"

@@ -22,7 +22,7 @@ from engine.spec.checking.guards import (
     read_rates,
 )
 from engine.spec.checking.responses import check_response, read_response
-from engine.spec.checking.schemas import check_schema
+from engine.spec.checking.schemas import check_schema, has_form
 from engine.spec.named_files import Home
 from engine.spec.reading.node import Node
 from engine.spec.records import Limits, Route, Schema, Service
@@ -162,7 +162,7 @@ def _check_model(route: Node, models_file: str | None, models: Node | None) -> I
 def _check_path_features(route: Node, path: str, models: Node | None) -> Iterator[Diagnostic]:
     """Report path parameters of a model's route that are not features of the model."""
     model = route["model"].text
-    if model is None or models is None or model not in models:
+    if model is None or models is None or model not in models or not has_form(models[model]["input"].plain):
         return
     schema = models[model]["input"]
     for name, parameter in parameter_schemas(path).items():
