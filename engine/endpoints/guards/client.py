@@ -6,7 +6,7 @@ import ipaddress
 import re
 from functools import lru_cache
 
-from engine.endpoints.guards.environ import Environ
+from engine.endpoints.messages import Environ
 
 _ADDRESS = re.compile(
     r"\[(?P<in_brackets>[^\]%]*)(?:%[^\]]*)?\](?::[0-9]+)?|(?P<before_port>[0-9.]+):[0-9]+|(?P<alone>[^%]*)(?:%.*)?"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from engine.endpoints.guards.environ import Environ
-from engine.endpoints.messages import Headers
+from engine.endpoints.messages import Environ, Headers
 from engine.spec import Cors
 
 _SENT_HEADERS = ("Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "traceparent")

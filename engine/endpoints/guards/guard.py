@@ -8,10 +8,9 @@ from http import HTTPStatus
 
 from engine.endpoints.guards.client import client_address, holder
 from engine.endpoints.guards.cors import is_preflight, origin_headers, preflight_headers
-from engine.endpoints.guards.environ import Environ
 from engine.endpoints.guards.keys import Keys
 from engine.endpoints.guards.rates import Rate, Storage
-from engine.endpoints.messages import Headers
+from engine.endpoints.messages import Environ, Headers
 from engine.endpoints.monitoring.metrics import Meter
 from engine.endpoints.problems import Problem
 from engine.spec import Cors, Route, Service
