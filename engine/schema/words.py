@@ -61,6 +61,7 @@ _MAX_OPTIONS = 500
 _MAX_COMPARED = 6
 _MAX_WORD = 60
 _MAX_NUMBER = 1000
+_DECIMAL_COMMA = re.compile(r"(-?[0-9]+),([0-9]{1,2})")  # with three digits, it may separate thousands
 
 Path = tuple[str | int, ...]
 
@@ -176,6 +177,8 @@ def _number(text: str, *, whole: bool) -> str:
     """Write a number as JSON does, unchanged if it is JSON already; empty if it is not of a wanted type."""
     if "_" in text:  # which Python ignores; it may have been meant as a point
         return ""
+    if (meant := _DECIMAL_COMMA.fullmatch(text)) is not None:
+        text = f"{meant[1]}.{meant[2]}"
     try:
         number = float(text)
     except ValueError:

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from engine.batch.errors import BatchError, Misfit
 from engine.batch.formats.csvblocks import CsvLayout, explain_csv
-from engine.batch.formats.expected import MOST_NAMED, Expected
+from engine.batch.formats.expected import Expected
 from engine.batch.formats.parsed import MOST_RECORD_BYTES, Readable
-from engine.models.data.csv_file import read_cell
+from engine.models.data.csv_file import MOST_NAMED, read_cell
 from engine.schema import show
 from engine.text import plural
 
@@ -107,8 +107,8 @@ def _nameless(row: Sequence[str], expected: Expected, name: str) -> tuple[str, .
 
 def _require_header(row: Sequence[str], expected: Expected, name: str) -> None:
     """Raise `BatchError` for a first line that does not name the columns."""
-    values = [read_cell(cell) for cell in row if cell]
-    is_row = bool(values) and all(not isinstance(value, str) for value in values)
+    are_texts = [isinstance(read_cell(cell), str) for cell in row if cell]
+    is_row = bool(are_texts) and not (all if expected.form == "object" else any)(are_texts)
     if is_row and not {*row} & {*expected.features}:
         shown = ", ".join(map(show, row[:MOST_NAMED])) + (", …" if len(row) > MOST_NAMED else "")
         raise Misfit(f"{name}:1: the first line is a row of values ({shown}), and must name the columns", _NO_HEADER)

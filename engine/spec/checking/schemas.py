@@ -22,6 +22,7 @@ _PLAIN = frozenset(
 )
 KEYWORDS = HOLDS_ONE | HOLDS_LIST | HOLDS_MAP | _PLAIN
 _NOT_LINEAR = re.compile(r"\(\?<?[=!]|\\[1-9]|\\k<")
+_MEANT = {"dict": "object", "double": "number", "float": "number", "list": "array", "text": "string"}
 _BASE = "document:///"
 _ELSEWHERE = {"$comment": "not in this document"}
 
@@ -128,11 +129,15 @@ def _keyword_mistakes(node: Node) -> Iterator[tuple[Node, str]]:
     if declared.text is not None and declared.text.rstrip("#") != METASCHEMA:
         yield declared, f"schemas are read as JSON Schema 2020-12; remove $schema, or set it to {METASCHEMA}"
     types = node["type"]
-    if types.present and types.text is None and not types.items:
+    if types.present and types.plain is not None and types.text is None and not types.items:
         yield types, f"{show(types.plain)} is not a type; the types are {', '.join(TYPE_NAMES)}"
     for item in types.items or [types]:
-        if item.text is not None and item.text not in TYPE_NAMES:
-            yield item, f"unknown type {show(item.text)} {did_you_mean(item.text, TYPE_NAMES, 'allowed')}"
+        if item.present and item.plain is None:
+            yield item, 'null must be in quotes here: "null"'
+        elif item.text is not None and item.text not in TYPE_NAMES:
+            meant = _MEANT.get(item.text.lower())
+            known = f"(write {meant})" if meant else did_you_mean(item.text, TYPE_NAMES, "allowed")
+            yield item, f"unknown type {show(item.text)} {known}"
     if isinstance(node["required"].plain, bool):
         yield node["required"], "required must be a list of names, beside properties: required: [name]"
     if node["items"].items:
