@@ -62,7 +62,6 @@ class Bounds:
 
     @property
     def shown_memory(self) -> str:
-        """The memory in words."""
         unit = "GiB" if self.memory >= _UNITS["GiB"] else "MiB"
         return f"{self.memory / _UNITS[unit]:.4g} {unit}"
 

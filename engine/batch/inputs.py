@@ -136,7 +136,6 @@ class Stream:
         return self._raw.tell() if self.size is not None else None
 
     def close(self) -> None:
-        """Close the file."""
         self._stream.close()
         self._raw.close()
 
@@ -149,12 +148,10 @@ class _Prefixed:
         self._stream = stream
 
     def read(self, size: int = -1) -> bytes:
-        """Read some bytes."""
         data, self._data = self._data, b""
         return data or self._stream.read(size)
 
     def readline(self, size: int = -1) -> bytes:
-        """Read a line."""
         data, self._data = self._data, b""
         return data or self._stream.readline(size)
 

@@ -22,5 +22,4 @@ class GeneratedEndpoint(Endpoint):
         return tagged(HTTPStatus.OK, self._headers, self._write())
 
     def __call__(self, request: Request) -> Response:
-        """Answer one request."""
         return self._file(request)

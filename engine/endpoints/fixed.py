@@ -54,11 +54,9 @@ class FixedEndpoint(Endpoint):
 
     @property
     def constant(self) -> Response:
-        """Return the response."""
         return self.response
 
     def __call__(self, request: Request) -> Response:  # noqa: ARG002 - the shape of every endpoint
-        """Answer one request."""
         return self.response
 
 
@@ -71,7 +69,6 @@ class FilledEndpoint(Endpoint):
     fill: Fill
 
     def __call__(self, request: Request) -> Response:
-        """Answer one request."""
         return Response(self.status, self.headers, self.fill(request.path))
 
 
@@ -85,11 +82,9 @@ class FileEndpoint(Endpoint):
 
     @property
     def constant(self) -> Response:
-        """Return the response."""
         return self.response
 
     def __call__(self, request: Request) -> Response:
-        """Answer one request."""
         known = request.if_none_match if request.method in ("GET", "HEAD") else ""
         if known and (known.strip() == "*" or self.etag in _ETAG.findall(known)):
             return self.not_modified
@@ -105,11 +100,9 @@ class HeadedEndpoint(Endpoint):
 
     @property
     def constant(self) -> Response | None:
-        """Return that of the other endpoint."""
         return self.endpoint.constant
 
     def __call__(self, request: Request) -> Response:
-        """Answer one request."""
         response = self.endpoint(request)
         filled = ((name, value if isinstance(value, str) else value(request.path)) for name, value in self.headers)
         return Response(response.status, (*response.headers, *filled), response.body)
@@ -130,7 +123,6 @@ class CheckedEndpoint(Endpoint):
 
     @property
     def constant(self) -> Response | None:
-        """Return that of the other endpoint."""
         return self.endpoint.constant
 
     def __call__(self, request: Request) -> Response:

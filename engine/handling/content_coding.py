@@ -44,7 +44,6 @@ class Decoder:
         return decoded
 
     def release(self, count: int) -> None:
-        """Count bytes as no longer used."""
         with self._lock:
             self._held -= count
 

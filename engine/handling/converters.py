@@ -16,7 +16,6 @@ class ReadableIntegerConverter(IntegerConverter):
     """Werkzeug's `int`, for which an integer of thousands of digits matches nothing."""
 
     def to_python(self, value: str) -> int:
-        """Read the integer in a URL."""
         try:
             number: int = super().to_python(value)
         except ValueError as error:
@@ -28,7 +27,6 @@ class FiniteFloatConverter(FloatConverter):
     """Werkzeug's `float`, for which a number beyond float64 matches nothing."""
 
     def to_python(self, value: str) -> float:
-        """Read the number in a URL."""
         number: float = super().to_python(value)
         if not math.isfinite(number):
             raise ValidationError

@@ -95,7 +95,6 @@ class Handler:
         raise incoming.unmatched
 
     def call(self, incoming: Incoming) -> Response:
-        """Have the endpoint answer."""
         environ = incoming.environ
         mounted = cast("Mounted", incoming.mounted)  # otherwise, `enter` has raised the reason
         route, method = mounted.route, environ["REQUEST_METHOD"]

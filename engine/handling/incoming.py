@@ -53,7 +53,6 @@ class Incoming:
 
     @property
     def route(self) -> Route | None:
-        """The route that matches."""
         return None if self.mounted is None else self.mounted.route
 
     @property

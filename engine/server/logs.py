@@ -48,7 +48,6 @@ class JsonFormatter(logging.Formatter):
     """One JSON object on a line, with `time` in UTC (RFC 3339), `level`, `message`, `pid` and what the event has."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write an event."""
         event: dict[str, Any] = {
             "time": _time(record).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -77,7 +76,6 @@ class TextFormatter(logging.Formatter):
         return _time(record).astimezone().isoformat(timespec=datefmt or "milliseconds")
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write an event."""
         text = super().format(record)
         colour = _COLOURS.get(record.levelname)
         if not self._coloured or colour is None:

@@ -146,7 +146,6 @@ class Schema(Record):
     times: frozenset[str] = frozenset()
 
     def validator(self) -> Validator:
-        """Compile the schema into a validator."""
         return Validator(self._with_local_times(), formats=self.formats)
 
     def of_property(self, name: str) -> Validator:

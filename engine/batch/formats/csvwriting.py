@@ -45,7 +45,6 @@ class CsvWriter:
         return f"{_BOM * self.mark}{names}{self.ending}".encode()
 
     def write(self, parsed: Parsed, scored: Scored) -> bytes:
-        """Write the rows of a block."""
         count = parsed.batch.count
         if not count:
             return b""
@@ -73,7 +72,6 @@ class CsvWriter:
         return rows
 
     def _texts(self, cells: Sequence[Any]) -> list[str]:
-        """Write a column's cells."""
         kinds = {*map(type, cells)}
         if kinds <= _PLAIN:
             try:

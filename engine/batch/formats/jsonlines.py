@@ -132,7 +132,6 @@ class JsonWriter:
         return b""
 
     def write(self, parsed: Parsed, scored: Scored) -> bytes:
-        """Write the rows of a block."""
         names = self.predictions.names
         columns = self.predictions.columns_of(scored)
         if self.carried is None:

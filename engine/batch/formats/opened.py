@@ -16,8 +16,7 @@ class RowFile(Protocol):
     """A file of rows in any format."""
 
     @property
-    def layout(self) -> RecordLayout:
-        """How its blocks are read."""
+    def layout(self) -> RecordLayout: ...
 
     @property
     def notes(self) -> Sequence[str]:
@@ -65,7 +64,6 @@ class OpenedText:
 
     @property
     def size(self) -> int | None:
-        """How many bytes the file has."""
         return self.stream.size
 
     def at(self, offset: int, line: int) -> OpenedText:

@@ -16,11 +16,9 @@ _GROUP_BYTES = 16 * 1024 * 1024
 class Sink(Protocol):
     """Where the bytes of a file go."""
 
-    def write(self, data: Any, /) -> Any:
-        """Write some bytes."""
+    def write(self, data: Any, /) -> Any: ...
 
-    def flush(self) -> None:
-        """Hand over what was written."""
+    def flush(self) -> None: ...
 
 
 class ParquetFile:
@@ -92,17 +90,14 @@ class _Counted:
         self._size = 0
 
     def write(self, data: Any) -> int:
-        """Write some bytes."""
         self._stream.write(data)
         self._size += len(data)
         return len(data)
 
     def tell(self) -> int:
-        """Return how many bytes were written."""
         return self._size
 
     def flush(self) -> None:
-        """Hand over what was written."""
         self._stream.flush()
 
     def close(self) -> None:

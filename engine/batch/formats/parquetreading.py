@@ -37,7 +37,6 @@ class ParquetLayout:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The columns that are read."""
         return tuple(self.schema.names)
 
     @property
@@ -56,7 +55,6 @@ class ParquetLayout:
                 )
 
     def parse(self, block: Block) -> Parsed:
-        """Read a block."""
         with pa.ipc.open_stream(pa.py_buffer(block.data)) as reader:
             table = reader.read_all()
         cells = {key: feature_cells(table[name]) for key, name in self.keys.items()}

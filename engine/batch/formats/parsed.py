@@ -115,5 +115,4 @@ class Writer(Protocol):
     def head(self) -> bytes:
         """Return what comes before all rows."""
 
-    def write(self, parsed: Parsed, scored: Scored) -> bytes:
-        """Write the rows of a block."""
+    def write(self, parsed: Parsed, scored: Scored) -> bytes: ...

@@ -150,7 +150,6 @@ class Files:
             self._forget()
 
     def drop(self) -> None:
-        """Remove all that was written."""
         for file in self._all():
             file.drop()
         self._forget()

@@ -93,7 +93,6 @@ class Whole:
         self.close()
 
     def drop(self) -> None:
-        """Remove what was written."""
         for file in (self.part, self._sealed):
             with suppress(OSError):
                 file.unlink()

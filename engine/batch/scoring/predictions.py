@@ -45,7 +45,6 @@ class PredictionColumns:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All names, in their order."""
         return (*self.results, *([self.label] if self.label is not None else []), *self.probabilities)
 
     def results_of(self, scored: Scored) -> list[Sequence[Any]]:

@@ -46,7 +46,6 @@ class Shown:
         return f"{rows / seconds:,.0f} rows/s"
 
     def clear(self) -> None:
-        """Remove the bar."""
         if self._is_terminal:
             click.echo(_CLEAR_LINE, err=True, nl=False)
 

@@ -28,7 +28,6 @@ class Keys:
         self._names = {self._masked(digest): (name, digest) for name, digest in found}
 
     def __bool__(self) -> bool:
-        """Return whether there are any."""
         return bool(self._names)
 
     def identify(self, environ: Environ) -> tuple[str, Problem | None]:

@@ -39,7 +39,6 @@ class MetricsEndpoint(Endpoint):
         self._process = process
 
     def __call__(self, request: Request) -> Response:
-        """Answer one request."""
         from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest  # noqa: PLC0415
 
         collected = _Collected(self._process.numbers(), self._process.status().document)

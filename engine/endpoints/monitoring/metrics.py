@@ -74,7 +74,6 @@ class Meter:
         return self._batches.setdefault(name, Histogram(ROWS))
 
     def count(self, event: str, outcome: str = "") -> None:
-        """Count a rare event."""
         with self._lock:
             self._events[event, outcome] += 1
 

@@ -174,7 +174,6 @@ class _Describer:
         return {"required": True, "content": {"application/json": content, **rows}}
 
     def _answers(self, route: Route, method: str) -> dict[str, Any]:
-        """Describe the responses to valid requests."""
         if route.built_in is not None:
             media_types = {"docs": "text/html", "metrics": "text/plain"}
             content: dict[str, Any] = {media_types.get(route.built_in, "application/json"): {}}

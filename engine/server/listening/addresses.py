@@ -50,6 +50,5 @@ class Addresses:
         return sum(one.count_waiting(place) for one in self._all)
 
     def close(self) -> None:
-        """Listen no more."""
         for one in self._all:
             one.close()

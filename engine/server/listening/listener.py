@@ -56,7 +56,6 @@ class Listener:
 
     @property
     def port(self) -> int:
-        """The port that was had."""
         return int(self._sockets[0].getsockname()[1])
 
     def drop_dead_clients(self) -> None:
@@ -70,7 +69,6 @@ class Listener:
                     one.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_MILLISECONDS)
 
     def of(self, place: int) -> socket.socket:
-        """Return the socket at a place."""
         return self._sockets[(place - 1) % len(self._sockets)]
 
     def aim(self, places: Sequence[int]) -> None:
@@ -100,7 +98,6 @@ class Listener:
         return sum(map(_count_waiting, sockets)) if sys.platform.startswith("linux") else 0
 
     def close(self) -> None:
-        """Listen no more."""
         for one in self._sockets:
             one.close()
 

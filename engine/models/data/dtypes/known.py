@@ -23,7 +23,6 @@ class Feature:
 
     @classmethod
     def of(cls, schema: Any, document: Any, *, gaps: bool) -> Feature:
-        """Read a feature's schema."""
         return cls(types_of(schema, document), is_whole(schema, document), gaps)
 
 
