@@ -9,25 +9,3 @@ from engine.endpoints.monitoring.metrics import NO_ROUTE, RESTARTS, Counts, Mete
 from engine.endpoints.monitoring.process import ServiceState, Status
 from engine.endpoints.openapi.document import describe
 from engine.endpoints.problems import Problem
-
-__all__ = [
-    "NO_ROUTE",
-    "RESTARTS",
-    "Admission",
-    "Counts",
-    "Endpoint",
-    "Guard",
-    "Guards",
-    "Headers",
-    "Meter",
-    "Mounted",
-    "Problem",
-    "Request",
-    "Response",
-    "ServiceState",
-    "Status",
-    "build_endpoints",
-    "client_address",
-    "describe",
-    "show_models",
-]

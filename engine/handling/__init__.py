@@ -5,18 +5,3 @@ from engine.handling.build import build_handler, open_service
 from engine.handling.handler import Handler
 from engine.handling.identity import id_headers, request_id, trace_id
 from engine.handling.incoming import Environ, Incoming
-
-__all__ = [
-    "Environ",
-    "Handler",
-    "Incoming",
-    "Mounted",
-    "WireAnswer",
-    "build_handler",
-    "close",
-    "id_headers",
-    "open_service",
-    "request_id",
-    "trace_id",
-    "write_answer",
-]

@@ -6,16 +6,3 @@ from engine.server.listening.certificate import CertificateFiles
 from engine.server.logs import Logs, log_step
 from engine.server.serve import ServeOptions, first_check, is_loopback, serve
 from engine.server.signals import Signals
-
-__all__ = [
-    "CertificateFiles",
-    "Logs",
-    "ServeOptions",
-    "Signals",
-    "SpecSource",
-    "first_check",
-    "is_loopback",
-    "log_step",
-    "serve",
-    "usable_cores",
-]

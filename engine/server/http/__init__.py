@@ -5,15 +5,3 @@ from engine.server.http.front import Front
 from engine.server.http.granian import Size, start_granian, stop_signal
 from engine.server.http.threads import Threads
 from engine.server.http.watch import Watch
-
-__all__ = [
-    "Front",
-    "Size",
-    "Threads",
-    "Watch",
-    "most_connections",
-    "most_threads",
-    "start_granian",
-    "stop_signal",
-    "usable_cores",
-]
