@@ -82,26 +82,29 @@ def bounds() -> Bounds:
 def machine_memory(root: Path = Path("/")) -> float:
     """Return the bytes of memory of this machine, or of the container around this process where that has fewer."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else float("inf")
-    return min([machine, *_cgroup_limits(root)])
+    return min([machine, *_memory_limits(root)])
 
 
-def _cgroup_limits(root: Path) -> Iterator[int]:
+def _memory_limits(root: Path) -> Iterator[int]:
     """Return the limits of the control groups around this process, of version 1 and 2."""
-    with contextlib.suppress(OSError):
-        for line in (root / "proc/self/cgroup").read_text().splitlines():
-            _, controller, name = line.split(":", 2)
-            if controller not in ("", "memory"):
-                continue
-            home = root / "sys/fs/cgroup" / controller
-            group = home / name.lstrip("/")
-            for folder in (group, *group.parents):
-                if folder.is_relative_to(home):
-                    yield from _limit_in(folder / ("memory.limit_in_bytes" if controller else "memory.max"))
+    for folder in control_groups("memory", root):
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            with contextlib.suppress(OSError, ValueError):  # it is "max", or there is none
+                yield int((folder / name).read_text())
 
 
-def _limit_in(file: Path) -> Iterator[int]:
-    with contextlib.suppress(OSError, ValueError):  # it is "max", or there is none
-        yield int(file.read_text())
+def control_groups(controller: str, root: Path = Path("/")) -> Iterator[Path]:
+    """Return the folders of the control groups around this process that a controller may limit."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, name = line.split(":", 2)
+        if not controllers or controller in controllers.split(","):
+            home = root / "sys/fs/cgroup" / controllers
+            group = home / name.strip("/")
+            yield from (folder for folder in (group, *group.parents) if folder.is_relative_to(home))
 
 
 def run_isolated(work: Callable[..., Result], *arguments: Any, hear: Tell) -> Result:

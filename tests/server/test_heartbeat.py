@@ -11,9 +11,8 @@ from types import SimpleNamespace
 import pytest
 
 from engine.server import heartbeat
-from engine.server.heartbeat import BEAT_SECONDS, LOADING_SECONDS, Monitor, Pulse, beat
+from engine.server.heartbeat import BEAT_SECONDS, LOADING_SECONDS, Monitor, Pulse, Thread, beat, read_threads
 from engine.server.supervising.worker_handle import Outbox
-from engine.server.thread_states import Thread, read_threads
 
 LIMIT = 5.0
 STEPS = round(LIMIT / BEAT_SECONDS)

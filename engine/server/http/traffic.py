@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection
 from engine.handling import Environ, Handler, WireAnswer
 from engine.server.http.answers import LARGE, MOST_BYTES, Stored
 from engine.server.http.bodies import BodyBounds, Clock, Held, Reading, ShortReading
+from engine.server.http.capacity import Threads
 from engine.server.http.sockets import Connection
-from engine.server.http.threads import Threads
 from engine.server.logs import RequestLog
 from engine.spec import Limits
 
