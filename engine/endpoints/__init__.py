@@ -1,7 +1,7 @@
 """build: Spec + Predictors → Endpoints, each a plain `Request` → `Response`. No Flask, no YAML."""
 
 from engine.endpoints.build import Mounted, build_endpoints
-from engine.endpoints.guards.client import client_address
+from engine.endpoints.guards.client import client_address, direct_client
 from engine.endpoints.guards.guard import Admission, Guard, Guards
 from engine.endpoints.messages import Endpoint, Headers, Request, Response
 from engine.endpoints.monitoring.health import show_models

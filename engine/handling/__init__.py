@@ -3,5 +3,4 @@
 from engine.handling.answers import WireAnswer, close, write_answer
 from engine.handling.build import build_handler, open_service
 from engine.handling.handler import Handler
-from engine.handling.identity import id_headers, request_id, trace_id
-from engine.handling.incoming import Environ, Incoming
+from engine.handling.incoming import Environ, Incoming, id_headers, request_id, trace_id

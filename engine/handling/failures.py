@@ -1,21 +1,22 @@
-"""Errors for every client: problem details for programs, Werkzeug's own page for browsers."""
+"""Errors for every client: problem details for programs, Werkzeug's own page for browsers, with the way to the docs."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from html import escape
 from http import HTTPStatus
+from urllib.parse import quote
 
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.http import parse_accept_header
 
-from engine.endpoints import Problem, Response
+from engine.endpoints import Mounted, Problem, Response
 from engine.endpoints.problems import title
-from engine.handling.identity import request_id
-from engine.handling.incoming import Incoming
-from engine.handling.signpost import Signpost
+from engine.handling.incoming import Incoming, request_id
 from engine.schema import clip
+from engine.spec import Service
 from engine.text import printable
 
 MAX_ACCEPT = 1000  # characters of an Accept header that are read; browsers send about 150
@@ -24,15 +25,44 @@ _HTML = "text/html; charset=utf-8"
 logger = logging.getLogger("engine")
 
 
+class Signpost:
+    """Leads to the docs page of a service, if it has one that is open to the client."""
+
+    def __init__(self, service: Service, mounted: Iterable[Mounted]) -> None:
+        # The page is the first of the paths that the docs take.
+        self._docs = next((one for one in mounted if one.route.built_in == "docs"), None)
+        self._title = service.title
+
+    def path(self, incoming: Incoming) -> str:
+        """Return the path of the docs page; empty without one that this client may read."""
+        if self._docs is None or self._docs.guard.identify(incoming.environ)[1] is not None:
+            return ""
+        return self._docs.route.path
+
+    def mark(self, page: str, incoming: Incoming) -> str:
+        """Add to an error's page where the endpoints are listed; at `/`, that is all there is to say."""
+        path = self.path(incoming)
+        if not path:
+            return page
+        # Relative, so that it also works behind a proxy that puts a prefix before the path.
+        href = "./" + "../" * (incoming.path.count("/") - 1) + quote(path.lstrip("/"))
+        link = f'<p>The endpoints of this service are listed at <a href="{escape(href)}">{escape(path)}</a>.</p>\n'
+        if incoming.path != "/" or "<h1>Not Found</h1>" not in page:
+            return page + link
+        name = escape(self._title)
+        head = f"<!doctype html>\n<html lang=en>\n<title>{name}</title>\n<h1>{name}</h1>\n"
+        return f"{head}<p>There is no page at this address.</p>\n{link}"
+
+
 class Failures:
     """Writes each error in the form that the client wants.
 
-    `prefer_html` decides for a client that accepts anything, and `signpost` leads to the docs page.
+    The service's `errors` decide for a client that accepts anything.
     """
 
-    def __init__(self, signpost: Signpost, *, prefer_html: bool) -> None:
-        self._signpost = signpost
-        self._prefer_html = prefer_html
+    def __init__(self, service: Service, mounted: Iterable[Mounted]) -> None:
+        self._signpost = Signpost(service, mounted)
+        self._prefer_html = service.errors == "html"
 
     def answer(self, error: Exception, incoming: Incoming) -> Response:
         """Return the answer to a request that ended in an error; one that nobody meant is logged."""

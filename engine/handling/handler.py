@@ -14,16 +14,13 @@ from typing import cast
 
 from werkzeug.routing import RequestRedirect
 
-from engine.endpoints import Guards, Headers, Meter, Mounted, Request, Response
+from engine.endpoints import Guards, Headers, Meter, Mounted, Request, Response, direct_client
 from engine.handling.admission import admit
 from engine.handling.answers import Counted, WireAnswer, write_answer
-from engine.handling.client import direct_client
 from engine.handling.failures import Failures
-from engine.handling.identity import id_headers
-from engine.handling.incoming import Incoming
+from engine.handling.incoming import Incoming, id_headers
 from engine.handling.request_body import BodyReader
 from engine.handling.routing import Router
-from engine.handling.signpost import Signpost
 from engine.spec import Spec
 
 # A longer body is not read in a thread that others wait for.
@@ -49,7 +46,7 @@ class Handler:
         self.router = Router(mounted, spec.service)
         self._guards = guards
         self._bodies = BodyReader(spec.service.limits, mounted)
-        self._failures = Failures(Signpost(spec.service, mounted), prefer_html=spec.service.errors == "html")
+        self._failures = Failures(spec.service, mounted)
 
     def respond(self, incoming: Incoming) -> WireAnswer:
         """Answer a request, however long that takes."""

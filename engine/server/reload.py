@@ -12,10 +12,8 @@ from engine.diagnostics import render
 from engine.endpoints import show_models
 from engine.errors import ServeError
 from engine.isolation import LostProcess
-from engine.server.checking.check import CheckResult
-from engine.server.checking.check_isolated import check_isolated
-from engine.server.checking.source import SpecSource
-from engine.server.checking.stamps import Stamp, stamps
+from engine.server.checking.check import CheckResult, check_isolated
+from engine.server.checking.source import SpecSource, Stamp, stamps
 from engine.server.listening.certificate import Certificate, CertificateFiles
 from engine.server.logs import log_step
 from engine.server.patience import Patience

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from engine.endpoints import show_models
 from engine.errors import SpecError
 from engine.models import lost_at_models, needs_sklearn
-from engine.server.checking.check import CheckResult, Progress, check, newcomers
-from engine.server.checking.check_isolated import check_isolated
+from engine.server.checking.check import CheckResult, Progress, check, check_isolated, newcomers
 from engine.server.checking.source import SpecSource
 from engine.server.heartbeat import HANG_SECONDS
 from engine.server.listening.addresses import Addresses

@@ -18,10 +18,8 @@ from engine.isolation import LostProcess, bounds
 from engine.models import Snapshot, compile_models, lock_models, needs_sklearn
 from engine.models.restoring.cache import VARIABLE
 from engine.server import first_check
-from engine.server.checking.check import check
-from engine.server.checking.check_isolated import check_isolated
-from engine.server.checking.source import SpecSource
-from engine.server.checking.stamps import stamp
+from engine.server.checking.check import check, check_isolated
+from engine.server.checking.source import SpecSource, stamp
 from engine.spec import load
 
 INSTANCE = X[0].tolist()

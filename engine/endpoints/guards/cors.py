@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.endpoints.guards.environ import Environ
+from engine.endpoints.guards.client import Environ
 from engine.endpoints.messages import Headers
 from engine.spec import Cors
 

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from engine.endpoints.guards.client import client_address, holder
+from engine.endpoints.guards.client import Environ, client_address, holder
 from engine.endpoints.guards.cors import is_preflight, origin_headers, preflight_headers
-from engine.endpoints.guards.environ import Environ
 from engine.endpoints.guards.keys import Keys
 from engine.endpoints.guards.rates import Rate, Storage
 from engine.endpoints.messages import Headers

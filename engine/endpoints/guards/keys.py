@@ -7,7 +7,7 @@ import hmac
 import secrets
 from http import HTTPStatus
 
-from engine.endpoints.guards.environ import Environ
+from engine.endpoints.guards.client import Environ
 from engine.endpoints.problems import Problem
 from engine.spec import MAX_KEY, Service
 

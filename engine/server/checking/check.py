@@ -9,10 +9,12 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.handling import build_handler
+from engine.isolation import Tell, run_isolated
 from engine.models import (
     Facts,
     LoadedEstimators,
@@ -23,8 +25,7 @@ from engine.models import (
     rehearse,
     restore_models,
 )
-from engine.server.checking.source import SpecSource
-from engine.server.checking.stamps import Stamp, stamp, stamps
+from engine.server.checking.source import SpecSource, Stamp, stamp, stamps
 from engine.spec import Spec
 
 Progress = Callable[[str], None]
@@ -132,3 +133,20 @@ def pin_newcomers(
 def newcomers(spec: Spec) -> tuple[str, ...]:
     """Name the models that are not pinned."""
     return tuple(name for name, model in spec.models.items() if model.pin is None)
+
+
+def check_isolated(
+    source: SpecSource,
+    progress: Progress = lambda _: None,
+    stamped: Callable[[Mapping[Path, Stamp]], None] = lambda _: None,
+) -> CheckResult:
+    """Check a spec in another process, as `check` does here; raise `Lost` where that process is lost."""
+
+    def hear(told: Any) -> None:
+        (progress if isinstance(told, str) else stamped)(told)
+
+    return run_isolated(_check, source, hear=hear)
+
+
+def _check(source: SpecSource, tell: Tell) -> CheckResult:
+    return check(source, tell, tell)

@@ -1,4 +1,4 @@
-"""Where a spec is read from."""
+"""Where a spec is read from, and what changes when one of its files does."""
 
 from __future__ import annotations
 
@@ -9,6 +9,22 @@ from pathlib import Path
 from engine.bundle import unpack
 from engine.models import PreparedModel
 from engine.spec import Spec, load
+
+Stamp = tuple[int, ...] | None
+
+
+def stamps(files: Iterable[Path]) -> dict[Path, Stamp]:
+    """Return the files' stamps."""
+    return {file: stamp(file) for file in files}
+
+
+def stamp(file: Path) -> Stamp:
+    """Return what changes when a file does; None where there is no such file."""
+    try:
+        found = file.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_dev
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,16 @@ _NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME of openssl/x509_vfy.h, wh
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----\s.*?-----END CERTIFICATE-----", re.DOTALL)
 _KEY = re.compile(rb"-----BEGIN (?:[A-Z0-9]+ )?PRIVATE KEY-----")
 _ENCRYPTED = re.compile(rb"-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED", re.MULTILINE)
+# Of public keys in DER, those that the TLS library takes.
+_VERSION = 0xA0
+_RSA = bytes.fromhex("06092a864886f70d0101010500")
+_ELLIPTIC = (
+    bytes.fromhex("06072a8648ce3d020106082a8648ce3d030107"),  # P-256
+    bytes.fromhex("06072a8648ce3d020106052b81040022"),  # P-384
+    bytes.fromhex("06032b6570"),  # Ed25519
+)
+RSA_BITS = range(2048, 4097)
+_LEAST_EXPONENT = 65537
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,17 +189,6 @@ def _names(found: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _date(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-_VERSION = 0xA0
-_RSA = bytes.fromhex("06092a864886f70d0101010500")
-_ELLIPTIC = (
-    bytes.fromhex("06072a8648ce3d020106082a8648ce3d030107"),  # P-256
-    bytes.fromhex("06072a8648ce3d020106052b81040022"),  # P-384
-    bytes.fromhex("06032b6570"),  # Ed25519
-)
-RSA_BITS = range(2048, 4097)
-_LEAST_EXPONENT = 65537
 
 
 def is_usable(certificate: bytes) -> bool:
