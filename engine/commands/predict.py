@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.commands.terminal.options import Number, named_models, spec_options
-from engine.commands.terminal.output import progress
-from engine.commands.terminal.showing import Shown, showing
+from engine.commands.terminal.output import Shown, progress
 from engine.models import PreparedModel, Progress
 from engine.spec import Spec
 from engine.text import plural
@@ -71,7 +70,7 @@ def predict(
     """  # noqa: D301
     from engine.batch.inputs import expand
     from engine.batch.options import ScoringOptions
-    from engine.batch.outputs.state import state_file
+    from engine.batch.outputs.whole import state_file
     from engine.batch.running.pool import Pool
     from engine.batch.running.run import Runner
     from engine.models import Snapshot, run_with_models
@@ -112,9 +111,9 @@ def predict(
 
 def _score(runner: Any, source: Any, target: Any, errors: str | None) -> None:
     """Score one file, and say how many rows it had."""
-    from engine.batch.outputs.state import state_file
+    from engine.batch.outputs.whole import state_file
 
-    with showing(source.shown) as shown:
+    with Shown(source.shown) as shown:
         try:
             total = runner.score(source, target, shown.tell)
         except KeyboardInterrupt:

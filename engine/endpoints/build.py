@@ -11,8 +11,7 @@ from engine.endpoints.fixed import build_fixed
 from engine.endpoints.guards.guard import Guard, Guards
 from engine.endpoints.messages import Endpoint, encode_any_json
 from engine.endpoints.monitoring.exposition import MetricsEndpoint
-from engine.endpoints.monitoring.health import LIVE, ReadyEndpoint, StatusEndpoint
-from engine.endpoints.monitoring.process import ServiceState
+from engine.endpoints.monitoring.health import LIVE, ReadyEndpoint, ServiceState, StatusEndpoint
 from engine.endpoints.openapi.document import describe
 from engine.endpoints.predict import PredictEndpoint
 from engine.models import Facts, Predictor

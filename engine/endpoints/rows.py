@@ -209,7 +209,7 @@ class RowWriter:
     """Writes the predictions of one model, a row for each instance."""
 
     def __init__(self, model: Model, facts: Facts) -> None:
-        from engine.batch.formats.csvwriting import CsvWriter  # noqa: PLC0415 - with the first request
+        from engine.batch.formats.csvblocks import CsvWriter  # noqa: PLC0415 - with the first request
         from engine.batch.formats.jsonlines import JsonWriter  # noqa: PLC0415
         from engine.batch.scoring.predictions import PredictionColumns  # noqa: PLC0415
 

@@ -8,9 +8,8 @@ from dataclasses import replace
 from importlib.util import find_spec
 
 from engine.batch.errors import BatchError, taken
-from engine.batch.formats.csvblocks import CsvLayout
+from engine.batch.formats.csvblocks import CsvLayout, CsvWriter
 from engine.batch.formats.csvopening import open_csv
-from engine.batch.formats.csvwriting import CsvWriter
 from engine.batch.formats.expected import Expected
 from engine.batch.formats.jsonlines import JsonLayout, JsonWriter
 from engine.batch.formats.opened import OpenedText, RowFile

@@ -1,4 +1,4 @@
-"""How commands print: tables and JSON on stdout; mistakes, coloured on a terminal, on stderr."""
+"""How commands print: tables and JSON on stdout; mistakes, coloured on a terminal, and progress on stderr."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Self
 
 import click
 from rich import box
@@ -20,6 +21,7 @@ from rich.text import Text
 
 from engine.diagnostics import Diagnostic, render
 from engine.errors import EngineError, SpecError
+from engine.text import plural
 
 _STYLES: dict[str, dict[str, Any]] = {
     "caret": {"fg": "green", "bold": True},
@@ -33,6 +35,8 @@ _UNWRAPPED = 100_000
 _READABLE = 28
 _GAP = 3
 _CLEAR_LINE = "\r\x1b[2K"
+_BAR = 24
+_BAR_SECONDS, _LINE_SECONDS = 0.2, 10.0
 
 
 def fail(error: EngineError) -> None:
@@ -123,3 +127,58 @@ def _block(columns: Sequence[str], row: Sequence[str]) -> Table:
         if cell:
             block.add_row(f"  {column}", Text(cell, overflow="fold"))
     return block
+
+
+class Shown:
+    """How far a file is, until all of it was scored: a bar on a terminal, and a line now and then elsewhere."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._is_terminal = sys.stderr.isatty()
+        self._begin = self._last = time.monotonic()
+        self._first: int | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.clear()
+
+    def tell(self, rows: int, position: int | None, size: int | None) -> None:
+        """Hear how far it is: the rows that were scored, and the bytes of the file that were read."""
+        if self._first is None:
+            self._first = rows
+        now = time.monotonic()
+        if now - self._last < (_BAR_SECONDS if self._is_terminal else _LINE_SECONDS):
+            return
+        self._last = now
+        share = min(1.0, position / size) if position is not None and size else None
+        text = f"{self._name}: {plural(rows, 'row')}, {self.rate(rows - self._first)}{self._left(share)}"
+        if self._is_terminal:
+            click.echo(f"{_CLEAR_LINE}{_bar(share)}{text}", err=True, nl=False)
+        else:
+            click.echo(text, err=True)
+
+    def rate(self, rows: int) -> str:
+        """Say how many rows a second were scored."""
+        seconds = max(time.monotonic() - self._begin, 1e-3)
+        return f"{rows / seconds:,.0f} rows/s"
+
+    def clear(self) -> None:
+        if self._is_terminal:
+            click.echo(_CLEAR_LINE, err=True, nl=False)
+
+    def _left(self, share: float | None) -> str:
+        if not share:
+            return ""
+        left = round((time.monotonic() - self._begin) * (1 - share) / share)
+        hours, minutes, seconds = left // 3600, left // 60 % 60, left % 60
+        shown = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+        return f", {share:.0%}, {shown} left"
+
+
+def _bar(share: float | None) -> str:
+    if share is None:
+        return ""
+    full = round(share * _BAR)
+    return f"[{'#' * full}{'.' * (_BAR - full)}] "

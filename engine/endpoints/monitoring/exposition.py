@@ -9,8 +9,8 @@ from typing import Any
 
 from engine.counting import Tally
 from engine.endpoints.messages import Endpoint, Request, Response
+from engine.endpoints.monitoring.health import ServiceState
 from engine.endpoints.monitoring.metrics import CLOSED, RESTARTS, ROWS, SECONDS, Counts
-from engine.endpoints.monitoring.process import ServiceState
 
 _REFUSED = {
     401: "no_key",

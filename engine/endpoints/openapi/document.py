@@ -10,10 +10,18 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from engine.endpoints.openapi.answers import description_of, example_of, fixed_answers, prediction_schema
+from engine.endpoints.openapi.answers import (
+    MEANINGS,
+    PROBLEM,
+    STRICT_TYPE,
+    description_of,
+    example_of,
+    fixed_answers,
+    prediction_schema,
+    statuses_of,
+)
 from engine.endpoints.openapi.components import Components, bounded, pascal
 from engine.endpoints.openapi.joining import joined, joined_answers
-from engine.endpoints.openapi.refusals import MEANINGS, PROBLEM, STRICT_TYPE, statuses_of
 from engine.endpoints.openapi.row_formats import rows_in, rows_out
 from engine.endpoints.predict import BATCH_KEY, MODEL_HEADER
 from engine.endpoints.problems import MEDIA_TYPE, title
