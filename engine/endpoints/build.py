@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from engine.endpoints.cached_file import GeneratedEndpoint
 from engine.endpoints.docs import build_docs
-from engine.endpoints.fixed import build_fixed
+from engine.endpoints.fixed import GeneratedEndpoint, build_fixed
 from engine.endpoints.guards.guard import Guard, Guards
 from engine.endpoints.messages import Endpoint, encode_any_json
 from engine.endpoints.monitoring.exposition import MetricsEndpoint

@@ -1,4 +1,4 @@
-"""Endpoints with the spec's own responses: made at build time, as far as possible."""
+"""Endpoints with the spec's own responses, made at build time as far as possible, and those with a file of the engine's."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import mimetypes
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -150,7 +151,7 @@ def build_fixed(route: Route, declared: Declared) -> Endpoint:
     to_fill = {name for name, value in headers if callable(value)}
     fixed = tuple((name, value) for name, value in headers if name not in to_fill and isinstance(value, str))
     filled = tuple((name, value) for name, value in headers if name in to_fill)
-    endpoint = KINDS[declared.kind](replace(declared, headers=fixed), route.parameters)
+    endpoint = _bare(replace(declared, headers=fixed), route.parameters)
     if filled:
         endpoint = HeadedEndpoint(endpoint, filled)
     if route.input is None:
@@ -170,29 +171,30 @@ def content_type(declared: Declared) -> str:
     return f"{guessed}; charset=utf-8" if guessed.startswith("text/") else guessed
 
 
-def _empty(declared: Declared, parameters: tuple[str, ...]) -> Endpoint:  # noqa: ARG001
-    return FixedEndpoint(Response(declared.status, declared.headers, b""))
+def _bare(declared: Declared, parameters: tuple[str, ...]) -> Endpoint:
+    """Make the endpoint of a response whose headers have no path parameters."""
+    headers = declared.headers
+    if declared.kind != "empty" and not any(name.lower() == "content-type" for name, _ in headers):
+        headers = (("Content-Type", content_type(declared)), *headers)
+    if is_kept(declared):
+        return tagged(declared.status, headers, declared.data)
+    body = _body(declared, parameters)
+    if isinstance(body, bytes):
+        return FixedEndpoint(Response(declared.status, headers, body))
+    return FilledEndpoint(declared.status, headers, body)
 
 
-def _text(declared: Declared, parameters: tuple[str, ...]) -> Endpoint:
-    return _filled(declared, _joined(declared.content, parameters, str))
-
-
-def _html(declared: Declared, parameters: tuple[str, ...]) -> Endpoint:
-    return _filled(declared, _joined(declared.content, parameters, lambda value: html.escape(str(value))))
-
-
-def _json(declared: Declared, parameters: tuple[str, ...]) -> Endpoint:
-    shape = _shape(declared.content, parameters)
-    if callable(shape):
-        return _filled(declared, lambda path: encode_any_json(shape(path)))
-    return _filled(declared, encode_any_json(shape))
-
-
-def _file(declared: Declared, parameters: tuple[str, ...]) -> Endpoint:  # noqa: ARG001
-    if not is_kept(declared):
-        return FixedEndpoint(Response(declared.status, _headers(declared), declared.data))
-    return tagged(declared.status, _headers(declared), declared.data)
+def _body(declared: Declared, parameters: tuple[str, ...]) -> bytes | Fill:
+    """Return the body's bytes, or a function that makes them from the path parameters."""
+    match declared.kind:
+        case "text":
+            return _joined(declared.content, parameters, str)
+        case "html":
+            return _joined(declared.content, parameters, lambda value: html.escape(str(value)))
+        case "json":
+            shape = _shape(declared.content, parameters)
+            return (lambda path: encode_any_json(shape(path))) if callable(shape) else encode_any_json(shape)
+    return declared.data  # of a file; empty without one
 
 
 def is_kept(declared: Declared) -> bool:
@@ -208,27 +210,6 @@ def tagged(status: int, headers: Headers, body: bytes) -> FileEndpoint:
         headers = (*headers, ("ETag", etag))
     kept = tuple((name, value) for name, value in headers if name.lower() != "content-type")
     return FileEndpoint(Response(status, headers, body), Response(HTTPStatus.NOT_MODIFIED, kept, b""), etag)
-
-
-KINDS: Mapping[str, Callable[[Declared, tuple[str, ...]], Endpoint]] = {
-    "empty": _empty,
-    "file": _file,
-    "html": _html,
-    "json": _json,
-    "text": _text,
-}
-
-
-def _filled(declared: Declared, body: bytes | Fill) -> Endpoint:
-    headers = _headers(declared)
-    if isinstance(body, bytes):
-        return FixedEndpoint(Response(declared.status, headers, body))
-    return FilledEndpoint(declared.status, headers, body)
-
-
-def _headers(declared: Declared) -> Headers:
-    own = any(name.lower() == "content-type" for name, _ in declared.headers)
-    return declared.headers if own else (("Content-Type", content_type(declared)), *declared.headers)
 
 
 def _header(name: str, text: str, parameters: tuple[str, ...]) -> Written:
@@ -284,3 +265,18 @@ def _shape(value: Any, parameters: tuple[str, ...]) -> Any:
 
 def _resolve(shape: Any, path: Mapping[str, Any]) -> Any:
     return shape(path) if callable(shape) else shape
+
+
+class GeneratedEndpoint(Endpoint):
+    """Returns the output of `write`, or 304 to a client that has it."""
+
+    def __init__(self, content_type: str, write: Callable[[], bytes], headers: Headers = ()) -> None:
+        self._headers = (("Content-Type", content_type), ("Cache-Control", "no-cache"), *headers)
+        self._write = write
+
+    @cached_property
+    def _file(self) -> FileEndpoint:
+        return tagged(HTTPStatus.OK, self._headers, self._write())
+
+    def __call__(self, request: Request) -> Response:
+        return self._file(request)
