@@ -1,4 +1,4 @@
-"""Endpoints with the spec's own responses, made at build time as far as possible, and those with a file of the engine's."""
+"""Endpoints with the spec's own responses, made at build time as far as possible, and with files that we make."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache, partial
 from http import HTTPStatus
 from itertools import chain, repeat
 from time import perf_counter
@@ -18,9 +19,10 @@ from engine.endpoints.rows import (
     ANY_TYPE,
     MEDIA_TYPES,
     USUAL_TYPES,
-    RowCodec,
     RowFormat,
+    RowReader,
     Rows,
+    RowWriter,
     format_of_answer,
     format_of_body,
 )
@@ -61,7 +63,9 @@ class PredictEndpoint(Endpoint):
         properties = model.input.document.get("properties", {})
         self._takes_batches = BATCH_KEY not in properties
         self._query = QueryReader(model.input.document)
-        self._rows = RowCodec(model, predictor.facts, route.parameters, route.limits.instances)
+        # Made by the first request that needs them, as they import what most services do not need.
+        self._reader = cache(partial(RowReader, model, predictor.facts, route.parameters, self._most))
+        self._writer = cache(partial(RowWriter, model, predictor.facts))
         self._path = PathFeatures(model.input.document, route.parameters) if route.parameters else None
 
     @property
@@ -92,7 +96,7 @@ class PredictEndpoint(Endpoint):
         rows, value = None, None
         misplaced: list[Violation] = []
         if sent != "json":
-            rows = self._rows.read(request, sent)
+            rows = self._reader().read(request, sent)
             batch, instances, size = True, rows.instances, rows.size
         else:
             value = self._query.read(request.query) if asked else self._read_json(request)
@@ -147,7 +151,7 @@ class PredictEndpoint(Endpoint):
         if kind == "json":
             return Response(_OK, self._headers, body)
         headers = (("Content-Type", MEDIA_TYPES[kind]), *self._headers[1:])
-        return Response(_OK, headers, self._rows.write(prediction, kind))
+        return Response(_OK, headers, self._writer().write(prediction, kind))
 
     def _told(self, violations: Iterator[Violation], value: Any, rows: Rows | None) -> Iterator[Violation]:
         """Add the lines of rows to violations, and explain how to send several instances if an array is not allowed."""

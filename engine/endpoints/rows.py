@@ -9,7 +9,6 @@ import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -85,34 +84,11 @@ class Rows:
         return replace(violation, verdict=f"line {line}: {violation.verdict}")
 
 
-class RowCodec:
-    """Reads and writes the rows of one model, from the first such request on.
+class RowReader:
+    """Reads the rows of requests to one model.
 
     `in_path` are the features in the route's path, and `most` is the limit of instances in a request.
     """
-
-    def __init__(self, model: Model, facts: Facts, in_path: Sequence[str], most: int) -> None:
-        self._make = partial(_both_ways, model, facts, in_path, most)
-
-    @cached_property
-    def _both(self) -> tuple[RowReader, RowWriter]:
-        return self._make()
-
-    def read(self, request: Request, kind: RowFormat) -> Rows:
-        """Read the rows of a body; raise `Problem`."""
-        return self._both[0].read(request, kind)
-
-    def write(self, prediction: Prediction, kind: RowFormat) -> bytes:
-        """Write predictions, which are finite."""
-        return self._both[1].write(prediction, kind)
-
-
-def _both_ways(model: Model, facts: Facts, in_path: Sequence[str], most: int) -> tuple[RowReader, RowWriter]:
-    return RowReader(model, facts, in_path, most), RowWriter(model, facts)
-
-
-class RowReader:
-    """Reads the rows of requests to one model."""
 
     def __init__(self, model: Model, facts: Facts, in_path: Sequence[str], most: int) -> None:
         from engine.batch.formats.expected import Expected  # noqa: PLC0415 - with the first request
