@@ -177,10 +177,15 @@ def _ended(process: BaseProcess, step: str, limits: Bounds) -> LostProcess:
     status = process.exitcode or 0
     if status >= 0:
         return LostProcess(step, f"its process ended with exit status {status}")
-    named = f" ({signal.Signals(-status).name})" if -status in {*signal.Signals} else ""
     # What the kernel ends for lack of memory gets SIGKILL.
     hint = f"; its memory is limited to {limits.shown_memory}" if -status == signal.SIGKILL else ""
-    return LostProcess(step, f"its process was killed by signal {-status}{named}{hint}", killed=True)
+    return LostProcess(step, f"its process {killed_by(-status)}{hint}", killed=True)
+
+
+def killed_by(number: int) -> str:
+    """Say by which signal a process was killed."""
+    named = f" ({signal.Signals(number).name})" if number in {*signal.Signals} else ""
+    return f"was killed by signal {number}{named}"
 
 
 def _work(connection: Connection, memory: int, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:

@@ -65,13 +65,13 @@ def _rows(facts: Facts) -> Iterable[tuple[str, ...]]:
     uncompiled = report.runtime == "sklearn"
     batches = f"serves batches from {report.batch_from} rows" if report.batch_runtime == "sklearn" else ""
     note = f"serves: {_why_uncompiled(report)}" if uncompiled else batches
-    yield facts.name, "scikit-learn", "sklearn", "", _shown(report.one_row), _shown(report.many_rows), note
+    yield facts.name, "scikit-learn", "sklearn", "", microseconds(report.one_row), microseconds(report.many_rows), note
     said: set[str] = set()
     for trial in report.trials:
         serves = trial.candidate == report.candidate
         note = (report.instead or "serves") if serves else "the same" if trial.reason in said else trial.reason
         said |= {trial.reason} - {""}
-        times = _shown(trial.one_row), _shown(trial.many_rows)
+        times = microseconds(trial.one_row), microseconds(trial.many_rows)
         yield facts.name, trial.candidate, trial.runtime, trial.verdict, *times, note
 
 
@@ -83,5 +83,6 @@ def _why_uncompiled(report: Report) -> str:
     return "no proven candidate is faster" if is_proven else "no candidate is proven"
 
 
-def _shown(seconds: float | None) -> str:
+def microseconds(seconds: float | None) -> str:
+    """Write seconds as microseconds; nothing for what was not measured."""
     return "" if seconds is None else f"{seconds * MICROSECONDS:,.0f}"

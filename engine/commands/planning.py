@@ -109,12 +109,7 @@ def _planned_entry(wish: Wish, progress: Progress) -> Plan:
             refused = refused or error.diagnostics[0].message
             entry = replace(entry, outline=replace(outline, example=None))
         else:
-            return Plan(
-                drafts,
-                entry.outline.example,
-                refused,
-                found.get(wish.name, ()),
-            )
+            return Plan(drafts, entry.outline.example, refused, found.get(wish.name, ()))
 
 
 def check(target: SpecFiles, drafts: Sequence[Draft]) -> None:

@@ -123,10 +123,6 @@ def _score(runner: Any, source: Any, target: Any, errors: str | None) -> None:
             raise
     for note in total.notes:
         click.echo(f"{source.shown}: {note}", err=True)
-    _conclude(source, target, total, errors, shown)
-
-
-def _conclude(source: Any, target: Any, total: Any, errors: str | None, shown: Shown) -> None:
     where = f" -> {target.predictions}" if target.predictions is not None else ""
     rate = f" ({shown.rate(total.rows - total.resumed)})"
     bad = f"; {plural(total.bad, 'bad row')}" if total.bad else ""
@@ -150,6 +146,7 @@ def _only(spec: Spec, name: str) -> Spec:
 
 def _targets(sources: list[Any], output: str, errors: str | None, *, resumes: bool) -> list[Any]:
     """Decide where the predictions for each input go, and make the folders; raise `UsageError`."""
+    from engine.batch.options import OutputTarget
     from engine.batch.outputs.overlaps import Overlap, require_no_overlap
 
     reports = Path(errors) if errors is not None else None
@@ -158,7 +155,9 @@ def _targets(sources: list[Any], output: str, errors: str | None, *, resumes: bo
         raise click.UsageError(f"there are {len(sources)} inputs; name a folder for their outputs: -o FOLDER/")
     if output == "-" and resumes:
         raise click.UsageError("--resume needs an output file: -o FILE")
-    targets = _in_folder(sources, Path(output), reports, errors) if is_folder else [_single(output, reports)]
+    targets = [OutputTarget(None if output == "-" else Path(output), reports)]
+    if is_folder:
+        targets = _in_folder(sources, Path(output), reports, errors)
     try:
         require_no_overlap(sources, targets)
     except Overlap as error:
@@ -168,12 +167,6 @@ def _targets(sources: list[Any], output: str, errors: str | None, *, resumes: bo
     if reports is not None and len(sources) > 1:
         reports.mkdir(parents=True, exist_ok=True)
     return targets
-
-
-def _single(output: str, reports: Path | None) -> Any:
-    from engine.batch.options import OutputTarget
-
-    return OutputTarget(None if output == "-" else Path(output), reports)
 
 
 def _require_known(targets: list[Any]) -> None:

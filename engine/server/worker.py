@@ -62,13 +62,7 @@ AHEAD_BYTES = 8 * 1024
 class Follower:
     """Does what the supervisor says, in a thread of its own."""
 
-    def __init__(
-        self,
-        channel: Connection,
-        front: Front,
-        stop: Callable[[], None],
-        admin: Front | None = None,
-    ) -> None:
+    def __init__(self, channel: Connection, front: Front, stop: Callable[[], None], admin: Front | None = None) -> None:
         self._channel = channel
         self._front, self._admin = front, admin
         self._stop = stop
@@ -83,10 +77,10 @@ class Follower:
         self._tickets = itertools.count()
         self._asked: dict[int, queue.SimpleQueue[Counts]] = {}
         self._heard: Mapping[str, Callable[[Any], None]] = {
-            "count": self._count,
+            "count": lambda _: self._say("counted", self.meter.numbers()),
             "drain": self._drain,
             "generation": self._follow,
-            "leave": self._leave_service,
+            "leave": lambda _: self._close_connections(),  # another worker takes the place of this one
             "numbers": self._learn,
             "status": self._know,
             "stop": lambda _: self._end(),
@@ -181,9 +175,6 @@ class Follower:
         finally:
             del self._asked[ticket]
 
-    def _count(self, _: Any) -> None:
-        self._say("counted", self.meter.numbers())
-
     def _learn(self, content: tuple[int, Counts]) -> None:
         ticket, numbers = content
         if (answer := self._asked.get(ticket)) is not None:
@@ -192,16 +183,13 @@ class Follower:
     def _know(self, document: Mapping[str, Any]) -> None:
         self._status = document
 
-    def _leave_service(self, _: Any) -> None:
-        """Close each connection with its next answer: another worker takes the place of this one."""
-        self._close_connections()
-
     def _drain(self, _: Any) -> None:
-        """Close each connection with its next answer, and say that the service stops."""
+        """Say that the service stops, beside closing the connections."""
         self._is_stopping = True
         self._close_connections()
 
     def _close_connections(self) -> None:
+        """Close each connection with its next answer."""
         for front in self._fronts():
             front.draining = True
 

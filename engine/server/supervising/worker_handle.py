@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
-import signal
 import threading
 import time
 from collections.abc import Callable, Hashable
 from typing import Any
 
 from engine.endpoints import Counts
-from engine.isolation import blocked
+from engine.isolation import blocked, killed_by
 from engine.server.heartbeat import Pulse
 from engine.server.listening.addresses import Addresses
 from engine.server.logs import Logs
@@ -111,8 +110,7 @@ class Worker:
         if self.is_hung:
             return "hung and was killed"
         if status is not None and status < 0:
-            named = f" ({signal.Signals(-status).name})" if -status in {*signal.Signals} else ""
-            return f"was killed by signal {-status}{named}"
+            return killed_by(-status)
         return f"ended with status {status}"
 
     def _speak(self) -> None:
