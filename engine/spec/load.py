@@ -17,7 +17,7 @@ from engine.spec.checking.routes import check_routes, checks_formats, read_route
 from engine.spec.named_files import Home
 from engine.spec.reading.compose import compose
 from engine.spec.reading.node import Node
-from engine.spec.reading.source import decode, read_source
+from engine.spec.reading.source import decode, read_data
 from engine.spec.records import Pin, Spec
 
 
@@ -83,13 +83,10 @@ def load(
     )
 
 
-def _read(
-    name: GrammarName, path: Path, found: list[Diagnostic], drafts: Mapping[Path, bytes] = MappingProxyType({})
-) -> Node | None:
+def _read(name: GrammarName, path: Path, found: list[Diagnostic], drafts: Mapping[Path, bytes]) -> Node | None:
     """Read one file; its mistakes are added to `found`."""
     try:
-        draft = drafts.get(path)
-        root = compose(read_source(path, str(path)) if draft is None else decode(draft, str(path)))
+        root = compose(decode(drafts[path] if path in drafts else read_data(path), str(path)))
     except SpecError as error:
         found += error.diagnostics
         return None

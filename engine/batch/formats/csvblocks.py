@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 
@@ -35,11 +35,7 @@ class CsvLayout:
     ending: str = "\n"
     mark: bool = False
     keys: Mapping[Key, str] = field(default_factory=dict)
-
-    @property
-    def unit(self) -> Unit:
-        """Places in the file are lines."""
-        return "line"
+    unit: ClassVar[Unit] = "line"
 
     def require_text(self, names: Sequence[str], place: str) -> None:
         """Do nothing: every column is text."""
@@ -196,11 +192,7 @@ class CsvWriter:
     separator: str = ","
     ending: str = "\n"
     mark: bool = False
-
-    @property
-    def needs_values(self) -> bool:
-        """A CSV has texts."""
-        return False
+    needs_values: ClassVar[bool] = False  # a CSV has texts
 
     def head(self) -> bytes:
         """Write the line that names the columns."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 
@@ -29,21 +29,13 @@ class JsonLayout:
     features: tuple[str, ...] = ()
     count: int | None = None
     taken: tuple[str, ...] = ()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """No columns: each record names its own."""
-        return ()
+    names: ClassVar[tuple[str, ...]] = ()  # each record names its own
+    unit: ClassVar[Unit] = "line"
 
     @property
     def keys(self) -> Mapping[Key, str]:
         """The columns that an instance is made of."""
         return {name: name for name in self.features} if self.features else {0: ""}
-
-    @property
-    def unit(self) -> Unit:
-        """Places in the file are lines."""
-        return "line"
 
     def require_text(self, names: Sequence[str], place: str) -> None:
         """Do nothing: every column is text."""
@@ -121,11 +113,7 @@ class JsonWriter:
     predictions: PredictionColumns
     carried: tuple[str, ...] | None = None
     form: str = "object"
-
-    @property
-    def needs_values(self) -> bool:
-        """JSON has types."""
-        return True
+    needs_values: ClassVar[bool] = True  # JSON has types
 
     def head(self) -> bytes:
         """Write nothing."""

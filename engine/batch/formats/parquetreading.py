@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -34,15 +34,11 @@ class ParquetLayout:
     schema: Any
     keys: Mapping[Key, str]
     days: frozenset[Key] = frozenset()
+    unit: ClassVar[Unit] = "row"  # a Parquet file has no lines
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(self.schema.names)
-
-    @property
-    def unit(self) -> Unit:
-        """A Parquet file has no lines."""
-        return "row"
 
     def require_text(self, names: Sequence[str], place: str) -> None:
         """Raise `BatchError` where columns cannot be written as texts."""

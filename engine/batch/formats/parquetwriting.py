@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import IO, Any, Protocol, Self
+from typing import IO, Any, ClassVar, Protocol, Self
 
 import numpy as np
 import orjson
@@ -37,11 +37,7 @@ class ParquetWriter:
     predictions: PredictionColumns
     carried: tuple[str, ...]
     schema: Any
-
-    @property
-    def needs_values(self) -> bool:
-        """Columns have types."""
-        return True
+    needs_values: ClassVar[bool] = True  # columns have types
 
     def head(self) -> bytes:
         """Write a stream without rows, for a file without any."""

@@ -59,20 +59,24 @@ def check_schema(root: Node, *, makes_columns: bool = False, formats: bool = Tru
 
 
 def _subschemas(root: Node) -> Iterator[Node]:
-    """Yield every schema object in a schema, itself first, but not values of `enum`, `default` and the like."""
+    """Yield every schema object in a schema, itself first."""
     waiting = [root]
     while waiting:
         node = waiting.pop()
-        if node.fields is None:
-            continue
-        yield node
-        for keyword, _, value in node.pairs():
-            if keyword in HOLDS_ONE:
-                waiting.append(value)
-            elif keyword in HOLDS_LIST:
-                waiting += value.items
-            elif keyword in HOLDS_MAP:
-                waiting += [schema for _, _, schema in value.pairs()]
+        if node.fields is not None:
+            yield node
+            waiting += _directly_in(node)
+
+
+def _directly_in(schema: Node) -> Iterator[Node]:
+    """Yield the schemas that are values of keywords, but not values of `enum`, `default` and the like."""
+    for keyword, _, value in schema.pairs():
+        if keyword in HOLDS_ONE:
+            yield value
+        elif keyword in HOLDS_LIST:
+            yield from value.items
+        elif keyword in HOLDS_MAP:
+            yield from (below for _, _, below in value.pairs())
 
 
 def _undeclared_names(node: Node) -> Iterator[Diagnostic]:
@@ -173,13 +177,7 @@ def _unresolved(root: Node) -> Iterator[Diagnostic]:
             reference = node[keyword]
             if reference.text is not None and not _resolves(resolver, reference.text):
                 yield reference.error(_dangling(reference.text))
-        for keyword, _, value in node.pairs():
-            if keyword in HOLDS_ONE:
-                waiting.append((value, resolver))
-            elif keyword in HOLDS_LIST:
-                waiting += [(item, resolver) for item in value.items]
-            elif keyword in HOLDS_MAP:
-                waiting += [(schema, resolver) for _, _, schema in value.pairs()]
+        waiting += [(below, resolver) for below in _directly_in(node)]
 
 
 def _enter(resolver: jsonschema_rs.Resolver, identifier: str) -> jsonschema_rs.Resolver:
