@@ -132,7 +132,8 @@ def run_isolated(work: Callable[..., Result], *arguments: Any, hear: Tell) -> Re
             if kind == "raised":
                 raise content
             if kind == "failed":
-                raise LostProcess(step, content or _no_memory(limits))
+                no_memory = f"it needs more than {limits.shown_memory} of memory; {MEMORY} allows more"
+                raise LostProcess(step, content or no_memory)
             step, patience = content if isinstance(content, str) else step, limits.seconds
             hear(content)
         raise LostProcess(step, f"it took more than {plural(int(limits.seconds), 'second')}; {SECONDS} allows more")
@@ -166,10 +167,6 @@ def poll(connection: Connection, seconds: float) -> bool:
     while not (found := connection.poll(_STEP_SECONDS)) and time.monotonic() < deadline:
         pass
     return found
-
-
-def _no_memory(limits: Bounds) -> str:
-    return f"it needs more than {limits.shown_memory} of memory; {MEMORY} allows more"
 
 
 def _ended(process: BaseProcess, step: str, limits: Bounds) -> LostProcess:

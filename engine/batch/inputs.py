@@ -117,10 +117,6 @@ class Stream:
         """Continue at an offset of the decompressed bytes."""
         self._stream.seek(offset)
 
-    def prefixed(self, data: bytes) -> _Prefixed:
-        """Return bytes back that were read ahead."""
-        return _Prefixed(data, self)
-
     def seekable(self) -> IO[bytes]:
         """Return the bytes as a file that can be read from its end; what comes from a pipe is stored for it."""
         if self._raw.seekable():
@@ -140,8 +136,8 @@ class Stream:
         self._raw.close()
 
 
-class _Prefixed:
-    """A stream with some bytes put back in front."""
+class Prefixed:
+    """A stream with some bytes put back in front that were read ahead."""
 
     def __init__(self, data: bytes, stream: Stream) -> None:
         self._data = data

@@ -142,11 +142,7 @@ def _facts_shown(side: Side) -> dict[str, str]:
 def _tallies(found: Comparison) -> Iterable[tuple[str, ...]]:
     for tally in found.tallies:
         counts = tally.asked, tally.refused, len(tally.differing), tally.other_results
-        yield tally.source, *map("{:,}".format, counts), _number(tally.largest)
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.{_DIGITS}g}"
+        yield tally.source, *map("{:,}".format, counts), "" if tally.largest is None else f"{tally.largest:.{_DIGITS}g}"
 
 
 def _row(row: Differing) -> tuple[str, ...]:

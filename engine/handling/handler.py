@@ -96,7 +96,8 @@ class Handler:
         mounted = cast("Mounted", incoming.mounted)  # otherwise, `enter` has raised the reason
         route, method = mounted.route, environ["REQUEST_METHOD"]
         if method == "OPTIONS" and method not in route.methods:
-            return self._options(incoming)
+            allowed = () if incoming.adapter is None else incoming.adapter.allowed_methods()
+            return Response(HTTPStatus.OK, (("Allow", ", ".join(sorted(allowed))),), b"")
         return mounted.endpoint(
             Request(
                 method,
@@ -139,10 +140,6 @@ class Handler:
             self.leave(incoming, status)
             return status, headers, body
         return status, headers, Counted(body, lambda: self.leave(incoming, status))
-
-    def _options(self, incoming: Incoming) -> Response:
-        allowed = () if incoming.adapter is None else incoming.adapter.allowed_methods()
-        return Response(HTTPStatus.OK, (("Allow", ", ".join(sorted(allowed))),), b"")
 
     def constant_answers(self) -> Iterator[tuple[str, WireAnswer, Callable[[float], None]]]:
         """Return each path whose GET has the same answer for all clients, with that answer and its counter."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from urllib.parse import quote, urlsplit
 
 from werkzeug.exceptions import BadRequest, HTTPException, RequestURITooLarge
@@ -77,7 +78,7 @@ class Router:
         self.hosts: set[str] = set()  # Host headers that were found to be plain
         # Without OPTIONS, which is answered for every method of a path.
         self._plain: Mapping[tuple[str, str], tuple[Mounted, str, bool]] = {
-            (method, mount + as_path_info(one.route.path)): (one, mount, _is_quick(one))
+            (method, mount + as_path_info(one.route.path)): (one, mount, one.endpoint.is_quick and not one.guard.waits)
             for one in mounted
             if not one.route.parameters
             for method in one.route.methods
@@ -141,18 +142,13 @@ class Router:
 
     def mounted_at(self, incoming: Incoming) -> dict[str, Mounted | None]:
         """Return the route of each method that the path of a request allows; None for a rule of other code."""
-        if incoming.adapter is None or incoming.unmatched is not None:
-            return {}
-        return dict(self._matching(incoming))
-
-    def _matching(self, incoming: Incoming) -> Iterator[tuple[str, Mounted | None]]:
+        found: dict[str, Mounted | None] = {}
         adapter = incoming.adapter
-        for method in adapter.allowed_methods() if adapter is not None else ():
-            try:
-                endpoint, _ = adapter.match(method=method)  # type: ignore[union-attr]
-            except HTTPException:
-                continue
-            yield method, self.mounted(endpoint)
+        if adapter is not None and incoming.unmatched is None:
+            for method in adapter.allowed_methods():
+                with suppress(HTTPException):
+                    found[method] = self.mounted(adapter.match(method=method)[0])
+        return found
 
     def redirected(self, incoming: Incoming, found: RequestRedirect) -> Response:
         """Make the router's redirect relative (RFC 3986, section 4.2), so that it works behind a proxy with a prefix.
@@ -177,10 +173,6 @@ class Router:
         if len(self.hosts) < MAX_HOSTS:
             self.hosts.add(host)
         return True
-
-
-def _is_quick(mounted: Mounted) -> bool:
-    return mounted.endpoint.is_quick and not mounted.guard.waits
 
 
 def as_path_info(path: str) -> str:

@@ -115,11 +115,9 @@ class Pulse:
         self._before = self._before or threads
         if not any(thread.is_held_up for thread in threads.values()):
             self._waited += BEAT_SECONDS
-        used = (thread.seconds - self._seconds_before(name) for name, thread in threads.items())
+        before = {name: thread.seconds for name, thread in self._before.items()}
+        used = (thread.seconds - before.get(name, 0.0) for name, thread in threads.items())
         self._computed = max(used, default=0.0)
-
-    def _seconds_before(self, name: str) -> float:
-        return self._before[name].seconds if name in self._before else 0.0
 
     @property
     def is_silent(self) -> bool:
@@ -141,10 +139,6 @@ class Monitor:
         self._patience = Patience(LONGEST_DELAY, first=FIRST_DELAY)
         self._last_kill = -math.inf
         self._next_kill = 0.0
-
-    def is_due(self) -> bool:
-        """Tell whether it is time for the next step."""
-        return time.monotonic() >= self.due
 
     def step(self, pulses: Collection[Pulse]) -> None:
         """Count a step for all, or begin anew if this process itself was stopped meanwhile."""

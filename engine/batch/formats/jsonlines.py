@@ -124,7 +124,8 @@ class JsonWriter:
         columns = self.predictions.columns_of(scored)
         if self.carried is None:
             dumped = (orjson.dumps(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True))
-            return b"".join(map(self._joined, parsed.raws, dumped, self._are_broken(parsed)))
+            are_broken = (row in parsed.batch.broken for row in range(parsed.batch.count))
+            return b"".join(map(self._joined, parsed.raws, dumped, are_broken))
         carried = [parsed.column(name) for name in self.carried]
         every = (*self.carried, *names)
         rows = (_object(every, row) for row in zip(*carried, *columns, strict=True))
@@ -139,11 +140,6 @@ class JsonWriter:
             return b'{"instance":' + text + b"," + predictions[1:] + b"\n"
         inside = text[:-1].rstrip()
         return inside + (b"" if inside == b"{" else b",") + predictions[1:] + b"\n"
-
-    @staticmethod
-    def _are_broken(parsed: Parsed) -> Iterator[bool]:
-        broken = parsed.batch.broken
-        return (row in broken for row in range(parsed.batch.count))
 
 
 def _object(names: Sequence[str], cells: Sequence[Any]) -> dict[str, Any]:

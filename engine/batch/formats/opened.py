@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from engine.batch.formats.csvblocks import CsvLayout, csv_blocks
 from engine.batch.formats.jsonlines import json_blocks
 from engine.batch.formats.parsed import Block, RecordLayout
-from engine.batch.inputs import Stream
+from engine.batch.inputs import Prefixed, Stream
 
 if TYPE_CHECKING:
     from engine.batch.formats.parquetreading import OpenedParquet
@@ -53,7 +53,7 @@ class OpenedText:
 
     def blocks(self, size: int) -> Iterator[Block]:
         """Read the rows in blocks of about so many bytes."""
-        stream = self.stream.prefixed(self.ahead)
+        stream = Prefixed(self.ahead, self.stream)
         if isinstance(self.layout, CsvLayout):
             return csv_blocks(stream, self.layout, self.offset, self.line, size)
         return json_blocks(stream, self.offset, self.line, size)

@@ -56,7 +56,7 @@ def _written(source: Input, target: OutputTarget) -> Iterator[_Use]:
     """All files that are written for an input."""
     predictions = f"the predictions for {source.shown}"
     if target.predictions is None:
-        yield _Use(predictions, "stdout", _identities_of(stdout_file()), "redirect stdout to another file")
+        yield _Use(predictions, "stdout", _identities_of(_described(sys.stdout)), "redirect stdout to another file")
     else:
         file, advice = target.predictions, "name another file or folder with -o"
         yield _use(predictions, str(file), advice)
@@ -87,11 +87,6 @@ def _identities_of(found: os.stat_result | None) -> frozenset[_Identity]:
 def stdin_file() -> os.stat_result | None:
     """Describe standard input, None where that is not open."""
     return _described(sys.stdin)
-
-
-def stdout_file() -> os.stat_result | None:
-    """Describe standard output, None where that is not open."""
-    return _described(sys.stdout)
 
 
 def _described(stream: IO[str]) -> os.stat_result | None:

@@ -42,16 +42,8 @@ class Guard:
         self._cors = cors
         self._rate = rate
         self._proxies = proxies
-
-    @property
-    def stands(self) -> bool:
-        """Return whether there is anything to check."""
-        return self._allowed is not None or self._cors is not None or self._rate is not None
-
-    @property
-    def waits(self) -> bool:
-        """Return whether the decision may have to wait for another service."""
-        return self._rate is not None and self._rate.waits
+        self.stands = allowed is not None or cors is not None or rate is not None  # there is anything to check
+        self.waits = rate is not None and rate.waits  # the decision may have to wait for another service
 
     def preflight(self, environ: Environ) -> Headers | None:
         """Return the headers that allow a preflight's request; None if it is not allowed."""

@@ -64,7 +64,9 @@ class Exchange:
             environ["wsgi.input"] = _Unsent()
             self._answer_apart()
         elif incoming.error is not None or int(environ.get("CONTENT_LENGTH", 0)) > self._traffic.largest:
-            self._leave_body()
+            self._has_rest = True
+            incoming.body = b""
+            self._answer_apart()
         else:
             self._read()
 
@@ -111,12 +113,6 @@ class Exchange:
                 detail = f"the body arrived too slowly; it must have at least {rate} (limits.body_rate)"
                 return Problem(HTTPStatus.REQUEST_TIMEOUT, detail, headers=(_CLOSE,))
         return None
-
-    def _leave_body(self) -> None:
-        """Have a request answered whose body is not read first."""
-        self._has_rest = True
-        self._incoming.body = b""
-        self._answer_apart()
 
     def _answer(self) -> None:
         """Answer here and now, if that takes microseconds; else leave it to another thread."""

@@ -45,6 +45,7 @@ class Listener:
 
     def __init__(self, sockets: Sequence[socket.socket], workers: int) -> None:
         self._sockets = sockets
+        self.port = int(sockets[0].getsockname()[1])
         self._workers = workers
         self._aims: list[int] = []
 
@@ -53,10 +54,6 @@ class Listener:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    @property
-    def port(self) -> int:
-        return int(self._sockets[0].getsockname()[1])
 
     def drop_dead_clients(self) -> None:
         """Have the kernel end a connection whose client takes nothing for a minute, if it is gone or does not read.

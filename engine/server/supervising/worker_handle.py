@@ -100,11 +100,6 @@ class Worker:
         """Send a message without waiting; it replaces an unsent one of the same kind, by default of the same word."""
         self._outbox.put(word, content, kind or word)
 
-    def kill_hung(self) -> None:
-        """End the process, which does not respond."""
-        self.is_hung = True
-        self.process.kill()
-
     def ending(self, status: int | None) -> str:
         """Say how the process ended with this status."""
         if self.is_hung:

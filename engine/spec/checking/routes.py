@@ -178,20 +178,13 @@ def _check_path_features(route: Node, path: str, models: Node | None) -> Iterato
         elif not (types := types_of(feature.plain, schema.plain)) & _IN_A_PATH:
             message = f'path parameter "{name}": the feature is {_either(types)}, which a path cannot contain'
             yield route["path"].error(f"{message}; send it in the body")
-        elif not _reads(name in text_parameters(path), parameter, types):
+        elif not (name in text_parameters(path) or "enum" in parameter or types & types_of(parameter, parameter)):
             message = f'path parameter "{name}": the feature is {_either(types)}, which its converter cannot return'
             yield route["path"].error(f"{message}; write <{name}>")
 
 
 def _either(types: frozenset[str]) -> str:
     return " or ".join(TYPE_NAMES[name] for name in sorted(types))
-
-
-def _reads(is_text: bool, parameter: Mapping[str, Any], types: frozenset[str]) -> bool:
-    """Whether a path parameter can have one of these JSON types; a text can have all whose values fit in a path."""
-    if is_text or "enum" in parameter:
-        return True
-    return bool(types & types_of(parameter, parameter))
 
 
 def _check_input(route: Node, *, formats: bool) -> Iterator[Diagnostic]:
