@@ -17,9 +17,8 @@ from engine.models import lost_at_models, needs_sklearn
 from engine.server.checking.check import CheckResult, Progress, check, check_isolated, newcomers
 from engine.server.checking.source import SpecSource
 from engine.server.heartbeat import HANG_SECONDS
-from engine.server.listening.addresses import Addresses
 from engine.server.listening.certificate import Certificate, CertificateFiles
-from engine.server.listening.listener import ADMIN_ADVICE, in_url, listen
+from engine.server.listening.listener import ADMIN_ADVICE, Addresses, in_url, listen
 from engine.server.logs import Logs
 from engine.server.notify import notify
 from engine.server.reload import Reloader, Renewal

@@ -38,7 +38,7 @@ from engine.server.http import (
     start_granian,
     stop_signal,
 )
-from engine.server.listening.addresses import Door
+from engine.server.listening.listener import Door
 from engine.server.logs import Logs, RequestLog
 from engine.spec import Spec, divide_for_admin
 

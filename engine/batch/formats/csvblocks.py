@@ -16,8 +16,7 @@ import orjson
 
 from engine.batch.errors import Unreadable
 from engine.batch.formats.parsed import BLOCK_BYTES, MOST_RECORD_BYTES, Block, Parsed, Readable, Unit, read_blocks
-from engine.batch.scoring.predictions import PredictionColumns
-from engine.batch.scoring.records import ABSENT, Key, RecordBatch, Scored
+from engine.batch.scoring.records import ABSENT, Key, PredictionColumns, RecordBatch, Scored
 from engine.text import plural
 
 # The module has one limit for the whole process, 128 KiB at first: whatever is read later, it is this one.

@@ -10,8 +10,7 @@ import orjson
 
 from engine.batch.errors import Unreadable, taken
 from engine.batch.formats.parsed import BLOCK_BYTES, MOST_RECORD_BYTES, Block, Parsed, Readable, Unit, read_blocks
-from engine.batch.scoring.predictions import PredictionColumns
-from engine.batch.scoring.records import ABSENT, Key, RecordBatch, Scored
+from engine.batch.scoring.records import ABSENT, Key, PredictionColumns, RecordBatch, Scored
 from engine.schema import explain_not_json, mistyped, stray_token
 
 _BOM = b"\xef\xbb\xbf"

@@ -15,8 +15,7 @@ import pyarrow.parquet as pq
 from engine.batch.errors import Unreadable
 from engine.batch.formats.parsed import Parsed, RecordLayout
 from engine.batch.scoring.layout import part_of
-from engine.batch.scoring.predictions import PredictionColumns
-from engine.batch.scoring.records import ABSENT, Scored
+from engine.batch.scoring.records import ABSENT, PredictionColumns, Scored
 from engine.schema.documents import is_whole, types_of
 
 _INTEGER, _NUMBER, _BOOLEAN, _TEXT = pa.int64(), pa.float64(), pa.bool_(), pa.string()

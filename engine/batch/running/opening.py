@@ -18,7 +18,7 @@ from engine.batch.inputs import FormatName, Input, Stream, format_of, is_compres
 from engine.batch.options import OutputTarget, ScoringOptions
 from engine.batch.running.work import MOST_SHOWN, Job
 from engine.batch.scoring.layout import layout_of
-from engine.batch.scoring.predictions import PredictionColumns
+from engine.batch.scoring.records import PredictionColumns
 from engine.models import PreparedModel
 from engine.schema import clip, show
 from engine.spec import Model

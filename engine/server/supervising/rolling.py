@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, MutableMapping
 
 from engine.server.heartbeat import LOADING_SECONDS
-from engine.server.listening.addresses import Addresses
+from engine.server.listening.listener import Addresses
 from engine.server.supervising.worker_handle import Worker
 
 Kind = tuple[str | None, str]

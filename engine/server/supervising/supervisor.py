@@ -16,8 +16,8 @@ from typing import Any
 
 from engine.endpoints import RESTARTS, Counts
 from engine.server.heartbeat import HANG_SECONDS, Monitor
-from engine.server.listening.addresses import Addresses
 from engine.server.listening.certificate import Certificate
+from engine.server.listening.listener import Addresses
 from engine.server.logs import Logs
 from engine.server.patience import Patience
 from engine.server.supervising.rolling import Kind, Rolling

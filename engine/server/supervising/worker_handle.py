@@ -11,7 +11,7 @@ from typing import Any
 from engine.endpoints import Counts
 from engine.isolation import blocked, killed_by
 from engine.server.heartbeat import Pulse
-from engine.server.listening.addresses import Addresses
+from engine.server.listening.listener import Addresses
 from engine.server.logs import Logs
 from engine.server.signals import SIGNALS
 from engine.server.worker import work
