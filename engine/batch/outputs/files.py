@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Self
@@ -18,29 +19,21 @@ _RUN_FOR_SAVE = 10  # times as long as it took the disk: a slow one does not hol
 LOST = "what the interrupted run wrote is incomplete, and the run begins again"
 
 
-class BadRowReport:
-    """The bad rows of a run that writes to standard output, in a file if there is one."""
-
-    def __init__(self, file: Path | None) -> None:
-        self._whole = Whole(file) if file is not None else None
-
-    def __enter__(self) -> Self:
-        if self._whole is not None:
-            self._whole.begin(0)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._whole is not None:
-            if kind is None:
-                self._whole.sync()
-                self._whole.publish()
-            else:
-                self._whole.drop()
-
-    def write(self, data: bytes) -> None:
-        """Write some bytes; raise `BatchError`."""
-        if self._whole is not None:
-            self._whole.write(data)
+@contextmanager
+def report_to(file: Path | None) -> Iterator[Callable[[bytes], None]]:
+    """Return what writes the bad rows of a run into a file, which appears at the end; they are lost without a file."""
+    if file is None:
+        yield lambda _: None
+        return
+    whole = Whole(file)
+    whole.begin(0)
+    try:
+        yield whole.write
+    except BaseException:
+        whole.drop()
+        raise
+    whole.sync()
+    whole.publish()
 
 
 class Files:

@@ -65,26 +65,24 @@ class _BoundedSocket:
         return getattr(self._held, name)
 
 
-def _bounded(held: socket.socket) -> socket.socket:
-    return cast("socket.socket", _BoundedSocket(held))
+class _Bounded:
+    """What bounds the connections of redis-py, of each of its classes."""
 
-
-class _Tcp(Connection):
     def _connect(self) -> socket.socket:
-        connect: Any = super()._connect  # untyped in redis-py
-        return _bounded(connect())
+        connect: Any = super()._connect  # type: ignore[misc]  # of the class beside; untyped in redis-py
+        return cast("socket.socket", _BoundedSocket(connect()))
 
 
-class _Tls(SSLConnection):
-    def _connect(self) -> socket.socket:
-        connect: Any = super()._connect  # untyped in redis-py
-        return _bounded(connect())
+class _Tcp(_Bounded, Connection):
+    pass
 
 
-class _Unix(UnixDomainSocketConnection):
-    def _connect(self) -> socket.socket:
-        connect: Any = super()._connect  # untyped in redis-py
-        return _bounded(connect())
+class _Tls(_Bounded, SSLConnection):
+    pass
+
+
+class _Unix(_Bounded, UnixDomainSocketConnection):
+    pass
 
 
 def connection_class(url: str) -> type[Connection | UnixDomainSocketConnection]:
