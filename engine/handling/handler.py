@@ -114,7 +114,6 @@ class Handler:
         )
 
     def explain(self, error: Exception, incoming: Incoming) -> Response:
-        """Return the answer that tells of an error."""
         return self._failures.answer(error, incoming)
 
     def marks(self, incoming: Incoming) -> Headers:

@@ -27,6 +27,7 @@ from engine.handling import Incoming, request_id, trace_id
 from engine.text import printable
 
 logger = logging.getLogger("engine")
+request_logger = logging.getLogger("engine.requests")
 
 MOST_BYTES = 4 * 1024 * 1024
 # How long a process that ends waits until its last lines are written.
@@ -96,33 +97,30 @@ class TextFormatter(logging.Formatter):
         return text.replace(record.levelname, f"\x1b[{colour}m{record.levelname}\x1b[0m", 1)
 
 
-class RequestLog:
-    """Writes a line for each request: never its query, its headers or its body, in which there may be secrets."""
+def log_request(incoming: Incoming, status: int, length: int, proxies: int = 0) -> None:
+    """Write the line of a request that is answered; `proxies` stand in front of the service.
 
-    def __init__(self) -> None:
-        self._logger = logging.getLogger("engine.requests")
-
-    def write(self, incoming: Incoming, status: int, length: int, proxies: int = 0) -> None:
-        """Write the line of a request that is answered; `proxies` stand in front of the service."""
-        seconds = time.perf_counter() - incoming.began
-        environ, admission = incoming.environ, incoming.admission
-        method = printable(environ["REQUEST_METHOD"])[:20]
-        path = quote(environ["PATH_INFO"].encode("latin-1", "replace"), safe=_SAFE)
-        fields = {
-            "request_id": request_id(incoming),
-            "trace_id": trace_id(environ),
-            "method": method,
-            "path": path,
-            "status": status,
-            "bytes": length,
-            "seconds": round(seconds, 6),
-            "client": client_address(environ, proxies),
-            "key": printable(admission.key) if admission is not None else "",
-        }
-        named = {name: value for name, value in fields.items() if value != ""}
-        line = f"{method} {path} {status} {length} B {seconds * 1000:.2f} ms {fields['client']} {fields['request_id']}"
-        line += f" key {fields['key']}" if fields["key"] else ""
-        self._logger.info("%s", line, extra={"fields": named})
+    Its query, its headers and its body are never in it, as there may be secrets in them.
+    """
+    seconds = time.perf_counter() - incoming.began
+    environ, admission = incoming.environ, incoming.admission
+    method = printable(environ["REQUEST_METHOD"])[:20]
+    path = quote(environ["PATH_INFO"].encode("latin-1", "replace"), safe=_SAFE)
+    fields = {
+        "request_id": request_id(incoming),
+        "trace_id": trace_id(environ),
+        "method": method,
+        "path": path,
+        "status": status,
+        "bytes": length,
+        "seconds": round(seconds, 6),
+        "client": client_address(environ, proxies),
+        "key": printable(admission.key) if admission is not None else "",
+    }
+    named = {name: value for name, value in fields.items() if value != ""}
+    line = f"{method} {path} {status} {length} B {seconds * 1000:.2f} ms {fields['client']} {fields['request_id']}"
+    line += f" key {fields['key']}" if fields["key"] else ""
+    request_logger.info("%s", line, extra={"fields": named})
 
 
 def _time(record: logging.LogRecord) -> datetime:

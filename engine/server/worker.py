@@ -39,7 +39,7 @@ from engine.server.http import (
     stop_signal,
 )
 from engine.server.listening.listener import Door
-from engine.server.logs import Logs, RequestLog
+from engine.server.logs import Logs
 from engine.spec import Spec, divide_for_admin
 
 logger = logging.getLogger("engine")
@@ -214,9 +214,8 @@ def work(number: int, workers: int, door: Door, channel: Connection, logs: Logs)
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # which may be sent to all; the supervisor hears them
         signal.signal(signum, signal.SIG_IGN)
     take_blame(OOM_SCORE)
-    log = RequestLog() if logs.requests else None
-    front = Front(Threads(most_threads(workers)), log, "http" if door.certificate is None else "https")
-    admin = Front(Threads(ADMIN_THREADS), log) if door.admin is not None else None
+    front = Front(Threads(most_threads(workers)), logs.requests, "http" if door.certificate is None else "https")
+    admin = Front(Threads(ADMIN_THREADS), logs.requests) if door.admin is not None else None
     stopped, admin_stopped, ended = stop_signal(), stop_signal(), threading.Event()
     stopped.add_cb(ended.set)
 

@@ -23,7 +23,6 @@ from engine.server.http import front as front_module
 from engine.server.http import traffic as traffic_module
 from engine.server.http.answers import LARGE
 from engine.server.http.bodies import End, Reading, ShortReading
-from engine.server.logs import RequestLog
 from engine.spec import load
 
 SPEC = """
@@ -167,7 +166,7 @@ def test_what_is_logged_or_drained_takes_the_whole_way(front: Front, caplog: pyt
     front.draining = True
     assert ("Connection", "close") in ask(front, Scope())[1]
     front.draining = False
-    front.log = RequestLog()
+    front.logs = True
     with caplog.at_level(logging.INFO):
         ask(front, Scope())
     assert 1 == len(caplog.records)
@@ -314,7 +313,7 @@ def test_whatever_ends_a_quick_answer_has_an_answer(front: Front, monkeypatch: p
 
 
 def test_a_refusal_has_its_name_and_its_line_in_the_log(front: Front, caplog: pytest.LogCaptureFixture) -> None:
-    front.log = RequestLog()
+    front.logs = True
     protocol = Protocol()
     with caplog.at_level(logging.INFO):
         front(Watcher(post(("Content-Length", "10"), ("X-Request-ID", "mine")), protocol))
@@ -329,7 +328,7 @@ def test_a_refusal_has_its_name_and_its_line_in_the_log(front: Front, caplog: py
 def test_a_large_answer_that_is_refused_has_its_name_and_its_line_in_the_log(
     front: Front, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    front.log = RequestLog()
+    front.logs = True
     monkeypatch.setattr(front, "has_room", lambda _: False)
     with caplog.at_level(logging.INFO):
         status, headers, body = ask(front, Scope(path="/large", headers=[("Host", "x"), ("X-Request-ID", "mine")]))

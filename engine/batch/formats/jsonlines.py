@@ -33,7 +33,6 @@ class JsonLayout:
 
     @property
     def keys(self) -> Mapping[Key, str]:
-        """The columns that an instance is made of."""
         return {name: name for name in self.features} if self.features else {0: ""}
 
     def require_text(self, names: Sequence[str], place: str) -> None:

@@ -72,7 +72,6 @@ class OpenedParquet:
 
     @property
     def size(self) -> int:
-        """How many rows the file has."""
         return int(self.file.metadata.num_rows)
 
     def reading(self, names: Sequence[str] | None) -> OpenedParquet:
@@ -109,7 +108,6 @@ class OpenedParquet:
                 yield _compact(batch.slice(begin, most))
 
     def _batches(self) -> Iterator[Any]:
-        """Read the rows that are left."""
         skipped = self.position
         names = [*self.layout.names]
         with _told(self.name):

@@ -161,7 +161,6 @@ class ParquetFile:
             self.put(pa.py_buffer(data))
 
     def put(self, source: Any) -> None:
-        """Write the batches of a stream."""
         with pa.ipc.open_stream(source) as reader:
             if self._writer is None:
                 self._writer = pq.ParquetWriter(self._stream, reader.schema)

@@ -125,7 +125,6 @@ class Files:
 
     @property
     def can_resume(self) -> bool:
-        """Whether there is a state to continue from."""
         return self._state.exists()
 
     def finish(self, seal: Seal | None = None, *, keeps_state: bool = False) -> None:

@@ -96,7 +96,6 @@ class Scored:
 
     @cached_property
     def bad_rows(self) -> frozenset[int]:
-        """The rows that have no prediction."""
         return frozenset(one.row for one in self.bad)
 
     def before(self, row: int) -> Scored:

@@ -49,8 +49,7 @@ class ReadyEndpoint(Endpoint):
 
     @property
     def is_quick(self) -> bool:
-        """Return True: it only looks at a variable."""
-        return True
+        return True  # it only looks at a variable
 
     def __call__(self, request: Request) -> Response:  # noqa: ARG002 - the shape of every endpoint
         """Answer one request; raise `Problem` if it is not ready."""

@@ -37,7 +37,6 @@ class Counts:
     in_flight: int = 0
 
     def __add__(self, other: Counts) -> Counts:
-        """Add up the numbers of two processes."""
         return Counts(
             _added(self.requests, other.requests),
             _added(self.models, other.models),

@@ -14,6 +14,7 @@ from engine.server.http.answers import LARGE, PIECE, send_pieces
 from engine.server.http.bodies import BodyBounds, End, Reading, ShortReading
 from engine.server.http.head import read_head
 from engine.server.http.traffic import Traffic
+from engine.server.logs import log_request
 
 logger = logging.getLogger("engine")
 
@@ -54,7 +55,7 @@ class Exchange:
         """Read the body, if there is one, and have the request answered."""
         incoming = self._incoming
         environ = incoming.environ
-        if self._traffic.log is not None:
+        if self._traffic.logs:
             request_id(incoming)
         if "HTTP_TRANSFER_ENCODING" not in environ and environ.get("CONTENT_LENGTH") in _NO_BODY:
             incoming.body = b""
@@ -188,8 +189,8 @@ class Exchange:
             self._reading.release()
         self._protocol = self._reading = None
         traffic = self._traffic
-        if traffic.log is not None:
-            traffic.log.write(self._incoming, status, length, traffic.proxies)
+        if traffic.logs:
+            log_request(self._incoming, status, length, traffic.proxies)
 
     def _stream(self, status: int, headers: list[tuple[str, str]], pieces: Iterable[bytes]) -> None:
         """Send an answer piece by piece; until its end the request counts as being answered."""

@@ -37,7 +37,7 @@ class Front(Traffic):
     def _answer_at_once(self, found: tuple[WireAnswer, Callable[[float], None]], protocol: Any, scope: Any) -> bool:
         """Answer a request of which nothing but its path matters, and tell whether it is one."""
         began = perf_counter()
-        if self.draining or self.log is not None or not is_plain(scope, self.limits.headers, self.hosts):
+        if self.draining or self.logs or not is_plain(scope, self.limits.headers, self.hosts):
             return False
         answer, count = found
         protocol.response_bytes(*answer)

@@ -52,7 +52,6 @@ class Certificate:
         return hashlib.sha256(self.chain + b"\0" + self.key).hexdigest()
 
     def __str__(self) -> str:
-        """Say for whom it is, and until when."""
         return f"certificate for {', '.join(self.names) or 'no name'}, valid until {_date(self.ends)}"
 
 

@@ -101,7 +101,6 @@ class Worker:
         self._outbox.put(word, content, kind or word)
 
     def ending(self, status: int | None) -> str:
-        """Say how the process ended with this status."""
         if self.is_hung:
             return "hung and was killed"
         if status is not None and status < 0:
