@@ -33,17 +33,17 @@ _ONE_PROCESS = """\
 """
 
 
+@dataclass(frozen=True)
 class MetricsEndpoint(Endpoint):
     """Answers with the metrics of the whole service, in the format of Prometheus."""
 
-    def __init__(self, process: ServiceState) -> None:
-        self._process = process
+    process: ServiceState
 
     def __call__(self, request: Request) -> Response:
         from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest  # noqa: PLC0415
 
-        families, said = _families(self._process.numbers(), self._process.status().document), ""
-        if request.is_one_of_several and not self._process.is_whole:
+        families, said = _families(self.process.numbers(), self.process.status().document), ""
+        if request.is_one_of_several and not self.process.is_whole:
             number = str(os.getpid())
             families, said = _labelled(families, number), _ONE_PROCESS.format(number)
         body = said.encode() + generate_latest(_Collector(lambda: families))

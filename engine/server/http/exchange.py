@@ -1,9 +1,9 @@
-"""One request and its answer, on their way between Granian and the handler."""
+"""Requests and their answers, on their way between Granian and the handler."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from time import perf_counter
 from typing import Any
@@ -12,7 +12,7 @@ from engine.endpoints import Problem
 from engine.handling import WireAnswer, id_headers, request_id, write_answer
 from engine.server.http.answers import LARGE, PIECE, send_pieces
 from engine.server.http.bodies import BodyBounds, End, Reading, ShortReading
-from engine.server.http.head import read_head
+from engine.server.http.head import is_plain, read_head
 from engine.server.http.traffic import Traffic
 from engine.server.logs import log_request
 
@@ -223,3 +223,32 @@ class Exchange:
         ids = id_headers(self._incoming)
         problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=(*_RETRY, _CLOSE, *ids))
         self._write(*write_answer(problem.response(), self._incoming.environ["REQUEST_METHOD"]))
+
+
+class Front(Traffic):
+    """Takes requests from Granian, and has the handler answer them.
+
+    Granian calls in one thread, which never waits: it answers what the handler answers at once, and leaves the rest to
+    others. Between two requests, the handler may be replaced by another one.
+    """
+
+    def __call__(self, watcher: Any) -> None:
+        """Take one request; called by Granian, which drops whatever is raised."""
+        protocol, scope = watcher.proto, watcher.scope
+        try:
+            found = self.at_once.get(scope.path)
+            if found is None or not self._answer_at_once(found, protocol, scope):
+                Exchange(self, protocol, scope).begin()
+        except Exception:
+            logger.exception("a request failed before it reached its handler")
+            protocol.response_empty(HTTPStatus.INTERNAL_SERVER_ERROR, [])
+
+    def _answer_at_once(self, found: tuple[WireAnswer, Callable[[float], None]], protocol: Any, scope: Any) -> bool:
+        """Answer a request of which nothing but its path matters, and tell whether it is one."""
+        began = perf_counter()
+        if self.draining or self.logs or not is_plain(scope, self.limits.headers, self.hosts):
+            return False
+        answer, count = found
+        protocol.response_bytes(*answer)
+        count(perf_counter() - began)
+        return True
