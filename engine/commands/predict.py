@@ -69,8 +69,8 @@ def predict(
       zcat rows.jsonl.gz | python -m engine predict iris - --format jsonl | head
     """  # noqa: D301
     from engine.batch.inputs import expand
-    from engine.batch.options import ScoringOptions
     from engine.batch.outputs.whole import state_file
+    from engine.batch.running.opening import ScoringOptions
     from engine.batch.running.pool import Pool
     from engine.batch.running.run import Runner
     from engine.models import Snapshot, run_with_models
@@ -146,8 +146,8 @@ def _only(spec: Spec, name: str) -> Spec:
 
 def _targets(sources: list[Any], output: str, errors: str | None, *, resumes: bool) -> list[Any]:
     """Decide where the predictions for each input go, and make the folders; raise `UsageError`."""
-    from engine.batch.options import OutputTarget
     from engine.batch.outputs.overlaps import Overlap, require_no_overlap
+    from engine.batch.outputs.whole import OutputTarget
 
     reports = Path(errors) if errors is not None else None
     is_folder = output != "-" and (output.endswith(("/", os.sep)) or Path(output).is_dir())
@@ -182,7 +182,7 @@ def _require_known(targets: list[Any]) -> None:
 
 
 def _in_folder(sources: list[Any], folder: Path, reports: Path | None, errors: str | None) -> list[Any]:
-    from engine.batch.options import OutputTarget
+    from engine.batch.outputs.whole import OutputTarget
 
     is_many = len(sources) > 1
     if errors is not None and is_many and not errors.endswith(("/", os.sep)) and not Path(errors).is_dir():

@@ -18,8 +18,7 @@ from granian_door import Headers, Protocol, Scope, Watcher, ask
 
 from engine.handling import Handler, Incoming, WireAnswer, build_handler
 from engine.models import compile_models
-from engine.server.http import Front
-from engine.server.http import front as front_module
+from engine.server.http import Front, exchange
 from engine.server.http import traffic as traffic_module
 from engine.server.http.answers import LARGE
 from engine.server.http.bodies import End, Reading, ShortReading
@@ -147,7 +146,7 @@ def test_only_what_is_plain_is_answered_at_once(
     front: Front, scopes: list[Scope], at_once: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ask(front, Scope())
-    monkeypatch.setattr(front_module, "Exchange", Other)
+    monkeypatch.setattr(exchange, "Exchange", Other)
     for scope in scopes:
         protocol = Protocol([])
         front(Watcher(scope, protocol))

@@ -13,8 +13,7 @@ from typing import IO
 
 from engine.batch.errors import BatchError
 from engine.batch.inputs import STDIN, Input
-from engine.batch.options import OutputTarget
-from engine.batch.outputs.whole import new_state_file, place_of, state_file, temporary_files
+from engine.batch.outputs.whole import OutputTarget, new_state_file, place_of, state_file, temporary_files
 
 _Identity = tuple[int, int] | str
 """A resolved path, or the device and number of a file that exists."""

@@ -22,6 +22,18 @@ Seal = Callable[[IO[bytes], IO[bytes]], None]
 
 
 @dataclass(frozen=True, slots=True)
+class OutputTarget:
+    """Where the predictions for one input go, None for standard output, and the bad rows if anywhere.
+
+    An output that is `one_of_many` is not written again when a run over all of them is resumed.
+    """
+
+    predictions: Path | None
+    errors: Path | None = None
+    one_of_many: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """How far a run has come: `offset` and `line` of the input, and the sizes of what was written, predictions first.
 

@@ -12,11 +12,10 @@ from typing import Any
 from engine.batch.errors import BatchError, Unreadable
 from engine.batch.formats.opened import RowFile
 from engine.batch.inputs import STDIN, Input
-from engine.batch.options import OutputTarget, ScoringOptions
 from engine.batch.outputs.files import Files, report_to
 from engine.batch.outputs.streams import seal_for, stdout_for
-from engine.batch.outputs.whole import whole_state
-from engine.batch.running.opening import Opener
+from engine.batch.outputs.whole import OutputTarget, whole_state
+from engine.batch.running.opening import Opener, ScoringOptions
 from engine.batch.running.pool import Pool
 from engine.batch.running.work import MOST_SHOWN, Done, Job, RowProblem
 from engine.models import PreparedModel
