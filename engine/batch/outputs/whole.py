@@ -6,6 +6,7 @@ How far an interrupted run has come is in another file beside it.
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import stat
@@ -198,8 +199,7 @@ def _open_again(part: Path) -> IO[bytes]:
     if found.st_nlink > 1:
         raise BatchError(f"{part} is another name of a file, which would be overwritten; delete it")
     # A link that takes its place meanwhile is not followed, and a pipe does not keep this process waiting.
-    never = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    stream = os.fdopen(os.open(part, os.O_RDWR | never), "r+b")
+    stream = os.fdopen(os.open(part, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK), "r+b")
     if not os.path.samestat(found, os.fstat(stream.fileno())):
         stream.close()
         raise BatchError(f"{part} was replaced while it was opened; run again")
@@ -208,10 +208,6 @@ def _open_again(part: Path) -> IO[bytes]:
 
 def _lock(stream: IO[bytes], part: Path) -> None:
     """Keep other runs from writing the same file; raise `BlockingIOError` where one does, or has just finished it."""
-    try:
-        import fcntl  # noqa: PLC0415 - not on every system
-    except ImportError:
-        return
     fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     try:
         is_there = os.path.samestat(part.lstat(), os.fstat(stream.fileno()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import resource
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,10 +26,6 @@ ROOT = Path("/")
 
 def most_connections() -> int:
     """Return how many connections a worker may have at once, and let it have as many open files as that takes."""
-    try:
-        import resource  # noqa: PLC0415 - not on every system
-    except ImportError:
-        return MOST_CONNECTIONS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_CONNECTIONS + _OTHER_DESCRIPTORS
     if soft not in (resource.RLIM_INFINITY, hard) and soft < wanted:
@@ -52,10 +49,8 @@ def most_threads(workers: int) -> int:
 def _left_to_user() -> Iterator[int]:
     """Return how many threads this user may still start, where that is limited; it is not for root."""
     try:
-        import resource  # noqa: PLC0415 - not on every system
-
         limit, _ = resource.getrlimit(resource.RLIMIT_NPROC)
-    except (ImportError, AttributeError):
+    except AttributeError:  # not on every system
         return
     if limit != resource.RLIM_INFINITY and os.geteuid() != 0:
         yield limit - sum(_threads_of(os.geteuid()))
