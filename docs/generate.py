@@ -1,4 +1,6 @@
-"""Write the generated pages: docs/reference.md from the grammars, docs/cli.md from the commands' help.
+"""Write what is generated: docs/reference.md from the grammars, docs/cli.md from the commands' help, and a list.
+
+The list is in the grammar of routes.yaml: the bodies of a response exclude each other in a way that editors show.
 
 python docs/generate.py            write them
 python docs/generate.py --check    only report which are out of date; exit status 1 if any is
@@ -18,17 +20,17 @@ from engine.commands import cli
 from engine.spec import grammar
 
 DOCS = Path(__file__).parent
+GRAMMAR = DOCS.parent / "engine" / "spec" / "routes.schema.json"
 
 
 def main() -> int:
     """Write or compare the pages."""
     stale = 0
-    for name, text in (("reference.md", reference()), ("cli.md", command_line())):
-        page = DOCS / name
+    for page, text in ((DOCS / "reference.md", reference()), (DOCS / "cli.md", command_line()), (GRAMMAR, bodies())):
         if "--check" not in sys.argv:
             page.write_text(text)
         elif not page.exists() or page.read_text() != text:
-            print(f"docs/{name} is out of date; run: make docs", file=sys.stderr)
+            print(f"{page.name} is out of date; run: make docs", file=sys.stderr)
             stale = 1
     return stale
 
@@ -51,6 +53,26 @@ def reference() -> str:
     keywords = schema["$defs"]["schema"]
     parts += ["## schema", keywords["description"], table(keywords, schema)]
     return "\n\n".join(parts) + "\n"
+
+
+def bodies() -> str:
+    """Return the grammar of routes.yaml with an alternative for each key of a response that is a body."""
+    text = GRAMMAR.read_text()
+    keys = [key for key in json.loads(text)["$defs"]["response"]["properties"] if key not in ("status", "headers")]
+    message = f"A response has at most one of {', '.join(keys[:-1])} and {keys[-1]}."
+    alternatives: list[dict[str, Any]] = [
+        {
+            "type": "object",
+            "required": [key],
+            "properties": {other: False for other in keys if other != key},
+            "errorMessage": message,
+        }
+        for key in keys
+    ]
+    alternatives.append({"properties": dict.fromkeys(keys, False)})
+    begin = text.index('"oneOf": [\n', text.index('"response": {\n      "title"')) + len('"oneOf": [\n')
+    end = text.index("\n      ],\n", begin)
+    return text[:begin] + ",\n".join(f"        {json.dumps(one)}" for one in alternatives) + text[end:]
 
 
 def table(part: dict[str, Any], schema: dict[str, Any]) -> str:

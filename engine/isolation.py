@@ -17,7 +17,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from engine.errors import EngineError
 from engine.text import plural
@@ -40,13 +40,35 @@ Result = TypeVar("Result")
 Tell = Callable[[Any], None]
 
 
+class Step(str):
+    """A text that says what is being done, and to what: `subject` is the name of a model, or empty."""
+
+    __slots__ = ("doing", "subject")
+
+    doing: str
+    subject: str
+
+    def __new__(cls, doing: str, subject: str = "") -> Self:
+        """Join both."""
+        step = super().__new__(cls, f"{subject}: {doing}" if subject else doing)
+        step.doing, step.subject = doing, subject
+        return step
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
+        """Pickle the parts."""
+        return type(self), (self.doing, self.subject)
+
+
+Progress = Callable[[Step], None]
+
+
 class LostProcess(EngineError):
     """The process has ended without a result, in a `step` of its work.
 
     `killed` tells whether that may be no fault of what it worked on.
     """
 
-    def __init__(self, step: str, why: str, *, killed: bool = False) -> None:
+    def __init__(self, step: Step, why: str, *, killed: bool = False) -> None:
         self.step = step
         self.why = why
         self.killed = killed
@@ -110,9 +132,9 @@ def control_groups(controller: str, root: Path = Path("/")) -> Iterator[Path]:
 def run_isolated(work: Callable[..., Result], *arguments: Any, hear: Tell) -> Result:
     """Return `work(*arguments, tell)`, done in another process; raise its `EngineError`, or `LostProcess`.
 
-    `hear` gets all that is told there; with each text that is told, a step begins.
+    `hear` gets all that is told there; with each `Step` that is told, another one begins.
     """
-    limits, step = bounds(), "starting"
+    limits, step = bounds(), Step("starting")
     patience = DEFAULT_SECONDS  # nothing but the engine is at work before the first step
     context = multiprocessing.get_context("spawn")
     try:
@@ -134,7 +156,7 @@ def run_isolated(work: Callable[..., Result], *arguments: Any, hear: Tell) -> Re
             if kind == "failed":
                 no_memory = f"it needs more than {limits.shown_memory} of memory; {MEMORY} allows more"
                 raise LostProcess(step, content or no_memory)
-            step, patience = content if isinstance(content, str) else step, limits.seconds
+            step, patience = content if isinstance(content, Step) else step, limits.seconds
             hear(content)
         raise LostProcess(step, f"it took more than {plural(int(limits.seconds), 'second')}; {SECONDS} allows more")
     except (EOFError, ConnectionError):
@@ -169,7 +191,7 @@ def poll(connection: Connection, seconds: float) -> bool:
     return found
 
 
-def _ended(process: BaseProcess, step: str, limits: Bounds) -> LostProcess:
+def _ended(process: BaseProcess, step: Step, limits: Bounds) -> LostProcess:
     """Say how a process has ended that has said nothing."""
     status = process.exitcode or 0
     if status >= 0:

@@ -14,29 +14,29 @@ from typing import Any
 import pytest
 
 from engine.errors import EngineError, SpecError
-from engine.isolation import LostProcess, Tell, bounds, run_isolated
+from engine.isolation import LostProcess, Step, Tell, bounds, run_isolated
 from engine.models import lost_at_models
 from engine.spec import load
 
 
 def double(number: int, tell: Tell) -> tuple[int, int]:
-    tell("m: doubling")
+    tell(Step("doubling", "m"))
     tell({"any": "content"})
     return 2 * number, os.getpid()
 
 
 def refuse(tell: Tell) -> None:
-    tell("m: judging")
+    tell(Step("judging", "m"))
     raise EngineError("it will not do")
 
 
 def fail(tell: Tell) -> None:
-    tell("m: computing")
+    tell(Step("computing", "m"))
     raise ValueError("odd")
 
 
 def run_short(tell: Tell) -> None:
-    tell("m: computing")
+    tell(Step("computing", "m"))
     raise MemoryError
 
 
@@ -106,10 +106,13 @@ def test_a_bound_of_memory_is_shown_as_it_was_stated(stated: str, shown: str, mo
 @pytest.mark.parametrize(
     ("step", "told"),
     [
-        ("m: loading", "stopped while loading: too long"),
-        ("m: proving trees in C", "stopped while proving trees in C: too long; runtime: sklearn serves it uncompiled"),
-        ("starting", ""),
-        ("other: loading", ""),
+        (Step("loading", "m"), "stopped while loading: too long"),
+        (
+            Step("proving trees in C", "m"),
+            "stopped while proving trees in C: too long; runtime: sklearn serves it uncompiled",
+        ),
+        (Step("starting"), ""),
+        (Step("loading", "other"), ""),
     ],
 )
 def test_what_is_lost_is_told_at_the_model_of_its_step(step: str, told: str, tmp_path: Path) -> None:

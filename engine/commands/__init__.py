@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 
 import click
 
-from engine.commands.bundle import bundle
-from engine.commands.call import call
-from engine.commands.check import check
-from engine.commands.compile import compile_
-from engine.commands.diff import diff
-from engine.commands.init import init
-from engine.commands.lock import lock
-from engine.commands.openapi import openapi
-from engine.commands.predict import predict
-from engine.commands.routes import routes
-from engine.commands.schema import schema
-from engine.commands.serve import serve
 from engine.commands.terminal.output import fail
 from engine.errors import EngineError
 from engine.installed import engine_version
 from engine.models import leave_start_folder
+
+COMMANDS = (
+    "init",
+    "serve",
+    "check",
+    "compile",
+    "diff",
+    "lock",
+    "bundle",
+    "routes",
+    "call",
+    "predict",
+    "openapi",
+    "schema",
+)
+"""The subcommands, each the `command` of the module with its name."""
 
 EXIT_INTERRUPTED = 130
 
@@ -40,8 +45,8 @@ def cli() -> None:
     """  # noqa: D301 - \b is click's mark for a paragraph that is not wrapped
 
 
-for command in (init, serve, check, compile_, diff, lock, bundle, routes, call, predict, openapi, schema):
-    cli.add_command(command)
+for name in COMMANDS:
+    cli.add_command(import_module(f"engine.commands.{name}").command, name)
 
 
 def _open_standard_streams() -> None:

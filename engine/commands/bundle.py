@@ -17,7 +17,7 @@ from engine.errors import EngineError
 @click.option("-o", "--output", metavar="FILE", required=True, help="The bundle to write, such as service.zip.")
 @spec_options
 @json_option
-def bundle(output: str, routes: str, models: str | None, as_json: bool) -> None:
+def command(output: str, routes: str, models: str | None, as_json: bool) -> None:
     """Pack the service into one file: the spec, the files it names, its compiled models and their pins.
 
     `serve FILE` runs it without a compiler, without scikit-learn where all models are compiled, and reads no other

@@ -12,7 +12,7 @@ import click
 
 from engine.commands.terminal.options import json_option, spec_options
 from engine.commands.terminal.output import print_json, progress
-from engine.models import Progress
+from engine.isolation import Progress
 
 FIRST_ERROR = 400
 _URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
@@ -26,7 +26,7 @@ _URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
 @click.option("-i", "--include", is_flag=True, help="Print the status and the headers too.")
 @spec_options
 @json_option
-def call(
+def command(
     method: str,
     path: str,
     data: str | None,

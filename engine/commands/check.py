@@ -12,7 +12,8 @@ from engine.commands.terminal.options import json_option, spec_options
 from engine.commands.terminal.output import print_json, print_table, progress, report
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
-from engine.models import Facts, Progress, Report
+from engine.isolation import Progress
+from engine.models import Facts, Report
 from engine.text import plural
 
 EXPLAINING = "python -m engine compile"
@@ -21,7 +22,7 @@ EXPLAINING = "python -m engine compile"
 @click.command(short_help="Validate the spec and its models.")
 @spec_options
 @json_option
-def check(routes: str, models: str | None, as_json: bool) -> None:
+def command(routes: str, models: str | None, as_json: bool) -> None:
     """Find every mistake in the spec, the files it names, its schemas, models and examples.
 
     Nothing is trained, and no port is opened. Models are loaded, and their examples run.
@@ -105,9 +106,9 @@ def runtime_of(report: Report, *, explained_by: str = EXPLAINING) -> str:
     name = runtime_name(report)
     if report.instead:
         return f"{name}: {report.instead}"
-    if report.runtime == "sklearn" and report.trials and explained_by:
+    if not report.is_compiled and report.trials and explained_by:
         return f"{name}; for the reasons: {explained_by}"
-    if report.runtime == "sklearn" or report.verdict == "not proven":
+    if not report.is_compiled or report.verdict == "not proven":
         return name
     faster = f"{_times(report.speed_up_one)} for 1 row, {_times(report.speed_up_many)} for 1,000"
     return f"{name}: {report.verdict} on {report.rows:,} rows; {faster}"
@@ -115,7 +116,7 @@ def runtime_of(report: Report, *, explained_by: str = EXPLAINING) -> str:
 
 def runtime_name(report: Report) -> str:
     """Name a model's runtime alone."""
-    is_compiled = report.runtime != "sklearn" and report.verdict != "not proven" and not report.instead
+    is_compiled = report.is_compiled and report.verdict != "not proven" and not report.instead
     if is_compiled:
         batch = f", {report.batch_runtime} from {report.batch_from} rows" if report.batch_runtime else ""
         return report.runtime + batch

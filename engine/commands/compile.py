@@ -10,18 +10,19 @@ import click
 from engine.commands.check import facts_json, print_notes
 from engine.commands.terminal.options import json_option, named_models, spec_options
 from engine.commands.terminal.output import print_json, print_table, progress
-from engine.models import Facts, Progress, Report
+from engine.isolation import Progress
+from engine.models import Facts, Report
 from engine.spec import Spec
 
 MICROSECONDS = 1e6
 PIPED_WIDTH = 120
 
 
-@click.command("compile", short_help="Compile the models in advance and show the candidates.")
+@click.command(short_help="Compile the models in advance and show the candidates.")
 @click.argument("names", metavar="[MODEL]...", nargs=-1)
 @spec_options
 @json_option
-def compile_(names: tuple[str, ...], routes: str, models: str | None, as_json: bool) -> None:
+def command(names: tuple[str, ...], routes: str, models: str | None, as_json: bool) -> None:
     """Compile and prove the models into the cache, and show every candidate that was tried.
 
     `check` and `serve` compile models that the cache lacks; this does it in advance, in a build.
@@ -62,7 +63,7 @@ def _only(spec: Spec, names: Iterable[str]) -> Spec:
 
 def _rows(facts: Facts) -> Iterable[tuple[str, ...]]:
     report = facts.report
-    uncompiled = report.runtime == "sklearn"
+    uncompiled = not report.is_compiled
     batches = f"serves batches from {report.batch_from} rows" if report.batch_runtime == "sklearn" else ""
     note = f"serves: {_why_uncompiled(report)}" if uncompiled else batches
     yield facts.name, "scikit-learn", "sklearn", "", microseconds(report.one_row), microseconds(report.many_rows), note

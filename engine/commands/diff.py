@@ -16,7 +16,7 @@ from engine.commands.terminal.options import Number, json_option, named_models, 
 from engine.commands.terminal.output import fail, print_json, print_table, progress, report
 from engine.diagnostics import Diagnostic, Place
 from engine.errors import EngineError, SpecError
-from engine.models import Progress
+from engine.isolation import Progress
 from engine.schema import clip
 from engine.text import plural
 
@@ -43,7 +43,7 @@ _DIGITS = 6
 @click.option("--rows", metavar="COUNT", type=Number(0), default=5, show_default=True, help="Rows to show.")
 @spec_options
 @json_option
-def diff(name: str, file: str, tolerance: float, rows: int, routes: str, models: str | None, as_json: bool) -> None:
+def command(name: str, file: str, tolerance: float, rows: int, routes: str, models: str | None, as_json: bool) -> None:
     """Compare the answers and the speed of a model with those of a new file for its entry.
 
     Both answer the entry's examples, the rows of its reference, and rows that are made up inside its input. This opens
@@ -91,8 +91,7 @@ def _compare(name: str, file: Path, tolerance: float, routes: str, models: str |
         with progress() as show, lost_at_models(spec):
             return run_isolated(_compare_apart, routes, models, name, file, tolerance, hear=show)
     except LostProcess as lost:
-        doing = lost.step.removeprefix(f"{file}: ")
-        raise SpecError([Diagnostic(Place(str(file)), f"stopped while {doing}: {lost.why}")]) from None
+        raise SpecError([Diagnostic(Place(str(file)), f"stopped while {lost.step.doing}: {lost.why}")]) from None
 
 
 def _compare_apart(

@@ -37,7 +37,7 @@ _URL = "http://127.0.0.1:5000"
 @click.option("-y", "--yes", is_flag=True, help="Add to existing files without asking.")
 @spec_options
 @click.pass_context
-def init(
+def command(
     context: click.Context,
     model_file: str | None,
     name: str | None,

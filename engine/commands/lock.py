@@ -9,7 +9,8 @@ import click
 from engine.commands.terminal.options import json_option, named_models, spec_options
 from engine.commands.terminal.output import print_json, print_table, progress
 from engine.errors import EngineError
-from engine.models import Pinned, Progress
+from engine.isolation import Progress
+from engine.models import Pinned
 from engine.text import plural
 
 
@@ -18,7 +19,7 @@ from engine.text import plural
 @click.option("--accept", is_flag=True, help="Renew the recorded examples in models.yaml.")
 @spec_options
 @json_option
-def lock(names: tuple[str, ...], accept: bool, routes: str, models: str | None, as_json: bool) -> None:
+def command(names: tuple[str, ...], accept: bool, routes: str, models: str | None, as_json: bool) -> None:
     """Pin the models as their files are now: their SHA-256 and their answers.
 
     Writes models.lock beside models.yaml, to be committed with it. A file that differs from its pin is not opened

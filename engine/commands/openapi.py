@@ -11,7 +11,7 @@ from engine.commands.terminal.output import print_json, progress
 
 @click.command(short_help="Print the OpenAPI document.")
 @spec_options
-def openapi(routes: str, models: str | None) -> None:
+def command(routes: str, models: str | None) -> None:
     """Print the OpenAPI 3.1 document of the service, as GET /openapi.json answers it.
 
     \b

@@ -11,7 +11,8 @@ from typing import Any
 from engine.commands.terminal.output import progress
 from engine.diagnostics import Diagnostic, Place
 from engine.errors import SpecError
-from engine.models import LoadedEstimators, Progress
+from engine.isolation import Progress, Step
+from engine.models import LoadedEstimators
 from engine.spec import Draft, ModelEntry
 
 
@@ -59,8 +60,7 @@ def plan(wish: Wish) -> Plan:
         with progress() as show:
             return run_isolated(_plan_here, wish, hear=show)
     except LostProcess as lost:
-        doing = lost.step.removeprefix(f"{wish.name}: ")
-        raise SpecError([Diagnostic(Place(str(wish.file)), f"stopped while {doing}: {lost.why}")]) from None
+        raise SpecError([Diagnostic(Place(str(wish.file)), f"stopped while {lost.step.doing}: {lost.why}")]) from None
 
 
 def _plan_here(wish: Wish, progress: Progress) -> Plan:
@@ -74,13 +74,13 @@ def _planned_entry(wish: Wish, progress: Progress) -> Plan:
     """Plan what passes `check`: without the example if the compiled model gives it a slightly different answer."""
     from engine.models import LoadedEstimators, to_compile
 
-    if lack := to_compile(wish.file.suffix):
+    if lack := to_compile(wish.file):
         raise SpecError([Diagnostic(Place(str(wish.file)), lack)])
     from engine.models.outlining.outline import outline_model
     from engine.spec import draft_model, name_from
 
     folder, opened = wish.target.models.parent, LoadedEstimators()
-    progress(f"inspecting {wish.file.name}")
+    progress(Step(f"inspecting {wish.file.name}"))
     outline = outline_model(
         wish.file,
         wish.reference,

@@ -11,7 +11,8 @@ import click
 
 from engine.commands.terminal.options import Number, named_models, spec_options
 from engine.commands.terminal.output import Shown, progress
-from engine.models import PreparedModel, Progress
+from engine.isolation import Progress
+from engine.models import PreparedModel
 from engine.spec import Spec
 from engine.text import plural
 
@@ -38,7 +39,7 @@ _FORMATS = click.Choice(("csv", "jsonl", "parquet"))
 @click.option("--resume", is_flag=True, help="Continue an interrupted run.")
 @click.option("-j", "--jobs", type=Number(1, 256), help="The processes.  [default: one for each core]")
 @spec_options
-def predict(
+def command(
     model: str,
     inputs: tuple[str, ...],
     output: str,

@@ -14,7 +14,7 @@ from engine.spec import Route, Spec
 @click.command(short_help="List the routes.")
 @spec_options
 @json_option
-def routes(routes: str, models: str | None, as_json: bool) -> None:
+def command(routes: str, models: str | None, as_json: bool) -> None:
     """List the routes: path, methods, response or model and, if there are guards, the API keys and the rate.
 
     Every route also answers HEAD (with GET) and OPTIONS. The engine's own routes come last.

@@ -12,7 +12,7 @@ from engine.spec import GrammarName, grammar
 
 @click.command(short_help="Print a grammar's JSON Schema.")
 @click.argument("name", type=click.Choice(get_args(GrammarName)), metavar="{routes|models}")
-def schema(name: str) -> None:
+def command(name: str) -> None:
     """Print the JSON Schema of routes.yaml or of models.yaml.
 
     With it, an editor that runs the YAML language server completes and explains every key:

@@ -72,7 +72,7 @@ logger = logging.getLogger("engine")
     help="Plain text, or JSON for programs.",
 )
 @click.option("--log-requests", is_flag=True, help="Log a line for each request.")
-def serve(
+def command(
     bundle: str | None,
     routes: str,
     models: str | None,

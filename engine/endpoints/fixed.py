@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import html
-import mimetypes
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any
@@ -15,36 +13,18 @@ from urllib.parse import quote
 
 from werkzeug.urls import iri_to_uri
 
+from engine.endpoints.bodies import BODY_KINDS
+from engine.endpoints.bodies.body_kind import Written, fill_text
 from engine.endpoints.json_body import read_json
-from engine.endpoints.messages import Endpoint, Headers, Request, Response, encode_any_json
+from engine.endpoints.messages import Endpoint, Headers, Request, Response
 from engine.endpoints.problems import FULL, overloaded, require_none
 from engine.schema import Validator
 from engine.spec import FixedResponse as Declared
-from engine.spec import Parameter, Route, parse_template
-
-Fill = Callable[[Mapping[str, Any]], bytes]
-Written = str | Callable[[Mapping[str, Any]], str]
-"""A text, or a function that makes it from the path parameters."""
+from engine.spec import Route
 
 _OF_URIS = frozenset(("content-location", "link", "location", "refresh"))
 _VISIBLE = "".join(map(chr, range(0x20, 0x7F)))
 _ETAG = re.compile(r'(?:W/)?("[^"]*")')
-_TYPES = mimetypes.MimeTypes()  # Python's own table, so that a service answers the same on every machine
-_TYPES.add_type("text/javascript", ".js")
-_TYPES.add_type("text/javascript", ".mjs")
-_TYPES.add_type("image/avif", ".avif")
-_TYPES.add_type("image/webp", ".webp")
-_TYPES.add_type("application/wasm", ".wasm")
-_TYPES.add_type("font/woff", ".woff")
-_TYPES.add_type("text/markdown", ".md")
-_TYPES.add_type("application/yaml", ".yaml")
-_TYPES.add_type("font/woff2", ".woff2")
-_CONTENT_TYPES = {
-    "empty": "",
-    "html": "text/html; charset=utf-8",
-    "json": "application/json",
-    "text": "text/plain; charset=utf-8",
-}
 
 
 @dataclass(frozen=True)
@@ -67,7 +47,7 @@ class FilledEndpoint(Endpoint):
 
     status: int
     headers: Headers
-    fill: Fill
+    fill: Callable[[Mapping[str, Any]], bytes]
 
     def __call__(self, request: Request) -> Response:
         return Response(self.status, self.headers, self.fill(request.path))
@@ -151,7 +131,7 @@ def build_fixed(route: Route, declared: Declared) -> Endpoint:
     to_fill = {name for name, value in headers if callable(value)}
     fixed = tuple((name, value) for name, value in headers if name not in to_fill and isinstance(value, str))
     filled = tuple((name, value) for name, value in headers if name in to_fill)
-    endpoint = _bare(replace(declared, headers=fixed), route.parameters)
+    endpoint = _endpoint(route, declared, fixed)
     if filled:
         endpoint = HeadedEndpoint(endpoint, filled)
     if route.input is None:
@@ -160,46 +140,26 @@ def build_fixed(route: Route, declared: Declared) -> Endpoint:
     return CheckedEndpoint(endpoint, route.input.document, route.input.validator(), route.strict_content_type, free)
 
 
+def _endpoint(route: Route, declared: Declared, headers: Headers) -> Endpoint:
+    body, media_type = BODY_KINDS[declared.kind].body(declared, route.parameters), content_type(declared)
+    if media_type and not any(name.lower() == "content-type" for name, _ in headers):
+        headers = (("Content-Type", media_type), *headers)
+    if callable(body):
+        return FilledEndpoint(declared.status, headers, body)
+    if is_kept(declared):
+        return tagged(declared.status, headers, body)
+    return FixedEndpoint(Response(declared.status, headers, body))
+
+
 def content_type(declared: Declared) -> str:
     """Return the Content-Type of a declared response, empty if it has no body and declares none."""
-    own = next((value for name, value in declared.headers if name.lower() == "content-type"), None)
-    if own is not None or declared.kind != "file":
-        return own or _CONTENT_TYPES[declared.kind]
-    guessed, encoding = _TYPES.guess_type(declared.content)
-    if guessed is None or encoding:
-        return "application/octet-stream"
-    return f"{guessed}; charset=utf-8" if guessed.startswith("text/") else guessed
-
-
-def _bare(declared: Declared, parameters: tuple[str, ...]) -> Endpoint:
-    """Make the endpoint of a response whose headers have no path parameters."""
-    headers = declared.headers
-    if declared.kind != "empty" and not any(name.lower() == "content-type" for name, _ in headers):
-        headers = (("Content-Type", content_type(declared)), *headers)
-    if is_kept(declared):
-        return tagged(declared.status, headers, declared.data)
-    body = _body(declared, parameters)
-    if isinstance(body, bytes):
-        return FixedEndpoint(Response(declared.status, headers, body))
-    return FilledEndpoint(declared.status, headers, body)
-
-
-def _body(declared: Declared, parameters: tuple[str, ...]) -> bytes | Fill:
-    """Return the body's bytes, or a function that makes them from the path parameters."""
-    match declared.kind:
-        case "text":
-            return _joined(declared.content, parameters, str)
-        case "html":
-            return _joined(declared.content, parameters, lambda value: html.escape(str(value)))
-        case "json":
-            shape = _shape(declared.content, parameters)
-            return (lambda path: encode_any_json(shape(path))) if callable(shape) else encode_any_json(shape)
-    return declared.data  # of a file; empty without one
+    own = (value for name, value in declared.headers if name.lower() == "content-type")
+    return next(own, None) or BODY_KINDS[declared.kind].content_type(declared)
 
 
 def is_kept(declared: Declared) -> bool:
     """Return whether clients may keep an answer: conditions apply only if it would be 2xx (RFC 9110, 13.2.1)."""
-    return declared.kind == "file" and HTTPStatus.OK <= declared.status < HTTPStatus.MULTIPLE_CHOICES
+    return BODY_KINDS[declared.kind].is_kept and HTTPStatus.OK <= declared.status < HTTPStatus.MULTIPLE_CHOICES
 
 
 def tagged(status: int, headers: Headers, body: bytes) -> FileEndpoint:
@@ -215,7 +175,7 @@ def tagged(status: int, headers: Headers, body: bytes) -> FileEndpoint:
 def _header(name: str, text: str, parameters: tuple[str, ...]) -> Written:
     """Make a header's value; characters that are not allowed in a header, or in its URI, are percent-encoded."""
     safe = "/" if name.lower() in _OF_URIS else _VISIBLE
-    written = _written(text, parameters, lambda value: quote(str(value), safe=safe))
+    written = fill_text(text, parameters, lambda value: quote(str(value), safe=safe))
     if name.lower() not in ("location", "content-location"):
         return written
     return _as_uri(written) if isinstance(written, str) else lambda path: _as_uri(written(path))
@@ -227,44 +187,6 @@ def _as_uri(text: str) -> str:
         return iri_to_uri(text)
     except ValueError:  # nobody can follow it
         return text
-
-
-def _joined(text: str, parameters: tuple[str, ...], write: Callable[[Any], str]) -> bytes | Fill:
-    """Return a text's bytes, or a function that makes them from the path parameters."""
-    written = _written(text, parameters, write)
-    return written.encode() if isinstance(written, str) else lambda path: written(path).encode()
-
-
-def _written(text: str, parameters: tuple[str, ...], write: Callable[[Any], str]) -> Written:
-    template = parse_template(text, parameters)
-    if not any(isinstance(part, Parameter) for part in template):
-        return "".join(map(str, template))
-    return lambda path: "".join(write(path[part.name]) if isinstance(part, Parameter) else part for part in template)
-
-
-def _shape(value: Any, parameters: tuple[str, ...]) -> Any:
-    """Return a JSON value as it is, or a function of the path parameters that makes it."""
-    if isinstance(value, str):
-        template = parse_template(value, parameters)
-        match template:
-            case (str(literal),):
-                return literal
-            case (Parameter(name),):
-                return lambda path: path[name]
-        return lambda path: "".join(str(path[part.name]) if isinstance(part, Parameter) else part for part in template)
-    if isinstance(value, list):
-        items = [_shape(item, parameters) for item in value]
-        return (lambda path: [_resolve(item, path) for item in items]) if any(map(callable, items)) else items
-    if isinstance(value, dict):
-        fields = {key: _shape(item, parameters) for key, item in value.items()}
-        if any(map(callable, fields.values())):
-            return lambda path: {key: _resolve(item, path) for key, item in fields.items()}
-        return fields
-    return value
-
-
-def _resolve(shape: Any, path: Mapping[str, Any]) -> Any:
-    return shape(path) if callable(shape) else shape
 
 
 class GeneratedEndpoint(Endpoint):

@@ -9,7 +9,8 @@ from types import MappingProxyType
 
 from engine.endpoints import Meter, ServiceState, Status, build_endpoints, show_models
 from engine.handling.handler import Handler
-from engine.models import LoadedEstimators, Predictor, Progress, compile_models
+from engine.isolation import Progress
+from engine.models import LoadedEstimators, Predictor, compile_models
 from engine.spec import Spec, load
 
 

@@ -2,7 +2,6 @@
 
 from engine.models.compiling.pinning import Pinned, lock_models, pin
 from engine.models.compiling.prepare import (
-    Progress,
     compile_models,
     needs_sklearn,
     prepare_models,
@@ -33,7 +32,6 @@ __all__ = [
     "Prediction",
     "Predictor",
     "PreparedModel",
-    "Progress",
     "Report",
     "ResultForm",
     "Snapshot",

@@ -17,6 +17,7 @@ from engine.models.runtime.class_names import Wording
 from engine.models.runtime.failures import is_about_a_value
 from engine.models.runtime.report import Report
 from engine.schema import clip
+from engine.spec import RESPONSE_METHODS, ResponseMethodName
 
 MAX_NAMED = 10
 SHOWN_DIGITS = 12
@@ -58,7 +59,7 @@ class Facts:
     sha256: str
     estimator: str
     kind: str
-    response_method: str
+    response_method: ResponseMethodName
     features: tuple[str, ...] | int | None
     classes: tuple[Any, ...] | None
     keys: tuple[str, ...]
@@ -73,6 +74,11 @@ class Facts:
     threshold: Mapping[str, float] = field(default_factory=dict)
     loaded: float = 0.0
     rows: tuple[Any, ...] = ()
+
+    @property
+    def answers_classes(self) -> bool:
+        """Whether results are the classes of a classifier."""
+        return self.classes is not None and RESPONSE_METHODS[self.response_method].answers_classes
 
     @property
     def hash(self) -> str:

@@ -15,13 +15,13 @@ from engine.spec.checking.built_in import BUILT_IN, DOCS_FILES, below, divide_fo
 from engine.spec.checking.grammar import GrammarName, grammar
 from engine.spec.checking.guards import MAX_KEY
 from engine.spec.checking.pins import lock_of, write_pins
+from engine.spec.choices import RESPONSE_METHODS, RUNTIMES, ResponseMethodName, RuntimeName
 from engine.spec.load import load
 from engine.spec.named_files import MAX_BYTES as MAX_FILE_BYTES
 from engine.spec.named_files import inside, model_inside, normal, read_regular, write_whole
 from engine.spec.reading.compose import asking_places, walk
 from engine.spec.reading.node import Node
 from engine.spec.records import (
-    RESPONSE_METHODS,
     BuiltIn,
     Cors,
     Example,

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from engine.diagnostics import Diagnostic, Place
 from engine.errors import SpecError
 from engine.schema import LOCAL_TIME, Validator
+from engine.spec.choices import RESPONSE_METHODS, ResponseMethodName, RuntimeName
 from engine.spec.reading.node import Node
 
 BuiltIn = Literal["docs", "openapi", "metrics", "live", "ready", "status"]
 RATE_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
-ResponseMethod = Literal["predict", "predict_proba", "decision_function", "transform", "score_samples"]
-RESPONSE_METHODS: tuple[ResponseMethod, ...] = get_args(ResponseMethod)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,14 +120,14 @@ class Service(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FixedResponse(Record):
-    """A fixed response; `kind` is the kind of its body, and `content` the body in the spec.
+    """A fixed response; `kind` is the key of its body, "empty" without one, and `content` the body in the spec.
 
     `data` are the bytes of the file that a `file` names, at the time when the spec was read.
     """
 
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
-    kind: Literal["text", "html", "json", "file", "empty"] = "empty"
+    kind: str = "empty"
     content: Any = None
     data: bytes = field(default=b"", repr=False)
 
@@ -261,16 +260,21 @@ class Model(Record):
     output: Output
     threshold: Threshold | None = None
     examples: tuple[Example, ...] = ()
-    response_method: ResponseMethod = "predict"
+    response_method: ResponseMethodName = "predict"
     reference: Path | None = None
     show_reference: bool = False
     batch: Batch
-    runtime: Literal["auto", "sklearn", "numpy", "onnx", "native"] = "auto"
+    runtime: Literal["auto"] | RuntimeName = "auto"
     timeout: float = 30.0
     trusted: tuple[str, ...] = ()
     allow_version_mismatch: bool = False
     pin: Pin | None = None
     lock_command: str = ""
+
+    @property
+    def answers_classes(self) -> bool:
+        """Whether a classifier's results are its classes."""
+        return RESPONSE_METHODS[self.response_method].answers_classes
 
     @property
     def shown_examples(self) -> tuple[Example, ...]:

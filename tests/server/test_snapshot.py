@@ -89,6 +89,13 @@ print(sorted({{"sklearn", "scipy", "pandas", "joblib", "pickle5", "skops", "skl2
 """
 
 
+def test_a_worker_imports_neither_flask_nor_a_library_that_compiles() -> None:
+    absent = ["click", "flask", "joblib", "onnx", "onnxruntime", "pandas", "sklearn", "skl2onnx"]
+    script = f"import sys, engine.server.worker; print([name for name in {absent} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "[]\n" == done.stdout
+
+
 def test_a_spec_as_deep_as_may_be_fits_into_a_snapshot(folder: Path) -> None:
     deep = "[" * 190 + "]" * 190
     (folder / "routes.yaml").write_text(f'{{"routes": [{{"path": "/", "response": {{"json": {deep}}}}}]}}')

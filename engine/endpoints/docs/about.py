@@ -11,19 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from engine.models import Facts, Report, key_of
-from engine.spec import Model
+from engine.spec import RUNTIMES, Model
 from engine.text import plural
 
 MAX_NAMED = 30
 
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _CLASS = re.compile(r"[A-Za-z_]\w*")
-_COMPUTES = {
-    "native": "Trees compiled to C",
-    "numpy": "NumPy arrays",
-    "onnx": "ONNX Runtime",
-    "sklearn": "scikit-learn",
-}
 _MANY = 10  # from here on, a factor has no fraction
 _KIB = 1024
 
@@ -41,7 +35,7 @@ def facts_about(model: Model, facts: Facts) -> Iterator[Fact]:
     """Say of a model what whoever calls it wants to know."""
     yield Fact("Estimator", in_words(facts.estimator), facts.estimator)
     yield Fact("File", _path(model), f"{_size(facts.bytes)} · sha256 {facts.hash}")
-    if model.file.suffix.lower() != ".onnx":
+    if facts.trained_with:
         yield Fact("Library", f"scikit-learn {facts.trained_with}")
     yield Fact("Features", _features(facts))
     if facts.classes is not None:
@@ -67,8 +61,8 @@ def _word(word: str) -> str:
 
 def runtime_in_words(report: Report) -> str:
     """Say what computes a model, on how many rows that was proven, and how much faster it is."""
-    name = _COMPUTES[report.runtime]
-    if report.instead or report.runtime == "sklearn" or report.verdict == "not proven":
+    name = RUNTIMES[report.runtime].title
+    if report.instead or not report.is_compiled or report.verdict == "not proven":
         return name
     proof = "exact" if report.verdict == "exact" else "within tolerance"
     faster = report.speed_up_one

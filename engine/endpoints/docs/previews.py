@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from engine.endpoints.bodies import BODY_KINDS
 from engine.endpoints.fixed import build_fixed, content_type
 from engine.endpoints.messages import encode_any_json
 from engine.endpoints.openapi.answers import prediction_schema
@@ -39,7 +40,7 @@ def preview_of(route: Route, model: Model | None, facts: Facts | None) -> Previe
     constant = build_fixed(route, declared).constant
     if constant is not None and isinstance(constant.body, bytes):
         body = _as_text(constant.body, kind)
-    elif declared.kind != "empty":
+    elif BODY_KINDS[declared.kind].is_literal:
         body = declared.content if isinstance(declared.content, str) else encode_any_json(declared.content).decode()
     return Preview(f"{declared.status} {title(declared.status)}", kind.partition(";")[0], body.rstrip("\n"))
 

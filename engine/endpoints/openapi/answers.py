@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from engine.endpoints.bodies import BODY_KINDS
 from engine.endpoints.fixed import content_type, is_kept
 from engine.endpoints.openapi.components import schema_of
 from engine.endpoints.problems import title
@@ -29,9 +30,10 @@ def fixed_answers(route: Route, method: str) -> dict[str, Any]:
         answer["headers"] = shown
     if media_type := content_type(declared).partition(";")[0]:
         content: dict[str, Any] = {}
-        if declared.kind == "json":
+        kind = BODY_KINDS[declared.kind]
+        if kind.is_json:
             content["schema"] = schema_of(declared.content, parameter_schemas(route.path))
-        if declared.kind in ("html", "json", "text") and not route.parameters and _is_shown(declared.content):
+        if kind.is_literal and not route.parameters and _is_shown(declared.content):
             content["example"] = declared.content
         answer["content"] = {media_type: content}
     answers = {str(declared.status): answer}
@@ -71,7 +73,7 @@ def _decision_text(facts: Facts) -> str:
 def _result_schema(facts: Facts) -> dict[str, Any]:
     """Describe one result: by the classes if it is one of them, else by its form."""
     form = facts.result
-    if facts.classes is None or facts.response_method != "predict" or (form is not None and form.lengths):
+    if facts.classes is None or not facts.answers_classes or (form is not None and form.lengths):
         return {} if form is None else _of_form(form, is_number=facts.kind == "regressor")
     if all(isinstance(value, str) for value in facts.classes):
         return {"type": "string", "enum": list(facts.classes)}

@@ -128,7 +128,7 @@ def _finite(value: Any) -> Any:
 
 def _are_numbers(facts: Facts) -> bool:
     """Return whether results are quantities, and not the classes of a classifier."""
-    return facts.classes is None or facts.response_method != "predict"
+    return not facts.answers_classes
 
 
 def _differing(

@@ -11,11 +11,13 @@ from typing import Any
 
 from engine.diagnostics import Diagnostic, Place
 from engine.errors import SpecError
+from engine.isolation import Progress, Step
 from engine.models.comparing.answers import Asked, Differences, Differing, compare_answers
-from engine.models.compiling.prepare import Progress, prepare_anew, prepare_models
+from engine.models.compiling.prepare import prepare_anew, prepare_models
 from engine.models.data.reference import allowed_rows
 from engine.models.estimators.inspection import inspect
-from engine.models.files.model_file import format_of, read_file
+from engine.models.files.formats import require_format
+from engine.models.files.model_file import read_file
 from engine.models.predictor import Facts, Predictor
 from engine.models.proving.candidates import usual_instances
 from engine.models.proving.comparison import MANY, seconds_for
@@ -72,14 +74,14 @@ def compare_files(spec: Spec, name: str, file: Path, tolerance: float, progress:
     current = restore(model, prepared, opened)
     with _told_of(model, file):
         new = _predictor_of(replace(model, name=str(file), file=file, pin=None), spec, opened, progress)
-    progress(f"{name}: comparing the answers")
+    progress(Step("comparing the answers", name))
     sources = {
         "examples": (Asked(one.input, number) for number, one in enumerate(model.examples, 1)),
         "reference": _reference(model),
         "made up": map(Asked, _made_up(model, prepared, opened)),
     }
     tallies = tuple(compare_answers(source, rows, current, new, tolerance) for source, rows in sources.items())
-    progress(f"{name}: measuring the speed")
+    progress(Step("measuring the speed", name))
     answered = next((tally.answered for tally in tallies if tally.answered is not None), None)
     first, second = _timed(current, new, answered)
     warnings = tuple(
@@ -126,7 +128,7 @@ def _reference(model: Model) -> Iterator[Asked]:
 
 def _made_up(model: Model, prepared: PreparedModel, opened: LoadedEstimators) -> list[Any]:
     """Make instances that the input allows, inside the ranges that the model in service has seen."""
-    if prepared.file is None or format_of(model.file) == "onnx":
+    if prepared.file is None or require_format(model).is_graph:
         return RowMaker(model, prepared.columns(model), {}).usual(())
     artifact = opened.open(model, prepared.file, prepared.modules)
     with artifact.modules.found():

@@ -19,7 +19,7 @@ from engine.models.runtime.program import Program, dump
 from engine.models.runtime.report import Report
 from engine.models.runtime.threshold import decision_of
 from engine.schema import clip, show
-from engine.spec import Model
+from engine.spec import RESPONSE_METHODS, Model
 from engine.text import plural
 
 ROW_DIMENSIONS = 2
@@ -68,7 +68,7 @@ def read_graph(model: Model, data: bytes) -> GraphFile:
     if decision is not None:
         result = (s.Pick(1), *decision.steps)
     check: tuple[s.Step, ...] = () if texts else (s.Check(missing=True, dtype=dtype),)
-    is_label_only = chances is None and decision is None and model.response_method == "predict"
+    is_label_only = chances is None and decision is None and result[:1] == (s.Pick(0),)
     graph = Graph(np.frombuffer(loaded.data, np.uint8), dtype, 1 if is_label_only else 2)
     return GraphFile(wanted, fitting, wording, kind, Program((*check, graph), result, chances))
 
@@ -193,20 +193,21 @@ def _classes(outputs: Any) -> tuple[Any, ...] | None:
 
 
 def _result(model: Model, outputs: int, *, is_classifier: bool) -> tuple[s.Step, ...]:
-    if model.response_method == "predict":
+    output = RESPONSE_METHODS[model.response_method].graph_output
+    if output == 0:
         return (s.Pick(0), s.Ravel()) if is_classifier else (s.Pick(0), s.Squeeze())
-    if model.response_method == "predict_proba" and outputs > 1:
-        return (s.Pick(1),)
+    if output is not None and output < outputs:
+        return (s.Pick(output),)
     raise model.error(f"the graph has no {model.response_method}; a graph has predict", "response_method")
 
 
 def _require_tensors(model: Model, outputs: Any, *, needs_probabilities: bool) -> None:
     """Raise `SpecError` for an output that is part of an answer and has a type that JSON cannot represent."""
-    is_proba = model.response_method == "predict_proba"
-    if not is_proba and outputs[0].type not in _RESULTS:
+    is_result = RESPONSE_METHODS[model.response_method].graph_output == 0
+    if is_result and outputs[0].type not in _RESULTS:
         must = "the result must be a tensor of numbers, texts or booleans"
         raise model.error(f"{_typed(outputs[0])}; {must}", "file")
-    if (is_proba or needs_probabilities) and outputs[1].type not in _NUMBERS:
+    if (not is_result or needs_probabilities) and outputs[1].type not in _NUMBERS:
         must = 'the probabilities must be a tensor of numbers: export the model with options={"zipmap": False}'
         raise model.error(f"{_typed(outputs[1])}; {must}", "file")
 

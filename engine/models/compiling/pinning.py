@@ -11,9 +11,11 @@ from typing import Any
 
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
-from engine.models.compiling.prepare import Progress, uncompiled
+from engine.isolation import Progress, Step
+from engine.models.compiling.prepare import uncompiled
 from engine.models.data.reference import reference_instances
-from engine.models.files.model_file import ModelFile, format_of, read_file
+from engine.models.files.formats import require_format
+from engine.models.files.model_file import ModelFile, read_file
 from engine.models.files.modules import hash_modules
 from engine.models.predictor import Predictor
 from engine.models.restoring.known_answers import hold, own_answer, renewed_results
@@ -22,9 +24,6 @@ from engine.models.restoring.prepared import LoadedEstimators
 from engine.spec import Model, Spec, load, write_pins, write_results
 
 GOLDEN = 10
-
-_LIBRARIES = {"onnx": ("onnxruntime",), "pickle": ("joblib", "numpy", "scikit-learn")}
-_LIBRARIES["skops"] = ("numpy", "scikit-learn", "skops")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ def pin(
     pins: dict[str, dict[str, Any]] = {name: one.node.plain for name, one in spec.pins.items()}
     renewed: dict[str, dict[int, Any]] = {}
     for name, file in files.items():
-        progress(f"{name}: computing its golden answers")
+        progress(Step("computing its golden answers", name))
         model = replace(spec.models[name], pin=None)
         try:
             predictor, prepared = uncompiled(model, file, opened)
@@ -98,12 +97,12 @@ def _pinned(model: Model, pin: Mapping[str, Any], renewed: int) -> Pinned:
 
 
 def _pin(model: Model, file: ModelFile, opened: LoadedEstimators, predictor: Predictor) -> dict[str, Any]:
-    kind = format_of(model.file)
+    written = require_format(model)
     modules = hash_modules(opened.modules(model, file))
     return {
         "sha256": file.sha256,
-        "format": kind,
-        "libraries": {library: version(library) for library in _LIBRARIES[kind]},
+        "format": written.name,
+        "libraries": {library: version(library) for library in written.pinned},
         **({"modules": modules} if modules else {}),
         "golden": _golden(model, predictor),
     }

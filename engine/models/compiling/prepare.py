@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from itertools import islice
@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
+from engine.isolation import Progress, Step
 from engine.models.compiling.largest_number import largest_number
 from engine.models.data.reference import allowed_instances, refused_rows, require_reference
-from engine.models.files.model_file import ModelFile, ModelFiles, format_of, read_file
+from engine.models.files.formats import require_format
+from engine.models.files.model_file import ModelFile, ModelFiles, read_file
 from engine.models.files.modules import hash_modules
 from engine.models.predictor import Predictor
 from engine.models.restoring.cache import Cache, mode_for
@@ -35,8 +37,6 @@ from engine.spec import Model, Spec
 
 if TYPE_CHECKING:
     from engine.models.proving.tryout import Tried
-
-Progress = Callable[[str], None]
 
 MAX_SHOWN = 5  # rows of a reference that the docs page may show
 
@@ -92,7 +92,7 @@ def _prepare(
     model: Model, cache: Cache, files: ModelFiles, opened: LoadedEstimators, progress: Progress
 ) -> PreparedModel:
     """Read a model's file, take its compiled form from the cache or make it, and hold it to its golden answers."""
-    progress(f"{model.name}: reading")
+    progress(Step("reading", model.name))
     file = read_file(model, files)
     _require_pinned_file(model, file)
     key = _key_of(model, cache, file)
@@ -105,7 +105,7 @@ def _prepare(
         if prepared.compiled.programs and json.dumps(golden) == json.dumps(prepared.compiled.golden):
             return prepared
     if model.pin is not None and golden:
-        progress(f"{model.name}: computing its golden answers")
+        progress(Step("computing its golden answers", model.name))
         hold_golden(model, model.pin.golden, restore(model, prepared, opened))
     compiled = replace(prepared.compiled, golden=golden)
     cache.write(key, compiled, mode_for(model.file))
@@ -113,9 +113,9 @@ def _prepare(
 
 
 def _require_pinned_file(model: Model, file: ModelFile) -> None:
-    if model.pin is not None and model.pin.format != format_of(model.file):
+    if model.pin is not None and model.pin.format != (named := require_format(model).name):
         raise model.error(
-            f"this file is pinned as {model.pin.format}, but its name says {format_of(model.file)}; "
+            f"this file is pinned as {model.pin.format}, but its name says {named}; "
             f"if you trust it, accept it: {model.lock_command}",
             "file",
         )
@@ -140,7 +140,7 @@ def prepare_anew(
     """Compile a model, check its examples if `is_held`, and ask it what is to be known of its answers."""
     compiled, tried = _compile(model, file, opened, progress)
     require_pinned_entry(model, compiled)
-    progress(f"{model.name}: checking its examples")
+    progress(Step("checking its examples", model.name))
     predictor = restore(model, PreparedModel(key, compiled, file, file.sha256), opened)
     if is_held:
         hold(model, predictor)
@@ -169,10 +169,10 @@ def _compile(
 ) -> tuple[CompiledModel, Tried]:
     """Compile a model; unless `is_tried`, it is not asked anything, and stays as it is in its file."""
     require_reference(model)
-    if lack := to_compile(model.file.suffix):
+    if lack := to_compile(model.file):
         raise model.error(lack, "file")
-    progress(f"{model.name}: loading")
-    if model.file.suffix.lower() == ".onnx":
+    progress(Step("loading", model.name))
+    if require_format(model).is_graph:
         from engine.models.compiling.onnx_file import compile_graph  # noqa: PLC0415 - few models are graphs
 
         return compile_graph(model, file.data, is_tried=is_tried)
@@ -191,7 +191,7 @@ def _compile(
         require_trained_dtypes(model, inspected)
         if is_tried:
             with blaming_version(artifact.trained_with):
-                chosen = choose(model, inspected, lambda text: progress(f"{model.name}: {text}"))
+                chosen = choose(model, inspected, progress)
     compiled = CompiledModel(
         size=artifact.bytes,
         estimator=inspected.title,

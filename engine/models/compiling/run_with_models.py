@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from engine.isolation import LostProcess, run_isolated
-from engine.models.compiling.prepare import Progress, needs_sklearn
+from engine.isolation import LostProcess, Progress, run_isolated
+from engine.models.compiling.prepare import needs_sklearn
 from engine.spec import Spec
 
 Result = TypeVar("Result")
@@ -30,9 +30,8 @@ def lost_at_models(spec: Spec) -> Iterator[None]:
     try:
         yield
     except LostProcess as lost:
-        name, _, doing = lost.step.partition(": ")
-        if name not in spec.models:
+        model = spec.models.get(lost.step.subject)
+        if model is None:
             raise
-        model = spec.models[name]
-        hint = "; runtime: sklearn serves it uncompiled" if doing.startswith("proving") else ""
-        raise model.error(f"stopped while {doing}: {lost.why}{hint}", "file") from None
+        hint = "; runtime: sklearn serves it uncompiled" if lost.step.doing.startswith("proving") else ""
+        raise model.error(f"stopped while {lost.step.doing}: {lost.why}{hint}", "file") from None

@@ -171,7 +171,7 @@ def _labels(model: Model, estimator: Any, classes: tuple[Any, ...] | None) -> tu
     if len(output.labels) != len(classes):
         found = f"{plural(len(output.labels), 'label')} for {len(classes)} classes ({', '.join(map(show, classes))})"
         raise model.error(f"{found}; name each class once, in this order", "output", "labels")
-    if model.response_method != "predict":
+    if not model.answers_classes:
         message = f"labels name the results of predict, but the response_method is {model.response_method}"
         raise model.error(message, "output", "labels")
     return output.labels

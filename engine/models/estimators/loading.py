@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any
 
-import joblib
 import sklearn
 from sklearn.exceptions import InconsistentVersionWarning
 
 from engine.errors import SpecError
 from engine.models.estimators.unreadable import is_estimator, save_instead, why_no_estimator, why_unreadable
-from engine.models.files.model_file import format_of
+from engine.models.files.formats import require_format
 from engine.models.files.modules import Modules, Opens, hash_modules, require_pinned
 from engine.spec import Model
 
@@ -63,11 +62,11 @@ class Artifacts:
 
 
 def _open(model: Model, data: bytes, modules: Modules) -> Artifact:
-    reader = READERS[format_of(model.file)]
+    reader = import_module(require_format(model).reader or "")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            estimator = reader(data, model)
+            estimator = reader.read(data, model)
         except (SpecError, MemoryError):
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - unpickling may raise anything
@@ -96,33 +95,3 @@ def blaming_version(trained_with: str | None) -> Iterator[None]:
         blame = f"the model was saved by scikit-learn {trained_with}, and this is {sklearn.__version__}: train it again"
         found = [replace(one, message=f"{one.message}; {blame}") for one in error.diagnostics]
         raise SpecError(found) from None
-
-
-def _read_joblib(data: bytes, model: Model) -> Any:  # noqa: ARG001 - the shape of every reader
-    """Read a file of joblib.dump or pickle.dump, compressed or not; joblib reads both."""
-    return joblib.load(io.BytesIO(data))
-
-
-def _read_skops(data: bytes, model: Model) -> Any:
-    """Read a skops file with only safe types and those that the spec lists."""
-    refused = untrusted_types(data, model)
-    import skops.io  # noqa: PLC0415 - an optional extra
-
-    if refused:
-        named = ", ".join(refused)
-        raise model.error(
-            f"the file contains types that are not trusted; if you know them to be safe, set trusted: [{named}]", "file"
-        )
-    return skops.io.loads(data, trusted=list(model.trusted))
-
-
-def untrusted_types(data: bytes, model: Model) -> list[str]:
-    """Name the types in a skops file that are neither safe nor listed, without loading it."""
-    try:
-        import skops.io  # noqa: PLC0415 - an optional extra
-    except ImportError:
-        raise model.error("a .skops file needs skops: pip install skops", "file") from None
-    return sorted(set(skops.io.get_untrusted_types(data=data)) - set(model.trusted))
-
-
-READERS: Mapping[str, Callable[[bytes, Model], Any]] = {"pickle": _read_joblib, "skops": _read_skops}

@@ -15,6 +15,7 @@ from engine.models.estimators.refused_column import blamed_column
 from engine.models.runtime.answer import Answer, Refusal
 from engine.models.runtime.threshold import Decision
 from engine.schema import clip
+from engine.spec import RESPONSE_METHODS, ResponseMethodName
 
 _NUMERICAL_LIBRARIES = ("joblib", "numpy", "pandas", "scipy")
 
@@ -26,13 +27,18 @@ class SklearnRuntime:
     """
 
     def __init__(
-        self, estimator: Any, response_method: str, *, probabilities: bool, decision: Decision | None = None
+        self,
+        estimator: Any,
+        response_method: ResponseMethodName,
+        *,
+        probabilities: bool,
+        decision: Decision | None = None,
     ) -> None:
         # A row of numbers has no column names; these are checked once, when the spec is compiled.
         warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
         self._estimator = estimator
         self._respond = getattr(estimator, response_method)
-        self._flat = response_method == "predict" and has_flat_classes(estimator)
+        self._flat = RESPONSE_METHODS[response_method].answers_classes and has_flat_classes(estimator)
         self._probabilities = probabilities
         self._decision = decision
 

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.isolation import bounds
+from engine.models.files.formats import require_format
 from engine.spec import Model, model_inside, read_regular
-
-_FORMATS = {".pkl": "pickle", ".pickle": "pickle", ".joblib": "pickle", ".skops": "skops", ".onnx": "onnx"}
-_COMPRESSED = (".bz2", ".gz", ".lzma", ".xz", ".z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +53,5 @@ def read_file(model: Model, files: ModelFiles | None = None) -> ModelFile:
         raise model.error(f"this is a folder; name {it}", "file") from None
     except OSError as error:
         raise model.error(f"the model's file cannot be read: {error.strerror}", "file") from None
-    _require_format(model)
+    require_format(model)
     return read
-
-
-def format_of(file: Path) -> str:
-    """Return a model file's format, which its name determines; empty if it does not."""
-    endings = [ending.lower() for ending in file.suffixes[-2:]]
-    if len(endings) > 1 and endings[-1] in _COMPRESSED and _FORMATS.get(endings[-2]) == "pickle":
-        return "pickle"
-    return _FORMATS.get(endings[-1], "") if endings else ""
-
-
-def _require_format(model: Model) -> None:
-    """Raise `SpecError` for a file name without a known format."""
-    if format_of(model.file):
-        return
-    ending = model.file.suffix
-    found = f'unknown model format "{ending}"' if ending else "the file's name has no ending"
-    renamed = f"{model.file.stem}.pkl{ending if ending.lower() in _COMPRESSED else ''}"
-    known = ", ".join(_FORMATS)
-    hint = f'rename it to "{renamed}" if pickle or joblib wrote it'
-    raise model.error(f"{found} (known: {known}); {hint}", "file")

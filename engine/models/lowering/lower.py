@@ -16,7 +16,7 @@ from engine.models.data.array import Array
 from engine.models.lowering.calibration import CALIBRATED
 from engine.models.lowering.ensembles import ENSEMBLES
 from engine.models.lowering.kernels import KERNEL_MACHINES
-from engine.models.lowering.linear import lower_linear
+from engine.models.lowering.linear import LINEAR
 from engine.models.lowering.mixtures import MIXTURES
 from engine.models.lowering.preprocessing.transformers import preprocessing, selected, transformer
 from engine.models.lowering.result import Lower, Lowered, NotLowered, Steps
@@ -87,13 +87,11 @@ class _Lowering:
 
     def last(self, estimator: Any) -> Lowered:
         """Lower the last step of a pipeline."""
-        lowered = _PREDICTORS.get(type(estimator))
-        if lowered is not None:
-            return lowered(estimator, self)
-        linear = lower_linear(estimator)
-        if linear is not None:
-            return linear
-        raise NotLowered(type(estimator).__name__)
+        of_its_base = (lowered for is_one, lowered in LINEAR if is_one(estimator))
+        lowered = _PREDICTORS.get(type(estimator)) or next(of_its_base, None)
+        if lowered is None:
+            raise NotLowered(type(estimator).__name__)
+        return lowered(estimator, self)
 
 
 _PREDICTORS: Mapping[type, Callable[[Any, Lower], Lowered]] = {

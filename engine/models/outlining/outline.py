@@ -23,8 +23,9 @@ from engine.models.estimators.inspection import (
     wanted_by,
 )
 from engine.models.estimators.known_inputs import KnownInput, known_inputs, known_of_mappings, takes_texts
-from engine.models.estimators.loading import untrusted_types
 from engine.models.estimators.parts import as_declared, first_of, has_threshold, last_of, takes_mappings
+from engine.models.estimators.readers.skops_file import untrusted_types
+from engine.models.files.formats import require_format
 from engine.models.files.model_file import ModelFile, read_file
 from engine.models.lowering.lower import lower
 from engine.models.lowering.tree_walk import find_walk
@@ -68,7 +69,7 @@ def outline_model(
     with _told_of(file):
         model = replace(bare_model(file, tuple(trusted)), folder=folder or file.parent)
         read, opened = read_file(model), opened or LoadedEstimators()
-        if file.suffix.lower() == ".onnx":
+        if require_format(model).is_graph:
             seen = _seen_graph(model, read)
         else:
             seen = _seen_estimator(model, read, opened, allow_version_mismatch=allow_version_mismatch)
@@ -114,14 +115,14 @@ def _seen_estimator(model: Model, file: ModelFile, opened: LoadedEstimators, *, 
     estimator = artifact.estimator
     require_training(model, estimator)
     wanted = wanted_by(estimator)
-    method = next((name for name in _METHODS if hasattr(estimator, name)), "predict")
+    method = next((name for name in _METHODS if hasattr(estimator, name)), _METHODS[0])
     answers = method == "predict" and not answers_in_rows(estimator, wanted)
     classes = classes_of(model, estimator) if answers else None
     outline = Outline(
         title=title_of(estimator),
         form="text" if takes_texts(estimator) else "object",
         count=wanted.count,
-        response_method=cast("Any", method),
+        response_method=method,
         is_outlier_detector=method == "predict" and kind_of(estimator) == "outlier detector",
         classes=classes,
         probabilities=classes is not None and hasattr(estimator, "predict_proba"),
@@ -147,7 +148,7 @@ def _require_trust(model: Model, file: ModelFile) -> None:
         raise model.error(f"the file contains types that are not trusted; if you know them to be safe, add {options}")
 
 
-_METHODS = ("predict", *(name for name in RESPONSE_METHODS if name not in ("predict", "predict_proba")))
+_METHODS = tuple(name for name, method in RESPONSE_METHODS.items() if method.is_default)
 
 
 def _with_features(seen: _Seen, sample: Sample | None, reference: Path | None) -> Outline:

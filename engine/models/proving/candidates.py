@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.isolation import Progress, Step
 from engine.models.data.rows import count_rows, join_rows, repeat_rows, slice_rows
 from engine.models.estimators.inspection import Inspected
 from engine.models.estimators.known_inputs import known_inputs
@@ -30,14 +31,12 @@ from engine.models.runtime.answer import Refusal, Runtime
 from engine.models.runtime.native_trees import NativeTrees, build_library, load_library
 from engine.models.runtime.onnx_graphs import Graph, OnnxTrees
 from engine.models.runtime.program import Program, dump, load
-from engine.models.runtime.report import Report, RuntimeName, Trial
+from engine.models.runtime.report import Report, Trial
 from engine.models.runtime.tree_table import TreeTable
 from engine.schema import clip
-from engine.spec import Model
+from engine.spec import Model, RuntimeName
 
 REASON_LENGTH = 300
-
-Progress = Callable[[str], None]
 
 
 @dataclass(slots=True)
@@ -137,7 +136,7 @@ def choose(model: Model, inspected: Inspected, progress: Progress) -> Chosen:
         probabilities=model.output.probabilities,
         decision=inspected.decision,
     )
-    progress("computing scikit-learn's answers to the proof rows")
+    progress(Step("computing scikit-learn's answers to the proof rows", model.name))
     with np.errstate(all="ignore"):
         walk = _walk(subject) if model.runtime != "sklearn" else None
         rows = _row_maker(subject, walk).rows(walk, known_texts(subject.estimator))
@@ -186,7 +185,7 @@ def _try_all(
             continue
         if name in _WHOLE_GRAPHS and any(trial.verdict == "exact" for trial, _ in trials):
             continue
-        progress(f"proving {name}")
+        progress(Step(f"proving {name}", subject.model.name))
         trials.append(_try(name, runtime, make, subject, examination, (one, many)))
     report = Report(
         runtime="sklearn",

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.util import find_spec
+from pathlib import Path
 
-from engine.models.files.model_file import format_of
+from engine.models.files.formats import format_of, require_format
 from engine.models.restoring.prepared import PreparedModel
 from engine.models.runtime.program import names_of_steps
 from engine.spec import Model
 from engine.text import join_words
 
 _DISTRIBUTIONS = {"sklearn": "scikit-learn"}
-# Those that are imported to open a pickle and to make candidates of it; those of an ONNX graph.
-_TO_COMPILE = ("joblib", "onnx", "onnxruntime", "skl2onnx", "sklearn")
-_TO_COMPILE_GRAPH = ("onnx", "onnxruntime")
 _GRAPHS = frozenset(("Graph", "OnnxTrees"))
 
 
-def to_compile(suffix: str) -> str:
-    """Say what is to be installed before a model file with this ending can be opened; empty where all is there."""
-    modules = _TO_COMPILE_GRAPH if suffix.lower() == ".onnx" else _TO_COMPILE
-    what = "to open and compile a model file"
+def to_compile(file: Path) -> str:
+    """Say what is to be installed before a model file can be opened; empty where all is there."""
+    what, known = "to open and compile a model file", format_of(file)
+    modules = known.imports if known is not None else ()
     return lacking(what, {module: _DISTRIBUTIONS.get(module, module) for module in modules})
 
 
@@ -34,8 +32,7 @@ def to_serve(model: Model, prepared: PreparedModel) -> Mapping[str, str]:
         needed["sklearn"] = f"scikit-learn=={prepared.compiled.trained_with}"
         if prepared.columns(model).form == "table":
             needed["pandas"] = "pandas"
-        if format_of(model.file) == "skops":
-            needed["skops"] = "skops"
+        needed |= {module: module for module in require_format(model).serves_with}
     return needed
 
 

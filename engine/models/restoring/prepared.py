@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.models.data.instances import Columns, columns
-from engine.models.files.model_file import ModelFile, format_of
+from engine.models.files.formats import require_format
+from engine.models.files.model_file import ModelFile
 from engine.models.files.modules import Opens, hash_file, hash_modules, read_unchanged
 from engine.models.restoring.cache import Cache
 from engine.models.restoring.compiled_model import CompiledModel
@@ -66,7 +67,7 @@ class LoadedEstimators:
 
     def modules(self, model: Model, file: ModelFile) -> Mapping[str, bytes]:
         """Return the files of the modules that an opened model needs."""
-        if format_of(model.file) == "onnx":
+        if require_format(model).is_graph:
             return {}
         needed: Mapping[str, bytes] = self.open(model, file).modules.all_files()
         return needed

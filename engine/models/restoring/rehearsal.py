@@ -21,7 +21,7 @@ def rehearse(
     """
     found: list[Diagnostic] = []
     for name, predictor in predictors.items():
-        is_same = predictor.facts.report.runtime != "sklearn" and not is_elsewhere
+        is_same = predictor.facts.report.is_compiled and not is_elsewhere
         if is_same or any(predictor is one for one in known):
             continue
         model = spec.models[name]

@@ -18,7 +18,7 @@ from engine.models.runtime.native_trees import NativeTrees
 from engine.models.runtime.program import Program, load
 from engine.models.runtime.report import Report
 from engine.models.runtime.threshold import named_threshold
-from engine.spec import Model, Spec
+from engine.spec import RUNTIMES, Model, Spec
 
 
 def restore_models(
@@ -97,6 +97,6 @@ def _as_loaded(report: Report, programs: Iterable[Program]) -> Report:
     why = next(filter(None, unloaded), "")
     if not why:
         return report
-    runtime, batch_runtime = ("numpy" if name == "native" else name for name in (report.runtime, report.batch_runtime))
+    runtime, batch = (name and (RUNTIMES[name].replacement or name) for name in (report.runtime, report.batch_runtime))
     instead = f"the trees in C cannot be loaded here ({why}); numpy computes the same, more slowly"
-    return replace(report, runtime=runtime or "numpy", batch_runtime=batch_runtime, instead=instead)
+    return replace(report, runtime=runtime or report.runtime, batch_runtime=batch, instead=instead)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-RuntimeName = Literal["sklearn", "numpy", "onnx", "native"]
+from engine.spec import RuntimeName
+
 Verdict = Literal["exact", "close", "wrong", "failed", "not proven"]
 
 
@@ -57,6 +58,11 @@ class Report:
     trials: tuple[Trial, ...] = ()
     instead: str = ""
     one_by_one: str = ""
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether something else than scikit-learn serves."""
+        return self.runtime != "sklearn"
 
     @property
     def seconds(self) -> float | None:

@@ -14,7 +14,7 @@ from typing import Any
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.handling import build_handler
-from engine.isolation import Tell, run_isolated
+from engine.isolation import Progress, Tell, run_isolated
 from engine.models import (
     Facts,
     LoadedEstimators,
@@ -27,8 +27,6 @@ from engine.models import (
 )
 from engine.server.checking.source import SpecSource, Stamp, stamp, stamps
 from engine.spec import Spec
-
-Progress = Callable[[str], None]
 
 
 @dataclass(slots=True)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from engine.spec.choices import ResponseMethodName
 from engine.spec.reading.node import Node
 from engine.spec.reading.source import Source
-from engine.spec.records import Batch, Model, Output, ResponseMethod, Schema
+from engine.spec.records import Batch, Model, Output, Schema
 
 MAX_TEXT = 10_000
 
@@ -66,7 +67,7 @@ class Outline:
     features: tuple[OutlinedFeature, ...] = ()
     count: int | None = None
     named_by: Literal["model", "reference", "nobody"] = "model"
-    response_method: ResponseMethod = "predict"
+    response_method: ResponseMethodName = "predict"
     is_outlier_detector: bool = False
     classes: tuple[Any, ...] | None = None
     probabilities: bool = False

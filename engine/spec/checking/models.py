@@ -12,6 +12,7 @@ from engine.diagnostics import Diagnostic
 from engine.schema import TYPE_NAMES, show
 from engine.schema.documents import is_whole, types_of
 from engine.spec.checking.schemas import check_schema
+from engine.spec.choices import RESPONSE_METHODS
 from engine.spec.named_files import model_inside, near_by
 from engine.spec.reading.node import Node
 from engine.spec.records import Batch, Example, Model, Output, Pin, Schema, Threshold
@@ -116,9 +117,10 @@ def _check_features(model: Node) -> Iterator[Diagnostic]:
 
 
 def _check_threshold(model: Node) -> Iterator[Diagnostic]:
-    method = model["response_method"]
-    if "threshold" in model and method.text not in (None, "predict"):
-        message = f"a threshold applies only to predict, but the response_method is {method.text}"
+    name = model["response_method"].text
+    known = next((method for one, method in RESPONSE_METHODS.items() if one == name), None)
+    if "threshold" in model and known is not None and not known.answers_classes:
+        message = f"a threshold applies only to predict, but the response_method is {name}"
         yield model.key("threshold").error(message)
 
 

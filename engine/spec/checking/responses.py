@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, cast
 
 from engine.diagnostics import Diagnostic
+from engine.spec.checking.grammar import grammar
 from engine.spec.named_files import Home
 from engine.spec.reading.compose import walk
 from engine.spec.reading.node import Node
@@ -14,7 +14,6 @@ from engine.spec.records import FixedResponse
 from engine.spec.templates import Parameter, SubstitutionError, parse_template
 from engine.spec.url_rules import path_parameters, text_parameters
 
-_BODIES: tuple[Literal["text", "html", "json", "file"], ...] = ("text", "html", "json", "file")
 _BODILESS = (204, 205, 304)
 _OUR_HEADERS = ("connection", "content-length", "date", "keep-alive", "server", "transfer-encoding", "upgrade")
 _KNOWN_AT_START = ("content-type", "etag")
@@ -34,7 +33,7 @@ def check_response(response: Node, path: str, home: Home) -> Iterator[Diagnostic
     yield from _lacking_headers(response)
     yield from _unescaped(response, path)
     status = response["status"].plain
-    kind = next((name for name in _BODIES if name in response), None)
+    kind = _kind_of(response)
     if status in _BODILESS and kind:
         yield response.key(kind).error(f"a response with status {status} has no body; remove {kind}")
     file = response["file"]
@@ -49,7 +48,7 @@ def read_response(node: Node, files: Mapping[str, bytes]) -> FixedResponse:
     """Make a response's record from a document without mistakes; `files` are the files' bytes by name."""
     if node.text is not None:
         return FixedResponse(node=node, kind="html", content=node.text)
-    kind = next((name for name in _BODIES if name in node), "empty")
+    kind = _kind_of(node)
     headers = [
         (name, item.text if item.text is not None else item.written)
         for name, _, value in node["headers"].pairs()
@@ -59,10 +58,17 @@ def read_response(node: Node, files: Mapping[str, bytes]) -> FixedResponse:
         node=node,
         status=int(node["status"].plain or 200),
         headers=tuple(headers),
-        kind=cast("Any", kind),
-        content=node[kind].plain,
+        kind=kind or "empty",
+        content=node[kind].plain if kind else None,
         data=files.get(node["file"].text or "", b""),
     )
+
+
+def _kind_of(response: Node) -> str | None:
+    """Return the key of a response's body, None if it has none."""
+    others = ("status", "headers")
+    keys = grammar("routes")["$defs"]["response"]["properties"]
+    return next((name for name in keys if name in response and name not in others), None)
 
 
 def _check_headers(headers: Node) -> Iterator[Diagnostic]:

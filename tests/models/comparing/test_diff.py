@@ -31,7 +31,7 @@ from sklearn.tree import DecisionTreeClassifier
 from engine import create_app, lock_models
 from engine.commands import cli
 from engine.errors import SpecError
-from engine.isolation import LostProcess
+from engine.isolation import LostProcess, Step
 from engine.schema import Validator
 
 OLD = DecisionTreeClassifier(max_depth=1, random_state=0).fit(X, SPECIES[y])
@@ -300,7 +300,7 @@ def test_mistakes_are_told_as_json_too(write: Write) -> None:
 
 
 def lose(*_: object, **__: object) -> None:
-    raise LostProcess("m-2.pkl: loading", "it took more than 300 seconds; ENGINE_CHECK_SECONDS allows more")
+    raise LostProcess(Step("loading", "m-2.pkl"), "it took more than 300 seconds; ENGINE_CHECK_SECONDS allows more")
 
 
 def test_a_process_that_is_lost_is_told_at_the_file(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,15 @@
+"""Files of joblib.dump or pickle.dump, compressed or not; joblib reads both."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import joblib
+
+from engine.spec import Model
+
+
+def read(data: bytes, model: Model) -> Any:  # noqa: ARG001 - the shape of every reader
+    """Read the object in a file's bytes, which runs the code in it; unpickling may raise anything."""
+    return joblib.load(io.BytesIO(data))

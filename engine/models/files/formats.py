@@ -1,0 +1,73 @@
+"""The formats of model files: one row for each, with everything that differs between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.spec import Model
+
+_COMPRESSED = (".bz2", ".gz", ".lzma", ".xz", ".z")
+_TO_COMPILE = ("joblib", "onnx", "onnxruntime", "skl2onnx", "sklearn")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFormat:
+    """A format of model files, and the endings of their names, which alone determine it.
+
+    `reader` is the module whose `read` returns the estimator in a file's bytes. It is named and not imported, because
+    workers know the formats without any library; it is None for graphs, which contain no estimator. `imports` are the
+    modules that must be installed to compile such a file, `serves_with` those that open it again where scikit-learn
+    serves, and `pinned` the distributions whose versions models.lock records.
+    """
+
+    name: str
+    endings: tuple[str, ...]
+    reader: str | None
+    pinned: tuple[str, ...]
+    imports: tuple[str, ...] = _TO_COMPILE
+    serves_with: tuple[str, ...] = ()
+    may_be_compressed: bool = False
+
+    @property
+    def is_graph(self) -> bool:
+        """Whether a file contains an ONNX graph, and no estimator."""
+        return self.reader is None
+
+
+FORMATS = (
+    ModelFormat(
+        "pickle",
+        (".pkl", ".pickle", ".joblib"),
+        reader="engine.models.estimators.readers.pickle_file",
+        pinned=("joblib", "numpy", "scikit-learn"),
+        may_be_compressed=True,
+    ),
+    ModelFormat(
+        "skops",
+        (".skops",),
+        reader="engine.models.estimators.readers.skops_file",
+        pinned=("numpy", "scikit-learn", "skops"),
+        serves_with=("skops",),
+    ),
+    ModelFormat("onnx", (".onnx",), reader=None, pinned=("onnxruntime",), imports=("onnx", "onnxruntime")),
+)
+_BY_ENDING = {ending: form for form in FORMATS for ending in form.endings}
+
+
+def format_of(file: Path) -> ModelFormat | None:
+    """Return a model file's format, which its name determines; None if it does not."""
+    before, last = ("", "", *(ending.lower() for ending in file.suffixes))[-2:]
+    inner = _BY_ENDING.get(before) if last in _COMPRESSED else None
+    return inner if inner is not None and inner.may_be_compressed else _BY_ENDING.get(last)
+
+
+def require_format(model: Model) -> ModelFormat:
+    """Return the format of a model's file; raise `SpecError` if its name has none."""
+    if (found := format_of(model.file)) is not None:
+        return found
+    ending = model.file.suffix
+    lack = f'unknown model format "{ending}"' if ending else "the file's name has no ending"
+    renamed = f"{model.file.stem}.pkl{ending if ending.lower() in _COMPRESSED else ''}"
+    known = ", ".join(_BY_ENDING)
+    raise model.error(f'{lack} (known: {known}); rename it to "{renamed}" if pickle or joblib wrote it', "file")
