@@ -54,16 +54,11 @@ class FilledEndpoint(Endpoint):
 
 
 @dataclass(frozen=True)
-class FileEndpoint(Endpoint):
+class FileEndpoint(FixedEndpoint):
     """Returns a file's bytes, or 304 to a client that has them (RFC 9110, section 13.1.2)."""
 
-    response: Response
     not_modified: Response
     etag: str
-
-    @property
-    def constant(self) -> Response:
-        return self.response
 
     def __call__(self, request: Request) -> Response:
         known = request.if_none_match if request.method in ("GET", "HEAD") else ""
