@@ -80,9 +80,10 @@ import sys
 from pathlib import Path
 import engine.server.worker
 from engine.models import Snapshot, restore_models
-from engine.flask_app import build_app
+from engine.flask_app import App
+from engine.handling import build_handler
 snapshot = Snapshot.load(Path("payload").read_bytes())
-client = build_app(snapshot.spec, restore_models(snapshot.spec, snapshot.prepared)).test_client()
+client = App(build_handler(snapshot.spec, restore_models(snapshot.spec, snapshot.prepared))).test_client()
 print(client.post("/p", json={instance}).text.strip())
 print(client.get("/file").text)
 print(sorted({{"sklearn", "scipy", "pandas", "joblib", "pickle5", "skops", "skl2onnx"}} & set(sys.modules)))
