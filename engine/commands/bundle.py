@@ -8,8 +8,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from engine.commands.terminal.options import json_option, spec_options
-from engine.commands.terminal.output import print_json, progress, report
+from engine.commands.terminal import json_option, print_json, progress, report, spec_options
 from engine.errors import EngineError
 
 

@@ -10,8 +10,7 @@ from urllib.parse import quote, unquote
 
 import click
 
-from engine.commands.terminal.options import json_option, spec_options
-from engine.commands.terminal.output import print_json, progress
+from engine.commands.terminal import json_option, print_json, progress, spec_options
 from engine.isolation import Progress
 
 FIRST_ERROR = 400

@@ -8,8 +8,7 @@ from dataclasses import replace
 import click
 
 from engine.commands.check import facts_json, print_notes
-from engine.commands.terminal.options import json_option, named_models, spec_options
-from engine.commands.terminal.output import print_json, print_table, progress
+from engine.commands.terminal import json_option, named_models, print_json, print_table, progress, spec_options
 from engine.isolation import Progress
 from engine.models import Facts, Report
 from engine.spec import Spec

@@ -12,8 +12,17 @@ import click
 
 from engine.commands.check import classes_of, diagnostic_json, runtime_name
 from engine.commands.compile import microseconds
-from engine.commands.terminal.options import Number, json_option, named_models, spec_options
-from engine.commands.terminal.output import fail, print_json, print_table, progress, report
+from engine.commands.terminal import (
+    Number,
+    fail,
+    json_option,
+    named_models,
+    print_json,
+    print_table,
+    progress,
+    report,
+    spec_options,
+)
 from engine.diagnostics import Diagnostic, Place
 from engine.errors import EngineError, SpecError
 from engine.isolation import Progress

@@ -14,8 +14,7 @@ from urllib.parse import quote
 import click
 
 from engine.commands.planning import MistakenError, SpecFiles, Wish, check, plan
-from engine.commands.terminal.options import spec_options
-from engine.commands.terminal.output import report
+from engine.commands.terminal import report, spec_options
 from engine.errors import EngineError, SpecError
 from engine.spec import Draft
 

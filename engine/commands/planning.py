@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from engine.commands.terminal.output import progress
+from engine.commands.terminal import progress
 from engine.diagnostics import Diagnostic, Place
 from engine.errors import SpecError
 from engine.isolation import Progress, Step

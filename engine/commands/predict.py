@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.commands.terminal.options import Number, named_models, spec_options
-from engine.commands.terminal.output import Shown, progress
+from engine.commands.terminal import Number, Shown, named_models, progress, spec_options
 from engine.isolation import Progress
 from engine.models import PreparedModel
 from engine.spec import Spec
