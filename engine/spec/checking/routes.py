@@ -11,8 +11,7 @@ from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.schema import TYPE_NAMES, show
 from engine.schema.documents import types_of
-from engine.spec.checking.base_path import check_base_path
-from engine.spec.checking.built_in import built_in_shapes, check_built_in
+from engine.spec.checking.built_in import built_in_shapes, check_base_path, check_built_in
 from engine.spec.checking.guards import (
     allowed_names,
     check_guards,
