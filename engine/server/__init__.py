@@ -1,6 +1,6 @@
 """serve: a checked spec → processes that listen, follow its changes and drain. The only folder that imports Granian."""
 
-from engine.server.checking.source import SpecSource
+from engine.server.checking import SpecSource
 from engine.server.http import usable_cores
 from engine.server.listening.certificate import CertificateFiles
 from engine.server.logs import Logs, log_step

@@ -13,8 +13,7 @@ from engine.diagnostics import render
 from engine.endpoints import show_models
 from engine.errors import ServeError
 from engine.isolation import LostProcess
-from engine.server.checking.check import CheckResult, check_isolated
-from engine.server.checking.source import SpecSource, Stamp, stamps
+from engine.server.checking import CheckResult, SpecSource, Stamp, check_isolated, stamps
 from engine.server.listening.certificate import Certificate, CertificateFiles
 from engine.server.logs import log_step
 from engine.server.patience import Patience

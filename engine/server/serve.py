@@ -15,8 +15,7 @@ from engine.endpoints import show_models
 from engine.errors import SpecError
 from engine.isolation import Progress
 from engine.models import lost_at_models, needs_sklearn
-from engine.server.checking.check import CheckResult, check, check_isolated, newcomers
-from engine.server.checking.source import SpecSource
+from engine.server.checking import CheckResult, SpecSource, check, check_isolated, newcomers
 from engine.server.heartbeat import HANG_SECONDS
 from engine.server.listening.certificate import Certificate, CertificateFiles
 from engine.server.listening.listener import ADMIN_ADVICE, Addresses, in_url, listen

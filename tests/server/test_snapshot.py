@@ -18,8 +18,7 @@ from engine.isolation import LostProcess, bounds
 from engine.models import Snapshot, compile_models, lock_models, needs_sklearn
 from engine.models.restoring.cache import VARIABLE
 from engine.server import first_check
-from engine.server.checking.check import check, check_isolated
-from engine.server.checking.source import SpecSource, stamp
+from engine.server.checking import SpecSource, check, check_isolated, stamp
 from engine.spec import load
 
 INSTANCE = X[0].tolist()
