@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections.abc import Iterable, Sequence
-from itertools import takewhile
 
 
 def plural(count: int, noun: str) -> str:
@@ -32,8 +31,13 @@ def did_you_mean(word: str, known: Iterable[str], noun: str) -> str:
 
 
 def begin_alike(one: str, other: str) -> int:
-    """Count the characters with which both texts begin."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+    """Count the characters with which both texts begin, by bisection: a suggestion compares hundreds of names."""
+    count = 0
+    for bit in reversed(range(len(one).bit_length() if one[:1] == other[:1] else 0)):
+        more = count + (1 << bit)
+        if more <= len(one) and other.startswith(one[:more]):
+            count = more
+    return count
 
 
 def printable(text: str) -> str:

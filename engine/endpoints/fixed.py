@@ -18,7 +18,7 @@ from engine.endpoints.bodies.body_kind import Written, fill_text
 from engine.endpoints.json_body import read_json
 from engine.endpoints.messages import Endpoint, Headers, Request, Response
 from engine.endpoints.problems import FULL, overloaded, require_none
-from engine.schema import Validator
+from engine.schema import InstanceSchema, Validator
 from engine.spec import FixedResponse as Declared
 from engine.spec import Route
 
@@ -92,7 +92,7 @@ class CheckedEndpoint(Endpoint):
     """
 
     endpoint: Endpoint
-    document: Any
+    schema: InstanceSchema
     validator: Validator
     strict: bool
     free: list[None]
@@ -114,7 +114,7 @@ class CheckedEndpoint(Endpoint):
         return self.endpoint(request)
 
     def _check(self, request: Request) -> None:
-        value, size = read_json(request, self.document, strict=self.strict), len(request.body)
+        value, size = read_json(request, self.schema, strict=self.strict), len(request.body)
         if size > self.validator.safe_size or not self.validator.is_valid(value):
             budget = self.validator.budget(request.paid(size))
             require_none(self.validator.violations(value, budget=budget), budget)
@@ -132,7 +132,7 @@ def build_fixed(route: Route, declared: Declared) -> Endpoint:
     if route.input is None:
         return endpoint
     free = [None] * route.limits.concurrent
-    return CheckedEndpoint(endpoint, route.input.document, route.input.validator(), route.strict_content_type, free)
+    return CheckedEndpoint(endpoint, route.input.instance, route.input.validator(), route.strict_content_type, free)
 
 
 def _endpoint(route: Route, declared: Declared, headers: Headers) -> Endpoint:

@@ -11,13 +11,14 @@ import orjson
 
 from engine.endpoints.messages import Request
 from engine.endpoints.problems import Problem
-from engine.endpoints.samples import sample
-from engine.schema import clip, explain_not_json, show, stray_token
+from engine.schema import InstanceSchema, clip, explain_not_json, show, stray_token
+from engine.schema.samples import sample
 
+_ANY = InstanceSchema(document=True)
 _FORM = re.compile(rb"\s*[\w.%+\[\]-]+=[^\s{}]*\s*\Z")
 
 
-def read_json(request: Request, schema: Any = True, *, strict: bool, takes: str = "JSON") -> Any:
+def read_json(request: Request, schema: InstanceSchema = _ANY, *, strict: bool, takes: str = "JSON") -> Any:
     """Read the body as JSON; raise `Problem` 400, or 415 where `strict` and it is declared as something else.
 
     `takes` names all formats of the route, for the message about another one, which has a sample of the `schema`.
@@ -33,7 +34,7 @@ def read_json(request: Request, schema: Any = True, *, strict: bool, takes: str 
         raise Problem(HTTPStatus.BAD_REQUEST, _not_json(request, error, schema, takes)) from None
 
 
-def _not_json(request: Request, error: orjson.JSONDecodeError, schema: Any, takes: str) -> str:
+def _not_json(request: Request, error: orjson.JSONDecodeError, schema: InstanceSchema, takes: str) -> str:
     """Describe a body that is not JSON, and say how to correct it."""
     if "valid UTF-8" in error.msg:
         return "the body is not UTF-8"
@@ -54,15 +55,14 @@ def _not_json(request: Request, error: orjson.JSONDecodeError, schema: Any, take
     return f"the body is not JSON: {error}"
 
 
-def _sample(schema: Any) -> str:
+def _sample(schema: InstanceSchema) -> str:
     """Name the type of the body, with the first of its properties, or else all of it, as a sample."""
-    properties = schema.get("properties", {}) if isinstance(schema, dict) else {}
-    name = next(iter(properties), None)
-    if name is None:
-        shown = clip(json.dumps(sample(schema, schema), ensure_ascii=False))
+    first = next(iter(schema.properties.items()), None)
+    if first is None:
+        shown = clip(json.dumps(sample(schema), ensure_ascii=False))
     else:
-        rest = ", …" * (len(properties) > 1)
-        shown = f"{{{show(name)}: {show(sample(properties[name], schema))}{rest}}}"
+        rest = ", …" * (len(schema.properties) > 1)
+        shown = f"{{{show(first[0])}: {show(sample(first[1]))}{rest}}}"
     return f"application/json, such as {shown}"
 
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import orjson
 
 Headers = tuple[tuple[str, str], ...]
+Environ = Mapping[str, Any]  # a request as PEP 3333 has it
 _USUAL_RATIO = 20  # the ratio of a JSON body to its gzip form
 
 

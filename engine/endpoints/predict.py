@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import cache, partial
+from functools import cached_property
 from http import HTTPStatus
 from itertools import chain, repeat
 from time import perf_counter
@@ -50,7 +50,7 @@ class PredictEndpoint(Endpoint):
     """Answers with predictions for one instance, or for `{"instances": [...]}`; by GET for one in the query string."""
 
     def __init__(self, route: Route, model: Model, predictor: Predictor, meter: Meter, *, named: bool = False) -> None:
-        self._predict = predictor
+        self._model, self._predict, self._parameters = model, predictor, route.parameters
         self._headers = (*_HEADERS, (MODEL_HEADER, name_model(predictor.facts))) if named else _HEADERS
         self._timed = meter.model(model.name).add
         predictor.watch(meter.batches(model.name).add)
@@ -59,14 +59,19 @@ class PredictEndpoint(Endpoint):
         self._free = [None] * route.limits.concurrent
         self._validator = model.input.validator()
         self._safe_size = self._validator.safe_size
-        self._document = model.input.document
-        properties = model.input.document.get("properties", {})
-        self._takes_batches = BATCH_KEY not in properties
-        self._query = QueryReader(model.input.document)
-        # Made by the first request that needs them, as they import what most services do not need.
-        self._reader = cache(partial(RowReader, model, predictor.facts, route.parameters, self._most))
-        self._writer = cache(partial(RowWriter, model, predictor.facts))
-        self._path = PathFeatures(model.input.document, route.parameters) if route.parameters else None
+        self._schema = model.input.instance
+        self._takes_batches = BATCH_KEY not in self._schema.properties
+        self._query = QueryReader(self._schema)
+        self._path = PathFeatures(self._schema, route.parameters) if route.parameters else None
+
+    @cached_property
+    def _reader(self) -> RowReader:
+        """Made for the first request that needs it, because of what it imports."""
+        return RowReader(self._model, self._predict.facts, self._parameters, self._most)
+
+    @cached_property
+    def _writer(self) -> RowWriter:
+        return RowWriter(self._model, self._predict.facts)
 
     @property
     def is_quick(self) -> bool:
@@ -96,7 +101,7 @@ class PredictEndpoint(Endpoint):
         rows, value = None, None
         misplaced: list[Violation] = []
         if sent != "json":
-            rows = self._reader().read(request, sent)
+            rows = self._reader.read(request, sent)
             batch, instances, size = True, rows.instances, rows.size
         else:
             value = self._query.read(request.query) if asked else self._read_json(request)
@@ -151,7 +156,7 @@ class PredictEndpoint(Endpoint):
         if kind == "json":
             return Response(_OK, self._headers, body)
         headers = (("Content-Type", MEDIA_TYPES[kind]), *self._headers[1:])
-        return Response(_OK, headers, self._writer().write(prediction, kind))
+        return Response(_OK, headers, self._writer.write(prediction, kind))
 
     def _told(self, violations: Iterator[Violation], value: Any, rows: Rows | None) -> Iterator[Violation]:
         """Add the lines of rows to violations, and explain how to send several instances if an array is not allowed."""
@@ -176,7 +181,7 @@ class PredictEndpoint(Endpoint):
             self._timed(perf_counter() - begin)
 
     def _read_json(self, request: Request) -> Any:
-        return read_json(request, self._document, strict=self._strict, takes=_TAKES)
+        return read_json(request, self._schema, strict=self._strict, takes=_TAKES)
 
     def _batch(self, value: dict[str, Any]) -> tuple[list[Any], list[Violation]]:
         """Take the instances out of a batch, and what may not stand beside them; raise `Problem` without instances."""

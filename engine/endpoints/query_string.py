@@ -14,8 +14,18 @@ from urllib.parse import parse_qs
 import orjson
 
 from engine.endpoints.problems import Problem
-from engine.schema import JSON_NUMBER, Path, Validator, Violation, clip, mistyped, pointer, show, unquoted
-from engine.schema.documents import JSON_TYPES, types_of
+from engine.schema import (
+    JSON_NUMBER,
+    JSON_TYPES,
+    InstanceSchema,
+    Path,
+    Violation,
+    clip,
+    mistyped,
+    pointer,
+    show,
+    unquoted,
+)
 
 MAX_PARAMETERS = 2000
 _WORDS = {"true": True, "false": False}
@@ -30,14 +40,13 @@ class QueryReader:
     otherwise absent, as in a form that was not filled in.
     """
 
-    def __init__(self, schema: Any) -> None:
-        properties = schema.get("properties", {}) if isinstance(schema, Mapping) else {}
-        self._types = {name: types_of(declared, schema) for name, declared in properties.items()}
+    def __init__(self, schema: InstanceSchema) -> None:
+        self._types = {name: feature.types for name, feature in schema.properties.items()}
         # Here an empty value means null, because the schema does not allow an empty text.
         self._never_empty = {
             name
             for name, types in self._types.items()
-            if {"null", "string"} <= types and not Validator.of_part(schema, properties[name]).is_valid("")
+            if {"null", "string"} <= types and not schema.properties[name].takes("")
         }
 
     def read(self, query: str) -> dict[str, Any]:
@@ -111,9 +120,8 @@ def read_text(text: str, types: frozenset[str]) -> Any:
 class PathFeatures:
     """Adds the path parameters of a route to instances, as the features of the same names."""
 
-    def __init__(self, schema: Any, names: tuple[str, ...]) -> None:
-        properties = schema.get("properties", {})
-        self._types = {name: types_of(properties.get(name, True), schema) for name in names}
+    def __init__(self, schema: InstanceSchema, names: tuple[str, ...]) -> None:
+        self._types = {name: schema.feature(name).types for name in names}
 
     def read(self, path: Mapping[str, Any]) -> dict[str, Any]:
         """Read the path parameters of a request; a text that does not fit its feature's type stays a text."""

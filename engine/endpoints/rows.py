@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -96,10 +97,9 @@ class RowReader:
 
         count = facts.features if isinstance(facts.features, int) else None
         self._expected = Expected.of(model, count, in_path)
-        self._model = model
         self._count = count
         self._most = most
-        self._layout_of: Callable[..., Any] = layout_of
+        self._layout = lru_cache(maxsize=4)(partial(layout_of, model))  # an array without bounds may have any width
 
     def read(self, request: Request, kind: RowFormat) -> Rows:
         """Read the rows of a body; raise `Problem`."""
@@ -121,7 +121,7 @@ class RowReader:
         except BatchError as error:
             raise Problem(HTTPStatus.BAD_REQUEST, _without_name(str(error))) from None
         self._require_count(parsed.batch.count)
-        fields = self._layout_of(self._model, self._count or len(parsed.batch.columns))
+        fields = self._layout(self._count or len(parsed.batch.columns))
         instances = [fields.instance(parsed.batch, row) for row in range(parsed.batch.count)]
         names = sum(len(str(key)) + 4 for key in parsed.batch.columns)
         return Rows(instances, parsed.lines, len(request.body) + names * len(instances), parsed.batch.broken)

@@ -7,6 +7,7 @@ into the same document or to a published metaschema.
 from engine.schema.budget import Budget
 from engine.schema.not_json import explain_not_json, stray_token
 from engine.schema.parts import LOCAL_TIME, METASCHEMA, SchemaError
+from engine.schema.subschema import JSON_TYPES, InstanceSchema, Subschema
 from engine.schema.validator import Validator
 from engine.schema.violation import Violation
 from engine.schema.words import FORMATS, JSON_NUMBER, TYPE_NAMES, Path, clip, mistyped, pointer, show, unquoted
@@ -14,12 +15,15 @@ from engine.schema.words import FORMATS, JSON_NUMBER, TYPE_NAMES, Path, clip, mi
 __all__ = [
     "FORMATS",
     "JSON_NUMBER",
+    "JSON_TYPES",
     "LOCAL_TIME",
     "METASCHEMA",
     "TYPE_NAMES",
     "Budget",
+    "InstanceSchema",
     "Path",
     "SchemaError",
+    "Subschema",
     "Validator",
     "Violation",
     "clip",

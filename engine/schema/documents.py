@@ -1,9 +1,9 @@
-"""JSON Schemas as documents: their subschemas, the targets of references, and the types that they allow."""
+"""JSON Schemas as documents: the places of their subschemas, and the targets of references."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any, cast
+from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import quote, unquote, urldefrag, urljoin
 
 # How a keyword holds schemas: one, a list of them, or a mapping of names to them.
@@ -17,8 +17,6 @@ HOLDS_MAP = frozenset(("$defs", "definitions", "dependentSchemas", "patternPrope
 Place = tuple[str, ...]
 """Where a schema stands in its document: the tokens of a JSON pointer."""
 
-JSON_TYPES = frozenset(("array", "boolean", "null", "number", "object", "string"))
-MAX_REFERENCES = 20
 _SAFE = "!$&'()*+,;=:@~"  # characters that a fragment may contain unescaped (RFC 3986, section 3.5)
 
 
@@ -97,81 +95,3 @@ def parts_of(schema: Mapping[str, Any]) -> Iterator[tuple[Place, Any]]:
             yield from (((keyword, str(number)), item) for number, item in enumerate(value))
         elif keyword in HOLDS_MAP:
             yield from (((keyword, name), item) for name, item in value.items())
-
-
-def types_of(schema: Any, document: Any, depth: int = 0) -> frozenset[str]:
-    """Return the JSON types that a schema may allow, an integer being a number; never too few."""
-    if not isinstance(schema, Mapping) or depth > MAX_REFERENCES:
-        return JSON_TYPES
-    types = JSON_TYPES
-    if "type" in schema:
-        named = schema["type"]
-        types &= {"number" if name == "integer" else name for name in ([named] if isinstance(named, str) else named)}
-    if "enum" in schema:
-        types &= set(map(_type_of, schema["enum"]))
-    if "const" in schema:
-        types &= {_type_of(schema["const"])}
-    reference = schema.get("$ref")
-    if isinstance(reference, str) and reference.startswith("#/"):
-        types &= types_of(lookup(document, reference), document, depth + 1)
-    for part in schema.get("allOf", ()):
-        types &= types_of(part, document, depth + 1)
-    for keyword in ("anyOf", "oneOf"):
-        if keyword in schema:
-            types &= frozenset().union(*(types_of(part, document, depth + 1) for part in schema[keyword]))
-    return types
-
-
-def is_whole(schema: Any, document: Any, depth: int = 0) -> bool:
-    """Return whether a schema certainly allows no numbers but integers."""
-    if not isinstance(schema, Mapping) or depth > MAX_REFERENCES:
-        return False
-    if schema.get("type") is not None:
-        named = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
-        if "number" not in named:
-            return True
-    if "enum" in schema or "const" in schema:
-        values = schema.get("enum", [schema.get("const")])
-        return not any(isinstance(value, float) and not isinstance(value, bool) for value in values)
-    reference = schema.get("$ref")
-    if (
-        isinstance(reference, str)
-        and reference.startswith("#/")
-        and is_whole(lookup(document, reference), document, depth + 1)
-    ):
-        return True
-    if any(is_whole(part, document, depth + 1) for part in schema.get("allOf", ())):
-        return True
-    return any(
-        keyword in schema and all(is_whole(part, document, depth + 1) for part in schema[keyword])
-        for keyword in ("anyOf", "oneOf")
-    )
-
-
-def lookup(document: Any, reference: str) -> Any:
-    """Return the target of a reference such as `#/$defs/size`; `True`, which allows everything, if there is none."""
-    for token in unquote(reference[2:]).split("/"):
-        token = token.replace("~1", "/").replace("~0", "~")  # noqa: PLW2901
-        if not isinstance(document, Mapping) or token not in document:
-            return True
-        document = document[token]
-    return document
-
-
-def _type_of(value: Any) -> str:
-    if value is None:
-        return "null"
-    for name, kind in (("boolean", bool), ("number", int | float), ("string", str), ("array", list)):
-        if isinstance(value, cast("type", kind)):
-            return name
-    return "object"
-
-
-def without_properties(schema: Mapping[str, Any], names: Collection[str]) -> Mapping[str, Any]:
-    """Return an object's schema without some of its properties."""
-    if not names:
-        return schema
-    properties = {name: part for name, part in schema.get("properties", {}).items() if name not in names}
-    required = [name for name in schema.get("required", ()) if name not in names]
-    rest = {keyword: value for keyword, value in schema.items() if keyword != "required"}
-    return {**rest, **({"required": required} if required else {}), "properties": properties}

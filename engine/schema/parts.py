@@ -47,24 +47,16 @@ def compile_schema(schema: Any, *, formats: bool = False, **options: Any) -> jso
     )
 
 
-def _bounded(name: str, most: int) -> IsValid:
-    """Check a format up to a length; beyond it, the library needs more memory than a request may use."""
-    judge = jsonschema_rs.Draft202012Validator({"format": name}, validate_formats=True).is_valid
-    return lambda text: len(text) <= most and judge(text)
-
-
-def _local(name: str) -> IsValid:
-    """Check a format whose offset from UTC may be left out."""
-    judge = jsonschema_rs.Draft202012Validator({"format": name}, validate_formats=True).is_valid
-    return lambda text: judge(text) or judge(f"{text}Z")
-
-
-# Replaces `date-time` where a time needs no offset: JSON Schema has no such format.
+_is_host, _is_regex, _is_time = (
+    jsonschema_rs.Draft202012Validator({"format": name}, validate_formats=True).is_valid
+    for name in ("idn-hostname", "regex", "date-time")
+)
+# Replaces `date-time` where a time may leave out its offset from UTC: JSON Schema has no such format.
 LOCAL_TIME = "local-date-time"
-_OWN_FORMATS = {
-    "idn-hostname": _bounded("idn-hostname", 253),
-    "regex": _bounded("regex", 10_000),
-    LOCAL_TIME: _local("date-time"),
+_OWN_FORMATS: dict[str, IsValid] = {  # for longer texts, the library needs more memory than a request may use
+    "idn-hostname": lambda text: len(text) <= 253 and _is_host(text),  # noqa: PLR2004
+    "regex": lambda text: len(text) <= 10_000 and _is_regex(text),  # noqa: PLR2004
+    LOCAL_TIME: lambda text: _is_time(text) or _is_time(f"{text}Z"),
 }
 
 

@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
-from engine.text import join_words, plural
+from engine.text import begin_alike, join_words, plural
 
 TYPE_NAMES = {
     "array": "an array",
@@ -149,19 +149,8 @@ def closest(word: str, options: Iterable[str]) -> str:
 
 def _likeness(word: str, option: str) -> int:
     """Compare two words cheaply, to choose those that deserve a full comparison."""
-    ends = _begin_alike(word, option) + _begin_alike(word[::-1], option[::-1])
+    ends = begin_alike(word, option) + begin_alike(word[::-1], option[::-1])
     return ends + len({*word} & {*option}) - abs(len(word) - len(option))
-
-
-def _begin_alike(one: str, other: str) -> int:
-    """Count the characters with which two short texts both begin, by bisection."""
-    if one[:1] != other[:1]:
-        return 0
-    count = 0
-    for more in (32, 16, 8, 4, 2, 1):
-        if one.startswith(other[: count + more]) and count + more <= len(other):
-            count += more
-    return count
 
 
 def did_you_mean_option(word: Any, options: Iterable[Any]) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from engine.diagnostics import Diagnostic, Place
 from engine.errors import SpecError
-from engine.schema import LOCAL_TIME, Validator
+from engine.schema import LOCAL_TIME, InstanceSchema, Validator
 from engine.spec.choices import RESPONSE_METHODS, ResponseMethodName, RuntimeName
 from engine.spec.reading.node import Node
 
@@ -132,7 +133,7 @@ class FixedResponse(Record):
     data: bytes = field(default=b"", repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots, to keep what is cached; only fields are pickled
 class Schema(Record):
     """A JSON Schema 2020-12, checked: it compiles, and all its references resolve.
 
@@ -143,6 +144,11 @@ class Schema(Record):
     document: Any
     formats: bool = True
     times: frozenset[str] = frozenset()
+
+    @cached_property
+    def instance(self) -> InstanceSchema:
+        """What the schema says of an instance, interpreted once."""
+        return InstanceSchema(self.document)
 
     def validator(self) -> Validator:
         return Validator(self._with_local_times(), formats=self.formats)

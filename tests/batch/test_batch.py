@@ -34,7 +34,7 @@ from engine.batch.formats.parsed import Block
 from engine.batch.running.work import RowProblem
 from engine.batch.scoring.cells import DOUBT, Field
 from engine.models import compile_models
-from engine.schema import Validator
+from engine.schema import InstanceSchema, Validator
 from engine.spec import load
 
 NUMBER, GAP = {"type": "number"}, {"type": ["number", "null"]}
@@ -303,7 +303,7 @@ def test_a_cell_without_doubt_is_valid_and_has_the_value_of_the_instance(
 ) -> None:
     document = {"type": "object", "properties": {"x": part}, **({"required": ["x"]} if required else {})}
     validator = Validator(document)
-    field = Field(part, Validator(part).is_valid, required=required, as_floats=as_floats)
+    field = Field(InstanceSchema(part), Validator(part).is_valid, required=required, as_floats=as_floats)
     for read in (
         field.from_texts,
         lambda texts: field.from_values([field.instance_cell(text) for text in texts], has_nulls=True),

@@ -40,7 +40,7 @@ from engine.batch.inputs import Stream
 from engine.batch.running.work import Done, Job, Work
 from engine.batch.scoring.cells import Field
 from engine.batch.scoring.records import Integers
-from engine.schema import Validator
+from engine.schema import InstanceSchema, Validator
 
 IRIS = pa.table({name: X[:, place] for place, name in enumerate(NAMES)})
 COUNT = len(X)
@@ -185,7 +185,7 @@ def test_the_cells_of_a_feature_are_the_values_of_its_column(data: st.DataObject
     part = data.draw(
         st.sampled_from([{"type": "number"}, {"type": ["integer", "null"]}, {"enum": [1, "a", None, True]}])
     )
-    field = Field(part, Validator(part).is_valid, required=True, as_floats=True)
+    field = Field(InstanceSchema(part), Validator(part).is_valid, required=True, as_floats=True)
     read, doubts = field.from_values(cells, has_nulls=False)
     for place, cell in enumerate(found):
         if doubts is None or not doubts[place]:
@@ -210,7 +210,7 @@ def test_a_timestamp_at_midnight_is_a_date_where_the_schema_wants_one() -> None:
     ):
         sink = pa.BufferOutputStream()
         pq.write_table(times, sink)
-        field = Field(part, Validator(part, formats=True).is_valid, required=True, as_floats=False)
+        field = Field(InstanceSchema(part), Validator(part, formats=True).is_valid, required=True, as_floats=False)
         expected = Expected("object", ("day",), frozenset(), None)
         opened = open_parquet(Stream("", io.BytesIO(sink.getvalue().to_pybytes()), None), expected, {"day": field})
         [block] = opened.blocks(1000)

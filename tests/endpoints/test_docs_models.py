@@ -17,6 +17,7 @@ from engine.endpoints.docs.about import in_words, runtime_in_words
 from engine.endpoints.docs.fields import body_fields
 from engine.endpoints.docs.previews import form_of
 from engine.models import Report
+from engine.schema import InstanceSchema
 
 AppOf = Callable[..., flask.Flask]
 ROUTES = """routes:
@@ -181,7 +182,7 @@ def test_a_long_list_of_endpoints_stays_and_can_be_searched(count: int, is_long:
     ],
 )
 def test_a_number_between_bounds_has_a_slider(schema: Any, slider: dict[str, str]) -> None:
-    (field,) = body_fields({"type": "object", "properties": {"x": schema}})
+    (field,) = body_fields(InstanceSchema({"type": "object", "properties": {"x": schema}}))
     assert slider == dict(field.slider)
 
 
@@ -195,7 +196,7 @@ def test_a_number_between_bounds_has_a_slider(schema: Any, slider: dict[str, str
     ],
 )
 def test_a_form_does_not_say_what_it_shows(schema: Any, limits: str, placeholder: str | None) -> None:
-    (field,) = body_fields({"type": "object", "required": ["x"], "properties": {"x": schema}})
+    (field,) = body_fields(InstanceSchema({"type": "object", "required": ["x"], "properties": {"x": schema}}))
     assert (limits, placeholder) == (field.limits, field.attributes.get("placeholder"))
 
 

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from engine.endpoints.docs.fields import ABSENT, Field, body_fields, body_of
 from engine.errors import SpecError
+from engine.schema import InstanceSchema
 from engine.spec import DOCS_FILES
 
 AppOf = Callable[..., flask.Flask]
@@ -270,7 +271,7 @@ routes:
 )
 def test_a_field_is_of_the_kind_of_its_schema(schema: Any, kinds: str, attributes: dict[str, str]) -> None:
     document = {"type": "object", "properties": {"x": schema}, "$defs": {"size": {"type": "number", "minimum": 2}}}
-    (field,) = body_fields(document)
+    (field,) = body_fields(InstanceSchema(document))
     assert (kinds, attributes, "member") == (field.kind, dict(field.attributes), field.role)
 
 
@@ -288,7 +289,7 @@ def test_a_field_is_of_the_kind_of_its_schema(schema: Any, kinds: str, attribute
     ],
 )
 def test_what_is_too_much_for_a_form_is_asked_for_as_json(schema: Any, example: Any, roles: list[str]) -> None:
-    assert roles == [field.role for field in body_fields(schema, example)]
+    assert roles == [field.role for field in body_fields(InstanceSchema(schema), example)]
 
 
 @pytest.mark.parametrize(
@@ -321,7 +322,7 @@ def test_what_is_not_filled_in_is_left_out(field: Field, expected: str | None) -
 )
 def test_a_form_makes_no_number_up(schema: Any, text: str, sent: str) -> None:
     """Without an example, a feature is empty unless its schema suggests a number or allows null."""
-    fields = body_fields({"type": "object", "required": ["x"], "properties": {"x": schema}})
+    fields = body_fields(InstanceSchema({"type": "object", "required": ["x"], "properties": {"x": schema}}))
     assert (text, sent) == (fields[0].text, body_of(fields))
 
 
@@ -339,7 +340,7 @@ JSON = st.recursive(
 @given(st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=5), JSON, max_size=4))
 def test_an_example_that_fills_a_form_comes_out_of_it_as_it_was(example: dict[str, Any]) -> None:
     schema = {"type": "object", "required": list(example), "properties": dict.fromkeys(example, True)}
-    assert example == json.loads(body_of(body_fields(schema, example)) or "{}")
+    assert example == json.loads(body_of(body_fields(InstanceSchema(schema), example)) or "{}")
 
 
 def test_the_package_of_assets_is_read_and_never_imported(app_of: AppOf) -> None:

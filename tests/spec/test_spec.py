@@ -19,6 +19,7 @@ from engine.errors import SpecError
 from engine.schema import Validator
 from engine.spec import Parameter, grammar, inside, load, parse_template
 from engine.spec.checking.grammar import check_grammar, own_rules
+from engine.spec.checking.models import check_dtypes
 from engine.spec.reading.compose import compose
 from engine.spec.reading.source import decode
 
@@ -199,3 +200,14 @@ def test_the_grammars_are_schemas_that_explain_every_key(name: Any) -> None:
         return found
 
     assert [] == undescribed(grammar(name), name)
+
+
+def test_a_default_where_the_reference_leads_fills_a_column_without_missing_values() -> None:
+    """The model is asked with it, so that the check may not say that the value would be missing."""
+    text = (
+        "input: {type: object, properties: {n: {$ref: '#/$defs/count'}, m: {type: integer}}, "
+        "$defs: {count: {type: integer, default: 3}}}\n"
+        "dtypes: {n: int, m: int}\n"
+    )
+    found = [one.message for one in check_dtypes(compose(decode(text.encode(), "f")))]
+    assert ['"m" may be missing, but int has no missing values; require it, or declare float'] == found

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.batch.errors import Misfit
-from engine.batch.scoring.layout import form_of
 from engine.batch.scoring.records import Key
 from engine.schema import clip, show
 from engine.spec import Model
@@ -30,11 +29,10 @@ class Expected:
     @classmethod
     def of(cls, model: Model, count: int | None, known: Collection[str] = ()) -> Expected:
         """Read a model's input, of which `count` is the number of columns, and the `known` features are not needed."""
-        document = model.input.document
-        form = form_of(document)
-        features = tuple(document.get("properties", {})) if form == "object" else ()
-        required = frozenset(document.get("required", ())) - {*known} if form == "object" else frozenset[str]()
-        return cls(form, features, required, count if form == "array" else None)
+        schema = model.input.instance
+        if schema.form != "object":
+            return cls(schema.form, (), frozenset(), count if schema.form == "array" else None)
+        return cls("object", tuple(schema.properties), frozenset(schema.required) - {*known}, None)
 
     def keys_in(self, names: Sequence[str], place: str) -> Mapping[Key, str]:
         """Find the columns of an instance; raise `Misfit` where one is missing or ambiguous, with its `place`."""

@@ -14,9 +14,8 @@ import pyarrow.parquet as pq
 
 from engine.batch.errors import Unreadable
 from engine.batch.formats.parsed import Parsed, RecordLayout
-from engine.batch.scoring.layout import part_of
 from engine.batch.scoring.records import ABSENT, PredictionColumns, Scored
-from engine.schema.documents import is_whole, types_of
+from engine.schema import InstanceSchema, Subschema
 
 _INTEGER, _NUMBER, _BOOLEAN, _TEXT = pa.int64(), pa.float64(), pa.bool_(), pa.string()
 _KINDS: Mapping[frozenset[str], Any] = {
@@ -88,24 +87,24 @@ class ParquetWriter:
 
 
 def parquet_writer(
-    predictions: PredictionColumns, layout: RecordLayout, carried: Sequence[str], document: Any
+    predictions: PredictionColumns, layout: RecordLayout, carried: Sequence[str], instance: InstanceSchema
 ) -> ParquetWriter:
     """Lay out a file: columns of Parquet keep their types, and others get those that the input's schema gives them."""
     if layout.unit == "row":
         fields = [layout.schema.field(name) for name in carried]  # type: ignore[attr-defined]
     else:
         keys = {name: key for key, name in layout.keys.items()}
-        parts = {name: part_of(document, keys[name]) for name in carried if name in keys}
-        fields = [pa.field(name, _kind(parts[name], document) if name in parts else _TEXT) for name in carried]
+        parts = {name: instance.feature(keys[name]) for name in carried if name in keys}
+        fields = [pa.field(name, _kind(parts[name]) if name in parts else _TEXT) for name in carried]
     fields += [pa.field(name, _KINDS.get(predictions.types, _TEXT)) for name in predictions.results]
     fields += [pa.field(predictions.label, _TEXT)] if predictions.label is not None else []
     fields += [pa.field(name, _NUMBER) for name in predictions.probabilities]
     return ParquetWriter(predictions, tuple(carried), pa.schema(fields))
 
 
-def _kind(part: Any, document: Any) -> Any:
-    types = types_of(part, document) - {"null"}
-    return _INTEGER if types == {"number"} and is_whole(part, document) else _KINDS.get(types, _TEXT)
+def _kind(part: Subschema) -> Any:
+    types = part.types - {"null"}
+    return _INTEGER if types == {"number"} and part.is_whole else _KINDS.get(types, _TEXT)
 
 
 def _whole(cell: Any) -> int | None:

@@ -128,7 +128,7 @@ class Opener:
         if written == "parquet":
             from engine.batch.formats.parquetwriting import parquet_writer  # noqa: PLC0415 - needs pyarrow
 
-            return parquet_writer(self._predictions, layout, kept, self._model.input.document)
+            return parquet_writer(self._predictions, layout, kept, self._model.input.instance)
         if written == "csv" and isinstance(layout, CsvLayout):
             return CsvWriter(
                 self._predictions, layout.names, carried, layout.separator, layout.ending, mark=layout.mark

@@ -19,6 +19,7 @@ from engine.batch.scoring.records import ABSENT, Integers
 from engine.models.data.array import Array
 from engine.models.data.csv_file import read_cell
 from engine.models.data.dtypes import EXACT, NAN
+from engine.schema import Subschema
 
 DOUBT: Final = object()
 _MOST_KNOWN = 65_536
@@ -58,18 +59,15 @@ class Numbers:
     whole: bool
 
     @classmethod
-    def of(cls, schema: Any) -> Numbers | None:
+    def of(cls, feature: Subschema) -> Numbers | None:
         """Read a feature's schema; None for one that says more, or that is about other values too."""
+        schema = feature.schema  # as it is written: a keyword that is not known here leaves all verdicts to `takes`
         if not isinstance(schema, Mapping) or schema.keys() - _NOTES - _BOUNDS.keys() - {"type"}:
             return None
-        named = schema.get("type")
-        types = {named} if isinstance(named, str) else set(named or ())
         bounds = tuple((key, schema[key]) for key in _BOUNDS if key in schema)
-        if not types or types - {"integer", "null", "number"} or types == {"null"}:
+        if feature.types - {"null"} != {"number"} or any(abs(bound) >= EXACT for _, bound in bounds):
             return None
-        if any(abs(bound) >= EXACT for _, bound in bounds):
-            return None
-        return cls(bounds, "number" not in types)
+        return cls(bounds, feature.is_whole)
 
     def doubts(self, cells: Array, *, gaps: bool) -> Array | None:
         """Return for each cell of an array whether it is in doubt, None where none is; NaN is a gap, fine if `gaps`."""
@@ -88,7 +86,7 @@ class Numbers:
 class Field:
     """One feature: `takes` judges its values, and `default` says whether it may be absent, or null."""
 
-    def __init__(self, schema: Any, takes: Callable[[Any], bool], *, required: bool, as_floats: bool) -> None:
+    def __init__(self, schema: Subschema, takes: Callable[[Any], bool], *, required: bool, as_floats: bool) -> None:
         self.takes = takes
         self.required = required
         self.nullable = takes(None)

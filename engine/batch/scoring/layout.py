@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from engine.batch.scoring.cells import Field
 from engine.batch.scoring.records import ABSENT, Key, RecordBatch
-from engine.schema.documents import types_of
+from engine.schema import Subschema
 from engine.spec import Model
 
 _NOTES = frozenset(("$comment", "$defs", "$schema", "default", "definitions", "description", "examples", "title"))
@@ -52,54 +52,31 @@ class Layout:
         return cell if batch.has_nulls else field.gap(cell)
 
 
-def form_of(document: Any) -> Form:
-    """Tell what an instance is by its schema."""
-    types = types_of(document, document)
-    return "object" if types == {"object"} else "array" if types == {"array"} else "value"
-
-
 def layout_of(model: Model, count: int | None, floats: Collection[Key] = ()) -> Layout:
     """Lay out a model's instances; `count` is how many items an array has, and columns in `floats` become floats."""
-    document, validator = model.input.document, model.input.validator()
-    form = form_of(document)
+    schema, validator = model.input.instance, model.input.validator()
 
-    def field(key: Key, part: Any, place: tuple[str, ...] | None, *, required: bool = True) -> Field:
-        takes = validator.part(*place) if place is not None else lambda _: True
+    def field(part: Subschema, key: Key, *place: str, required: bool = True) -> Field:
+        takes = validator.part(*place) if part.schema is not True else lambda _: True  # it may stand nowhere
         return Field(part, takes, required=required, as_floats=key in floats)
 
-    if form == "value" or (form == "object" and not document.get("properties")):
-        return Layout("value", {0: field(0, document, ())}, is_separable=True)
-    if form == "array":
-        count = count or 0
-        places = _places_of_items(document, count)
-        fields: dict[Key, Field] = {key: field(key, part, place) for key, (part, place) in enumerate(places)}
-        fits = document.get("minItems", 0) <= count <= document.get("maxItems", count)
-    else:
-        required, parts = document.get("required", ()), document.get("properties", {})
-        fields = {
-            name: field(name, part, ("properties", name), required=name in required) for name, part in parts.items()
+    if schema.form == "array":
+        count, most = count or 0, schema.most_items
+        fields: dict[Key, Field] = {
+            key: field(
+                schema.feature(key), key, *(("prefixItems", str(key)) if key < len(schema.prefix) else ("items",))
+            )
+            for key in range(count)
         }
-        fits = set(required) <= parts.keys()
-    is_separable = fits and document.keys() <= _SEPARABLE[form] and not validator.is_opaque
-    return Layout(form, fields, is_separable)
-
-
-def part_of(document: Any, key: Key) -> Any:
-    """Return the schema of one column of an instance."""
-    match form_of(document):
-        case "object":
-            return document.get("properties", {}).get(key, True)
-        case "array" if isinstance(key, int):
-            return _places_of_items(document, key + 1)[key][0]
-        case _:
-            return document
-
-
-def _places_of_items(document: Any, count: int) -> list[tuple[Any, tuple[str, ...] | None]]:
-    """Return the schema of each item of an array, and where it stands, None where it is declared nowhere."""
-    prefix = document.get("prefixItems", ())
-    places: list[tuple[Any, tuple[str, ...] | None]] = [
-        (part, ("prefixItems", str(place))) for place, part in enumerate(prefix[:count])
-    ]
-    rest = (document["items"], ("items",)) if "items" in document else (True, None)
-    return [*places, *[rest] * (count - len(places))]
+        fits = schema.least_items <= count and (most is None or count <= most)
+    elif schema.form == "object" and schema.properties:
+        fields = {
+            name: field(part, name, "properties", name, required=name in schema.required)
+            for name, part in schema.properties.items()
+        }
+        fits = schema.required <= schema.properties.keys()
+    else:
+        return Layout("value", {0: field(schema, 0)}, is_separable=True)
+    # Only what is written in the schema itself counts, since a keyword of another may concern several columns.
+    is_separable = fits and schema.schema.keys() <= _SEPARABLE[schema.form] and not validator.is_opaque
+    return Layout(schema.form, fields, is_separable)

@@ -18,7 +18,6 @@ from engine.endpoints.openapi.document import KEY_HEADER, UNTAGGED, summary_of, 
 from engine.endpoints.predict import BATCH_KEY
 from engine.endpoints.problems import title
 from engine.models import Facts, key_of
-from engine.schema.documents import without_properties
 from engine.spec import Model, Route, Spec, path_template
 
 MODELS = "Models"
@@ -185,14 +184,14 @@ def _shape(template: str) -> str:
 def _fields(route: Route, spec: Spec, instance: Any = ABSENT) -> tuple[Field, ...]:
     """Make the fields of a route's form, filled in as in an instance, by default the model's first example."""
     if route.model is None:
-        body = () if route.input is None else body_fields(route.input.document)
+        body = () if route.input is None else body_fields(route.input.instance)
         return (*path_fields(route, {}), *body)
     model = spec.models[route.model]
     if instance is ABSENT and model.shown_examples:
         instance = model.shown_examples[0].input
     in_path = path_fields(route, instance if isinstance(instance, Mapping) else {})
     left = instance if instance is ABSENT else without_features(instance, route)
-    fields = body_fields(without_properties(model.input.document, route.parameters), left)
+    fields = body_fields(model.input.instance.without(route.parameters), left)
     times = {name for name, dtype in model.dtypes.items() if dtype.startswith("datetime")}
     return (*in_path, *(_as_time(one) if one.name in times else one for one in fields))
 

@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from engine.endpoints.samples import Guess, resolve, sample
-from engine.schema import FORMATS, pointer
-from engine.schema.documents import JSON_TYPES, types_of
+from engine.schema import FORMATS, JSON_TYPES, InstanceSchema, Subschema, pointer
+from engine.schema.samples import Guess, sample
 from engine.spec import Route, parameter_schemas
 
 Kind = Literal["number", "choice", "text", "json"]
@@ -110,29 +109,27 @@ def path_fields(route: Route, example: Mapping[str, Any]) -> tuple[Field, ...]:
     """Make the fields of a route's path parameters, filled in as in an example where that has them."""
     fields = []
     for name, schema in parameter_schemas(route.path).items():
-        plain = {key: value for key, value in schema.items() if key != "pattern"}
-        text = plain == {"type": "string"}
-        value = name if text else _NIL_UUID if plain.get("format") == "uuid" else sample(plain, plain)
-        fields.append(_shown(Field(role="path", name=name, value=example.get(name, value)), plain, plain))
+        plain = InstanceSchema({key: value for key, value in schema.items() if key != "pattern"})
+        text = plain.schema == {"type": "string"}
+        value = name if text else _NIL_UUID if schema.get("format") == "uuid" else sample(plain)
+        fields.append(_shown(Field(role="path", name=name, value=example.get(name, value)), plain))
     return tuple(fields)
 
 
-def body_fields(document: Any, example: Any = ABSENT) -> tuple[Field, ...]:
+def body_fields(schema: InstanceSchema, example: Any = ABSENT) -> tuple[Field, ...]:
     """Make the fields of a body that a schema describes, filled in as in an example, or with what the schema offers."""
-    value = sample(document, document) if example is ABSENT else example
-    schema = resolve(document, document)
-    types = types_of(document, document)
-    if types == {"object"} and isinstance(value, dict) and (members := _members(schema, document, value)):
+    value = sample(schema) if example is ABSENT else example
+    if schema.form == "object" and isinstance(value, dict) and (members := _members(schema, value)):
         return members
-    if types == {"array"} and isinstance(value, list) and (items := _items(schema, document, value)):
+    if schema.form == "array" and isinstance(value, list) and (items := _items(schema, value)):
         return items
-    return (_shown(Field(role="whole", name="body", pointer="#", value=value), document, document),)
+    return (_shown(Field(role="whole", name="body", pointer="#", value=value), schema),)
 
 
-def _members(schema: Mapping[str, Any], document: Any, value: Mapping[str, Any]) -> tuple[Field, ...]:
+def _members(schema: Subschema, value: Mapping[str, Any]) -> tuple[Field, ...]:
     """Make a field for each property, those last that may be anything."""
-    properties = schema.get("properties", {})
-    required = schema.get("required", [])
+    properties = schema.said.get("properties", {})
+    required = schema.said.get("required", [])
     if len(properties) > MAX_FIELDS or not properties.keys() >= {*required, *value}:
         return ()
     fields = []
@@ -140,43 +137,43 @@ def _members(schema: Mapping[str, Any], document: Any, value: Mapping[str, Any])
         known, needed = value.get(name, ABSENT), name in required
         known = ABSENT if isinstance(known, Guess) else known
         bare = Field(role="member", name=name, pointer=pointer((name,)), required=needed, value=known)
-        fields.append(_shown(bare, part, document))
+        fields.append(_shown(bare, schema.part(part)))
     return tuple(sorted(fields, key=lambda field: field.is_any and not field.required))
 
 
-def _items(schema: Mapping[str, Any], document: Any, value: list[Any]) -> tuple[Field, ...]:
+def _items(schema: Subschema, value: list[Any]) -> tuple[Field, ...]:
     """Make a field for each item of an array that always has as many, each a number or the like."""
-    count, part = schema.get("minItems"), schema.get("items", True)
-    if not count == schema.get("maxItems") == len(value) or not 0 < len(value) <= MAX_FIELDS or "prefixItems" in schema:
+    said, part = schema.said, schema.part(schema.said.get("items", True))
+    if not said.get("minItems") == said.get("maxItems") == len(value) or not 0 < len(value) <= MAX_FIELDS:
+        return ()
+    if "prefixItems" in said:
         return ()
     return tuple(
-        _shown(Field(role="item", name=str(number + 1), pointer=pointer((number,)), value=item), part, document)
+        _shown(Field(role="item", name=str(number + 1), pointer=pointer((number,)), value=item), part)
         for number, item in enumerate(value)
     )
 
 
-def _shown(bare: Field, part: Any, document: Any) -> Field:
+def _shown(bare: Field, schema: Subschema) -> Field:
     """Say of a field how it is shown, of the kind that its schema's types call for."""
-    schema = resolve(part, document)
-    types = types_of(part, document)
-    choices = [schema["const"]] if "const" in schema else schema.get("enum", ())
+    said, types = schema.said, schema.types
+    choices = [said["const"]] if "const" in said else said.get("enum", ())
     if not choices and types - {"null"} == {"boolean"}:
-        choices = [True, False, *([None] if "null" in types else ())]
+        choices = [True, False, *([None] if schema.is_nullable else ())]
     kind = _kind(types - {"null"}, choices)
-    is_nullable = "null" in types
     is_typed = kind in ("number", "text")
-    attributes = _attributes(schema, types) if is_typed else {}
-    limits = limits_of(schema, types, kind)
+    attributes = _attributes(schema) if is_typed else {}
+    limits = limits_of(schema, kind)
     is_any = limits == "JSON" and bare.role != "whole"
-    hint = "null" if is_nullable else "number" if kind == "number" and bare.value is ABSENT else ""
+    hint = "null" if schema.is_nullable else "number" if kind == "number" and bare.value is ABSENT else ""
     return replace(
         bare,
         kind=kind,
-        label=str(schema.get("title", "")),
-        about=str(schema.get("description", "")),
+        label=str(said.get("title", "")),
+        about=str(said.get("description", "")),
         limits="" if is_any else limits,
-        nullable=is_nullable,
-        is_text="string" in types and not schema.get("minLength") and ("" in choices or not choices),
+        nullable=schema.is_nullable,
+        is_text="string" in types and not said.get("minLength") and ("" in choices or not choices),
         is_any=is_any,
         choices=tuple(choices) if kind == "choice" else (),
         attributes=attributes | ({"placeholder": hint} if is_typed and hint and bare.required else {}),
@@ -192,51 +189,45 @@ def _kind(types: frozenset[str], choices: Sequence[Any]) -> Kind:
     return "text" if types == {"string"} else "json"
 
 
-def _attributes(schema: Mapping[str, Any], types: frozenset[str]) -> dict[str, str]:
+def _attributes(schema: Subschema) -> dict[str, str]:
     """Return the attributes of an input element, whose bounds are always inclusive."""
-    bounds = {key: schema[key] for key in _ATTRIBUTES if key in schema}
-    whole = is_whole(schema)
+    said = schema.said
+    bounds = {key: said[key] for key in _ATTRIBUTES if key in said}
     for key, sign, rounded in (("minimum", 1, math.floor), ("maximum", -1, math.ceil)):
-        excluded = schema.get(f"exclusive{key.capitalize()}")
+        excluded = said.get(f"exclusive{key.capitalize()}")
         if excluded is not None and key not in bounds:
-            bounds[key] = rounded(excluded) + sign if whole else excluded
+            bounds[key] = rounded(excluded) + sign if schema.is_whole else excluded
     found = {_ATTRIBUTES[key]: dump(bound) for key, bound in bounds.items()}
-    return {"step": "1" if whole else "any", **found} if "number" in types else found
+    return {"step": "1" if schema.is_whole else "any", **found} if "number" in schema.types else found
 
 
-def _slider(schema: Mapping[str, Any], attributes: Mapping[str, str]) -> dict[str, str]:
+def _slider(schema: Subschema, attributes: Mapping[str, str]) -> dict[str, str]:
     """Return the attributes of a slider between a number's bounds; none without both, or if they are far apart."""
     if not attributes.keys() >= {"min", "max"}:
         return {}
     low, high = float(attributes["min"]), float(attributes["max"])
     if not 0 < high - low < MAX_SPAN:
         return {}
-    step = schema.get("multipleOf", 1 if is_whole(schema) else 10.0 ** math.floor(math.log10((high - low) / STEPS)))
-    return {"min": attributes["min"], "max": attributes["max"], "step": dump(step)}
+    step = 1 if schema.is_whole else 10.0 ** math.floor(math.log10((high - low) / STEPS))
+    return {"min": attributes["min"], "max": attributes["max"], "step": dump(schema.said.get("multipleOf", step))}
 
 
-def is_whole(schema: Mapping[str, Any]) -> bool:
-    """Tell whether a schema's numbers are integers."""
-    named = schema.get("type", ())
-    return "integer" in ([named] if isinstance(named, str) else named) and "number" not in named
-
-
-def limits_of(schema: Mapping[str, Any], types: frozenset[str], kind: Kind) -> str:
+def limits_of(schema: Subschema, kind: Kind) -> str:
     """Say what a schema allows, in a few words."""
-    words = []
+    said, words = schema.said, []
     if kind == "number":
-        words += ["whole number"] * is_whole(schema)
+        words += ["whole number"] * schema.is_whole
     elif kind == "json":
-        words.append("JSON: " + ", ".join(sorted(types)) if types != JSON_TYPES else "JSON")
-    if "minimum" in schema and "maximum" in schema:
-        words.append(f"from {dump(schema['minimum'])} to {dump(schema['maximum'])}")
+        words.append("JSON: " + ", ".join(sorted(schema.types)) if schema.types != JSON_TYPES else "JSON")
+    if "minimum" in said and "maximum" in said:
+        words.append(f"from {dump(said['minimum'])} to {dump(said['maximum'])}")
     else:
-        words += [f"at {most} {dump(schema[key])}" for key, most in _INCLUSIVE.items() if key in schema]
-    words += [say.format(dump(schema[key])) for key, say in _LIMITS.items() if key in schema]
-    if "format" in schema:
-        words.append(FORMATS.get(schema["format"], f"format {schema['format']}"))
-    if "pattern" in schema:
-        words.append(f"pattern {schema['pattern']}")
+        words += [f"at {most} {dump(said[key])}" for key, most in _INCLUSIVE.items() if key in said]
+    words += [say.format(dump(said[key])) for key, say in _LIMITS.items() if key in said]
+    if "format" in said:
+        words.append(FORMATS.get(said["format"], f"format {said['format']}"))
+    if "pattern" in said:
+        words.append(f"pattern {said['pattern']}")
     return ", ".join(words)
 
 

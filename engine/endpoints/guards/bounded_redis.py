@@ -66,23 +66,18 @@ class _BoundedSocket:
 
 
 class _Bounded:
-    """What bounds the connections of redis-py, of each of its classes."""
-
     def _connect(self) -> socket.socket:
-        connect: Any = super()._connect  # type: ignore[misc]  # of the class beside; untyped in redis-py
+        connect: Any = super()._connect  # type: ignore[misc]  # of the connection beside it
         return cast("socket.socket", _BoundedSocket(connect()))
 
 
-class _Tcp(_Bounded, Connection):
-    pass
+class _Tcp(_Bounded, Connection): ...
 
 
-class _Tls(_Bounded, SSLConnection):
-    pass
+class _Tls(_Bounded, SSLConnection): ...
 
 
-class _Unix(_Bounded, UnixDomainSocketConnection):
-    pass
+class _Unix(_Bounded, UnixDomainSocketConnection): ...
 
 
 def connection_class(url: str) -> type[Connection | UnixDomainSocketConnection]:

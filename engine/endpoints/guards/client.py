@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
 
-Environ = Mapping[str, Any]
-
+from engine.endpoints.messages import Environ
 
 _ADDRESS = re.compile(
     r"\[(?P<in_brackets>[^\]%]*)(?:%[^\]]*)?\](?::[0-9]+)?|(?P<before_port>[0-9.]+):[0-9]+|(?P<alone>[^%]*)(?:%.*)?"

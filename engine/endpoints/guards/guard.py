@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from engine.endpoints.guards.client import Environ, client_address, holder
+from engine.endpoints.guards.client import client_address, holder
 from engine.endpoints.guards.rates import Rate, Storage
-from engine.endpoints.messages import Headers
+from engine.endpoints.messages import Environ, Headers
 from engine.endpoints.monitoring.metrics import Meter
 from engine.endpoints.problems import Problem
 from engine.spec import MAX_KEY, Cors, Route, Service

@@ -97,5 +97,4 @@ def _tallies(histograms: Mapping[Any, Histogram]) -> dict[Any, Tally]:
 
 
 def _added(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> dict[Any, Any]:
-    both: Iterable[Any] = {*one, *other}
-    return {key: one[key] + other[key] if key in one and key in other else one.get(key, other.get(key)) for key in both}
+    return {**one, **other, **{key: one[key] + other[key] for key in one.keys() & other.keys()}}

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.endpoints.openapi.references import moved
-from engine.schema.documents import Place, References, base_of, fragment, types_of
+from engine.schema import InstanceSchema
+from engine.schema.documents import Place, References, base_of, fragment
 
 _HOME = "#/components/schemas/"
 _BOUNDS = {"minimum": -1, "maximum": 1}
@@ -73,13 +74,14 @@ def pascal(text: str) -> str:
     return "".join(word[0].upper() + word[1:] for word in words) or "Unnamed"
 
 
-def bounded(document: Any, largest: float | None) -> Any:
-    """Return an instance's schema with the bounds that its model has for each number, in addition to its own."""
+def bounded(instance: InstanceSchema, largest: float | None) -> Any:
+    """Return an instance's schema as written, for clients to read, with its model's bounds for numbers added."""
+    document = instance.schema
     if largest is None or not isinstance(document, Mapping):
         return document
 
     def within(part: Any) -> Any:
-        if not isinstance(part, Mapping) or "number" not in types_of(part, document):
+        if not isinstance(part, Mapping) or "number" not in instance.part(part).types:
             return part
         return {**part, **{bound: sign * largest for bound, sign in _BOUNDS.items() if not _has_bound(part, bound)}}
 

@@ -26,7 +26,6 @@ from engine.endpoints.openapi.row_formats import rows_in, rows_out
 from engine.endpoints.predict import BATCH_KEY, MODEL_HEADER
 from engine.endpoints.problems import MEDIA_TYPE, title
 from engine.models import Facts
-from engine.schema.documents import without_properties
 from engine.spec import BUILT_IN, Model, Route, Spec, parameter_schemas, path_template, text_parameters
 
 VERSION = "3.1.0"
@@ -127,7 +126,7 @@ class _Describer:
         """Return the reference to the schema of one instance, without the features in the path."""
         key = (model.name, in_path)
         if key not in self._inputs:
-            schema = bounded(without_properties(model.input.document, in_path), self._models[model.name].largest)
+            schema = bounded(model.input.instance.without(in_path), self._models[model.name].largest)
             self._inputs[key] = self._components.take_in(f"{pascal(model.name)}Instance", schema)
         return self._inputs[key]
 
@@ -148,7 +147,7 @@ class _Describer:
 
     def _query_parameters(self, route: Route) -> list[dict[str, Any]]:
         reference = self._input(self._model(route), route.parameters)
-        required = self._model(route).input.document.get("required", ())
+        required = self._model(route).input.instance.required
         return [
             {"name": name, "in": "query", "required": name in required, "schema": schema}
             for name, schema in self._components.properties(reference).items()
@@ -156,13 +155,14 @@ class _Describer:
 
     def _body(self, route: Route) -> dict[str, Any] | None:
         if route.input is not None:
+            # As it is written: the document shows clients the schema itself, with its references rewritten.
             reference = self._components.take_in(f"{pascal(route.path)}Input", route.input.document)
             return {"required": True, "content": {"application/json": {"schema": reference}}}
         if route.model is None:
             return None
         model = self._model(route)
         schema: Any = self._input(model, route.parameters)
-        if BATCH_KEY not in model.input.document.get("properties", {}):
+        if BATCH_KEY not in model.input.instance.properties:
             batch = {
                 "type": "object",
                 "required": [BATCH_KEY],
@@ -185,13 +185,10 @@ class _Describer:
         if route.built_in is not None:
             media_types = {"docs": "text/html", "metrics": "text/plain"}
             content: dict[str, Any] = {media_types.get(route.built_in, "application/json"): {}}
-            answers = {"200": {"description": f"It {BUILT_IN[route.built_in][1]}.", "content": content}}
-            kept = (
-                {"304": {"description": "The client has the current version."}}
-                if route.built_in in ("docs", "openapi")
-                else {}
-            )
-            return {**answers, **kept}
+            answers: dict[str, Any] = {"200": {"description": f"It {BUILT_IN[route.built_in][1]}.", "content": content}}
+            if route.built_in in ("docs", "openapi"):
+                answers["304"] = {"description": "The client has the current version."}
+            return answers
         if route.model is not None:
             model = self._model(route)
             content = {"application/json": {"schema": self._prediction(route), **example_of(model)}}

@@ -9,7 +9,6 @@ from typing import Any
 from engine.batch.formats.csvblocks import quoted
 from engine.endpoints.rows import CSV, NDJSON
 from engine.models import Facts
-from engine.schema.documents import types_of
 from engine.spec import Model, Route
 
 _ROWS = {
@@ -28,7 +27,7 @@ def rows_in(model: Model, route: Route, instance: Mapping[str, Any], examples: S
     content: dict[str, Any] = {NDJSON: {"schema": {**rows, "description": _ROWS[NDJSON]}}}
     if examples:
         content[NDJSON]["example"] = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in examples)
-    if types_of(model.input.document, model.input.document) == {"object"}:
+    if model.input.instance.form == "object":
         content[CSV] = {"schema": {**rows, "description": _ROWS[CSV]}}
         if examples:
             names = list(dict.fromkeys(name for one in examples for name in one))

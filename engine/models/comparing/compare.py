@@ -77,7 +77,7 @@ def compare_files(spec: Spec, name: str, file: Path, tolerance: float, progress:
     progress(Step("comparing the answers", name))
     sources = {
         "examples": (Asked(one.input, number) for number, one in enumerate(model.examples, 1)),
-        "reference": _reference(model),
+        "reference": (Asked(instance, row.line) for row, instance in allowed_rows(model)),
         "made up": map(Asked, _made_up(model, prepared, opened)),
     }
     tallies = tuple(compare_answers(source, rows, current, new, tolerance) for source, rows in sources.items())
@@ -118,12 +118,6 @@ def _of_file(found: Diagnostic, model: Model, file: Path) -> Diagnostic:
     if found.place == model.place("file"):
         return replace(found, place=Place(str(file)))
     return replace(found, message=f"{found.message} (with {file})")
-
-
-def _reference(model: Model) -> Iterator[Asked]:
-    """Yield the rows of the reference that are instances, with their lines."""
-    for row, instance in allowed_rows(model):
-        yield Asked(instance, row.line)
 
 
 def _made_up(model: Model, prepared: PreparedModel, opened: LoadedEstimators) -> list[Any]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from engine.models.data.array import Array
-from engine.schema.documents import MAX_REFERENCES, lookup, types_of
-from engine.schema.times import TIMES
+from engine.schema import InstanceSchema, Subschema
+from engine.schema.samples import TIMES
 
 WIDEST = 1e307  # numbers between three times this and its negative can be drawn: their span is a float
 _EXACT = 1e15
@@ -78,28 +78,21 @@ class Range:
 
 
 def ranges_of(
-    document: Any, names: Sequence[str] | None, width: int, learnt: Mapping[int, tuple[float, float]]
+    instance: InstanceSchema, names: Sequence[str] | None, width: int, learnt: Mapping[int, tuple[float, float]]
 ) -> list[Range]:
     """Read the ranges of all columns from an input's schema, or else from those that the model has learnt."""
-    required = set(document.get("required", ()))
-    properties, prefix = document.get("properties", {}), document.get("prefixItems", ())
-    found = []
-    for place in range(width):
-        if names is not None:
-            schema = properties.get(names[place], {})
-        elif document.get("type") == "array":
-            schema = prefix[place] if place < len(prefix) else document.get("items", {})
-        else:
-            schema = document
-        may_be_absent = names is not None and names[place] not in required
-        found.append(_range(schema, document, learnt.get(place), may_be_absent=may_be_absent))
-    return found
+    if names is None:
+        return [_range(instance.feature(place), learnt.get(place), may_be_absent=False) for place in range(width)]
+    return [
+        _range(instance.feature(name), learnt.get(place), may_be_absent=name not in instance.required)
+        for place, name in enumerate(names)
+    ]
 
 
-def _range(schema: Any, document: Any, learnt: tuple[float, float] | None, *, may_be_absent: bool) -> Range:
-    types = types_of(schema, document)
-    gap = may_be_absent or "null" in types
-    said = _resolved(schema, document)
+def _range(schema: Subschema, learnt: tuple[float, float] | None, *, may_be_absent: bool) -> Range:
+    types = schema.types
+    gap = may_be_absent or schema.is_nullable
+    said = schema.usual.schema
     choices = tuple(value for value in _choices(said, types) if value is not None)
     if "string" in types:
         return Range(0.0, 1.0, choices=choices or TIMES.get(said.get("format", ""), ()), gap=gap, is_text=True)
@@ -118,7 +111,7 @@ def _range(schema: Any, document: Any, learnt: tuple[float, float] | None, *, ma
         max(low, high),
         least,
         most,
-        whole=said.get("type") in ("integer", ["integer"], ["integer", "null"], ["null", "integer"]),
+        whole=schema.usual.is_whole,
         step=float(step) if isinstance(step, int | float) and abs(step) <= WIDEST else 0.0,
         gap=gap,
     )
@@ -130,26 +123,6 @@ def _choices(said: Mapping[str, Any], types: frozenset[str]) -> Sequence[Any]:
     if "enum" in said:
         return tuple(said["enum"])
     return (False, True) if types - {"null"} == {"boolean"} else ()
-
-
-def _resolved(schema: Any, document: Any, depth: int = 0) -> Mapping[str, Any]:
-    """Combine a schema with its references, and with the branch that allows more than null."""
-    if not isinstance(schema, Mapping) or depth > MAX_REFERENCES:
-        return {}
-    said: dict[str, Any] = {}
-    for part in _parts(schema, document):
-        said = {**said, **_resolved(part, document, depth + 1)}
-    return {**said, **schema}
-
-
-def _parts(schema: Mapping[str, Any], document: Any) -> Iterator[Any]:
-    reference = schema.get("$ref")
-    if isinstance(reference, str) and reference.startswith("#/"):
-        yield lookup(document, reference)
-    yield from schema.get("allOf", ())
-    for keyword in ("anyOf", "oneOf"):
-        branches = (part for part in schema.get(keyword, ()) if types_of(part, document) != {"null"})
-        yield next(branches, True)
 
 
 def _bound(said: Mapping[str, Any], key: str, exclusive: str, default: float) -> float:

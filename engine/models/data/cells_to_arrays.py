@@ -13,13 +13,6 @@ from engine.models.data.dtypes import Dtype, Feature, float_rows, whole_rows
 Convert = Callable[[Sequence[Any]], Any]
 
 
-def array_dtype(kind: str, *, single: bool) -> str:
-    """Name the dtype of an array of numbers or booleans."""
-    if kind == "float":
-        return "float32" if single else "float64"
-    return {"int": "int64", "bool": "bool"}[kind]
-
-
 def array_kind(dtypes: Mapping[str, Dtype], features: Mapping[str, Feature]) -> str | None:
     """Return the one kind of all columns, None if there are several: numpy would turn them into floats."""
     kinds = {"float" if dtypes[name].kind == "object" else dtypes[name].kind for name in features}

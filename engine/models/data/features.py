@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from engine.models.data.dtypes import NAN, Dtype, Feature, fits, from_schema, named_values
-from engine.schema.documents import MAX_REFERENCES, is_whole, lookup, types_of
+from engine.models.data.dtypes import NAN, Dtype, Feature, fits, from_schema
 from engine.spec import Model
 
 
@@ -33,8 +31,7 @@ def _categories(model: Model, name: str, feature: Feature, known: Dtype | None) 
     """Return a column's categories: those of the model or its reference, and those of its schema."""
     if feature.types - {"null"} == {"boolean"}:
         return (False, True)
-    document = model.input.document
-    listed = named_values(document["properties"][name], document)
+    listed = model.input.instance.properties[name].listed
     if known is None or known.kind != "category":
         return listed or (known.values if known is not None else ())
     return tuple(dict.fromkeys((*known.values, *listed)))
@@ -42,27 +39,21 @@ def _categories(model: Model, name: str, feature: Feature, known: Dtype | None) 
 
 def feature_of(model: Model, name: str, default: Any, *, required: bool) -> Feature:
     """Describe a feature; raise `SpecError` if it cannot be a column."""
-    document = model.input.document
-    types = types_of(document["properties"][name], document)
-    if types & {"array", "object"}:
+    schema = model.input.instance.properties[name]
+    if schema.types & {"array", "object"}:
         raise model.error(
             f'the feature "{name}" may be an array or an object, which cannot be a column; '
             "give it a type: number, integer, boolean or string",
             *("input", "properties", name),
         )
-    gaps = default is NAN and (not required or "null" in types)
-    whole = is_whole(document["properties"][name], document) and (default is NAN or not isinstance(default, float))
-    return Feature(types, whole, gaps)
+    gaps = default is NAN and (not required or schema.is_nullable)
+    whole = schema.is_whole and (default is NAN or not isinstance(default, float))
+    return Feature(schema.types, whole, gaps)
 
 
-def default_of(model: Model, name: str, schema: Any) -> Any:
+def default_of(model: Model, name: str) -> Any:
     """Return a feature's default, or else a missing value: NaN."""
-    for _ in range(MAX_REFERENCES):
-        reference = schema.get("$ref") if isinstance(schema, Mapping) and "default" not in schema else None
-        if not isinstance(reference, str) or not reference.startswith("#/"):
-            break
-        schema = lookup(model.input.document, reference)
-    default = schema.get("default") if isinstance(schema, Mapping) else None
+    default = model.input.instance.properties[name].default
     if default is None:
         return NAN
     where = ("input", "properties", name, "default")

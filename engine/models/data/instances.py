@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -12,7 +12,6 @@ from engine.errors import RefusedInstance
 from engine.models.data.bulk import TEXTS, Bulk, array_bulk, cells_bulk, table_bulk
 from engine.models.data.cells_to_arrays import (
     Convert,
-    array_dtype,
     array_kind,
     cells_converter,
     filled_converter,
@@ -22,7 +21,7 @@ from engine.models.data.cells_to_arrays import (
 )
 from engine.models.data.dtypes import NAN, Dtype, Feature, Table, from_schema, makers
 from engine.models.data.features import default_of, dtype_of_column, feature_of
-from engine.schema.documents import is_whole, types_of
+from engine.schema import Subschema
 from engine.spec import Model
 from engine.text import did_you_mean, plural
 
@@ -65,25 +64,21 @@ class Columns:
     """Turns instances into rows with `convert`; `names` are those of the columns, if they have any.
 
     `count` is their number, None if unknown; `form` is an array, a table, objects as they are or a list of texts;
-    `texts` are the columns of a table that are not numbers, and `dtypes` those of its columns; `array` is the dtype of
-    an array; `gaps` says whether a value may be missing. `bulk` makes the same rows of whole columns, if it can.
+    `dtypes` are those of the columns. `bulk` makes the same rows of whole columns, if it can.
     """
 
     convert: Convert
     names: tuple[str, ...] | None
     count: int | None
     form: Literal["array", "table", "mappings", "texts"] = "array"
-    texts: frozenset[str] = frozenset()
-    gaps: bool = True
     dtypes: Mapping[str, Dtype] = field(default_factory=dict)
-    array: str = "float64"
     bulk: Bulk | None = None
 
 
 def columns(model: Model, wanted: TrainedInput) -> Columns:
     """Fit a model's input schema to what its estimator was trained on; raise `SpecError` if it does not."""
-    count = wanted.count
-    types = types_of(model.input.document, model.input.document)
+    count, instance = wanted.count, model.input.instance
+    types = instance.types
     if types == {"object"}:
         return _object_columns(model, wanted)
     if model.rows in ("table", "mappings"):
@@ -91,39 +86,35 @@ def columns(model: Model, wanted: TrainedInput) -> Columns:
     if types == {"array"}:
         if not wanted.by_name:  # otherwise an array, of any length, is the mistake
             _require_length(model, count)
-        gaps = any("null" in types_of(part, model.input.document) for part in _array_parts(model))
         kind = _kind_of_items(model, wanted)
-        array = array_dtype(kind, single=wanted.single)
         places = range(count or 0)
         bulk = array_bulk(places, dict.fromkeys(places, NAN), places, kind, single=wanted.single) if count else None
-        return Columns(_array_converter(model, wanted, kind), None, count, gaps=gaps, array=array, bulk=bulk)
+        return Columns(_array_converter(model, wanted, kind), None, count, bulk=bulk)
     if types == {"number"}:
         if count not in (None, 1):
             raise model.error(f"the model takes {count} features, but a number is only one", "input")
-        document = model.input.document
-        kind = "int" if is_whole(document, document) and not wanted.casts else "float"
+        kind = "int" if instance.is_whole and not wanted.casts else "float"
         make = rows_maker(("the number",), kind, single=wanted.single)
         convert = lambda instances: make([(cell,) for cell in instances])  # noqa: E731
         bulk = array_bulk((0,), {0: NAN}, (0,), kind, single=wanted.single)
-        return Columns(convert, None, 1, gaps=False, array=array_dtype(kind, single=wanted.single), bulk=bulk)
+        return Columns(convert, None, 1, bulk=bulk)
     if types == {"string"}:
         if count is not None:
             what = f"the model takes {plural(count, 'feature')}, not texts; its input must be an object or an array"
             raise model.error(what, "input", "type")
-        return Columns(list, None, None, "texts", gaps=False, bulk=TEXTS)
+        return Columns(list, None, None, "texts", bulk=TEXTS)
     raise model.error(
         "the input must declare what an instance is: one of type: object, array, number or string", "input", "type"
     )
 
 
 def _object_columns(model: Model, wanted: TrainedInput) -> Columns:
-    properties = model.input.document.get("properties", {})
     rows = model.rows if model.rows != "auto" else wanted.rows
-    defaults = {name: default_of(model, name, part) for name, part in properties.items()}
+    defaults = {name: default_of(model, name) for name in model.input.instance.properties}
     if rows == "mappings":
-        return _mappings(model, defaults)
+        return _mappings(defaults)
     order = column_order(model, wanted)
-    required, unused = frozenset(model.input.document.get("required", ())), frozenset(wanted.unused)
+    required, unused = model.input.instance.required, frozenset(wanted.unused)
     features = {
         name: feature_of(model, name, defaults[name], required=name in required) for name in order if name not in unused
     }
@@ -135,33 +126,22 @@ def _object_columns(model: Model, wanted: TrainedInput) -> Columns:
     if wanted.names and not is_table:
         is_table = not numeric or (not wanted.casts and array_kind(dtypes, features) is None)
     if rows == "table" or (rows is None and is_table):
-        return _table(model, wanted, dtypes, features, defaults)
+        return _table(wanted, dtypes, features, defaults)
     return _array(wanted, dtypes, features, defaults)
 
 
-def _mappings(model: Model, defaults: Mapping[str, Any]) -> Columns:
+def _mappings(defaults: Mapping[str, Any]) -> Columns:
     """Leave objects as they are, except for absent features with a default."""
     filled = {name: default for name, default in defaults.items() if default is not NAN}
 
     def convert(instances: Sequence[Any]) -> Any:
         return [{**filled, **instance} for instance in instances]
 
-    return Columns(convert, tuple(defaults), len(defaults), "mappings", _texts(model, defaults))
-
-
-def _texts(model: Model, names: Iterable[str]) -> frozenset[str]:
-    """Name the columns that are not numbers, or booleans that may be missing."""
-    document = model.input.document
-    types = {name: types_of(document["properties"][name], document) for name in names}
-    return frozenset(name for name, found in types.items() if not found <= _NUMERIC or found <= {"boolean", "null"})
+    return Columns(convert, tuple(defaults), len(defaults), "mappings")
 
 
 def _table(
-    model: Model,
-    wanted: TrainedInput,
-    dtypes: Mapping[str, Dtype],
-    features: Mapping[str, Feature],
-    defaults: Mapping[str, Any],
+    wanted: TrainedInput, dtypes: Mapping[str, Dtype], features: Mapping[str, Feature], defaults: Mapping[str, Any]
 ) -> Columns:
     order = tuple(dtypes)
     objects = frozenset(name for name in order if dtypes[name].kind in ("object", "string"))
@@ -180,7 +160,7 @@ def _table(
         return Table({name: made.get(name, nothing) for name in order}, dtypes)
 
     bulk = table_bulk(dtypes, missing, features)
-    return Columns(convert, order, len(order), "table", _texts(model, order), dtypes=dtypes, bulk=bulk)
+    return Columns(convert, order, len(order), "table", dtypes=dtypes, bulk=bulk)
 
 
 def _array(
@@ -193,7 +173,7 @@ def _array(
             for name in order
         }
         convert, bulk = cells_converter(order, missing, set(features)), cells_bulk(order, missing, set(features))
-        return Columns(convert, order, len(order), dtypes=dtypes, array="object", bulk=bulk)
+        return Columns(convert, order, len(order), dtypes=dtypes, bulk=bulk)
     kind = "float" if wanted.casts else array_kind(dtypes, features) or "float"
     gaps = len(features) < len(order) or any(feature.gaps for feature in features.values())
     make = rows_maker(order, kind, single=wanted.single)
@@ -202,13 +182,12 @@ def _array(
     is_whole_row = not gaps and all(defaults[name] is NAN for name in order)
     convert = required_converter(order, make) if is_whole_row else filled_converter(order, defaults, make, features)
     by_columns = array_bulk(order, defaults, features, kind, single=wanted.single)
-    array = array_dtype(kind, single=wanted.single)
-    return Columns(convert, order, len(order), gaps=gaps, dtypes=dtypes, array=array, bulk=by_columns)
+    return Columns(convert, order, len(order), dtypes=dtypes, bulk=by_columns)
 
 
 def column_order(model: Model, wanted: TrainedInput) -> tuple[str, ...]:
     """Decide the order of the columns: the model's own if it is known, else the spec's; raise `SpecError`."""
-    properties, count, names = tuple(model.input.document.get("properties", {})), wanted.count, wanted.names
+    properties, count, names = tuple(model.input.instance.properties), wanted.count, wanted.names
     where = ("features",) if model.features is not None else ("input", "properties")
     declared = model.features or properties
     if names is not None:
@@ -241,39 +220,37 @@ def _none(default: Any) -> Any:
     return None if default is NAN else default
 
 
-def _array_parts(model: Model) -> list[Any]:
+def _array_parts(model: Model) -> list[Subschema]:
     """Return the schemas of an array's items."""
-    item = model.input.document.get("items", True)
-    return [*model.input.document.get("prefixItems", ()), *([item] if item is not False else [])]
+    instance = model.input.instance
+    return [*instance.prefix, *([instance.items] if instance.items.schema is not False else [])]
 
 
 def _require_length(model: Model, count: int | None) -> None:
     """Raise `SpecError` if no array that the schema allows has as many items as the model takes."""
-    document = model.input.document
-    if count is not None and document.get("maxItems", count) < count:
-        allowed = f"maxItems allows at most {document['maxItems']}"
+    least, most = model.input.instance.least_items, model.input.instance.most_items
+    if count is not None and most is not None and most < count:
+        allowed = f"maxItems allows at most {most}"
         raise model.error(f"the model takes {plural(count, 'feature')}, but {allowed}", "input", "maxItems")
-    if count is not None and document.get("minItems", count) > count:
-        required = f"minItems requires at least {document['minItems']}"
+    if count is not None and least > count:
+        required = f"minItems requires at least {least}"
         raise model.error(f"the model takes {plural(count, 'feature')}, but {required}", "input", "minItems")
 
 
 def _kind_of_items(model: Model, wanted: TrainedInput) -> str:
     """Return the one kind of an array's items; several kinds become floats; raise `SpecError` for texts."""
-    document = model.input.document
-    parts = [(part, types_of(part, document)) for part in _array_parts(model)]
-    if any(not types <= _NUMERIC for _, types in parts):
+    parts = _array_parts(model)
+    if any(not part.types <= _NUMERIC for part in parts):
         raise model.error(
             "an instance that is an array is a row of numbers; say items: {type: number}", "input", "items"
         )
-    kinds = {from_schema(Feature.of(part, document, gaps="null" in types)).kind for part, types in parts}
+    kinds = {from_schema(Feature(part.types, part.is_whole, gaps=part.is_nullable)).kind for part in parts}
     kind = kinds.pop() if len(kinds) == 1 and not wanted.casts else "float"
     return kind if kind in ("int", "bool") else "float"
 
 
 def _array_converter(model: Model, wanted: TrainedInput, kind: str) -> Convert:
-    count = wanted.count
-    gaps = any("null" in types_of(part, model.input.document) for part in _array_parts(model))
+    count, gaps = wanted.count, any(part.is_nullable for part in _array_parts(model))
 
     def convert(instances: Sequence[Any]) -> Any:
         width = count if count is not None else len(instances[0])

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 from itertools import islice
 from typing import Any
 
 from engine.errors import SpecError
 from engine.models.data.csv_file import CsvFile, Row, Wrong, read_cell, read_csv
-from engine.schema import Validator, Violation
-from engine.schema.documents import types_of
+from engine.schema import InstanceSchema, Subschema, Violation
 from engine.spec import Model
 from engine.text import did_you_mean, plural
 
@@ -49,14 +47,14 @@ def count_reference(model: Model) -> int:
     """Count the rows of a reference, without reading their cells."""
     if model.reference is None:
         return 0
-    return sum(1 for _ in read_csv(model.reference, _wrong(model), model.input.document.get("properties", {})).rows)
+    return sum(1 for _ in read_csv(model.reference, _wrong(model), model.input.instance.properties).rows)
 
 
 def _read(model: Model) -> Iterator[tuple[Row, Any, bool]]:
     """Return each row with its instance, and whether that is known to be valid."""
     if model.reference is None:
         return
-    file = read_csv(model.reference, _wrong(model), model.input.document.get("properties", {}))
+    file = read_csv(model.reference, _wrong(model), model.input.instance.properties)
     read = _reader(model, file.names)
     for row in file.rows:
         yield row, *read(row)
@@ -64,12 +62,10 @@ def _read(model: Model) -> Iterator[tuple[Row, Any, bool]]:
 
 def _reader(model: Model, names: Sequence[str]) -> Callable[[Row], tuple[Any, bool]]:
     """Return a function that makes an instance of a row: validated as a whole, or slowly cell by cell."""
-    document, is_valid = model.input.document, model.input.validator().is_valid
-    types = types_of(document, document)
-    if types in ({"number"}, {"string"}):
-        takes = Validator(document).is_valid
-        return lambda row: (_cell(row.texts[0], takes), False)
-    as_read, cell_by_cell = _array_readers(document) if types == {"array"} else _object_readers(document, names)
+    schema, is_valid = model.input.instance, model.input.validator().is_valid
+    if schema.types in ({"number"}, {"string"}):
+        return lambda row: (_cell(row.texts[0], schema), False)
+    as_read, cell_by_cell = _array_readers(schema) if schema.form == "array" else _object_readers(schema, names)
 
     def read(row: Row) -> tuple[Any, bool]:
         instance = as_read(row)
@@ -79,23 +75,16 @@ def _reader(model: Model, names: Sequence[str]) -> Callable[[Row], tuple[Any, bo
     return read
 
 
-def _array_readers(document: Any) -> tuple[Callable[[Row], Any], Callable[[Row], Any]]:
-    prefix, item = document.get("prefixItems", ()), document.get("items", True)
-    take = cache(lambda place: Validator.of_part(document, prefix[place] if place < len(prefix) else item).is_valid)
-
-    def cell_by_cell(row: Row) -> Any:
-        return [_cell(text, take(min(place, len(prefix)))) for place, text in enumerate(row.texts)]
-
-    return Row.values, cell_by_cell
+def _array_readers(schema: InstanceSchema) -> tuple[Callable[[Row], Any], Callable[[Row], Any]]:
+    return Row.values, lambda row: [_cell(text, schema.feature(place)) for place, text in enumerate(row.texts)]
 
 
-def _object_readers(document: Any, names: Sequence[str]) -> tuple[Callable[[Row], Any], Callable[[Row], Any]]:
-    properties, columns = document.get("properties", {}), {name: place for place, name in enumerate(names)}
-    types = {name: types_of(part, document) for name, part in properties.items()}
-    take = cache(lambda name: Validator.of_part(document, properties[name]).is_valid)
-    nulls = {name for name in document.get("required", ()) if "null" in types.get(name, ()) and take(name)(None)}
+def _object_readers(schema: InstanceSchema, names: Sequence[str]) -> tuple[Callable[[Row], Any], Callable[[Row], Any]]:
+    properties, columns = schema.properties, {name: place for place, name in enumerate(names)}
+    required = {name: properties[name] for name in schema.required if name in properties}
+    nulls = {name for name, part in required.items() if part.is_nullable and part.takes(None)}
     places = [(name, columns[name]) for name in properties if name in columns]
-    texts = [place for name, place in places if "string" in types[name]]
+    texts = [place for name, place in places if "string" in properties[name].types]
     read, order = [name for name, _ in places], [place for _, place in places]
     is_in_order = order == [*range(len(names))]
     absent = dict.fromkeys(nulls - columns.keys())
@@ -108,7 +97,7 @@ def _object_readers(document: Any, names: Sequence[str]) -> tuple[Callable[[Row]
 
     def cell_by_cell(row: Row) -> Any:
         cells = ((name, row.texts[place]) for name, place in places)
-        return instance([_cell(text, take(name)) if text else None for name, text in cells])
+        return instance([_cell(text, properties[name]) if text else None for name, text in cells])
 
     def instance(cells: Sequence[Any]) -> Any:
         found = dict(zip(read, cells, strict=True))
@@ -126,10 +115,8 @@ def require_reference(model: Model) -> None:
     """
     if model.reference is None:
         return
-    wrong, properties = _wrong(model), model.input.document.get("properties")
-    mistakes: Iterator[str] = iter(())
-    if properties is not None:
-        mistakes = _mistakes(model, read_csv(model.reference, wrong, properties))
+    wrong, properties = _wrong(model), model.input.instance.properties
+    mistakes = _mistakes(model, read_csv(model.reference, wrong, properties)) if properties else ()
     said = list(islice(mistakes, MAX_MISTAKES)) or list(islice(_unusable(model), MAX_MISTAKES))
     if found := [diagnostic for mistake in said for diagnostic in wrong(mistake).diagnostics]:
         raise SpecError(found)
@@ -137,7 +124,7 @@ def require_reference(model: Model) -> None:
 
 def _unusable(model: Model) -> Iterator[str]:
     """Describe the mistake in the first row, if none is an instance of the input."""
-    validator = Validator(model.input.document)
+    validator = model.input.instance.validator
     count, first = 0, None
     for row, instance, _ in _read(model):
         if validator.is_valid(instance):
@@ -196,13 +183,12 @@ def refused_rows(model: Model) -> Iterator[tuple[tuple[str | int, ...], str]]:
 
 
 def _mistakes(model: Model, file: CsvFile) -> Iterator[str]:
-    document = model.input.document
-    properties = document["properties"]
-    for name in document.get("required", ()):
+    properties = model.input.instance.properties
+    for name in model.input.instance.required:
         if name in properties and name not in file.names:
             known = did_you_mean(name, file.names, "its columns are")
             yield f'there is no column "{name}" {known}, which the input requires'
-    numbers = [name in properties and types_of(properties[name], document) <= _NUMBERS for name in file.names]
+    numbers = [name in properties and properties[name].types <= _NUMBERS for name in file.names]
     row = None
     for row in file.rows:
         values = row.values()
@@ -219,10 +205,10 @@ def _wrong(model: Model) -> Wrong:
     return lambda message: model.error(f"{name}: {message}", "reference")
 
 
-def _cell(text: str, takes: Callable[[Any], bool]) -> Any:
+def _cell(text: str, schema: Subschema) -> Any:
     """Read a cell as a number, a boolean or a text, the first of these that the schema allows.
 
     A missing value such as NA is a text if the schema allows it as one, and else None.
     """
     value = read_cell(text)
-    return next(filter(takes, (text,) if value is None else (value, text)), value)
+    return next(filter(schema.takes, (text,) if value is None else (value, text)), value)

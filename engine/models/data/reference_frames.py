@@ -10,9 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from engine.models.data.dtypes import Dtype, named_values
+from engine.models.data.dtypes import Dtype
 from engine.schema import clip
-from engine.schema.documents import types_of
 from engine.spec import Model
 
 _KINDS: Mapping[str, Any] = {"b": "bool", "f": "float", "i": "int", "u": "int"}
@@ -76,9 +75,8 @@ def _read_frame(file: Path, texts: tuple[str, ...]) -> Any:
 
 
 def _is_text(model: Model, name: str, recorded: Dtype | None) -> bool:
-    document = model.input.document
     if name in model.dtypes:
-        return types_of(document["properties"][name], document) <= {"string", "null"}
+        return model.input.instance.properties[name].types <= {"string", "null"}
     return recorded is not None and recorded.kind == "string"
 
 
@@ -114,8 +112,7 @@ def _declared(pandas: Any, column: Any, model: Model, name: str) -> Any:
 
 def _categories(column: Any, model: Model, name: str) -> list[Any]:
     """Return a column's categories in the order of pandas, sorted: those of the input and those in the rows."""
-    document = model.input.document
-    values = {*named_values(document["properties"][name], document), *column.dropna().tolist()}
+    values = {*model.input.instance.properties[name].listed, *column.dropna().tolist()}
     try:
         return sorted(values)
     except TypeError:

@@ -19,7 +19,6 @@ from engine.models.data.instances import Form, TrainedInput, column_order, colum
 from engine.models.data.reference_frames import reference_dtypes
 from engine.models.estimators.known_inputs import KnownInput, known_inputs
 from engine.models.estimators.parts import as_declared, first_of, is_foreign, surely_casts, takes_mappings, was_single
-from engine.schema.documents import types_of
 from engine.spec import Model
 
 ASKED = 8
@@ -27,10 +26,9 @@ ASKED = 8
 
 def trained_on(model: Model, estimator: Any, wanted: TrainedInput) -> TrainedInput:
     """Add the known dtypes to an estimator's own description of its columns; raise `SpecError`."""
-    document = model.input.document
-    names = wanted.names and as_declared(wanted.names, document.get("properties", {}))
+    names = wanted.names and as_declared(wanted.names, model.input.instance.properties)
     wanted = replace(wanted, casts=surely_casts(estimator), names=names)
-    if types_of(document, document) != {"object"}:
+    if model.input.instance.form != "object":
         return _with_width(model, estimator, wanted)
     if takes_mappings(estimator):
         return replace(wanted, rows="mappings", count=None)
@@ -52,7 +50,7 @@ def _recorded(order: Sequence[str], known: Sequence[KnownInput]) -> dict[str, Dt
 
 def _with_count(model: Model, estimator: Any, wanted: TrainedInput) -> TrainedInput:
     """Leave out the number of columns if the estimator answers with another one."""
-    declared = model.features or tuple(model.input.document.get("properties", {}))
+    declared = model.features or tuple(model.input.instance.properties)
     if wanted.count is None or wanted.count == len(declared):
         return wanted
     other = replace(wanted, count=None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from engine.models.data.dtypes import named_values
 from engine.models.estimators.inspection import Inspected
 from engine.models.estimators.known_inputs import KnownInput, known_inputs, known_of_mappings
 from engine.models.estimators.parts import first_of
@@ -16,13 +15,13 @@ from engine.text import did_you_mean
 
 def unlearnt_values(model: Model, inspected: Inspected) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Warn of each value of an `enum` that is none of an encoder's categories: its path in the entry, and a message."""
-    document = model.input.document
-    properties = document.get("properties", {})
+    properties = model.input.instance.properties
     for name, known in _known(inspected).items():
         categories = frozenset(known.categories or ())
-        for value in named_values(properties.get(name), document) if categories else ():
+        for value in properties[name].listed if categories and name in properties else ():
             if value not in categories:
-                where: tuple[str | int, ...] = ("input", "properties", name, "enum", *_places(properties[name], value))
+                places = _places(properties[name].schema, value)
+                where: tuple[str | int, ...] = ("input", "properties", name, "enum", *places)
                 yield where, _unlearnt(name, value, known)
 
 

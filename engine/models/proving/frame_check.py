@@ -23,7 +23,7 @@ from engine.models.data.reference import count_reference, reference_instances
 from engine.models.data.reference_frames import declared_frame, dtype_of, reference_frame
 from engine.models.estimators.inspection import Inspected
 from engine.models.proving.other_dtypes import require_answer
-from engine.schema import Validator, clip, show
+from engine.schema import clip, show
 from engine.spec import Model
 
 MAX_ROWS = 200
@@ -89,7 +89,7 @@ def _pair_of_examples(model: Model, inspected: Inspected) -> _Pair | None:
 
 def _taken(model: Model, inspected: Inspected, instances: Iterable[Any], read: list[Any]) -> Iterator[int]:
     """Return the places of the valid instances that the columns can hold; those that were read are added to `read`."""
-    is_valid, waiting = Validator(model.input.document).is_valid, iter(instances)
+    is_valid, waiting = model.input.instance.takes, iter(instances)
     while chunk := list(islice(waiting, MAX_ROWS)):
         begin = len(read)
         read += chunk

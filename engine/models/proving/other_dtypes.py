@@ -16,7 +16,6 @@ from engine.models.estimators.sklearn_runtime import SklearnRuntime
 from engine.models.estimators.training_data import answers, trained_on
 from engine.models.runtime.answer import Refusal
 from engine.schema import clip
-from engine.schema.documents import types_of
 from engine.spec import Model
 
 MAX_ASKED = 20
@@ -62,11 +61,12 @@ def _answers_with(model: Model, inspected: Inspected) -> bool:
 def _others(model: Model, inspected: Inspected, instances: Sequence[Any]) -> Iterator[dict[str, str]]:
     """Return other dtypes that the columns may have had: times, in a zone too, categories, numbers that are floats."""
     dtypes = inspected.columns.dtypes
+    types = {name: feature.types for name, feature in model.input.instance.properties.items()}
     texts = [name for name, dtype in dtypes.items() if dtype.kind == "string"]
     times = [name for name in texts if _are_times(instance.get(name) for instance in instances)]
     words = [name for name in texts if name not in times]
     whole = [name for name, dtype in dtypes.items() if dtype.kind == "int"]
-    flags = [name for name, dtype in dtypes.items() if dtype.kind == "object" and _is_flag(model, name)]
+    flags = [name for name, dtype in dtypes.items() if dtype.kind == "object" and types[name] <= {"boolean", "null"}]
     options = (
         dict.fromkeys(times, "datetime"),
         dict.fromkeys(times, "datetime[UTC]"),
@@ -78,11 +78,6 @@ def _others(model: Model, inspected: Inspected, instances: Sequence[Any]) -> Ite
         dict.fromkeys(flags, "float"),
     )
     yield from (option for option in options if option)
-
-
-def _is_flag(model: Model, name: str) -> bool:
-    document = model.input.document
-    return types_of(document["properties"][name], document) <= {"boolean", "null"}
 
 
 def _are_times(cells: Iterator[Any]) -> bool:

@@ -22,7 +22,7 @@ from engine.models.data.reference import MAX_CELLS, allowed_instances
 from engine.models.data.rows import count_rows, rows_within
 from engine.models.lowering.tree_walk import TreeEnsemble
 from engine.models.proving.tree_rows import fit_rows, threshold_rows
-from engine.schema.times import TIMES
+from engine.schema.samples import TIMES
 from engine.spec import Model
 
 SEED = 1234
@@ -63,11 +63,11 @@ class RowMaker:
         self._model = model
         self._columns = columns
         self._random = np.random.default_rng(SEED)
-        document = model.input.document
-        width = columns.count or (document.get("minItems", 0) if document.get("type") == "array" else 0)
-        self._ranges = ranges_of(document, columns.names, width, learnt)
+        instance = model.input.instance
+        width = columns.count or (instance.least_items if instance.form == "array" else 0)
+        self._ranges = ranges_of(instance, columns.names, width, learnt)
         self._writers = [(place, one.writer()) for place, one in enumerate(self._ranges) if one.is_discrete]
-        self._required = frozenset(document.get("required", ()))
+        self._required = instance.required
         self._dtypes = [columns.dtypes.get(name) for name in columns.names or ()]
         recorded = {place: one.values for place, one in enumerate(self._dtypes) if one is not None and one.values}
         self._categories: Mapping[int, Sequence[Any]] = {**recorded, **(categories or {})}
@@ -208,7 +208,7 @@ class RowMaker:
         elif names is not None:
             return dict(zip(names, cells, strict=True))
         if names is None:
-            return cells if self._model.input.document.get("type") == "array" else cells[0]
+            return cells if self._model.input.instance.form == "array" else cells[0]
         pairs = zip(names, cells, strict=True)
         return {name: cell for name, cell in pairs if cell is not None or name in self._required}
 

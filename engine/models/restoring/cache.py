@@ -28,8 +28,8 @@ VARIABLE = "ENGINE_CACHE_DIR"
 _SPARE_VARIABLE = "ENGINE_SPARE_CACHE_DIR"
 # The keys of a model that have no part in what is compiled.
 NOT_COMPILED = ("file", "description")
-# Everything that compiles models and runs what was compiled, in all folders below.
-_CODE = Path(__file__).parents[1]
+# Everything that reads a model's entry, compiles models and runs what was compiled, in all folders below.
+_CODE = tuple(Path(__file__).parents[2] / folder for folder in ("models", "schema", "spec"))
 _LIBRARIES = ("endpoint-engine", "numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "skl2onnx")
 
 
@@ -116,10 +116,11 @@ def writable_cache(folder: Path) -> Iterator[None]:
 
 @cache
 def hash_code() -> str:
-    """Hash the engine's own code that compiles models and runs what was compiled."""
+    """Hash the engine's own code that decides what a compiled model is and answers."""
     code = hashlib.sha256()
-    for source in sorted(path for path in _CODE.rglob("*") if path.suffix in {".c", ".py"}):
-        code.update(source.read_bytes())
+    for folder in _CODE:
+        for source in sorted(path for path in folder.rglob("*") if path.suffix in {".c", ".py"}):
+            code.update(source.read_bytes())
     return code.hexdigest()
 
 

@@ -83,7 +83,7 @@ def _unfit(instance: Any, validator: Validator, model: Model) -> str:
     violation = next(validator.violations(instance), None)
     if violation is not None:
         return violation.verdict
-    properties = model.input.document.get("properties")
+    properties = model.input.instance.properties
     unknown = [name for name in instance if name not in properties] if properties and isinstance(instance, dict) else []
     return f'"{unknown[0]}" is not one of its properties' if unknown else ""
 

@@ -16,7 +16,6 @@ from engine.models.data.instances import TrainedInput, column_order
 from engine.models.restoring.compiled_model import CompiledModel
 from engine.models.runtime.threshold import named_threshold
 from engine.schema import show
-from engine.schema.documents import types_of
 from engine.spec import Model
 
 # How a message begins, and where in the entry it points.
@@ -80,16 +79,14 @@ def _are_others(now: Mapping[str, Any], pinned: Mapping[str, Any]) -> bool:
 
 def _own_order(model: Model, wanted: TrainedInput) -> list[str]:
     """Return the entry's order of columns; none where the model knows its own, or instances are no objects."""
-    document = model.input.document
-    if wanted.names is not None or types_of(document, document) != {"object"}:
+    if wanted.names is not None or model.input.instance.form != "object":
         return []
     is_mapping = "mappings" in (model.rows, wanted.rows)
     return [] if is_mapping else list(column_order(model, wanted))
 
 
 def _defaults(model: Model) -> dict[str, Any]:
-    properties = model.input.document.get("properties", {})
-    defaults = {name: default_of(model, name, schema) for name, schema in properties.items()}
+    defaults = {name: default_of(model, name) for name in model.input.instance.properties}
     return {name: value for name, value in defaults.items() if value is not NAN}
 
 

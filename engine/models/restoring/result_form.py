@@ -6,13 +6,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from engine.models.data.asked_instances import made_up
 from engine.models.data.instances import Columns
 from engine.models.predictor import Predictor, ResultForm
-from engine.schema.documents import MAX_REFERENCES, lookup, types_of
+from engine.schema.samples import values_to_ask
 from engine.spec import Model
 
 TYPE_NAMES: Mapping[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string"}
-_WORD = "a"
 NOT_FINITE = "the model's answer to this instance is not a finite number"
 
 
@@ -42,31 +42,14 @@ def _form(result: Any) -> ResultForm | None:
 
 
 def _instance(model: Model, columns: Columns) -> Any:
-    document = model.input.document
     if model.examples:
         return model.examples[0].input
-    if columns.form == "texts":
-        return _WORD
     if columns.names is not None:
-        return {name: _value(document["properties"][name], document) for name in columns.names}
-    if types_of(document, document) == {"number"}:
-        return _value(document, document)
-    return [0] * (columns.count or document.get("minItems", 1))
-
-
-def _value(schema: Any, document: Any) -> Any:
-    """Return a value that a feature's schema names, else a plain one of its type."""
-    for _ in range(MAX_REFERENCES):
-        if not isinstance(schema, Mapping) or not str(schema.get("$ref", "")).startswith("#/"):
-            break
-        schema = lookup(document, schema["$ref"])
-    if not isinstance(schema, Mapping):
-        return 0
-    named = [schema[key] for key in ("default", "const", "minimum") if key in schema]
-    named += [value for key in ("enum", "examples") for value in schema.get(key, ())]
-    types = types_of(schema, document)
-    plain = 0 if "number" in types else _WORD if "string" in types else False
-    return next((value for value in named if value is not None), plain)
+        return next(made_up(model, columns.dtypes))
+    instance = model.input.instance
+    if instance.form == "array":
+        return [0] * (columns.count or instance.least_items or 1)
+    return values_to_ask(instance)[0]
 
 
 def is_finite(value: Any) -> bool:

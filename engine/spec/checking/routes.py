@@ -9,8 +9,7 @@ from typing import Any
 
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
-from engine.schema import TYPE_NAMES, show
-from engine.schema.documents import types_of
+from engine.schema import TYPE_NAMES, InstanceSchema, Subschema, show
 from engine.spec.checking.built_in import built_in_shapes, check_base_path, check_built_in
 from engine.spec.checking.guards import (
     allowed_names,
@@ -22,7 +21,7 @@ from engine.spec.checking.guards import (
     read_rates,
 )
 from engine.spec.checking.responses import check_response, read_response
-from engine.spec.checking.schemas import check_schema
+from engine.spec.checking.schemas import check_schema, has_form
 from engine.spec.named_files import Home
 from engine.spec.reading.node import Node
 from engine.spec.records import Limits, Route, Schema, Service
@@ -162,7 +161,7 @@ def _check_model(route: Node, models_file: str | None, models: Node | None) -> I
 def _check_path_features(route: Node, path: str, models: Node | None) -> Iterator[Diagnostic]:
     """Report path parameters of a model's route that are not features of the model."""
     model = route["model"].text
-    if model is None or models is None or model not in models:
+    if model is None or models is None or model not in models or not has_form(models[model]["input"].plain):
         return
     schema = models[model]["input"]
     for name, parameter in parameter_schemas(path).items():
@@ -174,10 +173,10 @@ def _check_path_features(route: Node, path: str, models: Node | None) -> Iterato
         elif not feature.present:
             known = did_you_mean(name, (one for one, _, _ in schema["properties"].pairs()), "its features are")
             yield route["path"].error(f'path parameter "{name}" is not a feature of the model "{model}" {known}')
-        elif not (types := types_of(feature.plain, schema.plain)) & _IN_A_PATH:
+        elif not (types := Subschema(feature.plain, schema.plain).types) & _IN_A_PATH:
             message = f'path parameter "{name}": the feature is {_either(types)}, which a path cannot contain'
             yield route["path"].error(f"{message}; send it in the body")
-        elif not (name in text_parameters(path) or "enum" in parameter or types & types_of(parameter, parameter)):
+        elif not (name in text_parameters(path) or "enum" in parameter or types & InstanceSchema(parameter).types):
             message = f'path parameter "{name}": the feature is {_either(types)}, which its converter cannot return'
             yield route["path"].error(f"{message}; write <{name}>")
 

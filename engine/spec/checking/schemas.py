@@ -26,6 +26,8 @@ _BASE = "document:///"
 _ELSEWHERE = {"$comment": "not in this document"}
 
 _metaschema = Validator({"$ref": METASCHEMA})
+has_form = _metaschema.is_valid
+"""Whether a value has the form of a schema, so that its keywords can be read; it may still refer to nothing."""
 
 
 def check_schema(root: Node, *, makes_columns: bool = False, formats: bool = True) -> Iterator[Diagnostic]:

@@ -26,6 +26,7 @@ from engine import create_app
 from engine.errors import RefusedInstance, SpecError
 from engine.models.data.dtypes import NAN, float_rows
 from engine.models.outlining.outline import outline_model
+from engine.models.predictor import ResultForm
 
 Y = [0, 1] * 50
 INTEGER = {"type": "integer"}
@@ -269,6 +270,12 @@ def test_a_text_that_is_no_such_time_is_refused(dtype: str, value: str, expected
     with pytest.raises(RefusedInstance) as refused:
         predictor([{"ts": value}])
     assert expected == refused.value.reason
+
+
+def test_what_is_made_up_for_a_column_of_times_shows_the_form_of_results(serve: Serve) -> None:
+    estimator = make_pipeline(FunctionTransformer(hour), LogisticRegression()).fit(TIMES, Y)
+    schema = instance_of(ts={"type": "string", "format": "date-time"})
+    assert ResultForm((), "integer") == serve(estimator, input=schema, dtypes={"ts": "datetime"}).facts.result
 
 
 def test_a_declared_time_needs_no_offset(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from modelling import ROW, X, y
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.svm import SVC
 
-import engine.models
+import engine
 from engine.models import compile_models, writable_cache
 from engine.models.compiling import prepare as compiling
 from engine.models.data.dtypes import Table
@@ -64,20 +64,23 @@ def compile_and_count(spec: Spec, monkeypatch: pytest.MonkeyPatch) -> int:
     return len(compiled)
 
 
-def test_the_key_changes_with_every_source_file_of_models(
+def test_the_key_changes_with_every_source_file_that_decides_answers(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In all folders below too, C included; otherwise an old program would pass for one of the new code."""
     code = tmp_path / "code"
-    shutil.copytree(Path(engine.models.__file__).parent, code, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(Path(engine.__file__).parent, code, ignore=shutil.ignore_patterns("__pycache__", "*.json"))
+    folders = [code / name for name in ("models", "schema", "spec")]
     model = load(folder / "routes.yaml").models["m"]
     before = Cache(folder).key(model, b"")
     for name in ("hash_code", "_surroundings"):
         monkeypatch.setattr(module, name, getattr(module, name).__wrapped__)
-    monkeypatch.setattr(module, "_CODE", code)
+    monkeypatch.setattr(module, "_CODE", folders)
     assert before == Cache(folder).key(model, b"")
-    sources = [path for path in code.rglob("*") if path.is_file()]
-    assert {"trees.c", "cache.py", "columns.py", "predictor.py"} <= {path.name for path in sources}
+    sources = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    assert {"trees.c", "cache.py", "columns.py", "predictor.py", "records.py", "samples.py", "subschema.py"} <= {
+        path.name for path in sources
+    }
     for source in sources:
         unchanged = source.read_bytes()
         source.write_bytes(unchanged + b"\n")

@@ -3,7 +3,7 @@
 from engine.models.data.dtypes.cells import EXACT, NAN, OBJECTS, Make, float_rows, makers, whole_rows
 from engine.models.data.dtypes.frames import as_taken
 from engine.models.data.dtypes.kinds import Dtype, Kind, Table
-from engine.models.data.dtypes.known import Feature, fits, from_schema, named_values
+from engine.models.data.dtypes.known import Feature, fits, from_schema
 from engine.models.data.dtypes.needed import DtypesNeeded, listed, shown_dtypes
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "from_schema",
     "listed",
     "makers",
-    "named_values",
     "shown_dtypes",
     "whole_rows",
 ]

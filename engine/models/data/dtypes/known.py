@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from engine.models.data.dtypes.kinds import Dtype
-from engine.schema.documents import MAX_REFERENCES, is_whole, lookup, types_of
 
 _NUMBERS = frozenset(("boolean", "null", "number"))
 _TEXTS = frozenset(("null", "string"))
@@ -20,10 +17,6 @@ class Feature:
     types: frozenset[str]
     whole: bool
     gaps: bool
-
-    @classmethod
-    def of(cls, schema: Any, document: Any, *, gaps: bool) -> Feature:
-        return cls(types_of(schema, document), is_whole(schema, document), gaps)
 
 
 def from_schema(feature: Feature) -> Dtype:
@@ -51,18 +44,3 @@ def fits(dtype: Dtype, feature: Feature) -> bool:
             return bool(dtype.values) and not feature.types & {"array", "object"}
         case _:
             return True
-
-
-def named_values(schema: Any, document: Any) -> tuple[Any, ...]:
-    """Return the values that a schema lists, in the order in which pandas makes categories of them: sorted."""
-    for _ in range(MAX_REFERENCES):
-        reference = schema.get("$ref") if isinstance(schema, Mapping) and "enum" not in schema else None
-        if not isinstance(reference, str) or not reference.startswith("#/"):
-            break
-        schema = lookup(document, reference)
-    listed = schema.get("enum", ()) if isinstance(schema, Mapping) else ()
-    kept = [value for value in listed if isinstance(value, str | int | float)]
-    try:
-        return tuple(sorted(kept))
-    except TypeError:
-        return tuple(kept)
