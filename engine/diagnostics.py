@@ -58,12 +58,7 @@ class Diagnostic:
         return f"{self.place}: {self.severity}: {printable(self.message)}"
 
 
-def unpainted(text: str, style: str) -> str:  # noqa: ARG001 - the shape of every Paint
-    """Leave a piece of a message without colour."""
-    return text
-
-
-def render(diagnostics: Sequence[Diagnostic], paint: Paint = unpainted) -> str:
+def render(diagnostics: Sequence[Diagnostic], paint: Paint = lambda text, _: text) -> str:
     """Write diagnostics as compilers do: place, severity, message, source line, caret, and the count."""
     lines: list[str] = []
     for found in diagnostics:

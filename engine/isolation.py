@@ -84,7 +84,6 @@ class Bounds:
 
     @property
     def shown_memory(self) -> str:
-        """The memory in words."""
         unit = "GiB" if self.memory >= _UNITS["GiB"] else "MiB"
         return f"{self.memory / _UNITS[unit]:.4g} {unit}"
 
@@ -105,26 +104,29 @@ def bounds() -> Bounds:
 def machine_memory(root: Path = Path("/")) -> float:
     """Return the bytes of memory of this machine, or of the container around this process where that has fewer."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else float("inf")
-    return min([machine, *_cgroup_limits(root)])
+    return min([machine, *_memory_limits(root)])
 
 
-def _cgroup_limits(root: Path) -> Iterator[int]:
+def _memory_limits(root: Path) -> Iterator[int]:
     """Return the limits of the control groups around this process, of version 1 and 2."""
-    with contextlib.suppress(OSError):
-        for line in (root / "proc/self/cgroup").read_text().splitlines():
-            _, controller, name = line.split(":", 2)
-            if controller not in ("", "memory"):
-                continue
-            home = root / "sys/fs/cgroup" / controller
-            group = home / name.lstrip("/")
-            for folder in (group, *group.parents):
-                if folder.is_relative_to(home):
-                    yield from _limit_in(folder / ("memory.limit_in_bytes" if controller else "memory.max"))
+    for folder in control_groups("memory", root):
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            with contextlib.suppress(OSError, ValueError):  # it is "max", or there is none
+                yield int((folder / name).read_text())
 
 
-def _limit_in(file: Path) -> Iterator[int]:
-    with contextlib.suppress(OSError, ValueError):  # it is "max", or there is none
-        yield int(file.read_text())
+def control_groups(controller: str, root: Path = Path("/")) -> Iterator[Path]:
+    """Return the folders of the control groups around this process that a controller may limit."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, name = line.split(":", 2)
+        if not controllers or controller in controllers.split(","):
+            home = root / "sys/fs/cgroup" / controllers
+            group = home / name.strip("/")
+            yield from (folder for folder in (group, *group.parents) if folder.is_relative_to(home))
 
 
 def run_isolated(work: Callable[..., Result], *arguments: Any, hear: Tell) -> Result:
@@ -152,7 +154,8 @@ def run_isolated(work: Callable[..., Result], *arguments: Any, hear: Tell) -> Re
             if kind == "raised":
                 raise content
             if kind == "failed":
-                raise LostProcess(step, content or _no_memory(limits))
+                no_memory = f"it needs more than {limits.shown_memory} of memory; {MEMORY} allows more"
+                raise LostProcess(step, content or no_memory)
             step, patience = content if isinstance(content, Step) else step, limits.seconds
             hear(content)
         raise LostProcess(step, f"it took more than {plural(int(limits.seconds), 'second')}; {SECONDS} allows more")
@@ -188,19 +191,20 @@ def poll(connection: Connection, seconds: float) -> bool:
     return found
 
 
-def _no_memory(limits: Bounds) -> str:
-    return f"it needs more than {limits.shown_memory} of memory; {MEMORY} allows more"
-
-
 def _ended(process: BaseProcess, step: Step, limits: Bounds) -> LostProcess:
     """Say how a process has ended that has said nothing."""
     status = process.exitcode or 0
     if status >= 0:
         return LostProcess(step, f"its process ended with exit status {status}")
-    named = f" ({signal.Signals(-status).name})" if -status in {*signal.Signals} else ""
     # What the kernel ends for lack of memory gets SIGKILL.
     hint = f"; its memory is limited to {limits.shown_memory}" if -status == signal.SIGKILL else ""
-    return LostProcess(step, f"its process was killed by signal {-status}{named}{hint}", killed=True)
+    return LostProcess(step, f"its process {killed_by(-status)}{hint}", killed=True)
+
+
+def killed_by(number: int) -> str:
+    """Say by which signal a process was killed."""
+    named = f" ({signal.Signals(number).name})" if number in {*signal.Signals} else ""
+    return f"was killed by signal {number}{named}"
 
 
 def _work(connection: Connection, memory: int, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:

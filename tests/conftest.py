@@ -143,7 +143,7 @@ def in_place(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (
         "engine.isolation",
         "engine.models.compiling.run_with_models",
-        "engine.server.checking.check_isolated",
+        "engine.server.checking",
     ):
         monkeypatch.setattr(f"{module}.run_isolated", work_here)
 

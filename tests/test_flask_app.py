@@ -14,13 +14,13 @@ from typing import Any
 
 import flask
 import pytest
+from apps import build_app
 from conftest import ROOT
 from handler_door import Door
 from werkzeug.test import Client
 
 from engine import create_app
 from engine.errors import SpecError
-from engine.flask_app import build_app
 from engine.models import Prediction
 from engine.spec import load
 from engine.spec.named_files import Home

@@ -10,6 +10,7 @@ from typing import Any
 
 import flask
 import pytest
+from apps import build_app
 from conftest import ROOT
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -17,7 +18,6 @@ from judging import judge
 from werkzeug.test import create_environ, run_wsgi_app
 
 from engine import SpecError, create_app
-from engine.flask_app import build_app
 from engine.spec import grammar, load
 
 SETTINGS = settings(

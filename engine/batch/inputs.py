@@ -117,10 +117,6 @@ class Stream:
         """Continue at an offset of the decompressed bytes."""
         self._stream.seek(offset)
 
-    def prefixed(self, data: bytes) -> _Prefixed:
-        """Return bytes back that were read ahead."""
-        return _Prefixed(data, self)
-
     def seekable(self) -> IO[bytes]:
         """Return the bytes as a file that can be read from its end; what comes from a pipe is stored for it."""
         if self._raw.seekable():
@@ -136,25 +132,22 @@ class Stream:
         return self._raw.tell() if self.size is not None else None
 
     def close(self) -> None:
-        """Close the file."""
         self._stream.close()
         self._raw.close()
 
 
-class _Prefixed:
-    """A stream with some bytes put back in front."""
+class Prefixed:
+    """A stream with some bytes put back in front that were read ahead."""
 
     def __init__(self, data: bytes, stream: Stream) -> None:
         self._data = data
         self._stream = stream
 
     def read(self, size: int = -1) -> bytes:
-        """Read some bytes."""
         data, self._data = self._data, b""
         return data or self._stream.read(size)
 
     def readline(self, size: int = -1) -> bytes:
-        """Read a line."""
         data, self._data = self._data, b""
         return data or self._stream.readline(size)
 

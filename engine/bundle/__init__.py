@@ -3,5 +3,3 @@
 from engine.bundle.manifest import is_bundle
 from engine.bundle.pack import Packed, pack
 from engine.bundle.unpack import unpack
-
-__all__ = ["Packed", "is_bundle", "pack", "unpack"]

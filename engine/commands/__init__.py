@@ -8,7 +8,7 @@ from importlib import import_module
 
 import click
 
-from engine.commands.terminal.output import fail
+from engine.commands.terminal import fail
 from engine.errors import EngineError
 from engine.installed import engine_version
 from engine.models import leave_start_folder

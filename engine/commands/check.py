@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from engine.commands.terminal.options import json_option, spec_options
-from engine.commands.terminal.output import print_json, print_table, progress, report
+from engine.commands.terminal import json_option, print_json, print_table, progress, report, spec_options
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.isolation import Progress

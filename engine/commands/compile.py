@@ -8,8 +8,7 @@ from dataclasses import replace
 import click
 
 from engine.commands.check import facts_json, print_notes
-from engine.commands.terminal.options import json_option, named_models, spec_options
-from engine.commands.terminal.output import print_json, print_table, progress
+from engine.commands.terminal import json_option, named_models, print_json, print_table, progress, spec_options
 from engine.isolation import Progress
 from engine.models import Facts, Report
 from engine.spec import Spec
@@ -66,13 +65,13 @@ def _rows(facts: Facts) -> Iterable[tuple[str, ...]]:
     uncompiled = not report.is_compiled
     batches = f"serves batches from {report.batch_from} rows" if report.batch_runtime == "sklearn" else ""
     note = f"serves: {_why_uncompiled(report)}" if uncompiled else batches
-    yield facts.name, "scikit-learn", "sklearn", "", _shown(report.one_row), _shown(report.many_rows), note
+    yield facts.name, "scikit-learn", "sklearn", "", microseconds(report.one_row), microseconds(report.many_rows), note
     said: set[str] = set()
     for trial in report.trials:
         serves = trial.candidate == report.candidate
         note = (report.instead or "serves") if serves else "the same" if trial.reason in said else trial.reason
         said |= {trial.reason} - {""}
-        times = _shown(trial.one_row), _shown(trial.many_rows)
+        times = microseconds(trial.one_row), microseconds(trial.many_rows)
         yield facts.name, trial.candidate, trial.runtime, trial.verdict, *times, note
 
 
@@ -84,5 +83,6 @@ def _why_uncompiled(report: Report) -> str:
     return "no proven candidate is faster" if is_proven else "no candidate is proven"
 
 
-def _shown(seconds: float | None) -> str:
+def microseconds(seconds: float | None) -> str:
+    """Write seconds as microseconds; nothing for what was not measured."""
     return "" if seconds is None else f"{seconds * MICROSECONDS:,.0f}"

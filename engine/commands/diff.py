@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from engine.commands.check import classes_of, diagnostic_json, runtime_name
-from engine.commands.terminal.options import Number, json_option, named_models, spec_options
-from engine.commands.terminal.output import fail, print_json, print_table, progress, report
+from engine.commands.compile import microseconds
+from engine.commands.terminal import (
+    Number,
+    fail,
+    json_option,
+    named_models,
+    print_json,
+    print_table,
+    progress,
+    report,
+    spec_options,
+)
 from engine.diagnostics import Diagnostic, Place
 from engine.errors import EngineError, SpecError
 from engine.isolation import Progress
@@ -25,7 +36,6 @@ EXIT_MISTAKE = 2
 DEFAULT_TOLERANCE = 1e-6
 CELL = 120
 _DIGITS = 6
-_MICROSECONDS = 1e6
 
 
 @click.command(short_help="Compare a model with a new file for it.")
@@ -132,19 +142,15 @@ def _facts_shown(side: Side) -> dict[str, str]:
         "features": "text" if features is None else str(features),
         "classes": classes_of(facts),
         "runtime": runtime_name(facts.report),
-        "µs for 1 row": _microseconds(side.one_row),
-        "µs for 1,000": _microseconds(side.many_rows),
+        "µs for 1 row": microseconds(side.one_row),
+        "µs for 1,000": microseconds(side.many_rows),
     }
 
 
 def _tallies(found: Comparison) -> Iterable[tuple[str, ...]]:
     for tally in found.tallies:
         counts = tally.asked, tally.refused, len(tally.differing), tally.other_results
-        yield tally.source, *map("{:,}".format, counts), _number(tally.largest)
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.{_DIGITS}g}"
+        yield tally.source, *map("{:,}".format, counts), "" if tally.largest is None else f"{tally.largest:.{_DIGITS}g}"
 
 
 def _row(row: Differing) -> tuple[str, ...]:
@@ -178,10 +184,6 @@ def _short(value: Any) -> Any:
     return float(f"{value:.{_DIGITS}g}") if isinstance(value, float) else value
 
 
-def _microseconds(seconds: float | None) -> str:
-    return "" if seconds is None else f"{seconds * _MICROSECONDS:,.0f}"
-
-
 def _warnings(found: Comparison) -> list[Diagnostic]:
     return sorted((*found.current.facts.warnings, *found.new.facts.warnings))
 
@@ -204,18 +206,14 @@ def _as_json(found: Comparison, count: int) -> dict[str, Any]:
             }
             for tally in found.tallies
         ],
-        "rows": [
-            {
-                "source": row.source,
-                "place": row.place,
-                "input": row.input,
-                "current": row.current,
-                "new": row.new,
-                "difference": row.difference,
-            }
-            for row in found.differing[:count]
-        ],
+        "rows": list(map(_row_as_json, found.differing[:count])),
     }
+
+
+def _row_as_json(row: Differing) -> dict[str, Any]:
+    found = asdict(row)
+    del found["has_other_result"]
+    return found
 
 
 def _side_as_json(side: Side) -> dict[str, Any]:

@@ -14,19 +14,11 @@ from urllib.parse import quote
 import click
 
 from engine.commands.planning import MistakenError, SpecFiles, Wish, check, plan
-from engine.commands.terminal.options import spec_options
-from engine.commands.terminal.output import report
+from engine.commands.terminal import report, spec_options
 from engine.errors import EngineError, SpecError
 from engine.spec import Draft
 
-_OPTIONS_OF_MODELS = {
-    "models": "--models",
-    "name": "--name",
-    "path": "--path",
-    "reference": "--reference",
-    "trusted": "--trusted",
-    "allow_version_mismatch": "--allow-version-mismatch",
-}
+_OPTIONS_OF_MODELS = ("models", "name", "path", "reference", "trusted", "allow_version_mismatch")
 _DEFAULT_PATH = "/predict"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _URL = "http://127.0.0.1:5000"
@@ -77,9 +69,8 @@ def command(
     given = [*(["-r", routes] * (routes != "routes.yaml")), *(["-m", str(models)] * (models is not None))]
     target = SpecFiles(Path(routes), Path(models) if models is not None else home / "models.yaml", tuple(given))
     if model_file is None:
-        misplaced = [option for key, option in _OPTIONS_OF_MODELS.items() if context.params[key]]
-        if misplaced:
-            raise click.UsageError(f"{misplaced[0]} is for a model: python -m engine init MODEL_FILE")
+        for key in filter(context.params.get, _OPTIONS_OF_MODELS):
+            raise click.UsageError(f"--{key.replace('_', '-')} is for a model: python -m engine init MODEL_FILE")
         _begin(target, yes=yes)
         return
     from engine.spec import require_free

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from engine.commands.terminal.options import json_option, named_models, spec_options
-from engine.commands.terminal.output import print_json, print_table, progress
+from engine.commands.terminal import json_option, named_models, print_json, print_table, progress, spec_options
 from engine.errors import EngineError
 from engine.isolation import Progress
 from engine.models import Pinned

@@ -5,8 +5,7 @@ from __future__ import annotations
 import click
 
 from engine.commands.check import facts_of
-from engine.commands.terminal.options import spec_options
-from engine.commands.terminal.output import print_json, progress
+from engine.commands.terminal import print_json, progress, spec_options
 
 
 @click.command(short_help="Print the OpenAPI document.")

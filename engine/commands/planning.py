@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from engine.commands.terminal.output import progress
+from engine.commands.terminal import progress
 from engine.diagnostics import Diagnostic, Place
 from engine.errors import SpecError
 from engine.isolation import Progress, Step
@@ -109,12 +109,7 @@ def _planned_entry(wish: Wish, progress: Progress) -> Plan:
             refused = refused or error.diagnostics[0].message
             entry = replace(entry, outline=replace(outline, example=None))
         else:
-            return Plan(
-                drafts,
-                entry.outline.example,
-                refused,
-                found.get(wish.name, ()),
-            )
+            return Plan(drafts, entry.outline.example, refused, found.get(wish.name, ()))
 
 
 def check(target: SpecFiles, drafts: Sequence[Draft]) -> None:

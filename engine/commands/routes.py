@@ -6,8 +6,7 @@ from typing import Any
 
 import click
 
-from engine.commands.terminal.options import json_option, spec_options
-from engine.commands.terminal.output import print_json, print_table
+from engine.commands.terminal import json_option, print_json, print_table, spec_options
 from engine.spec import Route, Spec
 
 

@@ -6,7 +6,7 @@ from typing import cast, get_args
 
 import click
 
-from engine.commands.terminal.output import print_json
+from engine.commands.terminal import print_json
 from engine.spec import GrammarName, grammar
 
 

@@ -15,8 +15,16 @@ import click
 from engine.commands.bundle import bundle_to_serve
 from engine.commands.check import print_models
 from engine.commands.routes import print_routes
-from engine.commands.terminal.options import MAX_PORT, Number, read_address, read_duration, spec_options
-from engine.commands.terminal.output import print_without_waiting, progress, report
+from engine.commands.terminal import (
+    MAX_PORT,
+    Number,
+    print_without_waiting,
+    progress,
+    read_address,
+    read_duration,
+    report,
+    spec_options,
+)
 from engine.errors import EngineError, SpecError
 from engine.spec import divide_for_admin
 from engine.text import plural

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from engine.endpoints.cached_file import GeneratedEndpoint
 from engine.endpoints.docs import build_docs
-from engine.endpoints.fixed import build_fixed
+from engine.endpoints.fixed import GeneratedEndpoint, build_fixed
 from engine.endpoints.guards.guard import Guard, Guards
 from engine.endpoints.messages import Endpoint, encode_any_json
 from engine.endpoints.monitoring.exposition import MetricsEndpoint
-from engine.endpoints.monitoring.health import LIVE, ReadyEndpoint, StatusEndpoint
-from engine.endpoints.monitoring.process import ServiceState
+from engine.endpoints.monitoring.health import LIVE, ReadyEndpoint, ServiceState, StatusEndpoint
 from engine.endpoints.openapi.document import describe
 from engine.endpoints.predict import PredictEndpoint
 from engine.models import Facts, Predictor
-from engine.spec import BuiltIn, Route, Spec
+from engine.spec import Route, Spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +24,6 @@ class Mounted:
     route: Route
     endpoint: Endpoint
     guard: Guard
-
-
-Builder = Callable[[Route, Spec, Mapping[str, Predictor], ServiceState], Endpoint]
-
-BUILT_IN: Mapping[BuiltIn, Builder] = {
-    "openapi": lambda _, spec, predictors, __: _openapi(spec, predictors),
-    "metrics": lambda _, __, ___, process: MetricsEndpoint(process),
-    "live": lambda _, __, ___, ____: LIVE,
-    "ready": lambda _, __, ___, process: ReadyEndpoint(process.status),
-    "status": lambda route, _, __, process: StatusEndpoint(process.status, route.sources),
-}
 
 
 def build_endpoints(
@@ -61,16 +48,21 @@ def _endpoints(
 
 
 def _endpoint(route: Route, spec: Spec, predictors: Mapping[str, Predictor], process: ServiceState) -> Endpoint:
-    if route.built_in is not None:
-        return BUILT_IN[route.built_in](route, spec, predictors, process)
+    match route.built_in:
+        case "openapi":
+            return GeneratedEndpoint("application/json", lambda: encode_any_json(describe(spec, _facts(predictors))))
+        case "metrics":
+            return MetricsEndpoint(process)
+        case "live":
+            return LIVE
+        case "ready":
+            return ReadyEndpoint(process.status)
+        case "status":
+            return StatusEndpoint(process.status, route.sources)
     if route.response is not None:
         return build_fixed(route, route.response)
     name = route.model or ""
     return PredictEndpoint(route, spec.models[name], predictors[name], process.meter, named=spec.service.model_header)
-
-
-def _openapi(spec: Spec, predictors: Mapping[str, Predictor]) -> Endpoint:
-    return GeneratedEndpoint("application/json", lambda: encode_any_json(describe(spec, _facts(predictors))))
 
 
 def _facts(predictors: Mapping[str, Predictor]) -> dict[str, Facts]:

@@ -13,9 +13,8 @@ from typing import Any
 from engine.endpoints.json_body import read_json
 from engine.endpoints.messages import Endpoint, Request, Response, encode_json
 from engine.endpoints.monitoring.metrics import Meter
-from engine.endpoints.path_features import PathFeatures
 from engine.endpoints.problems import FULL, overloaded, require_none, violated
-from engine.endpoints.query_string import QueryReader
+from engine.endpoints.query_string import PathFeatures, QueryReader
 from engine.endpoints.rows import (
     ANY_TYPE,
     MEDIA_TYPES,

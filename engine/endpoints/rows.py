@@ -185,9 +185,9 @@ class RowWriter:
     """Writes the predictions of one model, a row for each instance."""
 
     def __init__(self, model: Model, facts: Facts) -> None:
-        from engine.batch.formats.csvwriting import CsvWriter  # noqa: PLC0415 - with the first request
+        from engine.batch.formats.csvblocks import CsvWriter  # noqa: PLC0415 - with the first request
         from engine.batch.formats.jsonlines import JsonWriter  # noqa: PLC0415
-        from engine.batch.scoring.predictions import PredictionColumns  # noqa: PLC0415
+        from engine.batch.scoring.records import PredictionColumns  # noqa: PLC0415
 
         columns = PredictionColumns.of(model, facts.keys, facts.result.lengths if facts.result is not None else ())
         self._writers: dict[str, Writer] = {

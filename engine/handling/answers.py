@@ -50,7 +50,6 @@ class Counted:
         self._done = [done]
 
     def __iter__(self) -> Iterator[bytes]:
-        """Return the pieces."""
         return iter(self._pieces)
 
     def close(self) -> None:

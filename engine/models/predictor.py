@@ -99,8 +99,7 @@ class Predictor(Protocol):
     """A model ready to answer; calls from several threads at once are fine."""
 
     @property
-    def facts(self) -> Facts:
-        """The facts about the model."""
+    def facts(self) -> Facts: ...
 
     def __call__(self, instances: Sequence[Any]) -> Prediction:
         """Predict for instances that are valid by the model's schema, at least one.

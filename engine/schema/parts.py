@@ -75,7 +75,6 @@ class Document:
 
     @cached_property
     def references(self) -> References:
-        """The targets of all references."""
         return References(self.schema)
 
     @cached_property
@@ -92,7 +91,6 @@ class Document:
         return any(target is None for part in _all_parts(self.part(())) for target in part.targets())
 
     def part(self, place: Place) -> Part:
-        """Return the part at a place."""
         known = self._parts.get(place)
         if known is None:
             known = self._parts[place] = Part(self, place)

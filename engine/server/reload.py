@@ -6,16 +6,14 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from engine.diagnostics import render
 from engine.endpoints import show_models
 from engine.errors import ServeError
 from engine.isolation import LostProcess
-from engine.server.checking.check import CheckResult
-from engine.server.checking.check_isolated import check_isolated
-from engine.server.checking.source import SpecSource
-from engine.server.checking.stamps import Stamp, stamps
+from engine.server.checking import CheckResult, SpecSource, Stamp, check_isolated, stamps
 from engine.server.listening.certificate import Certificate, CertificateFiles
 from engine.server.logs import log_step
 from engine.server.patience import Patience
@@ -30,25 +28,25 @@ STEP_SECONDS = 0.05
 LONGEST_RETRY_SECONDS = 30.0
 
 
+@dataclass(slots=True)
 class Renewal:
     """Takes the certificate in its files, where that is a new one; `served` is what it has been so far."""
 
-    def __init__(self, files: CertificateFiles, served: Certificate) -> None:
-        self._files = files
-        self._served = served
+    files: CertificateFiles
+    served: Certificate
 
     def renew(self, supervisor: Supervisor) -> None:
         """Have the certificate in the files served, or say why it is not."""
         try:
-            found = self._files.read()
+            found = self.files.read()
         except ServeError as error:
             message = "certificate not renewed; still serving the previous one: %s"
             logger.error(message, error)  # noqa: TRY400 - no traceback says more
             supervisor.keep_certificate(str(error))
             return
-        if found.digest != self._served.digest:
+        if found.digest != self.served.digest:
             logger.info("now serving the new certificate: %s", found)
-        self._served = found
+        self.served = found
         supervisor.renew(found)
 
 

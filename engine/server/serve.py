@@ -15,13 +15,10 @@ from engine.endpoints import show_models
 from engine.errors import SpecError
 from engine.isolation import Progress
 from engine.models import lost_at_models, needs_sklearn
-from engine.server.checking.check import CheckResult, check, newcomers
-from engine.server.checking.check_isolated import check_isolated
-from engine.server.checking.source import SpecSource
+from engine.server.checking import CheckResult, SpecSource, check, check_isolated, newcomers
 from engine.server.heartbeat import HANG_SECONDS
-from engine.server.listening.addresses import Addresses
 from engine.server.listening.certificate import Certificate, CertificateFiles
-from engine.server.listening.listener import ADMIN_ADVICE, in_url, listen
+from engine.server.listening.listener import ADMIN_ADVICE, Addresses, in_url, listen
 from engine.server.logs import Logs
 from engine.server.notify import notify
 from engine.server.reload import Reloader, Renewal

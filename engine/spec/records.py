@@ -151,7 +151,6 @@ class Schema(Record):
         return InstanceSchema(self.document)
 
     def validator(self) -> Validator:
-        """Compile the schema into a validator."""
         return Validator(self._with_local_times(), formats=self.formats)
 
     def of_property(self, name: str) -> Validator:

@@ -18,7 +18,7 @@ from predicting import predict, told
 from serving import command
 from sklearn.tree import DecisionTreeClassifier
 
-from engine.batch.formats import parquetfile
+from engine.batch.formats import parquetwriting
 from engine.batch.outputs import files
 from engine.batch.outputs.whole import Whole
 from engine.batch.running.work import Work
@@ -230,13 +230,13 @@ def test_a_run_that_is_killed_while_its_files_get_their_names_begins_again(
 def test_a_report_waits_for_a_parquet_file_that_is_sealed(
     whole: tuple[bytes, bytes], killed: Callable[..., None]
 ) -> None:
-    killed(parquetfile, "seal_parquet", 1, "-o", "scored.parquet", "--errors", "bad.jsonl")
+    killed(parquetwriting, "seal_parquet", 1, "-o", "scored.parquet", "--errors", "bad.jsonl")
     assert not Path("bad.jsonl").exists()
     done = predict("m", "rows.csv", "-o", "scored.parquet", "--errors", "bad.jsonl", "-j", "1", "--resume")
     assert 0 == done.exit_code, done.exception
     assert "begins again" not in done.stderr
     assert whole[1] == Path("bad.jsonl").read_bytes()
-    assert 1000 == parquetfile.pq.read_table("scored.parquet").num_rows
+    assert 1000 == parquetwriting.pq.read_table("scored.parquet").num_rows
     assert not list(Path().glob(".scored*"))
 
 
@@ -335,7 +335,7 @@ def test_columns_of_the_same_name_are_kept_in_a_csv_and_refused_elsewhere(folder
 
 def test_columns_of_the_same_name_in_a_parquet_file(folder: Path) -> None:
     table = pa.table([[1.0], [2.0], [3.0], [4.0], ["a"], ["b"], ["c"]], [*NAMES, "x", "note", "note"])
-    parquetfile.pq.write_table(table, folder / "rows.parquet")
+    parquetwriting.pq.write_table(table, folder / "rows.parquet")
     wanted = REFUSED.replace("rows.csv:1", "rows.parquet")
     assert wanted.format("a Parquet file") == told("m", "rows.parquet", "-o", "scored.parquet")
     assert wanted.format("a CSV made from it") == told("m", "rows.parquet", "-o", "scored.csv")

@@ -21,8 +21,7 @@ from engine.commands import cli
 from engine.errors import SpecError
 from engine.models import restore_models
 from engine.models.runtime import native_trees as native
-from engine.server.checking.check import check
-from engine.server.checking.source import SpecSource
+from engine.server.checking import SpecSource, check
 
 
 def test_a_bundle_is_made_of_the_spec_its_files_the_compiled_model_and_its_pin(home: Path) -> None:

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from engine.commands import cli
 from engine.commands.check import runtime_name, runtime_of
 from engine.commands.compile import _rows
-from engine.commands.terminal.output import print_table
+from engine.commands.terminal import print_table
 from engine.models import Report
 from engine.models.predictor import Facts
 from engine.models.runtime.report import Trial

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import flask
 import pytest
+from apps import build_app
 
 from engine.endpoints import Counts, Meter, ServiceState, Status
 from engine.errors import SpecError
-from engine.flask_app import build_app
 from engine.spec import BUILT_IN, load
 
 AppOf = Callable[..., flask.Flask]

@@ -17,8 +17,7 @@ from serving import Clients, Server, status_of
 from sklearn.neighbors import KNeighborsRegressor
 
 from engine.models.runtime import batching
-from engine.server.checking.check import check
-from engine.server.checking.source import SpecSource
+from engine.server.checking import SpecSource, check
 from engine.server.http import Front
 from engine.server.worker import Follower
 

@@ -38,7 +38,7 @@ ORDERS = [*orders(TERM), *orders(INT)]
 # Starts one process after another that hears signals, with threads that wait as those of a service do.
 PROCESSES = """
 import multiprocessing, os, sys, threading
-from engine.server.listening.addresses import Addresses
+from engine.server.listening.listener import Addresses
 from engine.server.listening.listener import listen
 from engine.server.logs import Logs
 from engine.isolation import poll

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import joblib
 import numpy as np
 import pytest
+from apps import build_app
 from handler_door import Door
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,7 +23,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.naive_bayes import GaussianNB
 from werkzeug.test import Client
 
-from engine.flask_app import App, build_app
+from engine.flask_app import App
 from engine.handling import Incoming
 from engine.models import compile_models
 from engine.spec import load

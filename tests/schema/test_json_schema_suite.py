@@ -11,10 +11,10 @@ from typing import Any
 
 import jsonschema
 import pytest
+from apps import build_app
 from json_schema_suite import SUITE, groups
 
 from engine import SpecError
-from engine.flask_app import build_app
 from engine.schema import Validator
 from engine.spec import load
 

@@ -18,10 +18,7 @@ from engine.isolation import LostProcess, bounds
 from engine.models import Snapshot, compile_models, lock_models, needs_sklearn
 from engine.models.restoring.cache import VARIABLE
 from engine.server import first_check
-from engine.server.checking.check import check
-from engine.server.checking.check_isolated import check_isolated
-from engine.server.checking.source import SpecSource
-from engine.server.checking.stamps import stamp
+from engine.server.checking import SpecSource, check, check_isolated, stamp
 from engine.spec import load
 
 INSTANCE = X[0].tolist()
@@ -82,9 +79,10 @@ import sys
 from pathlib import Path
 import engine.server.worker
 from engine.models import Snapshot, restore_models
-from engine.flask_app import build_app
+from engine.flask_app import App
+from engine.handling import build_handler
 snapshot = Snapshot.load(Path("payload").read_bytes())
-client = build_app(snapshot.spec, restore_models(snapshot.spec, snapshot.prepared)).test_client()
+client = App(build_handler(snapshot.spec, restore_models(snapshot.spec, snapshot.prepared))).test_client()
 print(client.post("/p", json={instance}).text.strip())
 print(client.get("/file").text)
 print(sorted({{"sklearn", "scipy", "pandas", "joblib", "pickle5", "skops", "skl2onnx"}} & set(sys.modules)))

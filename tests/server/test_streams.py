@@ -18,7 +18,6 @@ from engine.endpoints import Endpoint, Guards, Meter, Mounted, Request, Response
 from engine.flask_app import App
 from engine.handling import Handler
 from engine.server.http import Front, Size, Watch, start_granian, stop_signal
-from engine.server.logs import RequestLog
 from engine.spec import load
 
 TEXT = (("Content-Type", "text/plain"),)
@@ -39,7 +38,7 @@ class Running:
 
     def __init__(self, handler: Handler) -> None:
         self.handler = handler
-        self.front = Front(log=RequestLog())
+        self.front = Front(logs=True)
         self.front.serve(handler)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._signal = stop_signal()

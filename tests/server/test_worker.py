@@ -15,8 +15,7 @@ from granian_door import ask
 from serving import hear
 
 from engine.server import is_loopback
-from engine.server.checking.check import check
-from engine.server.checking.source import SpecSource
+from engine.server.checking import SpecSource, check
 from engine.server.http import Front
 from engine.server.worker import Follower
 

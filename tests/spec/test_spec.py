@@ -18,8 +18,8 @@ from test_properties import ROUTE, SETTINGS, SPECS, VALUES
 from engine.errors import SpecError
 from engine.schema import Validator
 from engine.spec import Parameter, grammar, inside, load, parse_template
-from engine.spec.checking.dtypes import check_dtypes
 from engine.spec.checking.grammar import check_grammar, own_rules
+from engine.spec.checking.models import check_dtypes
 from engine.spec.reading.compose import compose
 from engine.spec.reading.source import decode
 

@@ -18,8 +18,7 @@ from engine.bundle import unpack
 from engine.bundle.archive import write_archive
 from engine.commands import cli
 from engine.errors import SpecError
-from engine.server.checking.check import CheckResult, check
-from engine.server.checking.source import SpecSource
+from engine.server.checking import CheckResult, SpecSource, check
 
 INSTANCE = {"sepal_length": 5.9, "sepal_width": 3.0, "petal_length": 5.1, "petal_width": 1.8}
 FEATURES = {"type": "object", "required": list(INSTANCE), "properties": {name: {"type": "number"} for name in INSTANCE}}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from apps import build_app
+
 from engine import SpecError
-from engine.flask_app import build_app
 from engine.models import compile_models
 from engine.spec import load
 

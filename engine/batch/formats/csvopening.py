@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 from engine.batch.errors import BatchError, Misfit
 from engine.batch.formats.csvblocks import CsvLayout, explain_csv
@@ -53,17 +52,12 @@ def open_csv(
         row = next(csv.reader([text], delimiter=chosen, strict=True))
     except csv.Error as error:
         raise BatchError(f"{name}:1: {explain_csv(error)}") from None
-    if not has_header:
-        layout = CsvLayout(_nameless(row, expected, name), chosen, ending, mark)
-        return replace(layout, keys=expected.keys_in(layout.names, f"{name}:1")), start, 1, b"".join(lines)
-    _require_header(row, expected, name)
-    layout = CsvLayout(tuple(row), chosen, ending, mark)
-    return (
-        replace(layout, keys=expected.keys_in(layout.names, f"{name}:1")),
-        start + len(b"".join(lines)),
-        1 + len(lines),
-        b"",
-    )
+    if has_header:
+        _require_header(row, expected, name)
+    names = tuple(row) if has_header else _nameless(row, expected, name)
+    layout = CsvLayout(names, chosen, ending, mark, expected.keys_in(names, f"{name}:1"))
+    read = b"".join(lines)
+    return (layout, start + len(read), 1 + len(lines), b"") if has_header else (layout, start, 1, read)
 
 
 _WANTED = "its first line must name the columns"

@@ -5,43 +5,35 @@ from __future__ import annotations
 import json
 import os
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Self
 
 from engine.batch.errors import BatchError
-from engine.batch.outputs.state import State, new_state_file, read_state, state_file
-from engine.batch.outputs.whole import Seal, Whole, cannot_write
+from engine.batch.outputs.whole import Seal, State, Whole, cannot_write, new_state_file, read_state, state_file
 
 STATE_SECONDS = 1.0
 _RUN_FOR_SAVE = 10  # times as long as it took the disk: a slow one does not hold up the run
 LOST = "what the interrupted run wrote is incomplete, and the run begins again"
 
 
-class BadRowReport:
-    """The bad rows of a run that writes to standard output, in a file if there is one."""
-
-    def __init__(self, file: Path | None) -> None:
-        self._whole = Whole(file) if file is not None else None
-
-    def __enter__(self) -> Self:
-        if self._whole is not None:
-            self._whole.begin(0)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._whole is not None:
-            if kind is None:
-                self._whole.sync()
-                self._whole.publish()
-            else:
-                self._whole.drop()
-
-    def write(self, data: bytes) -> None:
-        """Write some bytes; raise `BatchError`."""
-        if self._whole is not None:
-            self._whole.write(data)
+@contextmanager
+def report_to(file: Path | None) -> Iterator[Callable[[bytes], None]]:
+    """Return what writes the bad rows of a run into a file, which appears at the end; they are lost without a file."""
+    if file is None:
+        yield lambda _: None
+        return
+    whole = Whole(file)
+    whole.begin(0)
+    try:
+        yield whole.write
+    except BaseException:
+        whole.drop()
+        raise
+    whole.sync()
+    whole.publish()
 
 
 class Files:
@@ -133,7 +125,6 @@ class Files:
 
     @property
     def can_resume(self) -> bool:
-        """Whether there is a state to continue from."""
         return self._state.exists()
 
     def finish(self, seal: Seal | None = None, *, keeps_state: bool = False) -> None:
@@ -150,7 +141,6 @@ class Files:
             self._forget()
 
     def drop(self) -> None:
-        """Remove all that was written."""
         for file in self._all():
             file.drop()
         self._forget()

@@ -12,11 +12,10 @@ from typing import Any
 from engine.batch.errors import BatchError, Unreadable
 from engine.batch.formats.opened import RowFile
 from engine.batch.inputs import STDIN, Input
-from engine.batch.options import OutputTarget, ScoringOptions
-from engine.batch.outputs.files import BadRowReport, Files
-from engine.batch.outputs.state import whole_state
+from engine.batch.outputs.files import Files, report_to
 from engine.batch.outputs.streams import seal_for, stdout_for
-from engine.batch.running.opening import Opener
+from engine.batch.outputs.whole import OutputTarget, whole_state
+from engine.batch.running.opening import Opener, ScoringOptions
 from engine.batch.running.pool import Pool
 from engine.batch.running.work import MOST_SHOWN, Done, Job, RowProblem
 from engine.models import PreparedModel
@@ -74,11 +73,11 @@ class Runner:
 
     def _to_stdout(self, run: _Run) -> Total:
         total = Total(notes=[*run.opened.notes])
-        with BadRowReport(run.target.errors) as report, stdout_for(run.job.writer) as output:
+        with report_to(run.target.errors) as report, stdout_for(run.job.writer) as output:
             output.write(run.job.writer.head())
             for done in self._done(run, total):
                 output.write(done.output)
-                report.write(done.report)
+                report(done.report)
                 if done.bad and run.job.stops:
                     first = [one for one in done.problems if one.line == done.problems[0].line]
                     raise BadRows(run.source.shown, first, 1, is_whole=False, written=True)

@@ -79,7 +79,6 @@ class Work:
         self._scorers: dict[int, Scorer] = {}
 
     def __call__(self, job: Job, block: Block) -> Done:
-        """Score a block."""
         with _uncollected():
             return self._score(job, block)
 

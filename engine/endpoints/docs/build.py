@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from engine.endpoints.cached_file import GeneratedEndpoint
 from engine.endpoints.docs.page import write_page, write_reference
+from engine.endpoints.fixed import GeneratedEndpoint
 from engine.endpoints.messages import Endpoint, Headers, encode_any_json
 from engine.endpoints.openapi.document import describe
 from engine.errors import EngineError

@@ -10,10 +10,18 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from engine.endpoints.openapi.answers import description_of, example_of, fixed_answers, prediction_schema
+from engine.endpoints.openapi.answers import (
+    MEANINGS,
+    PROBLEM,
+    STRICT_TYPE,
+    description_of,
+    example_of,
+    fixed_answers,
+    prediction_schema,
+    statuses_of,
+)
 from engine.endpoints.openapi.components import Components, bounded, pascal
 from engine.endpoints.openapi.joining import joined, joined_answers
-from engine.endpoints.openapi.refusals import MEANINGS, PROBLEM, STRICT_TYPE, statuses_of
 from engine.endpoints.openapi.row_formats import rows_in, rows_out
 from engine.endpoints.predict import BATCH_KEY, MODEL_HEADER
 from engine.endpoints.problems import MEDIA_TYPE, title
@@ -174,7 +182,6 @@ class _Describer:
         return {"required": True, "content": {"application/json": content, **rows}}
 
     def _answers(self, route: Route, method: str) -> dict[str, Any]:
-        """Describe the responses to valid requests."""
         if route.built_in is not None:
             media_types = {"docs": "text/html", "metrics": "text/plain"}
             content: dict[str, Any] = {media_types.get(route.built_in, "application/json"): {}}

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import multiprocessing
-import signal
 import threading
 import time
 from collections.abc import Callable, Hashable
 from typing import Any
 
 from engine.endpoints import Counts
-from engine.isolation import blocked
+from engine.isolation import blocked, killed_by
 from engine.server.heartbeat import Pulse
-from engine.server.listening.addresses import Addresses
+from engine.server.listening.listener import Addresses
 from engine.server.logs import Logs
 from engine.server.signals import SIGNALS
 from engine.server.worker import work
@@ -101,18 +100,11 @@ class Worker:
         """Send a message without waiting; it replaces an unsent one of the same kind, by default of the same word."""
         self._outbox.put(word, content, kind or word)
 
-    def kill_hung(self) -> None:
-        """End the process, which does not respond."""
-        self.is_hung = True
-        self.process.kill()
-
     def ending(self, status: int | None) -> str:
-        """Say how the process ended with this status."""
         if self.is_hung:
             return "hung and was killed"
         if status is not None and status < 0:
-            named = f" ({signal.Signals(-status).name})" if -status in {*signal.Signals} else ""
-            return f"was killed by signal {-status}{named}"
+            return killed_by(-status)
         return f"ended with status {status}"
 
     def _speak(self) -> None:

@@ -26,7 +26,7 @@ class SpecFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.data = read_data(path, str(path))
+        self.data = read_data(path)
         self._root = compose(decode(self.data, str(path)))
 
     def model_conflict(self, name: str) -> Iterator[Diagnostic]:

@@ -10,8 +10,7 @@ from typing import Any
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.schema import TYPE_NAMES, InstanceSchema, Subschema, show
-from engine.spec.checking.base_path import check_base_path
-from engine.spec.checking.built_in import built_in_shapes, check_built_in
+from engine.spec.checking.built_in import built_in_shapes, check_base_path, check_built_in
 from engine.spec.checking.guards import (
     allowed_names,
     check_guards,
@@ -177,20 +176,13 @@ def _check_path_features(route: Node, path: str, models: Node | None) -> Iterato
         elif not (types := Subschema(feature.plain, schema.plain).types) & _IN_A_PATH:
             message = f'path parameter "{name}": the feature is {_either(types)}, which a path cannot contain'
             yield route["path"].error(f"{message}; send it in the body")
-        elif not _reads(name in text_parameters(path), parameter, types):
+        elif not (name in text_parameters(path) or "enum" in parameter or types & InstanceSchema(parameter).types):
             message = f'path parameter "{name}": the feature is {_either(types)}, which its converter cannot return'
             yield route["path"].error(f"{message}; write <{name}>")
 
 
 def _either(types: frozenset[str]) -> str:
     return " or ".join(TYPE_NAMES[name] for name in sorted(types))
-
-
-def _reads(is_text: bool, parameter: Mapping[str, Any], types: frozenset[str]) -> bool:
-    """Whether a path parameter can have one of these JSON types; a text can have all whose values fit in a path."""
-    if is_text or "enum" in parameter:
-        return True
-    return bool(types & InstanceSchema(parameter).types)
 
 
 def _check_input(route: Node, *, formats: bool) -> Iterator[Diagnostic]:

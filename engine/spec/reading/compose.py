@@ -8,11 +8,12 @@ from typing import Any
 
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
-from engine.spec.reading.environment import BEGIN, UnsetError, hide, is_asking, substitute
+from engine.spec.reading.environment import BEGIN, hide, is_asking, substitute
 from engine.spec.reading.events import Event, events
 from engine.spec.reading.node import Node
 from engine.spec.reading.scalars import resolve
 from engine.spec.reading.source import Source
+from engine.spec.templates import SubstitutionError
 
 MAX_DEPTH = 200
 MAX_VALUES = 1_000_000
@@ -90,7 +91,7 @@ class _Composer:
             text = substitute(event.value, self.source.secrets)
             quoted = self.source.text[event.start : event.start + 1] in QUOTES
             return text if quoted else resolve(text)
-        except UnsetError as error:
+        except SubstitutionError as error:
             at = self.source.text.find(error.fragment, event.start, event.end)
             start = at if at >= 0 else event.start
             end = start + len(error.fragment) if at >= 0 else event.end

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 
 from engine.spec.reading.scalars import resolve
+from engine.spec.templates import SubstitutionError
 from engine.text import begin_alike
 
 _TOKEN = re.compile(
@@ -22,18 +23,10 @@ _WORD_OR_SHOWN = re.compile(rf"{_SHOWN}|{_WORD.pattern}")
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 
 
-class UnsetError(ValueError):
-    """A variable that is not set; `fragment` is the reference to it."""
-
-    def __init__(self, fragment: str, message: str) -> None:
-        self.fragment = fragment
-        super().__init__(message)
-
-
 def substitute(text: str, secrets: dict[str, str]) -> str:
     """Substitute environment variables in a text; record each value, with the reference to it, in `secrets`.
 
-    Raises `UnsetError` for a variable that is not set and has no default, and for an invalid name.
+    Raises `SubstitutionError` for a variable that is not set and has no default, and for an invalid name.
     """
 
     def value(token: re.Match[str]) -> str:
@@ -41,10 +34,10 @@ def substitute(text: str, secrets: dict[str, str]) -> str:
             return token.group()
         name = token["name"] or ""
         if token["broken"] or not _NAME.fullmatch(name):
-            raise UnsetError(token.group(), "write a variable as ${env:NAME} or ${env:NAME:-default}")
+            raise SubstitutionError(token.group(), "write a variable as ${env:NAME} or ${env:NAME:-default}")
         found = os.environ.get(name, token["default"])
         if found is None:
-            raise UnsetError(
+            raise SubstitutionError(
                 token.group(),
                 f'the environment variable "{name}" is not set; set it, or give a default: ${{env:{name}:-default}}',
             )

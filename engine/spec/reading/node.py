@@ -70,7 +70,6 @@ class Node:
 
     @property
     def place(self) -> Place:
-        """The value's place."""
         return self.source.place(self.start, self.end)
 
     def place_of(self, fragment: str) -> Place:
@@ -79,7 +78,6 @@ class Node:
         return self.source.place(start, start + len(fragment)) if start >= 0 else self.place
 
     def error(self, message: str, severity: Severity = "error") -> Diagnostic:
-        """Report a mistake at this value."""
         return Diagnostic(self.place, self.hidden(message), severity)
 
     def hidden(self, message: str) -> str:

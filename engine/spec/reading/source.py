@@ -46,14 +46,9 @@ class Source:
         return SpecError([Diagnostic(self.place(start, end), message)])
 
 
-def read_source(path: Path, name: str) -> Source:
-    """Read a spec file as UTF-8 text; raise `SpecError` if that is impossible."""
-    return decode(read_data(path, name), name)
-
-
-def read_data(path: Path, name: str) -> bytes:
+def read_data(path: Path) -> bytes:
     """Read a spec file's bytes, not many more than are allowed; raise `SpecError`."""
-    whole = Place(name)
+    whole = Place(str(path))
     try:
         return read_regular(path, MAX_BYTES + 1)
     except FileNotFoundError:

@@ -21,8 +21,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from engine import create_app, lock_models
 from engine.errors import SpecError
 from engine.models import compile_models
-from engine.server.checking.check import check
-from engine.server.checking.source import SpecSource
+from engine.server.checking import SpecSource, check
 from engine.spec import load
 
 pytestmark = pytest.mark.usefixtures("in_place")

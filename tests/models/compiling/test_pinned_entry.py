@@ -16,8 +16,7 @@ from sklearn.ensemble import RandomForestClassifier
 from engine import lock_models
 from engine.errors import SpecError
 from engine.models import compile_models
-from engine.server.checking.check import check
-from engine.server.checking.source import SpecSource
+from engine.server.checking import SpecSource, check
 from engine.spec import load
 
 CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {

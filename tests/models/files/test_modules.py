@@ -22,8 +22,7 @@ from engine.errors import SpecError
 from engine.models import Snapshot, compile_models, needs_sklearn
 from engine.models.compiling import prepare as compiling
 from engine.models.restoring.cache import VARIABLE
-from engine.server.checking.check import check
-from engine.server.checking.source import SpecSource
+from engine.server.checking import SpecSource, check
 from engine.server.http import Front
 from engine.server.worker import Follower
 from engine.spec import load

@@ -160,7 +160,6 @@ class Modules:
         self._loaded[module.__name__] = module
 
     def forget(self, name: str) -> None:
-        """Forget a module that has failed."""
         self._loaded.pop(name, None)
 
     def miss(self, name: str) -> None:

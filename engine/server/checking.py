@@ -9,11 +9,13 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from engine.bundle import unpack
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.handling import build_handler
-from engine.isolation import Progress
+from engine.isolation import Progress, Tell, run_isolated
 from engine.models import (
     Facts,
     LoadedEstimators,
@@ -24,9 +26,47 @@ from engine.models import (
     rehearse,
     restore_models,
 )
-from engine.server.checking.source import SpecSource
-from engine.server.checking.stamps import Stamp, stamp, stamps
-from engine.spec import Spec
+from engine.spec import Spec, load
+
+Stamp = tuple[int, ...] | None
+
+
+def stamps(files: Iterable[Path]) -> dict[Path, Stamp]:
+    """Return the files' stamps."""
+    return {file: stamp(file) for file in files}
+
+
+def stamp(file: Path) -> Stamp:
+    """Return what changes when a file does; None where there is no such file."""
+    try:
+        found = file.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_dev
+
+
+@dataclass(frozen=True, slots=True)
+class SpecSource:
+    """Where a spec is read from, and by how many workers it is served.
+
+    If `locked`, nothing is served that is not pinned, and nothing is pinned. With a `bundle`, the spec and its models
+    come from that, whatever the two files are, if it has this `sha256`, or any if that is None.
+    """
+
+    routes: str
+    models: str | None
+    locked: bool = False
+    workers: int = 1
+    bundle: Path | None = None
+    sha256: str | None = None
+
+    def read(
+        self, opens: Callable[[Iterable[Path]], None] = lambda _: None
+    ) -> tuple[Spec, Mapping[str, PreparedModel] | None]:
+        """Read the spec, and its models where they come compiled; raise `SpecError`."""
+        if self.bundle is not None:
+            return unpack(self.bundle, self.sha256, opens)
+        return load(self.routes, self.models, locked=self.locked, opens=opens), None
 
 
 @dataclass(slots=True)
@@ -131,3 +171,20 @@ def pin_newcomers(
 def newcomers(spec: Spec) -> tuple[str, ...]:
     """Name the models that are not pinned."""
     return tuple(name for name, model in spec.models.items() if model.pin is None)
+
+
+def check_isolated(
+    source: SpecSource,
+    progress: Progress = lambda _: None,
+    stamped: Callable[[Mapping[Path, Stamp]], None] = lambda _: None,
+) -> CheckResult:
+    """Check a spec in another process, as `check` does here; raise `Lost` where that process is lost."""
+
+    def hear(told: Any) -> None:
+        (progress if isinstance(told, str) else stamped)(told)
+
+    return run_isolated(_check, source, hear=hear)
+
+
+def _check(source: SpecSource, tell: Tell) -> CheckResult:
+    return check(source, tell, tell)
