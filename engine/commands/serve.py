@@ -150,6 +150,10 @@ def command(
         writable_cache(Path(routes).parent) if bundle is None else nullcontext(),
     ):
         certificate = tls.read() if tls is not None else None
+        options = server.ServeOptions(
+            host, DEFAULT_PORT if port is None else port, count, reload, logs, hang_timeout, admin, tls, certificate
+        )
+        server.require_addresses(options)
         with nullcontext(server.log_step) if is_logged else progress() as show:
             show(f"checking {bundle or routes}")
             first, spec = server.first_check(source, show)
@@ -164,9 +168,6 @@ def command(
             print_models(first.facts, *[""] * (bundle is not None))  # there is nothing to compile from
             for note in first.notes:
                 click.echo(note)
-        options = server.ServeOptions(
-            host, DEFAULT_PORT if port is None else port, count, reload, logs, hang_timeout, admin, tls, certificate
-        )
         server.serve(source, first, options, signals, announce)
 
 

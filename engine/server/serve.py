@@ -18,7 +18,7 @@ from engine.models import lost_at_models, needs_sklearn
 from engine.server.checking import CheckResult, SpecSource, check, check_isolated, newcomers
 from engine.server.heartbeat import HANG_SECONDS
 from engine.server.listening.certificate import Certificate, CertificateFiles
-from engine.server.listening.listener import ADMIN_ADVICE, Addresses, in_url, listen
+from engine.server.listening.listener import ADMIN_ADVICE, Addresses, Listener, in_url, listen
 from engine.server.logs import Logs
 from engine.server.notify import notify
 from engine.server.reload import Reloader, Renewal
@@ -80,13 +80,11 @@ def serve(
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
     multiprocessing.set_start_method("spawn", force=True)
     with ExitStack() as opened:
-        host, admin_host = _bare(options.host), _bare(options.admin[0] if options.admin else "")
-        listener = opened.enter_context(listen(host, options.port, options.workers))
-        url = f"{'http' if options.certificate is None else 'https'}://{in_url(host)}:{listener.port}"
-        admin, admin_url = None, ""
-        if options.admin is not None:
-            admin = opened.enter_context(listen(admin_host, options.admin[1], options.workers, ADMIN_ADVICE))
-            admin_url = f"http://{in_url(admin_host)}:{admin.port}"
+        listener, admin = _listen(options, opened)
+        url = f"{'http' if options.certificate is None else 'https'}://{in_url(_bare(options.host))}:{listener.port}"
+        admin_url = ""
+        if options.admin is not None and admin is not None:
+            admin_url = f"http://{in_url(_bare(options.admin[0]))}:{admin.port}"
 
         def ready() -> None:
             notify("READY=1")
@@ -104,6 +102,21 @@ def serve(
         reloader.stop()
     if supervisor.stopped_by == signal.SIGINT:
         raise KeyboardInterrupt
+
+
+def require_addresses(options: ServeOptions) -> None:
+    """Raise `ServeError` where an address cannot be had: nothing should be compiled and pinned for nothing."""
+    with ExitStack() as opened:
+        _listen(options, opened)
+
+
+def _listen(options: ServeOptions, opened: ExitStack) -> tuple[Listener, Listener | None]:
+    """Listen on the address of the service and on the admin address, until `opened` is closed."""
+    listener = opened.enter_context(listen(_bare(options.host), options.port, options.workers))
+    if options.admin is None:
+        return listener, None
+    host, port = options.admin
+    return listener, opened.enter_context(listen(_bare(host), port, options.workers, ADMIN_ADVICE))
 
 
 def is_loopback(host: str) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from engine.server.listening.listener import Addresses
 from engine.server.notify import notify
 from engine.server.supervising.worker_handle import Worker
+from engine.text import join_words
 
 logger = logging.getLogger("engine")
 
@@ -36,10 +37,12 @@ def answer_and_end(addresses: Addresses, workers: Sequence[Worker], is_hurried: 
     for worker in workers:
         worker.say("stop")
     wait_until(lambda: all(worker.ended.is_set() for worker in workers), STOP_SECONDS)
-    for worker in workers:
-        if not worker.ended.is_set():
-            logger.warning("worker %d did not stop in time; killing it", worker.number)
-            worker.process.kill()
+    if late := [worker for worker in workers if not worker.ended.is_set()]:
+        numbers = join_words([str(worker.number) for worker in late], "and")
+        why = "a second signal came" if is_hurried() else f"they did not stop within {STOP_SECONDS:.0f} seconds"
+        logger.warning("killing %s %s: %s", "worker" if len(late) == 1 else "workers", numbers, why)
+    for worker in late:
+        worker.process.kill()
     for worker in workers:
         worker.ended.wait(STOP_SECONDS)
     addresses.close()
