@@ -49,13 +49,11 @@ class Step(str):
     subject: str
 
     def __new__(cls, doing: str, subject: str = "") -> Self:
-        """Join both."""
         step = super().__new__(cls, f"{subject}: {doing}" if subject else doing)
         step.doing, step.subject = doing, subject
         return step
 
     def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
-        """Pickle the parts."""
         return type(self), (self.doing, self.subject)
 
 
