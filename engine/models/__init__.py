@@ -20,36 +20,3 @@ from engine.models.restoring.result_form import NOT_FINITE, is_finite
 from engine.models.restoring.snapshot import Snapshot
 from engine.models.runtime.class_names import key_of
 from engine.models.runtime.report import Report
-
-__all__ = [
-    "NOT_COMPILED",
-    "NOT_FINITE",
-    "CompiledModel",
-    "Facts",
-    "LoadedEstimators",
-    "ModelFile",
-    "Pinned",
-    "Prediction",
-    "Predictor",
-    "PreparedModel",
-    "Report",
-    "ResultForm",
-    "Snapshot",
-    "compile_models",
-    "hash_code",
-    "is_finite",
-    "key_of",
-    "leave_start_folder",
-    "lock_models",
-    "lost_at_models",
-    "needs_sklearn",
-    "pin",
-    "prepare_models",
-    "rehearse",
-    "restore_alone",
-    "restore_models",
-    "run_with_models",
-    "to_compile",
-    "to_serve",
-    "writable_cache",
-]

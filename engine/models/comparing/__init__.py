@@ -2,5 +2,3 @@
 
 from engine.models.comparing.answers import Differences, Differing
 from engine.models.comparing.compare import Comparison, Side, compare_files
-
-__all__ = ["Comparison", "Differences", "Differing", "Side", "compare_files"]

@@ -5,23 +5,3 @@ from engine.models.data.dtypes.frames import as_taken
 from engine.models.data.dtypes.kinds import Dtype, Kind, Table
 from engine.models.data.dtypes.known import Feature, fits, from_schema
 from engine.models.data.dtypes.needed import DtypesNeeded, listed, shown_dtypes
-
-__all__ = [
-    "EXACT",
-    "NAN",
-    "OBJECTS",
-    "Dtype",
-    "DtypesNeeded",
-    "Feature",
-    "Kind",
-    "Make",
-    "Table",
-    "as_taken",
-    "fits",
-    "float_rows",
-    "from_schema",
-    "listed",
-    "makers",
-    "shown_dtypes",
-    "whole_rows",
-]
