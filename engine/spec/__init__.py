@@ -21,20 +21,7 @@ from engine.spec.named_files import MAX_BYTES as MAX_FILE_BYTES
 from engine.spec.named_files import inside, model_inside, normal, read_regular, write_whole
 from engine.spec.reading.compose import asking_places, walk
 from engine.spec.reading.node import Node
-from engine.spec.records import (
-    BuiltIn,
-    Cors,
-    Example,
-    FixedResponse,
-    Limits,
-    Model,
-    Output,
-    RateLimit,
-    Rates,
-    Route,
-    Schema,
-    Service,
-    Spec,
-)
+from engine.spec.records import BuiltIn, Example, FixedResponse, Model, Output, Route, Schema, Spec
+from engine.spec.service_records import Cors, Limits, RateLimit, Rates, Service
 from engine.spec.templates import Parameter, parse_template
 from engine.spec.url_rules import LazyRule, parameter_schemas, path_template, rule_shape, text_parameters

@@ -15,7 +15,8 @@ from engine.diagnostics import Diagnostic
 from engine.schema import clip
 from engine.spec.checking.guards import allowed_names
 from engine.spec.reading.node import Node
-from engine.spec.records import BuiltIn, Route, Service, Spec
+from engine.spec.records import BuiltIn, Route, Spec
+from engine.spec.service_records import Service
 from engine.spec.url_rules import LazyRule, path_parameters, rule_shape
 
 BUILT_IN: Mapping[BuiltIn, tuple[str, str]] = {

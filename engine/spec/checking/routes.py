@@ -24,7 +24,8 @@ from engine.spec.checking.responses import check_response, read_response
 from engine.spec.checking.schemas import check_schema, has_form
 from engine.spec.named_files import Home
 from engine.spec.reading.node import Node
-from engine.spec.records import Limits, Route, Schema, Service
+from engine.spec.records import Route, Schema
+from engine.spec.service_records import Limits, Service
 from engine.spec.url_rules import meant_rule, parameter_schemas, path_parameters, rule_shape, text_parameters
 from engine.text import did_you_mean
 
