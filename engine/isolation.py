@@ -86,7 +86,7 @@ class Bounds:
         return f"{self.memory / _UNITS[unit]:.4g} {unit}"
 
 
-def bounds() -> Bounds:
+def read_bounds() -> Bounds:
     """Take the bounds from the environment, else from this machine; raise `EngineError` for values that are none."""
     seconds, memory = os.environ.get(SECONDS), os.environ.get(MEMORY)
     if seconds is not None and not re.fullmatch(r"[1-9][0-9]{0,8}", seconds):
@@ -132,19 +132,19 @@ def run_isolated(work: Callable[..., Result], *arguments: Any, hear: Tell) -> Re
 
     `hear` gets all that is told there; with each `Step` that is told, another one begins.
     """
-    limits, step = bounds(), Step("starting")
+    limits, step = read_bounds(), Step("starting")
     patience = DEFAULT_SECONDS  # nothing but the engine is at work before the first step
     context = multiprocessing.get_context("spawn")
     try:
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, limits.memory, work, arguments), daemon=True)
-        with blocked(signal.SIGINT, signal.SIGHUP):  # ^C is for this process, which ends that one
+        with block_signals(signal.SIGINT, signal.SIGHUP):  # ^C is for this process, which ends that one
             process.start()
     except OSError as error:
         raise LostProcess(step, f"no process can be started: {error}", killed=True) from None
     theirs.close()
     try:
-        while poll(ours, patience):
+        while wait_for_message(ours, patience):
             kind, content = ours.recv()
             if kind == "returned":
                 result: Result = content
@@ -167,7 +167,7 @@ def run_isolated(work: Callable[..., Result], *arguments: Any, hear: Tell) -> Re
 
 
 @contextlib.contextmanager
-def blocked(*signals: signal.Signals) -> Iterator[None]:
+def block_signals(*signals: signal.Signals) -> Iterator[None]:
     """Have a process that is started meanwhile not hear these, which a terminal or systemd sends to all processes."""
     resource_tracker.ensure_running()  # if it were started by that process, it would unblock them
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
@@ -177,7 +177,7 @@ def blocked(*signals: signal.Signals) -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def poll(connection: Connection, seconds: float) -> bool:
+def wait_for_message(connection: Connection, seconds: float) -> bool:
     """Wait until something can be received, and hear signals meanwhile; False if there is nothing in time.
 
     The kernel may give a signal to another thread, which does not end a wait of the main thread. So it waits in steps,

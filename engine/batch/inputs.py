@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, cast
 
-from engine.batch.errors import BatchError
+from engine.batch.scoring_errors import BatchError
 
 FormatName = Literal["csv", "jsonl", "parquet"]
 _ENDINGS: dict[str, FormatName] = {
@@ -152,7 +152,7 @@ class Prefixed:
         return data or self._stream.readline(size)
 
 
-def expand(names: tuple[str, ...]) -> list[Input]:
+def expand_inputs(names: tuple[str, ...]) -> list[Input]:
     """Take inputs by their names or by patterns; raise `BatchError` for a pattern that matches nothing."""
     return [Input(found) for name in names for found in _matching(name)]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from engine.commands.terminal import json_option, print_json, progress, report, spec_options
 from engine.errors import EngineError
+from engine.terminal import json_option, print_diagnostics, print_json, show_progress, spec_options
 
 
 @click.command(short_help="Pack the service, its models compiled, into one file.")
@@ -30,7 +30,7 @@ def command(output: str, routes: str, models: str | None, as_json: bool) -> None
       python -m engine serve --locked service.zip --sha256 HASH
     """  # noqa: D301
     from engine import server
-    from engine.bundle import is_bundle, pack
+    from engine.bundle import is_bundle, pack_bundle
     from engine.models import Snapshot, writable_cache
     from engine.spec import write_whole
 
@@ -38,12 +38,12 @@ def command(output: str, routes: str, models: str | None, as_json: bool) -> None
     if file.is_file() and file.stat().st_size and not is_bundle(file):  # such as the spec
         raise EngineError(f"{file} exists and is not a bundle; name another file, such as service.zip, or remove it")
     source = server.SpecSource(routes, models)
-    with writable_cache(Path(routes).parent), progress() as show:
+    with writable_cache(Path(routes).parent), show_progress() as show:
         first, spec = server.first_check(source, show)
         pinned = first.notes
         if any(model.pin is None for model in spec.models.values()):  # they are pinned now, and that is packed too
             first, spec = server.first_check(source, show)
-    packed = pack(Snapshot.load(first.snapshot or b""))
+    packed = pack_bundle(Snapshot.load(first.snapshot or b""))
     try:
         write_whole(file.resolve(), packed.data, 0o644)
     except OSError as error:
@@ -51,7 +51,7 @@ def command(output: str, routes: str, models: str | None, as_json: bool) -> None
     if as_json:
         print_json({"bundle": output, "bytes": len(packed.data), "sha256": packed.sha256, "needs": {**packed.needs}})
         return
-    report(first.mistakes)
+    print_diagnostics(first.mistakes)
     for note in pinned:
         click.echo(note)
     for name, needs in packed.needs.items():

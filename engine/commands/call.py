@@ -10,8 +10,8 @@ from urllib.parse import quote, unquote
 
 import click
 
-from engine.commands.terminal import json_option, print_json, progress, spec_options
 from engine.isolation import Progress
+from engine.terminal import json_option, print_json, show_progress, spec_options
 
 FIRST_ERROR = 400
 _URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
@@ -47,11 +47,13 @@ def command(
       python -m engine call POST /predict -d @instance.json -i
     """  # noqa: D301
     from engine.models import run_with_models
-    from engine.spec import load
+    from engine.spec import load_spec
 
     asked = method.upper(), _url(path), _body(data), tuple(map(_header, headers))
-    with progress() as show:
-        status, answered, body = run_with_models(load(routes, models), _answer, routes, models, *asked, progress=show)
+    with show_progress() as show:
+        status, answered, body = run_with_models(
+            load_spec(routes, models), _answer, routes, models, *asked, progress=show
+        )
     code = int(status.partition(" ")[0])
     if as_json:
         print_json({"status": code, "headers": answered, "body": body.decode(errors="replace")})

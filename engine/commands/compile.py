@@ -8,10 +8,10 @@ from dataclasses import replace
 import click
 
 from engine.commands.check import facts_json, print_notes
-from engine.commands.terminal import json_option, named_models, print_json, print_table, progress, spec_options
 from engine.isolation import Progress
 from engine.models import Facts, Report
 from engine.spec import Spec
+from engine.terminal import json_option, named_models, print_json, print_table, show_progress, spec_options
 
 MICROSECONDS = 1e6
 PIPED_WIDTH = 120
@@ -33,11 +33,11 @@ def command(names: tuple[str, ...], routes: str, models: str | None, as_json: bo
       ENGINE_CACHE_DIR=build/cache python -m engine compile --json
     """  # noqa: D301
     from engine.models import run_with_models
-    from engine.spec import load
+    from engine.spec import load_spec
 
-    spec = load(routes, models)
+    spec = load_spec(routes, models)
     chosen = named_models(spec, names)
-    with progress() as show:
+    with show_progress() as show:
         facts = run_with_models(_only(spec, chosen), _compile, routes, models, chosen, progress=show)
     if as_json:
         print_json({"models": list(map(facts_json, facts))})
@@ -50,9 +50,9 @@ def command(names: tuple[str, ...], routes: str, models: str | None, as_json: bo
 
 def _compile(routes: str, models: str | None, names: tuple[str, ...], progress: Progress) -> tuple[Facts, ...]:
     from engine.models import compile_models
-    from engine.spec import load
+    from engine.spec import load_spec
 
-    predictors = compile_models(_only(load(routes, models), names), progress)
+    predictors = compile_models(_only(load_spec(routes, models), names), progress)
     return tuple(predictor.facts for predictor in predictors.values())
 
 

@@ -12,21 +12,21 @@ import click
 
 from engine.commands.check import classes_of, diagnostic_json, runtime_name
 from engine.commands.compile import microseconds
-from engine.commands.terminal import (
-    Number,
-    fail,
-    json_option,
-    named_models,
-    print_json,
-    print_table,
-    progress,
-    report,
-    spec_options,
-)
 from engine.diagnostics import Diagnostic, Place
 from engine.errors import EngineError, SpecError
 from engine.isolation import Progress
 from engine.schema import clip
+from engine.terminal import (
+    Number,
+    json_option,
+    named_models,
+    print_diagnostics,
+    print_error,
+    print_json,
+    print_table,
+    show_progress,
+    spec_options,
+)
 from engine.text import plural
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def command(name: str, file: str, tolerance: float, rows: int, routes: str, mode
         if as_json and isinstance(error, SpecError):
             print_json({"ok": False, "diagnostics": list(map(diagnostic_json, error.diagnostics))})
         else:
-            fail(error)
+            print_error(error)
         raise click.exceptions.Exit(EXIT_MISTAKE) from None
     if as_json:
         print_json({"ok": True, "model": name, **_as_json(found, rows)})
@@ -88,16 +88,16 @@ def command(name: str, file: str, tolerance: float, rows: int, routes: str, mode
 def _compare(name: str, file: Path, tolerance: float, routes: str, models: str | None) -> Comparison:
     from engine.isolation import LostProcess, run_isolated
     from engine.models import lost_at_models
-    from engine.spec import load
+    from engine.spec import load_spec
 
-    spec = load(routes, models)
+    spec = load_spec(routes, models)
     named_models(spec, [name])
     own = spec.models[name].file
     if file.resolve() == own.resolve():
         message = f'{file} is the file of "{name}" itself; name its successor, which needs a file name of its own'
         raise click.BadParameter(message, param_hint="NEW_FILE")
     try:
-        with progress() as show, lost_at_models(spec):
+        with show_progress() as show, lost_at_models(spec):
             return run_isolated(_compare_apart, routes, models, name, file, tolerance, hear=show)
     except LostProcess as lost:
         raise SpecError([Diagnostic(Place(str(file)), f"stopped while {lost.step.doing}: {lost.why}")]) from None
@@ -107,13 +107,13 @@ def _compare_apart(
     routes: str, models: str | None, name: str, file: Path, tolerance: float, progress: Progress
 ) -> Comparison:
     from engine.models.comparing import compare_files
-    from engine.spec import load
+    from engine.spec import load_spec
 
-    return compare_files(load(routes, models), name, file, tolerance, progress)
+    return compare_files(load_spec(routes, models), name, file, tolerance, progress)
 
 
 def _print(found: Comparison, name: str, count: int) -> None:
-    report(_warnings(found))
+    print_diagnostics(_warnings(found))
     sides = _facts_shown(found.current), _facts_shown(found.new)
     print_table((name, "current", "new"), [(fact, *(side[fact] for side in sides)) for fact in sides[0]])
     click.echo()
@@ -154,10 +154,10 @@ def _tallies(found: Comparison) -> Iterable[tuple[str, ...]]:
 
 
 def _row(row: Differing) -> tuple[str, ...]:
-    return where(row), _shown(row.input), _answer(row.current), _answer(row.new)
+    return place_of_row(row), _shown(row.input), _answer(row.current), _answer(row.new)
 
 
-def where(row: Differing) -> str:
+def place_of_row(row: Differing) -> str:
     """Say where a row stands."""
     word = {"examples": "example", "reference": "reference, line"}.get(row.source, row.source)
     return word if row.place is None else f"{word} {row.place}"

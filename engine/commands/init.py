@@ -13,10 +13,10 @@ from urllib.parse import quote
 
 import click
 
-from engine.commands.planning import MistakenError, SpecFiles, Wish, check, plan
-from engine.commands.terminal import report, spec_options
+from engine.commands.planning import MistakenError, SpecFiles, Wish, check_plan, plan_entry
 from engine.errors import EngineError, SpecError
 from engine.spec import Draft
+from engine.terminal import print_diagnostics, spec_options
 
 _OPTIONS_OF_MODELS = ("models", "name", "path", "reference", "trusted", "allow_version_mismatch")
 _DEFAULT_PATH = "/predict"
@@ -79,7 +79,9 @@ def command(
     chosen = _name(name, file)
     rule, is_new = require_free(target.routes, target.models, chosen, _rule(path), _DEFAULT_PATH)
     try:
-        planned = plan(Wish(file, rows, trusted, allow_version_mismatch, chosen, rule if is_new else None, target))
+        planned = plan_entry(
+            Wish(file, rows, trusted, allow_version_mismatch, chosen, rule if is_new else None, target)
+        )
     except MistakenError:
         _say_mistaken()
         if rows is None:
@@ -88,7 +90,7 @@ def command(
     if planned.refused:
         click.echo(f"no example was written, because it would not pass check: {planned.refused}", err=True)
     _write(planned.drafts, yes=yes)
-    report(planned.warnings)
+    print_diagnostics(planned.warnings)
     asked = [_curl(rule, planned.example[0])] if planned.example is not None and "<" not in rule else []
     _say_next(target, asked)
 
@@ -99,7 +101,7 @@ def _begin(target: SpecFiles, *, yes: bool) -> None:
 
     drafts = draft_hello(target.routes)
     try:
-        check(target, drafts)
+        check_plan(target, drafts)
     except SpecError:
         _say_mistaken()
         raise

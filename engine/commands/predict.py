@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.commands.terminal import Number, Shown, named_models, progress, spec_options
 from engine.isolation import Progress
 from engine.models import PreparedModel
 from engine.spec import Spec
+from engine.terminal import Number, Shown, named_models, show_progress, spec_options
 from engine.text import plural
 
 if TYPE_CHECKING:
@@ -68,14 +68,14 @@ def command(
       python -m engine predict iris 'data/*.csv' -o scored/
       zcat rows.jsonl.gz | python -m engine predict iris - --format jsonl | head
     """  # noqa: D301
-    from engine.batch.inputs import expand
+    from engine.batch.inputs import expand_inputs
     from engine.batch.outputs.whole import state_file
     from engine.batch.running.opening import ScoringOptions
     from engine.batch.running.pool import Pool
     from engine.batch.running.run import Runner
     from engine.models import Snapshot, run_with_models
     from engine.server import usable_cores
-    from engine.spec import load
+    from engine.spec import load_spec
 
     options = ScoringOptions(
         format=input_format,
@@ -88,13 +88,13 @@ def command(
         skips=skip_errors,
         resumes=resume,
     )
-    spec = load(routes, models)
+    spec = load_spec(routes, models)
     named_models(spec, (model,))
-    sources = expand(inputs)
+    sources = expand_inputs(inputs)
     targets = _targets(sources, output, errors, resumes=resume)
     if output_format is None:
         _require_known(targets)
-    with progress() as show:
+    with show_progress() as show:
         payload = run_with_models(_only(spec, model), _prepare, routes, models, model, progress=show)
     snapshot = Snapshot.load(payload)
     prepared = snapshot.prepared[model]
@@ -133,9 +133,9 @@ def _score(runner: Any, source: Any, target: Any, errors: str | None) -> None:
 def _prepare(routes: str, models: str | None, name: str, progress: Progress) -> bytes:
     """Compile a model, and return it as a snapshot."""
     from engine.models import Snapshot, prepare_models
-    from engine.spec import load
+    from engine.spec import load_spec
 
-    spec = _only(load(routes, models), name)
+    spec = _only(load_spec(routes, models), name)
     prepared: dict[str, PreparedModel] = dict(prepare_models(spec, progress))
     return Snapshot(spec, {name: prepared[name].without_file()}).dump()
 

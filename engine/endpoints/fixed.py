@@ -17,7 +17,7 @@ from engine.endpoints.bodies import BODY_KINDS
 from engine.endpoints.bodies.body_kind import Written, fill_text
 from engine.endpoints.json_body import read_json
 from engine.endpoints.messages import Endpoint, Headers, Request, Response
-from engine.endpoints.problems import FULL, overloaded, require_none
+from engine.endpoints.problems import FULL, overload_problem, require_none
 from engine.schema import InstanceSchema, Validator
 from engine.spec import FixedResponse as Declared
 from engine.spec import Route
@@ -106,7 +106,7 @@ class CheckedEndpoint(Endpoint):
         try:
             self.free.pop()
         except IndexError:
-            raise overloaded(FULL) from None
+            raise overload_problem(FULL) from None
         try:
             self._check(request)
         finally:
@@ -142,7 +142,7 @@ def _endpoint(route: Route, declared: Declared, headers: Headers) -> Endpoint:
     if callable(body):
         return FilledEndpoint(declared.status, headers, body)
     if is_kept(declared):
-        return tagged(declared.status, headers, body)
+        return tagged_endpoint(declared.status, headers, body)
     return FixedEndpoint(Response(declared.status, headers, body))
 
 
@@ -157,7 +157,7 @@ def is_kept(declared: Declared) -> bool:
     return BODY_KINDS[declared.kind].is_kept and HTTPStatus.OK <= declared.status < HTTPStatus.MULTIPLE_CHOICES
 
 
-def tagged(status: int, headers: Headers, body: bytes) -> FileEndpoint:
+def tagged_endpoint(status: int, headers: Headers, body: bytes) -> FileEndpoint:
     """Make the endpoint of a body that clients may keep, with an ETag unless `headers` have one."""
     etag = next((value for name, value in headers if name.lower() == "etag"), None)
     if etag is None:
@@ -193,7 +193,7 @@ class GeneratedEndpoint(Endpoint):
 
     @cached_property
     def _file(self) -> FileEndpoint:
-        return tagged(HTTPStatus.OK, self._headers, self._write())
+        return tagged_endpoint(HTTPStatus.OK, self._headers, self._write())
 
     def __call__(self, request: Request) -> Response:
         return self._file(request)

@@ -20,11 +20,11 @@ from engine.schema import (
     InstanceSchema,
     Path,
     Violation,
+    advise_unquoted,
     clip,
-    mistyped,
-    pointer,
+    describe_mistyped,
     show,
-    unquoted,
+    write_pointer,
 )
 
 MAX_PARAMETERS = 2000
@@ -86,12 +86,12 @@ class QueryReader:
         text, wanted = texts[0], [name for name in found.types if name != "null"]
         verdict, advice, value = found.verdict, "", read_text(text, types)
         if wanted:
-            verdict = mistyped(value, found.types)
+            verdict = describe_mistyped(value, found.types)
             verdict = verdict.removesuffix("null") + "empty" if "null" in found.types else verdict
         if "null" in types and text.lower() in _NONE_WORDS:
             advice = "; leave the value empty for none" if not wanted else ""
         elif wanted and isinstance(value, str):
-            advice = "; write true or false" if wanted == ["boolean"] else unquoted(text, wanted)
+            advice = "; write true or false" if wanted == ["boolean"] else advise_unquoted(text, wanted)
         return replace(found, verdict=verdict, hint=lambda: advice)
 
     def _types_of(self, name: str) -> frozenset[str]:
@@ -138,6 +138,6 @@ class PathFeatures:
         for name, value in features.items():
             if instance.get(name, value) != value:
                 detail = f'"{name}" is {show(value)} in the path; leave it out here'
-                errors = [{"pointer": pointer((*at, name)), "detail": detail}]
+                errors = [{"pointer": write_pointer((*at, name)), "detail": detail}]
                 raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "1 violation", errors=errors)
         return {**instance, **features}

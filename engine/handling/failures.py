@@ -13,11 +13,11 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.http import parse_accept_header
 
 from engine.endpoints import Mounted, Problem, Response
-from engine.endpoints.problems import title
+from engine.endpoints.problems import status_title
 from engine.handling.incoming import Incoming, request_id
 from engine.schema import clip
 from engine.spec import Service
-from engine.text import printable
+from engine.text import make_printable
 
 MAX_ACCEPT = 1000  # characters of an Accept header that are read; browsers send about 150
 _HTML = "text/html; charset=utf-8"
@@ -64,7 +64,7 @@ class Failures:
             return f"no route matches {clip(incoming.full_path, 200)}{where}"
         if isinstance(error, MethodNotAllowed):
             return f"{incoming.environ['REQUEST_METHOD']} is not allowed; allowed: {_allowed(error)}"
-        return error.description or title(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+        return error.description or status_title(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
 
     def _docs_path(self, incoming: Incoming) -> str:
         """Return the path of the docs page; empty without one that this client may read."""
@@ -98,7 +98,7 @@ class Failures:
 def _failed(error: Exception, incoming: Incoming) -> Problem:
     """Log a failure of ours, and return what its client may know of it."""
     name, method = request_id(incoming), incoming.environ["REQUEST_METHOD"]
-    reason = printable(" ".join(f"{type(error).__name__}: {error}".split()))
+    reason = make_printable(" ".join(f"{type(error).__name__}: {error}".split()))
     logger.error("request %s failed: %s %r: %s", name, method, incoming.path, clip(reason, 300), exc_info=error)
     detail = "the service failed; its log has the reason under this request id"
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail, request_id=name)
@@ -113,6 +113,6 @@ def _page(problem: Problem) -> Response:
     items = "".join(f"<li><code>{escape(e['pointer'])}</code> {escape(e['detail'])}</li>" for e in problem.errors)
     text = f"<p>{escape(problem.detail)}</p>" + (f"<ul>{items}</ul>" if items else "")
     text += f"<p>Request id: <code>{problem.request_id}</code></p>" if problem.request_id else ""
-    name = title(problem.status)
+    name = status_title(problem.status)
     page = f"<!doctype html>\n<html lang=en>\n<title>{problem.status} {name}</title>\n<h1>{name}</h1>\n{text}\n"
     return Response(problem.status, (("Content-Type", _HTML), *problem.headers), page.encode())

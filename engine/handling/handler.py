@@ -15,7 +15,7 @@ from typing import cast
 from werkzeug.routing import RequestRedirect
 
 from engine.endpoints import Guards, Headers, Meter, Mounted, Request, Response, direct_client
-from engine.handling.admission import admit
+from engine.handling.admission import admit_request
 from engine.handling.answers import Counted, WireAnswer, write_answer
 from engine.handling.failures import Failures
 from engine.handling.incoming import Incoming, id_headers
@@ -78,7 +78,7 @@ class Handler:
 
     def enter(self, incoming: Incoming) -> Response | None:
         """Do what comes before the endpoint; return an answer that needs no endpoint, and raise an error."""
-        if self._guards.stand and (preflight := admit(incoming, self._guards, self.router)) is not None:
+        if self._guards.stand and (preflight := admit_request(incoming, self._guards, self.router)) is not None:
             return preflight
         if incoming.error is not None:
             error, incoming.error = incoming.error, None

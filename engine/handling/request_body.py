@@ -18,7 +18,7 @@ from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wsgi import get_content_length, get_input_stream
 
 from engine.endpoints import Mounted, Problem
-from engine.endpoints.problems import overloaded
+from engine.endpoints.problems import overload_problem
 from engine.errors import Overloaded
 from engine.handling.incoming import Environ, Incoming
 from engine.spec import Limits
@@ -72,7 +72,7 @@ class BodyReader:
             incoming.coded_size = None
 
 
-def refused(problem: Problem, incoming: Incoming) -> Problem:
+def refuse_unread(problem: Problem, incoming: Incoming) -> Problem:
     """Return a problem that is the answer before the body was read, once a client that is still sending can read it.
 
     The rest of the body is read and dropped, within bounds; beyond them the connection is closed. A client that asks
@@ -125,7 +125,9 @@ def _declared_length(environ: Environ) -> int:
 
 
 def _too_large(limit: int, incoming: Incoming) -> Problem:
-    return refused(Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {limit:,} bytes"), incoming)
+    return refuse_unread(
+        Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {limit:,} bytes"), incoming
+    )
 
 
 def _drain(stream: IO[bytes]) -> bool:
@@ -170,7 +172,7 @@ class Decoder:
     def _hold(self, count: int) -> None:
         with self._lock:
             if self._held + count > self._most:
-                raise overloaded(_FULL)
+                raise overload_problem(_FULL)
             self._held += count
 
 

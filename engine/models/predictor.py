@@ -13,8 +13,8 @@ from engine.diagnostics import Diagnostic
 from engine.errors import RefusedInstance
 from engine.models.data.instances import Columns
 from engine.models.runtime.answer import Answer, Foreign, Refusal, Runtime
+from engine.models.runtime.blame import is_about_a_value
 from engine.models.runtime.class_names import Wording
-from engine.models.runtime.failures import is_about_a_value
 from engine.models.runtime.report import Report
 from engine.schema import clip
 from engine.spec import RESPONSE_METHODS, ResponseMethodName

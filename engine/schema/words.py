@@ -66,7 +66,7 @@ _DECIMAL_COMMA = re.compile(r"(-?[0-9]+),([0-9]{1,2})")  # with three digits, it
 Path = tuple[str | int, ...]
 
 
-def describe(keyword: str, value: Any, wanted: Any) -> str:
+def describe_violation(keyword: str, value: Any, wanted: Any) -> str:
     """Describe how a value violates a keyword; `wanted` is the keyword's value in the schema."""
     sentence = _SENTENCES.get(keyword)
     return sentence(value, wanted) if sentence else f"{show(value)} violates {keyword}"
@@ -77,7 +77,7 @@ def types_of_keyword(wanted: str | Sequence[str]) -> tuple[str, ...]:
     return (wanted,) if isinstance(wanted, str) else tuple(sorted(wanted, key=_TYPE_ORDER.index))
 
 
-def pointer(path: Path) -> str:
+def write_pointer(path: Path) -> str:
     """Write a path as a JSON pointer in URI fragment form: `#/instances/3/petal~1width`; a long key is shortened."""
     tokens = (clip(str(token), KEY_LENGTH).replace("~", "~0").replace("/", "~1") for token in path)
     return "#" + "".join("/" + quote(token, safe="!$&'()*+,;=:@~-._", errors="replace") for token in tokens)
@@ -121,7 +121,7 @@ def clip(text: str, length: int = SHOWN_LENGTH) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def mistyped(value: Any, types: Sequence[str]) -> str:
+def describe_mistyped(value: Any, types: Sequence[str]) -> str:
     """Say that a value has none of the types."""
     if isinstance(value, dict | list):
         return f"expected {_either(types)}, got {TYPE_NAMES['object' if isinstance(value, dict) else 'array']}"
@@ -139,7 +139,7 @@ def _listed(options: list[Any]) -> str:
     return ", ".join(map(show, options[:SHOWN_CHOICES])) + rest
 
 
-def closest(word: str, options: Iterable[str]) -> str:
+def closest_option(word: str, options: Iterable[str]) -> str:
     """Find the option that was probably meant by a word; empty if none is similar."""
     word = word[:_MAX_WORD]
     cut = {option[:_MAX_WORD]: option for option in islice(options, _MAX_OPTIONS)}
@@ -159,11 +159,11 @@ def did_you_mean_option(word: Any, options: Iterable[Any]) -> str:
     if not isinstance(word, str):
         return ""
     words = {option.lower(): option for option in islice(options, _MAX_OPTIONS) if isinstance(option, str)}
-    near = closest(word.lower(), words)
+    near = closest_option(word.lower(), words)
     return f' (did you mean "{words[near]}"?)' if near else ""
 
 
-def unquoted(value: Any, types: Sequence[str]) -> str:
+def advise_unquoted(value: Any, types: Sequence[str]) -> str:
     """Advise to remove the quotes around a number and the like, and show how JSON writes a number."""
     if not isinstance(value, str) or len(value) > _MAX_NUMBER:
         return ""
@@ -217,7 +217,7 @@ def _be(count: int) -> str:
 
 def _mistyped_as(value: Any, wanted: Any) -> str:
     types = types_of_keyword(wanted)
-    return mistyped(value, types) + unquoted(value, types)
+    return describe_mistyped(value, types) + advise_unquoted(value, types)
 
 
 _SENTENCES: Mapping[str, Callable[[Any, Any], str]] = {

@@ -4,5 +4,5 @@ from engine.server.checking import SpecSource
 from engine.server.http import usable_cores
 from engine.server.listening.certificate import CertificateFiles
 from engine.server.logs import Logs, log_step
-from engine.server.serve import ServeOptions, first_check, is_loopback, require_addresses, serve
+from engine.server.service import ServeOptions, first_check, is_loopback, require_addresses, serve
 from engine.server.signals import Signals

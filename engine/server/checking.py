@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.bundle import unpack
+from engine.bundle import unpack_bundle
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.handling import build_handler
@@ -21,22 +21,22 @@ from engine.models import (
     LoadedEstimators,
     PreparedModel,
     Snapshot,
-    pin,
+    pin_models,
     prepare_models,
-    rehearse,
+    rehearse_models,
     restore_models,
 )
-from engine.spec import Spec, load
+from engine.spec import Spec, load_spec
 
 Stamp = tuple[int, ...] | None
 
 
-def stamps(files: Iterable[Path]) -> dict[Path, Stamp]:
+def stamp_files(files: Iterable[Path]) -> dict[Path, Stamp]:
     """Return the files' stamps."""
-    return {file: stamp(file) for file in files}
+    return {file: stamp_file(file) for file in files}
 
 
-def stamp(file: Path) -> Stamp:
+def stamp_file(file: Path) -> Stamp:
     """Return what changes when a file does; None where there is no such file."""
     try:
         found = file.stat()
@@ -65,8 +65,8 @@ class SpecSource:
     ) -> tuple[Spec, Mapping[str, PreparedModel] | None]:
         """Read the spec, and its models where they come compiled; raise `SpecError`."""
         if self.bundle is not None:
-            return unpack(self.bundle, self.sha256, opens)
-        return load(self.routes, self.models, locked=self.locked, opens=opens), None
+            return unpack_bundle(self.bundle, self.sha256, opens)
+        return load_spec(self.routes, self.models, locked=self.locked, opens=opens), None
 
 
 @dataclass(slots=True)
@@ -85,7 +85,7 @@ class CheckResult:
     modules: str = ""
 
 
-def check(
+def check_spec(
     source: SpecSource,
     progress: Progress = lambda _: None,
     stamped: Callable[[dict[Path, Stamp]], None] = lambda _: None,
@@ -98,7 +98,7 @@ def check(
 
     def opens(files: Iterable[Path]) -> None:
         for file in files:
-            outcome.stamps.setdefault(file.absolute(), stamp(file))
+            outcome.stamps.setdefault(file.absolute(), stamp_file(file))
 
     def opens_modules(files: Iterable[Path]) -> None:
         opens(files)
@@ -109,16 +109,16 @@ def check(
         opened = LoadedEstimators(opens_modules)
         stamped(outcome.stamps)
         prepared = prepare_models(spec, progress, opened) if packed is None else packed
-        if packed is None and stamps(outcome.stamps) == outcome.stamps:
+        if packed is None and stamp_files(outcome.stamps) == outcome.stamps:
             outcome.notes = pin_newcomers(spec, prepared, opened, progress)
         predictors = restore_models(spec, prepared, opened=opened)
         if packed is not None:
-            rehearse(spec, predictors, is_elsewhere=True)
+            rehearse_models(spec, predictors, is_elsewhere=True)
     except SpecError as error:
         outcome.mistakes = error.diagnostics
         return outcome
     if spec.lock is not None and outcome.notes:
-        outcome.stamps[spec.lock.absolute()] = stamp(spec.lock)
+        outcome.stamps[spec.lock.absolute()] = stamp_file(spec.lock)
     build_handler(spec, predictors)
     outcome.facts = tuple(predictor.facts for predictor in predictors.values())
     served = [(facts.name, facts.report.instead) for facts in outcome.facts]
@@ -158,17 +158,17 @@ def pin_newcomers(
     spec: Spec, prepared: Mapping[str, PreparedModel], opened: LoadedEstimators, progress: Progress
 ) -> tuple[str, ...]:
     """Pin the models that have no pin yet, as they are on first use, and say so."""
-    new = {name: file for name in newcomers(spec) if (file := prepared[name].file) is not None}
+    new = {name: file for name in unpinned_models(spec) if (file := prepared[name].file) is not None}
     if not new or spec.lock is None:
         return ()
     try:
-        pinned = pin(spec, new, opened, progress)
+        pinned = pin_models(spec, new, opened, progress)
     except OSError as error:
         return (f"{', '.join(new)}: not pinned, since {spec.lock} cannot be written ({error.strerror})",)
     return tuple(f"{one.name}: pinned in {spec.lock} on first use, sha256 {one.sha256}" for one in pinned)
 
 
-def newcomers(spec: Spec) -> tuple[str, ...]:
+def unpinned_models(spec: Spec) -> tuple[str, ...]:
     """Name the models that are not pinned."""
     return tuple(name for name, model in spec.models.items() if model.pin is None)
 
@@ -187,4 +187,4 @@ def check_isolated(
 
 
 def _check(source: SpecSource, tell: Tell) -> CheckResult:
-    return check(source, tell, tell)
+    return check_spec(source, tell, tell)

@@ -67,7 +67,7 @@ def _read(stat: str) -> Thread:
     return Thread(ticks / os.sysconf("SC_CLK_TCK"), fields[_STATE] in _HELD_UP)
 
 
-def beat(channel: Connection, say: Callable[[str], None]) -> None:
+def send_heartbeat(channel: Connection, say: Callable[[str], None]) -> None:
     """Say that this process is alive, until nobody listens; not while nobody reads, so that the pipe does not fill."""
     ready = select.poll()
     ready.register(channel.fileno(), select.POLLOUT)

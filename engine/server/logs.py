@@ -24,7 +24,7 @@ import orjson
 
 from engine.endpoints import client_address
 from engine.handling import Incoming, request_id, trace_id
-from engine.text import printable
+from engine.text import make_printable
 
 logger = logging.getLogger("engine")
 request_logger = logging.getLogger("engine.requests")
@@ -83,7 +83,7 @@ class TextFormatter(logging.Formatter):
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's own name
         """Write a traceback, each line of it set in, so that none can look like an event."""
-        return "\n".join(f"  {printable(line)}" for line in super().formatException(ei).splitlines())
+        return "\n".join(f"  {make_printable(line)}" for line in super().formatException(ei).splitlines())
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
         """Write the time as RFC 3339 has it, by this machine's clock."""
@@ -104,7 +104,7 @@ def log_request(incoming: Incoming, status: int, length: int, proxies: int = 0) 
     """
     seconds = time.perf_counter() - incoming.began
     environ, admission = incoming.environ, incoming.admission
-    method = printable(environ["REQUEST_METHOD"])[:20]
+    method = make_printable(environ["REQUEST_METHOD"])[:20]
     path = quote(environ["PATH_INFO"].encode("latin-1", "replace"), safe=_SAFE)
     fields = {
         "request_id": request_id(incoming),
@@ -115,7 +115,7 @@ def log_request(incoming: Incoming, status: int, length: int, proxies: int = 0) 
         "bytes": length,
         "seconds": round(seconds, 6),
         "client": client_address(environ, proxies),
-        "key": printable(admission.key) if admission is not None else "",
+        "key": make_printable(admission.key) if admission is not None else "",
     }
     named = {name: value for name, value in fields.items() if value != ""}
     line = f"{method} {path} {status} {length} B {seconds * 1000:.2f} ms {fields['client']} {fields['request_id']}"

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.diagnostics import render
+from engine.diagnostics import render_diagnostics
 from engine.endpoints import show_models
 from engine.errors import ServeError
 from engine.isolation import LostProcess
-from engine.server.checking import CheckResult, SpecSource, Stamp, check_isolated, stamps
+from engine.server.checking import CheckResult, SpecSource, Stamp, check_isolated, stamp_files
 from engine.server.listening.certificate import Certificate, CertificateFiles
 from engine.server.logs import log_step
 from engine.server.patience import Patience
@@ -96,17 +96,17 @@ class Reloader(threading.Thread):
     def _follow(self, outcome: CheckResult) -> None:
         """Publish what has passed, or say why it has not."""
         self._stamps = outcome.stamps
-        if outcome.stamps != stamps(outcome.stamps):
+        if outcome.stamps != stamp_files(outcome.stamps):
             logger.info("the files changed during the check; checking again")
             if not self._watching:
                 self._asked.set()
         elif outcome.snapshot is not None:
-            for said in (*outcome.notes, render(outcome.mistakes)):
+            for said in (*outcome.notes, render_diagnostics(outcome.mistakes)):
                 if said:
                     logger.warning("%s", said)
             self._supervisor.publish(outcome.snapshot, show_models(outcome.facts), outcome.modules)
         else:
-            text = render(outcome.mistakes)
+            text = render_diagnostics(outcome.mistakes)
             logger.error("change rejected; still serving the previous version:\n%s", text)
             self._supervisor.degrade([str(found) for found in outcome.mistakes if found.severity == "error"])
 
@@ -114,7 +114,7 @@ class Reloader(threading.Thread):
         """Check in another process, again and again where that one is killed."""
         patience = Patience(LONGEST_RETRY_SECONDS)
         while True:
-            self._stamps = stamps(self._stamps)
+            self._stamps = stamp_files(self._stamps)
             is_asked = self._asked.is_set()
             self._asked.clear()
             if is_asked and self._renewal is not None:
@@ -140,12 +140,12 @@ class Reloader(threading.Thread):
         """Wait until the files have changed and are quiet again, or until somebody asks."""
         if not self._watching:
             self._asked.wait()
-        while not self._asked.is_set() and stamps(self._stamps) == self._stamps:
+        while not self._asked.is_set() and stamp_files(self._stamps) == self._stamps:
             self._wait_for_news()
-        quiet_since, before = time.monotonic(), stamps(self._stamps)
+        quiet_since, before = time.monotonic(), stamp_files(self._stamps)
         while not self._asked.is_set() and time.monotonic() - quiet_since < QUIET_SECONDS:
             self._asked.wait(STEP_SECONDS)
-            now = stamps(self._stamps)
+            now = stamp_files(self._stamps)
             if now != before:
                 quiet_since, before = time.monotonic(), now
 

@@ -21,13 +21,13 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
-from engine.diagnostics import render
+from engine.diagnostics import render_diagnostics
 from engine.endpoints import Counts, Meter, ServiceState, Status
 from engine.errors import SpecError
 from engine.handling import Handler, build_handler
 from engine.isolation import take_blame
-from engine.models import Predictor, Snapshot, rehearse, restore_models
-from engine.server.heartbeat import beat
+from engine.models import Predictor, Snapshot, rehearse_models, restore_models
+from engine.server.heartbeat import send_heartbeat
 from engine.server.http import (
     Front,
     Size,
@@ -91,7 +91,7 @@ class Follower:
 
         Returns the bytes that the head of a request may have, which holds for this process.
         """
-        threading.Thread(target=beat, args=(self._channel, self._say), name="heartbeat", daemon=True).start()
+        threading.Thread(target=send_heartbeat, args=(self._channel, self._say), name="heartbeat", daemon=True).start()
         while not (self._number and self._status):  # which whoever asks next may want to see
             self._hear()
         threading.Thread(target=self._listen, name="follower", daemon=True).start()
@@ -142,7 +142,7 @@ class Follower:
         limits = snapshot.spec.service.limits
         self._headers = limits.headers + 3 * limits.url
         predictors = restore_models(snapshot.spec, snapshot.prepared, self._predictors)
-        rehearse(snapshot.spec, predictors, self._predictors.values())
+        rehearse_models(snapshot.spec, predictors, self._predictors.values())
         for facts in (predictor.facts for predictor in predictors.values()):
             if facts.report.instead:
                 logger.warning("%s: %s", facts.name, facts.report.instead)
@@ -209,7 +209,7 @@ class Follower:
         os._exit(0)
 
 
-def work(number: int, workers: int, door: Door, channel: Connection, logs: Logs) -> None:
+def run_worker(number: int, workers: int, door: Door, channel: Connection, logs: Logs) -> None:
     """Be one of so many workers, until the supervisor says stop or is gone."""
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # which may be sent to all; the supervisor hears them
         signal.signal(signum, signal.SIG_IGN)
@@ -231,7 +231,7 @@ def work(number: int, workers: int, door: Door, channel: Connection, logs: Logs)
     except EOFError:  # the service has stopped before it began
         return
     except SpecError as error:  # its models do not answer here as they did when they were checked
-        logger.error("this worker cannot serve:\n%s", render(error.diagnostics))  # noqa: TRY400 - no traceback says more
+        logger.error("this worker cannot serve:\n%s", render_diagnostics(error.diagnostics))  # noqa: TRY400 - no traceback says more
         sys.exit(1)
     mounted = most_connections()
     if admin is not None and door.admin is not None:

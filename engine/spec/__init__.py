@@ -11,15 +11,15 @@ from engine.spec.authoring.drafts import (
 )
 from engine.spec.authoring.entry_text import ModelEntry
 from engine.spec.authoring.outline import Outline, OutlinedFeature, bare_model
-from engine.spec.checking.built_in import BUILT_IN, DOCS_FILES, below, divide_for_admin
+from engine.spec.checking.built_in import BUILT_IN, DOCS_FILES, divide_for_admin, docs_file_path
 from engine.spec.checking.grammar import GrammarName, grammar
 from engine.spec.checking.guards import MAX_KEY
 from engine.spec.checking.pins import lock_of, write_pins
 from engine.spec.choices import RESPONSE_METHODS, RUNTIMES, ResponseMethodName, RuntimeName
-from engine.spec.load import load
+from engine.spec.load import load_spec
 from engine.spec.named_files import MAX_BYTES as MAX_FILE_BYTES
-from engine.spec.named_files import inside, model_inside, normal, read_regular, write_whole
-from engine.spec.reading.compose import asking_places, walk
+from engine.spec.named_files import find_inside, model_inside, normal_name, read_regular, write_whole
+from engine.spec.reading.compose import asking_places, walk_nodes
 from engine.spec.reading.node import Node
 from engine.spec.records import BuiltIn, Example, FixedResponse, Model, Output, Route, Schema, Spec
 from engine.spec.service_records import Cors, Limits, RateLimit, Rates, Service

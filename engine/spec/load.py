@@ -11,17 +11,17 @@ from engine.errors import SpecError
 from engine.spec.checking.built_in import built_in_routes
 from engine.spec.checking.grammar import GrammarName, check_grammar
 from engine.spec.checking.guards import key_files
-from engine.spec.checking.models import check_models, read_models
+from engine.spec.checking.models_file import check_models, read_models
 from engine.spec.checking.pins import check_pins, lock_command, lock_of, read_pins
-from engine.spec.checking.routes import check_routes, checks_formats, read_routes, read_service
+from engine.spec.checking.routes_file import check_routes, checks_formats, read_routes, read_service
 from engine.spec.named_files import Home
-from engine.spec.reading.compose import compose
+from engine.spec.reading.compose import compose_document
 from engine.spec.reading.node import Node
-from engine.spec.reading.source import decode, read_data
+from engine.spec.reading.source import decode_source, read_data
 from engine.spec.records import Pin, Spec
 
 
-def load(
+def load_spec(
     routes: str | Path = "routes.yaml",
     models: str | Path | None = None,
     *,
@@ -86,7 +86,7 @@ def load(
 def _read(name: GrammarName, path: Path, found: list[Diagnostic], drafts: Mapping[Path, bytes]) -> Node | None:
     """Read one file; its mistakes are added to `found`."""
     try:
-        root = compose(decode(drafts[path] if path in drafts else read_data(path), str(path)))
+        root = compose_document(decode_source(drafts[path] if path in drafts else read_data(path), str(path)))
     except SpecError as error:
         found += error.diagnostics
         return None

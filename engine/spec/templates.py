@@ -58,7 +58,7 @@ def _parameter(token: re.Match[str], parameters: list[str]) -> Parameter:
     return Parameter(name.removeprefix("path."))
 
 
-def strings(value: Any) -> Iterable[str]:
+def string_values(value: Any) -> Iterable[str]:
     """Yield every string value in a JSON value; keys are not substituted."""
     waiting = [value]
     while waiting:

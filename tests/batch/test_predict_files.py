@@ -19,7 +19,7 @@ from serving import command
 from sklearn.tree import DecisionTreeClassifier
 
 from engine.batch.formats import parquetwriting
-from engine.batch.outputs import files
+from engine.batch.outputs import output_files
 from engine.batch.outputs.whole import Whole
 from engine.batch.running.work import Work
 
@@ -146,7 +146,7 @@ def killed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]
     large(folder / "rows.csv")
 
     def kill(where: Any, name: str, time: int, *arguments: str) -> None:
-        monkeypatch.setattr(files, "STATE_SECONDS", 0)
+        monkeypatch.setattr(output_files, "STATE_SECONDS", 0)
         calls, function = count(1), getattr(where, name)
 
         def call(*given: Any, **named: Any) -> Any:
@@ -156,7 +156,7 @@ def killed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(where, name, call)
-            patch.setattr(files.Files, "drop", lambda _: None)
+            patch.setattr(output_files.Files, "drop", lambda _: None)
             with pytest.raises(Killed):
                 predict("m", "rows.csv", *arguments, "-j", "1", catch=False)
 
@@ -254,7 +254,7 @@ def test_what_is_written_is_on_the_disk_before_the_state_says_so(folder: Path, m
     synced: list[str] = []
     large(folder / "rows.csv")
     sync = os.fsync
-    monkeypatch.setattr(files, "STATE_SECONDS", 0)
+    monkeypatch.setattr(output_files, "STATE_SECONDS", 0)
     monkeypatch.setattr(
         os, "fsync", lambda one: (synced.append(Path(f"/proc/self/fd/{one}").readlink().name), sync(one))
     )
@@ -290,7 +290,7 @@ def test_a_temporary_file_is_a_regular_file(name: str, kind: str, folder: Path) 
 @pytest.mark.usefixtures("whole")
 @pytest.mark.parametrize("output", ["scored.csv", "scored.parquet"])
 def test_links_among_the_other_temporary_files_are_not_followed(output: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "STATE_SECONDS", 0)
+    monkeypatch.setattr(output_files, "STATE_SECONDS", 0)
     for ending in ("new", "sealed"):
         Path(f"{ending}.txt").write_text("precious")
         Path(f".{output}.part.{ending}").symlink_to(f"{ending}.txt")

@@ -343,7 +343,7 @@ def test_an_address_that_others_can_reach_is_said(
     (spec_folder / "routes.yaml").write_text("routes: [{path: /, response: hi}]")
     monkeypatch.setattr("engine.server.Signals", lambda: None)  # they would stay with this process
     monkeypatch.setattr(
-        "engine.server.serve", lambda *arguments: arguments[-1](f"http://{host}:5000", f"http://{host}:9000")
+        "engine.server.service", lambda *arguments: arguments[-1](f"http://{host}:5000", f"http://{host}:9000")
     )
     done = CliRunner().invoke(cli, ["serve", "-H", host, "--admin", f"{host}:9000"])
     expected = [
@@ -361,7 +361,7 @@ def test_a_duration_has_a_unit(text: str, seconds: float, spec_folder: Path, mon
     (spec_folder / "routes.yaml").write_text("routes: [{path: /, response: hi}]")
     seen: list[float] = []
     monkeypatch.setattr("engine.server.Signals", lambda: None)  # they would stay with this process
-    monkeypatch.setattr("engine.server.serve", lambda *arguments: seen.append(arguments[2].hang_seconds))
+    monkeypatch.setattr("engine.server.service", lambda *arguments: seen.append(arguments[2].hang_seconds))
     assert 0 == CliRunner().invoke(cli, ["serve", "--hang-timeout", text]).exit_code
     assert [seconds] == seen
 

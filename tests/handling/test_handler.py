@@ -26,7 +26,7 @@ from werkzeug.test import Client
 from engine.flask_app import App
 from engine.handling import Incoming
 from engine.models import compile_models
-from engine.spec import load
+from engine.spec import load_spec
 
 INSTANCE = dict(zip(NAMES, (5.9, 3.0, 5.1, 1.8), strict=True))
 MODELS = {
@@ -210,7 +210,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, iris_file: Path) -> Path:
 
 def app_of(folder: Path, spec: dict[str, Any]) -> App:
     (folder / "routes.yaml").write_text(json.dumps(spec))
-    loaded = load(folder / "routes.yaml")
+    loaded = load_spec(folder / "routes.yaml")
     return build_app(loaded, compile_models(loaded))
 
 

@@ -20,9 +20,9 @@ from engine.handling import Handler, Incoming, WireAnswer, build_handler
 from engine.models import compile_models
 from engine.server.http import Front, exchange
 from engine.server.http import traffic as traffic_module
-from engine.server.http.answers import LARGE
 from engine.server.http.bodies import End, Reading, ShortReading
-from engine.spec import load
+from engine.server.http.large_bodies import LARGE
+from engine.spec import load_spec
 
 SPEC = """
 service:
@@ -63,7 +63,7 @@ class Other:
 
 
 def handler_of(routes: str) -> Handler:
-    spec = load(routes)
+    spec = load_spec(routes)
     return build_handler(spec, compile_models(spec))
 
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from engine.server import heartbeat
-from engine.server.heartbeat import BEAT_SECONDS, LOADING_SECONDS, Monitor, Pulse, Thread, beat, read_threads
+from engine.server.heartbeat import BEAT_SECONDS, LOADING_SECONDS, Monitor, Pulse, Thread, read_threads, send_heartbeat
 from engine.server.supervising.worker_handle import Outbox
 
 LIMIT = 5.0
@@ -206,7 +206,7 @@ def test_a_beat_waits_for_nobody_and_ends_with_its_channel(monkeypatch: pytest.M
         theirs.send((word, None))
         said[0] += 1
 
-    beating = threading.Thread(target=beat, args=(theirs, say))
+    beating = threading.Thread(target=send_heartbeat, args=(theirs, say))
     beating.start()
     while said[0] < 50 or not heartbeat_rests(said):
         pass

@@ -11,7 +11,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.batch.scoring.records import Integers
+from engine.batch.scoring.record_batch import Integers
 
 _is = pa.types
 

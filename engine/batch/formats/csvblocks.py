@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 
 import orjson
 
-from engine.batch.errors import Unreadable
 from engine.batch.formats.parsed import BLOCK_BYTES, MOST_RECORD_BYTES, Block, Parsed, Readable, Unit, read_blocks
-from engine.batch.scoring.records import ABSENT, Key, PredictionColumns, RecordBatch, Scored
+from engine.batch.scoring.record_batch import ABSENT, Key, PredictionColumns, RecordBatch, Scored
+from engine.batch.scoring_errors import Unreadable
 from engine.text import plural
 
 # The module has one limit for the whole process, 128 KiB at first: whatever is read later, it is this one.
@@ -102,7 +102,7 @@ class CsvLayout:
 
     def written(self, cells: Sequence[str]) -> str:
         """Write a row of cells, quoted where that is needed."""
-        return self.separator.join(quoted(cell, self.separator) for cell in cells)
+        return self.separator.join(quote_cell(cell, self.separator) for cell in cells)
 
     def _records(self, text: str, line: int) -> tuple[list[list[str]], list[str], Sequence[int]]:
         """Split a text into its records: their cells, their own texts, and the lines that they begin on."""
@@ -147,7 +147,7 @@ def explain_csv(error: csv.Error) -> str:
     return f"this is not a CSV: {error}; is a quote missing?"
 
 
-def quoted(cell: str, separator: str) -> str:
+def quote_cell(cell: str, separator: str) -> str:
     """Write a cell, in quotes if it has a character in it that means something else."""
     if '"' in cell or separator in cell or "\n" in cell or "\r" in cell:
         return '"' + cell.replace('"', '""') + '"'
@@ -196,7 +196,7 @@ class CsvWriter:
     def head(self) -> bytes:
         """Write the line that names the columns."""
         carried = self.names if self.carried is None else self.carried
-        names = self.separator.join(quoted(name, self.separator) for name in (*carried, *self.predictions.names))
+        names = self.separator.join(quote_cell(name, self.separator) for name in (*carried, *self.predictions.names))
         return f"{_BOM * self.mark}{names}{self.ending}".encode()
 
     def write(self, parsed: Parsed, scored: Scored) -> bytes:
@@ -245,7 +245,7 @@ class CsvWriter:
             return _quoted(cell, self.separator)
         if isinstance(cell, int) and not isinstance(cell, bool):
             return str(cell)
-        return quoted(orjson.dumps(cell).decode(), self.separator)
+        return quote_cell(orjson.dumps(cell).decode(), self.separator)
 
 
-_quoted = lru_cache(maxsize=4096)(quoted)
+_quoted = lru_cache(maxsize=4096)(quote_cell)

@@ -6,10 +6,10 @@ import csv
 import re
 from collections.abc import Sequence
 
-from engine.batch.errors import BatchError, Misfit
 from engine.batch.formats.csvblocks import CsvLayout, explain_csv
 from engine.batch.formats.expected import Expected
 from engine.batch.formats.parsed import MOST_RECORD_BYTES, Readable
+from engine.batch.scoring_errors import BatchError, Misfit
 from engine.models.data.csv_file import MOST_NAMED, read_cell
 from engine.schema import show
 from engine.text import plural

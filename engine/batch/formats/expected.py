@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.batch.errors import Misfit
-from engine.batch.scoring.records import Key
+from engine.batch.scoring.record_batch import Key
+from engine.batch.scoring_errors import Misfit
 from engine.models.data.csv_file import MOST_NAMED
 from engine.schema import clip, show
 from engine.spec import Model

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 import orjson
 
-from engine.batch.errors import Unreadable, taken
 from engine.batch.formats.parsed import BLOCK_BYTES, MOST_RECORD_BYTES, Block, Parsed, Readable, Unit, read_blocks
-from engine.batch.scoring.records import ABSENT, Key, PredictionColumns, RecordBatch, Scored
-from engine.schema import explain_not_json, mistyped, stray_token
+from engine.batch.scoring.record_batch import ABSENT, Key, PredictionColumns, RecordBatch, Scored
+from engine.batch.scoring_errors import Unreadable, column_taken
+from engine.schema import describe_mistyped, explain_not_json, stray_token
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -47,7 +47,7 @@ class JsonLayout:
         for row, place in enumerate(lines):
             value, reason = self._read(texts[place])
             if isinstance(value, dict) and (both := [name for name in self.taken if name in value]):
-                raise Unreadable(block.line + place, taken(f'the key "{both[0]}"'))
+                raise Unreadable(block.line + place, column_taken(f'the key "{both[0]}"'))
             values.append(value)
             if reason:
                 broken[row] = reason
@@ -65,10 +65,10 @@ class JsonLayout:
         except orjson.JSONDecodeError as error:
             return {}, _not_json(error)
         if self.form == "object" and not isinstance(value, dict):
-            return {}, mistyped(value, ["object"])
+            return {}, describe_mistyped(value, ["object"])
         if self.form == "array":
             if not isinstance(value, list):
-                return [], mistyped(value, ["array"])
+                return [], describe_mistyped(value, ["array"])
             if self.count is not None and len(value) != self.count:
                 return [], f"the array has {len(value)} items, and the model takes {self.count}"
         return value, ""

@@ -10,13 +10,13 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engine.batch.errors import BatchError
 from engine.batch.formats.arrowcells import feature_cells, is_feature, is_writable, written_cells
 from engine.batch.formats.expected import Expected
 from engine.batch.formats.parsed import Block, Parsed, Unit
 from engine.batch.inputs import Stream
 from engine.batch.scoring.cells import Field
-from engine.batch.scoring.records import Key, RecordBatch
+from engine.batch.scoring.record_batch import Key, RecordBatch
+from engine.batch.scoring_errors import BatchError
 
 _BATCH_ROWS = 4096  # few, as nothing tells how long texts are before they are read
 _MOST_ROWS = 32_768

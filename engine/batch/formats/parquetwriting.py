@@ -12,9 +12,9 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engine.batch.errors import Unreadable
 from engine.batch.formats.parsed import Parsed, RecordLayout
-from engine.batch.scoring.records import ABSENT, PredictionColumns, Scored
+from engine.batch.scoring.record_batch import ABSENT, PredictionColumns, Scored
+from engine.batch.scoring_errors import Unreadable
 from engine.schema import InstanceSchema, Subschema
 
 _INTEGER, _NUMBER, _BOOLEAN, _TEXT = pa.int64(), pa.float64(), pa.bool_(), pa.string()

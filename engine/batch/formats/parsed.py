@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
-from engine.batch.errors import Unreadable
-from engine.batch.scoring.records import Key, RecordBatch, Scored
+from engine.batch.scoring.record_batch import Key, RecordBatch, Scored
+from engine.batch.scoring_errors import Unreadable
 
 BLOCK_BYTES = 512 * 1024
 MOST_RECORD_BYTES = 16 * 1024 * 1024

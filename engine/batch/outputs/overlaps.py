@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from engine.batch.errors import BatchError
 from engine.batch.inputs import STDIN, Input
 from engine.batch.outputs.whole import OutputTarget, new_state_file, place_of, state_file, temporary_files
+from engine.batch.scoring_errors import BatchError
 
 _Identity = tuple[int, int] | str
 """A resolved path, or the device and number of a file that exists."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from engine.batch.errors import BatchError
+from engine.batch.scoring_errors import BatchError
 
 Seal = Callable[[IO[bytes], IO[bytes]], None]
 """Reads what was written, and writes the file that it becomes."""

@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
-from engine.batch.errors import BatchError, taken
 from engine.batch.formats.csvblocks import CsvLayout, CsvWriter
 from engine.batch.formats.csvopening import open_csv
 from engine.batch.formats.expected import Expected
@@ -18,7 +17,8 @@ from engine.batch.inputs import FormatName, Input, Stream, format_of, is_compres
 from engine.batch.outputs.whole import OutputTarget
 from engine.batch.running.work import MOST_SHOWN, Job
 from engine.batch.scoring.layout import layout_of
-from engine.batch.scoring.records import PredictionColumns
+from engine.batch.scoring.record_batch import PredictionColumns
+from engine.batch.scoring_errors import BatchError, column_taken
 from engine.models import PreparedModel
 from engine.schema import clip, show
 from engine.spec import Model
@@ -118,7 +118,7 @@ class Opener:
             for one in self._predictions.names:
                 if one in kept:
                     column = f'a column "{one}"'
-                    raise BatchError(f"{_head(layout, name)}: {taken(column)}")
+                    raise BatchError(f"{_head(layout, name)}: {column_taken(column)}")
         elif written != "jsonl" and carried is None:
             table = "CSV" if written == "csv" else "Parquet file"
             raise BatchError(

@@ -52,7 +52,7 @@ def _plain(written: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def holder(address: str) -> str:
+def holder_of_address(address: str) -> str:
     """Return the holder of an address: an IPv6 client has a whole network of 64 bits, and is counted by it."""
     return str(ipaddress.ip_network(f"{address}/64", strict=False)) if ":" in address else address
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from engine.endpoints.guards.client import client_address, holder
+from engine.endpoints.guards.client import client_address, holder_of_address
 from engine.endpoints.guards.rates import Rate, Storage
 from engine.endpoints.messages import Environ, Headers
 from engine.endpoints.monitoring.metrics import Meter
@@ -151,7 +151,7 @@ class Guard:
         if self._allowed is not None:
             headers = (*headers, _KEYED)
         if self._rate is not None:
-            who = f"key:{name}" if name else f"address:{holder(client_address(environ, self._proxies))}"
+            who = f"key:{name}" if name else f"address:{holder_of_address(client_address(environ, self._proxies))}"
             said, exceeded = self._rate.hit(who)
             headers, problem = (*headers, *said), exceeded or problem
         return Admission(headers, problem, key=name)

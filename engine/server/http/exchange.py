@@ -10,9 +10,9 @@ from typing import Any
 
 from engine.endpoints import Problem
 from engine.handling import WireAnswer, id_headers, request_id, write_answer
-from engine.server.http.answers import LARGE, PIECE, send_pieces
 from engine.server.http.bodies import BodyBounds, End, Reading, ShortReading
 from engine.server.http.head import is_plain, read_head
+from engine.server.http.large_bodies import LARGE, PIECE, send_pieces
 from engine.server.http.traffic import Traffic
 from engine.server.logs import log_request
 

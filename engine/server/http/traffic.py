@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from engine.handling import Environ, Handler, WireAnswer
-from engine.server.http.answers import LARGE, MOST_BYTES, Stored
 from engine.server.http.bodies import BodyBounds, Clock, Held, Reading, ShortReading
 from engine.server.http.capacity import Threads
+from engine.server.http.large_bodies import LARGE, MOST_BYTES, Stored
 from engine.server.http.sockets import Connection
 from engine.spec import Limits
 

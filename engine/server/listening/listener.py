@@ -121,7 +121,7 @@ ADMIN_ADVICE = Advice(
 )
 
 
-def listen(host: str, port: int, workers: int, advice: Advice = Advice()) -> Listener:
+def listen_on(host: str, port: int, workers: int, advice: Advice = Advice()) -> Listener:
     """Listen on an address; raise `ServeError` where it cannot be had. Port 0 takes a free one."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from engine.server.listening.listener import Addresses
-from engine.server.notify import notify
+from engine.server.notify import notify_systemd
 from engine.server.supervising.worker_handle import Worker
 from engine.text import join_words
 
@@ -27,7 +27,7 @@ def answer_and_end(addresses: Addresses, workers: Sequence[Worker], is_hurried: 
         while not is_hurried() and not holds() and time.monotonic() < deadline:
             time.sleep(0.01)
 
-    notify("STOPPING=1")
+    notify_systemd("STOPPING=1")
     logger.info("stopping; finishing requests in progress")
     addresses.turn_away_newcomers()
     for worker in workers:

@@ -9,12 +9,12 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from engine.endpoints import Counts
-from engine.isolation import blocked, killed_by
+from engine.isolation import block_signals, killed_by
 from engine.server.heartbeat import Pulse
 from engine.server.listening.listener import Addresses
 from engine.server.logs import Logs
 from engine.server.signals import SIGNALS
-from engine.server.worker import work
+from engine.server.worker import run_worker
 
 
 class Outbox:
@@ -75,11 +75,11 @@ class Worker:
         self._outbox = Outbox()
         self._channel, theirs = multiprocessing.Pipe()
         self.process = multiprocessing.Process(
-            target=work,
+            target=run_worker,
             args=(self.number, count, door, theirs, logs),
             name=f"worker-{self.number}",
         )
-        with blocked(*SIGNALS):  # it ignores them once it has begun
+        with block_signals(*SIGNALS):  # it ignores them once it has begun
             self.process.start()
         theirs.close()
         self.pulse = Pulse(self.process.pid or 0)

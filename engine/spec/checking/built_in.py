@@ -50,7 +50,7 @@ DOCS_FILES = (
 )
 
 
-def below(path: str, file: str) -> str:
+def docs_file_path(path: str, file: str) -> str:
     """Return the path of one of `DOCS_FILES`."""
     return f"{path.rstrip('/')}/{file}"
 
@@ -59,7 +59,7 @@ def check_built_in(service: Node) -> Iterator[Diagnostic]:
     """Return every mistake in the paths of the engine's own routes."""
     yield from _check_sources(service["built_in"]["status"]["from"])
     taken: dict[str, BuiltIn] = {}
-    for name, path, place in placed(service):
+    for name, path, place in placed_routes(service):
         try:
             shape = rule_shape(path)
         except ValueError as error:
@@ -99,14 +99,14 @@ def built_in_shapes(service: Node) -> Mapping[str, str]:
     return {
         part: f"is built in and {BUILT_IN[name][1]}; choose another path, or move the built-in route "
         f'under service: "built_in: {{{name}: /other}}" (false turns it off)'
-        for name, path, _ in placed(service)
+        for name, path, _ in placed_routes(service)
         for part in _parts(name, path)
     }
 
 
 def built_in_routes(service: Service) -> tuple[Route, ...]:
     """Make the records of the routes that the engine adds."""
-    return tuple(_route(service, name, path) for name, path, _ in placed(service.node))
+    return tuple(_route(service, name, path) for name, path, _ in placed_routes(service.node))
 
 
 def divide_for_admin(spec: Spec) -> tuple[Spec, Spec]:
@@ -131,7 +131,7 @@ def _route(service: Service, name: BuiltIn, path: str) -> Route:
     )
 
 
-def placed(service: Node) -> Iterator[tuple[BuiltIn, str, Node]]:
+def placed_routes(service: Node) -> Iterator[tuple[BuiltIn, str, Node]]:
     """Return each route that is not turned off: its name, its path, and where that was said."""
     for name, (path, _) in BUILT_IN.items():
         said = service["built_in"][name]
@@ -144,7 +144,7 @@ def placed(service: Node) -> Iterator[tuple[BuiltIn, str, Node]]:
 
 def _parts(name: BuiltIn, path: str) -> tuple[str, ...]:
     """Return every path of a route."""
-    return (path, *(below(path, file) for file in DOCS_FILES)) if name == "docs" else (path,)
+    return (path, *(docs_file_path(path, file) for file in DOCS_FILES)) if name == "docs" else (path,)
 
 
 def check_base_path(root: Node) -> Iterator[Diagnostic]:
@@ -156,7 +156,7 @@ def check_base_path(root: Node) -> Iterator[Diagnostic]:
     if (why := _why_not(base)) is not None:
         yield node.error(f'base_path "{base}": {why}')
         return
-    for name, path, place in placed(root["service"]):
+    for name, path, place in placed_routes(root["service"]):
         if _is_below(path, base) and place.text is not None:
             yield place.error(_said_twice(path, base))
         elif _is_below(path, base):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from engine.diagnostics import Diagnostic
 from engine.spec.checking.grammar import grammar
 from engine.spec.named_files import Home
-from engine.spec.reading.compose import walk
+from engine.spec.reading.compose import walk_nodes
 from engine.spec.reading.node import Node
 from engine.spec.records import FixedResponse
 from engine.spec.templates import Parameter, SubstitutionError, parse_template
@@ -117,7 +117,7 @@ def _unescaped(response: Node, path: str) -> Iterator[Diagnostic]:
 
 
 def _check_templates(node: Node, parameters: Iterable[str]) -> Iterator[Diagnostic]:
-    for _, value in walk(node):
+    for _, value in walk_nodes(node):
         if value.text is not None and (value is node or node.text is None) and "${" in value.text:
             try:
                 parse_template(value.text, parameters)

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 
-from engine.spec.reading.scalars import resolve
+from engine.spec.reading.scalars import resolve_scalar
 from engine.spec.templates import SubstitutionError
 from engine.text import begin_alike
 
@@ -23,7 +23,7 @@ _WORD_OR_SHOWN = re.compile(rf"{_SHOWN}|{_WORD.pattern}")
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 
 
-def substitute(text: str, secrets: dict[str, str]) -> str:
+def substitute_variables(text: str, secrets: dict[str, str]) -> str:
     """Substitute environment variables in a text; record each value, with the reference to it, in `secrets`.
 
     Raises `SubstitutionError` for a variable that is not set and has no default, and for an invalid name.
@@ -71,7 +71,7 @@ def hide_pieces(message: str, written: str, value: object, secrets: Mapping[str,
     return whole.sub(lambda found: found[0] if found[0].startswith(BEGIN) else own, hidden)
 
 
-def hide(message: str, secrets: Mapping[str, str]) -> str:
+def hide_secrets(message: str, secrets: Mapping[str, str]) -> str:
     """Show references instead of values in a message, also instead of shortened values.
 
     If several variables have the same value, the last of them is shown.
@@ -90,7 +90,7 @@ def hide(message: str, secrets: Mapping[str, str]) -> str:
 def _forms(secret: str) -> set[str]:
     """Return every form in which messages show a value: as it is, in quotes, and as YAML reads it."""
     try:
-        values: set[object] = {secret, resolve(secret)}
+        values: set[object] = {secret, resolve_scalar(secret)}
     except ValueError:
         values = {secret}
     written = {secret, *map(str, values), *(json.dumps(value, ensure_ascii=False) for value in values)}

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import yaml
 
-from engine.spec.reading.scalars import resolve
+from engine.spec.reading.scalars import resolve_scalar
 from engine.spec.reading.source import Source
 
 Kind = Literal["mapping", "sequence", "end", "scalar", "alias"]
@@ -59,7 +59,7 @@ class Event:
     flow: bool = False
 
 
-def events(source: Source) -> Iterator[Event]:
+def read_events(source: Source) -> Iterator[Event]:
     """Read a document; raise `SpecError` at the first place that is not valid."""
     if source.text.lstrip(" \t\r\n")[:1] in ("{", "[", '"') and _is_json(source.text):
         return _json_events(source)
@@ -144,7 +144,7 @@ def _from_libyaml(source: Source, event: Any) -> Event:
 
 def _plain(source: Source, text: str, start: int, end: int, anchor: str | None = None) -> Event:
     try:
-        return Event("scalar", start, end, resolve(text), text, anchor)
+        return Event("scalar", start, end, resolve_scalar(text), text, anchor)
     except ValueError as error:
         raise source.error(start, end, str(error)) from None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.diagnostics import Diagnostic, Place, Severity
-from engine.spec.reading.environment import BEGIN, hide, hide_pieces
+from engine.spec.reading.environment import BEGIN, hide_pieces, hide_secrets
 from engine.spec.reading.source import Source
 
 
@@ -86,7 +86,7 @@ class Node:
         if not secrets:
             return message
         own_last = dict(sorted(secrets.items(), key=lambda pair: pair[0] in self.written))
-        hidden = hide(message, own_last)
+        hidden = hide_secrets(message, own_last)
         if self.fields is not None or self.items or BEGIN not in self.written:
             return hidden
         return hide_pieces(hidden, self.written, self.plain, secrets)

@@ -63,7 +63,7 @@ def read_data(path: Path) -> bytes:
         raise SpecError([Diagnostic(whole, f"the file cannot be read: {reason}")]) from None
 
 
-def decode(data: bytes, name: str) -> Source:
+def decode_source(data: bytes, name: str) -> Source:
     """Turn a spec file's bytes into text; raise `SpecError` if it is too large or not UTF-8."""
     if len(data) > MAX_BYTES:
         message = f"the file is larger than {MAX_BYTES // 1024**2} MiB; a spec is not the place for data"

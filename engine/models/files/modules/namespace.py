@@ -19,8 +19,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from engine.models.files.modules.files import Opens, hash_file, imported_names, require_pinned, with_parents
 from engine.models.files.modules.loaders import ExtensionLoader, FolderLoader, SourceLoader
+from engine.models.files.modules.module_files import Opens, hash_file, imported_names, require_pinned, with_parents
 from engine.models.files.modules.start import without_start_folder
 from engine.spec import Model, read_regular
 

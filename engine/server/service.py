@@ -15,12 +15,12 @@ from engine.endpoints import show_models
 from engine.errors import SpecError
 from engine.isolation import Progress
 from engine.models import lost_at_models, needs_sklearn
-from engine.server.checking import CheckResult, SpecSource, check, check_isolated, newcomers
+from engine.server.checking import CheckResult, SpecSource, check_isolated, check_spec, unpinned_models
 from engine.server.heartbeat import HANG_SECONDS
 from engine.server.listening.certificate import Certificate, CertificateFiles
-from engine.server.listening.listener import ADMIN_ADVICE, Addresses, Listener, in_url, listen
+from engine.server.listening.listener import ADMIN_ADVICE, Addresses, Listener, in_url, listen_on
 from engine.server.logs import Logs
-from engine.server.notify import notify
+from engine.server.notify import notify_systemd
 from engine.server.reload import Reloader, Renewal
 from engine.server.signals import Signals
 from engine.server.supervising.supervisor import Supervisor
@@ -55,10 +55,10 @@ def first_check(source: SpecSource, progress: Progress) -> tuple[CheckResult, Sp
     spec, packed = source.read()
     with lost_at_models(spec):
         if packed is None:
-            apart = bool(needs_sklearn(spec) or newcomers(spec))
+            apart = bool(needs_sklearn(spec) or unpinned_models(spec))
         else:
             apart = any(one.compiled.needs_estimator for one in packed.values())
-        outcome = check_isolated(source, progress) if apart else check(source)
+        outcome = check_isolated(source, progress) if apart else check_spec(source)
     if outcome.snapshot is None:
         raise SpecError(outcome.mistakes)
     return outcome, spec
@@ -87,7 +87,7 @@ def serve(
             admin_url = f"http://{in_url(_bare(options.admin[0]))}:{admin.port}"
 
         def ready() -> None:
-            notify("READY=1")
+            notify_systemd("READY=1")
             announce(url, admin_url)
 
         addresses = Addresses(listener, admin, options.certificate)
@@ -112,11 +112,11 @@ def require_addresses(options: ServeOptions) -> None:
 
 def _listen(options: ServeOptions, opened: ExitStack) -> tuple[Listener, Listener | None]:
     """Listen on the address of the service and on the admin address, until `opened` is closed."""
-    listener = opened.enter_context(listen(_bare(options.host), options.port, options.workers))
+    listener = opened.enter_context(listen_on(_bare(options.host), options.port, options.workers))
     if options.admin is None:
         return listener, None
     host, port = options.admin
-    return listener, opened.enter_context(listen(_bare(host), port, options.workers, ADMIN_ADVICE))
+    return listener, opened.enter_context(listen_on(_bare(host), port, options.workers, ADMIN_ADVICE))
 
 
 def is_loopback(host: str) -> bool:

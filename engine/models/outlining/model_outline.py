@@ -14,6 +14,7 @@ import sklearn
 
 from engine.diagnostics import Diagnostic, Place
 from engine.errors import SpecError
+from engine.models.estimators.estimator_parts import as_declared, first_of, has_threshold, last_of, takes_mappings
 from engine.models.estimators.inspection import (
     answers_in_rows,
     classes_of,
@@ -23,11 +24,10 @@ from engine.models.estimators.inspection import (
     wanted_by,
 )
 from engine.models.estimators.known_inputs import KnownInput, known_inputs, known_of_mappings, takes_texts
-from engine.models.estimators.parts import as_declared, first_of, has_threshold, last_of, takes_mappings
 from engine.models.estimators.readers.skops_file import untrusted_types
 from engine.models.files.formats import require_format
 from engine.models.files.model_file import ModelFile, read_file
-from engine.models.lowering.lower import lower
+from engine.models.lowering.lower import lower_estimator
 from engine.models.lowering.tree_walk import find_walk
 from engine.models.outlining.csv_sample import Sample, SampleColumn, read_sample
 from engine.models.outlining.example import as_written, plausible_instance
@@ -131,7 +131,7 @@ def _seen_estimator(model: Model, file: ModelFile, opened: LoadedEstimators, *, 
     if takes_mappings(estimator):
         known = known_of_mappings(first_of(estimator))
         return _Seen(replace(outline, count=len(known) or None), tuple(known) or None, list(known.values()))
-    _, walk = find_walk(lambda trees: lower(estimator, method, trees, probabilities=False))
+    _, walk = find_walk(lambda trees: lower_estimator(estimator, method, trees, probabilities=False))
     columns = known_inputs(estimator, wanted.count or 0)
     for place, (low, high) in learnt_ranges(estimator, None if wanted.by_name else walk).items():
         columns[place].is_usually((low + high) / 2)

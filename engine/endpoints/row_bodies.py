@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from engine.endpoints.messages import Request
-from engine.endpoints.problems import Problem, violated
+from engine.endpoints.problems import Problem, violations_problem
 from engine.models import Facts, Prediction
 from engine.schema import Violation, clip
 from engine.spec import Model
@@ -103,7 +103,7 @@ class RowReader:
 
     def read(self, request: Request, kind: RowFormat) -> Rows:
         """Read the rows of a body; raise `Problem`."""
-        from engine.batch.errors import BatchError, Misfit, Unreadable  # noqa: PLC0415 - see above
+        from engine.batch.scoring_errors import BatchError, Misfit, Unreadable  # noqa: PLC0415 - see above
 
         self._require_few_lines(request, kind)
         try:
@@ -117,7 +117,7 @@ class RowReader:
                 said[-1] += f"; {_ADVICE}"
             elif b"\n" not in request.body:
                 said[-1] += f"; {_ONE_LINE}"
-            raise violated(Violation((), one, "", ()) for one in said) from None
+            raise violations_problem(Violation((), one, "", ()) for one in said) from None
         except BatchError as error:
             raise Problem(HTTPStatus.BAD_REQUEST, _without_name(str(error))) from None
         self._require_count(parsed.batch.count)
@@ -151,7 +151,7 @@ class RowReader:
         allowed = self._most * _LINES_FOR_EACH + 1  # a cell of a CSV may have line breaks in it
         if lines > allowed:
             detail = f"there are {lines:,} lines; at most {allowed:,} are allowed for {plural(self._most, 'instance')}"
-            raise violated([Violation((), detail, "", ())])
+            raise violations_problem([Violation((), detail, "", ())])
         if kind == "jsonl" or b'"' not in body:
             filled = sum(bool(line.strip()) for line in body.splitlines())
             self._require_count(max(filled - (kind == "csv" and _has_header(_parameters(request))), 1))
@@ -163,7 +163,7 @@ class RowReader:
         elif count > self._most:
             detail = f"there are {count:,} instances; at most {self._most:,} are allowed"
         if detail:
-            raise violated([Violation((), detail, "", ())])
+            raise violations_problem([Violation((), detail, "", ())])
 
 
 def _parameters(request: Request) -> dict[str, str]:
@@ -187,7 +187,7 @@ class RowWriter:
     def __init__(self, model: Model, facts: Facts) -> None:
         from engine.batch.formats.csvblocks import CsvWriter  # noqa: PLC0415 - with the first request
         from engine.batch.formats.jsonlines import JsonWriter  # noqa: PLC0415
-        from engine.batch.scoring.records import PredictionColumns  # noqa: PLC0415
+        from engine.batch.scoring.record_batch import PredictionColumns  # noqa: PLC0415
 
         columns = PredictionColumns.of(model, facts.keys, facts.result.lengths if facts.result is not None else ())
         self._writers: dict[str, Writer] = {
@@ -198,7 +198,7 @@ class RowWriter:
     def write(self, prediction: Prediction, kind: RowFormat) -> bytes:
         """Write predictions that are finite."""
         from engine.batch.formats.parsed import Parsed  # noqa: PLC0415 - see above
-        from engine.batch.scoring.records import RecordBatch, Scored  # noqa: PLC0415
+        from engine.batch.scoring.record_batch import RecordBatch, Scored  # noqa: PLC0415
 
         chances: Any = prediction.probabilities and [[*row.values()] for row in prediction.probabilities]
         labels: list[str | None] | None = None if prediction.labels is None else [*prediction.labels]

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from engine.diagnostics import Diagnostic, render
+from engine.diagnostics import Diagnostic, render_diagnostics
 from engine.errors import EngineError, SpecError
 from engine.spec import Spec
 from engine.text import did_you_mean, plural
@@ -45,16 +45,16 @@ MAX_PORT = 65535
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-def fail(error: EngineError) -> None:
+def print_error(error: EngineError) -> None:
     """Print an error as compilers do."""
     if isinstance(error, SpecError):
-        report(error.diagnostics)
+        print_diagnostics(error.diagnostics)
     else:
         click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[str], None]]:
+def show_progress() -> Iterator[Callable[[str], None]]:
     """Return what says, in one line of a terminal, what takes its time; the line is cleared at the end."""
     shown = sys.stderr.isatty()
 
@@ -87,10 +87,10 @@ def print_without_waiting(text: str) -> None:
     threading.Thread(target=write, name="print", daemon=True).start()
 
 
-def report(diagnostics: Sequence[Diagnostic]) -> None:
+def print_diagnostics(diagnostics: Sequence[Diagnostic]) -> None:
     """Print diagnostics, if there are any; click drops the colours where stderr is no terminal."""
     if diagnostics:
-        click.echo(render(diagnostics, lambda text, style: click.style(text, **_STYLES[style])), err=True)
+        click.echo(render_diagnostics(diagnostics, lambda text, style: click.style(text, **_STYLES[style])), err=True)
 
 
 def print_json(value: Any) -> None:

@@ -13,9 +13,9 @@ from typing import Any
 from engine.endpoints.json_body import read_json
 from engine.endpoints.messages import Endpoint, Request, Response, encode_json
 from engine.endpoints.monitoring.metrics import Meter
-from engine.endpoints.problems import FULL, overloaded, require_none, violated
+from engine.endpoints.problems import FULL, overload_problem, require_none, violations_problem
 from engine.endpoints.query_string import PathFeatures, QueryReader
-from engine.endpoints.rows import (
+from engine.endpoints.row_bodies import (
     ANY_TYPE,
     MEDIA_TYPES,
     USUAL_TYPES,
@@ -87,7 +87,7 @@ class PredictEndpoint(Endpoint):
         try:
             self._free.pop()
         except IndexError:
-            raise overloaded(FULL) from None
+            raise overload_problem(FULL) from None
         try:
             return self._answer(request)
         finally:
@@ -144,15 +144,15 @@ class PredictEndpoint(Endpoint):
                 Violation((*where(one.row), *_within(instances[one.row], one.key)), one.reason, "", ())
                 for one in all_refused
             )
-            raise violated(told if rows is None else map(rows.told, told), are_all=refused.are_all) from None
+            raise violations_problem(told if rows is None else map(rows.told, told), are_all=refused.are_all) from None
         except Overloaded as busy:
-            raise overloaded(busy) from None
+            raise overload_problem(busy) from None
         kind = sent if request.accept in ANY_TYPE else format_of_answer(request, sent)
         body = _as_json(prediction) if kind == "json" else b""
         # NaN and infinity are written as null.
         if (kind != "json" or _NULL in body) and (odd := _not_finite(prediction)):
             told = (Violation(where(row), NOT_FINITE, "", ()) for row in odd)
-            raise violated(told if rows is None else map(rows.told, told))
+            raise violations_problem(told if rows is None else map(rows.told, told))
         if kind == "json":
             return Response(_OK, self._headers, body)
         headers = (("Content-Type", MEDIA_TYPES[kind]), *self._headers[1:])
@@ -196,7 +196,7 @@ class PredictEndpoint(Endpoint):
         elif len(instances) > self._most:
             wrong = f"there are {len(instances):,} instances; at most {self._most:,} are allowed"
         if wrong:
-            raise violated([*misplaced, Violation((BATCH_KEY,), wrong, "", ())])
+            raise violations_problem([*misplaced, Violation((BATCH_KEY,), wrong, "", ())])
         return instances, misplaced
 
 

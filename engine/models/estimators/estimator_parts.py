@@ -85,7 +85,7 @@ def first_of(estimator: Any) -> Any:
 def last_of(estimator: Any) -> Any:
     """Return the part that answers: a pipeline's last step, in the best estimator of a search or in a frozen one."""
     while True:
-        estimator = thawed(estimator)
+        estimator = unfreeze(estimator)
         if hasattr(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_
         elif isinstance(estimator, Pipeline):
@@ -94,7 +94,7 @@ def last_of(estimator: Any) -> Any:
             return estimator
 
 
-def thawed(part: Any) -> Any:
+def unfreeze(part: Any) -> Any:
     """Return the estimator in a FrozenEstimator (scikit-learn 1.6 and later), which is never trained again."""
     while type(part).__name__ == "FrozenEstimator":
         part = part.estimator

@@ -11,10 +11,10 @@ from typing import Any
 from engine.endpoints.docs.page import write_page, write_reference
 from engine.endpoints.fixed import GeneratedEndpoint
 from engine.endpoints.messages import Endpoint, Headers, encode_any_json
-from engine.endpoints.openapi.document import describe
+from engine.endpoints.openapi.document import describe_spec
 from engine.errors import EngineError
 from engine.models import Facts
-from engine.spec import DOCS_FILES, Route, Spec, below
+from engine.spec import DOCS_FILES, Route, Spec, docs_file_path
 
 # Nothing is loaded from anywhere else, nothing runs that is not in a file of ours, and no other site shows us in a
 # frame. `data:` is for the empty icon.
@@ -33,11 +33,11 @@ def build_docs(route: Route, spec: Spec, facts: Mapping[str, Facts]) -> Iterator
     """Make the endpoint of each path that the docs take; each is written when somebody asks for the first time."""
 
     def document() -> dict[str, Any]:
-        return describe(spec, facts, below(route.path, "document.json"))
+        return describe_spec(spec, facts, docs_file_path(route.path, "document.json"))
 
     yield route.path, _generated(_HTML, lambda: write_page(route.path, spec, document(), facts), _NO_MARKUP)
     for name in DOCS_FILES:
-        path = below(route.path, name)
+        path = docs_file_path(route.path, name)
         if name == "reference":
             yield path, _generated(_HTML, partial(write_reference, path, spec))
         elif name == "document.json":

@@ -25,7 +25,7 @@ Make = Callable[[list[list[Any]]], Iterable[Array]]
 """Rows of cells to their columns; raises `RefusedInstance`. A missing cell is NaN or None."""
 
 
-def makers(dtypes: Mapping[str, Dtype]) -> Iterator[tuple[list[str], Make]]:
+def column_makers(dtypes: Mapping[str, Dtype]) -> Iterator[tuple[list[str], Make]]:
     """Return functions that make columns of their dtypes, each with the names of the columns that it makes together."""
     floats = [name for name, dtype in dtypes.items() if dtype.kind == "float"]
     objects = [name for name, dtype in dtypes.items() if dtype.kind in OBJECTS]

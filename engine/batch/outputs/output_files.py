@@ -11,8 +11,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Self
 
-from engine.batch.errors import BatchError
 from engine.batch.outputs.whole import Seal, State, Whole, cannot_write, new_state_file, read_state, state_file
+from engine.batch.scoring_errors import BatchError
 
 STATE_SECONDS = 1.0
 _RUN_FOR_SAVE = 10  # times as long as it took the disk: a slow one does not hold up the run

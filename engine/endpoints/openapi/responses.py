@@ -9,7 +9,7 @@ from typing import Any
 from engine.endpoints.bodies import BODY_KINDS
 from engine.endpoints.fixed import content_type, is_kept
 from engine.endpoints.openapi.components import schema_of
-from engine.endpoints.problems import title
+from engine.endpoints.problems import status_title
 from engine.models import Facts, ResultForm, key_of
 from engine.spec import Model, Route, Spec, parameter_schemas
 
@@ -21,7 +21,7 @@ def fixed_answers(route: Route, method: str) -> dict[str, Any]:
     declared = route.response
     if declared is None:
         return {}
-    answer: dict[str, Any] = {"description": title(declared.status)}
+    answer: dict[str, Any] = {"description": status_title(declared.status)}
     shown = {name: {"schema": {"type": "string"}} for name, _ in declared.headers}
     shown = {name: header for name, header in shown.items() if name.lower() != "content-type"}
     if is_kept(declared):

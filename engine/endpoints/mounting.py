@@ -11,8 +11,8 @@ from engine.endpoints.guards.guard import Guard, Guards
 from engine.endpoints.messages import Endpoint, encode_any_json
 from engine.endpoints.monitoring.exposition import MetricsEndpoint
 from engine.endpoints.monitoring.health import LIVE, ReadyEndpoint, ServiceState, StatusEndpoint
-from engine.endpoints.openapi.document import describe
-from engine.endpoints.predict import PredictEndpoint
+from engine.endpoints.openapi.document import describe_spec
+from engine.endpoints.prediction import PredictEndpoint
 from engine.models import Facts, Predictor
 from engine.spec import Route, Spec
 
@@ -50,7 +50,9 @@ def _endpoints(
 def _endpoint(route: Route, spec: Spec, predictors: Mapping[str, Predictor], process: ServiceState) -> Endpoint:
     match route.built_in:
         case "openapi":
-            return GeneratedEndpoint("application/json", lambda: encode_any_json(describe(spec, _facts(predictors))))
+            return GeneratedEndpoint(
+                "application/json", lambda: encode_any_json(describe_spec(spec, _facts(predictors)))
+            )
         case "metrics":
             return MetricsEndpoint(process)
         case "live":

@@ -26,6 +26,6 @@ class Unreadable(Exception):
         super().__init__(line, reason)
 
 
-def taken(what: str) -> str:
+def column_taken(what: str) -> str:
     """Say that the input has a column of the name of a prediction."""
     return f"the input has {what} already; use --prefix to name the predictions differently"

@@ -77,7 +77,7 @@ def compare_answers(
     for chunk in _chunks(rows):
         instances = [row.instance for row in chunk]
         asked += len(chunk)
-        for row, one, other in zip(chunk, ask(current, instances), ask(new, instances), strict=True):
+        for row, one, other in zip(chunk, ask_model(current, instances), ask_model(new, instances), strict=True):
             found = _differing(source, row, one, other, tolerance, are_numbers=all(numbers))
             differing += [found] if found is not None else []
             refused += "refused" in one and "refused" in other
@@ -94,7 +94,7 @@ def _chunks(rows: Iterable[Asked]) -> Iterator[list[Asked]]:
         yield chunk
 
 
-def ask(predict: Predictor, instances: Sequence[Any]) -> list[Answer]:
+def ask_model(predict: Predictor, instances: Sequence[Any]) -> list[Answer]:
     """Ask for instances together or, if one of them gets no answer, one by one."""
     try:
         return list(_answers(predict(instances)))
@@ -104,7 +104,7 @@ def ask(predict: Predictor, instances: Sequence[Any]) -> list[Answer]:
         alone: Answer = {"refused": refused.reason}
     except Exception as error:  # noqa: BLE001 - an estimator may raise anything
         alone = {"refused": clip(f"{type(error).__name__}: {error}", REASON_LENGTH)}
-    return [alone] if len(instances) == 1 else [answer for one in instances for answer in ask(predict, [one])]
+    return [alone] if len(instances) == 1 else [answer for one in instances for answer in ask_model(predict, [one])]
 
 
 def _answers(prediction: Prediction) -> Iterator[Answer]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from engine.handling import close
+from engine.handling import close_body
 from engine.server.http.sockets import Connection
 
 # Larger ones do not fit into the buffers of a connection, so that a client who does not read keeps them in memory.
@@ -89,7 +89,7 @@ def send_pieces(transport: Any, body: Iterable[bytes], connection: Callable[[], 
         if (broken := connection()) is not None:
             broken.close(at_once=True)
     finally:
-        close(body)
+        close_body(body)
     return size
 
 
