@@ -1,5 +1,6 @@
 """Violations in plain words: a sentence for each keyword of JSON Schema, and a suggestion.
 
+The same sentences are read by clients, by those who write a spec, and by those who score files.
 A sentence costs the same for values of any size: long values are shortened as they are written, and suggestions come
 from the first few hundred names.
 """

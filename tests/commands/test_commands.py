@@ -16,7 +16,8 @@ from click.testing import CliRunner
 from conftest import ROOT
 from serving import command, run, run_here
 
-from engine.commands import cli, terminal
+from engine import terminal
+from engine.commands import cli
 
 pytestmark = pytest.mark.usefixtures("in_place")
 INSTANCE = '{"sepal_length": 5.9, "sepal_width": 3.0, "petal_length": 5.1, "petal_width": 1.8}'
@@ -343,7 +344,7 @@ def test_an_address_that_others_can_reach_is_said(
     (spec_folder / "routes.yaml").write_text("routes: [{path: /, response: hi}]")
     monkeypatch.setattr("engine.server.Signals", lambda: None)  # they would stay with this process
     monkeypatch.setattr(
-        "engine.server.service", lambda *arguments: arguments[-1](f"http://{host}:5000", f"http://{host}:9000")
+        "engine.server.serve", lambda *arguments: arguments[-1](f"http://{host}:5000", f"http://{host}:9000")
     )
     done = CliRunner().invoke(cli, ["serve", "-H", host, "--admin", f"{host}:9000"])
     expected = [
@@ -361,7 +362,7 @@ def test_a_duration_has_a_unit(text: str, seconds: float, spec_folder: Path, mon
     (spec_folder / "routes.yaml").write_text("routes: [{path: /, response: hi}]")
     seen: list[float] = []
     monkeypatch.setattr("engine.server.Signals", lambda: None)  # they would stay with this process
-    monkeypatch.setattr("engine.server.service", lambda *arguments: seen.append(arguments[2].hang_seconds))
+    monkeypatch.setattr("engine.server.serve", lambda *arguments: seen.append(arguments[2].hang_seconds))
     assert 0 == CliRunner().invoke(cli, ["serve", "--hang-timeout", text]).exit_code
     assert [seconds] == seen
 

@@ -548,7 +548,7 @@ def test_a_model_that_answers_no_row_of_the_reference_is_not_written(folder: Pat
 
 def test_an_example_that_would_not_pass_check_is_left_out_and_this_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     save(LinearRegression().fit(X, y))
-    monkeypatch.setattr("engine.models.outlining.interview.rounded", lambda _: 7.5)
+    monkeypatch.setattr("engine.models.outlining.interview.round_fraction", lambda _: 7.5)
     done = run("model.pkl")
     said = "no example was written, because it would not pass check: the model answers "
     assert (0, said) == (done.exit_code, done.stderr[: len(said)])
@@ -742,6 +742,6 @@ def test_a_compressed_file_gives_its_name_to_the_model() -> None:
 
 def test_an_example_that_the_compiled_model_answers_otherwise_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     save(DecisionTreeClassifier(random_state=0).fit(X, y))
-    monkeypatch.setattr("engine.models.outlining.interview.rounded", lambda _: "nothing like it")
+    monkeypatch.setattr("engine.models.outlining.interview.round_fraction", lambda _: "nothing like it")
     assert 0 == run("model.pkl").exit_code
     assert "examples" not in entry()

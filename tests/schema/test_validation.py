@@ -35,7 +35,7 @@ def test_what_was_meant_is_only_looked_for_where_it_is_shown(monkeypatch: pytest
         asked.append(name)
         return closest_option(name, options)
 
-    monkeypatch.setattr("engine.schema.rules.closest", watched)
+    monkeypatch.setattr("engine.schema.rules.closest_option", watched)
     validator = Validator({"type": "object", "required": names, "properties": dict.fromkeys(names, True)})
     problem = violations_problem(validator.violations({name.replace("measured", "measurde"): 1 for name in names}))
     assert ("500 violations, the first 100 of them here", 100, 100) == (problem.detail, len(problem.errors), len(asked))
