@@ -14,7 +14,7 @@ from werkzeug.routing import MapAdapter
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from engine.endpoints import NO_ROUTE, Response
-from engine.handling import Handler, Incoming, open_service
+from engine.handling import Handler, Incoming, answers, open_service
 from engine.spec import LazyRule
 from engine.telemetry import warn_if_too_late
 
@@ -84,7 +84,7 @@ class App(flask.Flask):
 
     def _leave(self, response: flask.Response) -> flask.Response:
         incoming = self._incoming()
-        response.headers.extend(self.handler.marks(incoming))
+        response.headers.extend((*answers.ALWAYS, *self.handler.marks(incoming)))
         if response.is_streamed:
             response.call_on_close(lambda: self.handler.leave(incoming, response.status_code))
         else:

@@ -12,12 +12,15 @@ from engine.endpoints import Headers, Response
 WireAnswer = tuple[int, list[tuple[str, str]], bytes | Iterable[bytes]]
 """The status, headers and body of an answer; a body that is not bytes is sent piece by piece."""
 
+ALWAYS: Headers = ()
+"""The headers of every answer, whoever makes it: the handler, the server where it refuses, or Flask where it fails."""
+
 _BODILESS = frozenset((*range(100, 200), 204, 304))
 
 
 def write_answer(response: Response, method: str, marks: Headers = ()) -> WireAnswer:
     """Write the answer to a request of a method, with further headers (RFC 9110, sections 6.4.1 and 8.6)."""
-    status, body = response.status, response.body
+    status, body, marks = response.status, response.body, (*ALWAYS, *marks)
     if isinstance(body, bytes) and status not in _BODILESS and method != "HEAD":
         return status, [("Content-Length", str(len(body))), *response.headers, *marks], body
     headers = [*response.headers, *marks]

@@ -35,7 +35,8 @@ class Handler:
        body, a redirect, or the error of a path that no route matches.
     3. `call`: the endpoint.
     4. `explain`: any error of these steps becomes an answer.
-    5. `marks`: the headers that every answer gets, from the guards and with the request's ids.
+    5. `marks`: the headers that depend on the request, from the guards and with its ids. `constant_answers` and what
+       the server refuses itself have none; a header of every answer belongs into `answers.ALWAYS`.
     6. `leave`: the request is counted, and its memory freed.
     """
 
@@ -117,7 +118,7 @@ class Handler:
         return self._failures.answer(error, incoming)
 
     def marks(self, incoming: Incoming) -> Headers:
-        """Return the headers that are added to every answer."""
+        """Return the headers that are added because of the request; those of every answer are `answers.ALWAYS`."""
         admission = incoming.admission
         return id_headers(incoming) if admission is None else (*admission.headers, *id_headers(incoming))
 
@@ -141,7 +142,10 @@ class Handler:
         return status, headers, Counted(body, lambda: self.leave(incoming, status))
 
     def constant_answers(self) -> Iterator[tuple[str, WireAnswer, Callable[[float], None]]]:
-        """Return each path whose GET has the same answer for all clients, with that answer and its counter."""
+        """Return each path whose GET has the same answer for all clients, with that answer and its counter.
+
+        None has a guard, so that there are none in a service with `cors` or keys.
+        """
         for one in self.mounted:
             constant, route = one.endpoint.constant, one.route
             if constant is None or "GET" not in route.methods or one.guard.stands or route.parameters or route.input:
