@@ -18,7 +18,7 @@ from engine.models import lost_at_models, needs_sklearn
 from engine.server.checking import CheckResult, SpecSource, check_isolated, check_spec, unpinned_models
 from engine.server.heartbeat import HANG_SECONDS
 from engine.server.listening.certificate import Certificate, CertificateFiles
-from engine.server.listening.listener import ADMIN_ADVICE, Addresses, Listener, in_url, listen_on
+from engine.server.listening.listener import ADMIN_ADVICE, Addresses, in_url, listen_on
 from engine.server.logs import Logs
 from engine.server.notify import notify_systemd
 from engine.server.reload import Reloader, Renewal
@@ -80,11 +80,13 @@ def serve(
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
     multiprocessing.set_start_method("spawn", force=True)
     with ExitStack() as opened:
-        listener, admin = _listen(options, opened)
-        url = f"{'http' if options.certificate is None else 'https'}://{in_url(_bare(options.host))}:{listener.port}"
-        admin_url = ""
-        if options.admin is not None and admin is not None:
-            admin_url = f"http://{in_url(_bare(options.admin[0]))}:{admin.port}"
+        host, admin_host = _bare(options.host), _bare(options.admin[0] if options.admin else "")
+        listener = opened.enter_context(listen_on(host, options.port, options.workers))
+        url = f"{'http' if options.certificate is None else 'https'}://{in_url(host)}:{listener.port}"
+        admin, admin_url = None, ""
+        if options.admin is not None:
+            admin = opened.enter_context(listen_on(admin_host, options.admin[1], options.workers, ADMIN_ADVICE))
+            admin_url = f"http://{in_url(admin_host)}:{admin.port}"
 
         def ready() -> None:
             notify_systemd("READY=1")
@@ -106,17 +108,10 @@ def serve(
 
 def require_addresses(options: ServeOptions) -> None:
     """Raise `ServeError` where an address cannot be had: nothing should be compiled and pinned for nothing."""
-    with ExitStack() as opened:
-        _listen(options, opened)
-
-
-def _listen(options: ServeOptions, opened: ExitStack) -> tuple[Listener, Listener | None]:
-    """Listen on the address of the service and on the admin address, until `opened` is closed."""
-    listener = opened.enter_context(listen_on(_bare(options.host), options.port, options.workers))
-    if options.admin is None:
-        return listener, None
-    host, port = options.admin
-    return listener, opened.enter_context(listen_on(_bare(host), port, options.workers, ADMIN_ADVICE))
+    if options.port:
+        listen_on(_bare(options.host), options.port, 1).close()
+    if options.admin is not None and options.admin[1]:
+        listen_on(_bare(options.admin[0]), options.admin[1], 1, ADMIN_ADVICE).close()
 
 
 def is_loopback(host: str) -> bool:

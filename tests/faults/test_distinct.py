@@ -108,7 +108,7 @@ class Watcher:
 @pytest.mark.parametrize("kind", SHORT)
 def test_nothing_that_clients_choose_piles_up(kind: str, front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rates, "MOST_WINDOWS", 100)
-    for module, name in ((client, "_plain"), (guard, "holder")):
+    for module, name in ((client, "_plain"), (guard, "holder_of_address")):
         monkeypatch.setattr(module, name, lru_cache(maxsize=100)(getattr(module, name).__wrapped__))
     warm_up = WARM_UP.get(kind, REST)
     tracemalloc.start()

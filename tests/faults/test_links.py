@@ -88,7 +88,7 @@ def test_what_changes_between_the_look_and_the_opening_is_refused(
     change: Callable[[Path], None], said: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file and its folder were looked at while they were what they should be."""
-    look = files.inside
+    look = files.find_inside
     open_files = count_open_files()
 
     def look_and_change(home: Path, name: str) -> Path:
@@ -96,7 +96,7 @@ def test_what_changes_between_the_look_and_the_opening_is_refused(
         change(folder)
         return found
 
-    monkeypatch.setattr(files, "inside", look_and_change)
+    monkeypatch.setattr(files, "find_inside", look_and_change)
     with pytest.raises(ValueError, match=f'file "sub/page" .*{said}'):
         files.read_inside(folder, "sub/page")
     assert open_files == count_open_files()
@@ -105,7 +105,7 @@ def test_what_changes_between_the_look_and_the_opening_is_refused(
 def test_a_file_that_goes_while_it_is_looked_at_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "_refuse_outside", lambda *_: remove(folder))
     with pytest.raises(ValueError, match='file "sub/page" cannot be read: No such file'):
-        files.inside(folder, "sub/page")
+        files.find_inside(folder, "sub/page")
 
 
 def count_open_files() -> int:

@@ -39,14 +39,14 @@ ORDERS = [*orders(TERM), *orders(INT)]
 PROCESSES = """
 import multiprocessing, os, sys, threading
 from engine.server.listening.listener import Addresses
-from engine.server.listening.listener import listen
+from engine.server.listening.listener import listen_on
 from engine.server.logs import Logs
-from engine.isolation import poll
+from engine.isolation import wait_for_message
 from engine.server.signals import Signals
 from engine.server.supervising.supervisor import Supervisor
 
 def supervise():
-    with listen("127.0.0.1", 0, 1) as listener:
+    with listen_on("127.0.0.1", 0, 1) as listener:
         supervisor = Supervisor(Addresses(listener), 0, Logs(), lambda: None)
         Signals().hand_over(supervisor.stop, lambda: None)
         print("pid", os.getpid(), flush=True)
@@ -58,7 +58,7 @@ def check():
     try:
         Signals()
         print("pid", os.getpid(), flush=True)
-        poll(ours, 600)
+        wait_for_message(ours, 600)
     except SystemExit:
         os._exit(0)
     except KeyboardInterrupt:
