@@ -292,7 +292,10 @@ REFUSED: dict[str, tuple[dict[str, str], tuple[str, ...], str]] = {
     "a name that is taken": (
         {"models.yaml": MODELS + "    other2: {}\n"},
         ("--name", "other"),
-        'models.yaml:2:5: error: the model "other" already exists; choose another name: --name other3',
+        (
+            'models.yaml:2:5: error: the model "other" already exists; choose another name: --name other3; or '
+            "remove its entry from models.yaml to have it written again"
+        ),
     ),
     "a path that is taken": (
         {"routes.yaml": "routes:\n  - {path: /<one>/x/, response: hi}\n"},
@@ -576,7 +579,7 @@ NO_MODEL: dict[str, tuple[Callable[[], Any] | None, str, str]] = {
     "something else": (
         lambda: {"a": 1},
         "model.pkl",
-        "the file contains a dict, not a trained estimator (an object with predict)",
+        "the file contains a dict, not a trained estimator (an object with predict); save only the estimator",
     ),
     "not trained": (
         RandomForestClassifier,
