@@ -130,9 +130,10 @@ def command_line() -> str:
     parts = [
         "# Command line",
         (
-            "Exit status of every command: 0 for success; 1 if the spec or a model has a mistake, `call` got a status "
-            "of 400 or above, or `diff` found a difference; 2 for wrong usage, or any mistake in `diff`; 130 if "
-            "interrupted. Mistakes go to stderr, results to stdout."
+            "Exit status of every command: 0 for success; 1 if the spec, a model or a file of rows has a mistake (such "
+            "as bad rows in `predict` without `--errors` or `--skip-errors`), `call` got a status of 400 or above, or "
+            "`diff` found a difference; 2 for wrong usage, such as an unclear format in `predict`, or any mistake in "
+            "`diff`; 130 if interrupted. Mistakes go to stderr, results to stdout."
         ),
     ]
     for name in ("", *sorted(cli.commands)):

@@ -7,11 +7,18 @@ from importlib.metadata import PackageNotFoundError, version
 _DISTRIBUTIONS = ("endpoint-engine", "endpoint-engine-serve")
 
 
+def is_serving_only() -> bool:
+    """Return whether only the distribution is installed that serves bundles."""
+    return not _version(_DISTRIBUTIONS[0]) and bool(_version(_DISTRIBUTIONS[1]))
+
+
 def engine_version() -> str:
     """Return the version of the engine, whichever distribution it came in."""
-    for name in _DISTRIBUTIONS:
-        try:
-            return version(name)
-        except PackageNotFoundError:
-            continue
-    return "0"
+    return next(filter(None, map(_version, _DISTRIBUTIONS)), "0")
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""

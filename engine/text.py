@@ -26,6 +26,8 @@ def did_you_mean(word: str, known: Iterable[str], noun: str) -> str:
         return f'(did you mean "{lowered[near[0]]}"?)'
     if not names:
         return f"({noun}: none)"
+    if len(names) == 1 and noun.endswith(" are"):
+        return f'(the only one is "{names[0]}")'
     listed = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")  # noqa: PLR2004
     return f"({noun}: {listed})"
 

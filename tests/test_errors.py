@@ -61,6 +61,7 @@ def test_errors_and_warnings_are_counted_apart() -> None:
         ("get", ["GET", "POST"], '(did you mean "GET"?)'),
         ("zzz", ["b", "a"], "(there are: a, b)"),
         ("zzz", [], "(there are: none)"),
+        ("zzz", ["a", "a"], '(the only one is "a")'),
         ("zzz", [f"{n:02}" for n in range(20)], "(there are: 00, 01, 02, 03, 04, 05, 06, 07, 08, 09, 10, 11, …)"),
     ],
 )

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from conftest import ROOT
 from packaging.requirements import Requirement
 
 from engine.commands import cli
+from engine.models import to_compile
 
 
 @pytest.mark.exhaustive
@@ -110,3 +112,17 @@ def test_what_is_lacking_is_named_in_one_sentence(spec_folder: Path, monkeypatch
     done = CliRunner().invoke(cli, ["init", "build/model.pkl", "-r", "new.yaml", "-m", "new-models.yaml"])
     assert [f"build/model.pkl: error: {LACK}"] == [str(one) for one in done.exception.diagnostics]
     assert not (spec_folder / "new.yaml").exists()
+
+
+@pytest.mark.usefixtures("in_place")
+def test_a_serving_only_installation_says_that_it_serves_bundles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.models.restoring.needed_libraries.find_spec", lambda _: None)
+    monkeypatch.setattr("engine.installed.version", version_of_serving_only)
+    assert f"{LACK}; or serve a bundle: this is the serving-only installation" == to_compile(Path("m.pkl"))
+
+
+def version_of_serving_only(name: str) -> str:
+    """As where only this distribution is installed."""
+    if name != "endpoint-engine-serve":
+        raise PackageNotFoundError(name)
+    return "1.2"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import gzip
 import io
 import os
@@ -33,6 +34,7 @@ _OTHERS = frozenset(
     ".arrow .avro .bz2 .db .feather .h5 .htm .html .ipc .json .ods .orc .pdf .pickle .pkl .sqlite .xls .xlsb .xlsm "
     ".xlsx .xml .xz .yaml .yml .zip .zst".split()
 )
+_SPREADSHEETS = frozenset(".ods .xls .xlsb .xlsm .xlsx".split())
 _GZIP = b"\x1f\x8b"
 STDIN = "-"
 
@@ -52,6 +54,10 @@ def is_compressed(name: str) -> bool:
     return name.lower().endswith(".gz")
 
 
+class UnclearFormat(BatchError):
+    """Neither an option nor the name of an input tells its format, which is wrong usage."""
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
     """A file, or standard input where the name is `-`."""
@@ -62,6 +68,15 @@ class Input:
     def shown(self) -> str:
         """What messages call it."""
         return "stdin" if self.name == STDIN else self.name
+
+    def format(self, chosen: FormatName | None) -> FormatName:
+        """Return the format that was chosen, else the one that the name tells; raise `UnclearFormat`."""
+        kind = chosen or format_of(self.name)
+        if kind is None and Path(self.name.lower()).suffix in _SPREADSHEETS:
+            raise UnclearFormat(f"{self.name}: spreadsheets cannot be read; save it as CSV")
+        if kind is None:
+            raise UnclearFormat(f"{self.shown}: unclear format; use --format csv, jsonl or parquet")
+        return kind
 
     def identify(self) -> list[object]:
         """Return what changes when the file does."""
@@ -75,9 +90,16 @@ class Input:
         try:
             stream = Path(self.name).open("rb")  # noqa: SIM115
         except OSError as error:
-            raise BatchError(f"{self.name} cannot be read: {error.strerror}") from None
+            raise BatchError(f"{self.name} cannot be read: {error.strerror}{self._meant()}") from None
         found = os.fstat(stream.fileno())
         return Stream(self.shown, stream, found.st_size if stat.S_ISREG(found.st_mode) else None)
+
+    def _meant(self) -> str:
+        """Suggest a file in the folder whose name is like this one."""
+        path = Path(self.name)
+        files = [one.name for one in path.parent.glob("*") if one.is_file()]
+        near = difflib.get_close_matches(path.name, files, n=1, cutoff=0.8)  # they end alike
+        return f' (did you mean "{path.with_name(near[0])}"?)' if near and not path.exists() else ""
 
 
 class Stream:

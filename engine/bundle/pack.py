@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 
 from engine.bundle.archive import Unsound, require_plain, write_archive
@@ -51,7 +52,7 @@ def pack_bundle(snapshot: Snapshot) -> Packed:
         raise SpecError(mistakes)
     members = {**_texts(spec), **_files(spec)}
     models = {name: _pack_model(name, one, members) for name, one in prepared.items()}
-    needs = {name: tuple(to_serve(spec.models[name], one).values()) for name, one in prepared.items()}
+    needs = {name: _needs(spec.models[name], one) for name, one in prepared.items()}
     libraries = {"numpy", *(need.partition("=")[0] for several in needs.values() for need in several)}
     manifest = Manifest(versions_of(sorted(libraries)) if models else {}, models)
     try:
@@ -60,6 +61,12 @@ def pack_bundle(snapshot: Snapshot) -> Packed:
         raise EngineError(f"no bundle can be made: {error}") from None
     faster = tuple(name for name, one in snapshot.prepared.items() if alone[name] is not one.compiled)
     return Packed(data, hash_of(data), needs, faster)
+
+
+def _needs(model: Model, prepared: PreparedModel) -> tuple[str, ...]:
+    """Return what `pip install` takes for a model; answers of its own functions depend on the version of pandas."""
+    packages = to_serve(model, prepared).values()
+    return tuple(f"pandas=={version(one)}" if one == "pandas" else one for one in packages)
 
 
 def _texts(spec: Spec) -> dict[str, bytes]:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
 from engine.errors import EngineError
 from engine.terminal import json_option, print_diagnostics, print_json, show_progress, spec_options
+
+if TYPE_CHECKING:
+    from engine.bundle.pack import Packed
+    from engine.models import Snapshot
 
 
 @click.command(short_help="Pack the service, its models compiled, into one file.")
@@ -43,7 +49,8 @@ def command(output: str, routes: str, models: str | None, as_json: bool) -> None
         pinned = first.notes
         if any(model.pin is None for model in spec.models.values()):  # they are pinned now, and that is packed too
             first, spec = server.first_check(source, show)
-    packed = pack_bundle(Snapshot.load(first.snapshot or b""))
+    snapshot = Snapshot.load(first.snapshot or b"")
+    packed = pack_bundle(snapshot)
     try:
         write_whole(file.resolve(), packed.data, 0o644)
     except OSError as error:
@@ -54,12 +61,21 @@ def command(output: str, routes: str, models: str | None, as_json: bool) -> None
     print_diagnostics(first.mistakes)
     for note in pinned:
         click.echo(note)
+    for note in _notes(packed, snapshot):
+        click.echo(note)
+    click.echo(f"{output}: {len(packed.data):,} bytes, sha256 {packed.sha256}")
+
+
+def _notes(packed: Packed, snapshot: Snapshot) -> Iterator[str]:
+    """Say what each model needs where it is served, and which could be faster."""
     for name, needs in packed.needs.items():
         if needs:
-            click.echo(f"{name}: where it is served, this must be installed: pip install {' '.join(needs)}")
+            yield f"{name}: where it is served, this must be installed: pip install {' '.join(needs)}"
+    for name, prepared in snapshot.prepared.items():
+        if prepared.compiled.lacked_compiler:
+            yield f"{name}: compiled without a C compiler; with one, its trees are served faster"
     for name in packed.slower:
-        click.echo(f"{name}: large batches run on the compiled model too; scikit-learn would be faster")
-    click.echo(f"{output}: {len(packed.data):,} bytes, sha256 {packed.sha256}")
+        yield f"{name}: large batches run on the compiled model too; scikit-learn would be faster"
 
 
 def bundle_to_serve(bundle: str | None, sha256: str | None, *, locked: bool) -> tuple[Path | None, str | None]:

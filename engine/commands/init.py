@@ -73,10 +73,12 @@ def command(
             raise click.UsageError(f"--{key.replace('_', '-')} is for a model: python -m engine init MODEL_FILE")
         _begin(target, yes=yes)
         return
+    from engine.models import require_readable
     from engine.spec import require_free
 
     file, rows = Path(model_file), Path(reference) if reference is not None else None
     chosen = _name(name, file)
+    require_readable(file)
     rule, is_new = require_free(target.routes, target.models, chosen, _rule(path), _DEFAULT_PATH)
     try:
         planned = plan_entry(

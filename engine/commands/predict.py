@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,8 +96,11 @@ def command(
     named_models(spec, (model,))
     sources = expand_inputs(inputs)
     targets = _targets(sources, output, errors, resumes=resume)
+    _require_formats(sources, input_format)
     if output_format is None:
         _require_known(targets)
+    if resume and not any(state_file(target.predictions).exists() for target in targets):
+        click.echo("there is no interrupted run to continue; all rows are scored", err=True)
     with show_progress() as show:
         payload = run_with_models(_only(spec, model), _prepare, routes, models, model, progress=show)
     snapshot = Snapshot.load(payload)
@@ -113,7 +120,7 @@ def _score(runner: Any, source: Any, target: Any, errors: str | None) -> None:
     """Score one file, and say how many rows it had."""
     from engine.batch.outputs.whole import state_file
 
-    with Shown(source.shown) as shown:
+    with Shown(source.shown) as shown, _interrupted_by_sigterm():
         try:
             total = runner.score(source, target, shown.tell)
         except KeyboardInterrupt:
@@ -124,10 +131,25 @@ def _score(runner: Any, source: Any, target: Any, errors: str | None) -> None:
     for note in total.notes:
         click.echo(f"{source.shown}: {note}", err=True)
     where = f" -> {target.predictions}" if target.predictions is not None else ""
-    rate = f" ({shown.rate(total.rows - total.resumed)})"
+    scored = f"{plural(total.rows, 'row')} ({shown.rate(total.rows - total.resumed)})"
+    if total.resumed and total.resumed == total.rows:
+        scored = "already scored"
     bad = f"; {plural(total.bad, 'bad row')}" if total.bad else ""
     reported = f", reported in {errors}" if total.bad and errors else ""
-    click.echo(f"{source.shown}{where}: {plural(total.rows, 'row')}{rate}{bad}{reported}", err=True)
+    click.echo(f"{source.shown}{where}: {scored}{bad}{reported}", err=True)
+
+
+@contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """Have SIGTERM end the run as ^C does, which ends the other processes and says how to continue."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _prepare(routes: str, models: str | None, name: str, progress: Progress) -> bytes:
@@ -155,6 +177,8 @@ def _targets(sources: list[Any], output: str, errors: str | None, *, resumes: bo
         raise click.UsageError(f"there are {len(sources)} inputs; name a folder for their outputs: -o FOLDER/")
     if output == "-" and resumes:
         raise click.UsageError("--resume needs an output file: -o FILE")
+    if resumes and any(source.name == "-" for source in sources):
+        raise click.UsageError("stdin cannot be resumed: the lines already read are gone")
     targets = [OutputTarget(None if output == "-" else Path(output), reports)]
     if is_folder:
         targets = _in_folder(sources, Path(output), reports, errors)
@@ -167,6 +191,17 @@ def _targets(sources: list[Any], output: str, errors: str | None, *, resumes: bo
     if reports is not None and len(sources) > 1:
         reports.mkdir(parents=True, exist_ok=True)
     return targets
+
+
+def _require_formats(sources: list[Any], chosen: FormatName | None) -> None:
+    """Raise `UsageError` for an input in an unclear format."""
+    from engine.batch.inputs import UnclearFormat
+
+    try:
+        for source in sources:
+            source.format(chosen)
+    except UnclearFormat as error:
+        raise click.UsageError(str(error)) from None
 
 
 def _require_known(targets: list[Any]) -> None:

@@ -43,7 +43,9 @@ def _not_json(request: Request, error: orjson.JSONDecodeError, schema: InstanceS
     is_bare = not request.body.lstrip().startswith((b"{", b"["))
     media_type = _media_type(request.content_type)
     if is_bare and media_type and not _is_json(media_type):
-        return f"the body is {clip(media_type)}, but this route takes {takes}; send {_sample(schema)}"
+        is_table = "text/csv" in takes and b"\n" in request.body.strip() and not media_type.startswith("multipart/")
+        or_rows = ", or text/csv" * is_table
+        return f"the body is {clip(media_type)}, but this route takes {takes}; send {_sample(schema)}{or_rows}"
     if (found := explain_not_json(error)) is not None:
         said, column = found
         return f"{said} (line {error.lineno}, column {column})"

@@ -7,7 +7,7 @@ from engine.models.compiling.prepare import (
     prepare_models,
 )
 from engine.models.compiling.run_with_models import lost_at_models, run_with_models
-from engine.models.files.model_file import ModelFile
+from engine.models.files.model_file import ModelFile, require_readable
 from engine.models.files.modules import leave_start_folder
 from engine.models.predictor import Facts, Prediction, Predictor, ResultForm
 from engine.models.restoring.cache import NOT_COMPILED, hash_code, writable_cache

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import joblib
@@ -317,6 +318,8 @@ def test_a_line_that_is_no_instance_is_in_the_report() -> None:
 WRONG = [
     (["nope", "rows.csv"], 'Invalid value for MODEL: there is no model "nope" (the models are: m, plain)'),
     (["m", "none.csv"], "none.csv cannot be read: No such file or directory"),
+    (["m", "row.csv"], 'row.csv cannot be read: No such file or directory (did you mean "rows.csv"?)'),
+    (["m", "rows.xlsx"], "rows.xlsx: spreadsheets cannot be read; save it as CSV"),
     (["m", "*.xyz"], "no file matches *.xyz"),
     (["m", "models.yaml"], "models.yaml: unclear format; use --format csv, jsonl or parquet"),
     (["m", "-"], "stdin: unclear format; use --format csv, jsonl or parquet"),
@@ -338,6 +341,12 @@ WRONG = [
 @pytest.mark.parametrize(("arguments", "wanted"), WRONG)
 def test_wrong_arguments_are_told(arguments: list[str], wanted: str) -> None:
     assert wanted == told(*arguments)
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("name", ["-", "rows.xlsx", "models.yaml"])
+def test_an_unclear_format_is_wrong_usage(name: str) -> None:
+    assert 2 == predict("m", name).exit_code
 
 
 @pytest.mark.usefixtures("folder")
@@ -434,10 +443,42 @@ def test_a_run_over_several_inputs_is_resumed_at_the_file_where_it_stopped(monke
     scored = interrupted_at_the_second(monkeypatch)
     arguments = ("plain", "a.csv", "b.csv", "-o", "scored/")
     assert 1 == predict(*arguments).exit_code
-    assert 0 == predict(*arguments, "--resume").exit_code
+    done = predict(*arguments, "--resume")
+    assert (0, "a.csv -> scored/a.csv: already scored") == (done.exit_code, done.stderr.splitlines()[0])
     assert 3 == len(scored)
     assert predict("plain", "rows.csv").stdout == Path("scored/a.csv").read_text() == Path("scored/b.csv").read_text()
     assert {"a.csv", "b.csv"} == {file.name for file in Path("scored").iterdir()}
+
+
+@pytest.mark.usefixtures("folder")
+def test_bad_rows_in_one_of_several_inputs_leave_the_files_before_it_complete() -> None:
+    Path("a.csv").write_text(FINE)
+    Path("b.csv").write_text(FINE + "z,no,2,3,4\n")
+    arguments = ("plain", "a.csv", "b.csv", "-o", "scored/")
+    last = (
+        "1 bad row; scored/b.csv was not written, and those before it are complete; --resume keeps them. To continue "
+        "with empty predictions, use --errors FOLDER/ or --skip-errors"
+    )
+    assert last == told(*arguments).splitlines()[-1]
+    Path("b.csv").write_text(FINE)
+    assert "a.csv -> scored/a.csv: already scored" == predict(*arguments, "--resume").stderr.splitlines()[0]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_run_that_was_not_interrupted_has_nothing_to_continue() -> None:
+    done = predict("plain", "rows.csv", "-o", "scored.csv", "--resume")
+    assert "there is no interrupted run to continue; all rows are scored" == done.stderr.splitlines()[0]
+
+
+def test_sigterm_ends_a_run_as_an_interrupt_does(folder: Path) -> None:
+    large(folder / "rows.csv", 400_000)
+    arguments = command("predict", "m", "rows.csv", "-o", "scored.csv", "-j", "2")
+    run = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
+    while not (folder / ".scored.csv.part.json").exists():
+        time.sleep(0.01)
+    run.terminate()
+    said = "interrupted; run the same command with --resume to continue\n"
+    assert (said, 130) == (run.communicate()[1].replace("\n\n", "\n"), run.returncode)
 
 
 def test_a_link_is_followed_and_a_pipe_is_not_replaced(folder: Path) -> None:
@@ -495,6 +536,7 @@ def test_an_interrupted_run_is_resumed(interrupted: list[Block], folder: Path) -
     assert (folder / "whole.csv").read_bytes() == (folder / "scored.csv").read_bytes()
     assert (folder / "whole.jsonl").read_bytes() == (folder / "bad.jsonl").read_bytes()
     assert "60,000 rows" in done.stderr
+    assert re.match(r"rows\.csv: continued after \d[\d,]+ rows\n", done.stderr)
     assert not list(folder.glob(".*.part*"))
 
 

@@ -6,15 +6,21 @@ import hashlib
 import json
 import shutil
 import signal
+from importlib.metadata import version
 from pathlib import Path
 
 import joblib
+import pandas as pd
 import pytest
 from bundling import FEATURES, HOUR, INSTANCE, MODEL, bundle, checked, members_of, refused, rewrite, write_spec
 from click.testing import CliRunner
-from modelling import ROW, X, y
+from modelling import OBJECT, ROW, X, y
 from serving import serving
-from sklearn.linear_model import LogisticRegression
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.tree import DecisionTreeClassifier
 
 from engine.bundle import unpack_bundle
 from engine.commands import cli
@@ -238,6 +244,34 @@ def test_a_model_that_scikit_learn_serves_says_so_and_has_its_file_and_modules_i
     monkeypatch.setattr("engine.models.restoring.needed_libraries.find_spec", lambda _: None)
     (mistake,) = check_spec(SpecSource("", None, bundle=file)).mistakes
     assert mistake.message.startswith("scikit-learn is needed to serve this model, and not installed: pip install sci")
+
+
+def test_a_model_that_gets_a_frame_needs_pandas_in_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "framing.py").write_text("def first(frame):\n    return frame.iloc[:, :1]\n")
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(tmp_path)
+        import framing
+
+        own = make_column_transformer((FunctionTransformer(framing.first), ["sepal_length"]))
+        model = make_pipeline(own, LinearRegression()).fit(pd.DataFrame(X, columns=list(OBJECT["properties"])), y)
+        joblib.dump(model, tmp_path / "m.pkl")
+    write_spec(tmp_path, {"routes": [{"path": "/p", "model": "m"}]}, m={"file": "m.pkl", "input": OBJECT})
+    said = bundle(tmp_path, monkeypatch).output.splitlines()[-2]
+    assert said.endswith(f"pip install scikit-learn=={version('scikit-learn')} pandas=={version('pandas')}")
+
+
+def test_trees_that_were_compiled_without_a_c_compiler_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joblib.dump(DecisionTreeClassifier(max_depth=2).fit(X, y), tmp_path / "trees.pkl")
+    joblib.dump(LogisticRegression(max_iter=1000).fit(X, y), tmp_path / "line.pkl")
+    models = {name: {"file": f"{name}.pkl", "input": ROW} for name in ("trees", "line")}
+    write_spec(tmp_path, {"routes": [{"path": f"/{name}", "model": name} for name in models]}, **models)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("ENGINE_CACHE_DIR", str(tmp_path / "cache"))
+    said = [line for line in bundle(tmp_path, monkeypatch).output.splitlines() if "C compiler" in line]
+    assert ["trees: compiled without a C compiler; with one, its trees are served faster"] == said
 
 
 def test_what_was_compiled_answers_batches_where_scikit_learn_is_only_faster(

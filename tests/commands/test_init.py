@@ -292,7 +292,10 @@ REFUSED: dict[str, tuple[dict[str, str], tuple[str, ...], str]] = {
     "a name that is taken": (
         {"models.yaml": MODELS + "    other2: {}\n"},
         ("--name", "other"),
-        'models.yaml:2:5: error: the model "other" already exists; choose another name: --name other3',
+        (
+            'models.yaml:2:5: error: the model "other" already exists; choose another name: --name other3; or '
+            "remove its entry from models.yaml to have it written again"
+        ),
     ),
     "a path that is taken": (
         {"routes.yaml": "routes:\n  - {path: /<one>/x/, response: hi}\n"},
@@ -572,11 +575,21 @@ def test_a_value_that_would_be_read_as_the_environments_is_refused(kind: str, fo
     assert before == contents(folder)
 
 
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [("rows.csv", 'unknown model format ".csv"'), ("nothing.pkl", "the model's file cannot be read: No such file")],
+)
+def test_the_file_is_looked_at_before_names_that_are_taken(file: str, said: str, folder: Path) -> None:
+    (folder / "routes.yaml").write_text("routes:\n  - {path: /predict, response: hi}\n")
+    (folder / "rows.csv").write_text("a\n1\n")
+    assert str(run(file).exception).startswith(f"{file}: error: {said}")
+
+
 NO_MODEL: dict[str, tuple[Callable[[], Any] | None, str, str]] = {
     "something else": (
         lambda: {"a": 1},
         "model.pkl",
-        "the file contains a dict, not a trained estimator (an object with predict)",
+        "the file contains a dict, not a trained estimator (an object with predict); save only the estimator",
     ),
     "not trained": (
         RandomForestClassifier,

@@ -67,9 +67,7 @@ class Opener:
     def open(self, source: Input, stream: Stream, target: OutputTarget) -> tuple[RowFile, Job]:
         """Read the beginning of a file, and decide how it is read and written; raise `BatchError`."""
         options = self._options
-        kind = options.format or format_of(source.name)
-        if kind is None:
-            raise BatchError(f"{source.shown}: unclear format; use --format csv, jsonl or parquet")
+        kind = source.format(options.format)
         name = target.predictions.name if target.predictions is not None else ""
         written = options.output_format or format_of(name) or kind
         if "parquet" in (kind, written):

@@ -40,11 +40,15 @@ Tell = Callable[[int, int | None, int | None], None]
 class BadRows(BatchError):
     """Some rows are bad, and nobody said that they may be."""
 
-    def __init__(self, name: str, problems: list[RowProblem], bad: int, *, is_whole: bool, written: bool) -> None:
-        lines = [make_printable(f"{name}:{problem}") for problem in problems[:MOST_SHOWN]]
+    def __init__(self, run: _Run, problems: list[RowProblem], bad: int, *, is_whole: bool) -> None:
+        lines = [make_printable(f"{run.source.shown}:{problem}") for problem in problems[:MOST_SHOWN]]
         count = plural(bad, "bad row") if is_whole else f"{plural(bad, 'bad row')} so far"
-        then = "the output ends before the first" if written else "nothing was written"
-        lines.append(f"{count}; {then}. To continue with empty predictions, use --errors FILE or --skip-errors")
+        then = "the output ends before the first" if run.target.predictions is None else "nothing was written"
+        report = "FILE"
+        if run.target.one_of_many:
+            then = f"{run.target.predictions} was not written, and those before it are complete; --resume keeps them"
+            report = "FOLDER/"
+        lines.append(f"{count}; {then}. To continue with empty predictions, use --errors {report} or --skip-errors")
         super().__init__("\n".join(lines))
 
 
@@ -80,12 +84,10 @@ class Runner:
                 report(done.report)
                 if done.bad and run.job.stops:
                     first = [one for one in done.problems if one.line == done.problems[0].line]
-                    raise BadRows(run.source.shown, first, 1, is_whole=False, written=True)
+                    raise BadRows(run, first, 1, is_whole=False)
         return total
 
     def _to_file(self, run: _Run, predictions: Path) -> Total:
-        if self._options.resumes and run.source.name == STDIN:
-            raise BatchError("stdin cannot be resumed: the lines already read are gone")
         identity = self._identify(run) if run.source.name != STDIN else ""
         if self._options.resumes and (whole := whole_state(predictions, identity)) is not None:
             return Total(whole.rows, whole.bad, whole.rows)
@@ -106,6 +108,7 @@ class Runner:
         if state is not None:
             run = replace(run, opened=run.opened.at(state.offset, state.line))
             total.rows, total.bad, total.resumed = state.rows, state.bad, state.rows
+            total.notes.append(f"continued after {plural(state.rows, 'row')}")
         else:
             files.begin()
             files.predictions.write(_compressed(run.job, run.job.writer.head()))
@@ -128,7 +131,7 @@ class Runner:
                 problems += done.problems
                 if total.bad >= MOST_SHOWN:
                     is_whole = _is_over(every)
-                    raise BadRows(run.source.shown, problems, total.bad, is_whole=is_whole, written=False)
+                    raise BadRows(run, problems, total.bad, is_whole=is_whole)
             if problems:
                 continue
             files.predictions.write(done.output)
@@ -137,7 +140,7 @@ class Runner:
             if run.opened.is_seekable:
                 files.reached(done.end, done.line, total.rows, total.bad)
         if problems:
-            raise BadRows(run.source.shown, problems, total.bad, is_whole=True, written=False)
+            raise BadRows(run, problems, total.bad, is_whole=True)
 
     def _done(self, run: _Run, total: Total) -> Iterator[Done]:
         """Score all blocks, and count; raise `Unreadable`."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from engine.errors import RefusedInstance
+from engine.errors import RefusedInstance, SpecError
 from engine.models.data.bulk import TEXTS, Bulk, array_bulk, cells_bulk, table_bulk
 from engine.models.data.cells_to_arrays import (
     Convert,
@@ -194,10 +194,9 @@ def column_order(model: Model, wanted: TrainedInput) -> tuple[str, ...]:
         known = frozenset(declared)
         for name in names:
             if name not in known:
-                hint = did_you_mean(name, declared, "declared are")
-                raise model.error(
-                    f'the model was trained with a feature "{name}", which is not declared here {hint}', *where
-                )
+                hint = did_you_mean(name, declared, "declared")
+                lack = f'the model was trained with a feature "{name}"; declare it under {where[-1]} {hint}'
+                raise SpecError([model.node.follow(where[:-1]).key(where[-1]).error(lack)])
         if model.features is not None and len(declared) > len(names):
             extra = next(name for name in declared if name not in names)
             raise model.error(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import pickle
 import re
 import zipfile
@@ -21,6 +22,8 @@ _DAMAGE = (EOFError, pickle.UnpicklingError, zipfile.BadZipFile, zlib.error)
 _UNFITTING = (LookupError, ValueError)
 # The beginning of an estimator's state in a pickle: the key, a memo of it, and a short text.
 _VERSION = re.compile(rb"_sklearn_version(?:\x94|q.|r.{4})?(?:\x8c.|X.{4})(\d+\.[\w.+]+)", re.DOTALL)
+_BEGIN = 1024
+_OLD_PICKLE = re.compile(rb"\(|c[\w.]+\n\w+\n")
 _SEARCH = b"sklearn.model_selection._search"
 
 # Advice to install names only these: a distribution with the same name as a module may be by a stranger.
@@ -62,8 +65,8 @@ def why_unreadable(error: BaseException, data: bytes, trained_with: str | None =
         return "the model's file is empty; train the model again"
     if data.startswith(b"version https://git-lfs"):
         return "the model's file is a Git LFS pointer, not the model; run: git lfs pull"
-    if isinstance(error, _DAMAGE):
-        return _damaged(reason)
+    if isinstance(error, _DAMAGE) or _is_text(data):
+        return _damaged(reason, data)
     if isinstance(error, ModuleNotFoundError):
         return _missing_module(error.name or "", data, trained_with, raised_at(error))
     name, module = missing_attribute(error)
@@ -77,8 +80,17 @@ def why_unreadable(error: BaseException, data: bytes, trained_with: str | None =
     if version is not None:
         return _saved_by(version, reason)
     if isinstance(error, _UNFITTING):
-        return _damaged(reason)
+        return _damaged(reason, data)
     return f"the model cannot be loaded ({reason}); train it again"
+
+
+def _is_text(data: bytes) -> bool:
+    """Return whether a file begins as a text does, and not as a pickle of the old protocol, which is text too."""
+    try:
+        begin = codecs.getincrementaldecoder("utf-8")().decode(data[:_BEGIN])
+    except UnicodeDecodeError:
+        return False
+    return not _OLD_PICKLE.match(data) and "".join(begin.split()).isprintable()
 
 
 def why_no_estimator(found: Any) -> str:
@@ -153,19 +165,21 @@ def _saved_by(version: str, reason: str) -> str:
     )
 
 
-def _damaged(reason: str) -> str:
+def _damaged(reason: str, data: bytes) -> str:
+    if _is_text(data):
+        return "the model's file is a text, and contains no model; save the model again"
     return f"the model's file is damaged, or not in the format that its name indicates ({reason}); save the model again"
 
 
 def _saved_with_others(found: Any) -> str:
-    """Name the members of a dict or a sequence that are estimators."""
+    """Say what to save instead, naming the members of a dict or a sequence that are estimators."""
     members = [
         f"{show(key) if isinstance(key, str) else key} ({type(member).__name__})"
         for key, member in _members(found)
         if is_estimator(member)
     ]
     if not members:
-        return ""
+        return "; save only the estimator"
     if len(members) == 1:
         return f"; save its member {members[0]} alone"
     return f"; of its members {' and '.join(members[:MAX_MEMBERS])}, save one alone, or several as one Pipeline"

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import errno
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.diagnostics import Diagnostic, Place
+from engine.errors import SpecError
 from engine.isolation import read_bounds
 from engine.models.files.formats import require_format
-from engine.spec import Model, model_inside, read_regular
+from engine.spec import Model, bare_model, model_inside, read_regular
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +59,18 @@ def read_file(model: Model, files: ModelFiles | None = None) -> ModelFile:
         raise model.error(f"the model's file cannot be read: {error.strerror}", "file") from None
     require_format(model)
     return read
+
+
+def require_readable(file: Path) -> None:
+    """Read a model's file that no spec names yet; raise `SpecError` if that fails."""
+    with blaming_file(file):
+        read_file(bare_model(file, ()))
+
+
+@contextmanager
+def blaming_file(file: Path) -> Iterator[None]:
+    """Reword a mistake as one in the model's file: there is no spec yet."""
+    try:
+        yield
+    except SpecError as error:
+        raise SpecError([Diagnostic(Place(str(file)), found.message) for found in error.diagnostics]) from None

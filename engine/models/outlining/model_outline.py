@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -26,7 +25,7 @@ from engine.models.estimators.inspection import (
 from engine.models.estimators.known_inputs import KnownInput, known_inputs, known_of_mappings, takes_texts
 from engine.models.estimators.readers.skops_file import untrusted_types
 from engine.models.files.formats import require_format
-from engine.models.files.model_file import ModelFile, read_file
+from engine.models.files.model_file import ModelFile, blaming_file, read_file
 from engine.models.lowering.lower import lower_estimator
 from engine.models.lowering.tree_walk import find_walk
 from engine.models.outlining.csv_sample import Sample, SampleColumn, read_sample
@@ -66,7 +65,7 @@ def outline_model(
     `folder` has the modules that the file refers to: that of models.yaml, by default the file's own. Raises `SpecError`
     for a file without a model that can be served, or for a reference that does not match it.
     """
-    with _told_of(file):
+    with blaming_file(file):
         model = replace(bare_model(file, tuple(trusted)), folder=folder or file.parent)
         read, opened = read_file(model), opened or LoadedEstimators()
         if require_format(model).is_graph:
@@ -75,18 +74,9 @@ def outline_model(
             seen = _seen_estimator(model, read, opened, allow_version_mismatch=allow_version_mismatch)
     sample = read_sample(reference, seen.names or ()) if reference is not None else None
     outline, usual = _with_features(seen, sample, reference), [known.usual for known in seen.columns]
-    with _told_of(file):
+    with blaming_file(file):
         interview = Interview(model, read, opened, reference if outline.form != "text" else None)
         return interview.complete(outline, lambda known: plausible_instance(known, sample, usual, seen.texts))
-
-
-@contextmanager
-def _told_of(file: Path) -> Iterator[None]:
-    """Reword a mistake as one in the model's file: there is no spec yet."""
-    try:
-        yield
-    except SpecError as error:
-        raise SpecError([Diagnostic(Place(str(file)), found.message) for found in error.diagnostics]) from None
 
 
 def _seen_graph(model: Model, file: ModelFile) -> _Seen:

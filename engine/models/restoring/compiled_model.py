@@ -14,6 +14,7 @@ from engine.models.data.instances import TrainedInput
 from engine.models.predictor import ResultForm
 from engine.models.restoring.result_form import TYPE_NAMES
 from engine.models.runtime.class_names import Wording
+from engine.models.runtime.native_trees import NO_COMPILER
 from engine.models.runtime.report import Report, Trial
 
 _PROGRAMS = ("program", "batch_program")
@@ -86,9 +87,8 @@ class CompiledModel:
 
     @property
     def lacked_compiler(self) -> bool:
-        """Whether it was made without a C compiler, and would be faster with one."""
-        failed = any(trial.runtime == "native" and trial.verdict == "failed" for trial in self.report.trials)
-        return failed and not self.had_compiler
+        """Whether it has trees, and was made without a C compiler, with which it would be faster."""
+        return not self.had_compiler and any(trial.reason.endswith(NO_COMPILER) for trial in self.report.trials)
 
     @property
     def lengths(self) -> tuple[int, ...]:

@@ -21,7 +21,7 @@ GOLDEN_TOLERANCE = 2e-5  # a compiled model may be close, instead of exact
 
 def hold_examples(model: Model, predictor: Predictor) -> None:
     """Run a model's examples; raise `SpecError` with each that has another result."""
-    hint = f"; this result was recorded; if the new one is right, record it: {model.lock_command}"
+    hint = f"; if the model is right, record its answer: {model.lock_command}"
     mistakes: list[Diagnostic] = []
     for example in model.examples:
         mistakes += _try(example, predictor, EXAMPLE_TOLERANCE, hint * example.recorded)
@@ -108,8 +108,10 @@ def _try(
         return [Diagnostic(example.place("input"), message + hint)]
     if _same(example.result, result, tolerance):
         return []
-    message = f"the model answers {show(result)}, not {show(example.result)}{if_another}"
-    return [Diagnostic(example.place("result"), message)]
+    said = f"the model answers {show(result)}, not {show(example.result)}"
+    if example.recorded:
+        said = f"the recorded result is {show(example.result)}, but the model answers {show(result)}"
+    return [Diagnostic(example.place("result"), said + if_another)]
 
 
 def _same(expected: Any, actual: Any, tolerance: float) -> bool:

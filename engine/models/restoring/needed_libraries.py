@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
+from engine.installed import is_serving_only
 from engine.models.files.formats import format_of, require_format
 from engine.models.restoring.prepared import PreparedModel
 from engine.models.runtime.program import names_of_steps
@@ -20,7 +21,8 @@ def to_compile(file: Path) -> str:
     """Say what is to be installed before a model file can be opened; empty where all is there."""
     what, known = "to open and compile a model file", format_of(file)
     modules = known.imports if known is not None else ()
-    return describe_lack(what, {module: _DISTRIBUTIONS.get(module, module) for module in modules})
+    lack = describe_lack(what, {module: _DISTRIBUTIONS.get(module, module) for module in modules})
+    return f"{lack}; or serve a bundle: this is the serving-only installation" if lack and is_serving_only() else lack
 
 
 def to_serve(model: Model, prepared: PreparedModel) -> Mapping[str, str]:

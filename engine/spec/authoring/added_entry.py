@@ -35,7 +35,10 @@ class SpecFile:
         if name in models:
             numbered = (f"{name}{number}" for number in range(2, len(models.fields or ()) + 3))
             free = next(other for other in numbered if other not in models)
-            message = f'the model "{name}" already exists; choose another name: --name {free}'
+            message = (
+                f'the model "{name}" already exists; choose another name: --name {free}; or remove its entry from '
+                f"{self.path} to have it written again"
+            )
             yield models.key(name).error(message)
 
     def route_conflict(self, path: str, model: str) -> Iterator[Diagnostic]:

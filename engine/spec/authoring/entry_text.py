@@ -13,6 +13,7 @@ from typing import Any
 from engine.spec.authoring.outline import Outline, OutlinedFeature
 from engine.spec.authoring.yaml_text import WIDTH, write_field, write_flow, write_quoted, write_scalar
 from engine.spec.checking.grammar import GrammarName, grammar
+from engine.text import join_words
 
 MAX_NAMED = 5
 TWO_CLASSES = 2
@@ -197,8 +198,8 @@ def _advice(outline: Outline, reference: str | None) -> Iterator[str]:
     yield from _about_numbers([one for one in used if not (one.choices or one.is_guess)], reference)
     if ignored := [one.name for one in outline.features if one.choices and one.ignores_others]:
         yield (
-            f"- enum: the categories that the encoder knows. It would encode any other {_named(ignored)} as none of "
-            "these; to allow others, replace enum by a type."
+            f"- enum: the categories that the encoder knows. Any other {_named(ignored, 'or')} would be encoded as "
+            "none of these; to allow others, replace enum by a type."
         )
     elif any(one.choices for one in outline.features):
         yield "- enum: the categories that the encoder knows; it refuses all others."
@@ -280,7 +281,8 @@ def _classes(classes: Sequence[Any]) -> str:
     return _named([write_flow(one) for one in classes])
 
 
-def _named(names: Sequence[str]) -> str:
+def _named(names: Sequence[str], conjunction: str = "") -> str:
     """List some names, and count the rest."""
-    rest = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(names[:MAX_NAMED]) + rest
+    if len(names) > MAX_NAMED:
+        return join_words([*names[:MAX_NAMED], f"{len(names) - MAX_NAMED} more"], conjunction or "and")
+    return join_words(names, conjunction) if conjunction else ", ".join(names)

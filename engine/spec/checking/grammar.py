@@ -19,6 +19,7 @@ GrammarName = Literal["routes", "models", "lock"]
 
 _YAML_TYPES = {**TYPE_NAMES, "array": "a list", "object": "a mapping", "boolean": "true or false"}
 _IN_HEADERS = "letters, digits and -"
+_PERCENTAGE = re.compile(r"(\d{1,3}(?:[.,]\d+)?) *(%?)")
 _LACKS_SPACE = re.compile(r"(?P<key>[a-z_]+)(:| +:?)(?P<value>\S.*)")
 
 
@@ -56,7 +57,7 @@ def check_grammar(name: GrammarName, root: Node) -> Iterator[Diagnostic]:
             case "oneOf":
                 yield from _alternatives(node, beside)
             case _:
-                yield node.error(_about_value(node, violation, beside))
+                yield node.error(_about_value(node, violation, beside) + _of_percentage(violation, node.plain))
 
 
 def _about_value(node: Node, violation: Violation, beside: dict[str, Any]) -> str:
@@ -82,6 +83,14 @@ def _about_value(node: Node, violation: Violation, beside: dict[str, Any]) -> st
         case "minLength":
             return f"{_where(violation)} is empty"
     return f"{_where(violation)}: {violation.detail}"
+
+
+def _of_percentage(violation: Violation, value: Any) -> str:
+    """Advise to write a threshold as a probability; empty for any other key or value."""
+    found = _PERCENTAGE.fullmatch(str(value)) if violation.path[2:3] == ("threshold",) else None
+    if found is None or not (found[2] or (isinstance(value, int | float) and value > 1)):
+        return ""
+    return f"; a threshold is a probability: write {float(found[1].replace(',', '.')) / 100:g}"
 
 
 def _is_duration(rules: dict[str, Any]) -> bool:

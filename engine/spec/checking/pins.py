@@ -35,8 +35,8 @@ def check_pins(
     pins = lock_root["models"] if lock_root is not None else None
     for name, key, _ in pins.pairs() if pins is not None else ():
         if name not in models_root["models"]:
-            message = f'"{name}" is pinned here but is no longer a model of the spec; remove it: {whole}'
-            yield key.error(message, "warning")
+            message = f'"{name}" is pinned here but is no longer a model of the spec'
+            yield key.error(f"{message}; delete it here, or pin all models again: {whole}", "warning")
     for name, key, _ in models_root["models"].pairs() if locked else ():
         if pins is None or name not in pins:
             message = f'model "{name}" is not pinned in {lock}, and --locked serves only pinned models'

@@ -171,7 +171,10 @@ def test_a_pin_without_a_model_is_a_warning_and_is_dropped(folder: Path) -> None
     lock_models()
     write_models(folder, **models)
     (warning,) = load_spec().warnings
-    expected = '"old" is pinned here but is no longer a model of the spec; remove it: python -m engine lock'
+    expected = (
+        '"old" is pinned here but is no longer a model of the spec; delete it here, or pin all models again: '
+        "python -m engine lock"
+    )
     assert ("warning", "models.lock", expected) == (warning.severity, warning.place.file, warning.message)
     assert 0 == run_here("lock", "m").returncode
     assert {"m", "old"} == {*pins(folder)}
@@ -349,10 +352,10 @@ def recorded(folder: Path) -> Path:
 
 
 def test_a_recorded_example_that_fails_names_the_command_that_records_it(recorded: Path) -> None:
-    hint = "this result was recorded; if the new one is right, record it: python -m engine lock m --accept"
+    hint = "if the model is right, record its answer: python -m engine lock m --accept"
     expected = [
-        f"models.yaml:6:47: error: the model answers 1, not 0; {hint}",
-        f"models.yaml:11:17: error: the model answers 0, not 1; {hint}",
+        f"models.yaml:6:47: error: the recorded result is 0, but the model answers 1; {hint}",
+        f"models.yaml:11:17: error: the recorded result is 1, but the model answers 0; {hint}",
     ]
     assert expected == mistakes(create_app)
     assert expected == mistakes(lock_models)

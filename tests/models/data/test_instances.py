@@ -149,9 +149,10 @@ def test_other_names_than_the_models_own_are_refused(serve: Serve) -> None:
     with pytest.raises(SpecError) as refused:
         serve(estimator, input={"type": "object", "properties": properties})
     expected = (
-        'the model was trained with a feature "petal_width", which is not declared here (did you mean "petal_widht"?)'
+        'the model was trained with a feature "petal_width"; declare it under properties (did you mean "petal_widht"?)'
     )
     assert expected == message(refused)
+    assert '"properties"' == place(refused)
     extra = {**OBJECT["properties"], "colour": {"type": "number"}}
     with pytest.raises(SpecError) as refused:
         serve(estimator, input={"type": "object", "properties": extra}, features=[*NAMES, "colour"])

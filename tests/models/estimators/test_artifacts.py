@@ -104,12 +104,18 @@ def test_a_truncated_file_is_told_at_its_key(length: int, file: str, serve: Serv
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ({"a": 1}, "the file contains a dict, not a trained estimator (an object with predict)"),
+        (
+            {"a": 1},
+            "the file contains a dict, not a trained estimator (an object with predict); save only the estimator",
+        ),
         (
             DecisionTreeClassifier,
-            "the file contains the class DecisionTreeClassifier, not a trained estimator (an object with predict)",
+            (
+                "the file contains the class DecisionTreeClassifier, not a trained estimator (an object with predict); "
+                "save only the estimator"
+            ),
         ),
-        (X, "the file contains a ndarray, not a trained estimator (an object with predict)"),
+        (X, "the file contains a ndarray, not a trained estimator (an object with predict); save only the estimator"),
         (
             DecisionTreeClassifier(),
             "the DecisionTreeClassifier in the file is not trained; call fit before you save it",

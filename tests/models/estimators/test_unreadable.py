@@ -77,6 +77,17 @@ def test_other_endings_say_how_to_rename_the_file(file: str, found: str, renamed
     assert expected == told(serve, TREE, file=file)
 
 
+@pytest.mark.parametrize("text", ["plan,age\nbasic,3\n", "import joblib\n", "<!DOCTYPE html>\n", "ж\n" * 700])
+@pytest.mark.parametrize("file", ["m.pkl", "m.joblib", "m.skops"])
+def test_a_text_is_called_so_without_the_words_of_python(text: str, file: str, serve: Serve) -> None:
+    expected = "the model's file is a text, and contains no model; save the model again"
+    assert expected == told(serve, file=file, **written(text.encode()))
+
+
+def test_a_pickle_that_is_text_is_not_called_so(serve: Serve) -> None:
+    assert "needs the module nowhere," in told(serve, **written(b"cnowhere\nModel\n."))
+
+
 @pytest.mark.parametrize(
     ("bundle", "said"),
     [
@@ -91,13 +102,13 @@ def test_other_endings_say_how_to_rename_the_file(file: str, found: str, renamed
                 "Pipeline"
             ),
         ),
-        (["a"], ""),
+        (["a"], "save only the estimator"),
     ],
     ids=["dict", "tuple", "list"],
 )
 def test_a_bundle_names_its_estimators(bundle: Any, said: str, serve: Serve) -> None:
     holds = f"the file contains a {type(bundle).__name__}, not a trained estimator (an object with predict)"
-    assert (f"{holds}; {said}" if said else holds) == told(serve, bundle)
+    assert f"{holds}; {said}" == told(serve, bundle)
 
 
 @pytest.mark.parametrize(

@@ -232,7 +232,7 @@ CASES = {
         ),
         None,
         rest=PROBABILITIES,
-        comments=("It would encode any other airport as none of these",),
+        comments=("Any other airport would be encoded as none of these",),
     ),
     "an encoder that knows gaps": Case(
         lambda: make_pipeline(
