@@ -1,4 +1,4 @@
-"""Errors for every client: problem details for programs, Werkzeug's own page for browsers."""
+"""Errors for every client: problem details for programs, Werkzeug's own page for others, and styled for browsers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.http import parse_accept_header
 
-from engine.endpoints import Problem, Response
+from engine.endpoints import Headers, Problem, Response
 from engine.endpoints.problems import title
 from engine.handling.identity import request_id
 from engine.handling.incoming import Incoming
-from engine.handling.signpost import Signpost
+from engine.handling.signpost import Signpost, dress
 from engine.schema import clip
 from engine.text import printable
 
@@ -39,7 +39,9 @@ class Failures:
         if isinstance(error, HTTPException):
             return self._answer_http(error, incoming)
         problem = error if isinstance(error, Problem) else _failed(error, incoming)
-        return _page(problem) if self._wants_html(incoming) else problem.response()
+        if not self._wants_html(incoming):
+            return problem.response()
+        return _page(problem.status, (("Content-Type", _HTML), *problem.headers), _write_html(problem), incoming)
 
     def _answer_http(self, error: HTTPException, incoming: Incoming) -> Response:
         if isinstance(error, MethodNotAllowed):
@@ -48,11 +50,10 @@ class Failures:
         if not self._wants_html(incoming):
             allow = (("Allow", _allowed(error)),) if isinstance(error, MethodNotAllowed) else ()
             return Problem(status, self._detail(error, incoming), headers=allow).response()
-        page = error.get_body(incoming.environ)
-        is_lost = status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
-        if is_lost and "text/html" in incoming.environ.get("HTTP_ACCEPT", "")[:MAX_ACCEPT]:  # a browser
-            page = self._signpost.mark(page, incoming)
-        return Response(status, tuple(error.get_headers(incoming.environ)), page.encode())
+        html = error.get_body(incoming.environ)
+        if status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED) and _is_browser(incoming):
+            html = self._signpost.mark(html, incoming)
+        return _page(status, tuple(error.get_headers(incoming.environ)), html, incoming)
 
     def _detail(self, error: HTTPException, incoming: Incoming) -> str:
         if error.code == HTTPStatus.NOT_FOUND:
@@ -85,11 +86,20 @@ def _allowed(error: MethodNotAllowed) -> str:
     return ", ".join(error.valid_methods or ())
 
 
-def _page(problem: Problem) -> Response:
+def _is_browser(incoming: Incoming) -> bool:
+    return "text/html" in incoming.environ.get("HTTP_ACCEPT", "")[:MAX_ACCEPT]
+
+
+def _page(status: int, headers: Headers, html: str, incoming: Incoming) -> Response:
+    """Answer with a page, which is styled for a browser and as short as it was for others."""
+    html, more = dress(html) if _is_browser(incoming) else (html, ())
+    return Response(status, (*headers, *more), html.encode())
+
+
+def _write_html(problem: Problem) -> str:
     """Write a problem in the form of Werkzeug's own error pages."""
     items = "".join(f"<li><code>{escape(e['pointer'])}</code> {escape(e['detail'])}</li>" for e in problem.errors)
     text = f"<p>{escape(problem.detail)}</p>" + (f"<ul>{items}</ul>" if items else "")
     text += f"<p>Request id: <code>{problem.request_id}</code></p>" if problem.request_id else ""
     name = title(problem.status)
-    page = f"<!doctype html>\n<html lang=en>\n<title>{problem.status} {name}</title>\n<h1>{name}</h1>\n{text}\n"
-    return Response(problem.status, (("Content-Type", _HTML), *problem.headers), page.encode())
+    return f"<!doctype html>\n<html lang=en>\n<title>{problem.status} {name}</title>\n<h1>{name}</h1>\n{text}\n"

@@ -607,6 +607,21 @@ def test_a_model_is_asked_without_a_script(visit: Callable[..., Page]) -> None:
     assert ["virginica"] == json.loads(page.locator("body").inner_text())["labels"]
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_of_an_error_looks_like_the_docs(scheme: str, visit: Callable[..., Page]) -> None:
+    look = """() => ["body", "h1", "a[href*=docs]"].map((name) => {
+      const look = getComputedStyle(document.querySelector(name));
+      const { backgroundColor, color, fontFamily, fontSize, fontWeight } = look;
+      return name.startsWith("a") ? [color] : [backgroundColor, color, fontFamily, fontSize, fontWeight];
+    })"""
+    docs = visit(color_scheme=scheme)
+    lost = visit("/nowhere", color_scheme=scheme)
+    assert docs.evaluate(look.replace("a[href*=docs]", "a[href*=reference]")) == lost.evaluate(look)
+    assert [] == obstacles(lost)
+    lost.set_viewport_size({"width": 320, "height": 740})
+    assert 320 == lost.evaluate("document.documentElement.scrollWidth")
+
+
 def test_the_reference_lists_expands_and_executes(visit: Callable[..., Page], server: Server) -> None:
     page = visit("/docs/reference")
     operation = page.locator(".opblock").filter(has=page.locator('[data-path="/predict"]'))
