@@ -1,6 +1,6 @@
 // Shows what a service has answered, by text nodes alone, so that nothing in an answer becomes markup here.
 
-import { controls, isRaw, parsed, pretty } from "./request.js";
+import { controls, isRaw, JSON_NUMBER, parsed, pretty } from "./request.js";
 
 const SHOWN_CHARACTERS = 200_000;
 const SHOWN_ROWS = 50;
@@ -194,7 +194,7 @@ export function threshold(card, chances, follow) {
 
 // A class in quotation marks, since it may be a word such as "stays"; a number needs none.
 function quoted(name) {
-  return parsed(name) === undefined ? `"${name}"` : name;
+  return JSON_NUMBER.test(name) ? name : `"${name}"`;
 }
 
 // What is nearly never or nearly always is not rounded to it.

@@ -1,7 +1,7 @@
 // What the form of a card would send, and the same request in other words. A form's own properties are not used: a
 // field may be called "action".
 
-const JSON_NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?$/;
+export const JSON_NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?$/;
 const MAX_LINE = 60;
 const root = new URL(document.body.dataset.root, location.href);
 

@@ -1,10 +1,9 @@
 // Scores a CSV that somebody drops on a model: a table of its first rows with their predictions, and all for download.
 
 import { explained, make, rows, threshold } from "./answer.js";
-import { parsed, url } from "./request.js";
+import { controls, JSON_NUMBER, parsed, url } from "./request.js";
 
 const SHOWN_ROWS = 50;
-const NUMBER = /^-?\d+(\.\d+)?(e[-+]?\d+)?$/i;
 const MAX_DIGITS = 4; // of a fraction; nobody reads more
 const SEPARATORS = [",", ";", "\t", "|"];
 
@@ -78,15 +77,18 @@ function say(card, text, ...more) {
 
 function refuse(card, got, problem) {
   const { headline, more, errors } = explained(got, problem);
-  const list = make("ul", {}, ...errors.map((error) => make("li", { dir: "auto" }, withColumn(error))));
+  const list = make("ul", {}, ...errors.map((error) => make("li", { dir: "auto" }, withColumn(card, error))));
   say(card, headline, ...more, errors.length ? list : "");
 }
 
 // A violation names its line; its column is in the pointer alone, such as #/instances/1/signup.
-function withColumn({ pointer = "", detail }) {
-  const [name] = pointer.split("/").slice(3).map((part) => decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~"));
+function withColumn(card, { pointer = "", detail }) {
+  const part = pointer.split("/")[3];
   const [, line, said] = /^(line [\d,]+): (.*)/s.exec(detail) ?? [];
-  return name === undefined || !line || said.startsWith(`${name} `) ? detail : `${line}, ${name}: ${said}`;
+  if (part === undefined || !line) return detail;
+  const isItem = controls(card, "item").length;
+  const name = isItem ? `item ${Number(part) + 1}` : decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~");
+  return said.startsWith(`${name} `) ? detail : `${line}, ${name}: ${said}`;
 }
 
 function barOf(card, output, follow) {
@@ -102,7 +104,7 @@ function table(own, input) {
   for (const [place, name] of [...head.children].entries()) {
     const cells = lines.map((line) => line.children[place]).filter((cell) => cell?.title);
     const isNew = place < own[0].length;
-    const isNumber = cells.every(({ title }) => NUMBER.test(title));
+    const isNumber = cells.every(({ title }) => JSON_NUMBER.test(title));
     name.scope = "col";
     for (const cell of [name, ...cells]) cell.className = `${isNew ? "new" : ""} ${isNumber ? "number" : ""}`;
     if (isNew && isNumber) round(cells);
