@@ -4,6 +4,7 @@ Prints its accuracy and the classification report on the held-out third. Writes 
 that the compiled model answers alike, the held-out rows in build/reference.csv; pins the model in models.lock.
 """
 
+import os
 import pickle
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def main(file: Path = MODEL, trees: int = 300) -> None:
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(pickle.dumps(model))  # as any other tool expects of a .pkl; what joblib writes is a .joblib
     np.savetxt(file.with_name("reference.csv"), test_features, "%g", ",", header=",".join(NAMES), comments="")
-    print("saved:", file)
+    print("saved:", os.path.relpath(file))
     if file == MODEL:
         lock_models(FOLDER / "routes.yaml", names=["iris", "species"])
 

@@ -40,7 +40,6 @@ class Histogram:
         self._total = 0.0
 
     def add(self, value: float) -> None:
-        """Count a value."""
         self._fresh.append(value)
         if len(self._fresh) >= FOLD_AT:
             self._fold()

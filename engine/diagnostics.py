@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from engine.text import cells, plural, printable
+from engine.text import make_printable, plural, terminal_cells
 
 Severity = Literal["error", "warning"]
 Paint = Callable[[str, str], str]
@@ -37,11 +37,11 @@ class Place:
         under = shown[len(before) : len(before) + self.width]
         head = "…" if begin else ""
         tail = "…" if begin + EXCERPT_WIDTH < len(self.text) else ""
-        indent = " " * len(head) + "".join(c if c == "\t" else " " * cells(c) for c in before)
-        carets = "^" * max(1, sum(map(cells, under)))
+        indent = " " * len(head) + "".join(c if c == "\t" else " " * terminal_cells(c) for c in before)
+        carets = "^" * max(1, sum(map(terminal_cells, under)))
         gutter = f"{self.line:5} | "
         return [
-            paint(gutter, "dim") + f"{head}{printable(shown)}{tail}",
+            paint(gutter, "dim") + f"{head}{make_printable(shown)}{tail}",
             paint(" " * 5 + " | ", "dim") + indent + paint(carets, "caret"),
         ]
 
@@ -55,20 +55,15 @@ class Diagnostic:
     severity: Severity = "error"
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.severity}: {printable(self.message)}"
+        return f"{self.place}: {self.severity}: {make_printable(self.message)}"
 
 
-def unpainted(text: str, style: str) -> str:  # noqa: ARG001 - the shape of every Paint
-    """Leave a piece of a message without colour."""
-    return text
-
-
-def render(diagnostics: Sequence[Diagnostic], paint: Paint = unpainted) -> str:
+def render_diagnostics(diagnostics: Sequence[Diagnostic], paint: Paint = lambda text, _: text) -> str:
     """Write diagnostics as compilers do: place, severity, message, source line, caret, and the count."""
     lines: list[str] = []
     for found in diagnostics:
         severity = paint(f"{found.severity}:", found.severity)
-        lines.append(f"{paint(f'{found.place}:', 'place')} {severity} {printable(found.message)}")
+        lines.append(f"{paint(f'{found.place}:', 'place')} {severity} {make_printable(found.message)}")
         lines += found.place.excerpt(paint)
     errors = sum(found.severity == "error" for found in diagnostics)
     warnings = len(diagnostics) - errors

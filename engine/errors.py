@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from engine.diagnostics import Diagnostic, render
+from engine.diagnostics import Diagnostic, render_diagnostics
 
 
 class EngineError(Exception):
@@ -19,7 +19,7 @@ class SpecError(EngineError):
         super().__init__(self.diagnostics)
 
     def __str__(self) -> str:
-        return render(self.diagnostics)
+        return render_diagnostics(self.diagnostics)
 
 
 class ServeError(EngineError):

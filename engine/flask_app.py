@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -13,10 +13,9 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from engine.endpoints import NO_ROUTE, Response, ServiceState
-from engine.handling import Handler, Incoming, build_handler, open_service
-from engine.models import Predictor, compile_models
-from engine.spec import LazyRule, Spec
+from engine.endpoints import NO_ROUTE, Response
+from engine.handling import Handler, Incoming, open_service
+from engine.spec import LazyRule
 from engine.telemetry import warn_if_too_late
 
 
@@ -102,17 +101,6 @@ def create_app(routes: str | Path = "routes.yaml", models: str | Path | None = N
     warn_if_too_late()
     handler, _ = open_service(routes, models)
     return App(handler)
-
-
-def build_app(
-    spec: Spec, predictors: Mapping[str, Predictor] | None = None, process: ServiceState | None = None
-) -> App:
-    """Make the app of a loaded spec; its models are compiled unless their `predictors` are given.
-
-    `process` tells the app the state of the service; without it, the app reports on its own process.
-    """
-    predictors = compile_models(spec) if predictors is None else predictors
-    return App(build_handler(spec, predictors, process))
 
 
 def _forget(_: BaseException | None) -> None:

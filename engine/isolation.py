@@ -49,13 +49,11 @@ class Step(str):
     subject: str
 
     def __new__(cls, doing: str, subject: str = "") -> Self:
-        """Join both."""
         step = super().__new__(cls, f"{subject}: {doing}" if subject else doing)
         step.doing, step.subject = doing, subject
         return step
 
     def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
-        """Pickle the parts."""
         return type(self), (self.doing, self.subject)
 
 
@@ -84,12 +82,11 @@ class Bounds:
 
     @property
     def shown_memory(self) -> str:
-        """The memory in words."""
         unit = "GiB" if self.memory >= _UNITS["GiB"] else "MiB"
         return f"{self.memory / _UNITS[unit]:.4g} {unit}"
 
 
-def bounds() -> Bounds:
+def read_bounds() -> Bounds:
     """Take the bounds from the environment, else from this machine; raise `EngineError` for values that are none."""
     seconds, memory = os.environ.get(SECONDS), os.environ.get(MEMORY)
     if seconds is not None and not re.fullmatch(r"[1-9][0-9]{0,8}", seconds):
@@ -105,26 +102,29 @@ def bounds() -> Bounds:
 def machine_memory(root: Path = Path("/")) -> float:
     """Return the bytes of memory of this machine, or of the container around this process where that has fewer."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else float("inf")
-    return min([machine, *_cgroup_limits(root)])
+    return min([machine, *_memory_limits(root)])
 
 
-def _cgroup_limits(root: Path) -> Iterator[int]:
+def _memory_limits(root: Path) -> Iterator[int]:
     """Return the limits of the control groups around this process, of version 1 and 2."""
-    with contextlib.suppress(OSError):
-        for line in (root / "proc/self/cgroup").read_text().splitlines():
-            _, controller, name = line.split(":", 2)
-            if controller not in ("", "memory"):
-                continue
-            home = root / "sys/fs/cgroup" / controller
-            group = home / name.lstrip("/")
-            for folder in (group, *group.parents):
-                if folder.is_relative_to(home):
-                    yield from _limit_in(folder / ("memory.limit_in_bytes" if controller else "memory.max"))
+    for folder in control_groups("memory", root):
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            with contextlib.suppress(OSError, ValueError):  # it is "max", or there is none
+                yield int((folder / name).read_text())
 
 
-def _limit_in(file: Path) -> Iterator[int]:
-    with contextlib.suppress(OSError, ValueError):  # it is "max", or there is none
-        yield int(file.read_text())
+def control_groups(controller: str, root: Path = Path("/")) -> Iterator[Path]:
+    """Return the folders of the control groups around this process that a controller may limit."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, name = line.split(":", 2)
+        if not controllers or controller in controllers.split(","):
+            home = root / "sys/fs/cgroup" / controllers
+            group = home / name.strip("/")
+            yield from (folder for folder in (group, *group.parents) if folder.is_relative_to(home))
 
 
 def run_isolated(work: Callable[..., Result], *arguments: Any, hear: Tell) -> Result:
@@ -132,19 +132,19 @@ def run_isolated(work: Callable[..., Result], *arguments: Any, hear: Tell) -> Re
 
     `hear` gets all that is told there; with each `Step` that is told, another one begins.
     """
-    limits, step = bounds(), Step("starting")
+    limits, step = read_bounds(), Step("starting")
     patience = DEFAULT_SECONDS  # nothing but the engine is at work before the first step
     context = multiprocessing.get_context("spawn")
     try:
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, limits.memory, work, arguments), daemon=True)
-        with blocked(signal.SIGINT, signal.SIGHUP):  # ^C is for this process, which ends that one
+        with block_signals(signal.SIGINT, signal.SIGHUP):  # ^C is for this process, which ends that one
             process.start()
     except OSError as error:
         raise LostProcess(step, f"no process can be started: {error}", killed=True) from None
     theirs.close()
     try:
-        while poll(ours, patience):
+        while wait_for_message(ours, patience):
             kind, content = ours.recv()
             if kind == "returned":
                 result: Result = content
@@ -152,7 +152,8 @@ def run_isolated(work: Callable[..., Result], *arguments: Any, hear: Tell) -> Re
             if kind == "raised":
                 raise content
             if kind == "failed":
-                raise LostProcess(step, content or _no_memory(limits))
+                no_memory = f"it needs more than {limits.shown_memory} of memory; {MEMORY} allows more"
+                raise LostProcess(step, content or no_memory)
             step, patience = content if isinstance(content, Step) else step, limits.seconds
             hear(content)
         raise LostProcess(step, f"it took more than {plural(int(limits.seconds), 'second')}; {SECONDS} allows more")
@@ -166,7 +167,7 @@ def run_isolated(work: Callable[..., Result], *arguments: Any, hear: Tell) -> Re
 
 
 @contextlib.contextmanager
-def blocked(*signals: signal.Signals) -> Iterator[None]:
+def block_signals(*signals: signal.Signals) -> Iterator[None]:
     """Have a process that is started meanwhile not hear these, which a terminal or systemd sends to all processes."""
     resource_tracker.ensure_running()  # if it were started by that process, it would unblock them
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
@@ -176,7 +177,7 @@ def blocked(*signals: signal.Signals) -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def poll(connection: Connection, seconds: float) -> bool:
+def wait_for_message(connection: Connection, seconds: float) -> bool:
     """Wait until something can be received, and hear signals meanwhile; False if there is nothing in time.
 
     The kernel may give a signal to another thread, which does not end a wait of the main thread. So it waits in steps,
@@ -188,19 +189,20 @@ def poll(connection: Connection, seconds: float) -> bool:
     return found
 
 
-def _no_memory(limits: Bounds) -> str:
-    return f"it needs more than {limits.shown_memory} of memory; {MEMORY} allows more"
-
-
 def _ended(process: BaseProcess, step: Step, limits: Bounds) -> LostProcess:
     """Say how a process has ended that has said nothing."""
     status = process.exitcode or 0
     if status >= 0:
         return LostProcess(step, f"its process ended with exit status {status}")
-    named = f" ({signal.Signals(-status).name})" if -status in {*signal.Signals} else ""
     # What the kernel ends for lack of memory gets SIGKILL.
     hint = f"; its memory is limited to {limits.shown_memory}" if -status == signal.SIGKILL else ""
-    return LostProcess(step, f"its process was killed by signal {-status}{named}{hint}", killed=True)
+    return LostProcess(step, f"its process {killed_by(-status)}{hint}", killed=True)
+
+
+def killed_by(number: int) -> str:
+    """Say by which signal a process was killed."""
+    named = f" ({signal.Signals(number).name})" if number in {*signal.Signals} else ""
+    return f"was killed by signal {number}{named}"
 
 
 def _work(connection: Connection, memory: int, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:

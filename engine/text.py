@@ -40,12 +40,12 @@ def begin_alike(one: str, other: str) -> int:
     return count
 
 
-def printable(text: str) -> str:
+def make_printable(text: str) -> str:
     """Replace characters that could move a terminal's cursor or break a log line."""
     return "".join(c if c == "\t" or c.isprintable() else "�" for c in text)
 
 
-def cells(character: str) -> int:
+def terminal_cells(character: str) -> int:
     """Count the terminal cells that a character takes."""
     if unicodedata.combining(character):
         return 0

@@ -22,7 +22,7 @@ from serving import Server, serving
 
 from engine import create_app
 from engine.models import Predictor, compile_models
-from engine.spec import load
+from engine.spec import load_spec
 
 ROOT = Path(__file__).parent.parent
 
@@ -98,7 +98,7 @@ def serve(tmp_path: Path) -> Callable[..., Predictor]:
         (tmp_path / "routes.yaml").write_text('{"routes": [{"path": "/", "model": "m"}]}')
         models = {"models": {"m": {"file": file, "input": ROW, **keys}}}
         (tmp_path / "models.yaml").write_text(json.dumps(models, indent=1))
-        return compile_models(load(tmp_path / "routes.yaml"))["m"]
+        return compile_models(load_spec(tmp_path / "routes.yaml"))["m"]
 
     return make
 
@@ -143,7 +143,7 @@ def in_place(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (
         "engine.isolation",
         "engine.models.compiling.run_with_models",
-        "engine.server.checking.check_isolated",
+        "engine.server.checking",
     ):
         monkeypatch.setattr(f"{module}.run_isolated", work_here)
 

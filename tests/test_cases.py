@@ -21,7 +21,7 @@ from conftest import ROOT
 from werkzeug.test import TestResponse
 
 from engine import create_app
-from engine.handling.signpost import dress
+from engine.handling.error_page import dress
 
 FOLDERS = sorted(path.parent for path in (ROOT / "tests" / "cases").glob("*/requests.yaml"))
 

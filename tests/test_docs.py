@@ -17,7 +17,7 @@ from conftest import ROOT
 from serving import Server, command_length, serving
 
 from engine.models import compile_models
-from engine.spec import load
+from engine.spec import load_spec
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SAMPLE = ("routes.yaml", "models.yaml", "train.py", "examples")
@@ -104,7 +104,7 @@ def test_every_spec_of_a_page_loads(page: Path, small_clone: Path) -> None:
             (small_clone / "routes.yaml").write_text(block)
         if models:
             (small_clone / "models.yaml").write_text(models)
-        compile_models(load(small_clone / "routes.yaml"))
+        compile_models(load_spec(small_clone / "routes.yaml"))
 
 
 def test_the_generated_pages_are_up_to_date() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.diagnostics import Diagnostic, Place, render
+from engine.diagnostics import Diagnostic, Place, render_diagnostics
 from engine.errors import SpecError
 from engine.text import did_you_mean, plural
 
@@ -48,10 +48,10 @@ def test_mistakes_are_sorted_by_place_and_said_once() -> None:
 
 def test_errors_and_warnings_are_counted_apart() -> None:
     place = Place("f")
-    assert "f: warning: w\n1 warning" == render([Diagnostic(place, "w", "warning")])
-    both = render([Diagnostic(place, "e"), Diagnostic(place, "w", "warning")])
+    assert "f: warning: w\n1 warning" == render_diagnostics([Diagnostic(place, "w", "warning")])
+    both = render_diagnostics([Diagnostic(place, "e"), Diagnostic(place, "w", "warning")])
     assert "1 error, 1 warning" == both.splitlines()[-1]
-    assert "" == render([])
+    assert "" == render_diagnostics([])
 
 
 @pytest.mark.parametrize(

@@ -14,15 +14,15 @@ from typing import Any
 
 import flask
 import pytest
+from apps import build_app
 from conftest import ROOT
 from handler_door import Door
 from werkzeug.test import Client
 
 from engine import create_app
 from engine.errors import SpecError
-from engine.flask_app import build_app
 from engine.models import Prediction
-from engine.spec import load
+from engine.spec import load_spec
 from engine.spec.named_files import Home
 
 App = Callable[..., flask.Flask]
@@ -46,7 +46,7 @@ class Broken:
 def broken(spec_folder: Path) -> flask.Flask:
     (spec_folder / "routes.yaml").write_text("routes: [{path: /predict, model: iris}]")
     (spec_folder / "models.yaml").write_text(IRIS)
-    return build_app(load(), {"iris": Broken()})
+    return build_app(load_spec(), {"iris": Broken()})
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/html"])
@@ -125,7 +125,7 @@ def test_a_file_that_vanishes_between_its_check_and_its_reading_is_told(
 
     monkeypatch.setattr(Home, "require", require_for_the_last_time)
     with pytest.raises(SpecError) as refused:
-        load()
+        load_spec()
     (found,) = refused.value.diagnostics
     assert 'the file cannot be served: file "page.html" does not exist' == found.message
     assert "routes.yaml:1:37" == str(found.place)
@@ -197,7 +197,7 @@ def test_one_request_more_than_may_be_in_hand_gets_503_at_once(spec_folder: Path
             assert gate.wait(30)
             return Prediction([len(instances)])
 
-    client = build_app(load(), {"iris": Slow()}).test_client()
+    client = build_app(load_spec(), {"iris": Slow()}).test_client()
 
     def ask() -> tuple[int, str | None, Any]:
         answer = client.post("/predict", json=INSTANCE)

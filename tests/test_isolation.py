@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from engine.errors import EngineError, SpecError
-from engine.isolation import LostProcess, Step, Tell, bounds, run_isolated
+from engine.isolation import LostProcess, Step, Tell, read_bounds, run_isolated
 from engine.models import lost_at_models
-from engine.spec import load
+from engine.spec import load_spec
 
 
 def double(number: int, tell: Tell) -> tuple[int, int]:
@@ -100,7 +100,7 @@ def test_a_failure_is_told_with_its_step(
 @pytest.mark.parametrize(("stated", "shown"), [("512 MiB", "512 MiB"), ("1023MiB", "1023 MiB"), ("2 GiB", "2 GiB")])
 def test_a_bound_of_memory_is_shown_as_it_was_stated(stated: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENGINE_CHECK_MEMORY", stated)
-    assert shown == bounds().shown_memory
+    assert shown == read_bounds().shown_memory
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_what_is_lost_is_told_at_the_model_of_its_step(step: str, told: str, tmp
     (tmp_path / "routes.yaml").write_text("routes: [{path: /, model: m}]")
     (tmp_path / "m.pkl").write_bytes(b"")
     (tmp_path / "models.yaml").write_text(json.dumps({"models": {"m": {"file": "m.pkl", "input": {"type": "string"}}}}))
-    spec = load(tmp_path / "routes.yaml")
+    spec = load_spec(tmp_path / "routes.yaml")
     with pytest.raises(SpecError if told else LostProcess) as refused, lost_at_models(spec):
         raise LostProcess(step, "too long")
     if told:

@@ -10,6 +10,7 @@ from typing import Any
 
 import flask
 import pytest
+from apps import build_app
 from conftest import ROOT
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -17,8 +18,7 @@ from judging import judge
 from werkzeug.test import create_environ, run_wsgi_app
 
 from engine import SpecError, create_app
-from engine.flask_app import build_app
-from engine.spec import grammar, load
+from engine.spec import grammar, load_spec
 
 SETTINGS = settings(
     max_examples=int(os.environ.get("ENGINE_EXAMPLES", "150")),
@@ -128,7 +128,7 @@ def service(iris_file: Path, tmp_path_factory: pytest.TempPathFactory) -> flask.
     folder = tmp_path_factory.mktemp("service")
     (folder / "models.yaml").write_bytes(MODELS.replace(b"build/", f"{iris_file.parent}/".encode()))
     (folder / "routes.yaml").write_bytes(ROUTES)
-    spec = load(folder / "routes.yaml")
+    spec = load_spec(folder / "routes.yaml")
     return build_app(spec)
 
 

@@ -13,13 +13,12 @@ from engine.endpoints.guards import rates
 from engine.models.runtime import batching
 from engine.models.runtime.answer import Answer
 from engine.server import heartbeat
-from engine.server.heartbeat import BEAT_SECONDS, Monitor, Pulse
+from engine.server.heartbeat import BEAT_SECONDS, Monitor, Pulse, Thread
 from engine.server.http import Front
 from engine.server.http import watch as watch_module
 from engine.server.http.sockets import Connection
 from engine.server.http.watch import IDLE_SECONDS, Watch
 from engine.server.patience import LONGEST_DELAY, STEADY_SECONDS, Patience
-from engine.server.thread_states import Thread
 from engine.spec import Rates
 
 DAY = 86_400

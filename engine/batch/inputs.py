@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, cast
 
-from engine.batch.errors import BatchError
+from engine.batch.scoring_errors import BatchError
 
 FormatName = Literal["csv", "jsonl", "parquet"]
 _ENDINGS: dict[str, FormatName] = {
@@ -117,10 +117,6 @@ class Stream:
         """Continue at an offset of the decompressed bytes."""
         self._stream.seek(offset)
 
-    def prefixed(self, data: bytes) -> _Prefixed:
-        """Return bytes back that were read ahead."""
-        return _Prefixed(data, self)
-
     def seekable(self) -> IO[bytes]:
         """Return the bytes as a file that can be read from its end; what comes from a pipe is stored for it."""
         if self._raw.seekable():
@@ -136,30 +132,27 @@ class Stream:
         return self._raw.tell() if self.size is not None else None
 
     def close(self) -> None:
-        """Close the file."""
         self._stream.close()
         self._raw.close()
 
 
-class _Prefixed:
-    """A stream with some bytes put back in front."""
+class Prefixed:
+    """A stream with some bytes put back in front that were read ahead."""
 
     def __init__(self, data: bytes, stream: Stream) -> None:
         self._data = data
         self._stream = stream
 
     def read(self, size: int = -1) -> bytes:
-        """Read some bytes."""
         data, self._data = self._data, b""
         return data or self._stream.read(size)
 
     def readline(self, size: int = -1) -> bytes:
-        """Read a line."""
         data, self._data = self._data, b""
         return data or self._stream.readline(size)
 
 
-def expand(names: tuple[str, ...]) -> list[Input]:
+def expand_inputs(names: tuple[str, ...]) -> list[Input]:
     """Take inputs by their names or by patterns; raise `BatchError` for a pattern that matches nothing."""
     return [Input(found) for name in names for found in _matching(name)]
 

@@ -1,7 +1,5 @@
 """A bundle: a service in one file, its models compiled. Made where it was checked, and served elsewhere."""
 
 from engine.bundle.manifest import is_bundle
-from engine.bundle.pack import Packed, pack
-from engine.bundle.unpack import unpack
-
-__all__ = ["Packed", "is_bundle", "pack", "unpack"]
+from engine.bundle.pack import Packed, pack_bundle
+from engine.bundle.unpack import unpack_bundle

@@ -21,7 +21,7 @@ from engine.bundle.manifest import (
 from engine.diagnostics import Diagnostic
 from engine.errors import EngineError, SpecError
 from engine.models import NOT_COMPILED, PreparedModel, Snapshot, to_serve
-from engine.spec import Model, Node, Spec, asking_places, normal, read_regular, walk
+from engine.spec import Model, Node, Spec, asking_places, normal_name, read_regular, walk_nodes
 
 # What a model may take from the environment where it is served: nothing compiled, and no golden answer, depends on it.
 _ASKED_LATER = frozenset((*NOT_COMPILED, "batch", "reference", "timeout"))
@@ -41,7 +41,7 @@ class Packed:
     slower: tuple[str, ...]
 
 
-def pack(snapshot: Snapshot) -> Packed:
+def pack_bundle(snapshot: Snapshot) -> Packed:
     """Make a bundle of a service that has passed every check; raise `SpecError` for what cannot be in one."""
     spec = snapshot.spec
     alone = {name: one.compiled.without_faster_batches() for name, one in snapshot.prepared.items()}
@@ -74,7 +74,7 @@ def _files(spec: Spec) -> dict[str, bytes]:
     for node in _digest_files(spec):
         if not Path(node.text or "").is_absolute():
             files[node.text or ""] = _read_digests(spec, node)
-    return {FILES + normal(name): data for name, data in files.items()}
+    return {FILES + normal_name(name): data for name, data in files.items()}
 
 
 def _pack_model(name: str, prepared: PreparedModel, members: dict[str, bytes]) -> PackedModel:
@@ -120,7 +120,7 @@ def _mistakes_in_files(spec: Spec) -> Iterator[Diagnostic]:
             )
             continue
         try:
-            require_plain(FILES + normal(node.text or ""))
+            require_plain(FILES + normal_name(node.text or ""))
         except Unsound:
             yield node.error("a bundle packs files below the folder of routes.yaml only; move it there")
 
@@ -139,7 +139,7 @@ def _mistakes_in_models(spec: Spec, prepared: Mapping[str, PreparedModel]) -> It
 
 def _compiled_from_environment(model: Model, asking: frozenset[int]) -> Iterator[Diagnostic]:
     for key, _, value in model.node.pairs():
-        for _, node in walk(value) if key not in _ASKED_LATER else ():
+        for _, node in walk_nodes(value) if key not in _ASKED_LATER else ():
             if node.start in asking:
                 yield node.error(
                     f"a bundle has no value of the environment, and {key} is part of what is compiled; write it here "

@@ -21,13 +21,13 @@ from engine.bundle.manifest import (
 )
 from engine.diagnostics import Diagnostic, Place
 from engine.errors import SpecError
-from engine.isolation import MEMORY, bounds
+from engine.isolation import MEMORY, read_bounds
 from engine.models import CompiledModel, ModelFile, PreparedModel
 from engine.schema import show
-from engine.spec import MAX_FILE_BYTES, Spec, load, read_regular
+from engine.spec import MAX_FILE_BYTES, Spec, load_spec, read_regular
 
 
-def unpack(
+def unpack_bundle(
     file: Path, sha256: str | None = None, opens: Callable[[Iterable[Path]], None] = lambda _: None
 ) -> tuple[Spec, Mapping[str, PreparedModel]]:
     """Read a bundle, only if it has this SHA-256, if one is given; raise `SpecError` with the reason against it.
@@ -39,7 +39,7 @@ def unpack(
         data = _read(file)
         found = hash_of(data)
         _require_hash(found, sha256)
-        manifest, members = read_members(Archive(data, bounds().memory))
+        manifest, members = read_members(Archive(data, read_bounds().memory))
         _require_small_files(members)
         _require_members(manifest, members)
         spec = _load(file, members)
@@ -57,7 +57,7 @@ def _require_hash(found: str, wanted: str | None) -> None:
 
 
 def _read(file: Path) -> bytes:
-    limits = bounds()
+    limits = read_bounds()
     try:
         size = file.stat().st_size
         if size > limits.memory:
@@ -75,7 +75,7 @@ def _load(file: Path, members: Mapping[str, bytes]) -> Spec:
     drafts = {file / name: members[name] for name in SPEC_FILES if name in members}
     packed = {name.removeprefix(FILES): data for name, data in members.items() if name.startswith(FILES)}
     models = file / MODELS if MODELS in members else None
-    return load(file / ROUTES, models, drafts=drafts, packed=packed)
+    return load_spec(file / ROUTES, models, drafts=drafts, packed=packed)
 
 
 def _prepared(model: PackedModel, members: Mapping[str, bytes], key: str) -> PreparedModel:

@@ -8,10 +8,10 @@ from importlib import import_module
 
 import click
 
-from engine.commands.terminal.output import fail
 from engine.errors import EngineError
 from engine.installed import engine_version
 from engine.models import leave_start_folder
+from engine.terminal import print_error
 
 COMMANDS = (
     "init",
@@ -70,7 +70,7 @@ def main() -> None:
         error.show()
         status = error.exit_code
     except EngineError as error:
-        fail(error)
+        print_error(error)
         status = 1
     except (KeyboardInterrupt, click.Abort):
         status = EXIT_INTERRUPTED

@@ -8,9 +8,8 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from engine.commands.terminal.options import json_option, spec_options
-from engine.commands.terminal.output import print_json, progress, report
 from engine.errors import EngineError
+from engine.terminal import json_option, print_diagnostics, print_json, show_progress, spec_options
 
 
 @click.command(short_help="Pack the service, its models compiled, into one file.")
@@ -31,26 +30,28 @@ def command(output: str, routes: str, models: str | None, as_json: bool) -> None
       python -m engine serve --locked service.zip --sha256 HASH
     """  # noqa: D301
     from engine import server
-    from engine.bundle import pack
+    from engine.bundle import is_bundle, pack_bundle
     from engine.models import Snapshot, writable_cache
     from engine.spec import write_whole
 
-    _require_replaceable(Path(output))
+    file = Path(output)
+    if file.is_file() and file.stat().st_size and not is_bundle(file):  # such as the spec
+        raise EngineError(f"{file} exists and is not a bundle; name another file, such as service.zip, or remove it")
     source = server.SpecSource(routes, models)
-    with writable_cache(Path(routes).parent), progress() as show:
+    with writable_cache(Path(routes).parent), show_progress() as show:
         first, spec = server.first_check(source, show)
         pinned = first.notes
         if any(model.pin is None for model in spec.models.values()):  # they are pinned now, and that is packed too
             first, spec = server.first_check(source, show)
-    packed = pack(Snapshot.load(first.snapshot or b""))
+    packed = pack_bundle(Snapshot.load(first.snapshot or b""))
     try:
-        write_whole(Path(output).resolve(), packed.data, 0o644)
+        write_whole(file.resolve(), packed.data, 0o644)
     except OSError as error:
         raise EngineError(f"{output} cannot be written: {error.strerror}") from None
     if as_json:
         print_json({"bundle": output, "bytes": len(packed.data), "sha256": packed.sha256, "needs": {**packed.needs}})
         return
-    report(first.mistakes)
+    print_diagnostics(first.mistakes)
     for note in pinned:
         click.echo(note)
     for name, needs in packed.needs.items():
@@ -59,14 +60,6 @@ def command(output: str, routes: str, models: str | None, as_json: bool) -> None
     for name in packed.slower:
         click.echo(f"{name}: large batches run on the compiled model too; scikit-learn would be faster")
     click.echo(f"{output}: {len(packed.data):,} bytes, sha256 {packed.sha256}")
-
-
-def _require_replaceable(output: Path) -> None:
-    """Raise `EngineError` if a file is in the place of the bundle that is no bundle itself, such as the spec."""
-    from engine.bundle import is_bundle
-
-    if output.is_file() and output.stat().st_size and not is_bundle(output):
-        raise EngineError(f"{output} exists and is not a bundle; name another file, such as service.zip, or remove it")
 
 
 def bundle_to_serve(bundle: str | None, sha256: str | None, *, locked: bool) -> tuple[Path | None, str | None]:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 import click
 
-from engine.commands.terminal.options import json_option, spec_options
-from engine.commands.terminal.output import print_json, progress
 from engine.isolation import Progress
+from engine.terminal import json_option, print_json, show_progress, spec_options
 
 FIRST_ERROR = 400
 _URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
@@ -49,55 +47,47 @@ def command(
       python -m engine call POST /predict -d @instance.json -i
     """  # noqa: D301
     from engine.models import run_with_models
-    from engine.spec import load
+    from engine.spec import load_spec
 
-    asked = _Asked(method.upper(), _url(path), _body(data), tuple(map(_header, headers)))
-    with progress() as show:
-        answer = run_with_models(load(routes, models), _answer, routes, models, asked, progress=show)
-    code = int(answer.status.partition(" ")[0])
+    asked = method.upper(), _url(path), _body(data), tuple(map(_header, headers))
+    with show_progress() as show:
+        status, answered, body = run_with_models(
+            load_spec(routes, models), _answer, routes, models, *asked, progress=show
+        )
+    code = int(status.partition(" ")[0])
     if as_json:
-        print_json({"status": code, "headers": answer.headers, "body": answer.body.decode(errors="replace")})
+        print_json({"status": code, "headers": answered, "body": body.decode(errors="replace")})
     else:
         if include:
-            click.echo(f"HTTP/1.1 {answer.status}")
-            click.echo("".join(f"{name}: {value}\n" for name, value in answer.headers))
+            click.echo(f"HTTP/1.1 {status}")
+            click.echo("".join(f"{name}: {value}\n" for name, value in answered))
         sys.stdout.flush()
-        click.echo(answer.body, nl=False)
+        click.echo(body, nl=False)
     if code >= FIRST_ERROR:
         raise click.exceptions.Exit(1)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A request; its URL is percent-encoded, and has no host."""
-
-    method: str
-    url: str
-    body: bytes
-    headers: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Answered:
-    """An answer; `status` is its code and its phrase."""
-
-    status: str
-    headers: list[tuple[str, str]]
-    body: bytes
-
-
-def _answer(routes: str, models: str | None, asked: _Asked, progress: Progress) -> _Answered:
+def _answer(
+    routes: str,
+    models: str | None,
+    method: str,
+    url: str,
+    body: bytes,
+    headers: tuple[tuple[str, str], ...],
+    progress: Progress,
+) -> tuple[str, list[tuple[str, str]], bytes]:
+    """Answer a request, whose URL is percent-encoded and has no host, by the code and phrase, headers and body."""
     from werkzeug.test import EnvironBuilder
     from werkzeug.wrappers import Response
 
     from engine.handling import Incoming, open_service
 
     handler, _ = open_service(routes, models, progress)
-    path, _, query = asked.url.partition("?")
-    environ = EnvironBuilder(method=asked.method, data=asked.body, headers=asked.headers).get_environ()
+    path, _, query = url.partition("?")
+    environ = EnvironBuilder(method=method, data=body, headers=headers).get_environ()
     environ |= {"PATH_INFO": unquote(path, "latin-1"), "QUERY_STRING": query, "REMOTE_ADDR": "127.0.0.1"}
-    status, headers, body = handler.respond(Incoming(environ))
-    return _Answered(Response(status=status).status, headers, body if isinstance(body, bytes) else b"".join(body))
+    status, answered, sent = handler.respond(Incoming(environ))
+    return Response(status=status).status, answered, sent if isinstance(sent, bytes) else b"".join(sent)
 
 
 def _url(path: str) -> str:

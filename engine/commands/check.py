@@ -8,12 +8,11 @@ from typing import Any
 
 import click
 
-from engine.commands.terminal.options import json_option, spec_options
-from engine.commands.terminal.output import print_json, print_table, progress, report
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.isolation import Progress
 from engine.models import Facts, Report
+from engine.terminal import json_option, print_diagnostics, print_json, print_table, show_progress, spec_options
 from engine.text import plural
 
 EXPLAINING = "python -m engine compile"
@@ -34,11 +33,11 @@ def command(routes: str, models: str | None, as_json: bool) -> None:
       python -m engine check --json
     """  # noqa: D301
     from engine.models import run_with_models
-    from engine.spec import load
+    from engine.spec import load_spec
 
     try:
-        spec = load(routes, models)
-        with progress() as show:
+        spec = load_spec(routes, models)
+        with show_progress() as show:
             facts = run_with_models(spec, facts_of, routes, models, progress=show)
     except SpecError as error:
         if not as_json:
@@ -50,7 +49,7 @@ def command(routes: str, models: str | None, as_json: bool) -> None:
         found, about = [diagnostic_json(warning) for warning in warnings], [facts_json(one) for one in facts]
         print_json({"ok": True, "diagnostics": found, "routes": len(spec.routes), "models": about})
         return
-    report(warnings)
+    print_diagnostics(warnings)
     print_models(facts)
     print_notes(facts)
     counts = [plural(len(spec.routes), "route")] + [plural(len(facts), "model")] * bool(facts)

@@ -8,11 +8,10 @@ from dataclasses import replace
 import click
 
 from engine.commands.check import facts_json, print_notes
-from engine.commands.terminal.options import json_option, named_models, spec_options
-from engine.commands.terminal.output import print_json, print_table, progress
 from engine.isolation import Progress
 from engine.models import Facts, Report
 from engine.spec import Spec
+from engine.terminal import json_option, named_models, print_json, print_table, show_progress, spec_options
 
 MICROSECONDS = 1e6
 PIPED_WIDTH = 120
@@ -34,11 +33,11 @@ def command(names: tuple[str, ...], routes: str, models: str | None, as_json: bo
       ENGINE_CACHE_DIR=build/cache python -m engine compile --json
     """  # noqa: D301
     from engine.models import run_with_models
-    from engine.spec import load
+    from engine.spec import load_spec
 
-    spec = load(routes, models)
+    spec = load_spec(routes, models)
     chosen = named_models(spec, names)
-    with progress() as show:
+    with show_progress() as show:
         facts = run_with_models(_only(spec, chosen), _compile, routes, models, chosen, progress=show)
     if as_json:
         print_json({"models": list(map(facts_json, facts))})
@@ -51,9 +50,9 @@ def command(names: tuple[str, ...], routes: str, models: str | None, as_json: bo
 
 def _compile(routes: str, models: str | None, names: tuple[str, ...], progress: Progress) -> tuple[Facts, ...]:
     from engine.models import compile_models
-    from engine.spec import load
+    from engine.spec import load_spec
 
-    predictors = compile_models(_only(load(routes, models), names), progress)
+    predictors = compile_models(_only(load_spec(routes, models), names), progress)
     return tuple(predictor.facts for predictor in predictors.values())
 
 
@@ -66,13 +65,13 @@ def _rows(facts: Facts) -> Iterable[tuple[str, ...]]:
     uncompiled = not report.is_compiled
     batches = f"serves batches from {report.batch_from} rows" if report.batch_runtime == "sklearn" else ""
     note = f"serves: {_why_uncompiled(report)}" if uncompiled else batches
-    yield facts.name, "scikit-learn", "sklearn", "", _shown(report.one_row), _shown(report.many_rows), note
+    yield facts.name, "scikit-learn", "sklearn", "", microseconds(report.one_row), microseconds(report.many_rows), note
     said: set[str] = set()
     for trial in report.trials:
         serves = trial.candidate == report.candidate
         note = (report.instead or "serves") if serves else "the same" if trial.reason in said else trial.reason
         said |= {trial.reason} - {""}
-        times = _shown(trial.one_row), _shown(trial.many_rows)
+        times = microseconds(trial.one_row), microseconds(trial.many_rows)
         yield facts.name, trial.candidate, trial.runtime, trial.verdict, *times, note
 
 
@@ -84,5 +83,6 @@ def _why_uncompiled(report: Report) -> str:
     return "no proven candidate is faster" if is_proven else "no candidate is proven"
 
 
-def _shown(seconds: float | None) -> str:
+def microseconds(seconds: float | None) -> str:
+    """Write seconds as microseconds; nothing for what was not measured."""
     return "" if seconds is None else f"{seconds * MICROSECONDS:,.0f}"

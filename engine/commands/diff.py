@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from engine.commands.check import classes_of, diagnostic_json, runtime_name
-from engine.commands.terminal.options import Number, json_option, named_models, spec_options
-from engine.commands.terminal.output import fail, print_json, print_table, progress, report
+from engine.commands.compile import microseconds
 from engine.diagnostics import Diagnostic, Place
 from engine.errors import EngineError, SpecError
 from engine.isolation import Progress
 from engine.schema import clip
+from engine.terminal import (
+    Number,
+    json_option,
+    named_models,
+    print_diagnostics,
+    print_error,
+    print_json,
+    print_table,
+    show_progress,
+    spec_options,
+)
 from engine.text import plural
 
 if TYPE_CHECKING:
@@ -25,7 +36,6 @@ EXIT_MISTAKE = 2
 DEFAULT_TOLERANCE = 1e-6
 CELL = 120
 _DIGITS = 6
-_MICROSECONDS = 1e6
 
 
 @click.command(short_help="Compare a model with a new file for it.")
@@ -63,7 +73,7 @@ def command(name: str, file: str, tolerance: float, rows: int, routes: str, mode
         if as_json and isinstance(error, SpecError):
             print_json({"ok": False, "diagnostics": list(map(diagnostic_json, error.diagnostics))})
         else:
-            fail(error)
+            print_error(error)
         raise click.exceptions.Exit(EXIT_MISTAKE) from None
     if as_json:
         print_json({"ok": True, "model": name, **_as_json(found, rows)})
@@ -78,16 +88,16 @@ def command(name: str, file: str, tolerance: float, rows: int, routes: str, mode
 def _compare(name: str, file: Path, tolerance: float, routes: str, models: str | None) -> Comparison:
     from engine.isolation import LostProcess, run_isolated
     from engine.models import lost_at_models
-    from engine.spec import load
+    from engine.spec import load_spec
 
-    spec = load(routes, models)
+    spec = load_spec(routes, models)
     named_models(spec, [name])
     own = spec.models[name].file
     if file.resolve() == own.resolve():
         message = f'{file} is the file of "{name}" itself; name its successor, which needs a file name of its own'
         raise click.BadParameter(message, param_hint="NEW_FILE")
     try:
-        with progress() as show, lost_at_models(spec):
+        with show_progress() as show, lost_at_models(spec):
             return run_isolated(_compare_apart, routes, models, name, file, tolerance, hear=show)
     except LostProcess as lost:
         raise SpecError([Diagnostic(Place(str(file)), f"stopped while {lost.step.doing}: {lost.why}")]) from None
@@ -97,13 +107,13 @@ def _compare_apart(
     routes: str, models: str | None, name: str, file: Path, tolerance: float, progress: Progress
 ) -> Comparison:
     from engine.models.comparing import compare_files
-    from engine.spec import load
+    from engine.spec import load_spec
 
-    return compare_files(load(routes, models), name, file, tolerance, progress)
+    return compare_files(load_spec(routes, models), name, file, tolerance, progress)
 
 
 def _print(found: Comparison, name: str, count: int) -> None:
-    report(_warnings(found))
+    print_diagnostics(_warnings(found))
     sides = _facts_shown(found.current), _facts_shown(found.new)
     print_table((name, "current", "new"), [(fact, *(side[fact] for side in sides)) for fact in sides[0]])
     click.echo()
@@ -132,26 +142,22 @@ def _facts_shown(side: Side) -> dict[str, str]:
         "features": "text" if features is None else str(features),
         "classes": classes_of(facts),
         "runtime": runtime_name(facts.report),
-        "µs for 1 row": _microseconds(side.one_row),
-        "µs for 1,000": _microseconds(side.many_rows),
+        "µs for 1 row": microseconds(side.one_row),
+        "µs for 1,000": microseconds(side.many_rows),
     }
 
 
 def _tallies(found: Comparison) -> Iterable[tuple[str, ...]]:
     for tally in found.tallies:
         counts = tally.asked, tally.refused, len(tally.differing), tally.other_results
-        yield tally.source, *map("{:,}".format, counts), _number(tally.largest)
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.{_DIGITS}g}"
+        yield tally.source, *map("{:,}".format, counts), "" if tally.largest is None else f"{tally.largest:.{_DIGITS}g}"
 
 
 def _row(row: Differing) -> tuple[str, ...]:
-    return where(row), _shown(row.input), _answer(row.current), _answer(row.new)
+    return place_of_row(row), _shown(row.input), _answer(row.current), _answer(row.new)
 
 
-def where(row: Differing) -> str:
+def place_of_row(row: Differing) -> str:
     """Say where a row stands."""
     word = {"examples": "example", "reference": "reference, line"}.get(row.source, row.source)
     return word if row.place is None else f"{word} {row.place}"
@@ -178,10 +184,6 @@ def _short(value: Any) -> Any:
     return float(f"{value:.{_DIGITS}g}") if isinstance(value, float) else value
 
 
-def _microseconds(seconds: float | None) -> str:
-    return "" if seconds is None else f"{seconds * _MICROSECONDS:,.0f}"
-
-
 def _warnings(found: Comparison) -> list[Diagnostic]:
     return sorted((*found.current.facts.warnings, *found.new.facts.warnings))
 
@@ -204,18 +206,14 @@ def _as_json(found: Comparison, count: int) -> dict[str, Any]:
             }
             for tally in found.tallies
         ],
-        "rows": [
-            {
-                "source": row.source,
-                "place": row.place,
-                "input": row.input,
-                "current": row.current,
-                "new": row.new,
-                "difference": row.difference,
-            }
-            for row in found.differing[:count]
-        ],
+        "rows": list(map(_row_as_json, found.differing[:count])),
     }
+
+
+def _row_as_json(row: Differing) -> dict[str, Any]:
+    found = asdict(row)
+    del found["has_other_result"]
+    return found
 
 
 def _side_as_json(side: Side) -> dict[str, Any]:

@@ -13,20 +13,12 @@ from urllib.parse import quote
 
 import click
 
-from engine.commands.planning import MistakenError, SpecFiles, Wish, check, plan
-from engine.commands.terminal.options import spec_options
-from engine.commands.terminal.output import report
+from engine.commands.planning import MistakenError, SpecFiles, Wish, check_plan, plan_entry
 from engine.errors import EngineError, SpecError
 from engine.spec import Draft
+from engine.terminal import print_diagnostics, spec_options
 
-_OPTIONS_OF_MODELS = {
-    "models": "--models",
-    "name": "--name",
-    "path": "--path",
-    "reference": "--reference",
-    "trusted": "--trusted",
-    "allow_version_mismatch": "--allow-version-mismatch",
-}
+_OPTIONS_OF_MODELS = ("models", "name", "path", "reference", "trusted", "allow_version_mismatch")
 _DEFAULT_PATH = "/predict"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _URL = "http://127.0.0.1:5000"
@@ -77,9 +69,8 @@ def command(
     given = [*(["-r", routes] * (routes != "routes.yaml")), *(["-m", str(models)] * (models is not None))]
     target = SpecFiles(Path(routes), Path(models) if models is not None else home / "models.yaml", tuple(given))
     if model_file is None:
-        misplaced = [option for key, option in _OPTIONS_OF_MODELS.items() if context.params[key]]
-        if misplaced:
-            raise click.UsageError(f"{misplaced[0]} is for a model: python -m engine init MODEL_FILE")
+        for key in filter(context.params.get, _OPTIONS_OF_MODELS):
+            raise click.UsageError(f"--{key.replace('_', '-')} is for a model: python -m engine init MODEL_FILE")
         _begin(target, yes=yes)
         return
     from engine.spec import require_free
@@ -88,7 +79,9 @@ def command(
     chosen = _name(name, file)
     rule, is_new = require_free(target.routes, target.models, chosen, _rule(path), _DEFAULT_PATH)
     try:
-        planned = plan(Wish(file, rows, trusted, allow_version_mismatch, chosen, rule if is_new else None, target))
+        planned = plan_entry(
+            Wish(file, rows, trusted, allow_version_mismatch, chosen, rule if is_new else None, target)
+        )
     except MistakenError:
         _say_mistaken()
         if rows is None:
@@ -97,7 +90,7 @@ def command(
     if planned.refused:
         click.echo(f"no example was written, because it would not pass check: {planned.refused}", err=True)
     _write(planned.drafts, yes=yes)
-    report(planned.warnings)
+    print_diagnostics(planned.warnings)
     asked = [_curl(rule, planned.example[0])] if planned.example is not None and "<" not in rule else []
     _say_next(target, asked)
 
@@ -108,7 +101,7 @@ def _begin(target: SpecFiles, *, yes: bool) -> None:
 
     drafts = draft_hello(target.routes)
     try:
-        check(target, drafts)
+        check_plan(target, drafts)
     except SpecError:
         _say_mistaken()
         raise

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import click
 
-from engine.commands.terminal.options import json_option, named_models, spec_options
-from engine.commands.terminal.output import print_json, print_table, progress
 from engine.errors import EngineError
 from engine.isolation import Progress
 from engine.models import Pinned
+from engine.terminal import json_option, named_models, print_json, print_table, show_progress, spec_options
 from engine.text import plural
 
 
@@ -36,11 +35,11 @@ def command(names: tuple[str, ...], accept: bool, routes: str, models: str | Non
     """  # noqa: D301
     from engine.isolation import run_isolated
     from engine.models import lost_at_models
-    from engine.spec import load
+    from engine.spec import load_spec
 
-    spec = load(routes, models)
+    spec = load_spec(routes, models)
     named_models(spec, names)
-    with progress() as show, lost_at_models(spec):
+    with show_progress() as show, lost_at_models(spec):
         pinned = run_isolated(_lock, routes, models, names, accept, hear=show)
     changes = [(one, _change(one)) for one in pinned]
     if as_json:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import click
 
 from engine.commands.check import facts_of
-from engine.commands.terminal.options import spec_options
-from engine.commands.terminal.output import print_json, progress
+from engine.terminal import print_json, show_progress, spec_options
 
 
 @click.command(short_help="Print the OpenAPI document.")
@@ -18,11 +17,11 @@ def command(routes: str, models: str | None) -> None:
     Examples:
       python -m engine openapi > openapi.json
     """  # noqa: D301
-    from engine.endpoints import describe
+    from engine.endpoints import describe_spec
     from engine.models import run_with_models
-    from engine.spec import load
+    from engine.spec import load_spec
 
-    spec = load(routes, models)
-    with progress() as show:
+    spec = load_spec(routes, models)
+    with show_progress() as show:
         facts = run_with_models(spec, facts_of, routes, models, progress=show)
-    print_json(describe(spec, {one.name: one for one in facts}))
+    print_json(describe_spec(spec, {one.name: one for one in facts}))

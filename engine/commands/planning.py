@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from engine.commands.terminal.output import progress
 from engine.diagnostics import Diagnostic, Place
 from engine.errors import SpecError
 from engine.isolation import Progress, Step
 from engine.models import LoadedEstimators
 from engine.spec import Draft, ModelEntry
+from engine.terminal import show_progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,12 @@ class MistakenError(SpecError):
     """The spec would have mistakes with what is planned."""
 
 
-def plan(wish: Wish) -> Plan:
+def plan_entry(wish: Wish) -> Plan:
     """Plan in another process, which runs what is in the model's file; raise `SpecError`."""
     from engine.isolation import LostProcess, run_isolated
 
     try:
-        with progress() as show:
+        with show_progress() as show:
             return run_isolated(_plan_here, wish, hear=show)
     except LostProcess as lost:
         raise SpecError([Diagnostic(Place(str(wish.file)), f"stopped while {lost.step.doing}: {lost.why}")]) from None
@@ -76,7 +76,7 @@ def _planned_entry(wish: Wish, progress: Progress) -> Plan:
 
     if lack := to_compile(wish.file):
         raise SpecError([Diagnostic(Place(str(wish.file)), lack)])
-    from engine.models.outlining.outline import outline_model
+    from engine.models.outlining.model_outline import outline_model
     from engine.spec import draft_model, name_from
 
     folder, opened = wish.target.models.parent, LoadedEstimators()
@@ -109,22 +109,17 @@ def _planned_entry(wish: Wish, progress: Progress) -> Plan:
             refused = refused or error.diagnostics[0].message
             entry = replace(entry, outline=replace(outline, example=None))
         else:
-            return Plan(
-                drafts,
-                entry.outline.example,
-                refused,
-                found.get(wish.name, ()),
-            )
+            return Plan(drafts, entry.outline.example, refused, found.get(wish.name, ()))
 
 
-def check(target: SpecFiles, drafts: Sequence[Draft]) -> None:
+def check_plan(target: SpecFiles, drafts: Sequence[Draft]) -> None:
     """Do what `check` does, with the files as they will be; raise `SpecError`."""
     from engine.models import run_with_models
-    from engine.spec import load
+    from engine.spec import load_spec
 
     routes, models, planned = _planned(target, drafts)
-    spec = load(routes, models, drafts=planned)
-    with progress() as show:
+    spec = load_spec(routes, models, drafts=planned)
+    with show_progress() as show:
         run_with_models(spec, _check_planned, routes, models, planned, progress=show)
 
 

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.commands.terminal.options import Number, named_models, spec_options
-from engine.commands.terminal.output import progress
-from engine.commands.terminal.showing import Shown, showing
 from engine.isolation import Progress
 from engine.models import PreparedModel
 from engine.spec import Spec
+from engine.terminal import Number, Shown, named_models, show_progress, spec_options
 from engine.text import plural
 
 if TYPE_CHECKING:
@@ -70,14 +68,14 @@ def command(
       python -m engine predict iris 'data/*.csv' -o scored/
       zcat rows.jsonl.gz | python -m engine predict iris - --format jsonl | head
     """  # noqa: D301
-    from engine.batch.inputs import expand
-    from engine.batch.options import ScoringOptions
-    from engine.batch.outputs.state import state_file
+    from engine.batch.inputs import expand_inputs
+    from engine.batch.outputs.whole import state_file
+    from engine.batch.running.opening import ScoringOptions
     from engine.batch.running.pool import Pool
     from engine.batch.running.run import Runner
     from engine.models import Snapshot, run_with_models
     from engine.server import usable_cores
-    from engine.spec import load
+    from engine.spec import load_spec
 
     options = ScoringOptions(
         format=input_format,
@@ -90,13 +88,13 @@ def command(
         skips=skip_errors,
         resumes=resume,
     )
-    spec = load(routes, models)
+    spec = load_spec(routes, models)
     named_models(spec, (model,))
-    sources = expand(inputs)
+    sources = expand_inputs(inputs)
     targets = _targets(sources, output, errors, resumes=resume)
     if output_format is None:
         _require_known(targets)
-    with progress() as show:
+    with show_progress() as show:
         payload = run_with_models(_only(spec, model), _prepare, routes, models, model, progress=show)
     snapshot = Snapshot.load(payload)
     prepared = snapshot.prepared[model]
@@ -113,9 +111,9 @@ def command(
 
 def _score(runner: Any, source: Any, target: Any, errors: str | None) -> None:
     """Score one file, and say how many rows it had."""
-    from engine.batch.outputs.state import state_file
+    from engine.batch.outputs.whole import state_file
 
-    with showing(source.shown) as shown:
+    with Shown(source.shown) as shown:
         try:
             total = runner.score(source, target, shown.tell)
         except KeyboardInterrupt:
@@ -125,10 +123,6 @@ def _score(runner: Any, source: Any, target: Any, errors: str | None) -> None:
             raise
     for note in total.notes:
         click.echo(f"{source.shown}: {note}", err=True)
-    _conclude(source, target, total, errors, shown)
-
-
-def _conclude(source: Any, target: Any, total: Any, errors: str | None, shown: Shown) -> None:
     where = f" -> {target.predictions}" if target.predictions is not None else ""
     rate = f" ({shown.rate(total.rows - total.resumed)})"
     bad = f"; {plural(total.bad, 'bad row')}" if total.bad else ""
@@ -139,9 +133,9 @@ def _conclude(source: Any, target: Any, total: Any, errors: str | None, shown: S
 def _prepare(routes: str, models: str | None, name: str, progress: Progress) -> bytes:
     """Compile a model, and return it as a snapshot."""
     from engine.models import Snapshot, prepare_models
-    from engine.spec import load
+    from engine.spec import load_spec
 
-    spec = _only(load(routes, models), name)
+    spec = _only(load_spec(routes, models), name)
     prepared: dict[str, PreparedModel] = dict(prepare_models(spec, progress))
     return Snapshot(spec, {name: prepared[name].without_file()}).dump()
 
@@ -153,6 +147,7 @@ def _only(spec: Spec, name: str) -> Spec:
 def _targets(sources: list[Any], output: str, errors: str | None, *, resumes: bool) -> list[Any]:
     """Decide where the predictions for each input go, and make the folders; raise `UsageError`."""
     from engine.batch.outputs.overlaps import Overlap, require_no_overlap
+    from engine.batch.outputs.whole import OutputTarget
 
     reports = Path(errors) if errors is not None else None
     is_folder = output != "-" and (output.endswith(("/", os.sep)) or Path(output).is_dir())
@@ -160,7 +155,9 @@ def _targets(sources: list[Any], output: str, errors: str | None, *, resumes: bo
         raise click.UsageError(f"there are {len(sources)} inputs; name a folder for their outputs: -o FOLDER/")
     if output == "-" and resumes:
         raise click.UsageError("--resume needs an output file: -o FILE")
-    targets = _in_folder(sources, Path(output), reports, errors) if is_folder else [_single(output, reports)]
+    targets = [OutputTarget(None if output == "-" else Path(output), reports)]
+    if is_folder:
+        targets = _in_folder(sources, Path(output), reports, errors)
     try:
         require_no_overlap(sources, targets)
     except Overlap as error:
@@ -170,12 +167,6 @@ def _targets(sources: list[Any], output: str, errors: str | None, *, resumes: bo
     if reports is not None and len(sources) > 1:
         reports.mkdir(parents=True, exist_ok=True)
     return targets
-
-
-def _single(output: str, reports: Path | None) -> Any:
-    from engine.batch.options import OutputTarget
-
-    return OutputTarget(None if output == "-" else Path(output), reports)
 
 
 def _require_known(targets: list[Any]) -> None:
@@ -191,7 +182,7 @@ def _require_known(targets: list[Any]) -> None:
 
 
 def _in_folder(sources: list[Any], folder: Path, reports: Path | None, errors: str | None) -> list[Any]:
-    from engine.batch.options import OutputTarget
+    from engine.batch.outputs.whole import OutputTarget
 
     is_many = len(sources) > 1
     if errors is not None and is_many and not errors.endswith(("/", os.sep)) and not Path(errors).is_dir():

@@ -6,9 +6,8 @@ from typing import Any
 
 import click
 
-from engine.commands.terminal.options import json_option, spec_options
-from engine.commands.terminal.output import print_json, print_table
 from engine.spec import Route, Spec
+from engine.terminal import json_option, print_json, print_table, spec_options
 
 
 @click.command(short_help="List the routes.")
@@ -24,9 +23,9 @@ def command(routes: str, models: str | None, as_json: bool) -> None:
       python -m engine routes
       python -m engine routes -r examples/4-iris/routes.yaml --json
     """  # noqa: D301
-    from engine.spec import load
+    from engine.spec import load_spec
 
-    spec = load(routes, models)
+    spec = load_spec(routes, models)
     if as_json:
         every = (*spec.routes, *spec.built_in)
         print_json([_told(route) for route in every])
@@ -40,7 +39,7 @@ def print_routes(spec: Spec) -> None:
     columns: dict[str, list[str]] = {
         "path": [route.path for route in every],
         "methods": [", ".join(route.methods) for route in every],
-        "answer": [answer(route) for route in every],
+        "answer": [describe_answer(route) for route in every],
     }
     if spec.service.auth is not None:
         columns["keys"] = [_keys(route) for route in every]
@@ -59,13 +58,13 @@ def _told(route: Route) -> dict[str, Any]:
     return {
         "path": route.path,
         "methods": list(route.methods),
-        "answer": answer(route),
+        "answer": describe_answer(route),
         "keys": None if route.allowed is None else list(route.allowed),
         "rate_limit": None if route.rate is None else str(route.rate),
     }
 
 
-def answer(route: Route) -> str:
+def describe_answer(route: Route) -> str:
     """Say in a few words what answers a route."""
     if route.built_in is not None:
         return f"built in: {route.built_in}"

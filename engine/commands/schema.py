@@ -6,8 +6,8 @@ from typing import cast, get_args
 
 import click
 
-from engine.commands.terminal.output import print_json
 from engine.spec import GrammarName, grammar
+from engine.terminal import print_json
 
 
 @click.command(short_help="Print a grammar's JSON Schema.")

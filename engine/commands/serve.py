@@ -15,10 +15,18 @@ import click
 from engine.commands.bundle import bundle_to_serve
 from engine.commands.check import print_models
 from engine.commands.routes import print_routes
-from engine.commands.terminal.options import MAX_PORT, Number, read_address, read_duration, spec_options
-from engine.commands.terminal.output import print_without_waiting, progress, report
 from engine.errors import EngineError, SpecError
 from engine.spec import divide_for_admin
+from engine.terminal import (
+    MAX_PORT,
+    Number,
+    print_diagnostics,
+    print_without_waiting,
+    read_address,
+    read_duration,
+    show_progress,
+    spec_options,
+)
 from engine.text import plural
 
 if TYPE_CHECKING:
@@ -142,23 +150,24 @@ def command(
         writable_cache(Path(routes).parent) if bundle is None else nullcontext(),
     ):
         certificate = tls.read() if tls is not None else None
-        with nullcontext(server.log_step) if is_logged else progress() as show:
+        options = server.ServeOptions(
+            host, DEFAULT_PORT if port is None else port, count, reload, logs, hang_timeout, admin, tls, certificate
+        )
+        server.require_addresses(options)
+        with nullcontext(server.log_step) if is_logged else show_progress() as show:
             show(f"checking {bundle or routes}")
             first, spec = server.first_check(source, show)
         if log_format == "json":
             for said in (*first.mistakes, *first.notes):
                 logger.warning("%s", said)
         else:
-            report(first.mistakes)
+            print_diagnostics(first.mistakes)
             click.echo(f"{spec.service.title} {spec.service.version}\n")
             print_routes(spec if admin is None else divide_for_admin(spec)[0])
             click.echo()
             print_models(first.facts, *[""] * (bundle is not None))  # there is nothing to compile from
             for note in first.notes:
                 click.echo(note)
-        options = server.ServeOptions(
-            host, DEFAULT_PORT if port is None else port, count, reload, logs, hang_timeout, admin, tls, certificate
-        )
         server.serve(source, first, options, signals, announce)
 
 

@@ -1,33 +1,10 @@
 """build: Spec + Predictors → Endpoints, each a plain `Request` → `Response`. No Flask, no YAML."""
 
-from engine.endpoints.build import Mounted, build_endpoints
-from engine.endpoints.guards.client import client_address
+from engine.endpoints.guards.client import client_address, direct_client
 from engine.endpoints.guards.guard import Admission, Guard, Guards
 from engine.endpoints.messages import Endpoint, Headers, Request, Response
-from engine.endpoints.monitoring.health import show_models
+from engine.endpoints.monitoring.health import ServiceState, Status, show_models
 from engine.endpoints.monitoring.metrics import NO_ROUTE, RESTARTS, Counts, Meter
-from engine.endpoints.monitoring.process import ServiceState, Status
-from engine.endpoints.openapi.document import describe
+from engine.endpoints.mounting import Mounted, build_endpoints
+from engine.endpoints.openapi.document import describe_spec
 from engine.endpoints.problems import Problem
-
-__all__ = [
-    "NO_ROUTE",
-    "RESTARTS",
-    "Admission",
-    "Counts",
-    "Endpoint",
-    "Guard",
-    "Guards",
-    "Headers",
-    "Meter",
-    "Mounted",
-    "Problem",
-    "Request",
-    "Response",
-    "ServiceState",
-    "Status",
-    "build_endpoints",
-    "client_address",
-    "describe",
-    "show_models",
-]

@@ -1,4 +1,4 @@
-"""Endpoints with the spec's own responses: made at build time, as far as possible."""
+"""Endpoints with the spec's own responses, made at build time as far as possible, and with files that we make."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +17,7 @@ from engine.endpoints.bodies import BODY_KINDS
 from engine.endpoints.bodies.body_kind import Written, fill_text
 from engine.endpoints.json_body import read_json
 from engine.endpoints.messages import Endpoint, Headers, Request, Response
-from engine.endpoints.problems import FULL, overloaded, require_none
+from engine.endpoints.problems import FULL, overload_problem, require_none
 from engine.schema import InstanceSchema, Validator
 from engine.spec import FixedResponse as Declared
 from engine.spec import Route
@@ -34,11 +35,9 @@ class FixedEndpoint(Endpoint):
 
     @property
     def constant(self) -> Response:
-        """Return the response."""
         return self.response
 
     def __call__(self, request: Request) -> Response:  # noqa: ARG002 - the shape of every endpoint
-        """Answer one request."""
         return self.response
 
 
@@ -51,7 +50,6 @@ class FilledEndpoint(Endpoint):
     fill: Callable[[Mapping[str, Any]], bytes]
 
     def __call__(self, request: Request) -> Response:
-        """Answer one request."""
         return Response(self.status, self.headers, self.fill(request.path))
 
 
@@ -63,7 +61,6 @@ class FileEndpoint(FixedEndpoint):
     etag: str
 
     def __call__(self, request: Request) -> Response:
-        """Answer one request."""
         known = request.if_none_match if request.method in ("GET", "HEAD") else ""
         if known and (known.strip() == "*" or self.etag in _ETAG.findall(known)):
             return self.not_modified
@@ -79,11 +76,9 @@ class HeadedEndpoint(Endpoint):
 
     @property
     def constant(self) -> Response | None:
-        """Return that of the other endpoint."""
         return self.endpoint.constant
 
     def __call__(self, request: Request) -> Response:
-        """Answer one request."""
         response = self.endpoint(request)
         filled = ((name, value if isinstance(value, str) else value(request.path)) for name, value in self.headers)
         return Response(response.status, (*response.headers, *filled), response.body)
@@ -104,7 +99,6 @@ class CheckedEndpoint(Endpoint):
 
     @property
     def constant(self) -> Response | None:
-        """Return that of the other endpoint."""
         return self.endpoint.constant
 
     def __call__(self, request: Request) -> Response:
@@ -112,7 +106,7 @@ class CheckedEndpoint(Endpoint):
         try:
             self.free.pop()
         except IndexError:
-            raise overloaded(FULL) from None
+            raise overload_problem(FULL) from None
         try:
             self._check(request)
         finally:
@@ -148,7 +142,7 @@ def _endpoint(route: Route, declared: Declared, headers: Headers) -> Endpoint:
     if callable(body):
         return FilledEndpoint(declared.status, headers, body)
     if is_kept(declared):
-        return tagged(declared.status, headers, body)
+        return tagged_endpoint(declared.status, headers, body)
     return FixedEndpoint(Response(declared.status, headers, body))
 
 
@@ -163,7 +157,7 @@ def is_kept(declared: Declared) -> bool:
     return BODY_KINDS[declared.kind].is_kept and HTTPStatus.OK <= declared.status < HTTPStatus.MULTIPLE_CHOICES
 
 
-def tagged(status: int, headers: Headers, body: bytes) -> FileEndpoint:
+def tagged_endpoint(status: int, headers: Headers, body: bytes) -> FileEndpoint:
     """Make the endpoint of a body that clients may keep, with an ETag unless `headers` have one."""
     etag = next((value for name, value in headers if name.lower() == "etag"), None)
     if etag is None:
@@ -188,3 +182,18 @@ def _as_uri(text: str) -> str:
         return iri_to_uri(text)
     except ValueError:  # nobody can follow it
         return text
+
+
+class GeneratedEndpoint(Endpoint):
+    """Returns the output of `write`, or 304 to a client that has it."""
+
+    def __init__(self, content_type: str, write: Callable[[], bytes], headers: Headers = ()) -> None:
+        self._headers = (("Content-Type", content_type), ("Cache-Control", "no-cache"), *headers)
+        self._write = write
+
+    @cached_property
+    def _file(self) -> FileEndpoint:
+        return tagged_endpoint(HTTPStatus.OK, self._headers, self._write())
+
+    def __call__(self, request: Request) -> Response:
+        return self._file(request)

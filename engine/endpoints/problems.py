@@ -45,7 +45,7 @@ class Problem(EngineError):
 
     def response(self) -> Response:
         """Write the problem as its JSON answer (RFC 9457, section 3)."""
-        members: dict[str, Any] = {"type": "about:blank", "title": title(self.status), "status": self.status}
+        members: dict[str, Any] = {"type": "about:blank", "title": status_title(self.status), "status": self.status}
         members["detail"] = self.detail
         if self.errors:
             members["errors"] = list(self.errors)
@@ -54,7 +54,9 @@ class Problem(EngineError):
         return Response(self.status, (("Content-Type", MEDIA_TYPE), *self.headers), encode_json(members))
 
 
-def violated(violations: Iterable[Violation], budget: Budget | None = None, *, are_all: bool = True) -> Problem:
+def violations_problem(
+    violations: Iterable[Violation], budget: Budget | None = None, *, are_all: bool = True
+) -> Problem:
     """Make the 422 for a body that its schema does not allow: all violations, or the first 100 and the count.
 
     If not all violations were found, or the budget for finding them is spent, the count says "at least". Suggestions
@@ -77,7 +79,7 @@ def violated(violations: Iterable[Violation], budget: Budget | None = None, *, a
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=shown)
 
 
-def overloaded(busy: Overloaded) -> Problem:
+def overload_problem(busy: Overloaded) -> Problem:
     """Make the 503 for a request that may succeed a little later."""
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(busy), headers=(("Retry-After", "1"),))
 
@@ -86,10 +88,10 @@ def require_none(violations: Iterator[Violation], budget: Budget) -> None:
     """Raise the 422 for a body that has violations."""
     first = next(violations, None)
     if first is not None:
-        raise violated(chain((first,), violations), budget)
+        raise violations_problem(chain((first,), violations), budget)
 
 
-def title(status: int) -> str:
+def status_title(status: int) -> str:
     """Return a status code's name."""
     try:
         return _TITLES.get(status) or HTTPStatus(status).phrase

@@ -1,8 +1,11 @@
-"""A query string → an instance, each parameter read according to its feature's schema; violations in the same terms."""
+"""Features in a URL: a query string → an instance, and path parameters as features of one.
+
+Each is read according to its feature's schema; violations of a query string are told in its terms.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
@@ -11,7 +14,18 @@ from urllib.parse import parse_qs
 import orjson
 
 from engine.endpoints.problems import Problem
-from engine.schema import JSON_NUMBER, JSON_TYPES, InstanceSchema, Violation, clip, mistyped, unquoted
+from engine.schema import (
+    JSON_NUMBER,
+    JSON_TYPES,
+    InstanceSchema,
+    Path,
+    Violation,
+    advise_unquoted,
+    clip,
+    describe_mistyped,
+    show,
+    write_pointer,
+)
 
 MAX_PARAMETERS = 2000
 _WORDS = {"true": True, "false": False}
@@ -72,12 +86,12 @@ class QueryReader:
         text, wanted = texts[0], [name for name in found.types if name != "null"]
         verdict, advice, value = found.verdict, "", read_text(text, types)
         if wanted:
-            verdict = mistyped(value, found.types)
+            verdict = describe_mistyped(value, found.types)
             verdict = verdict.removesuffix("null") + "empty" if "null" in found.types else verdict
         if "null" in types and text.lower() in _NONE_WORDS:
             advice = "; leave the value empty for none" if not wanted else ""
         elif wanted and isinstance(value, str):
-            advice = "; write true or false" if wanted == ["boolean"] else unquoted(text, wanted)
+            advice = "; write true or false" if wanted == ["boolean"] else advise_unquoted(text, wanted)
         return replace(found, verdict=verdict, hint=lambda: advice)
 
     def _types_of(self, name: str) -> frozenset[str]:
@@ -101,3 +115,29 @@ def read_text(text: str, types: frozenset[str]) -> Any:
         except orjson.JSONDecodeError:  # beyond float64
             return text
     return _WORDS.get(text, text) if "boolean" in types else text
+
+
+class PathFeatures:
+    """Adds the path parameters of a route to instances, as the features of the same names."""
+
+    def __init__(self, schema: InstanceSchema, names: tuple[str, ...]) -> None:
+        self._types = {name: schema.feature(name).types for name in names}
+
+    def read(self, path: Mapping[str, Any]) -> dict[str, Any]:
+        """Read the path parameters of a request; a text that does not fit its feature's type stays a text."""
+        return {name: read_text(str(path[name]), types) for name, types in self._types.items()}
+
+    def put(self, features: Mapping[str, Any], instance: Any, at: Path) -> Any:
+        """Return an instance with these features; raise `Problem` if it has another value for one of them.
+
+        `at` is the instance's place in the body. An instance that is not an object is returned unchanged, because the
+        schema refuses it.
+        """
+        if not isinstance(instance, dict):
+            return instance
+        for name, value in features.items():
+            if instance.get(name, value) != value:
+                detail = f'"{name}" is {show(value)} in the path; leave it out here'
+                errors = [{"pointer": write_pointer((*at, name)), "detail": detail}]
+                raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "1 violation", errors=errors)
+        return {**instance, **features}

@@ -1,22 +1,6 @@
 """build: Endpoints → the handler of a service, from a request's head to its answer. No Flask, no Granian."""
 
-from engine.handling.answers import WireAnswer, close, write_answer
+from engine.handling.answers import WireAnswer, close_body, write_answer
 from engine.handling.build import build_handler, open_service
 from engine.handling.handler import Handler
-from engine.handling.identity import id_headers, request_id, trace_id
-from engine.handling.incoming import Environ, Incoming
-
-__all__ = [
-    "Environ",
-    "Handler",
-    "Incoming",
-    "Mounted",
-    "WireAnswer",
-    "build_handler",
-    "close",
-    "id_headers",
-    "open_service",
-    "request_id",
-    "trace_id",
-    "write_answer",
-]
+from engine.handling.incoming import Environ, Incoming, id_headers, request_id, trace_id

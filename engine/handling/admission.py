@@ -7,11 +7,11 @@ from http import HTTPStatus
 
 from engine.endpoints import Admission, Guard, Guards, Response
 from engine.handling.incoming import Incoming
-from engine.handling.request_body import refused
+from engine.handling.request_body import refuse_unread
 from engine.handling.routing import Router
 
 
-def admit(incoming: Incoming, guards: Guards, router: Router) -> Response | None:
+def admit_request(incoming: Incoming, guards: Guards, router: Router) -> Response | None:
     """Return the answer to a preflight, or None; raise the problem of a request that is refused.
 
     A request passes its route's guard, or the service's own if no route matches. It is asked once, even if a request
@@ -29,7 +29,7 @@ def admit(incoming: Incoming, guards: Guards, router: Router) -> Response | None
                 return answer
             incoming.admission = _admit_to_all(guard, {*by_method.values()} - {guard}, incoming)
     if incoming.admission.problem is not None:
-        raise refused(incoming.admission.problem, incoming)
+        raise refuse_unread(incoming.admission.problem, incoming)
     return None
 
 

@@ -31,11 +31,11 @@ def write_answer(response: Response, method: str, marks: Headers = ()) -> WireAn
 
 
 def _without(body: bytes | Iterable[bytes]) -> bytes:
-    close(body)
+    close_body(body)
     return b""
 
 
-def close(body: object) -> None:
+def close_body(body: object) -> None:
     """Close a body that is made piece by piece, so that it can free what it holds."""
     end = getattr(body, "close", None)
     if end is not None:
@@ -50,13 +50,12 @@ class Counted:
         self._done = [done]
 
     def __iter__(self) -> Iterator[bytes]:
-        """Return the pieces."""
         return iter(self._pieces)
 
     def close(self) -> None:
         """End it, at the end or before."""
         try:
-            close(self._pieces)
+            close_body(self._pieces)
         finally:
             while self._done:
                 self._done.pop()()

@@ -11,7 +11,7 @@ from engine.endpoints import Meter, ServiceState, Status, build_endpoints, show_
 from engine.handling.handler import Handler
 from engine.isolation import Progress
 from engine.models import LoadedEstimators, Predictor, compile_models
-from engine.spec import Spec, load
+from engine.spec import Spec, load_spec
 
 
 def open_service(
@@ -27,7 +27,7 @@ def open_service(
     `drafts` are read in place of files, `opened` has models that are loaded already, and `progress` is called with each
     step.
     """
-    spec = load(routes, models, drafts=drafts)
+    spec = load_spec(routes, models, drafts=drafts)
     predictors = compile_models(spec, progress, opened)
     return build_handler(spec, predictors), predictors
 

@@ -1,22 +1,24 @@
-"""Errors for every client: problem details for programs, Werkzeug's own page for others, and styled for browsers."""
+"""Errors for every client: problems for programs, pages for browsers, styled and with the way to the docs."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from html import escape
 from http import HTTPStatus
+from urllib.parse import quote
 
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.http import parse_accept_header
 
-from engine.endpoints import Headers, Problem, Response
-from engine.endpoints.problems import title
-from engine.handling.identity import request_id
-from engine.handling.incoming import Incoming
-from engine.handling.signpost import Signpost, dress
+from engine.endpoints import Headers, Mounted, Problem, Response
+from engine.endpoints.problems import status_title
+from engine.handling.error_page import dress
+from engine.handling.incoming import Incoming, request_id
 from engine.schema import clip
-from engine.text import printable
+from engine.spec import Service
+from engine.text import make_printable
 
 MAX_ACCEPT = 1000  # characters of an Accept header that are read; browsers send about 150
 _HTML = "text/html; charset=utf-8"
@@ -25,14 +27,16 @@ logger = logging.getLogger("engine")
 
 
 class Failures:
-    """Writes each error in the form that the client wants.
+    """Writes each error in the form that the client wants, and leads to the docs page if that is open to the client.
 
-    `prefer_html` decides for a client that accepts anything, and `signpost` leads to the docs page.
+    The service's `errors` decide for a client that accepts anything.
     """
 
-    def __init__(self, signpost: Signpost, *, prefer_html: bool) -> None:
-        self._signpost = signpost
-        self._prefer_html = prefer_html
+    def __init__(self, service: Service, mounted: Iterable[Mounted]) -> None:
+        # The page is the first of the paths that the docs take.
+        self._docs = next((one for one in mounted if one.route.built_in == "docs"), None)
+        self._title = service.title
+        self._prefer_html = service.errors == "html"
 
     def answer(self, error: Exception, incoming: Incoming) -> Response:
         """Return the answer to a request that ended in an error; one that nobody meant is logged."""
@@ -52,17 +56,37 @@ class Failures:
             return Problem(status, self._detail(error, incoming), headers=allow).response()
         html = error.get_body(incoming.environ)
         if status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED) and _is_browser(incoming):
-            html = self._signpost.mark(html, incoming)
+            html = self._with_docs(html, incoming)
         return _page(status, tuple(error.get_headers(incoming.environ)), html, incoming)
 
     def _detail(self, error: HTTPException, incoming: Incoming) -> str:
         if error.code == HTTPStatus.NOT_FOUND:
-            docs = self._signpost.path(incoming) if incoming.path == "/" else ""
+            docs = self._docs_path(incoming) if incoming.path == "/" else ""
             where = f"; the endpoints are listed at {docs}" if docs else ""
             return f"no route matches {clip(incoming.full_path, 200)}{where}"
         if isinstance(error, MethodNotAllowed):
             return f"{incoming.environ['REQUEST_METHOD']} is not allowed; allowed: {_allowed(error)}"
-        return error.description or title(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+        return error.description or status_title(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+
+    def _docs_path(self, incoming: Incoming) -> str:
+        """Return the path of the docs page; empty without one that this client may read."""
+        if self._docs is None or self._docs.guard.identify(incoming.environ)[1] is not None:
+            return ""
+        return self._docs.route.path
+
+    def _with_docs(self, page: str, incoming: Incoming) -> str:
+        """Add to an error's page where the endpoints are listed; at `/`, that is all there is to say."""
+        path = self._docs_path(incoming)
+        if not path:
+            return page
+        # Relative, so that it also works behind a proxy that puts a prefix before the path.
+        href = "./" + "../" * (incoming.path.count("/") - 1) + quote(path.lstrip("/"))
+        link = f'<p>The endpoints of this service are listed at <a href="{escape(href)}">{escape(path)}</a>.</p>\n'
+        if incoming.path != "/" or "<h1>Not Found</h1>" not in page:
+            return page + link
+        name = escape(self._title)
+        head = f"<!doctype html>\n<html lang=en>\n<title>{name}</title>\n<h1>{name}</h1>\n"
+        return f"{head}<p>There is no page at this address.</p>\n{link}"
 
     def _wants_html(self, incoming: Incoming) -> bool:
         accept = parse_accept_header(incoming.environ.get("HTTP_ACCEPT", "")[:MAX_ACCEPT], MIMEAccept)
@@ -76,7 +100,7 @@ class Failures:
 def _failed(error: Exception, incoming: Incoming) -> Problem:
     """Log a failure of ours, and return what its client may know of it."""
     name, method = request_id(incoming), incoming.environ["REQUEST_METHOD"]
-    reason = printable(" ".join(f"{type(error).__name__}: {error}".split()))
+    reason = make_printable(" ".join(f"{type(error).__name__}: {error}".split()))
     logger.error("request %s failed: %s %r: %s", name, method, incoming.path, clip(reason, 300), exc_info=error)
     detail = "the service failed; its log has the reason under this request id"
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail, request_id=name)
@@ -101,5 +125,5 @@ def _write_html(problem: Problem) -> str:
     items = "".join(f"<li><code>{escape(e['pointer'])}</code> {escape(e['detail'])}</li>" for e in problem.errors)
     text = f"<p>{escape(problem.detail)}</p>" + (f"<ul>{items}</ul>" if items else "")
     text += f"<p>Request id: <code>{problem.request_id}</code></p>" if problem.request_id else ""
-    name = title(problem.status)
+    name = status_title(problem.status)
     return f"<!doctype html>\n<html lang=en>\n<title>{problem.status} {name}</title>\n<h1>{name}</h1>\n{text}\n"

@@ -14,16 +14,13 @@ from typing import cast
 
 from werkzeug.routing import RequestRedirect
 
-from engine.endpoints import Guards, Headers, Meter, Mounted, Request, Response
-from engine.handling.admission import admit
+from engine.endpoints import Guards, Headers, Meter, Mounted, Request, Response, direct_client
+from engine.handling.admission import admit_request
 from engine.handling.answers import Counted, WireAnswer, write_answer
-from engine.handling.client import direct_client
 from engine.handling.failures import Failures
-from engine.handling.identity import id_headers
-from engine.handling.incoming import Incoming
+from engine.handling.incoming import Incoming, id_headers
 from engine.handling.request_body import BodyReader
 from engine.handling.routing import Router
-from engine.handling.signpost import Signpost
 from engine.spec import Spec
 
 # A longer body is not read in a thread that others wait for.
@@ -49,7 +46,7 @@ class Handler:
         self.router = Router(mounted, spec.service)
         self._guards = guards
         self._bodies = BodyReader(spec.service.limits, mounted)
-        self._failures = Failures(Signpost(spec.service, mounted), prefer_html=spec.service.errors == "html")
+        self._failures = Failures(spec.service, mounted)
 
     def respond(self, incoming: Incoming) -> WireAnswer:
         """Answer a request, however long that takes."""
@@ -81,7 +78,7 @@ class Handler:
 
     def enter(self, incoming: Incoming) -> Response | None:
         """Do what comes before the endpoint; return an answer that needs no endpoint, and raise an error."""
-        if self._guards.stand and (preflight := admit(incoming, self._guards, self.router)) is not None:
+        if self._guards.stand and (preflight := admit_request(incoming, self._guards, self.router)) is not None:
             return preflight
         if incoming.error is not None:
             error, incoming.error = incoming.error, None
@@ -95,12 +92,12 @@ class Handler:
         raise incoming.unmatched
 
     def call(self, incoming: Incoming) -> Response:
-        """Have the endpoint answer."""
         environ = incoming.environ
         mounted = cast("Mounted", incoming.mounted)  # otherwise, `enter` has raised the reason
         route, method = mounted.route, environ["REQUEST_METHOD"]
         if method == "OPTIONS" and method not in route.methods:
-            return self._options(incoming)
+            allowed = () if incoming.adapter is None else incoming.adapter.allowed_methods()
+            return Response(HTTPStatus.OK, (("Allow", ", ".join(sorted(allowed))),), b"")
         return mounted.endpoint(
             Request(
                 method,
@@ -117,7 +114,6 @@ class Handler:
         )
 
     def explain(self, error: Exception, incoming: Incoming) -> Response:
-        """Return the answer that tells of an error."""
         return self._failures.answer(error, incoming)
 
     def marks(self, incoming: Incoming) -> Headers:
@@ -143,10 +139,6 @@ class Handler:
             self.leave(incoming, status)
             return status, headers, body
         return status, headers, Counted(body, lambda: self.leave(incoming, status))
-
-    def _options(self, incoming: Incoming) -> Response:
-        allowed = () if incoming.adapter is None else incoming.adapter.allowed_methods()
-        return Response(HTTPStatus.OK, (("Allow", ", ".join(sorted(allowed))),), b"")
 
     def constant_answers(self) -> Iterator[tuple[str, WireAnswer, Callable[[float], None]]]:
         """Return each path whose GET has the same answer for all clients, with that answer and its counter."""

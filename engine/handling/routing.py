@@ -2,21 +2,67 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from urllib.parse import quote, urlsplit
 
 from werkzeug.exceptions import BadRequest, HTTPException, RequestURITooLarge
-from werkzeug.routing import Map, RequestRedirect
+from werkzeug.routing import (
+    BaseConverter,
+    FloatConverter,
+    IntegerConverter,
+    Map,
+    PathConverter,
+    RequestRedirect,
+    ValidationError,
+)
 from werkzeug.utils import redirect
 
 from engine.endpoints import Mounted, Response
-from engine.handling.converters import CONVERTERS
 from engine.handling.incoming import Environ, Incoming
 from engine.spec import LazyRule, Service
 
 MAX_HOSTS = 100
 _PLAIN_HOST = re.compile(r"([A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,10}(:[0-9]{1,5})?)?")
+
+
+# Werkzeug's converters, made safe against malicious URLs. A number that Python cannot read matches nothing, instead of
+# failing. And a path may contain a line break: otherwise Werkzeug would try every other way to split the URL.
+class ReadableIntegerConverter(IntegerConverter):
+    """Werkzeug's `int`, for which an integer of thousands of digits matches nothing."""
+
+    def to_python(self, value: str) -> int:
+        try:
+            number: int = super().to_python(value)
+        except ValueError as error:
+            raise ValidationError from error
+        return number
+
+
+class FiniteFloatConverter(FloatConverter):
+    """Werkzeug's `float`, for which a number beyond float64 matches nothing."""
+
+    def to_python(self, value: str) -> float:
+        number: float = super().to_python(value)
+        if not math.isfinite(number):
+            raise ValidationError
+        return number
+
+
+class WholePathConverter(PathConverter):
+    """Werkzeug's `path`, in which a line break is a character like any other."""
+
+    part_isolating = False
+    regex = r"[^/](?s:.)*?"
+
+
+CONVERTERS: Mapping[str, type[BaseConverter]] = {
+    "float": FiniteFloatConverter,
+    "int": ReadableIntegerConverter,
+    "path": WholePathConverter,
+}
 
 
 class Router:
@@ -32,7 +78,7 @@ class Router:
         self.hosts: set[str] = set()  # Host headers that were found to be plain
         # Without OPTIONS, which is answered for every method of a path.
         self._plain: Mapping[tuple[str, str], tuple[Mounted, str, bool]] = {
-            (method, mount + as_path_info(one.route.path)): (one, mount, _is_quick(one))
+            (method, mount + as_path_info(one.route.path)): (one, mount, one.endpoint.is_quick and not one.guard.waits)
             for one in mounted
             if not one.route.parameters
             for method in one.route.methods
@@ -96,18 +142,13 @@ class Router:
 
     def mounted_at(self, incoming: Incoming) -> dict[str, Mounted | None]:
         """Return the route of each method that the path of a request allows; None for a rule of other code."""
-        if incoming.adapter is None or incoming.unmatched is not None:
-            return {}
-        return dict(self._matching(incoming))
-
-    def _matching(self, incoming: Incoming) -> Iterator[tuple[str, Mounted | None]]:
+        found: dict[str, Mounted | None] = {}
         adapter = incoming.adapter
-        for method in adapter.allowed_methods() if adapter is not None else ():
-            try:
-                endpoint, _ = adapter.match(method=method)  # type: ignore[union-attr]
-            except HTTPException:
-                continue
-            yield method, self.mounted(endpoint)
+        if adapter is not None and incoming.unmatched is None:
+            for method in adapter.allowed_methods():
+                with suppress(HTTPException):
+                    found[method] = self.mounted(adapter.match(method=method)[0])
+        return found
 
     def redirected(self, incoming: Incoming, found: RequestRedirect) -> Response:
         """Make the router's redirect relative (RFC 3986, section 4.2), so that it works behind a proxy with a prefix.
@@ -132,10 +173,6 @@ class Router:
         if len(self.hosts) < MAX_HOSTS:
             self.hosts.add(host)
         return True
-
-
-def _is_quick(mounted: Mounted) -> bool:
-    return mounted.endpoint.is_quick and not mounted.guard.waits
 
 
 def as_path_info(path: str) -> str:

@@ -1,6 +1,6 @@
 """compile: a model's file → a `Predictor`. The only folder that imports scikit-learn and similar libraries."""
 
-from engine.models.compiling.pinning import Pinned, lock_models, pin
+from engine.models.compiling.pinning import Pinned, lock_models, pin_models
 from engine.models.compiling.prepare import (
     compile_models,
     needs_sklearn,
@@ -14,42 +14,9 @@ from engine.models.restoring.cache import NOT_COMPILED, hash_code, writable_cach
 from engine.models.restoring.compiled_model import CompiledModel
 from engine.models.restoring.needed_libraries import to_compile, to_serve
 from engine.models.restoring.prepared import LoadedEstimators, PreparedModel
-from engine.models.restoring.rehearsal import rehearse
+from engine.models.restoring.rehearsal import rehearse_models
 from engine.models.restoring.restore import restore_alone, restore_models
 from engine.models.restoring.result_form import NOT_FINITE, is_finite
 from engine.models.restoring.snapshot import Snapshot
 from engine.models.runtime.class_names import key_of
 from engine.models.runtime.report import Report
-
-__all__ = [
-    "NOT_COMPILED",
-    "NOT_FINITE",
-    "CompiledModel",
-    "Facts",
-    "LoadedEstimators",
-    "ModelFile",
-    "Pinned",
-    "Prediction",
-    "Predictor",
-    "PreparedModel",
-    "Report",
-    "ResultForm",
-    "Snapshot",
-    "compile_models",
-    "hash_code",
-    "is_finite",
-    "key_of",
-    "leave_start_folder",
-    "lock_models",
-    "lost_at_models",
-    "needs_sklearn",
-    "pin",
-    "prepare_models",
-    "rehearse",
-    "restore_alone",
-    "restore_models",
-    "run_with_models",
-    "to_compile",
-    "to_serve",
-    "writable_cache",
-]

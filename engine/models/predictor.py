@@ -13,8 +13,8 @@ from engine.diagnostics import Diagnostic
 from engine.errors import RefusedInstance
 from engine.models.data.instances import Columns
 from engine.models.runtime.answer import Answer, Foreign, Refusal, Runtime
+from engine.models.runtime.blame import is_about_a_value
 from engine.models.runtime.class_names import Wording
-from engine.models.runtime.failures import is_about_a_value
 from engine.models.runtime.report import Report
 from engine.schema import clip
 from engine.spec import RESPONSE_METHODS, ResponseMethodName
@@ -99,8 +99,7 @@ class Predictor(Protocol):
     """A model ready to answer; calls from several threads at once are fine."""
 
     @property
-    def facts(self) -> Facts:
-        """The facts about the model."""
+    def facts(self) -> Facts: ...
 
     def __call__(self, instances: Sequence[Any]) -> Prediction:
         """Predict for instances that are valid by the model's schema, at least one.

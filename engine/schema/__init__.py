@@ -10,27 +10,14 @@ from engine.schema.parts import LOCAL_TIME, METASCHEMA, SchemaError
 from engine.schema.subschema import JSON_TYPES, InstanceSchema, Subschema
 from engine.schema.validator import Validator
 from engine.schema.violation import Violation
-from engine.schema.words import FORMATS, JSON_NUMBER, TYPE_NAMES, Path, clip, mistyped, pointer, show, unquoted
-
-__all__ = [
-    "FORMATS",
-    "JSON_NUMBER",
-    "JSON_TYPES",
-    "LOCAL_TIME",
-    "METASCHEMA",
-    "TYPE_NAMES",
-    "Budget",
-    "InstanceSchema",
-    "Path",
-    "SchemaError",
-    "Subschema",
-    "Validator",
-    "Violation",
-    "clip",
-    "explain_not_json",
-    "mistyped",
-    "pointer",
-    "show",
-    "stray_token",
-    "unquoted",
-]
+from engine.schema.words import (
+    FORMATS,
+    JSON_NUMBER,
+    TYPE_NAMES,
+    Path,
+    advise_unquoted,
+    clip,
+    describe_mistyped,
+    show,
+    write_pointer,
+)

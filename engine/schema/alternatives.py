@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 from engine.schema.budget import Exhausted
 from engine.schema.parts import Part
 from engine.schema.violation import Violation, violation_of
-from engine.schema.words import Path, clip, describe, did_you_mean_option, fits_none, mistyped, unquoted
+from engine.schema.words import (
+    Path,
+    advise_unquoted,
+    clip,
+    describe_mistyped,
+    describe_violation,
+    did_you_mean_option,
+    fits_none,
+)
 
 if TYPE_CHECKING:
     from engine.schema.walk import Walk
@@ -56,7 +64,9 @@ def _no_branch(walk: Walk, part: Part, keyword: str, value: Any, at: Path) -> Vi
     firsts = _firsts(walk, branches, value, at)
     if len(firsts) == len(branches) and all(first.types and first.path == at for first in firsts):
         types = tuple(dict.fromkeys(name for first in firsts for name in first.types))
-        yield Violation(at, mistyped(value, types) + unquoted(value, types), keyword, where, types=types)
+        yield Violation(
+            at, describe_mistyped(value, types) + advise_unquoted(value, types), keyword, where, types=types
+        )
         return
     reasons = [first.verdict for first in firsts[:_REASONS]]
     yield Violation(at, fits_none(value, len(branches), reasons), keyword, where)
@@ -126,7 +136,7 @@ def _constants(parts: list[Part]) -> list[Any]:
 
 def _not_an_option(value: Any, options: list[Any], where: Path, at: Path) -> Violation:
     hint = partial(did_you_mean_option, value, options)
-    return Violation(at, describe("enum", value, options), "enum", where, hint=hint)
+    return Violation(at, describe_violation("enum", value, options), "enum", where, hint=hint)
 
 
 def _firsts(walk: Walk, branches: list[Part], value: Any, at: Path) -> list[Violation]:

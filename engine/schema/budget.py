@@ -33,7 +33,6 @@ class Budget:
         return self.at is not None
 
     def left(self) -> float:
-        """Return the seconds that are left."""
         return self._end - thread_time()
 
     def allows_suggestion(self) -> bool:

@@ -40,12 +40,12 @@ Levels = list[float]
 
 def is_cheap(part: Part) -> bool:
     """Return whether the library can validate any value against a part within a request's budget."""
-    return weight(part) <= CHEAP
+    return weigh_part(part) <= CHEAP
 
 
 def safe_size(part: Part, nanoseconds: float = SMALL) -> float:
     """Return how many bytes a value may have so that the library certainly validates it within some time."""
-    return float("inf") if is_cheap(part) else 2 * nanoseconds / weight(part)
+    return float("inf") if is_cheap(part) else 2 * nanoseconds / weigh_part(part)
 
 
 def is_small(value: Any, size: float) -> bool:
@@ -70,15 +70,15 @@ def is_small(value: Any, size: float) -> bool:
     return True
 
 
-def weight(part: Part) -> float:
+def weigh_part(part: Part) -> float:
     """Bound the cost of a part for every two bytes of the JSON that it validates, in nanoseconds."""
     if part.weight is None:
         root = part.document.part(())
-        part.weight = _weigh(part) if part is root else min(_weigh(part), weight(root))
+        part.weight = _weigh(part) if part is root else min(_weigh(part), weigh_part(root))
     return part.weight
 
 
-def price(part: Part, keyword: str) -> float:
+def price_keyword(part: Part, keyword: str) -> float:
     """Bound the cost of one keyword of a part for two bytes, without the schemas in it."""
     if keyword not in part.prices:
         part.prices[keyword] = keyword_cost(keyword, part.schema[keyword])

@@ -81,7 +81,7 @@ def base_of(schema: Any, base: str = "") -> str:
     return urldefrag(urljoin(base, schema["$id"])).url if isinstance(schema, Mapping) and "$id" in schema else base
 
 
-def fragment(place: Place) -> str:
+def write_fragment(place: Place) -> str:
     """Write a place as the end of a reference (RFC 6901, section 6)."""
     return "".join("/" + quote(token.replace("~", "~0").replace("/", "~1"), safe=_SAFE) for token in place)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from engine.schema.documents import Place, References, base_of, fragment, parts_of
+from engine.schema.documents import Place, References, base_of, parts_of, write_fragment
 
 METASCHEMA = "https://json-schema.org/draft/2020-12/schema"
 _BASE = "document:///"
@@ -75,7 +75,6 @@ class Document:
 
     @cached_property
     def references(self) -> References:
-        """The targets of all references."""
         return References(self.schema)
 
     @cached_property
@@ -92,7 +91,6 @@ class Document:
         return any(target is None for part in _all_parts(self.part(())) for target in part.targets())
 
     def part(self, place: Place) -> Part:
-        """Return the part at a place."""
         known = self._parts.get(place)
         if known is None:
             known = self._parts[place] = Part(self, place)
@@ -131,7 +129,7 @@ class Part:
     def _compiled(self) -> jsonschema_rs.Draft202012Validator:
         if not self.place or not any(_refers(part.schema) for part in _all_parts(self)):
             return compile_schema(self.schema, formats=self.document.formats)
-        reference = {"$ref": f"{self.document.uri}#{fragment(self.place)}"}
+        reference = {"$ref": f"{self.document.uri}#{write_fragment(self.place)}"}
         return compile_schema(reference, formats=self.document.formats, registry=self.document.registry)
 
     def judge(self, keyword: str) -> IsValid:

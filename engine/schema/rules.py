@@ -12,13 +12,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from engine.schema.alternatives import any_of, one_of
-from engine.schema.costs import is_cheap, is_small, pattern_cost, price
+from engine.schema.costs import is_cheap, is_small, pattern_cost, price_keyword
 from engine.schema.parts import Part
 from engine.schema.violation import Violation, violation_of
 from engine.schema.words import (
     Path,
     clip,
-    closest,
+    closest_option,
     did_you_mean_option,
     show,
 )
@@ -35,10 +35,10 @@ _FEW = 15  # items that the library compares each with each
 _OTHERS = [secrets.token_hex(16) for _ in range(_FEW + 1)]
 
 
-def assertion(walk: Walk, part: Part, keyword: str, value: Any, at: Path) -> Violations:
+def check_assertion(walk: Walk, part: Part, keyword: str, value: Any, at: Path) -> Violations:
     """Check a keyword that depends on no other."""
     length = len(value) if keyword in ("pattern", "format") and isinstance(value, str) else 2
-    walk.spend(at, price(part, keyword) * length * 0.5e-9)
+    walk.spend(at, price_keyword(part, keyword) * length * 0.5e-9)
     if not part.judge(keyword)(value):
         hint = partial(did_you_mean_option, value, part.schema[keyword]) if keyword == "enum" else str
         yield violation_of(part, keyword, value, at, hint)
@@ -73,7 +73,7 @@ def _missing(part: Part, keyword: str, names: list[str], value: Mapping[str, Any
 
 def _misspelt(name: str, value: Mapping[str, Any], known: Mapping[str, Any]) -> str:
     unknown = islice((key for key in islice(value, 10 * _MAX_UNKNOWN) if key not in known), _MAX_UNKNOWN)
-    near = closest(name, unknown)
+    near = closest_option(name, unknown)
     return f'; did you mean "{clip(name)}" instead of "{clip(near)}"?' if near else ""
 
 
@@ -180,7 +180,7 @@ def _nothing(walk: Walk, part: Part, keyword: str, value: Any, at: Path) -> Viol
     yield from ()
 
 
-def unevaluated(walk: Walk, part: Part, value: Any, at: Path) -> Violations:
+def check_unevaluated(walk: Walk, part: Part, value: Any, at: Path) -> Violations:
     """Check for values that no other keyword of a schema has evaluated, which only the library knows."""
     keyword = "unevaluatedItems" if isinstance(value, list) else "unevaluatedProperties"
     if keyword not in part.rules or not isinstance(value, list | dict):
@@ -196,7 +196,7 @@ def unevaluated(walk: Walk, part: Part, value: Any, at: Path) -> Violations:
         yield Violation(at, f"{show(value)} has {what} that are not allowed", keyword, (*part.path, keyword))
 
 
-def unknown(walk: Walk, part: Part, value: Any, at: Path) -> Violations:
+def unknown_properties(walk: Walk, part: Part, value: Any, at: Path) -> Violations:
     """Name the certainly unevaluated properties of an object with other faults, on which the library is silent."""
     keyword = "unevaluatedProperties"
     if isinstance(value, dict) and part.schema.get(keyword) is False and part.names_are_known:

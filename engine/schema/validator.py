@@ -8,11 +8,11 @@ from functools import cached_property
 from typing import Any
 
 from engine.schema.budget import EXPLAINING_PER_BYTE, JUDGING_PER_BYTE, SECONDS, Budget, Exhausted
-from engine.schema.costs import is_small, safe_size, weight
+from engine.schema.costs import is_small, safe_size, weigh_part
 from engine.schema.parts import Document, SchemaError, compile_schema
 from engine.schema.violation import Violation
 from engine.schema.walk import Walk
-from engine.schema.words import Path, describe
+from engine.schema.words import Path, describe_violation
 
 SAFE_NANOSECONDS = 3e6
 _SHARED = ("$id", "$defs", "definitions")  # the part of a schema that its other parts may refer to
@@ -59,7 +59,7 @@ class Validator:
 
     def is_affordable(self, size: int, sent: int) -> bool:
         """Return whether `is_valid` validates any `size` bytes within the budget of `sent` bytes."""
-        return weight(self._document.part(())) / 2 * size <= 1e9 * (SECONDS + JUDGING_PER_BYTE * sent)
+        return weigh_part(self._document.part(())) / 2 * size <= 1e9 * (SECONDS + JUDGING_PER_BYTE * sent)
 
     def budget(self, size: int) -> Budget:
         """Make the budget for a body of that many bytes."""
@@ -104,7 +104,9 @@ class Validator:
         for error in _without_consequences(list(errors)):
             kind, where = error.kind, tuple(error.schema_path)
             wanted = next((getattr(kind, name) for name in getattr(kind, "__match_args__", ())), None)
-            yield Violation((*at, *error.instance_path), describe(kind.name, error.instance, wanted), kind.name, where)
+            yield Violation(
+                (*at, *error.instance_path), describe_violation(kind.name, error.instance, wanted), kind.name, where
+            )
 
 
 def _without_consequences(errors: list[SchemaError]) -> Iterator[SchemaError]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.schema.parts import Part
-from engine.schema.words import Path, describe, pointer, types_of_keyword
+from engine.schema.words import Path, describe_violation, types_of_keyword, write_pointer
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,13 @@ class Violation:
     @property
     def pointer(self) -> str:
         """The path as a JSON pointer in URI fragment form (RFC 6901, section 6)."""
-        return pointer(self.path)
+        return write_pointer(self.path)
 
 
 def violation_of(part: Part, keyword: str, value: Any, at: Path, hint: Callable[[], str] = str) -> Violation:
     """Make the violation of a part's keyword, described by the keyword."""
     wanted = part.schema[keyword]
     types = types_of_keyword(wanted) if keyword == "type" else ()
-    return Violation(at, describe(keyword, value, wanted), keyword, (*part.path, keyword), types=types, hint=hint)
+    return Violation(
+        at, describe_violation(keyword, value, wanted), keyword, (*part.path, keyword), types=types, hint=hint
+    )

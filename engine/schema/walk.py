@@ -13,9 +13,9 @@ from engine.schema.budget import Budget, Exhausted
 from engine.schema.costs import is_cheap, is_small, safe_size
 from engine.schema.documents import Place
 from engine.schema.parts import Part
-from engine.schema.rules import RULES, Violations, assertion, unevaluated, unknown
+from engine.schema.rules import RULES, Violations, check_assertion, check_unevaluated, unknown_properties
 from engine.schema.violation import Violation
-from engine.schema.words import Path, describe
+from engine.schema.words import Path, describe_violation
 
 MAX_NESTED = 110  # depth of nested schemas, below Python's own bound on recursion
 _TOO_DEEP = "this violates the schema, but is nested too deeply to say where"
@@ -37,7 +37,7 @@ class Walk:
         self.spend(at)
         key = (part.place, id(value))
         if part.schema is False:
-            yield Violation(at, describe("false", value, False), "falseSchema", part.path)
+            yield Violation(at, describe_violation("false", value, False), "falseSchema", part.path)
         elif len(self._open) >= MAX_NESTED:
             yield from self._in_the_deep(part, value, at)
         elif key not in self._open:  # a schema that refers to itself for the same value adds nothing
@@ -45,10 +45,10 @@ class Walk:
             try:
                 found = False
                 for keyword in part.rules:
-                    for violation in RULES.get(keyword, assertion)(self, part, keyword, value, at):
+                    for violation in RULES.get(keyword, check_assertion)(self, part, keyword, value, at):
                         found = True
                         yield violation
-                yield from (unknown if found else unevaluated)(self, part, value, at)
+                yield from (unknown_properties if found else check_unevaluated)(self, part, value, at)
             finally:
                 self._open.discard(key)
 

@@ -1,5 +1,6 @@
 """Violations in plain words: a sentence for each keyword of JSON Schema, and a suggestion.
 
+The same sentences are read by clients, by those who write a spec, and by those who score files.
 A sentence costs the same for values of any size: long values are shortened as they are written, and suggestions come
 from the first few hundred names.
 """
@@ -61,11 +62,12 @@ _MAX_OPTIONS = 500
 _MAX_COMPARED = 6
 _MAX_WORD = 60
 _MAX_NUMBER = 1000
+_DECIMAL_COMMA = re.compile(r"(-?[0-9]+),([0-9]{1,2})")  # with three digits, it may separate thousands
 
 Path = tuple[str | int, ...]
 
 
-def describe(keyword: str, value: Any, wanted: Any) -> str:
+def describe_violation(keyword: str, value: Any, wanted: Any) -> str:
     """Describe how a value violates a keyword; `wanted` is the keyword's value in the schema."""
     sentence = _SENTENCES.get(keyword)
     return sentence(value, wanted) if sentence else f"{show(value)} violates {keyword}"
@@ -76,7 +78,7 @@ def types_of_keyword(wanted: str | Sequence[str]) -> tuple[str, ...]:
     return (wanted,) if isinstance(wanted, str) else tuple(sorted(wanted, key=_TYPE_ORDER.index))
 
 
-def pointer(path: Path) -> str:
+def write_pointer(path: Path) -> str:
     """Write a path as a JSON pointer in URI fragment form: `#/instances/3/petal~1width`; a long key is shortened."""
     tokens = (clip(str(token), KEY_LENGTH).replace("~", "~0").replace("/", "~1") for token in path)
     return "#" + "".join("/" + quote(token, safe="!$&'()*+,;=:@~-._", errors="replace") for token in tokens)
@@ -120,7 +122,7 @@ def clip(text: str, length: int = SHOWN_LENGTH) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def mistyped(value: Any, types: Sequence[str]) -> str:
+def describe_mistyped(value: Any, types: Sequence[str]) -> str:
     """Say that a value has none of the types."""
     if isinstance(value, dict | list):
         return f"expected {_either(types)}, got {TYPE_NAMES['object' if isinstance(value, dict) else 'array']}"
@@ -138,7 +140,7 @@ def _listed(options: list[Any]) -> str:
     return ", ".join(map(show, options[:SHOWN_CHOICES])) + rest
 
 
-def closest(word: str, options: Iterable[str]) -> str:
+def closest_option(word: str, options: Iterable[str]) -> str:
     """Find the option that was probably meant by a word; empty if none is similar."""
     word = word[:_MAX_WORD]
     cut = {option[:_MAX_WORD]: option for option in islice(options, _MAX_OPTIONS)}
@@ -158,11 +160,11 @@ def did_you_mean_option(word: Any, options: Iterable[Any]) -> str:
     if not isinstance(word, str):
         return ""
     words = {option.lower(): option for option in islice(options, _MAX_OPTIONS) if isinstance(option, str)}
-    near = closest(word.lower(), words)
+    near = closest_option(word.lower(), words)
     return f' (did you mean "{words[near]}"?)' if near else ""
 
 
-def unquoted(value: Any, types: Sequence[str]) -> str:
+def advise_unquoted(value: Any, types: Sequence[str]) -> str:
     """Advise to remove the quotes around a number and the like, and show how JSON writes a number."""
     if not isinstance(value, str) or len(value) > _MAX_NUMBER:
         return ""
@@ -176,6 +178,8 @@ def _number(text: str, *, whole: bool) -> str:
     """Write a number as JSON does, unchanged if it is JSON already; empty if it is not of a wanted type."""
     if "_" in text:  # which Python ignores; it may have been meant as a point
         return ""
+    if (meant := _DECIMAL_COMMA.fullmatch(text)) is not None:
+        text = f"{meant[1]}.{meant[2]}"
     try:
         number = float(text)
     except ValueError:
@@ -214,7 +218,7 @@ def _be(count: int) -> str:
 
 def _mistyped_as(value: Any, wanted: Any) -> str:
     types = types_of_keyword(wanted)
-    return mistyped(value, types) + unquoted(value, types)
+    return describe_mistyped(value, types) + advise_unquoted(value, types)
 
 
 _SENTENCES: Mapping[str, Callable[[Any, Any], str]] = {

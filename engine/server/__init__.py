@@ -1,21 +1,8 @@
 """serve: a checked spec → processes that listen, follow its changes and drain. The only folder that imports Granian."""
 
-from engine.server.checking.source import SpecSource
+from engine.server.checking import SpecSource
 from engine.server.http import usable_cores
 from engine.server.listening.certificate import CertificateFiles
 from engine.server.logs import Logs, log_step
-from engine.server.serve import ServeOptions, first_check, is_loopback, serve
+from engine.server.service import ServeOptions, first_check, is_loopback, require_addresses, serve
 from engine.server.signals import Signals
-
-__all__ = [
-    "CertificateFiles",
-    "Logs",
-    "ServeOptions",
-    "Signals",
-    "SpecSource",
-    "first_check",
-    "is_loopback",
-    "log_step",
-    "serve",
-    "usable_cores",
-]

@@ -14,13 +14,16 @@ Time in which the supervisor itself did not run counts for nothing.
 from __future__ import annotations
 
 import math
+import os
 import select
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from engine.server.patience import Patience
-from engine.server.thread_states import Thread, read_threads
 
 BEAT_SECONDS = 0.25
 HANG_SECONDS = 5.0
@@ -35,8 +38,36 @@ FIRST_DELAY = 1.0
 LONGEST_DELAY = 10.0
 SUCCESSOR_SECONDS = 30.0
 
+# Runnable, waiting for a disk, or held by a debugger (proc_pid_stat(5)).
+_HELD_UP = frozenset("RDt")
+_STATE, _USER, _SYSTEM = 0, 11, 12  # fields of a stat file after the command's name
 
-def beat(channel: Connection, say: Callable[[str], None]) -> None:
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A thread: the seconds of CPU it has used, and whether the machine is what keeps it from going on."""
+
+    seconds: float
+    is_held_up: bool
+
+
+def read_threads(pid: int) -> Mapping[str, Thread]:
+    """Return the threads of a process by their ids; none where there is no such process, or the system is not Linux."""
+    found = {}
+    with suppress(OSError):
+        for folder in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(OSError):  # the thread has just ended
+                found[folder.name] = _read((folder / "stat").read_text())
+    return found
+
+
+def _read(stat: str) -> Thread:
+    fields = stat.rpartition(")")[2].split()
+    ticks = int(fields[_USER]) + int(fields[_SYSTEM])
+    return Thread(ticks / os.sysconf("SC_CLK_TCK"), fields[_STATE] in _HELD_UP)
+
+
+def send_heartbeat(channel: Connection, say: Callable[[str], None]) -> None:
     """Say that this process is alive, until nobody listens; not while nobody reads, so that the pipe does not fill."""
     ready = select.poll()
     ready.register(channel.fileno(), select.POLLOUT)
@@ -84,11 +115,9 @@ class Pulse:
         self._before = self._before or threads
         if not any(thread.is_held_up for thread in threads.values()):
             self._waited += BEAT_SECONDS
-        used = (thread.seconds - self._seconds_before(name) for name, thread in threads.items())
+        before = {name: thread.seconds for name, thread in self._before.items()}
+        used = (thread.seconds - before.get(name, 0.0) for name, thread in threads.items())
         self._computed = max(used, default=0.0)
-
-    def _seconds_before(self, name: str) -> float:
-        return self._before[name].seconds if name in self._before else 0.0
 
     @property
     def is_silent(self) -> bool:
@@ -110,10 +139,6 @@ class Monitor:
         self._patience = Patience(LONGEST_DELAY, first=FIRST_DELAY)
         self._last_kill = -math.inf
         self._next_kill = 0.0
-
-    def is_due(self) -> bool:
-        """Tell whether it is time for the next step."""
-        return time.monotonic() >= self.due
 
     def step(self, pulses: Collection[Pulse]) -> None:
         """Count a step for all, or begin anew if this process itself was stopped meanwhile."""

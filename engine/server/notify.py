@@ -7,7 +7,7 @@ import os
 import socket
 
 
-def notify(state: str) -> None:
+def notify_systemd(state: str) -> None:
     """Send a state such as `READY=1` to the socket that `NOTIFY_SOCKET` names, if there is one."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:

@@ -6,16 +6,14 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from engine.diagnostics import render
+from engine.diagnostics import render_diagnostics
 from engine.endpoints import show_models
 from engine.errors import ServeError
 from engine.isolation import LostProcess
-from engine.server.checking.check import CheckResult
-from engine.server.checking.check_isolated import check_isolated
-from engine.server.checking.source import SpecSource
-from engine.server.checking.stamps import Stamp, stamps
+from engine.server.checking import CheckResult, SpecSource, Stamp, check_isolated, stamp_files
 from engine.server.listening.certificate import Certificate, CertificateFiles
 from engine.server.logs import log_step
 from engine.server.patience import Patience
@@ -30,25 +28,25 @@ STEP_SECONDS = 0.05
 LONGEST_RETRY_SECONDS = 30.0
 
 
+@dataclass(slots=True)
 class Renewal:
     """Takes the certificate in its files, where that is a new one; `served` is what it has been so far."""
 
-    def __init__(self, files: CertificateFiles, served: Certificate) -> None:
-        self._files = files
-        self._served = served
+    files: CertificateFiles
+    served: Certificate
 
     def renew(self, supervisor: Supervisor) -> None:
         """Have the certificate in the files served, or say why it is not."""
         try:
-            found = self._files.read()
+            found = self.files.read()
         except ServeError as error:
             message = "certificate not renewed; still serving the previous one: %s"
             logger.error(message, error)  # noqa: TRY400 - no traceback says more
             supervisor.keep_certificate(str(error))
             return
-        if found.digest != self._served.digest:
+        if found.digest != self.served.digest:
             logger.info("now serving the new certificate: %s", found)
-        self._served = found
+        self.served = found
         supervisor.renew(found)
 
 
@@ -98,17 +96,17 @@ class Reloader(threading.Thread):
     def _follow(self, outcome: CheckResult) -> None:
         """Publish what has passed, or say why it has not."""
         self._stamps = outcome.stamps
-        if outcome.stamps != stamps(outcome.stamps):
+        if outcome.stamps != stamp_files(outcome.stamps):
             logger.info("the files changed during the check; checking again")
             if not self._watching:
                 self._asked.set()
         elif outcome.snapshot is not None:
-            for said in (*outcome.notes, render(outcome.mistakes)):
+            for said in (*outcome.notes, render_diagnostics(outcome.mistakes)):
                 if said:
                     logger.warning("%s", said)
             self._supervisor.publish(outcome.snapshot, show_models(outcome.facts), outcome.modules)
         else:
-            text = render(outcome.mistakes)
+            text = render_diagnostics(outcome.mistakes)
             logger.error("change rejected; still serving the previous version:\n%s", text)
             self._supervisor.degrade([str(found) for found in outcome.mistakes if found.severity == "error"])
 
@@ -116,7 +114,7 @@ class Reloader(threading.Thread):
         """Check in another process, again and again where that one is killed."""
         patience = Patience(LONGEST_RETRY_SECONDS)
         while True:
-            self._stamps = stamps(self._stamps)
+            self._stamps = stamp_files(self._stamps)
             is_asked = self._asked.is_set()
             self._asked.clear()
             if is_asked and self._renewal is not None:
@@ -142,12 +140,12 @@ class Reloader(threading.Thread):
         """Wait until the files have changed and are quiet again, or until somebody asks."""
         if not self._watching:
             self._asked.wait()
-        while not self._asked.is_set() and stamps(self._stamps) == self._stamps:
+        while not self._asked.is_set() and stamp_files(self._stamps) == self._stamps:
             self._wait_for_news()
-        quiet_since, before = time.monotonic(), stamps(self._stamps)
+        quiet_since, before = time.monotonic(), stamp_files(self._stamps)
         while not self._asked.is_set() and time.monotonic() - quiet_since < QUIET_SECONDS:
             self._asked.wait(STEP_SECONDS)
-            now = stamps(self._stamps)
+            now = stamp_files(self._stamps)
             if now != before:
                 quiet_since, before = time.monotonic(), now
 

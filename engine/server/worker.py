@@ -21,13 +21,13 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
-from engine.diagnostics import render
+from engine.diagnostics import render_diagnostics
 from engine.endpoints import Counts, Meter, ServiceState, Status
 from engine.errors import SpecError
 from engine.handling import Handler, build_handler
 from engine.isolation import take_blame
-from engine.models import Predictor, Snapshot, rehearse, restore_models
-from engine.server.heartbeat import beat
+from engine.models import Predictor, Snapshot, rehearse_models, restore_models
+from engine.server.heartbeat import send_heartbeat
 from engine.server.http import (
     Front,
     Size,
@@ -38,8 +38,8 @@ from engine.server.http import (
     start_granian,
     stop_signal,
 )
-from engine.server.listening.addresses import Door
-from engine.server.logs import Logs, RequestLog
+from engine.server.listening.listener import Door
+from engine.server.logs import Logs
 from engine.spec import Spec, divide_for_admin
 
 logger = logging.getLogger("engine")
@@ -62,13 +62,7 @@ AHEAD_BYTES = 8 * 1024
 class Follower:
     """Does what the supervisor says, in a thread of its own."""
 
-    def __init__(
-        self,
-        channel: Connection,
-        front: Front,
-        stop: Callable[[], None],
-        admin: Front | None = None,
-    ) -> None:
+    def __init__(self, channel: Connection, front: Front, stop: Callable[[], None], admin: Front | None = None) -> None:
         self._channel = channel
         self._front, self._admin = front, admin
         self._stop = stop
@@ -83,10 +77,10 @@ class Follower:
         self._tickets = itertools.count()
         self._asked: dict[int, queue.SimpleQueue[Counts]] = {}
         self._heard: Mapping[str, Callable[[Any], None]] = {
-            "count": self._count,
+            "count": lambda _: self._say("counted", self.meter.numbers()),
             "drain": self._drain,
             "generation": self._follow,
-            "leave": self._leave_service,
+            "leave": lambda _: self._close_connections(),  # another worker takes the place of this one
             "numbers": self._learn,
             "status": self._know,
             "stop": lambda _: self._end(),
@@ -97,7 +91,7 @@ class Follower:
 
         Returns the bytes that the head of a request may have, which holds for this process.
         """
-        threading.Thread(target=beat, args=(self._channel, self._say), name="heartbeat", daemon=True).start()
+        threading.Thread(target=send_heartbeat, args=(self._channel, self._say), name="heartbeat", daemon=True).start()
         while not (self._number and self._status):  # which whoever asks next may want to see
             self._hear()
         threading.Thread(target=self._listen, name="follower", daemon=True).start()
@@ -148,7 +142,7 @@ class Follower:
         limits = snapshot.spec.service.limits
         self._headers = limits.headers + 3 * limits.url
         predictors = restore_models(snapshot.spec, snapshot.prepared, self._predictors)
-        rehearse(snapshot.spec, predictors, self._predictors.values())
+        rehearse_models(snapshot.spec, predictors, self._predictors.values())
         for facts in (predictor.facts for predictor in predictors.values()):
             if facts.report.instead:
                 logger.warning("%s: %s", facts.name, facts.report.instead)
@@ -181,9 +175,6 @@ class Follower:
         finally:
             del self._asked[ticket]
 
-    def _count(self, _: Any) -> None:
-        self._say("counted", self.meter.numbers())
-
     def _learn(self, content: tuple[int, Counts]) -> None:
         ticket, numbers = content
         if (answer := self._asked.get(ticket)) is not None:
@@ -192,16 +183,13 @@ class Follower:
     def _know(self, document: Mapping[str, Any]) -> None:
         self._status = document
 
-    def _leave_service(self, _: Any) -> None:
-        """Close each connection with its next answer: another worker takes the place of this one."""
-        self._close_connections()
-
     def _drain(self, _: Any) -> None:
-        """Close each connection with its next answer, and say that the service stops."""
+        """Say that the service stops, beside closing the connections."""
         self._is_stopping = True
         self._close_connections()
 
     def _close_connections(self) -> None:
+        """Close each connection with its next answer."""
         for front in self._fronts():
             front.draining = True
 
@@ -221,14 +209,13 @@ class Follower:
         os._exit(0)
 
 
-def work(number: int, workers: int, door: Door, channel: Connection, logs: Logs) -> None:
+def run_worker(number: int, workers: int, door: Door, channel: Connection, logs: Logs) -> None:
     """Be one of so many workers, until the supervisor says stop or is gone."""
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # which may be sent to all; the supervisor hears them
         signal.signal(signum, signal.SIG_IGN)
     take_blame(OOM_SCORE)
-    log = RequestLog() if logs.requests else None
-    front = Front(Threads(most_threads(workers)), log, "http" if door.certificate is None else "https")
-    admin = Front(Threads(ADMIN_THREADS), log) if door.admin is not None else None
+    front = Front(Threads(most_threads(workers)), logs.requests, "http" if door.certificate is None else "https")
+    admin = Front(Threads(ADMIN_THREADS), logs.requests) if door.admin is not None else None
     stopped, admin_stopped, ended = stop_signal(), stop_signal(), threading.Event()
     stopped.add_cb(ended.set)
 
@@ -244,7 +231,7 @@ def work(number: int, workers: int, door: Door, channel: Connection, logs: Logs)
     except EOFError:  # the service has stopped before it began
         return
     except SpecError as error:  # its models do not answer here as they did when they were checked
-        logger.error("this worker cannot serve:\n%s", render(error.diagnostics))  # noqa: TRY400 - no traceback says more
+        logger.error("this worker cannot serve:\n%s", render_diagnostics(error.diagnostics))  # noqa: TRY400 - no traceback says more
         sys.exit(1)
     mounted = most_connections()
     if admin is not None and door.admin is not None:

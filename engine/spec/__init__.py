@@ -11,87 +11,17 @@ from engine.spec.authoring.drafts import (
 )
 from engine.spec.authoring.entry_text import ModelEntry
 from engine.spec.authoring.outline import Outline, OutlinedFeature, bare_model
-from engine.spec.checking.built_in import BUILT_IN, DOCS_FILES, below, divide_for_admin
+from engine.spec.checking.built_in import BUILT_IN, DOCS_FILES, divide_for_admin, docs_file_path
 from engine.spec.checking.grammar import GrammarName, grammar
 from engine.spec.checking.guards import MAX_KEY
 from engine.spec.checking.pins import lock_of, write_pins
 from engine.spec.choices import RESPONSE_METHODS, RUNTIMES, ResponseMethodName, RuntimeName
-from engine.spec.load import load
+from engine.spec.load import load_spec
 from engine.spec.named_files import MAX_BYTES as MAX_FILE_BYTES
-from engine.spec.named_files import inside, model_inside, normal, read_regular, write_whole
-from engine.spec.reading.compose import asking_places, walk
+from engine.spec.named_files import find_inside, model_inside, normal_name, read_regular, write_whole
+from engine.spec.reading.compose import asking_places, walk_nodes
 from engine.spec.reading.node import Node
-from engine.spec.records import (
-    BuiltIn,
-    Cors,
-    Example,
-    FixedResponse,
-    Limits,
-    Model,
-    Output,
-    RateLimit,
-    Rates,
-    Route,
-    Schema,
-    Service,
-    Spec,
-)
+from engine.spec.records import BuiltIn, Example, FixedResponse, Model, Output, Route, Schema, Spec
+from engine.spec.service_records import Cors, Limits, RateLimit, Rates, Service
 from engine.spec.templates import Parameter, parse_template
 from engine.spec.url_rules import LazyRule, parameter_schemas, path_template, rule_shape, text_parameters
-
-__all__ = [
-    "BUILT_IN",
-    "DOCS_FILES",
-    "MAX_FILE_BYTES",
-    "MAX_KEY",
-    "RESPONSE_METHODS",
-    "RUNTIMES",
-    "BuiltIn",
-    "Cors",
-    "Draft",
-    "Example",
-    "FixedResponse",
-    "GrammarName",
-    "LazyRule",
-    "Limits",
-    "Model",
-    "ModelEntry",
-    "Node",
-    "Outline",
-    "OutlinedFeature",
-    "Output",
-    "Parameter",
-    "RateLimit",
-    "Rates",
-    "ResponseMethodName",
-    "Route",
-    "RuntimeName",
-    "Schema",
-    "Service",
-    "Spec",
-    "asking_places",
-    "bare_model",
-    "below",
-    "divide_for_admin",
-    "draft_hello",
-    "draft_model",
-    "grammar",
-    "inside",
-    "load",
-    "lock_of",
-    "model_inside",
-    "name_from",
-    "normal",
-    "parameter_schemas",
-    "parse_template",
-    "path_template",
-    "read_regular",
-    "require_free",
-    "rule_shape",
-    "text_parameters",
-    "walk",
-    "write_drafts",
-    "write_pins",
-    "write_results",
-    "write_whole",
-]

@@ -11,17 +11,17 @@ from engine.errors import SpecError
 from engine.spec.checking.built_in import built_in_routes
 from engine.spec.checking.grammar import GrammarName, check_grammar
 from engine.spec.checking.guards import key_files
-from engine.spec.checking.models import check_models, read_models
+from engine.spec.checking.models_file import check_models, read_models
 from engine.spec.checking.pins import check_pins, lock_command, lock_of, read_pins
-from engine.spec.checking.routes import check_routes, checks_formats, read_routes, read_service
+from engine.spec.checking.routes_file import check_routes, checks_formats, read_routes, read_service
 from engine.spec.named_files import Home
-from engine.spec.reading.compose import compose
+from engine.spec.reading.compose import compose_document
 from engine.spec.reading.node import Node
-from engine.spec.reading.source import decode, read_source
+from engine.spec.reading.source import decode_source, read_data
 from engine.spec.records import Pin, Spec
 
 
-def load(
+def load_spec(
     routes: str | Path = "routes.yaml",
     models: str | Path | None = None,
     *,
@@ -54,10 +54,10 @@ def load(
         models_root = _read("models", models, found, drafts)
         lock_root = _read("lock", lock, found, drafts) if lock in drafts or lock.exists() else None
         paths = (routes, models) if packed is None else (Path("routes.yaml"), Path("models.yaml"))
-        commands = {name: lock_command([name], *paths) for name in _names(models_root)}
         if models_root:
-            entries = [entry for _, _, entry in models_root["models"].pairs()]
-            opens(_named(models.parent, [entry[key] for entry in entries for key in ("file", "reference")]))
+            entries = {name: entry for name, _, entry in models_root["models"].pairs()}
+            commands = {name: lock_command([name], *paths) for name in entries}
+            opens(_named(models.parent, [entry[key] for entry in entries.values() for key in ("file", "reference")]))
             folder = models.parent if packed is None else None
             found += check_models(models_root, folder, formats=checks_formats(routes_root))
             found += check_pins(models_root, lock, lock_root, commands, lock_command([], *paths), locked=locked)
@@ -83,13 +83,10 @@ def load(
     )
 
 
-def _read(
-    name: GrammarName, path: Path, found: list[Diagnostic], drafts: Mapping[Path, bytes] = MappingProxyType({})
-) -> Node | None:
+def _read(name: GrammarName, path: Path, found: list[Diagnostic], drafts: Mapping[Path, bytes]) -> Node | None:
     """Read one file; its mistakes are added to `found`."""
     try:
-        draft = drafts.get(path)
-        root = compose(read_source(path, str(path)) if draft is None else decode(draft, str(path)))
+        root = compose_document(decode_source(drafts[path] if path in drafts else read_data(path), str(path)))
     except SpecError as error:
         found += error.diagnostics
         return None
@@ -105,8 +102,3 @@ def _models(root: Node | None) -> Node | None:
     """Return the models by name, or None if the file is too broken to read them."""
     models = root["models"] if root is not None else None
     return models if models is not None and models.fields is not None else None
-
-
-def _names(root: Node | None) -> Iterable[str]:
-    models = _models(root)
-    return (models.fields or ()) if models is not None else ()

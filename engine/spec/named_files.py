@@ -41,7 +41,7 @@ class Home:
     def require(self, name: str) -> None:
         """Raise `ValueError`, for the spec's author, for a file that may not be served or is not there."""
         if self.packed is None:
-            inside(self.folder, name)
+            find_inside(self.folder, name)
         else:
             self._packed(name)
 
@@ -53,18 +53,18 @@ class Home:
         """Read the first bytes of a file that may be anywhere; raise `OSError`."""
         if self.packed is None or Path(name).is_absolute():
             return read_regular(self.folder / name, most)
-        if normal(name) not in self.packed:
+        if normal_name(name) not in self.packed:
             raise FileNotFoundError(errno.ENOENT, "it is not in the bundle")
-        return self.packed[normal(name)][:most]
+        return self.packed[normal_name(name)][:most]
 
     def _packed(self, name: str) -> bytes:
-        data = (self.packed or {}).get(normal(name))
+        data = (self.packed or {}).get(normal_name(name))
         if data is None:
             raise ValueError(f'file "{name}" is not in the bundle')
         return data
 
 
-def normal(name: str) -> str:
+def normal_name(name: str) -> str:
     """Return the name by which a bundle has a file of the spec's folder: `page.html` for `./pages/../page.html`."""
     return posixpath.normpath(name)
 
@@ -85,7 +85,7 @@ def read_inside(folder: Path, name: str) -> bytes:
     links.
     """
     home = folder.resolve()
-    path = inside(home, name)
+    path = find_inside(home, name)
     try:
         data = _read(_open_below(home, path.relative_to(home).parts), MAX_BYTES + 1)
     except OSError as error:
@@ -151,7 +151,7 @@ def _shared(one: str, other: str) -> int:
     return begin + begin_alike(one[begin:][::-1], other[begin:][::-1])
 
 
-def inside(folder: Path, name: str) -> Path:
+def find_inside(folder: Path, name: str) -> Path:
     """Find the file `name` in `folder`; raise `ValueError`, for the spec's author, if it may not be served."""
     if "\0" in name:
         raise ValueError("a file name cannot contain a NUL character")

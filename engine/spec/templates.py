@@ -22,8 +22,8 @@ class Parameter:
 Template = tuple[str | Parameter, ...]
 
 
-class TemplateError(ValueError):
-    """A substitution with an unknown name; `fragment` is its text."""
+class SubstitutionError(ValueError):
+    """A substitution that cannot be made, such as one with an unknown name; `fragment` is its text."""
 
     def __init__(self, fragment: str, message: str) -> None:
         self.fragment = fragment
@@ -31,7 +31,7 @@ class TemplateError(ValueError):
 
 
 def parse_template(text: str, parameters: Iterable[str]) -> Template:
-    """Split a text into literals and parameters; raise `TemplateError` for a parameter that the path does not have."""
+    """Split a text into literals and parameters; raise `SubstitutionError` for one that the path does not have."""
     parts: list[str | Parameter] = []
     literal, position = "", 0
     for token in _TOKEN.finditer(text):
@@ -49,16 +49,16 @@ def parse_template(text: str, parameters: Iterable[str]) -> Template:
 
 def _parameter(token: re.Match[str], parameters: list[str]) -> Parameter:
     if token["name"] is None:
-        raise TemplateError(token.group(), "a ${ without its }; write $${ for a literal ${")
+        raise SubstitutionError(token.group(), "a ${ without its }; write $${ for a literal ${")
     name = token["name"].strip()
     available = [f"path.{parameter}" for parameter in parameters]
     if name not in available:
         known = did_you_mean(name, available, "this path has")
-        raise TemplateError(token.group(), f'unknown name "{name}" {known}; write $${{ for a literal ${{')
+        raise SubstitutionError(token.group(), f'unknown name "{name}" {known}; write $${{ for a literal ${{')
     return Parameter(name.removeprefix("path."))
 
 
-def strings(value: Any) -> Iterable[str]:
+def string_values(value: Any) -> Iterable[str]:
     """Yield every string value in a JSON value; keys are not substituted."""
     waiting = [value]
     while waiting:

@@ -35,7 +35,7 @@ from engine.batch.running.work import RowProblem
 from engine.batch.scoring.cells import DOUBT, Field
 from engine.models import compile_models
 from engine.schema import InstanceSchema, Validator
-from engine.spec import load
+from engine.spec import load_spec
 
 NUMBER, GAP = {"type": "number"}, {"type": ["number", "null"]}
 PEOPLE = pd.DataFrame(
@@ -157,7 +157,7 @@ def scored(tmp_path: Path) -> Callable[..., tuple[Any, Scorer]]:
         joblib.dump(estimator, tmp_path / "model.pkl")
         (tmp_path / "routes.yaml").write_text('{"routes": [{"path": "/", "model": "m"}]}')
         (tmp_path / "models.yaml").write_text(json.dumps({"models": {"m": {"file": "model.pkl", **keys}}}))
-        spec = load(tmp_path / "routes.yaml")
+        spec = load_spec(tmp_path / "routes.yaml")
         client = create_app(tmp_path / "routes.yaml").test_client()
         return client, Scorer(spec.models["m"], compile_models(spec)["m"])
 

@@ -39,7 +39,7 @@ from engine.batch.formats.parsed import Block
 from engine.batch.inputs import Stream
 from engine.batch.running.work import Done, Job, Work
 from engine.batch.scoring.cells import Field
-from engine.batch.scoring.records import Integers
+from engine.batch.scoring.record_batch import Integers
 from engine.schema import InstanceSchema, Validator
 
 IRIS = pa.table({name: X[:, place] for place, name in enumerate(NAMES)})

@@ -22,10 +22,10 @@ from sklearn.tree import DecisionTreeClassifier
 
 from engine.batch import RecordBatch, Scorer, score_batches
 from engine.batch.formats.parsed import Block
-from engine.batch.outputs.files import Files
+from engine.batch.outputs.output_files import Files
 from engine.batch.running.work import Done, Job, Work
 from engine.models import compile_models
-from engine.spec import load
+from engine.spec import load_spec
 
 HEADER = "id," + ",".join(NAMES)
 ROWS = ["a,5.9,3.0,5.1,1.8", "b,5.1,3.5,1.40,.2", "c,6.0,2.9,4.5,1.5"]
@@ -519,7 +519,7 @@ def test_two_runs_do_not_write_one_file(folder: Path) -> None:
 
 
 def test_the_core_takes_record_batches_and_knows_no_file(service: Path) -> None:
-    spec = load(service / "routes.yaml")
+    spec = load_spec(service / "routes.yaml")
     scorer = Scorer(spec.models["m"], compile_models(spec)["m"])
     columns = dict(zip(NAMES, X.T, strict=True))
     batches = (RecordBatch({name: cells[place::2] for name, cells in columns.items()}, 75) for place in (0, 1))

@@ -18,8 +18,8 @@ from predicting import predict, told
 from serving import command
 from sklearn.tree import DecisionTreeClassifier
 
-from engine.batch.formats import parquetfile
-from engine.batch.outputs import files
+from engine.batch.formats import parquetwriting
+from engine.batch.outputs import output_files
 from engine.batch.outputs.whole import Whole
 from engine.batch.running.work import Work
 
@@ -146,7 +146,7 @@ def killed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]
     large(folder / "rows.csv")
 
     def kill(where: Any, name: str, time: int, *arguments: str) -> None:
-        monkeypatch.setattr(files, "STATE_SECONDS", 0)
+        monkeypatch.setattr(output_files, "STATE_SECONDS", 0)
         calls, function = count(1), getattr(where, name)
 
         def call(*given: Any, **named: Any) -> Any:
@@ -156,7 +156,7 @@ def killed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(where, name, call)
-            patch.setattr(files.Files, "drop", lambda _: None)
+            patch.setattr(output_files.Files, "drop", lambda _: None)
             with pytest.raises(Killed):
                 predict("m", "rows.csv", *arguments, "-j", "1", catch=False)
 
@@ -230,13 +230,13 @@ def test_a_run_that_is_killed_while_its_files_get_their_names_begins_again(
 def test_a_report_waits_for_a_parquet_file_that_is_sealed(
     whole: tuple[bytes, bytes], killed: Callable[..., None]
 ) -> None:
-    killed(parquetfile, "seal_parquet", 1, "-o", "scored.parquet", "--errors", "bad.jsonl")
+    killed(parquetwriting, "seal_parquet", 1, "-o", "scored.parquet", "--errors", "bad.jsonl")
     assert not Path("bad.jsonl").exists()
     done = predict("m", "rows.csv", "-o", "scored.parquet", "--errors", "bad.jsonl", "-j", "1", "--resume")
     assert 0 == done.exit_code, done.exception
     assert "begins again" not in done.stderr
     assert whole[1] == Path("bad.jsonl").read_bytes()
-    assert 1000 == parquetfile.pq.read_table("scored.parquet").num_rows
+    assert 1000 == parquetwriting.pq.read_table("scored.parquet").num_rows
     assert not list(Path().glob(".scored*"))
 
 
@@ -254,7 +254,7 @@ def test_what_is_written_is_on_the_disk_before_the_state_says_so(folder: Path, m
     synced: list[str] = []
     large(folder / "rows.csv")
     sync = os.fsync
-    monkeypatch.setattr(files, "STATE_SECONDS", 0)
+    monkeypatch.setattr(output_files, "STATE_SECONDS", 0)
     monkeypatch.setattr(
         os, "fsync", lambda one: (synced.append(Path(f"/proc/self/fd/{one}").readlink().name), sync(one))
     )
@@ -290,7 +290,7 @@ def test_a_temporary_file_is_a_regular_file(name: str, kind: str, folder: Path) 
 @pytest.mark.usefixtures("whole")
 @pytest.mark.parametrize("output", ["scored.csv", "scored.parquet"])
 def test_links_among_the_other_temporary_files_are_not_followed(output: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "STATE_SECONDS", 0)
+    monkeypatch.setattr(output_files, "STATE_SECONDS", 0)
     for ending in ("new", "sealed"):
         Path(f"{ending}.txt").write_text("precious")
         Path(f".{output}.part.{ending}").symlink_to(f"{ending}.txt")
@@ -335,7 +335,7 @@ def test_columns_of_the_same_name_are_kept_in_a_csv_and_refused_elsewhere(folder
 
 def test_columns_of_the_same_name_in_a_parquet_file(folder: Path) -> None:
     table = pa.table([[1.0], [2.0], [3.0], [4.0], ["a"], ["b"], ["c"]], [*NAMES, "x", "note", "note"])
-    parquetfile.pq.write_table(table, folder / "rows.parquet")
+    parquetwriting.pq.write_table(table, folder / "rows.parquet")
     wanted = REFUSED.replace("rows.csv:1", "rows.parquet")
     assert wanted.format("a Parquet file") == told("m", "rows.parquet", "-o", "scored.parquet")
     assert wanted.format("a CSV made from it") == told("m", "rows.parquet", "-o", "scored.csv")

@@ -16,13 +16,12 @@ from modelling import ROW, X, y
 from serving import serving
 from sklearn.linear_model import LogisticRegression
 
-from engine.bundle import unpack
+from engine.bundle import unpack_bundle
 from engine.commands import cli
 from engine.errors import SpecError
 from engine.models import restore_models
 from engine.models.runtime import native_trees as native
-from engine.server.checking.check import check
-from engine.server.checking.source import SpecSource
+from engine.server.checking import SpecSource, check_spec
 
 
 def test_a_bundle_is_made_of_the_spec_its_files_the_compiled_model_and_its_pin(home: Path) -> None:
@@ -62,7 +61,7 @@ def test_a_model_that_has_no_pin_is_pinned_first(home: Path, tmp_path: Path, mon
 
 
 def test_a_bundle_answers_by_itself_with_this_environment(service: Path) -> None:
-    spec, prepared = unpack(service)
+    spec, prepared = unpack_bundle(service)
     assert ["hello", "served there"] == [
         (route.response.data.decode() or route.response.content) for route in spec.routes if route.response
     ]
@@ -146,7 +145,7 @@ def test_no_value_of_the_environment_is_packed(home: Path, tmp_path: Path, monke
         assert SECRET.encode() not in data, name
         assert hashlib.sha256((SECRET * 2).encode()).hexdigest().encode() not in data, name
     monkeypatch.setenv("ENGINE_TEST_SECRET", "served-there")
-    spec, _ = unpack(tmp_path / "service.zip")
+    spec, _ = unpack_bundle(tmp_path / "service.zip")
     assert ("served-there", {"a": "served-there"}) == (spec.service.title, spec.routes[1].response.content)
 
 
@@ -232,12 +231,12 @@ def test_a_model_that_scikit_learn_serves_says_so_and_has_its_file_and_modules_i
     file = (folder / "service.zip").rename(tmp_path / "service.zip")
     assert {"models/m/file", "models/m/modules/own.py", "models/m/modules/own_parts.py"} <= members_of(file).keys()
     shutil.rmtree(folder)
-    spec, prepared = unpack(file)
+    spec, prepared = unpack_bundle(file)
     assert prepared["m"].compiled.needs_estimator
     (result,) = restore_models(spec, prepared)["m"]([X[0].tolist()]).result
     assert 999 < result < 1001
     monkeypatch.setattr("engine.models.restoring.needed_libraries.find_spec", lambda _: None)
-    (mistake,) = check(SpecSource("", None, bundle=file)).mistakes
+    (mistake,) = check_spec(SpecSource("", None, bundle=file)).mistakes
     assert mistake.message.startswith("scikit-learn is needed to serve this model, and not installed: pip install sci")
 
 
@@ -250,7 +249,7 @@ def test_what_was_compiled_answers_batches_where_scikit_learn_is_only_faster(
     monkeypatch.setenv("ENGINE_CACHE_DIR", str(tmp_path / "cache"))
     done = bundle(tmp_path, monkeypatch)
     assert "m: large batches run on the compiled model too; scikit-learn would be faster" in done.output
-    _, prepared = unpack(tmp_path / "service.zip")
+    _, prepared = unpack_bundle(tmp_path / "service.zip")
     report = prepared["m"].compiled.report
     assert (None, 0, False) == (report.batch_runtime, report.batch_from, prepared["m"].compiled.needs_estimator)
     assert report.speed_up_many != 1.0

@@ -17,8 +17,7 @@ from click.testing import CliRunner
 import engine.bundle.manifest
 from engine.bundle.archive import Archive, Unsound, write_archive
 from engine.commands import cli
-from engine.server.checking.check_isolated import check_isolated
-from engine.server.checking.source import SpecSource
+from engine.server.checking import SpecSource, check_isolated
 
 REFUSALS: dict[str, tuple[Callable[[Path], None], str]] = {
     "another system": (

@@ -16,8 +16,8 @@ from click.testing import CliRunner
 from conftest import ROOT
 from serving import command, run, run_here
 
+from engine import terminal
 from engine.commands import cli
-from engine.commands.terminal import output
 
 pytestmark = pytest.mark.usefixtures("in_place")
 INSTANCE = '{"sepal_length": 5.9, "sepal_width": 3.0, "petal_length": 5.1, "petal_width": 1.8}'
@@ -166,7 +166,7 @@ def test_a_table_breaks_no_word_on_a_terminal(monkeypatch: pytest.MonkeyPatch, c
     for name, value in (("COLUMNS", "80"), ("FORCE_COLOR", "1"), ("TERM", "dumb")):
         monkeypatch.setenv(name, value)
     row = ("classifier", "sepal_length, " * 4, "exact on 40,000 rows " * 8)
-    output.print_table(("kind", "features", "runtime"), [row])
+    terminal.print_table(("kind", "features", "runtime"), [row])
     printed = capsys.readouterr().out
     assert 6 < len(printed.splitlines())
     assert set(printed.split("\n", 2)[2].split()) <= set(" ".join(row).split())
@@ -187,7 +187,7 @@ def test_a_table_shows_all_that_is_in_it_wherever_it_is_shown(
     term = "dumb" if width == "80" else "xterm"  # a dumb one has 80 columns, whatever the environment says
     for name, value in (("COLUMNS", width), ("FORCE_COLOR", "1"), ("TERM", term)) if width else ():
         monkeypatch.setenv(name, value)
-    output.print_table(COLUMNS, [ROW])
+    terminal.print_table(COLUMNS, [ROW])
     printed = capsys.readouterr().out.rstrip().splitlines()
     assert lines == len(printed)
     assert all(any(cell in line for line in printed) for cell in ROW)
@@ -200,7 +200,7 @@ def test_a_long_cell_is_folded_and_not_cut(monkeypatch: pytest.MonkeyPatch, caps
     for name, value in (("COLUMNS", "80"), ("FORCE_COLOR", "1"), ("TERM", "dumb")):
         monkeypatch.setenv(name, value)
     for columns in (("model", "sha256"), COLUMNS):
-        output.print_table(columns, [("m" * 40, *(str(number) * 100 for number in range(1, len(columns))))])
+        terminal.print_table(columns, [("m" * 40, *(str(number) * 100 for number in range(1, len(columns))))])
         printed = capsys.readouterr().out
         assert [100] * (len(columns) - 1) == [printed.count(str(number)) for number in range(1, len(columns))]
 

@@ -38,7 +38,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from engine import create_app
 from engine.commands import cli
-from engine.spec import grammar, load
+from engine.spec import grammar, load_spec
 from engine.spec import named_files as files
 
 
@@ -110,14 +110,14 @@ def test_commands_that_follow_name_the_files(folder: Path) -> None:
         """  curl -d '{"x1": 0, "x2": 0}' http://127.0.0.1:5000/h%C3%B6he""",
     ] == done.stdout.splitlines()[-3:]
     assert "../model.pkl" == yaml.safe_load((folder / "my specs" / "ml.yaml").read_text())["models"]["m"]["file"]
-    assert ["/höhe"] == [route.path for route in load("my specs/api.yaml", "my specs/ml.yaml").routes]
+    assert ["/höhe"] == [route.path for route in load_spec("my specs/api.yaml", "my specs/ml.yaml").routes]
 
 
 @pytest.mark.parametrize(("file", "name"), [("iris-2.pkl", "iris-2"), ("2 irises.pkl", "model_2_irises")])
 def test_a_model_has_the_name_of_its_file(file: str, name: str) -> None:
     save(LinearRegression().fit(X, y), file)
     assert 0 == run(file).exit_code
-    assert [name] == list(load("routes.yaml").models)
+    assert [name] == list(load_spec("routes.yaml").models)
 
 
 ROUTES = """\
@@ -164,7 +164,7 @@ def test_what_is_there_stays_byte_for_byte(end: str, mark: bytes) -> None:
         mode("models.yaml"),
     )
     assert written.count(b"\n") == written.count(end.encode())
-    assert ["other", "new"] == list(load("routes.yaml").models)
+    assert ["other", "new"] == list(load_spec("routes.yaml").models)
     assert not Path(".engine/models.schema.json").exists()
 
 
@@ -548,7 +548,7 @@ def test_a_model_that_answers_no_row_of_the_reference_is_not_written(folder: Pat
 
 def test_an_example_that_would_not_pass_check_is_left_out_and_this_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     save(LinearRegression().fit(X, y))
-    monkeypatch.setattr("engine.models.outlining.interview.rounded", lambda _: 7.5)
+    monkeypatch.setattr("engine.models.outlining.interview.round_fraction", lambda _: 7.5)
     done = run("model.pkl")
     said = "no example was written, because it would not pass check: the model answers "
     assert (0, said) == (done.exit_code, done.stderr[: len(said)])
@@ -742,6 +742,6 @@ def test_a_compressed_file_gives_its_name_to_the_model() -> None:
 
 def test_an_example_that_the_compiled_model_answers_otherwise_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     save(DecisionTreeClassifier(random_state=0).fit(X, y))
-    monkeypatch.setattr("engine.models.outlining.interview.rounded", lambda _: "nothing like it")
+    monkeypatch.setattr("engine.models.outlining.interview.round_fraction", lambda _: "nothing like it")
     assert 0 == run("model.pkl").exit_code
     assert "examples" not in entry()

@@ -11,10 +11,10 @@ from rich.cells import cell_len
 from engine.commands import cli
 from engine.commands.check import runtime_name, runtime_of
 from engine.commands.compile import _rows
-from engine.commands.terminal.output import print_table
 from engine.models import Report
 from engine.models.predictor import Facts
 from engine.models.runtime.report import Trial
+from engine.terminal import print_table
 
 TRIAL = Trial("graph in float64", "onnx", "failed", reason="the model selects its columns by name")
 SKLEARN = Report("sklearn", verdict="exact", why="", trials=(TRIAL, replace(TRIAL, candidate="graph in float32")))

@@ -17,10 +17,10 @@ from conftest import train_iris
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 from serving import Server, serving
 
-from engine.endpoints import describe
+from engine.endpoints import describe_spec
 from engine.endpoints.docs.page import write_page
 from engine.models import compile_models
-from engine.spec import load
+from engine.spec import load_spec
 
 pytest_plugins = ["browsers"]
 # Each drives a browser.
@@ -497,11 +497,11 @@ def test_a_service_that_does_not_answer_is_told(visit: Callable[..., Page]) -> N
 
 
 def test_a_key_is_sent_where_it_is_wanted_and_kept_nowhere(visit: Callable[..., Page], server: Server) -> None:
-    spec = load(server.folder / "routes.yaml")
+    spec = load_spec(server.folder / "routes.yaml")
     routes = (replace(route, allowed=("ci",) if route.path in ("/predict", "/both") else None) for route in spec.routes)
     spec = replace(spec, routes=tuple(routes))
     facts = {name: predictor.facts for name, predictor in compile_models(spec).items()}
-    html = write_page("/docs", spec, describe(spec, facts), facts)
+    html = write_page("/docs", spec, describe_spec(spec, facts), facts)
     page = visit("/livez")
     page.route("**/docs", lambda route: with_body(route, html))
     page.goto("/docs")

@@ -24,7 +24,7 @@ from werkzeug.test import Client, TestResponse
 from engine.endpoints.guards import rates
 from engine.endpoints.guards.client import _plain, client_address
 from engine.errors import SpecError
-from engine.spec import load
+from engine.spec import load_spec
 
 AppOf = Callable[..., flask.Flask]
 CI, OPS, GUEST = "ci-0123456789abcdef", "ops-0123456789abcdef", "guest-0123456789abcdef"
@@ -198,7 +198,7 @@ def test_two_names_with_one_key_are_told(spec_folder: Path, monkeypatch: pytest.
     monkeypatch.setenv("ENGINE_TEST_OPS", CI)
     (spec_folder / "routes.yaml").write_text(f"service:\n{KEYS}{ROUTES}")
     with pytest.raises(Exception, match='the same key as that of "ci"') as refused:
-        load()
+        load_spec()
     assert CI not in str(refused.value)
 
 
@@ -230,7 +230,7 @@ def test_a_file_of_digests_is_read_with_care(content: bytes | None, mistake: str
     else:
         (spec_folder / "k").write_bytes(content)
     try:
-        found = load().warnings
+        found = load_spec().warnings
     except SpecError as error:
         found = error.diagnostics
     assert ([mistake] if mistake else []) == [mistake for one in found if mistake in str(one)]
@@ -258,7 +258,7 @@ def test_a_weak_key_is_told_and_not_shown(
     monkeypatch.setenv("ENGINE_TEST_CI", key)
     (spec_folder / "routes.yaml").write_text(f"service:\n{KEYS}{ROUTES}")
     with pytest.raises(Exception, match=said) as refused:
-        load()
+        load_spec()
     assert key not in str(refused.value)
 
 
@@ -579,7 +579,7 @@ def test_a_package_that_is_lacking_is_told(spec_folder: Path, monkeypatch: pytes
     (spec_folder / "routes.yaml").write_text(spec_with("redis://localhost", "allow"))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "redis" else name)
     with pytest.raises(Exception, match=r"rates in Redis need other packages: pip install redis\n"):
-        load()
+        load_spec()
 
 
 @pytest.mark.exhaustive
@@ -668,7 +668,7 @@ def test_no_form_of_a_value_is_shown(
         monkeypatch.setenv(f"ENGINE_TEST_{name}", value)
     (spec_folder / "routes.yaml").write_text(f"service:\n  {text}\nroutes: [{{path: /, response: hi}}]")
     with pytest.raises(Exception, match="error: ") as refused:
-        load()
+        load_spec()
     said = str(refused.value)
     assert "${env:ENGINE_TEST_" in said.splitlines()[0]
     for shown in ("3735928559", "15000000000", "7123", "123456789", "hunter2", "tail", "long-secret"):
@@ -702,7 +702,7 @@ def test_messages_keep_their_own_words(spec_folder: Path, monkeypatch: pytest.Mo
         "routes: [{path: /, response: hi}]"
     )
     with pytest.raises(SpecError) as refused:
-        load()
+        load_spec()
     origin, rate = (found.message for found in refused.value.diagnostics)
     assert origin.endswith("in lower case and with no path: https://app.example.com")
     assert "${env:ENGINE_TEST_B} is not a rate; write it as 100/minute, by second, minute, hour or day" == rate
@@ -717,7 +717,7 @@ def test_each_variable_of_one_value_is_named_where_it_stands(
         "routes: [{path: '/a/${env:ENGINE_TEST_A}', response: hi}, {path: '/b/${env:ENGINE_TEST_B}', response: hi}]"
     )
     with pytest.raises(SpecError) as refused:
-        load()
+        load_spec()
     for letter, found in zip("AB", refused.value.diagnostics, strict=True):
         shown = f"${{env:ENGINE_TEST_{letter}}}"
         assert found.message.startswith(f'path "/{letter.lower()}/{shown}": unknown converter "{shown}"')

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import flask
 import pytest
+from apps import build_app
 
 from engine.endpoints import Counts, Meter, ServiceState, Status
 from engine.errors import SpecError
-from engine.flask_app import build_app
-from engine.spec import BUILT_IN, load
+from engine.spec import BUILT_IN, load_spec
 
 AppOf = Callable[..., flask.Flask]
 ROUTES = "routes: [{path: /, response: hi}, {path: /<name>, response: {text: '${path.name}'}}]"
@@ -31,7 +31,7 @@ def test_a_service_is_live_and_ready(app_of: AppOf) -> None:
 def test_a_service_that_stops_is_live_and_not_ready(spec_folder: Path) -> None:
     (spec_folder / "routes.yaml").write_text(ROUTES)
     client = build_app(
-        load(), {}, ServiceState(lambda: Status(ready=False, document={}), Counts, Meter())
+        load_spec(), {}, ServiceState(lambda: Status(ready=False, document={}), Counts, Meter())
     ).test_client()
     ready = client.get("/readyz")
     assert (503, "1", "the service is stopping") == (
@@ -125,7 +125,7 @@ def test_a_route_in_their_place_is_told(name: str, spec_folder: Path) -> None:
     path, does = BUILT_IN[name]
     (spec_folder / "routes.yaml").write_text(f"routes: [{{path: {path}, methods: [POST], response: hi}}]")
     with pytest.raises(SpecError) as refused:
-        load()
+        load_spec()
     (found,) = refused.value.diagnostics
     expected = (
         f'path "{path}" is built in and {does}; choose another path, or move the built-in route under service: '

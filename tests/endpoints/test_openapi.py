@@ -28,10 +28,10 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
 
-from engine.endpoints import describe
+from engine.endpoints import describe_spec
 from engine.models import compile_models
 from engine.schema import Validator
-from engine.spec import load
+from engine.spec import load_spec
 
 AppOf = Callable[..., flask.Flask]
 IRIS = (ROOT / "models.yaml").read_text().replace("    reference: build/reference.csv\n", "")
@@ -200,7 +200,7 @@ def test_an_answer_is_described_as_it_is(
     """Also where the model comes from the cache."""
     estimator = clone(estimator).fit(X, target)
     for predictor in (serve(estimator, runtime=runtime, **keys), serve(None, runtime=runtime, **keys)):
-        document = describe(load(Path(predictor.facts.file).with_name("routes.yaml")), {"m": predictor.facts})
+        document = describe_spec(load_spec(Path(predictor.facts.file).with_name("routes.yaml")), {"m": predictor.facts})
         schema = document["components"]["schemas"]["MPrediction"]
         assert expected == {name: part["items"] for name, part in schema["properties"].items()}
         prediction = asdict(predictor([[1, 2, 3, 4]]))
@@ -440,7 +440,7 @@ def test_the_command_prints_the_same(app_of: AppOf, spec_folder: Path) -> None:
 
 def test_what_it_says_of_answers_is_what_they_are(document: dict[str, Any], spec_folder: Path) -> None:
     """The statuses that are named are those of the endpoints, by the spec that the document was made of."""
-    spec = load(spec_folder / "routes.yaml")
+    spec = load_spec(spec_folder / "routes.yaml")
     compile_models(spec)
     for route in spec.routes:
         if route.response is not None and "<" not in route.path:

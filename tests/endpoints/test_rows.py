@@ -18,7 +18,7 @@ from werkzeug.test import Client
 
 from engine import create_app
 from engine.endpoints import Request
-from engine.endpoints.rows import format_of_answer
+from engine.endpoints.row_bodies import format_of_answer
 
 HEADER = ",".join(NAMES)
 ROWS = f"{HEADER},note\n5.9,3.0,5.1,1.8,a\n5.1,3.5,1.4,.2,b\n"
@@ -188,7 +188,7 @@ MANY = {
 @pytest.mark.parametrize("kind", MANY)
 def test_too_many_rows_are_refused_before_they_are_read(kind: str, post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise a body of a megabyte of short lines would hold a worker for ten seconds."""
-    monkeypatch.setattr("engine.endpoints.rows.RowReader._open", lambda *_: pytest.fail("read"))
+    monkeypatch.setattr("engine.endpoints.row_bodies.RowReader._open", lambda *_: pytest.fail("read"))
     media_type, body, detail = MANY[kind]
     assert [("#", detail)] == errors(post(body, media_type))
 

@@ -20,7 +20,7 @@ from typing import Self
 import pytest
 from serving import Server
 
-from engine.server.http.answers import LARGE
+from engine.server.http.large_bodies import LARGE
 
 # It measures seconds or memory that others would take from it.
 pytestmark = pytest.mark.alone

@@ -17,7 +17,7 @@ from engine import SpecError, create_app
 from engine.endpoints.problems import Problem, require_none
 from engine.endpoints.query_string import QueryReader
 from engine.schema import InstanceSchema, Validator
-from engine.spec import load
+from engine.spec import load_spec
 from engine.spec.url_rules import rule_shape
 
 # It measures seconds or memory that others would take from it.
@@ -39,7 +39,7 @@ def test_a_rule_that_a_client_could_make_slow_is_refused(rule: str, tmp_path: Pa
     routes = tmp_path / "routes.yaml"
     routes.write_text(f'routes: [{{path: "{rule}", response: ok}}]')
     with pytest.raises(SpecError) as refused:
-        load(routes)
+        load_spec(routes)
     assert f'routes.yaml:1:17: error: path "{rule}": a client could make this rule take seconds' in str(refused.value)
 
 

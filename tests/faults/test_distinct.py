@@ -16,7 +16,6 @@ from serving import status_of
 
 from engine.endpoints.guards import client, guard, rates
 from engine.server.http import Front
-from engine.server.logs import RequestLog
 
 AppOf = Callable[..., flask.Flask]
 KEY = "k" * 40
@@ -86,9 +85,8 @@ class Silent:
 def front(app_of: AppOf, monkeypatch: pytest.MonkeyPatch) -> Front:
     """What a worker answers with; it logs its requests."""
     monkeypatch.setenv("KEY", KEY)
-    log = RequestLog()
-    log._logger = Silent()
-    found = Front(AtOnce(), log)
+    monkeypatch.setattr("engine.server.logs.request_logger", Silent())
+    found = Front(AtOnce(), logs=True)
     found.serve(app_of(SPEC).handler)
     return found
 

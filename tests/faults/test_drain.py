@@ -137,6 +137,9 @@ def test_a_stop_without_the_kernels_help_ends_all_the_same(monkeypatch: pytest.M
         def getsockopt(self, *_: object) -> None:
             raise OSError
 
+        def getsockname(self) -> tuple[str, int]:
+            return "127.0.0.1", 5000
+
     monkeypatch.setattr("sys.platform", "linux")
     listener = Listener([Socket(), Socket(), Socket()], 2)
     listener.aim([1])

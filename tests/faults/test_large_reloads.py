@@ -17,8 +17,7 @@ from serving import Clients, Server, status_of
 from sklearn.neighbors import KNeighborsRegressor
 
 from engine.models.runtime import batching
-from engine.server.checking.check import check
-from engine.server.checking.source import SpecSource
+from engine.server.checking import SpecSource, check_spec
 from engine.server.http import Front
 from engine.server.worker import Follower
 
@@ -76,7 +75,7 @@ def test_a_worker_gives_back_the_memory_of_each_generation(folder: Path, monkeyp
     sizes, models = [], []
     for number in range(1, 5):
         save(folder, number, SMALL)
-        snapshot = check(SpecSource("routes.yaml", None)).snapshot
+        snapshot = check_spec(SpecSource("routes.yaml", None)).snapshot
         follower._follow((number, snapshot))
         del snapshot
         (predictor,) = follower._predictors.values()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import SpecError
-from engine.spec import load
+from engine.spec import load_spec
 from engine.spec import named_files as files
 
 SWAPS = """
@@ -128,7 +128,7 @@ def load_for(seconds: float, folder: Path) -> None:
     with swapping(folder):
         while time.monotonic() < deadline or not (loaded and refused):
             try:
-                spec = load(folder / "routes.yaml")
+                spec = load_spec(folder / "routes.yaml")
             except SpecError:
                 refused += 1
             else:

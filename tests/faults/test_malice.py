@@ -18,8 +18,8 @@ from serving import Server, command, replace_file, run, run_here
 from sklearn.tree import DecisionTreeClassifier
 
 from engine.errors import SpecError
-from engine.server.checking.source import SpecSource
-from engine.server.serve import first_check
+from engine.server.checking import SpecSource
+from engine.server.service import first_check
 
 SLOTS = (".pkl", ".pickle", ".joblib", ".skops", ".onnx")
 MODELS = "models: {m: {file: m%s, input: {type: array, items: {type: number}, minItems: 4, maxItems: 4}}}"

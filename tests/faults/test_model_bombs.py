@@ -19,7 +19,7 @@ from serving import Server, command, replace_file
 from sklearn.tree import DecisionTreeClassifier
 
 from engine.errors import EngineError
-from engine.isolation import MEMORY, SECONDS, bounds, machine_memory
+from engine.isolation import MEMORY, SECONDS, machine_memory, read_bounds
 
 FAR_TOO_LONG = 100
 ROW = {"type": "array", "items": {"type": "number"}, "minItems": 1}
@@ -154,14 +154,14 @@ def test_a_lookup_is_served_and_an_instance_outside_of_it_is_the_clients_mistake
 def test_a_bound_that_is_none_is_told(name: str, value: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(EngineError) as refused:
-        bounds()
+        read_bounds()
     assert told == str(refused.value)
 
 
 def test_bounds_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SECONDS, "600")
     monkeypatch.setenv(MEMORY, "512 MiB")
-    assert (600.0, 512 * 1024**2) == (bounds().seconds, bounds().memory)
+    assert (600.0, 512 * 1024**2) == (read_bounds().seconds, read_bounds().memory)
 
 
 @pytest.mark.parametrize(
@@ -186,4 +186,4 @@ def test_the_memory_of_a_container_is_what_there_is(
 def test_a_share_of_a_small_machine_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
     for memory, expected in ((8, 6.4), (64, 16.0), (0.5, 1.0)):
         monkeypatch.setattr("engine.isolation.machine_memory", lambda memory=memory: memory * 1024**3)
-        assert int(expected * 1024**3) == bounds().memory
+        assert int(expected * 1024**3) == read_bounds().memory

@@ -38,7 +38,7 @@ ORDERS = [*orders(TERM), *orders(INT)]
 # Starts one process after another that hears signals, with threads that wait as those of a service do.
 PROCESSES = """
 import multiprocessing, os, sys, threading
-from engine.server.listening.addresses import Addresses
+from engine.server.listening.listener import Addresses
 from engine.server.listening.listener import listen
 from engine.server.logs import Logs
 from engine.isolation import poll
@@ -218,8 +218,8 @@ def test_a_hang_up_during_the_first_check_is_remembered(tmp_path: Path) -> None:
     heard = """
 import os, signal, sys
 from engine.commands import main
-from engine.server import serve as module
-first_check = sys.modules["engine.server.serve"].first_check
+from engine.server import service as module
+first_check = sys.modules["engine.server.service"].first_check
 
 def check(*arguments):
     done = first_check(*arguments)

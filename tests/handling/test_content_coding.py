@@ -15,7 +15,7 @@ from handler_door import Door
 from werkzeug.test import Client
 
 from engine.endpoints import Problem
-from engine.handling.content_coding import Decoder
+from engine.handling.request_body import Decoder
 
 ROUTES = json.dumps(
     {
@@ -122,7 +122,7 @@ def test_a_bomb_takes_bounded_memory() -> None:
 
 
 def test_decoded_bodies_have_bounded_memory_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.handling.content_coding.HELD_BYTES", 3 * LIMIT)
+    monkeypatch.setattr("engine.handling.request_body.HELD_BYTES", 3 * LIMIT)
     decoder, body = Decoder(LIMIT), gzip.compress(b"\0" * LIMIT)
     held = [decoder.decode(body, "gzip", LIMIT) for _ in range(3)]
     with pytest.raises(Problem) as refused:
@@ -140,7 +140,7 @@ def test_decoded_bodies_have_bounded_memory_together(monkeypatch: pytest.MonkeyP
 def test_what_an_answered_body_had_is_given_back(
     app_of: Callable[..., flask.Flask], monkeypatch: pytest.MonkeyPatch, coded: bytes
 ) -> None:
-    monkeypatch.setattr("engine.handling.content_coding.HELD_BYTES", 4000)
+    monkeypatch.setattr("engine.handling.request_body.HELD_BYTES", 4000)
     client = app_of(ROUTES).test_client()
     first = [post(client, "gzip", coded).status_code for _ in range(10)]
     assert [first[0]] * 10 == first != [503] * 10

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import joblib
 import numpy as np
 import pytest
+from apps import build_app
 from handler_door import Door
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,10 +23,10 @@ from sklearn.linear_model import LinearRegression
 from sklearn.naive_bayes import GaussianNB
 from werkzeug.test import Client
 
-from engine.flask_app import App, build_app
+from engine.flask_app import App
 from engine.handling import Incoming
 from engine.models import compile_models
-from engine.spec import load
+from engine.spec import load_spec
 
 INSTANCE = dict(zip(NAMES, (5.9, 3.0, 5.1, 1.8), strict=True))
 MODELS = {
@@ -209,7 +210,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, iris_file: Path) -> Path:
 
 def app_of(folder: Path, spec: dict[str, Any]) -> App:
     (folder / "routes.yaml").write_text(json.dumps(spec))
-    loaded = load(folder / "routes.yaml")
+    loaded = load_spec(folder / "routes.yaml")
     return build_app(loaded, compile_models(loaded))
 
 

@@ -17,10 +17,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
 from engine import create_app
-from engine.batch.scoring.records import RecordBatch
+from engine.batch.scoring.record_batch import RecordBatch
 from engine.batch.scoring.score import Scorer
 from engine.models import compile_models
-from engine.spec import load
+from engine.spec import load_spec
 
 GOOD = {"signup": "2024-01-31", "size": 1.5, "town": "a"}
 BAD = {"signup": "soon", "size": 2**53 + 1, "town": "elsewhere"}
@@ -113,7 +113,7 @@ def test_a_refused_item_is_pointed_at(client: Any) -> None:
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_row_names_the_column_of_a_refused_value(name: str, client: Any, folder: Path) -> None:  # noqa: ARG001
-    spec = load(folder / "routes.yaml")
+    spec = load_spec(folder / "routes.yaml")
     bad = {**GOOD, name: BAD[name]}
     batch = RecordBatch({key: [GOOD[key], bad[key]] for key in GOOD}, 2)
     (found,) = Scorer(spec.models["m"], compile_models(spec)["m"])(batch).bad

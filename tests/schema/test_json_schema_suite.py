@@ -11,12 +11,12 @@ from typing import Any
 
 import jsonschema
 import pytest
+from apps import build_app
 from json_schema_suite import SUITE, groups
 
 from engine import SpecError
-from engine.flask_app import build_app
 from engine.schema import Validator
-from engine.spec import load
+from engine.spec import load_spec
 
 # What is left out, and why. Everything in refRemote.json and vocabulary.json needs documents from a server at
 # localhost:1234, and the engine fetches nothing; the same holds for these groups of other files.
@@ -46,10 +46,10 @@ def test_every_verdict_is_the_suites(file: str, group: dict[str, Any], tmp_path:
     routes.write_text(json.dumps(spec))
     if needs_network(file, group):
         with pytest.raises(SpecError) as refused:
-            load(routes)
+            load_spec(routes)
         assert "nothing is ever fetched" in str(refused.value) or "schemas are read as" in str(refused.value)
         return
-    client = build_app(load(routes)).test_client()
+    client = build_app(load_spec(routes)).test_client()
     for test in group["tests"]:
         answer = client.post("/", data=json.dumps(test["data"]))
         expected = (test["description"], 200 if test["valid"] else 422)

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import pytest
 
-from engine.endpoints.problems import violated
+from engine.endpoints.problems import violations_problem
 from engine.schema import Validator
-from engine.schema.words import closest
+from engine.schema.words import closest_option
 
 
 def nested(levels: int, inmost: object) -> object:
@@ -33,18 +33,18 @@ def test_what_was_meant_is_only_looked_for_where_it_is_shown(monkeypatch: pytest
 
     def watched(name: str, options: Iterable[str]) -> str:
         asked.append(name)
-        return closest(name, options)
+        return closest_option(name, options)
 
-    monkeypatch.setattr("engine.schema.rules.closest", watched)
+    monkeypatch.setattr("engine.schema.rules.closest_option", watched)
     validator = Validator({"type": "object", "required": names, "properties": dict.fromkeys(names, True)})
-    problem = violated(validator.violations({name.replace("measured", "measurde"): 1 for name in names}))
+    problem = violations_problem(validator.violations({name.replace("measured", "measurde"): 1 for name in names}))
     assert ("500 violations, the first 100 of them here", 100, 100) == (problem.detail, len(problem.errors), len(asked))
     assert '"the_measured_feature_number_0000" is required; did you mean "the_measured' in problem.errors[0]["detail"]
 
 
 def test_a_long_key_is_cut_in_a_pointer() -> None:
     validator = Validator({"additionalProperties": {"items": {"type": "number"}}})
-    problem = violated(validator.violations({"é" * 500_000: ["x"] * 100}))
+    problem = violations_problem(validator.violations({"é" * 500_000: ["x"] * 100}))
     assert len(problem.response().body) < 300_000
     assert len(problem.errors) == 100
 

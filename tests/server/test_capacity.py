@@ -39,11 +39,12 @@ def test_a_soft_limit_is_raised_as_far_as_it_may_be() -> None:
 @pytest.fixture
 def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A control group within another, as /sys/fs/cgroup has them, with this process in the inner one."""
-    (tmp_path / "outer" / "inner").mkdir(parents=True)
-    (tmp_path / "self").write_text("0::/outer/inner\n")
-    monkeypatch.setattr(capacity, "CGROUPS", tmp_path)
-    monkeypatch.setattr(capacity, "OWN_CGROUPS", tmp_path / "self")
-    return tmp_path
+    home = tmp_path / "sys" / "fs" / "cgroup"
+    (home / "outer" / "inner").mkdir(parents=True)
+    (tmp_path / "proc" / "self").mkdir(parents=True)
+    (tmp_path / "proc" / "self" / "cgroup").write_text("0::/outer/inner\n")
+    monkeypatch.setattr(capacity, "ROOT", tmp_path)
+    return home
 
 
 def limit(group: Path, most: str, current: int) -> None:
@@ -98,7 +99,7 @@ def test_cores_are_those_of_the_quota_of_a_control_group_of_version_1(
     groups: Path, quota: str, cores: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(capacity.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    (groups / "self").write_text("3:cpu,cpuacct:/inner\n1:name=systemd:/inner\n")
+    (groups.parents[2] / "proc" / "self" / "cgroup").write_text("3:cpu,cpuacct:/inner\n1:name=systemd:/inner\n")
     group = groups / "cpu,cpuacct" / "inner"
     group.mkdir(parents=True)
     (group / "cpu.cfs_quota_us").write_text(f"{quota}\n")

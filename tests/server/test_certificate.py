@@ -13,8 +13,7 @@ from certificates import Pair, make_pair, openssl
 
 from engine.errors import ServeError
 from engine.server.listening import certificate as module
-from engine.server.listening.certificate import CertificateFiles
-from engine.server.listening.publickey import is_usable
+from engine.server.listening.certificate import CertificateFiles, is_usable
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 KEYS = "use RSA of 2,048 to 4,096 bits, ECDSA on P-256 or P-384, or Ed25519"

@@ -18,13 +18,11 @@ from granian_door import Headers, Protocol, Scope, Watcher, ask
 
 from engine.handling import Handler, Incoming, WireAnswer, build_handler
 from engine.models import compile_models
-from engine.server.http import Front
-from engine.server.http import front as front_module
+from engine.server.http import Front, exchange
 from engine.server.http import traffic as traffic_module
-from engine.server.http.answers import LARGE
 from engine.server.http.bodies import End, Reading, ShortReading
-from engine.server.logs import RequestLog
-from engine.spec import load
+from engine.server.http.large_bodies import LARGE
+from engine.spec import load_spec
 
 SPEC = """
 service:
@@ -65,7 +63,7 @@ class Other:
 
 
 def handler_of(routes: str) -> Handler:
-    spec = load(routes)
+    spec = load_spec(routes)
     return build_handler(spec, compile_models(spec))
 
 
@@ -148,7 +146,7 @@ def test_only_what_is_plain_is_answered_at_once(
     front: Front, scopes: list[Scope], at_once: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ask(front, Scope())
-    monkeypatch.setattr(front_module, "Exchange", Other)
+    monkeypatch.setattr(exchange, "Exchange", Other)
     for scope in scopes:
         protocol = Protocol([])
         front(Watcher(scope, protocol))
@@ -167,7 +165,7 @@ def test_what_is_logged_or_drained_takes_the_whole_way(front: Front, caplog: pyt
     front.draining = True
     assert ("Connection", "close") in ask(front, Scope())[1]
     front.draining = False
-    front.log = RequestLog()
+    front.logs = True
     with caplog.at_level(logging.INFO):
         ask(front, Scope())
     assert 1 == len(caplog.records)
@@ -314,7 +312,7 @@ def test_whatever_ends_a_quick_answer_has_an_answer(front: Front, monkeypatch: p
 
 
 def test_a_refusal_has_its_name_and_its_line_in_the_log(front: Front, caplog: pytest.LogCaptureFixture) -> None:
-    front.log = RequestLog()
+    front.logs = True
     protocol = Protocol()
     with caplog.at_level(logging.INFO):
         front(Watcher(post(("Content-Length", "10"), ("X-Request-ID", "mine")), protocol))
@@ -329,7 +327,7 @@ def test_a_refusal_has_its_name_and_its_line_in_the_log(front: Front, caplog: py
 def test_a_large_answer_that_is_refused_has_its_name_and_its_line_in_the_log(
     front: Front, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    front.log = RequestLog()
+    front.logs = True
     monkeypatch.setattr(front, "has_room", lambda _: False)
     with caplog.at_level(logging.INFO):
         status, headers, body = ask(front, Scope(path="/large", headers=[("Host", "x"), ("X-Request-ID", "mine")]))

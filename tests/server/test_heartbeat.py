@@ -11,9 +11,8 @@ from types import SimpleNamespace
 import pytest
 
 from engine.server import heartbeat
-from engine.server.heartbeat import BEAT_SECONDS, LOADING_SECONDS, Monitor, Pulse, beat
+from engine.server.heartbeat import BEAT_SECONDS, LOADING_SECONDS, Monitor, Pulse, Thread, read_threads, send_heartbeat
 from engine.server.supervising.worker_handle import Outbox
-from engine.server.thread_states import Thread, read_threads
 
 LIMIT = 5.0
 STEPS = round(LIMIT / BEAT_SECONDS)
@@ -122,7 +121,7 @@ def test_after_a_pause_of_the_supervisor_all_begin_anew(clock: Clock) -> None:
     monitor, pulse = Monitor(LIMIT), serving_pulse(stopped)
     for pause in (0.0, 60.0, 0.0):
         for _ in range(STEPS - 1):
-            assert not monitor.is_due()
+            assert clock[0] < monitor.due
             clock[0] = monitor.due
             monitor.step([pulse])
         assert monitor.choose({1: pulse}, is_complete=True) is None
@@ -207,7 +206,7 @@ def test_a_beat_waits_for_nobody_and_ends_with_its_channel(monkeypatch: pytest.M
         theirs.send((word, None))
         said[0] += 1
 
-    beating = threading.Thread(target=beat, args=(theirs, say))
+    beating = threading.Thread(target=send_heartbeat, args=(theirs, say))
     beating.start()
     while said[0] < 50 or not heartbeat_rests(said):
         pass

@@ -18,7 +18,7 @@ import pytest
 from serving import Server, pause
 
 from engine.errors import ServeError
-from engine.server.listening.listener import Listener, listen
+from engine.server.listening.listener import Listener, listen_on
 
 CONNECTIONS = 64
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers share one socket")
@@ -48,7 +48,7 @@ def accept_all(listener: Listener, workers: int) -> list[int]:
 def test_connections_come_to_every_worker(host: str) -> None:
     if host == "::1" and not Path("/proc/net/if_inet6").exists():
         pytest.skip("this machine has no IPv6")
-    with listen(host, 0, 3) as listener, contextlib.ExitStack() as opened:
+    with listen_on(host, 0, 3) as listener, contextlib.ExitStack() as opened:
         for _ in range(CONNECTIONS):
             opened.enter_context(socket.create_connection((host, listener.port), timeout=30))
         assert CONNECTIONS == listener.count_waiting()
@@ -59,7 +59,7 @@ def test_connections_come_to_every_worker(host: str) -> None:
 
 def test_the_kernel_ends_connections_whose_clients_are_gone() -> None:
     """Accepted sockets have the deadline of the one that listens (tcp(7), TCP_USER_TIMEOUT)."""
-    with listen("127.0.0.1", 0, 2) as listener, connected(listener.port, 16):
+    with listen_on("127.0.0.1", 0, 2) as listener, connected(listener.port, 16):
         for number in (1, 2):
             accepted, _ = listener.of(number).accept()
             with accepted:
@@ -68,7 +68,7 @@ def test_the_kernel_ends_connections_whose_clients_are_gone() -> None:
 
 @pytest.mark.parametrize("there", [[1], [3], [1, 3], [2, 3]])
 def test_connections_come_to_the_workers_that_are_there(there: list[int]) -> None:
-    with listen("127.0.0.1", 0, 3) as listener:
+    with listen_on("127.0.0.1", 0, 3) as listener:
         listener.aim(there)
         with connected(listener.port):
             found = accept_all(listener, 3)
@@ -79,15 +79,15 @@ def test_connections_come_to_the_workers_that_are_there(there: list[int]) -> Non
 
 
 def test_nobody_else_gets_the_address() -> None:
-    with listen("127.0.0.1", 0, 2) as listener:
+    with listen_on("127.0.0.1", 0, 2) as listener:
         for workers in (1, 2):
             with pytest.raises(ServeError, match=f"port {listener.port} on 127.0.0.1 is already in use"):
-                listen("127.0.0.1", listener.port, workers)
+                listen_on("127.0.0.1", listener.port, workers)
 
 
 def test_one_socket_serves_all_where_the_kernel_does_not_choose(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.server.listening.listener._SO_ATTACH_REUSEPORT_CBPF", 9999)
-    with listen("127.0.0.1", 0, 3) as listener:
+    with listen_on("127.0.0.1", 0, 3) as listener:
         assert listener.of(1) is listener.of(2) is listener.of(3)
         assert 0 == listener.of(1).getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT)
         listener.aim([2])
@@ -144,4 +144,4 @@ def test_who_waits_for_a_worker_that_dies_is_answered_by_the_next(
 )
 def test_an_address_of_ipv6_that_cannot_be_had_is_said(host: str, said: str) -> None:
     with pytest.raises(ServeError, match=f"^{re.escape(said)}$"):
-        listen(host, 0, 1)
+        listen_on(host, 0, 1)

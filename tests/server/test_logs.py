@@ -89,16 +89,16 @@ def test_with_json_every_line_is_json(serve_here: Callable[..., Server], tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("routes", "told"),
+    ("routes", "is_free", "told"),
     [
-        ("routes: [{path: /, respons: hi}]", r"routes\.yaml:1:20: error: unknown key \"respons\" in a route "),
-        (ROUTES, r"port \d+ on 127\.0\.0\.1 is already in use; choose another with -p"),
+        ("routes: [{path: /, respons: hi}]", True, r"routes\.yaml:1:20: error: unknown key \"respons\" in a route "),
+        (ROUTES, False, r"port \d+ on 127\.0\.0\.1 is already in use; choose another with -p"),
     ],
 )
-def test_with_json_a_failed_start_is_json_too(routes: str, told: str, tmp_path: Path) -> None:
+def test_with_json_a_failed_start_is_json_too(routes: str, is_free: bool, told: str, tmp_path: Path) -> None:
     (tmp_path / "routes.yaml").write_text(routes)
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
+        port = "0" if is_free else str(taken.getsockname()[1])
         done = subprocess.run(
             command("serve", "--log-format", "json", "-p", port),
             cwd=tmp_path,
@@ -107,8 +107,8 @@ def test_with_json_a_failed_start_is_json_too(routes: str, told: str, tmp_path: 
             check=False,
             timeout=60,
         )
-    begun, event = map(json.loads, done.stderr.splitlines())
-    assert ("info", "checking routes.yaml") == (begun["level"], begun["message"])
+    *begun, event = map(json.loads, done.stderr.splitlines())
+    assert [("info", "checking routes.yaml")] * is_free == [(one["level"], one["message"]) for one in begun]
     assert (1, "", "error") == (done.returncode, done.stdout, event["level"])
     assert re.match(told, event["message"])
 

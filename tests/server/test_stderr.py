@@ -21,8 +21,8 @@ from pathlib import Path
 import pytest
 from serving import START_SECONDS, Server, command, serving
 
-from engine.server import stderr
-from engine.server.stderr import Stderr, log_handler
+from engine.server import logs
+from engine.server.logs import Stderr, log_handler
 
 
 def read_some(descriptor: int) -> str:
@@ -67,7 +67,7 @@ def ends(request: pytest.FixtureRequest) -> Iterator[tuple[int, int]]:
 def test_what_nobody_reads_is_dropped_counted_and_reported(
     ends: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stderr, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(logs, "MOST_BYTES", 100_000)
     reader, writer = ends
     _, write, dropped = log_to(writer)
     written = 0
@@ -115,9 +115,9 @@ def test_a_reader_who_is_gone_stops_nothing() -> None:
 
 LINES = """
 import logging, sys
-from engine.server import stderr
-stderr.FLUSH_SECONDS = 60
-log = stderr.Stderr(2, "utf-8", lambda: None)
+from engine.server import logs
+logs.FLUSH_SECONDS = 60
+log = logs.Stderr(2, "utf-8", lambda: None)
 for number in range(200):
     text = sys.argv[1] * (60 if number % 2 else int(sys.argv[2]))
     log.handle(logging.LogRecord("engine", logging.INFO, "", 0, text, None, None))

@@ -18,8 +18,7 @@ from engine.endpoints import Endpoint, Guards, Meter, Mounted, Request, Response
 from engine.flask_app import App
 from engine.handling import Handler
 from engine.server.http import Front, Size, Watch, start_granian, stop_signal
-from engine.server.logs import RequestLog
-from engine.spec import load
+from engine.spec import load_spec
 
 TEXT = (("Content-Type", "text/plain"),)
 
@@ -39,7 +38,7 @@ class Running:
 
     def __init__(self, handler: Handler) -> None:
         self.handler = handler
-        self.front = Front(log=RequestLog())
+        self.front = Front(logs=True)
         self.front.serve(handler)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._signal = stop_signal()
@@ -69,7 +68,7 @@ class Running:
 
 def handler_of(make: Callable[[], Iterable[bytes]], folder: Path) -> Handler:
     (folder / "routes.yaml").write_text("routes: [{path: /, response: replaced}]")
-    spec, meter = load(folder / "routes.yaml"), Meter()
+    spec, meter = load_spec(folder / "routes.yaml"), Meter()
     guards = Guards(spec.service, spec.routes, meter)
     return Handler(spec, [Mounted(spec.routes[0], Pieces(make), guards.routes[0])], guards, meter)
 

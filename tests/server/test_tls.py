@@ -24,7 +24,7 @@ from serving import Server, command, serving
 
 from engine.commands import cli
 from engine.errors import ServeError
-from engine.server.listening.listener import ADMIN_ADVICE, listen
+from engine.server.listening.listener import ADMIN_ADVICE, listen_on
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 ROUTES = "routes: [{path: /, response: {text: hello}}, {path: /about/, response: about}]"
@@ -239,7 +239,7 @@ def test_wrong_options_are_told(options: list[str], message: str, monkeypatch: p
 
 def test_the_host_of_an_admin_address_is_one_of_this_machine() -> None:
     with pytest.raises(ServeError) as caught:
-        listen("999.1.1.1", 9000, 1, ADMIN_ADVICE)
+        listen_on("999.1.1.1", 9000, 1, ADMIN_ADVICE)
     message = 'the host "999.1.1.1" is not an address of this machine; try --admin 127.0.0.1:9000'
     assert message == str(caught.value)
 

@@ -15,8 +15,7 @@ from granian_door import ask
 from serving import hear
 
 from engine.server import is_loopback
-from engine.server.checking.check import check
-from engine.server.checking.source import SpecSource
+from engine.server.checking import SpecSource, check_spec
 from engine.server.http import Front
 from engine.server.worker import Follower
 
@@ -53,7 +52,7 @@ ROUTES = "routes: [{path: /, response: {text: %s}}, {path: /predict, model: iris
 
 
 def snapshot() -> bytes:
-    payload = check(SpecSource("routes.yaml", None)).snapshot
+    payload = check_spec(SpecSource("routes.yaml", None)).snapshot
     assert payload is not None
     return payload
 

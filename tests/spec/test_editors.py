@@ -24,8 +24,8 @@ from engine.errors import SpecError
 from engine.spec import grammar
 from engine.spec.checking.grammar import check_grammar
 from engine.spec.checking.schemas import KEYWORDS, check_schema
-from engine.spec.reading.compose import compose
-from engine.spec.reading.source import decode
+from engine.spec.reading.compose import compose_document
+from engine.spec.reading.source import decode_source
 
 GRAMMARS = ("routes", "models")
 BROKEN = [file for name in GRAMMARS for file in sorted((ROOT / "tests" / "invalid").glob(f"*/{name}.yaml"))]
@@ -261,7 +261,7 @@ class Compared:
 def within_reach(file: Path, told: dict[tuple[int, int], str]) -> set[tuple[int, int]]:
     """The places of the mistakes that the grammar alone can see: all of a file that is no YAML, and in schemas."""
     try:
-        root = compose(decode(file.read_bytes(), file.name))
+        root = compose_document(decode_source(file.read_bytes(), file.name))
     except SpecError:
         return set(told)
     if "schema-" in file.parent.name:
@@ -405,4 +405,4 @@ VALUES = st.recursive(
 def test_the_engine_refuses_every_schema_that_an_editor_underlines(schema: Any) -> None:
     rules = {**grammar("routes")["$defs"]["schema"], "$defs": grammar("routes")["$defs"]}
     if not jsonschema.Draft202012Validator(rules).is_valid(schema):
-        assert [] != list(check_schema(compose(decode(json.dumps(schema).encode(), "f"))))
+        assert [] != list(check_schema(compose_document(decode_source(json.dumps(schema).encode(), "f"))))

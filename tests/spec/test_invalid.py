@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from engine.diagnostics import render
+from engine.diagnostics import render_diagnostics
 from engine.errors import SpecError
 from engine.models import compile_models
-from engine.spec import load
+from engine.spec import load_spec
 
 CASES = sorted(path.parent for path in (ROOT / "tests" / "invalid").glob("*/expected.txt"))
 
@@ -19,11 +19,11 @@ CASES = sorted(path.parent for path in (ROOT / "tests" / "invalid").glob("*/expe
 def told() -> str:
     """What is said of the spec in the working directory."""
     try:
-        spec = load("routes.yaml")
+        spec = load_spec("routes.yaml")
         compile_models(spec)
     except SpecError as error:
         return str(error)
-    return render(spec.warnings)
+    return render_diagnostics(spec.warnings)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -17,15 +17,15 @@ from test_properties import ROUTE, SETTINGS, SPECS, VALUES
 
 from engine.errors import SpecError
 from engine.schema import Validator
-from engine.spec import Parameter, grammar, inside, load, parse_template
-from engine.spec.checking.dtypes import check_dtypes
+from engine.spec import Parameter, find_inside, grammar, load_spec, parse_template
 from engine.spec.checking.grammar import check_grammar, own_rules
-from engine.spec.reading.compose import compose
-from engine.spec.reading.source import decode
+from engine.spec.checking.models_file import check_dtypes
+from engine.spec.reading.compose import compose_document
+from engine.spec.reading.source import decode_source
 
 
 def read(text: str | bytes) -> Any:
-    return compose(decode(text if isinstance(text, bytes) else text.encode(), "f")).plain
+    return compose_document(decode_source(text if isinstance(text, bytes) else text.encode(), "f")).plain
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_an_alias_is_what_its_anchor_is_also_twice() -> None:
 
 
 def test_a_value_knows_its_place_in_every_style() -> None:
-    root = compose(decode(b"a: {b: 'x y'}\nc:\n- 1\n- |\n  text\n", "f"))
+    root = compose_document(decode_source(b"a: {b: 'x y'}\nc:\n- 1\n- |\n  text\n", "f"))
     places = [str(root.follow(path).place) for path in (["a", "b"], ["c", 1], ["c", 7], ["a", "nope"])]
     assert ["f:1:8", "f:4:3", "f:3:1", "f:1:4"] == places
 
@@ -82,7 +82,7 @@ def test_a_spec_becomes_frozen_records_that_know_their_places(spec_folder: Path)
     (spec_folder / "models.yaml").write_text(
         "models:\n  iris:\n    file: build/model.pkl\n    input: {type: array}\n    output: {probabilities: true}\n"
     )
-    spec = load()
+    spec = load_spec()
     fixed, model = spec.routes
     assert ("T", "0.0.0", "html", 2000, 10_000) == (
         spec.service.title, spec.service.version, spec.service.errors, spec.service.limits.body,
@@ -112,9 +112,9 @@ def test_a_size_is_bytes_or_has_a_unit(size: Any, expected: int | None, spec_fol
     (spec_folder / "routes.yaml").write_text(json.dumps(spec))
     if expected is None:
         with pytest.raises(SpecError, match='body: "512" is not a size'):
-            load()
+            load_spec()
     else:
-        assert expected == load().routes[0].limits.body
+        assert expected == load_spec().routes[0].limits.body
 
 
 @pytest.mark.parametrize(
@@ -164,13 +164,13 @@ def test_a_file_that_may_not_be_served(name: str, said: str, tmp_path: Path) -> 
     with (folder / "big").open("wb") as big:
         big.truncate(16 * 1024**2 + 1)
     with pytest.raises(ValueError, match=said):
-        inside(folder, name)
+        find_inside(folder, name)
 
 
 def test_a_link_within_the_folder_is_followed(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "link").symlink_to("file")
-    assert tmp_path / "file" == inside(tmp_path, "link")
+    assert tmp_path / "file" == find_inside(tmp_path, "link")
 
 
 # The grammars
@@ -181,7 +181,7 @@ def test_a_link_within_the_folder_is_followed(tmp_path: Path) -> None:
 def test_the_grammar_is_judged_as_the_reference_implementation_judges_it(spec: Any) -> None:
     """Valid by the package jsonschema is valid here, and what is not valid has an error somewhere."""
     reference = jsonschema.Draft202012Validator(own_rules("routes"))
-    root = compose(decode(json.dumps(spec).encode(), "f"))
+    root = compose_document(decode_source(json.dumps(spec).encode(), "f"))
     assert reference.is_valid(spec) == (not list(check_grammar("routes", root)))
 
 
@@ -209,5 +209,5 @@ def test_a_default_where_the_reference_leads_fills_a_column_without_missing_valu
         "$defs: {count: {type: integer, default: 3}}}\n"
         "dtypes: {n: int, m: int}\n"
     )
-    found = [one.message for one in check_dtypes(compose(decode(text.encode(), "f")))]
+    found = [one.message for one in check_dtypes(compose_document(decode_source(text.encode(), "f")))]
     assert ['"m" may be missing, but int has no missing values; require it, or declare float'] == found

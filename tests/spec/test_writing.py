@@ -9,8 +9,8 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from engine.spec.authoring.yaml_text import WIDTH, field, scalar
-from engine.spec.reading.compose import compose
+from engine.spec.authoring.yaml_text import WIDTH, write_field, write_scalar
+from engine.spec.reading.compose import compose_document
 from engine.spec.reading.source import Source
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)
@@ -24,9 +24,9 @@ VALUES = st.recursive(SCALARS, lambda below: st.lists(below) | st.dictionaries(T
 )
 @example({"a" * 60: 1e-05, "b" * 60: [1e16, 0.1, 2**70]})
 def test_what_is_written_is_read_as_the_same(value: Any) -> None:
-    text = "top:\n" + "\n".join(field("key", value, 2)) + "\n"
+    text = "top:\n" + "\n".join(write_field("key", value, 2)) + "\n"
     assert {"top": {"key": value}} == yaml.safe_load(text)
-    assert {"top": {"key": value}} == compose(Source("", text)).plain
+    assert {"top": {"key": value}} == compose_document(Source("", text)).plain
 
 
 @pytest.mark.parametrize(
@@ -47,12 +47,12 @@ def test_what_is_written_is_read_as_the_same(value: Any) -> None:
     ],
 )
 def test_a_scalar_is_plain_where_nobody_could_mistake_it(value: Any, written: str) -> None:
-    assert written == scalar(value)
+    assert written == write_scalar(value)
 
 
 def test_long_lists_and_mappings_take_several_lines() -> None:
     names = [f"feature_{number}" for number in range(20)]
-    lines = list(field("required", names, 4))
+    lines = list(write_field("required", names, 4))
     assert ("    required:", 4) == (lines[0], len(lines))
     assert lines[1].startswith("      [feature_0, feature_1, ")
     assert lines[2].startswith("       feature_")

@@ -14,12 +14,11 @@ import joblib
 import pytest
 from click.testing import CliRunner, Result
 
-from engine.bundle import unpack
+from engine.bundle import unpack_bundle
 from engine.bundle.archive import write_archive
 from engine.commands import cli
 from engine.errors import SpecError
-from engine.server.checking.check import CheckResult, check
-from engine.server.checking.source import SpecSource
+from engine.server.checking import CheckResult, SpecSource, check_spec
 
 INSTANCE = {"sepal_length": 5.9, "sepal_width": 3.0, "petal_length": 5.1, "petal_width": 1.8}
 FEATURES = {"type": "object", "required": list(INSTANCE), "properties": {name: {"type": "number"} for name in INSTANCE}}
@@ -35,7 +34,7 @@ def write_spec(folder: Path, routes: Mapping[str, Any], **models: Any) -> None:
 def bundle(folder: Path, patch: pytest.MonkeyPatch, *arguments: str) -> Result:
     with patch.context() as inner:
         inner.chdir(folder)
-        inner.setattr(sys.modules["engine.server.serve"], "check_isolated", lambda source, _: check(source))
+        inner.setattr(sys.modules["engine.server.service"], "check_isolated", lambda source, _: check_spec(source))
         return CliRunner().invoke(cli, ["bundle", "-o", "service.zip", *arguments], standalone_mode=False)
 
 
@@ -58,13 +57,13 @@ def rewrite(file: Path, changed: Mapping[str, bytes], **manifest: Any) -> None:
 def refused(file: Path, sha256: str | None = None) -> str:
     """The only mistake that is found in a bundle, with its place."""
     with pytest.raises(SpecError) as error:
-        unpack(file, sha256)
+        unpack_bundle(file, sha256)
     (found,) = error.value.diagnostics
     return str(found)
 
 
 def checked(file: Path, sha256: str | None = None) -> CheckResult:
-    return check(SpecSource("", None, bundle=file, sha256=sha256))
+    return check_spec(SpecSource("", None, bundle=file, sha256=sha256))
 
 
 def make_service(folder: Path, model: Path) -> None:

@@ -32,7 +32,7 @@ from referencing.exceptions import Unresolvable
 from werkzeug.test import Client
 
 from engine import SpecError, create_app
-from engine.spec import load
+from engine.spec import load_spec
 
 Hold = Callable[[bytes], str]
 
@@ -78,7 +78,7 @@ def specs(folder: Path) -> Hold:
 
 def _load() -> None:
     with contextlib.suppress(SpecError):
-        load("routes.yaml")
+        load_spec("routes.yaml")
 
 
 def schemas(folder: Path) -> Hold:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from apps import build_app
+
 from engine import SpecError
-from engine.flask_app import build_app
 from engine.models import compile_models
-from engine.spec import load
+from engine.spec import load_spec
 
 
 def judge(folder: Path) -> str:
     """Either every mistake has its place, or the app works."""
     try:
-        spec = load(folder / "routes.yaml")
+        spec = load_spec(folder / "routes.yaml")
         app = build_app(spec, compile_models(spec))
     except SpecError as error:
         assert error.diagnostics

@@ -11,7 +11,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.batch.scoring.records import Integers
+from engine.batch.scoring.record_batch import Integers
 
 _is = pa.types
 
@@ -23,7 +23,9 @@ def is_feature(kind: Any) -> bool:
         _is.is_integer,
         _is.is_floating,
         _is.is_boolean,
-        _is_text,
+        _is.is_string,
+        _is.is_large_string,
+        _is.is_string_view,
         _is.is_date,
         _is.is_timestamp,
         _is.is_time,
@@ -133,7 +135,3 @@ def _plain_type(kind: Any) -> Any:
     if isinstance(kind, pa.BaseExtensionType):
         kind = kind.storage_type
     return kind.value_type if _is.is_dictionary(kind) else kind
-
-
-def _is_text(kind: Any) -> bool:
-    return any(check(kind) for check in (_is.is_string, _is.is_large_string, _is.is_string_view))

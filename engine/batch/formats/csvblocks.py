@@ -1,4 +1,4 @@
-"""CSV: blocks of whole records, and how a block is read.
+"""CSV: blocks of whole records, how a block is read, and how predictions are written beside its rows.
 
 The `csv` module decides what a record is. Blocks are split in one process and read in others.
 """
@@ -6,17 +6,23 @@ The `csv` module decides what a record is. Blocks are split in one process and r
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
+from typing import Any, ClassVar
 
-from engine.batch.errors import Unreadable
+import orjson
+
 from engine.batch.formats.parsed import BLOCK_BYTES, MOST_RECORD_BYTES, Block, Parsed, Readable, Unit, read_blocks
-from engine.batch.scoring.records import Key, RecordBatch
+from engine.batch.scoring.record_batch import ABSENT, Key, PredictionColumns, RecordBatch, Scored
+from engine.batch.scoring_errors import Unreadable
 from engine.text import plural
 
 # The module has one limit for the whole process, 128 KiB at first: whatever is read later, it is this one.
 csv.field_size_limit(MOST_RECORD_BYTES)
+_PLAIN = {bool, float, int, type(None)}
+_BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +34,7 @@ class CsvLayout:
     ending: str = "\n"
     mark: bool = False
     keys: Mapping[Key, str] = field(default_factory=dict)
-
-    @property
-    def unit(self) -> Unit:
-        """Places in the file are lines."""
-        return "line"
+    unit: ClassVar[Unit] = "line"
 
     def require_text(self, names: Sequence[str], place: str) -> None:
         """Do nothing: every column is text."""
@@ -100,7 +102,7 @@ class CsvLayout:
 
     def written(self, cells: Sequence[str]) -> str:
         """Write a row of cells, quoted where that is needed."""
-        return self.separator.join(quoted(cell, self.separator) for cell in cells)
+        return self.separator.join(quote_cell(cell, self.separator) for cell in cells)
 
     def _records(self, text: str, line: int) -> tuple[list[list[str]], list[str], Sequence[int]]:
         """Split a text into its records: their cells, their own texts, and the lines that they begin on."""
@@ -145,7 +147,7 @@ def explain_csv(error: csv.Error) -> str:
     return f"this is not a CSV: {error}; is a quote missing?"
 
 
-def quoted(cell: str, separator: str) -> str:
+def quote_cell(cell: str, separator: str) -> str:
     """Write a cell, in quotes if it has a character in it that means something else."""
     if '"' in cell or separator in cell or "\n" in cell or "\r" in cell:
         return '"' + cell.replace('"', '""') + '"'
@@ -173,3 +175,77 @@ def _last_end(data: bytes, separator: str) -> int:
         if "unexpected end" not in str(error):  # whoever reads the block says what is wrong there
             return data.rfind(b"\n") + 1
     return sum(len(one) + 1 for one in lines[:whole])
+
+
+@dataclass(frozen=True, slots=True)
+class CsvWriter:
+    """Writes blocks of a CSV.
+
+    `carried` are the columns that come first: None for rows of a CSV as they are, under `names`. `mark` is a byte order
+    mark, without which some programs do not read UTF-8.
+    """
+
+    predictions: PredictionColumns
+    names: tuple[str, ...] = ()
+    carried: tuple[str, ...] | None = None
+    separator: str = ","
+    ending: str = "\n"
+    mark: bool = False
+    needs_values: ClassVar[bool] = False  # a CSV has texts
+
+    def head(self) -> bytes:
+        """Write the line that names the columns."""
+        carried = self.names if self.carried is None else self.carried
+        names = self.separator.join(quote_cell(name, self.separator) for name in (*carried, *self.predictions.names))
+        return f"{_BOM * self.mark}{names}{self.ending}".encode()
+
+    def write(self, parsed: Parsed, scored: Scored) -> bytes:
+        count = parsed.batch.count
+        if not count:
+            return b""
+        parts: list[Iterable[str]] = []
+        if self.carried is None:
+            parts.append(parsed.raws)
+        else:
+            parts += [self._texts(parsed.column(name)) for name in self.carried]
+        parts += [self._texts(column) for column in self.predictions.results_of(scored)]
+        if self.predictions.label is not None:
+            parts.append(self._texts(scored.labels or []))
+        if self.predictions.probabilities:
+            parts.append(self._chances(scored))
+        rows = parts[0] if len(parts) == 1 else map(self.separator.join, zip(*parts, strict=True))
+        return (self.ending.join(rows) + self.ending).encode("utf-8", "surrogatepass")
+
+    def _chances(self, scored: Scored) -> list[str]:
+        """Write the probabilities of each row, already separated."""
+        text = orjson.dumps(scored.probabilities, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+        rows = text[2:-2].split("],[")
+        if self.separator != ",":
+            rows = [row.replace(",", self.separator) for row in rows]
+        for row in scored.bad_rows:
+            rows[row] = self.separator * (len(self.predictions.probabilities) - 1)
+        return rows
+
+    def _texts(self, cells: Sequence[Any]) -> list[str]:
+        kinds = {*map(type, cells)}
+        if kinds <= _PLAIN:
+            try:
+                texts = orjson.dumps(cells).decode()[1:-1].split(",")
+            except orjson.JSONEncodeError:  # an integer of more than 64 bits
+                return [self._text(cell) for cell in cells]
+            return ["" if text == "null" else text for text in texts] if type(None) in kinds else texts
+        if kinds == {str}:
+            return [_quoted(cell, self.separator) for cell in cells]
+        return [self._text(cell) for cell in cells]
+
+    def _text(self, cell: Any) -> str:
+        if cell is None or cell is ABSENT:
+            return ""
+        if isinstance(cell, str):
+            return _quoted(cell, self.separator)
+        if isinstance(cell, int) and not isinstance(cell, bool):
+            return str(cell)
+        return quote_cell(orjson.dumps(cell).decode(), self.separator)
+
+
+_quoted = lru_cache(maxsize=4096)(quote_cell)

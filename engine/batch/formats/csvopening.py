@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
-from engine.batch.errors import BatchError, Misfit
 from engine.batch.formats.csvblocks import CsvLayout, explain_csv
-from engine.batch.formats.expected import MOST_NAMED, Expected
+from engine.batch.formats.expected import Expected
 from engine.batch.formats.parsed import MOST_RECORD_BYTES, Readable
-from engine.models.data.csv_file import read_cell
+from engine.batch.scoring_errors import BatchError, Misfit
+from engine.models.data.csv_file import MOST_NAMED, read_cell
 from engine.schema import show
 from engine.text import plural
 
@@ -53,17 +52,12 @@ def open_csv(
         row = next(csv.reader([text], delimiter=chosen, strict=True))
     except csv.Error as error:
         raise BatchError(f"{name}:1: {explain_csv(error)}") from None
-    if not has_header:
-        layout = CsvLayout(_nameless(row, expected, name), chosen, ending, mark)
-        return replace(layout, keys=expected.keys_in(layout.names, f"{name}:1")), start, 1, b"".join(lines)
-    _require_header(row, expected, name)
-    layout = CsvLayout(tuple(row), chosen, ending, mark)
-    return (
-        replace(layout, keys=expected.keys_in(layout.names, f"{name}:1")),
-        start + len(b"".join(lines)),
-        1 + len(lines),
-        b"",
-    )
+    if has_header:
+        _require_header(row, expected, name)
+    names = tuple(row) if has_header else _nameless(row, expected, name)
+    layout = CsvLayout(names, chosen, ending, mark, expected.keys_in(names, f"{name}:1"))
+    read = b"".join(lines)
+    return (layout, start + len(read), 1 + len(lines), b"") if has_header else (layout, start, 1, read)
 
 
 _WANTED = "its first line must name the columns"
@@ -107,8 +101,8 @@ def _nameless(row: Sequence[str], expected: Expected, name: str) -> tuple[str, .
 
 def _require_header(row: Sequence[str], expected: Expected, name: str) -> None:
     """Raise `BatchError` for a first line that does not name the columns."""
-    values = [read_cell(cell) for cell in row if cell]
-    is_row = bool(values) and all(not isinstance(value, str) for value in values)
+    are_texts = [isinstance(read_cell(cell), str) for cell in row if cell]
+    is_row = bool(are_texts) and not (all if expected.form == "object" else any)(are_texts)
     if is_row and not {*row} & {*expected.features}:
         shown = ", ".join(map(show, row[:MOST_NAMED])) + (", …" if len(row) > MOST_NAMED else "")
         raise Misfit(f"{name}:1: the first line is a row of values ({shown}), and must name the columns", _NO_HEADER)

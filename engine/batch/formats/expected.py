@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
-from engine.batch.errors import Misfit
-from engine.batch.scoring.records import Key
+from engine.batch.scoring.record_batch import Key
+from engine.batch.scoring_errors import Misfit
+from engine.models.data.csv_file import MOST_NAMED
 from engine.schema import clip, show
 from engine.spec import Model
 from engine.text import did_you_mean, plural
 
-MOST_NAMED: Final = 6
 _MOST_MISSING = 10
 
 
@@ -64,7 +63,7 @@ class Expected:
     def _require(self, names: Collection[str], place: str) -> None:
         missing = [feature for feature in self.features if feature in self.required and feature not in names]
         if not any(feature in names for feature in self.features):
-            found = ", ".join(show(one) for one in [*names][:MOST_NAMED])
+            found = ", ".join(show(one) for one in [*names][:MOST_NAMED]) + (", …" if len(names) > MOST_NAMED else "")
             wanted = ", ".join(self.features[:MOST_NAMED]) + (", …" if len(self.features) > MOST_NAMED else "")
             raise Misfit(
                 f"{place}: no column is a feature of the model; the columns are {found}, and the features are {wanted}"

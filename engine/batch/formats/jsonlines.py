@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 
-from engine.batch.errors import Unreadable, taken
 from engine.batch.formats.parsed import BLOCK_BYTES, MOST_RECORD_BYTES, Block, Parsed, Readable, Unit, read_blocks
-from engine.batch.scoring.predictions import PredictionColumns
-from engine.batch.scoring.records import ABSENT, Key, RecordBatch, Scored
-from engine.schema import explain_not_json, mistyped, stray_token
+from engine.batch.scoring.record_batch import ABSENT, Key, PredictionColumns, RecordBatch, Scored
+from engine.batch.scoring_errors import Unreadable, column_taken
+from engine.schema import describe_mistyped, explain_not_json, stray_token
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -29,21 +28,12 @@ class JsonLayout:
     features: tuple[str, ...] = ()
     count: int | None = None
     taken: tuple[str, ...] = ()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """No columns: each record names its own."""
-        return ()
+    names: ClassVar[tuple[str, ...]] = ()  # each record names its own
+    unit: ClassVar[Unit] = "line"
 
     @property
     def keys(self) -> Mapping[Key, str]:
-        """The columns that an instance is made of."""
         return {name: name for name in self.features} if self.features else {0: ""}
-
-    @property
-    def unit(self) -> Unit:
-        """Places in the file are lines."""
-        return "line"
 
     def require_text(self, names: Sequence[str], place: str) -> None:
         """Do nothing: every column is text."""
@@ -57,7 +47,7 @@ class JsonLayout:
         for row, place in enumerate(lines):
             value, reason = self._read(texts[place])
             if isinstance(value, dict) and (both := [name for name in self.taken if name in value]):
-                raise Unreadable(block.line + place, taken(f'the key "{both[0]}"'))
+                raise Unreadable(block.line + place, column_taken(f'the key "{both[0]}"'))
             values.append(value)
             if reason:
                 broken[row] = reason
@@ -75,10 +65,10 @@ class JsonLayout:
         except orjson.JSONDecodeError as error:
             return {}, _not_json(error)
         if self.form == "object" and not isinstance(value, dict):
-            return {}, mistyped(value, ["object"])
+            return {}, describe_mistyped(value, ["object"])
         if self.form == "array":
             if not isinstance(value, list):
-                return [], mistyped(value, ["array"])
+                return [], describe_mistyped(value, ["array"])
             if self.count is not None and len(value) != self.count:
                 return [], f"the array has {len(value)} items, and the model takes {self.count}"
         return value, ""
@@ -121,23 +111,19 @@ class JsonWriter:
     predictions: PredictionColumns
     carried: tuple[str, ...] | None = None
     form: str = "object"
-
-    @property
-    def needs_values(self) -> bool:
-        """JSON has types."""
-        return True
+    needs_values: ClassVar[bool] = True  # JSON has types
 
     def head(self) -> bytes:
         """Write nothing."""
         return b""
 
     def write(self, parsed: Parsed, scored: Scored) -> bytes:
-        """Write the rows of a block."""
         names = self.predictions.names
         columns = self.predictions.columns_of(scored)
         if self.carried is None:
             dumped = (orjson.dumps(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True))
-            return b"".join(map(self._joined, parsed.raws, dumped, self._are_broken(parsed)))
+            are_broken = (row in parsed.batch.broken for row in range(parsed.batch.count))
+            return b"".join(map(self._joined, parsed.raws, dumped, are_broken))
         carried = [parsed.column(name) for name in self.carried]
         every = (*self.carried, *names)
         rows = (_object(every, row) for row in zip(*carried, *columns, strict=True))
@@ -152,11 +138,6 @@ class JsonWriter:
             return b'{"instance":' + text + b"," + predictions[1:] + b"\n"
         inside = text[:-1].rstrip()
         return inside + (b"" if inside == b"{" else b",") + predictions[1:] + b"\n"
-
-    @staticmethod
-    def _are_broken(parsed: Parsed) -> Iterator[bool]:
-        broken = parsed.batch.broken
-        return (row in broken for row in range(parsed.batch.count))
 
 
 def _object(names: Sequence[str], cells: Sequence[Any]) -> dict[str, Any]:

@@ -4,47 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
 from engine.batch.formats.csvblocks import CsvLayout, csv_blocks
 from engine.batch.formats.jsonlines import json_blocks
 from engine.batch.formats.parsed import Block, RecordLayout
-from engine.batch.inputs import Stream
+from engine.batch.inputs import Prefixed, Stream
 
+if TYPE_CHECKING:
+    from engine.batch.formats.parquetreading import OpenedParquet
 
-class RowFile(Protocol):
-    """A file of rows in any format."""
-
-    @property
-    def layout(self) -> RecordLayout:
-        """How its blocks are read."""
-
-    @property
-    def notes(self) -> Sequence[str]:
-        """What people should know of it."""
-
-    @property
-    def is_seekable(self) -> bool:
-        """Whether another run can continue in the middle."""
-
-    @property
-    def position(self) -> int | None:
-        """How much of it was read, None where that is not known."""
-
-    @property
-    def size(self) -> int | None:
-        """How much of it there is, None where that is not known."""
-
-    def at(self, offset: int, line: int) -> RowFile:
-        """Move to where an interrupted run has stopped."""
-
-    def blocks(self, size: int) -> Iterator[Block]:
-        """Read the rows in blocks of about so many bytes."""
+RowFile: TypeAlias = "OpenedText | OpenedParquet"
+"""A file of rows in any format."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedText:
-    """A file of lines, whose rows begin at an offset and on a line; `ahead` was read already."""
+    """A file of lines, whose rows begin at an offset and on a line; `ahead` was read already.
+
+    `notes` are what people should know of it.
+    """
 
     stream: Stream
     layout: RecordLayout
@@ -60,12 +39,11 @@ class OpenedText:
 
     @property
     def position(self) -> int | None:
-        """How many bytes of the file were read."""
+        """How many bytes of the file were read, None where that is not known."""
         return self.stream.position
 
     @property
     def size(self) -> int | None:
-        """How many bytes the file has."""
         return self.stream.size
 
     def at(self, offset: int, line: int) -> OpenedText:
@@ -75,7 +53,7 @@ class OpenedText:
 
     def blocks(self, size: int) -> Iterator[Block]:
         """Read the rows in blocks of about so many bytes."""
-        stream = self.stream.prefixed(self.ahead)
+        stream = Prefixed(self.ahead, self.stream)
         if isinstance(self.layout, CsvLayout):
             return csv_blocks(stream, self.layout, self.offset, self.line, size)
         return json_blocks(stream, self.offset, self.line, size)

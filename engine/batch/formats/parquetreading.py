@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engine.batch.errors import BatchError
 from engine.batch.formats.arrowcells import feature_cells, is_feature, is_writable, written_cells
 from engine.batch.formats.expected import Expected
 from engine.batch.formats.parsed import Block, Parsed, Unit
 from engine.batch.inputs import Stream
 from engine.batch.scoring.cells import Field
-from engine.batch.scoring.records import Key, RecordBatch
+from engine.batch.scoring.record_batch import Key, RecordBatch
+from engine.batch.scoring_errors import BatchError
 
 _BATCH_ROWS = 4096  # few, as nothing tells how long texts are before they are read
 _MOST_ROWS = 32_768
@@ -34,16 +34,11 @@ class ParquetLayout:
     schema: Any
     keys: Mapping[Key, str]
     days: frozenset[Key] = frozenset()
+    unit: ClassVar[Unit] = "row"  # a Parquet file has no lines
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The columns that are read."""
         return tuple(self.schema.names)
-
-    @property
-    def unit(self) -> Unit:
-        """A Parquet file has no lines."""
-        return "row"
 
     def require_text(self, names: Sequence[str], place: str) -> None:
         """Raise `BatchError` where columns cannot be written as texts."""
@@ -56,7 +51,6 @@ class ParquetLayout:
                 )
 
     def parse(self, block: Block) -> Parsed:
-        """Read a block."""
         with pa.ipc.open_stream(pa.py_buffer(block.data)) as reader:
             table = reader.read_all()
         cells = {key: feature_cells(table[name]) for key, name in self.keys.items()}
@@ -78,7 +72,6 @@ class OpenedParquet:
 
     @property
     def size(self) -> int:
-        """How many rows the file has."""
         return int(self.file.metadata.num_rows)
 
     def reading(self, names: Sequence[str] | None) -> OpenedParquet:
@@ -115,7 +108,6 @@ class OpenedParquet:
                 yield _compact(batch.slice(begin, most))
 
     def _batches(self) -> Iterator[Any]:
-        """Read the rows that are left."""
         skipped = self.position
         names = [*self.layout.names]
         with _told(self.name):

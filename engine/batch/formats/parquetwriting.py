@@ -1,19 +1,20 @@
-"""Predictions as columns of Arrow, beside the columns that they belong to; `parquetfile` makes a file of them."""
+"""Predictions as columns of Arrow, beside the columns that they belong to, and one Parquet file of their streams."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import TracebackType
+from typing import IO, Any, ClassVar, Protocol, Self
 
 import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from engine.batch.errors import Unreadable
 from engine.batch.formats.parsed import Parsed, RecordLayout
-from engine.batch.scoring.predictions import PredictionColumns
-from engine.batch.scoring.records import ABSENT, Scored
+from engine.batch.scoring.record_batch import ABSENT, PredictionColumns, Scored
+from engine.batch.scoring_errors import Unreadable
 from engine.schema import InstanceSchema, Subschema
 
 _INTEGER, _NUMBER, _BOOLEAN, _TEXT = pa.int64(), pa.float64(), pa.bool_(), pa.string()
@@ -23,6 +24,8 @@ _KINDS: Mapping[frozenset[str], Any] = {
     frozenset(("number",)): _NUMBER,
     frozenset(("integer", "number")): _NUMBER,
 }
+_GROUP_ROWS = 128 * 1024
+_GROUP_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +35,7 @@ class ParquetWriter:
     predictions: PredictionColumns
     carried: tuple[str, ...]
     schema: Any
-
-    @property
-    def needs_values(self) -> bool:
-        """Columns have types."""
-        return True
+    needs_values: ClassVar[bool] = True  # columns have types
 
     def head(self) -> bytes:
         """Write a stream without rows, for a file without any."""
@@ -124,3 +123,93 @@ _HOLD: Mapping[Any, Callable[[Any], Any]] = {
     _BOOLEAN: lambda cell: cell if type(cell) is bool else None,
     _TEXT: _text,
 }
+
+
+class Sink(Protocol):
+    """Where the bytes of a file go."""
+
+    def write(self, data: Any, /) -> Any: ...
+
+    def flush(self) -> None: ...
+
+
+class ParquetFile:
+    """A file that grows block by block, and is whole at the end of its context."""
+
+    def __init__(self, stream: Sink) -> None:
+        """Write to a stream, which may be a pipe."""
+        self._stream = _Counted(stream)
+        self._writer: Any = None
+        self._waiting: list[Any] = []
+        self._rows = self._bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._writer is not None:
+            self._write_group()
+            self._writer.close()
+            self._stream.flush()
+
+    def write(self, data: bytes) -> None:
+        """Write a block, which is a stream by itself."""
+        if data:
+            self.put(pa.py_buffer(data))
+
+    def put(self, source: Any) -> None:
+        with pa.ipc.open_stream(source) as reader:
+            if self._writer is None:
+                self._writer = pq.ParquetWriter(self._stream, reader.schema)
+            for batch in reader:
+                self._waiting.append(batch)
+                self._rows += batch.num_rows
+                self._bytes += batch.nbytes
+                if self._rows >= _GROUP_ROWS or self._bytes >= _GROUP_BYTES:
+                    self._write_group()
+
+    def _write_group(self) -> None:
+        if self._rows:
+            self._writer.write_table(pa.Table.from_batches(self._waiting).unify_dictionaries(), self._rows)
+        self._waiting, self._rows, self._bytes = [], 0, 0
+
+
+def seal_parquet(written: IO[bytes], sealed: IO[bytes]) -> None:
+    """Make a file of the streams in another file, which stand one behind the other."""
+    with ParquetFile(sealed) as file:
+        for stream in _streams(written):
+            file.put(stream)
+
+
+def _streams(written: IO[bytes]) -> Iterator[Any]:
+    end = written.seek(0, 2)
+    written.seek(0)
+    source = pa.PythonFile(written, "r")
+    while source.tell() < end:
+        yield source
+
+
+class _Counted:
+    """What Arrow asks of a file, on a stream that need not know where it stands."""
+
+    closed = False
+
+    def __init__(self, stream: Sink) -> None:
+        self._stream = stream
+        self._size = 0
+
+    def write(self, data: Any) -> int:
+        self._stream.write(data)
+        self._size += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self._size
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Leave the stream open: it is somebody else's."""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
-from engine.batch.errors import Unreadable
-from engine.batch.scoring.records import Key, RecordBatch, Scored
+from engine.batch.scoring.record_batch import Key, RecordBatch, Scored
+from engine.batch.scoring_errors import Unreadable
 
 BLOCK_BYTES = 512 * 1024
 MOST_RECORD_BYTES = 16 * 1024 * 1024
@@ -42,7 +42,6 @@ class Parsed:
     texts: Mapping[int, str] = field(default_factory=dict)
 
     def before(self, row: int) -> Parsed:
-        """Return the records before one of them."""
         batch = replace(self.batch, count=row)
         table = None if self.table is None else self.table.slice(0, row)
         return Parsed(batch, self.raws[:row], self.lines[:row], lambda name: self.column(name)[:row], table)
@@ -115,5 +114,4 @@ class Writer(Protocol):
     def head(self) -> bytes:
         """Return what comes before all rows."""
 
-    def write(self, parsed: Parsed, scored: Scored) -> bytes:
-        """Write the rows of a block."""
+    def write(self, parsed: Parsed, scored: Scored) -> bytes: ...

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from engine.batch.errors import BatchError
 from engine.batch.inputs import STDIN, Input
-from engine.batch.options import OutputTarget
-from engine.batch.outputs.state import new_state_file, place_of, state_file
-from engine.batch.outputs.whole import temporary_files
+from engine.batch.outputs.whole import OutputTarget, new_state_file, place_of, state_file, temporary_files
+from engine.batch.scoring_errors import BatchError
 
 _Identity = tuple[int, int] | str
 """A resolved path, or the device and number of a file that exists."""
@@ -57,7 +55,7 @@ def _written(source: Input, target: OutputTarget) -> Iterator[_Use]:
     """All files that are written for an input."""
     predictions = f"the predictions for {source.shown}"
     if target.predictions is None:
-        yield _Use(predictions, "stdout", _identities_of(stdout_file()), "redirect stdout to another file")
+        yield _Use(predictions, "stdout", _identities_of(_described(sys.stdout)), "redirect stdout to another file")
     else:
         file, advice = target.predictions, "name another file or folder with -o"
         yield _use(predictions, str(file), advice)
@@ -88,11 +86,6 @@ def _identities_of(found: os.stat_result | None) -> frozenset[_Identity]:
 def stdin_file() -> os.stat_result | None:
     """Describe standard input, None where that is not open."""
     return _described(sys.stdin)
-
-
-def stdout_file() -> os.stat_result | None:
-    """Describe standard output, None where that is not open."""
-    return _described(sys.stdout)
 
 
 def _described(stream: IO[str]) -> os.stat_result | None:

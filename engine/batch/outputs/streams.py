@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
-from engine.batch.formats.csvwriting import CsvWriter
+from engine.batch.formats.csvblocks import CsvWriter
 from engine.batch.formats.jsonlines import JsonWriter
 from engine.batch.formats.parsed import Writer
 from engine.batch.outputs.whole import Seal, cannot_write
@@ -53,7 +53,7 @@ def stdout_for(writer: Writer) -> Iterator[ByteSink]:
     if isinstance(writer, CsvWriter | JsonWriter):
         yield Stdout()
         return
-    from engine.batch.formats.parquetfile import ParquetFile  # noqa: PLC0415 - needs pyarrow
+    from engine.batch.formats.parquetwriting import ParquetFile  # noqa: PLC0415 - needs pyarrow
 
     with ParquetFile(Stdout()) as file:
         yield file
@@ -63,6 +63,6 @@ def seal_for(writer: Writer) -> Seal | None:
     """Return what makes a file of all that a writer has written, None where it is a file already."""
     if isinstance(writer, CsvWriter | JsonWriter):
         return None
-    from engine.batch.formats.parquetfile import seal_parquet  # noqa: PLC0415 - needs pyarrow
+    from engine.batch.formats.parquetwriting import seal_parquet  # noqa: PLC0415 - needs pyarrow
 
     return seal_parquet

@@ -1,20 +1,88 @@
-"""A file that is written whole or not at all: until it is whole, it stands beside its place under a name of its own."""
+"""A file that is written whole or not at all: until it is whole, it stands beside its place under a name of its own.
+
+How far an interrupted run has come is in another file beside it.
+"""
 
 from __future__ import annotations
 
 import errno
+import fcntl
+import json
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from engine.batch.errors import BatchError
-from engine.batch.outputs.state import place_of
+from engine.batch.scoring_errors import BatchError
 
 Seal = Callable[[IO[bytes], IO[bytes]], None]
 """Reads what was written, and writes the file that it becomes."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputTarget:
+    """Where the predictions for one input go, None for standard output, and the bad rows if anywhere.
+
+    An output that is `one_of_many` is not written again when a run over all of them is resumed.
+    """
+
+    predictions: Path | None
+    errors: Path | None = None
+    one_of_many: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How far a run has come: `offset` and `line` of the input, and the sizes of what was written, predictions first.
+
+    What `is_whole` has its final name, beside others that are still written.
+    """
+
+    run: str
+    offset: int
+    line: int
+    rows: int
+    bad: int
+    sizes: Sequence[int]
+    is_whole: bool = False
+
+
+def place_of(file: Path) -> Path:
+    """Follow a link to the file that is written."""
+    return file.resolve() if file.is_symlink() else file
+
+
+def state_file(predictions: Path) -> Path:
+    """Name the file that has the state of an interrupted run."""
+    file = place_of(predictions)
+    return file.with_name(f".{file.name}.part.json")
+
+
+def new_state_file(state: Path) -> Path:
+    """Name the file that takes the place of a state once it is written."""
+    return state.with_suffix(".new")
+
+
+def whole_state(predictions: Path, run: str) -> State | None:
+    """Return the state of a file that a run over several has finished, None for any other file."""
+    state = read_state(state_file(predictions))
+    is_whole = state is not None and state.is_whole and state.run == run and predictions.is_file()
+    return state if is_whole else None
+
+
+def read_state(file: Path) -> State | None:
+    """Read a state; None where there is none, or what is there is none."""
+    try:
+        state = State(**json.loads(file.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+    if not isinstance(state.sizes, list):
+        return None
+    numbers = [state.offset, state.line, state.rows, state.bad, *state.sizes]
+    return state if all(isinstance(number, int) and number >= 0 for number in numbers) else None
 
 
 class Whole:
@@ -93,7 +161,6 @@ class Whole:
         self.close()
 
     def drop(self) -> None:
-        """Remove what was written."""
         for file in (self.part, self._sealed):
             with suppress(OSError):
                 file.unlink()
@@ -132,8 +199,7 @@ def _open_again(part: Path) -> IO[bytes]:
     if found.st_nlink > 1:
         raise BatchError(f"{part} is another name of a file, which would be overwritten; delete it")
     # A link that takes its place meanwhile is not followed, and a pipe does not keep this process waiting.
-    never = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    stream = os.fdopen(os.open(part, os.O_RDWR | never), "r+b")
+    stream = os.fdopen(os.open(part, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK), "r+b")
     if not os.path.samestat(found, os.fstat(stream.fileno())):
         stream.close()
         raise BatchError(f"{part} was replaced while it was opened; run again")
@@ -142,10 +208,6 @@ def _open_again(part: Path) -> IO[bytes]:
 
 def _lock(stream: IO[bytes], part: Path) -> None:
     """Keep other runs from writing the same file; raise `BlockingIOError` where one does, or has just finished it."""
-    try:
-        import fcntl  # noqa: PLC0415 - not on every system
-    except ImportError:
-        return
     fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     try:
         is_there = os.path.samestat(part.lstat(), os.fstat(stream.fileno()))

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
-from engine.batch.errors import BatchError, taken
-from engine.batch.formats.csvblocks import CsvLayout
+from engine.batch.formats.csvblocks import CsvLayout, CsvWriter
 from engine.batch.formats.csvopening import open_csv
-from engine.batch.formats.csvwriting import CsvWriter
 from engine.batch.formats.expected import Expected
 from engine.batch.formats.jsonlines import JsonLayout, JsonWriter
 from engine.batch.formats.opened import OpenedText, RowFile
-from engine.batch.formats.parsed import RecordLayout, Writer
+from engine.batch.formats.parsed import BLOCK_BYTES, RecordLayout, Writer
 from engine.batch.inputs import FormatName, Input, Stream, format_of, is_compressed
-from engine.batch.options import OutputTarget, ScoringOptions
+from engine.batch.outputs.whole import OutputTarget
 from engine.batch.running.work import MOST_SHOWN, Job
 from engine.batch.scoring.layout import layout_of
-from engine.batch.scoring.predictions import PredictionColumns
+from engine.batch.scoring.record_batch import PredictionColumns
+from engine.batch.scoring_errors import BatchError, column_taken
 from engine.models import PreparedModel
 from engine.schema import clip, show
 from engine.spec import Model
@@ -31,6 +30,26 @@ _HOLDERS: Mapping[FormatName, str] = {
     "parquet": "a Parquet file",
 }
 _LACKS_PARQUET = "{}: Parquet files need pyarrow, which is not installed here: pip install pyarrow"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringOptions:
+    """How files are scored.
+
+    `format` and `output_format` hold where a name tells none. Of the input's columns, all are carried over unless it is
+    `only_predictions`, or `columns` names some. Without `errors` or `skips`, a bad row ends the run.
+    """
+
+    format: FormatName | None = None
+    output_format: FormatName | None = None
+    only_predictions: bool = False
+    columns: tuple[str, ...] | None = None
+    prefix: str = ""
+    separator: str | None = None
+    has_header: bool = True
+    skips: bool = False
+    resumes: bool = False
+    block_bytes: int = BLOCK_BYTES
 
 
 class Opener:
@@ -99,7 +118,7 @@ class Opener:
             for one in self._predictions.names:
                 if one in kept:
                     column = f'a column "{one}"'
-                    raise BatchError(f"{_head(layout, name)}: {taken(column)}")
+                    raise BatchError(f"{_head(layout, name)}: {column_taken(column)}")
         elif written != "jsonl" and carried is None:
             table = "CSV" if written == "csv" else "Parquet file"
             raise BatchError(

@@ -19,9 +19,9 @@ from typing import Self
 
 from threadpoolctl import threadpool_limits
 
-from engine.batch.errors import BatchError
 from engine.batch.formats.parsed import Block
 from engine.batch.running.work import Done, Job, Work
+from engine.batch.scoring_errors import BatchError
 from engine.isolation import OOM_SCORE, end_with_parent, take_blame
 
 _AHEAD = 1  # blocks for each process, beside the one that it is at

@@ -9,19 +9,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from engine.batch.errors import BatchError, Unreadable
 from engine.batch.formats.opened import RowFile
 from engine.batch.inputs import STDIN, Input
-from engine.batch.options import OutputTarget, ScoringOptions
-from engine.batch.outputs.files import BadRowReport, Files
-from engine.batch.outputs.state import whole_state
+from engine.batch.outputs.output_files import Files, report_to
 from engine.batch.outputs.streams import seal_for, stdout_for
-from engine.batch.running.opening import Opener
+from engine.batch.outputs.whole import OutputTarget, whole_state
+from engine.batch.running.opening import Opener, ScoringOptions
 from engine.batch.running.pool import Pool
 from engine.batch.running.work import MOST_SHOWN, Done, Job, RowProblem
+from engine.batch.scoring_errors import BatchError, Unreadable
 from engine.models import PreparedModel
 from engine.spec import Model
-from engine.text import plural, printable
+from engine.text import make_printable, plural
 
 
 @dataclass(slots=True)
@@ -42,7 +41,7 @@ class BadRows(BatchError):
     """Some rows are bad, and nobody said that they may be."""
 
     def __init__(self, name: str, problems: list[RowProblem], bad: int, *, is_whole: bool, written: bool) -> None:
-        lines = [printable(f"{name}:{problem}") for problem in problems[:MOST_SHOWN]]
+        lines = [make_printable(f"{name}:{problem}") for problem in problems[:MOST_SHOWN]]
         count = plural(bad, "bad row") if is_whole else f"{plural(bad, 'bad row')} so far"
         then = "the output ends before the first" if written else "nothing was written"
         lines.append(f"{count}; {then}. To continue with empty predictions, use --errors FILE or --skip-errors")
@@ -74,11 +73,11 @@ class Runner:
 
     def _to_stdout(self, run: _Run) -> Total:
         total = Total(notes=[*run.opened.notes])
-        with BadRowReport(run.target.errors) as report, stdout_for(run.job.writer) as output:
+        with report_to(run.target.errors) as report, stdout_for(run.job.writer) as output:
             output.write(run.job.writer.head())
             for done in self._done(run, total):
                 output.write(done.output)
-                report.write(done.report)
+                report(done.report)
                 if done.bad and run.job.stops:
                     first = [one for one in done.problems if one.line == done.problems[0].line]
                     raise BadRows(run.source.shown, first, 1, is_whole=False, written=True)

@@ -11,11 +11,11 @@ from typing import Any
 
 import orjson
 
-from engine.batch.errors import Unreadable
 from engine.batch.formats.csvblocks import CsvLayout
 from engine.batch.formats.parsed import Block, Parsed, RecordLayout, Unit, Writer
-from engine.batch.scoring.records import ABSENT, BadRow
+from engine.batch.scoring.record_batch import ABSENT, BadRow
 from engine.batch.scoring.score import Scorer
+from engine.batch.scoring_errors import Unreadable
 from engine.models import Snapshot, restore_alone
 from engine.schema import clip
 
@@ -79,7 +79,6 @@ class Work:
         self._scorers: dict[int, Scorer] = {}
 
     def __call__(self, job: Job, block: Block) -> Done:
-        """Score a block."""
         with _uncollected():
             return self._score(job, block)
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import orjson
 
-from engine.batch.scoring.records import ABSENT, Integers
+from engine.batch.scoring.record_batch import ABSENT, Integers
 from engine.models.data.array import Array
 from engine.models.data.csv_file import read_cell
 from engine.models.data.dtypes import EXACT, NAN

@@ -8,7 +8,7 @@ from math import isinf, isnan
 from typing import Any, Literal
 
 from engine.batch.scoring.cells import Field
-from engine.batch.scoring.records import ABSENT, Key, RecordBatch
+from engine.batch.scoring.record_batch import ABSENT, Key, RecordBatch
 from engine.schema import Subschema
 from engine.spec import Model
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from engine.batch.scoring.layout import Layout, layout_of
-from engine.batch.scoring.records import ABSENT, BadRow, Key, RecordBatch, Scored
+from engine.batch.scoring.record_batch import ABSENT, BadRow, Key, RecordBatch, Scored
 from engine.errors import RefusedInstance
 from engine.models import NOT_FINITE, is_finite
 from engine.models.data.array import Array

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from engine.endpoints.openapi.answers import quote_class
+from engine.endpoints.openapi.responses import quote_class
 from engine.models import Facts, Report, key_of
 from engine.spec import RUNTIMES, Model
 from engine.text import plural

@@ -10,13 +10,13 @@ from textwrap import shorten
 from typing import Any
 
 from engine.endpoints.docs.about import Fact, facts_about
-from engine.endpoints.docs.curl import curl, curl_rows
+from engine.endpoints.docs.curl import curl_command, curl_rows
 from engine.endpoints.docs.fields import ABSENT, Field, body_fields, path_fields
 from engine.endpoints.docs.previews import Preview, preview_of
-from engine.endpoints.openapi.answers import description_of
 from engine.endpoints.openapi.document import KEY_HEADER, UNTAGGED, summary_of, tags_of, without_features
-from engine.endpoints.predict import BATCH_KEY
-from engine.endpoints.problems import title
+from engine.endpoints.openapi.responses import description_of
+from engine.endpoints.prediction import BATCH_KEY
+from engine.endpoints.problems import status_title
 from engine.models import Facts, key_of
 from engine.spec import Model, Route, Spec, path_template
 
@@ -125,7 +125,7 @@ def cards_of(spec: Spec, document: Mapping[str, Any], models: Mapping[str, Facts
             answers=tuple(_answers(operations, document)),
             preview=preview_of(route, model, facts) if model or _may_see(readers, route) else None,
             key=key,
-            curl=curl(route, fields, key),
+            curl=curl_command(route, fields, key),
             is_open=route is first,
         )
         if model is None or facts is None:
@@ -207,6 +207,6 @@ def _answers(operations: list[dict[str, Any]], document: Mapping[str, Any]) -> I
     for status, answer in sorted(found.items()):
         told = shared[answer["$ref"].rpartition("/")[2]] if "$ref" in answer else answer
         means = told["description"]
-        name = title(int(status))
+        name = status_title(int(status))
         means = "" if means == name else means
         yield Answer(status=status, name=name, means=means, media_types=tuple(told.get("content", ())))

@@ -7,14 +7,14 @@ import shlex
 from urllib.parse import quote, urlencode
 
 from engine.endpoints.docs.fields import Field, body_of
-from engine.endpoints.rows import CSV
+from engine.endpoints.row_bodies import CSV
 from engine.spec import Route, path_template
 
 MAX_LINE = 60
 SAFE = "/!'()*~"  # what JavaScript's encodeURIComponent leaves as it is, and slashes
 
 
-def curl(route: Route, fields: tuple[Field, ...], key: str) -> str:
+def curl_command(route: Route, fields: tuple[Field, ...], key: str) -> str:
     """Write the command that sends the fields as they are at first."""
     method = route.methods[0]
     path, body = _path(route, fields), body_of(fields)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from engine.schema import FORMATS, JSON_TYPES, InstanceSchema, Subschema, pointer
+from engine.schema import FORMATS, JSON_TYPES, InstanceSchema, Subschema, write_pointer
 from engine.schema.samples import Guess, sample
 from engine.spec import Route, parameter_schemas
 
@@ -78,17 +78,17 @@ class Field:
             return ""
         if self.kind == "json":
             return json.dumps(self.value, ensure_ascii=False, indent=2)
-        return self.value if isinstance(self.value, str) else dump(self.value)
+        return self.value if isinstance(self.value, str) else write_json(self.value)
 
     @property
     def json(self) -> str | None:
         """The JSON of what is sent at first."""
         if self.value is ABSENT or (self.value is None and not self.required):
             return self.empty
-        return self.text if self.kind == "json" else dump(self.value)
+        return self.text if self.kind == "json" else write_json(self.value)
 
 
-def dump(value: Any) -> str:
+def write_json(value: Any) -> str:
     """Write JSON for people."""
     return json.dumps(value, ensure_ascii=False)
 
@@ -102,7 +102,7 @@ def body_of(fields: tuple[Field, ...]) -> str | None:
         return asked[0].json or ""
     if asked[0].role == "item":
         return f"[{', '.join(field.json or 'null' for field in asked)}]"
-    return f"{{{', '.join(f'{dump(field.name)}: {field.json}' for field in asked if field.json is not None)}}}"
+    return f"{{{', '.join(f'{write_json(field.name)}: {field.json}' for field in asked if field.json is not None)}}}"
 
 
 def path_fields(route: Route, example: Mapping[str, Any]) -> tuple[Field, ...]:
@@ -136,7 +136,7 @@ def _members(schema: Subschema, value: Mapping[str, Any]) -> tuple[Field, ...]:
     for name, part in properties.items():
         known, needed = value.get(name, ABSENT), name in required
         known = ABSENT if isinstance(known, Guess) else known
-        bare = Field(role="member", name=name, pointer=pointer((name,)), required=needed, value=known)
+        bare = Field(role="member", name=name, pointer=write_pointer((name,)), required=needed, value=known)
         fields.append(_shown(bare, schema.part(part)))
     return tuple(sorted(fields, key=lambda field: field.is_any and not field.required))
 
@@ -149,7 +149,7 @@ def _items(schema: Subschema, value: list[Any]) -> tuple[Field, ...]:
     if "prefixItems" in said:
         return ()
     return tuple(
-        _shown(Field(role="item", name=str(number + 1), pointer=pointer((number,)), value=item), part)
+        _shown(Field(role="item", name=str(number + 1), pointer=write_pointer((number,)), value=item), part)
         for number, item in enumerate(value)
     )
 
@@ -199,7 +199,7 @@ def _attributes(schema: Subschema) -> dict[str, str]:
         excluded = said.get(f"exclusive{key.capitalize()}")
         if excluded is not None and key not in bounds:
             bounds[key] = rounded(excluded) + sign if schema.is_whole else excluded
-    found = {_ATTRIBUTES[key]: dump(bound) for key, bound in bounds.items()}
+    found = {_ATTRIBUTES[key]: write_json(bound) for key, bound in bounds.items()}
     return {"step": "1" if schema.is_whole else "any", **found} if "number" in schema.types else found
 
 
@@ -211,7 +211,7 @@ def _slider(schema: Subschema, attributes: Mapping[str, str]) -> dict[str, str]:
     if not 0 < high - low < MAX_SPAN:
         return {}
     step = 1 if schema.is_whole else 10.0 ** math.floor(math.log10((high - low) / STEPS))
-    return {"min": attributes["min"], "max": attributes["max"], "step": dump(schema.said.get("multipleOf", step))}
+    return {"min": attributes["min"], "max": attributes["max"], "step": write_json(schema.said.get("multipleOf", step))}
 
 
 def limits_of(schema: Subschema, kind: Kind, *, is_filled: bool = False) -> str:
@@ -222,10 +222,10 @@ def limits_of(schema: Subschema, kind: Kind, *, is_filled: bool = False) -> str:
     elif kind == "json":
         words.append("JSON: " + ", ".join(sorted(schema.types)) if schema.types != JSON_TYPES else "JSON")
     if "minimum" in said and "maximum" in said:
-        words.append(f"from {dump(said['minimum'])} to {dump(said['maximum'])}")
+        words.append(f"from {write_json(said['minimum'])} to {write_json(said['maximum'])}")
     else:
-        words += [f"at {most} {dump(said[key])}" for key, most in _INCLUSIVE.items() if key in said]
-    words += [say.format(dump(said[key])) for key, say in _LIMITS.items() if key in said]
+        words += [f"at {most} {write_json(said[key])}" for key, most in _INCLUSIVE.items() if key in said]
+    words += [say.format(write_json(said[key])) for key, say in _LIMITS.items() if key in said]
     if "format" in said and kind != "date":  # for which a browser has a form of its own
         form = FORMATS.get(said["format"], f"format {said['format']}")
         words.append(form.partition(", such as ")[0] if is_filled else form)

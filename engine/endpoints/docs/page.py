@@ -14,11 +14,11 @@ from markupsafe import Markup
 
 from engine.endpoints.docs.cards import MODELS, cards_of
 from engine.endpoints.docs.curl import SAFE
-from engine.endpoints.docs.fields import dump
+from engine.endpoints.docs.fields import write_json
 from engine.endpoints.openapi.document import ENGINE_TAG
-from engine.endpoints.predict import BATCH_KEY
+from engine.endpoints.prediction import BATCH_KEY
 from engine.models import Facts
-from engine.spec import Spec, below
+from engine.spec import Spec, docs_file_path
 
 MANY_ROUTES = 10  # from here on, the list of endpoints stays beside them
 
@@ -54,7 +54,7 @@ def _rank(heading: str) -> int:
 
 def write_reference(path: str, spec: Spec) -> bytes:
     """Write the page around Swagger UI that stands at `path`, below the docs' own."""
-    docs = next(route.path for route in spec.built_in if path == below(route.path, "reference"))
+    docs = next(route.path for route in spec.built_in if path == docs_file_path(route.path, "reference"))
     return _render("reference.html", service=spec.service, root=_root(path), docs=_link(docs))
 
 
@@ -75,7 +75,7 @@ def _templates() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    templates.filters.update(dump=dump, link=_link, marked=_marked, breakable=_breakable)
+    templates.filters.update(dump=write_json, link=_link, marked=_marked, breakable=_breakable)
     return templates
 
 

@@ -10,8 +10,8 @@ from typing import Any
 from engine.endpoints.bodies import BODY_KINDS
 from engine.endpoints.fixed import build_fixed, content_type
 from engine.endpoints.messages import encode_any_json
-from engine.endpoints.openapi.answers import prediction_schema
-from engine.endpoints.problems import title
+from engine.endpoints.openapi.responses import prediction_schema
+from engine.endpoints.problems import status_title
 from engine.models import Facts
 from engine.spec import Model, Route
 
@@ -42,7 +42,7 @@ def preview_of(route: Route, model: Model | None, facts: Facts | None) -> Previe
         body = _as_text(constant.body, kind)
     elif BODY_KINDS[declared.kind].is_literal:
         body = declared.content if isinstance(declared.content, str) else encode_any_json(declared.content).decode()
-    return Preview(f"{declared.status} {title(declared.status)}", kind.partition(";")[0], body.rstrip("\n"))
+    return Preview(f"{declared.status} {status_title(declared.status)}", kind.partition(";")[0], body.rstrip("\n"))
 
 
 def _as_text(body: bytes, kind: str) -> str:

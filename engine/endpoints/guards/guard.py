@@ -2,21 +2,103 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from engine.endpoints.guards.client import client_address, holder
-from engine.endpoints.guards.cors import is_preflight, origin_headers, preflight_headers
-from engine.endpoints.guards.keys import Keys
+from engine.endpoints.guards.client import client_address, holder_of_address
 from engine.endpoints.guards.rates import Rate, Storage
 from engine.endpoints.messages import Environ, Headers
 from engine.endpoints.monitoring.metrics import Meter
 from engine.endpoints.problems import Problem
-from engine.spec import Cors, Route, Service
+from engine.spec import MAX_KEY, Cors, Route, Service
 
+_ASK = (("WWW-Authenticate", "Bearer"),)
+_NOBODY = ("", bytes(hashlib.sha256().digest_size))
+_SENT_HEADERS = ("Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "traceparent")
 # An answer to a client with a key must not reach other clients, not even from a cache.
 _KEYED = ("Vary", "Authorization, X-API-Key")
+
+
+class Keys:
+    """The API keys of a service, of which only digests are kept.
+
+    A key that was sent is looked up by a keyed hash of its digest. Only this process knows the hash's key, so the time
+    of a look-up reveals nothing about the API keys.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._secret = secrets.token_bytes(32)
+        found = service.auth.keys if service.auth is not None else ()
+        self._names = {self._masked(digest): (name, digest) for name, digest in found}
+
+    def __bool__(self) -> bool:
+        return bool(self._names)
+
+    def identify(self, environ: Environ) -> tuple[str, Problem | None]:
+        """Return the name of the key in a request, or the problem with it."""
+        sent = [key for key in (_bearer(environ), environ.get("HTTP_X_API_KEY")) if key is not None]
+        if not any(sent):
+            detail = "an API key is required: send it as Authorization: Bearer KEY, or as X-API-Key: KEY"
+            return "", Problem(HTTPStatus.UNAUTHORIZED, detail, headers=_ASK)
+        if len(set(sent)) > 1:
+            detail = "Authorization and X-API-Key have different keys; send one"
+            return "", Problem(HTTPStatus.UNAUTHORIZED, detail, headers=_ASK)
+        name = self.find(sent[0]) if len(sent[0]) <= MAX_KEY else None
+        if name is not None:
+            return name, None
+        wrong = (("WWW-Authenticate", 'Bearer error="invalid_token"'),)
+        return "", Problem(HTTPStatus.UNAUTHORIZED, "unknown API key", headers=wrong)
+
+    def find(self, key: str) -> str | None:
+        """Return the name of a key, by the same steps for a right and a wrong one; None for a wrong one."""
+        digest = hashlib.sha256(key.encode("latin-1", "replace")).digest()
+        name, known = self._names.get(self._masked(digest), _NOBODY)
+        return name if hmac.compare_digest(known, digest) else None
+
+    def _masked(self, digest: bytes) -> bytes:
+        return hashlib.blake2b(digest, key=self._secret, digest_size=16).digest()
+
+
+def _bearer(environ: Environ) -> str | None:
+    """Return the token in Authorization; None without that header, empty for another scheme."""
+    if "HTTP_AUTHORIZATION" not in environ:
+        return None
+    scheme, _, token = environ["HTTP_AUTHORIZATION"].partition(" ")
+    return str(token.strip()) if scheme.lower() == "bearer" else ""
+
+
+def origin_headers(cors: Cors, environ: Environ) -> tuple[Headers, bool]:
+    """Return an answer's headers for other origins, and whether this page may read the answer.
+
+    The CORS protocol is a part of the Fetch standard, https://fetch.spec.whatwg.org/#http-cors-protocol.
+    """
+    origin = environ.get("HTTP_ORIGIN", "")
+    every = "*" in cors.origins
+    vary: Headers = () if every else (("Vary", "Origin"),)
+    if not every and origin not in cors.origins:
+        return vary, False
+    # Every client gets this header if all origins are allowed, since a cache may pass the answer to a page later.
+    headers = [*vary, ("Access-Control-Allow-Origin", "*" if every else origin)]
+    if cors.credentials:
+        headers.append(("Access-Control-Allow-Credentials", "true"))
+    if cors.expose:
+        headers.append(("Access-Control-Expose-Headers", ", ".join(cors.expose)))
+    return tuple(headers), bool(origin)
+
+
+def is_preflight(environ: Environ) -> bool:
+    """Return whether a request is a browser's preflight."""
+    return environ["REQUEST_METHOD"] == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
+
+
+def preflight_headers(cors: Cors) -> Headers:
+    """Return the headers by which a preflight is answered, beside the shared ones."""
+    names = ", ".join(dict.fromkeys((*_SENT_HEADERS, *cors.headers)))
+    return ("Access-Control-Allow-Headers", names), ("Access-Control-Max-Age", str(cors.max_age))
 
 
 @dataclass(slots=True)
@@ -42,16 +124,8 @@ class Guard:
         self._cors = cors
         self._rate = rate
         self._proxies = proxies
-
-    @property
-    def stands(self) -> bool:
-        """Return whether there is anything to check."""
-        return self._allowed is not None or self._cors is not None or self._rate is not None
-
-    @property
-    def waits(self) -> bool:
-        """Return whether the decision may have to wait for another service."""
-        return self._rate is not None and self._rate.waits
+        self.stands = allowed is not None or cors is not None or rate is not None  # there is anything to check
+        self.waits = rate is not None and rate.waits  # the decision may have to wait for another service
 
     def preflight(self, environ: Environ) -> Headers | None:
         """Return the headers that allow a preflight's request; None if it is not allowed."""
@@ -77,7 +151,7 @@ class Guard:
         if self._allowed is not None:
             headers = (*headers, _KEYED)
         if self._rate is not None:
-            who = f"key:{name}" if name else f"address:{holder(client_address(environ, self._proxies))}"
+            who = f"key:{name}" if name else f"address:{holder_of_address(client_address(environ, self._proxies))}"
             said, exceeded = self._rate.hit(who)
             headers, problem = (*headers, *said), exceeded or problem
         return Admission(headers, problem, key=name)

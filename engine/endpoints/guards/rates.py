@@ -100,7 +100,9 @@ class Storage:
     """The counter of requests; opened by the first of them."""
 
     def __init__(self, rates: Rates, prefix: str, meter: Meter) -> None:
-        self._rates = rates
+        self._storage = rates.storage
+        self.is_remote = rates.storage != "memory"  # requests are counted in another process
+        self.lets_through = rates.on_storage_failure == "allow"  # a request that could not be counted
         self._prefix = prefix
         self._meter = meter
         self._lock = threading.Lock()
@@ -124,16 +126,6 @@ class Storage:
         self._failed = False
         return count, min(max(left, 0.0), float(seconds))
 
-    @property
-    def is_remote(self) -> bool:
-        """Return whether requests are counted in another process."""
-        return self._rates.storage != "memory"
-
-    @property
-    def lets_through(self) -> bool:
-        """Return whether a request that could not be counted is let through."""
-        return self._rates.on_storage_failure == "allow"
-
     def _is_resting(self) -> bool:
         """Return whether a failed storage is left alone; the first request after the rest tries it, and no other."""
         with self._lock:
@@ -146,7 +138,7 @@ class Storage:
     def _open(self) -> Memory | Redis:
         with self._lock:
             if self._counts is None:
-                self._counts = Memory() if self._rates.storage == "memory" else Redis(self._rates.storage)
+                self._counts = Redis(self._storage) if self.is_remote else Memory()
             return self._counts
 
     def _fail(self, error: Exception) -> None:
@@ -163,12 +155,8 @@ class Rate:
         self._limit = limit
         self._scope = scope
         self._storage = storage
+        self.waits = storage.is_remote  # for another service, before a request is counted
         self._policy = ("RateLimit-Policy", f'"default";q={limit.requests};w={limit.seconds}')
-
-    @property
-    def waits(self) -> bool:
-        """Return whether counting may wait for another service."""
-        return self._storage.is_remote
 
     def hit(self, who: str) -> tuple[Headers, Problem | None]:
         """Count a request; return the headers that describe the limit, and the problem if it is exceeded.

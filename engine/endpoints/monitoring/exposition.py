@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 from engine.counting import Tally
 from engine.endpoints.messages import Endpoint, Request, Response
+from engine.endpoints.monitoring.health import ServiceState
 from engine.endpoints.monitoring.metrics import CLOSED, RESTARTS, ROWS, SECONDS, Counts
-from engine.endpoints.monitoring.process import ServiceState
 
 _REFUSED = {
     401: "no_key",
@@ -32,90 +33,77 @@ _ONE_PROCESS = """\
 """
 
 
+@dataclass(frozen=True)
 class MetricsEndpoint(Endpoint):
     """Answers with the metrics of the whole service, in the format of Prometheus."""
 
-    def __init__(self, process: ServiceState) -> None:
-        self._process = process
+    process: ServiceState
 
     def __call__(self, request: Request) -> Response:
-        """Answer one request."""
         from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest  # noqa: PLC0415
 
-        collected = _Collected(self._process.numbers(), self._process.status().document)
-        if request.is_one_of_several and not self._process.is_whole:
+        families, said = _families(self.process.numbers(), self.process.status().document), ""
+        if request.is_one_of_several and not self.process.is_whole:
             number = str(os.getpid())
-            body = _ONE_PROCESS.format(number).encode() + generate_latest(_Labelled(collected, number))
-        else:
-            body = generate_latest(collected)
+            families, said = _labelled(families, number), _ONE_PROCESS.format(number)
+        body = said.encode() + generate_latest(_Collector(lambda: families))
         headers = (("Content-Type", CONTENT_TYPE_PLAIN_0_0_4), ("Cache-Control", "no-store"))
         return Response(HTTPStatus.OK, headers, body)
 
 
-class _Labelled:
-    """The metrics of one process of several, each with the label `process`, because each scrape reaches any of them."""
+@dataclass(frozen=True, slots=True)
+class _Collector:
+    """What prometheus_client reads metrics from."""
 
-    def __init__(self, collected: _Collected, process: str) -> None:
-        self._collected = collected
-        self._process = process
-
-    def collect(self) -> Iterator[Any]:
-        for family in self._collected.collect():
-            own = {"process": self._process}
-            family.samples = [sample._replace(labels={**sample.labels, **own}) for sample in family.samples]
-            yield family
+    collect: Callable[[], Iterator[Any]]
 
 
-class _Collected:
-    """The collector from which prometheus_client reads."""
+def _labelled(families: Iterator[Any], process: str) -> Iterator[Any]:
+    """Give each metric of one process of several the label `process`, because each scrape reaches any of them."""
+    for family in families:
+        family.samples = [one._replace(labels={**one.labels, "process": process}) for one in family.samples]
+        yield family
 
-    def __init__(self, numbers: Counts, status: Mapping[str, Any]) -> None:
-        self._numbers = numbers
-        self._status = status
 
-    def collect(self) -> Iterator[Any]:
-        from prometheus_client import metrics_core as core  # noqa: PLC0415 - a scrape needs it, and no start
+def _families(numbers: Counts, status: Mapping[str, Any]) -> Iterator[Any]:
+    from prometheus_client import metrics_core as core  # noqa: PLC0415 - a scrape needs it, and no start
 
-        numbers, status = self._numbers, self._status
-        requests = core.CounterMetricFamily("engine_requests", "Requests.", labels=("route", "method", "status"))
-        refused = core.CounterMetricFamily("engine_refused", "Rejected requests.", labels=("reason",))
-        seconds: dict[tuple[str, str], Tally] = {}
-        reasons = dict.fromkeys(_REFUSED.values(), 0)
-        for (route, method, code), tally in sorted(numbers.requests.items()):
-            requests.add_metric((route, method, str(code)), sum(tally.counts))
-            seconds[route, method] = seconds[route, method] + tally if (route, method) in seconds else tally
-            if code in _REFUSED:
-                reasons[_REFUSED[code]] += sum(tally.counts)
-        for reason, count in reasons.items():
-            refused.add_metric((reason,), count)
-        yield requests
-        yield refused
-        yield _histogram("request_duration_seconds", "Response time in seconds.", "route method", seconds, SECONDS)
-        yield core.GaugeMetricFamily("engine_requests_in_flight", "Requests in flight.", numbers.in_flight)
-        by_model = {(name,): tally for name, tally in numbers.models.items()}
-        yield _histogram("model_duration_seconds", "Model latency in seconds.", "model", by_model, SECONDS)
-        by_model = {(name,): tally for name, tally in numbers.batches.items()}
-        yield _histogram("model_batch_rows", "Rows per model call.", "model", by_model, ROWS)
-        models = core.GaugeMetricFamily(
-            "engine_model_info", "Models being served.", labels=("model", "runtime", "estimator", "hash")
-        )
-        for model in status["models"]:
-            models.add_metric(tuple(model[label] for label in ("name", "runtime", "estimator", "hash")), 1)
-        yield models
-        yield core.GaugeMetricFamily("engine_generation", "The generation being served.", status["generation"])
-        yield core.GaugeMetricFamily(
-            "engine_degraded", "1 if the files differ from what is being served.", int(bool(status["degraded"]))
-        )
-        yield core.GaugeMetricFamily("engine_workers", "Worker processes.", len(status["workers"]))
-        yield from self._events(core)
-
-    def _events(self, core: Any) -> Iterator[Any]:
-        """Return all events, also those that have not happened yet."""
-        for event, (text, label, values) in EVENTS.items():
-            family = core.CounterMetricFamily(f"engine_{event}", text, labels=(label,) if label else None)
-            for value in values:
-                family.add_metric((value,) if label else (), self._numbers.events.get((event, value), 0))
-            yield family
+    requests = core.CounterMetricFamily("engine_requests", "Requests.", labels=("route", "method", "status"))
+    refused = core.CounterMetricFamily("engine_refused", "Rejected requests.", labels=("reason",))
+    seconds: dict[tuple[str, str], Tally] = {}
+    reasons = dict.fromkeys(_REFUSED.values(), 0)
+    for (route, method, code), tally in sorted(numbers.requests.items()):
+        requests.add_metric((route, method, str(code)), sum(tally.counts))
+        seconds[route, method] = seconds[route, method] + tally if (route, method) in seconds else tally
+        if code in _REFUSED:
+            reasons[_REFUSED[code]] += sum(tally.counts)
+    for reason, count in reasons.items():
+        refused.add_metric((reason,), count)
+    yield requests
+    yield refused
+    yield _histogram("request_duration_seconds", "Response time in seconds.", "route method", seconds, SECONDS)
+    yield core.GaugeMetricFamily("engine_requests_in_flight", "Requests in flight.", numbers.in_flight)
+    by_model = {(name,): tally for name, tally in numbers.models.items()}
+    yield _histogram("model_duration_seconds", "Model latency in seconds.", "model", by_model, SECONDS)
+    by_model = {(name,): tally for name, tally in numbers.batches.items()}
+    yield _histogram("model_batch_rows", "Rows per model call.", "model", by_model, ROWS)
+    models = core.GaugeMetricFamily(
+        "engine_model_info", "Models being served.", labels=("model", "runtime", "estimator", "hash")
+    )
+    for model in status["models"]:
+        models.add_metric(tuple(model[label] for label in ("name", "runtime", "estimator", "hash")), 1)
+    yield models
+    yield core.GaugeMetricFamily("engine_generation", "The generation being served.", status["generation"])
+    yield core.GaugeMetricFamily(
+        "engine_degraded", "1 if the files differ from what is being served.", int(bool(status["degraded"]))
+    )
+    yield core.GaugeMetricFamily("engine_workers", "Worker processes.", len(status["workers"]))
+    # All events, also those that have not happened yet.
+    for event, (text, label, values) in EVENTS.items():
+        family = core.CounterMetricFamily(f"engine_{event}", text, labels=(label,) if label else None)
+        for value in values:
+            family.add_metric((value,) if label else (), numbers.events.get((event, value), 0))
+        yield family
 
 
 # The name of each counter, its label, and the label's values.

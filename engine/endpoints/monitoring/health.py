@@ -1,23 +1,44 @@
-"""Endpoints of every service: live, ready, and status."""
+"""The process that answers, as endpoints know it, and the endpoints of every service: live, ready, and status."""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 from engine.endpoints.fixed import FixedEndpoint
 from engine.endpoints.messages import Endpoint, Request, Response, encode_json
-from engine.endpoints.monitoring.process import Status
+from engine.endpoints.monitoring.metrics import Counts, Meter
 from engine.endpoints.problems import Problem
 from engine.models import Facts
 
 _HEADERS = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
 
 
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The state of a service: whether it accepts new requests, and the document that `/-/status` shows."""
+
+    ready: bool
+    document: Mapping[str, Any]
+
+
 StatusSource = Callable[[], Status]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceState:
+    """The process that answers: the state and the metrics of the service, and this process's own counters.
+
+    Unless `is_whole`, the process knows only itself, though the server may run several.
+    """
+
+    status: StatusSource
+    numbers: Callable[[], Counts]
+    meter: Meter
+    is_whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -28,8 +49,7 @@ class ReadyEndpoint(Endpoint):
 
     @property
     def is_quick(self) -> bool:
-        """Return True: it only looks at a variable."""
-        return True
+        return True  # it only looks at a variable
 
     def __call__(self, request: Request) -> Response:  # noqa: ARG002 - the shape of every endpoint
         """Answer one request; raise `Problem` if it is not ready."""

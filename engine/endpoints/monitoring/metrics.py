@@ -37,7 +37,6 @@ class Counts:
     in_flight: int = 0
 
     def __add__(self, other: Counts) -> Counts:
-        """Add up the numbers of two processes."""
         return Counts(
             _added(self.requests, other.requests),
             _added(self.models, other.models),
@@ -74,7 +73,6 @@ class Meter:
         return self._batches.setdefault(name, Histogram(ROWS))
 
     def count(self, event: str, outcome: str = "") -> None:
-        """Count a rare event."""
         with self._lock:
             self._events[event, outcome] += 1
 

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from engine.endpoints.openapi.references import moved
+from engine.endpoints.openapi.references import move_references
 from engine.schema import InstanceSchema
-from engine.schema.documents import Place, References, base_of, fragment
+from engine.schema.documents import Place, References, base_of, write_fragment
 
 _HOME = "#/components/schemas/"
 _BOUNDS = {"minimum": -1, "maximum": 1}
@@ -47,18 +47,20 @@ class Components:
             return reference
         name = reference["$ref"].removeprefix(_HOME)
         definitions = document.get("$defs", {})
-        homes = {key: self.put(name + pascal(key), {})["$ref"] for key in definitions}
+        homes = {key: self.put(name + pascal_case(key), {})["$ref"] for key in definitions}
         references = References(document)
 
         def lead(place: Place) -> str:
             if place[:1] == ("$defs",) and place[1:]:
-                return homes[place[1]] + fragment(place[2:])
-            return reference["$ref"] + fragment(place)
+                return homes[place[1]] + write_fragment(place[2:])
+            return reference["$ref"] + write_fragment(place)
 
         for key, home in homes.items():
-            self.schemas[home.removeprefix(_HOME)] = moved(definitions[key], base_of(document), references, lead)
+            self.schemas[home.removeprefix(_HOME)] = move_references(
+                definitions[key], base_of(document), references, lead
+            )
         rest = {key: value for key, value in document.items() if key != "$defs"}
-        self.schemas[name] = moved(rest, "", references, lead)
+        self.schemas[name] = move_references(rest, "", references, lead)
         return reference
 
     def properties(self, reference: Mapping[str, str]) -> Mapping[str, Any]:
@@ -68,13 +70,13 @@ class Components:
         return found
 
 
-def pascal(text: str) -> str:
+def pascal_case(text: str) -> str:
     """Write a name in the form of a type: `iris-v2` as `IrisV2`."""
     words = re.findall(r"[A-Za-z0-9]+", text)
     return "".join(word[0].upper() + word[1:] for word in words) or "Unnamed"
 
 
-def bounded(instance: InstanceSchema, largest: float | None) -> Any:
+def with_model_bounds(instance: InstanceSchema, largest: float | None) -> Any:
     """Return an instance's schema as written, for clients to read, with its model's bounds for numbers added."""
     document = instance.schema
     if largest is None or not isinstance(document, Mapping):

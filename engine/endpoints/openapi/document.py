@@ -10,13 +10,21 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from engine.endpoints.openapi.answers import description_of, example_of, fixed_answers, prediction_schema
-from engine.endpoints.openapi.components import Components, bounded, pascal
-from engine.endpoints.openapi.joining import joined, joined_answers
-from engine.endpoints.openapi.refusals import MEANINGS, PROBLEM, STRICT_TYPE, statuses_of
+from engine.endpoints.openapi.components import Components, pascal_case, with_model_bounds
+from engine.endpoints.openapi.joining import join_operations, joined_answers
+from engine.endpoints.openapi.responses import (
+    MEANINGS,
+    PROBLEM,
+    STRICT_TYPE,
+    description_of,
+    example_of,
+    fixed_answers,
+    prediction_schema,
+    statuses_of,
+)
 from engine.endpoints.openapi.row_formats import rows_in, rows_out
-from engine.endpoints.predict import BATCH_KEY, MODEL_HEADER
-from engine.endpoints.problems import MEDIA_TYPE, title
+from engine.endpoints.prediction import BATCH_KEY, MODEL_HEADER
+from engine.endpoints.problems import MEDIA_TYPE, status_title
 from engine.models import Facts
 from engine.spec import BUILT_IN, Model, Route, Spec, parameter_schemas, path_template, text_parameters
 
@@ -31,7 +39,7 @@ _SECURITY_SCHEMES = {
 }
 
 
-def describe(spec: Spec, models: Mapping[str, Facts], path: str | None = None) -> dict[str, Any]:
+def describe_spec(spec: Spec, models: Mapping[str, Facts], path: str | None = None) -> dict[str, Any]:
     """Write the document of a spec, with the facts known about its models.
 
     `path` is the document's own path, by default the one in the spec; from it the document refers to the root of the
@@ -65,7 +73,9 @@ class _Describer:
             for method in route.methods:
                 operation = self._operation(route, method, template)
                 known = item.get(method.lower())
-                item[method.lower()] = operation if known is None else joined(known, operation, self._responses)
+                item[method.lower()] = (
+                    operation if known is None else join_operations(known, operation, self._responses)
+                )
         tags = dict.fromkeys(tag for item in paths.values() for one in item.values() for tag in one["tags"])
         info = {"title": service.title, "version": service.version}
         return {
@@ -118,8 +128,8 @@ class _Describer:
         """Return the reference to the schema of one instance, without the features in the path."""
         key = (model.name, in_path)
         if key not in self._inputs:
-            schema = bounded(model.input.instance.without(in_path), self._models[model.name].largest)
-            self._inputs[key] = self._components.take_in(f"{pascal(model.name)}Instance", schema)
+            schema = with_model_bounds(model.input.instance.without(in_path), self._models[model.name].largest)
+            self._inputs[key] = self._components.take_in(f"{pascal_case(model.name)}Instance", schema)
         return self._inputs[key]
 
     def _path_parameters(self, route: Route, template: str) -> list[dict[str, Any]]:
@@ -148,7 +158,7 @@ class _Describer:
     def _body(self, route: Route) -> dict[str, Any] | None:
         if route.input is not None:
             # As it is written: the document shows clients the schema itself, with its references rewritten.
-            reference = self._components.take_in(f"{pascal(route.path)}Input", route.input.document)
+            reference = self._components.take_in(f"{pascal_case(route.path)}Input", route.input.document)
             return {"required": True, "content": {"application/json": {"schema": reference}}}
         if route.model is None:
             return None
@@ -164,7 +174,7 @@ class _Describer:
                 },
             }
             alone = {**schema, "not": {"type": "object", "required": [BATCH_KEY]}}  # with these, it is a batch
-            schema = {"anyOf": [alone, self._components.put(f"{pascal(model.name)}Instances", batch)]}
+            schema = {"anyOf": [alone, self._components.put(f"{pascal_case(model.name)}Instances", batch)]}
         content: dict[str, Any] = {"schema": schema}
         inputs = [without_features(one.input, route) for one in model.shown_examples]
         if inputs:
@@ -174,7 +184,6 @@ class _Describer:
         return {"required": True, "content": {"application/json": content, **rows}}
 
     def _answers(self, route: Route, method: str) -> dict[str, Any]:
-        """Describe the responses to valid requests."""
         if route.built_in is not None:
             media_types = {"docs": "text/html", "metrics": "text/plain"}
             content: dict[str, Any] = {media_types.get(route.built_in, "application/json"): {}}
@@ -200,13 +209,13 @@ class _Describer:
         model = self._model(route)
         if model.name not in self._predictions:
             schema = prediction_schema(model, self._models[model.name])
-            self._predictions[model.name] = self._components.put(f"{pascal(model.name)}Prediction", schema)
+            self._predictions[model.name] = self._components.put(f"{pascal_case(model.name)}Prediction", schema)
         return self._predictions[model.name]
 
     def _refused(self, status: str, route: Route) -> dict[str, str]:
         """Return the reference to the description of an error."""
         is_strict = status == "415" and route.strict_content_type
-        name = pascal(title(int(status))) + "Strict" * is_strict
+        name = pascal_case(status_title(int(status))) + "Strict" * is_strict
         if name not in self._responses:
             content = {MEDIA_TYPE: {"schema": self._problem}, "text/html": {}}
             means = STRICT_TYPE if is_strict else MEANINGS[int(status)]

@@ -12,7 +12,7 @@ from typing import Any
 Part = Mapping[str, Any]
 
 
-def joined(one: Part, other: Part, responses: Mapping[str, Part]) -> dict[str, Any]:
+def join_operations(one: Part, other: Part, responses: Mapping[str, Part]) -> dict[str, Any]:
     """Join two operations; `responses` are the document's referenced responses, by name."""
     known: dict[str, Any] = {**one, "tags": list(dict.fromkeys((*one["tags"], *other["tags"])))}
     if parameters := _parameters(one.get("parameters", ()), other.get("parameters", ())):

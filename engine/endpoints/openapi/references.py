@@ -10,7 +10,7 @@ from engine.schema.documents import HOLDS_LIST, HOLDS_MAP, HOLDS_ONE, Place, Ref
 _NAMES = ("$id", "$anchor")  # not needed if every reference is a pointer
 
 
-def moved(schema: Any, base: str, references: References, lead: Callable[[Place], str]) -> Any:
+def move_references(schema: Any, base: str, references: References, lead: Callable[[Place], str]) -> Any:
     """Rewrite a schema whose references start from `base`: `lead` writes the new reference to each target.
 
     References out of the document stay as they are, and so do values that only look like references.
@@ -24,11 +24,11 @@ def moved(schema: Any, base: str, references: References, lead: Callable[[Place]
             place = references.target(base, value)
             rewritten[keyword] = value if place is None else lead(place)
         elif keyword in HOLDS_ONE:
-            rewritten[keyword] = moved(value, base, references, lead)
+            rewritten[keyword] = move_references(value, base, references, lead)
         elif keyword in HOLDS_LIST:
-            rewritten[keyword] = [moved(item, base, references, lead) for item in value]
+            rewritten[keyword] = [move_references(item, base, references, lead) for item in value]
         elif keyword in HOLDS_MAP:
-            rewritten[keyword] = {name: moved(item, base, references, lead) for name, item in value.items()}
+            rewritten[keyword] = {name: move_references(item, base, references, lead) for name, item in value.items()}
         elif keyword not in _NAMES:
             rewritten[keyword] = value
     return rewritten

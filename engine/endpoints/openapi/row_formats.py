@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.batch.formats.csvblocks import quoted
-from engine.endpoints.rows import CSV, NDJSON
+from engine.batch.formats.csvblocks import quote_cell
+from engine.endpoints.row_bodies import CSV, NDJSON
 from engine.models import Facts
 from engine.spec import Model, Route
 
@@ -54,4 +54,4 @@ def _text(said: str) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> str:
-    return quoted("" if value is None else value if isinstance(value, str) else json.dumps(value), ",")
+    return quote_cell("" if value is None else value if isinstance(value, str) else json.dumps(value), ",")

@@ -12,10 +12,10 @@ from typing import Any
 from engine.diagnostics import Diagnostic, Place
 from engine.errors import SpecError
 from engine.isolation import Progress, Step
-from engine.models.comparing.answers import Asked, Differences, Differing, compare_answers
+from engine.models.comparing.tallies import Asked, Differences, Differing, compare_answers
 from engine.models.compiling.prepare import prepare_anew, prepare_models
 from engine.models.data.reference import allowed_rows
-from engine.models.estimators.inspection import inspect
+from engine.models.estimators.inspection import inspect_estimator
 from engine.models.files.formats import require_format
 from engine.models.files.model_file import read_file
 from engine.models.predictor import Facts, Predictor
@@ -24,7 +24,7 @@ from engine.models.proving.comparison import MANY, seconds_for
 from engine.models.proving.proof_rows import RowMaker
 from engine.models.restoring.cache import Cache, mode_for
 from engine.models.restoring.prepared import LoadedEstimators, PreparedModel, take_cached
-from engine.models.restoring.restore import restore
+from engine.models.restoring.restore import restore_model
 from engine.spec import Model, Spec
 
 ROUNDS = 3
@@ -71,7 +71,7 @@ def compare_files(spec: Spec, name: str, file: Path, tolerance: float, progress:
     """
     model, opened = spec.models[name], LoadedEstimators()
     prepared = prepare_models(replace(spec, models={name: model}), progress, opened)[name]
-    current = restore(model, prepared, opened)
+    current = restore_model(model, prepared, opened)
     with _told_of(model, file):
         new = _predictor_of(replace(model, name=str(file), file=file, pin=None), spec, opened, progress)
     progress(Step("comparing the answers", name))
@@ -102,7 +102,7 @@ def _predictor_of(model: Model, spec: Spec, opened: LoadedEstimators, progress: 
     if prepared is None:
         prepared = prepare_anew(model, key, file, opened, progress, is_held=False)
         cache.write(key, prepared.compiled, mode_for(model.file))
-    return restore(model, prepared, opened)
+    return restore_model(model, prepared, opened)
 
 
 @contextmanager
@@ -126,7 +126,7 @@ def _made_up(model: Model, prepared: PreparedModel, opened: LoadedEstimators) ->
         return RowMaker(model, prepared.columns(model), {}).usual(())
     artifact = opened.open(model, prepared.file, prepared.modules)
     with artifact.modules.found():
-        return usual_instances(model, inspect(model, artifact.estimator))
+        return usual_instances(model, inspect_estimator(model, artifact.estimator))
 
 
 def _timed(current: Predictor, new: Predictor, instance: Any) -> tuple[Side, Side]:

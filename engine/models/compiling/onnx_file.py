@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from engine.models.compiling.zipmap import without_zipmap
-from engine.models.data.instances import Columns, TrainedInput, columns
+from engine.models.data.instances import Columns, TrainedInput, fit_columns
 from engine.models.proving.proof_rows import RowMaker
 from engine.models.proving.tryout import Tried, try_out
 from engine.models.restoring.compiled_model import CompiledModel
 from engine.models.runtime import steps as s
 from engine.models.runtime.class_names import Wording, key_of
 from engine.models.runtime.onnx_graphs import Graph, open_session, rows_at_once
-from engine.models.runtime.program import Program, dump
+from engine.models.runtime.program import Program, dump_program
 from engine.models.runtime.report import Report
 from engine.models.runtime.threshold import decision_of
 from engine.schema import clip, show
@@ -48,7 +48,7 @@ def read_graph(model: Model, data: bytes) -> GraphFile:
     dtype, outputs = loaded.dtype, loaded.session.get_outputs()
     texts = dtype == "string"
     wanted = TrainedInput(count=loaded.count)
-    fitting = columns(model, wanted)
+    fitting = fit_columns(model, wanted)
     if texts != (fitting.form == "texts"):
         wants = "texts; its input is of type string" if texts else "numbers; its input is an object or an array"
         raise model.error(f"the graph takes {wants}", "input", "type")
@@ -78,7 +78,7 @@ def compile_graph(model: Model, data: bytes, *, is_tried: bool) -> tuple[Compile
     graph = read_graph(model, data)
     tried = Tried()
     if is_tried:
-        tried = try_out(graph.program, RowMaker(model, columns(model, graph.wanted), {}).rows(None, ()))
+        tried = try_out(graph.program, RowMaker(model, fit_columns(model, graph.wanted), {}).rows(None, ()))
     report = Report("onnx", verdict="not proven", why="the file is a graph already", one_by_one=tried.depends)
     compiled = CompiledModel(
         size=len(data),
@@ -88,7 +88,7 @@ def compile_graph(model: Model, data: bytes, *, is_tried: bool) -> tuple[Compile
         wanted=graph.wanted,
         wording=graph.wording,
         report=report,
-        program=dump(graph.program),
+        program=dump_program(graph.program),
     )
     return compiled, tried
 

@@ -12,16 +12,16 @@ from typing import Any
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.isolation import Progress, Step
-from engine.models.compiling.prepare import uncompiled
+from engine.models.compiling.prepare import open_uncompiled
 from engine.models.data.reference import reference_instances
 from engine.models.files.formats import require_format
 from engine.models.files.model_file import ModelFile, read_file
 from engine.models.files.modules import hash_modules
 from engine.models.predictor import Predictor
-from engine.models.restoring.known_answers import hold, own_answer, renewed_results
+from engine.models.restoring.known_answers import hold_examples, own_answer, renewed_results
 from engine.models.restoring.pinned_entry import entry_of
 from engine.models.restoring.prepared import LoadedEstimators
-from engine.spec import Model, Spec, load, write_pins, write_results
+from engine.spec import Model, Spec, load_spec, write_pins, write_results
 
 GOLDEN = 10
 
@@ -55,15 +55,17 @@ def lock_models(
     This opens the files, to ask each model for its golden answers. Raises `SpecError` for a spec with mistakes or a
     model that cannot be loaded, `KeyError` for an unknown model, `OSError` if the lock cannot be written.
     """
-    spec = load(routes, models)
+    spec = load_spec(routes, models)
     chosen = [spec.models[name] for name in names]
     if not chosen:
         chosen = list(spec.models.values())
         spec = replace(spec, pins={})
-    return pin(spec, {model.name: read_file(model) for model in chosen}, LoadedEstimators(), progress, accept=accept)
+    return pin_models(
+        spec, {model.name: read_file(model) for model in chosen}, LoadedEstimators(), progress, accept=accept
+    )
 
 
-def pin(
+def pin_models(
     spec: Spec, files: Mapping[str, ModelFile], opened: LoadedEstimators, progress: Progress, *, accept: bool = False
 ) -> tuple[Pinned, ...]:
     """Pin the models of a spec whose files are given, and keep every other pin; with `accept`, renew their examples."""
@@ -74,7 +76,7 @@ def pin(
         progress(Step("computing its golden answers", name))
         model = replace(spec.models[name], pin=None)
         try:
-            predictor, prepared = uncompiled(model, file, opened)
+            predictor, prepared = open_uncompiled(model, file, opened)
             renewed[name] = renewed_results(model, predictor) if accept else {}
             pins[name] = {
                 **_pin(_with_results(model, renewed[name]), file, opened, predictor),
@@ -113,7 +115,7 @@ def _golden(model: Model, predictor: Predictor) -> list[dict[str, Any]]:
 
     Raises `SpecError` for an example with another result.
     """
-    hold(model, predictor)
+    hold_examples(model, predictor)
     valid = model.input.validator().is_valid
     instances = chain((example.input for example in model.examples), filter(valid, reference_instances(model)))
     asked = ((instance, own_answer(predictor, instance)) for instance in islice(instances, GOLDEN))

@@ -24,14 +24,14 @@ from engine.models.files.modules import hash_modules
 from engine.models.predictor import Predictor
 from engine.models.restoring.cache import Cache, mode_for
 from engine.models.restoring.compiled_model import CompiledModel
-from engine.models.restoring.known_answers import hold, hold_golden
+from engine.models.restoring.known_answers import hold_examples, hold_golden
 from engine.models.restoring.needed_libraries import to_compile
 from engine.models.restoring.pinned_entry import require_pinned_entry
 from engine.models.restoring.prepared import LoadedEstimators, PreparedModel, take_cached, whole_key
-from engine.models.restoring.restore import restore, restore_models
+from engine.models.restoring.restore import restore_model, restore_models
 from engine.models.restoring.result_form import result_form
 from engine.models.runtime.native_trees import find_compiler
-from engine.models.runtime.program import Program, dump
+from engine.models.runtime.program import Program, dump_program
 from engine.models.runtime.report import Report
 from engine.spec import Model, Spec
 
@@ -81,11 +81,11 @@ def needs_sklearn(spec: Spec) -> bool:
     return any(prepared is None or prepared.compiled.needs_estimator for prepared in found)
 
 
-def uncompiled(model: Model, file: ModelFile, opened: LoadedEstimators) -> tuple[Predictor, PreparedModel]:
+def open_uncompiled(model: Model, file: ModelFile, opened: LoadedEstimators) -> tuple[Predictor, PreparedModel]:
     """Make the predictor of a model as it is in its file, without compiling and proof; raise `SpecError`."""
     compiled, _ = _compile(replace(model, runtime="sklearn"), file, opened, lambda _: None, is_tried=False)
     prepared = PreparedModel("", compiled, file, file.sha256)
-    return restore(model, prepared, opened), prepared
+    return restore_model(model, prepared, opened), prepared
 
 
 def _prepare(
@@ -106,7 +106,7 @@ def _prepare(
             return prepared
     if model.pin is not None and golden:
         progress(Step("computing its golden answers", model.name))
-        hold_golden(model, model.pin.golden, restore(model, prepared, opened))
+        hold_golden(model, model.pin.golden, restore_model(model, prepared, opened))
     compiled = replace(prepared.compiled, golden=golden)
     cache.write(key, compiled, mode_for(model.file))
     return replace(prepared, compiled=compiled)
@@ -141,9 +141,9 @@ def prepare_anew(
     compiled, tried = _compile(model, file, opened, progress)
     require_pinned_entry(model, compiled)
     progress(Step("checking its examples", model.name))
-    predictor = restore(model, PreparedModel(key, compiled, file, file.sha256), opened)
+    predictor = restore_model(model, PreparedModel(key, compiled, file, file.sha256), opened)
     if is_held:
-        hold(model, predictor)
+        hold_examples(model, predictor)
     tried.require_answer(model)
     form = result_form(model, predictor.columns, predictor)
     modules = opened.modules(model, file)  # now that everything that answers need is imported
@@ -177,21 +177,21 @@ def _compile(
 
         return compile_graph(model, file.data, is_tried=is_tried)
     from engine.models.data.reference_frames import reading_once  # noqa: PLC0415
-    from engine.models.estimators.inspection import inspect  # noqa: PLC0415
+    from engine.models.estimators.inspection import inspect_estimator  # noqa: PLC0415
     from engine.models.estimators.loading import blaming_version  # noqa: PLC0415 - see LoadedEstimators
     from engine.models.estimators.unlearnt import unlearnt_values  # noqa: PLC0415
-    from engine.models.proving.candidates import choose  # noqa: PLC0415
+    from engine.models.proving.candidates import choose_candidate  # noqa: PLC0415
     from engine.models.proving.choice import Chosen  # noqa: PLC0415
     from engine.models.proving.frame_check import require_trained_dtypes  # noqa: PLC0415
 
     artifact = opened.open(model, file)
     chosen = Chosen(None, None, Report("sklearn"))
     with artifact.modules.found(), reading_once():
-        inspected = inspect(model, artifact.estimator)
+        inspected = inspect_estimator(model, artifact.estimator)
         require_trained_dtypes(model, inspected)
         if is_tried:
             with blaming_version(artifact.trained_with):
-                chosen = choose(model, inspected, progress)
+                chosen = choose_candidate(model, inspected, progress)
     compiled = CompiledModel(
         size=artifact.bytes,
         estimator=inspected.title,
@@ -208,4 +208,4 @@ def _compile(
 
 
 def _dumped(program: Program | None) -> bytes | None:
-    return None if program is None else dump(program)
+    return None if program is None else dump_program(program)

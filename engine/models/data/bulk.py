@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.models.data.array import Array
-from engine.models.data.dtypes import EXACT, NAN, OBJECTS, Dtype, Table, makers
+from engine.models.data.dtypes import EXACT, NAN, OBJECTS, Dtype, Table, column_makers
 
 Key = str | int
 """A feature's name, or its place in an instance that is an array."""
@@ -56,7 +56,7 @@ def array_bulk(
 
 def table_bulk(dtypes: Mapping[str, Dtype], missing: Mapping[str, Any], used: Collection[str]) -> Bulk:
     """Make a table; columns that are not `used` are empty."""
-    make = {name: one for name in used for _, one in makers({name: dtypes[name]})}
+    make = {name: one for name in used for _, one in column_makers({name: dtypes[name]})}
     floats: frozenset[Key] = frozenset(name for name in used if dtypes[name].kind in ("float", "int"))
 
     def column(name: str, cells: Any, count: int) -> Array:

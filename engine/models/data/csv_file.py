@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -26,6 +26,7 @@ _SEPARATORS = {";": '";"', "\t": "tabs", "|": '"|"'}
 # Missing values in pandas.read_csv, and numbers that are not finite.
 _GAPS = frozenset("#n/a #na +inf -inf -infinity -nan <na> inf infinity n/a na nan none null".split()) | {""}
 
+MOST_NAMED: Final = 6
 NAMELESS = "its first line does not give each column a unique name; add a header line"
 
 Wrong = Callable[[str], SpecError]
@@ -81,6 +82,9 @@ def read_csv(file: Path, wrong: Wrong, expected: Collection[str] = ()) -> CsvFil
         raise wrong(f"its columns seem to be separated by {_SEPARATORS[separator]}; separate them by commas")
     if not any(names) or len(set(names)) < len(names):
         raise wrong(NAMELESS)
+    if expected and not {*names} & {*expected} and {*map(type, map(read_cell, names))} & {bool, float, int}:
+        shown = ", ".join(map(show, names[:MOST_NAMED])) + (", …" if len(names) > MOST_NAMED else "")
+        raise wrong(f"its first line is a row of values ({shown}), and must name the columns; add a header line")
     return CsvFile(names, _rows(lines, names, wrong))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from engine.models.data.dtypes import NAN, Dtype, Feature, fits, from_schema
+from engine.models.data.dtypes import NAN, Dtype, Feature, fits_schema, from_schema
 from engine.spec import Model
 
 
@@ -22,7 +22,7 @@ def dtype_of_column(model: Model, recorded: Dtype | None, name: str, feature: Fe
             message = f'the categories of "{name}" are not known; list them in its enum, or name a reference'
             where = ("dtypes", name) if declared is not None else ("input", "properties", name)
             raise model.error(message, *where)
-    if declared is not None or fits(known, feature):
+    if declared is not None or fits_schema(known, feature):
         return known
     return replace(from_schema(feature), values=known.values)
 

@@ -19,7 +19,7 @@ from engine.models.data.cells_to_arrays import (
     required_converter,
     rows_maker,
 )
-from engine.models.data.dtypes import NAN, Dtype, Feature, Table, from_schema, makers
+from engine.models.data.dtypes import NAN, Dtype, Feature, Table, column_makers, from_schema
 from engine.models.data.features import default_of, dtype_of_column, feature_of
 from engine.schema import Subschema
 from engine.spec import Model
@@ -75,7 +75,7 @@ class Columns:
     bulk: Bulk | None = None
 
 
-def columns(model: Model, wanted: TrainedInput) -> Columns:
+def fit_columns(model: Model, wanted: TrainedInput) -> Columns:
     """Fit a model's input schema to what its estimator was trained on; raise `SpecError` if it does not."""
     count, instance = wanted.count, model.input.instance
     types = instance.types
@@ -148,7 +148,7 @@ def _table(
     missing = {name: _none(defaults[name]) if wanted.none and name in objects else defaults[name] for name in order}
     groups = [
         (names, filled_rows({name: missing[name] for name in names}), make)
-        for names, make in makers({name: dtypes[name] for name in features})
+        for names, make in column_makers({name: dtypes[name] for name in features})
     ]
     has_unused = len(features) < len(order)
 

@@ -124,7 +124,7 @@ def require_reference(model: Model) -> None:
 
 def _unusable(model: Model) -> Iterator[str]:
     """Describe the mistake in the first row, if none is an instance of the input."""
-    validator = model.input.instance.validator
+    validator = model.input.validator()
     count, first = 0, None
     for row, instance, _ in _read(model):
         if validator.is_valid(instance):

@@ -11,7 +11,7 @@ from sklearn.compose import ColumnTransformer
 from engine.models.data.array import Array
 
 
-def selections(part: ColumnTransformer) -> Iterator[tuple[Any, Array]]:
+def column_selections(part: ColumnTransformer) -> Iterator[tuple[Any, Array]]:
     """Return each fitted step of a ColumnTransformer, or "drop" or "passthrough", with the numbers of its columns."""
     names = {name: place for place, name in enumerate(getattr(part, "feature_names_in_", ()))}
     for _, step, columns in part.transformers_:

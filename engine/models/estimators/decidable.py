@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.models.estimators.parts import has_threshold, last_of
+from engine.models.estimators.estimator_parts import has_threshold, last_of
 from engine.models.runtime.class_names import Wording
 from engine.models.runtime.threshold import Decision, decision_of
 from engine.spec import Model

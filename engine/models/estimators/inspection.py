@@ -16,9 +16,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
-from engine.models.data.instances import Columns, TrainedInput, columns
+from engine.models.data.instances import Columns, TrainedInput, fit_columns
 from engine.models.estimators.decidable import decision_for
-from engine.models.estimators.parts import (
+from engine.models.estimators.estimator_parts import (
     count_of,
     first_of,
     is_foreign,
@@ -56,11 +56,11 @@ class Inspected:
         return lambda rows: decision(self.estimator.predict_proba(rows))
 
 
-def inspect(model: Model, estimator: Any) -> Inspected:
+def inspect_estimator(model: Model, estimator: Any) -> Inspected:
     """Compare an estimator with its spec; raise `SpecError` at the key that does not match."""
     require_training(model, estimator)
     wanted = trained_on(model, estimator, wanted_by(estimator))
-    fitting = columns(model, wanted)
+    fitting = fit_columns(model, wanted)
     _require_fitting_form(model, estimator, wanted, fitting)
     if fitting.form == "table" and importlib.util.find_spec("pandas") is None:
         raise model.error("the model selects its columns by name and needs pandas: pip install pandas", "file")

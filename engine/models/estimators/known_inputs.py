@@ -12,8 +12,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from engine.models.data.dtypes import Dtype
-from engine.models.estimators.column_selections import selections
-from engine.models.estimators.parts import booster_dtypes, dtype_of_values, parts_of, steps_of, thawed
+from engine.models.estimators.column_selections import column_selections
+from engine.models.estimators.estimator_parts import booster_dtypes, dtype_of_values, parts_of, steps_of, unfreeze
 
 _SCALERS = ("MaxAbsScaler", "MinMaxScaler", "RobustScaler", "StandardScaler")
 _TAKE_ANYTHING = ("DictVectorizer", "DummyClassifier", "DummyRegressor", "FeatureHasher", "FunctionTransformer")
@@ -94,7 +94,7 @@ def takes_texts(part: Any) -> bool:
 
 def _look(part: Any, flow: _Flow) -> _Flow:
     """Record what a part reveals about its columns; return those that pass it unchanged."""
-    part = thawed(part)
+    part = unfreeze(part)
     for kind, look in _PARTS.items():
         if isinstance(part, kind):
             return look(part, flow)
@@ -141,7 +141,7 @@ def _look_at_columns(part: Any, flow: _Flow) -> _Flow:
     if not flow.whole or not hasattr(part, "transformers_") or part.n_features_in_ != len(flow.columns):
         return _Flow((), whole=False)
     onward: list[KnownInput] = []
-    for step, places in selections(part):
+    for step, places in column_selections(part):
         chosen = [flow.columns[place] for place in places]
         if step != "drop":
             onward += _look(step, _Flow(chosen)).columns

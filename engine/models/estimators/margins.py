@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from engine.models.data.dtypes import as_taken
+from engine.models.estimators.estimator_parts import has_threshold, last_of
 from engine.models.estimators.inspection import Inspected, is_classifier
-from engine.models.estimators.parts import has_threshold, last_of
 
 
 def margin_of(inspected: Inspected) -> Callable[[Any], Any] | None:

@@ -9,7 +9,7 @@ from typing import Any
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
-from engine.models.estimators.column_selections import selections
+from engine.models.estimators.column_selections import column_selections
 
 # The last one: the text before it may be a client's own.
 _IN_COLUMN = re.compile(r".*\bin column (\d{1,6})\b", re.DOTALL)
@@ -55,7 +55,7 @@ def _selected(
     part: ColumnTransformer, involved: Sequence[Any], column: int | None, width: int | None
 ) -> tuple[int | None, int | None]:
     """Return a column's number, and their count, before the selection."""
-    for step, places in selections(part):
+    for step, places in column_selections(part):
         if any(step is one for one in involved) and column is not None and column < len(places) == width:
             return int(places[column]), part.n_features_in_
     return None, None

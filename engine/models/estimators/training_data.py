@@ -15,10 +15,17 @@ import numpy as np
 from engine.errors import RefusedInstance, SpecError
 from engine.models.data.asked_instances import asked_instances
 from engine.models.data.dtypes import Dtype, as_taken
-from engine.models.data.instances import Form, TrainedInput, column_order, columns
+from engine.models.data.instances import Form, TrainedInput, column_order, fit_columns
 from engine.models.data.reference_frames import reference_dtypes
+from engine.models.estimators.estimator_parts import (
+    as_declared,
+    first_of,
+    is_foreign,
+    surely_casts,
+    takes_mappings,
+    was_single,
+)
 from engine.models.estimators.known_inputs import KnownInput, known_inputs
-from engine.models.estimators.parts import as_declared, first_of, is_foreign, surely_casts, takes_mappings, was_single
 from engine.spec import Model
 
 ASKED = 8
@@ -54,7 +61,7 @@ def _with_count(model: Model, estimator: Any, wanted: TrainedInput) -> TrainedIn
     if wanted.count is None or wanted.count == len(declared):
         return wanted
     other = replace(wanted, count=None)
-    return other if answers(model, estimator, other) else wanted
+    return other if answers_any(model, estimator, other) else wanted
 
 
 def _with_width(model: Model, estimator: Any, wanted: TrainedInput) -> TrainedInput:
@@ -72,14 +79,14 @@ def _with_rows(model: Model, estimator: Any, wanted: TrainedInput) -> TrainedInp
     if model.rows != "auto" or wanted.by_name or (wanted.casts and wanted.count is not None):
         return wanted
     forms: tuple[Form | None, ...] = (None, "table", "mappings")
-    found = next((form for form in forms if answers(model, estimator, replace(wanted, rows=form))), None)
+    found = next((form for form in forms if answers_any(model, estimator, replace(wanted, rows=form))), None)
     return replace(wanted, rows=found)
 
 
-def answers(model: Model, estimator: Any, wanted: TrainedInput) -> bool:
+def answers_any(model: Model, estimator: Any, wanted: TrainedInput) -> bool:
     """Return whether an estimator answers any of some instances in the wanted form."""
     try:
-        convert = columns(model, wanted).convert
+        convert = fit_columns(model, wanted).convert
     except SpecError:
         return False
     for instance in asked_instances(model, ASKED, wanted.dtypes):

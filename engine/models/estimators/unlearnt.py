@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from engine.models.estimators.estimator_parts import first_of
 from engine.models.estimators.inspection import Inspected
 from engine.models.estimators.known_inputs import KnownInput, known_inputs, known_of_mappings
-from engine.models.estimators.parts import first_of
 from engine.schema import show
 from engine.spec import Model
 from engine.text import did_you_mean

@@ -12,7 +12,7 @@ from typing import Any
 
 import sklearn
 
-from engine.models.files.modules import is_script, lacks, missing_attribute, raised_at
+from engine.models.files.modules import is_script, missing_attribute, missing_name, raised_at
 from engine.schema import clip, show
 from engine.spec import RESPONSE_METHODS
 
@@ -69,7 +69,7 @@ def why_unreadable(error: BaseException, data: bytes, trained_with: str | None =
     name, module = missing_attribute(error)
     if is_script(module):
         return _from_a_script(name, data)
-    if lack := lacks(error):
+    if lack := missing_name(error):
         return f"the model cannot be loaded: {lack}; put it back, or train the model again with that module"
     if place := raised_at(error):
         return f"the model cannot be loaded: {place} raised {reason}; correct that module"

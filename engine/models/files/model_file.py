@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.isolation import bounds
+from engine.isolation import read_bounds
 from engine.models.files.formats import require_format
 from engine.spec import Model, model_inside, read_regular
 
@@ -37,7 +37,7 @@ class ModelFiles:
 
 def _read_bounded(file: Path) -> bytes:
     """Read a file no larger than the memory limit for loading it; raise `OSError`."""
-    limits = bounds()
+    limits = read_bounds()
     if file.stat().st_size > limits.memory:
         raise OSError(errno.EFBIG, f"it is larger than {limits.shown_memory}, the memory limit for loading it")
     return read_regular(file)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.calibration import CalibratedClassifierCV
 
-from engine.models.estimators.parts import thawed
+from engine.models.estimators.estimator_parts import unfreeze
 from engine.models.lowering.result import Lower, Lowered, NotLowered, Steps
 from engine.models.lowering.tree_models import known_classes
 from engine.models.runtime import steps as s
@@ -23,7 +23,7 @@ def _calibrated(model: Any, lower: Lower) -> Lowered:
 
 def _member(member: Any, lower: Lower) -> Steps:
     """Return the steps from rows to the probabilities of a classifier and its curves: one per class, or one for two."""
-    classifier = thawed(member.estimator)
+    classifier = unfreeze(member.estimator)
     if len(classifier.classes_) != len(member.classes):
         raise NotLowered("CalibratedClassifierCV with a member that does not know every class")
     lowered, is_binary = lower(classifier), len(member.classes) == 2  # noqa: PLR2004

@@ -13,7 +13,7 @@ from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClas
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
 
-from engine.models.estimators.parts import numpy_function
+from engine.models.estimators.estimator_parts import numpy_function
 from engine.models.lowering.result import Lower, Lowered, NotLowered, Steps
 from engine.models.lowering.sklearn_private import private_part
 from engine.models.lowering.tree_models import bagged_trees, known_classes

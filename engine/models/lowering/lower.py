@@ -18,7 +18,7 @@ from engine.models.lowering.ensembles import ENSEMBLES
 from engine.models.lowering.kernels import KERNEL_MACHINES
 from engine.models.lowering.linear import LINEAR
 from engine.models.lowering.mixtures import MIXTURES
-from engine.models.lowering.preprocessing.transformers import preprocessing, selected, transformer
+from engine.models.lowering.preprocessing.transformers import lower_transformer, select_columns, split_pipeline
 from engine.models.lowering.result import Lower, Lowered, NotLowered, Steps
 from engine.models.lowering.tree_models import TREE_MODELS
 from engine.models.runtime import steps as s
@@ -29,7 +29,7 @@ from engine.models.runtime.tree_table import TreeTable
 Trees = Callable[[TreeTable], s.Step]
 
 
-def lower(
+def lower_estimator(
     estimator: Any,
     response_method: str,
     trees: Trees,
@@ -58,13 +58,13 @@ def _of_table(steps: Steps, every: Array) -> Steps:
         return steps
     if isinstance(first, s.Concatenate):
         return (s.Concatenate(tuple(_of_table(branch, every) for branch in first.branches)), *steps[1:])
-    return selected(every, steps)
+    return select_columns(every, steps)
 
 
 def _lower(estimator: Any, response_method: str, trees: Trees, *, probabilities: bool) -> Program:
-    before, last = preprocessing(estimator)
+    before, last = split_pipeline(estimator)
     if response_method == "transform":
-        return Program((*before, *transformer(last)), ())
+        return Program((*before, *lower_transformer(last)), ())
     lowered = _Lowering(trees).last(last)
     for method in [response_method] + ["predict_proba"] * probabilities:
         if method not in lowered.methods:
@@ -81,7 +81,7 @@ class _Lowering:
 
     def __call__(self, estimator: Any) -> Lowered:
         """Lower a predictor, or a pipeline that ends in one."""
-        before, last = preprocessing(estimator)
+        before, last = split_pipeline(estimator)
         lowered = self.last(last)
         return Lowered((*before, *lowered.scores), lowered.methods)
 

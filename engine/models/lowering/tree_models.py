@@ -9,8 +9,8 @@ import numpy as np
 from sklearn import ensemble, tree
 
 from engine.models.data.array import Array
-from engine.models.estimators.column_selections import selections
-from engine.models.lowering.preprocessing.transformers import selected, transformer
+from engine.models.estimators.column_selections import column_selections
+from engine.models.lowering.preprocessing.transformers import lower_transformer, select_columns
 from engine.models.lowering.result import Lower, Lowered, NotLowered, Steps
 from engine.models.lowering.sklearn_private import private_part
 from engine.models.lowering.tree_tables import (
@@ -140,8 +140,8 @@ def _categories_first(encoder: Any) -> s.Step:
     """Return the codes of the categories, then the other columns, as histogram boosting encodes its rows."""
     return s.Concatenate(
         tuple(
-            selected(columns, transformer(part) if hasattr(part, "categories_") else (s.Cast(),))
-            for part, columns in selections(encoder)
+            select_columns(columns, lower_transformer(part) if hasattr(part, "categories_") else (s.Cast(),))
+            for part, columns in column_selections(encoder)
             if len(columns)
         )
     )

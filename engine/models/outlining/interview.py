@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import SpecError
-from engine.models.compiling.prepare import uncompiled
+from engine.models.compiling.prepare import open_uncompiled
 from engine.models.data.dtypes import DtypesNeeded
 from engine.models.files.model_file import ModelFile
 from engine.models.predictor import Predictor
-from engine.models.restoring.known_answers import own_answer, rounded
+from engine.models.restoring.known_answers import own_answer, round_fraction
 from engine.models.restoring.prepared import LoadedEstimators
 from engine.spec import Model, Outline, bare_model
 
@@ -48,7 +48,7 @@ class Interview:
             return outline
         if isinstance(answer[0], list) and outline.classes is not None:  # several classes at once
             outline = replace(outline, classes=None, probabilities=False)
-        result = rounded(answer[0])
+        result = round_fraction(answer[0])
         is_short = len(json.dumps(result)) <= MAX_RESULT
         return replace(outline, example=(instance, result)) if is_short else outline
 
@@ -57,7 +57,7 @@ class Interview:
         if self._last is None or self._last[0] != outline:
             bare = bare_model(self._model.file, self._model.trusted, outline, self._reference)
             bare = replace(bare, folder=self._model.folder, allow_version_mismatch=True)
-            self._last = outline, uncompiled(bare, self._file, self._opened)[0]
+            self._last = outline, open_uncompiled(bare, self._file, self._opened)[0]
         return self._last[1]
 
     def _with_dtypes(self, outline: Outline) -> Outline:

@@ -15,13 +15,13 @@ from engine.models.estimators.inspection import Inspected
 from engine.models.estimators.known_inputs import known_inputs
 from engine.models.estimators.margins import margin_of
 from engine.models.estimators.sklearn_runtime import SklearnRuntime
-from engine.models.lowering.lower import lower
+from engine.models.lowering.lower import lower_estimator
 from engine.models.lowering.result import NotLowered
 from engine.models.lowering.skl2onnx_graph import NotConverted, estimator_program
 from engine.models.lowering.tree_graph import trees_graph
 from engine.models.lowering.tree_walk import TreeEnsemble, find_walk
 from engine.models.proving.choice import Chosen, choose_best, with_faster_batches
-from engine.models.proving.comparison import MANY, Examination, examine, judge, seconds_for
+from engine.models.proving.comparison import MANY, Examination, examine_baseline, judge_candidate, seconds_for
 from engine.models.proving.learnt_ranges import known_texts, learnt_ranges
 from engine.models.proving.proof_rows import ProofRows, RowMaker
 from engine.models.proving.tree_rows import nodes_reached
@@ -30,7 +30,7 @@ from engine.models.runtime import steps as s
 from engine.models.runtime.answer import Refusal, Runtime
 from engine.models.runtime.native_trees import NativeTrees, build_library, load_library
 from engine.models.runtime.onnx_graphs import Graph, OnnxTrees
-from engine.models.runtime.program import Program, dump, load
+from engine.models.runtime.program import Program, dump_program, load_program
 from engine.models.runtime.report import Report, Trial
 from engine.models.runtime.tree_table import TreeTable
 from engine.schema import clip
@@ -56,7 +56,7 @@ class Subject:
     def lowered(self, trees: Callable[[TreeTable], s.Step]) -> Program:
         """Make its program with one kind of trees."""
         fitting = self.inspected.columns
-        return lower(
+        return lower_estimator(
             self.estimator,
             self.model.response_method,
             trees,
@@ -127,7 +127,7 @@ CANDIDATES: Mapping[str, tuple[RuntimeName, Callable[[Subject], Program]]] = {
 _WHOLE_GRAPHS = ("graph in float64", "graph in float32")
 
 
-def choose(model: Model, inspected: Inspected, progress: Progress) -> Chosen:
+def choose_candidate(model: Model, inspected: Inspected, progress: Progress) -> Chosen:
     """Try every candidate, and choose the best proven one."""
     subject = Subject(model, inspected)
     baseline = SklearnRuntime(
@@ -172,7 +172,7 @@ def _row_maker(subject: Subject, walk: TreeEnsemble | None) -> RowMaker:
 def _try_all(
     subject: Subject, baseline: Runtime, rows: ProofRows, walk: TreeEnsemble | None, progress: Progress
 ) -> Chosen:
-    examination = examine(baseline, margin_of(subject.inspected), rows)
+    examination = examine_baseline(baseline, margin_of(subject.inspected), rows)
     accepted = [question.rows for question in examination.questions if question.answer is not None]
     if not accepted:
         return Chosen(None, None, Report("sklearn", verdict="not proven", why="there are no rows to prove it with"))
@@ -212,8 +212,8 @@ def _try(
         made = make(subject)
     except Exception as error:  # noqa: BLE001 - a converter may raise anything
         return Trial(name, runtime, "failed", reason=_reason(error)), None
-    program = load(dump(made))  # the proof uses the form that a worker will read
-    outcome = judge(examination, program)
+    program = load_program(dump_program(made))  # the proof uses the form that a worker will read
+    outcome = judge_candidate(examination, program)
     if changed := _changed_trees(program, subject.tables):
         outcome.note_wrong(changed)
     trial = Trial(

@@ -72,7 +72,7 @@ class Examination:
     refused: int = 0
 
 
-def examine(baseline: Runtime, margin: Callable[[Any], Array] | None, rows: ProofRows) -> Examination:
+def examine_baseline(baseline: Runtime, margin: Callable[[Any], Array] | None, rows: ProofRows) -> Examination:
     """Ask scikit-learn for its answers to the proof rows, as many as the budget of time allows."""
     examination = Examination(margin)
     deadline = time.monotonic() + SECONDS
@@ -97,7 +97,7 @@ def examine(baseline: Runtime, margin: Callable[[Any], Array] | None, rows: Proo
     return examination
 
 
-def judge(examination: Examination, candidate: Runtime) -> Judgement:
+def judge_candidate(examination: Examination, candidate: Runtime) -> Judgement:
     """Compare a candidate with every answer."""
     outcome = Judgement()
     for question in examination.questions:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import RefusedInstance
-from engine.models.data.dtypes import Dtype, DtypesNeeded, as_taken, listed, shown_dtypes
+from engine.models.data.dtypes import Dtype, DtypesNeeded, as_taken, list_columns, shown_dtypes
 from engine.models.data.instances import Columns
 from engine.models.data.reference import count_reference, reference_instances
 from engine.models.data.reference_frames import declared_frame, dtype_of, reference_frame
@@ -159,7 +159,7 @@ def _require_equal(model: Model, respond: Callable[[Any], Any], pair: _Pair) -> 
     found = f"answers {_shown(ours[place])}" if place in ours else "fails"
     needed = shown_dtypes(read)
     message = (
-        f"the model's answers depend on the dtype of {listed(named)}: to row {place + 1} of {pair.source} it "
+        f"the model's answers depend on the dtype of {list_columns(named)}: to row {place + 1} of {pair.source} it "
         f"answers {_shown(theirs[place])} with {needed}, as pandas reads it, and {found} with "
         f"{shown_dtypes(said)}, as the input has it; declare what it was trained with, such as dtypes: {needed}"
     )

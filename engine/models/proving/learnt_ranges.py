@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.models.data.array import Array
-from engine.models.estimators.parts import count_of, parts_of
+from engine.models.estimators.estimator_parts import count_of, parts_of
 from engine.models.lowering.tree_walk import TreeEnsemble
 from engine.models.runtime import steps as s
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from engine.errors import RefusedInstance, SpecError
 from engine.models.data.asked_instances import asked_instances
-from engine.models.data.dtypes import DtypesNeeded, listed, shown_dtypes
-from engine.models.data.instances import columns
+from engine.models.data.dtypes import DtypesNeeded, list_columns, shown_dtypes
+from engine.models.data.instances import fit_columns
 from engine.models.estimators.inspection import Inspected
 from engine.models.estimators.sklearn_runtime import SklearnRuntime
-from engine.models.estimators.training_data import answers, trained_on
+from engine.models.estimators.training_data import answers_any, trained_on
 from engine.models.runtime.answer import Refusal
 from engine.schema import clip
 from engine.spec import Model
@@ -44,7 +44,7 @@ def require_answer(model: Model, inspected: Inspected) -> None:
             reason = clip(f"{type(failure).__name__}: {str(failure).strip().partition(chr(10))[0]}", 200)
             message = (
                 f"the model fails on every row that was tried ({reason}), and answers with another dtype of "
-                f"{listed(named)}; if it was trained with that, declare dtypes: {shown_dtypes(dtypes)}"
+                f"{list_columns(named)}; if it was trained with that, declare dtypes: {shown_dtypes(dtypes)}"
             )
             raise DtypesNeeded(model.error(message, "input", "properties", named[0]), dtypes)
 
@@ -52,10 +52,10 @@ def require_answer(model: Model, inspected: Inspected) -> None:
 def _answers_with(model: Model, inspected: Inspected) -> bool:
     try:
         wanted = trained_on(model, inspected.estimator, replace(inspected.wanted, rows=None))
-        columns(model, wanted)
+        fit_columns(model, wanted)
     except SpecError:
         return False
-    return answers(model, inspected.estimator, wanted)
+    return answers_any(model, inspected.estimator, wanted)
 
 
 def _others(model: Model, inspected: Inspected, instances: Sequence[Any]) -> Iterator[dict[str, str]]:

@@ -28,7 +28,7 @@ def threshold_rows(
     inner = np.flatnonzero(~table.is_leaf)
     most = rows_within(NODES, table.width)
     chosen = inner if len(inner) <= most else np.sort(random.choice(inner, most, replace=False))
-    lows, highs = boxes(table, chosen)
+    lows, highs = boxes_of_nodes(table, chosen)
     outer_low, outer_high = _seen_by_trees(walk, spread)
     low = np.clip(np.maximum(lows, np.minimum(outer_low, highs)), -HUGE, HUGE)
     high = np.clip(np.minimum(highs, np.maximum(outer_high, low)), -HUGE, HUGE)
@@ -81,7 +81,7 @@ def _seen_by_trees(walk: TreeEnsemble, spread: Array) -> tuple[Array, Array]:
     return low, high
 
 
-def boxes(table: TreeTable, chosen: Array) -> tuple[Array, Array]:
+def boxes_of_nodes(table: TreeTable, chosen: Array) -> tuple[Array, Array]:
     """Return, for each chosen node, the bounds within which every feature leads there: two (nodes, width) arrays."""
     parent = np.full(len(table.nodes), -1)
     inner = np.flatnonzero(~table.is_leaf)

@@ -19,7 +19,7 @@ RECORDED_DIGITS = 9
 GOLDEN_TOLERANCE = 2e-5  # a compiled model may be close, instead of exact
 
 
-def hold(model: Model, predictor: Predictor) -> None:
+def hold_examples(model: Model, predictor: Predictor) -> None:
     """Run a model's examples; raise `SpecError` with each that has another result."""
     hint = f"; this result was recorded; if the new one is right, record it: {model.lock_command}"
     mistakes: list[Diagnostic] = []
@@ -39,7 +39,7 @@ def renewed_results(model: Model, predictor: Predictor) -> dict[int, Any]:
         for place, example in enumerate(model.examples)
         if example.recorded and _try(example, predictor, EXAMPLE_TOLERANCE)
     }
-    return {place: rounded(answer[0]) for place, answer in answers.items() if answer is not None}
+    return {place: round_fraction(answer[0]) for place, answer in answers.items() if answer is not None}
 
 
 def own_answer(predictor: Predictor, instance: Any) -> list[Any] | None:
@@ -54,10 +54,10 @@ def own_answer(predictor: Predictor, instance: Any) -> list[Any] | None:
     return result
 
 
-def rounded(result: Any) -> Any:
+def round_fraction(result: Any) -> Any:
     """Round a fraction to the digits by which an example is compared, and some more."""
     if isinstance(result, list):
-        return list(map(rounded, result))
+        return list(map(round_fraction, result))
     return float(f"{result:.{RECORDED_DIGITS}g}") if isinstance(result, float) else result
 
 

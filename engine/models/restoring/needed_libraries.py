@@ -20,7 +20,7 @@ def to_compile(file: Path) -> str:
     """Say what is to be installed before a model file can be opened; empty where all is there."""
     what, known = "to open and compile a model file", format_of(file)
     modules = known.imports if known is not None else ()
-    return lacking(what, {module: _DISTRIBUTIONS.get(module, module) for module in modules})
+    return describe_lack(what, {module: _DISTRIBUTIONS.get(module, module) for module in modules})
 
 
 def to_serve(model: Model, prepared: PreparedModel) -> Mapping[str, str]:
@@ -36,7 +36,7 @@ def to_serve(model: Model, prepared: PreparedModel) -> Mapping[str, str]:
     return needed
 
 
-def lacking(what: str, needed: Mapping[str, str]) -> str:
+def describe_lack(what: str, needed: Mapping[str, str]) -> str:
     """Say which modules `what` lacks and how to install them; empty where it lacks none."""
     packages = [package for module, package in needed.items() if find_spec(module) is None]
     if not packages:

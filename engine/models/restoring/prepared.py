@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from engine.models.data.instances import Columns, columns
+from engine.models.data.instances import Columns, fit_columns
 from engine.models.files.formats import require_format
 from engine.models.files.model_file import ModelFile
 from engine.models.files.modules import Opens, hash_file, hash_modules, read_unchanged
@@ -41,7 +41,7 @@ class PreparedModel:
 
     def columns(self, model: Model) -> Columns:
         """Return the conversion of the model's instances into rows."""
-        return columns(model, self.compiled.wanted)
+        return fit_columns(model, self.compiled.wanted)
 
 
 class LoadedEstimators:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.models.predictor import Predictor
-from engine.models.restoring.known_answers import hold, hold_golden
+from engine.models.restoring.known_answers import hold_examples, hold_golden
 from engine.spec import Spec
 
 
-def rehearse(
+def rehearse_models(
     spec: Spec, predictors: Mapping[str, Predictor], known: Iterable[Predictor] = (), *, is_elsewhere: bool = False
 ) -> None:
     """Run what models on scikit-learn must answer, except those that are `known`; raise `SpecError` with every mistake.
@@ -26,7 +26,7 @@ def rehearse(
             continue
         model = spec.models[name]
         try:
-            hold(model, predictor)
+            hold_examples(model, predictor)
             hold_golden(model, model.pin.golden if model.pin is not None else (), predictor)
         except SpecError as error:
             found += error.diagnostics

@@ -12,10 +12,10 @@ from engine.diagnostics import Diagnostic
 from engine.models.data.instances import Columns
 from engine.models.predictor import Facts, ModelPredictor, Predictor
 from engine.models.restoring.choose_runtime import open_runtime
-from engine.models.restoring.needed_libraries import lacking, to_serve
+from engine.models.restoring.needed_libraries import describe_lack, to_serve
 from engine.models.restoring.prepared import LoadedEstimators, PreparedModel
 from engine.models.runtime.native_trees import NativeTrees
-from engine.models.runtime.program import Program, load
+from engine.models.runtime.program import Program, load_program
 from engine.models.runtime.report import Report
 from engine.models.runtime.threshold import named_threshold
 from engine.spec import RUNTIMES, Model, Spec
@@ -33,20 +33,21 @@ def restore_models(
     """
     known, opened = known or {}, opened or LoadedEstimators()
     return {
-        name: known.get((name, one.key)) or restore(spec.models[name], one, opened) for name, one in prepared.items()
+        name: known.get((name, one.key)) or restore_model(spec.models[name], one, opened)
+        for name, one in prepared.items()
     }
 
 
 def restore_alone(model: Model, prepared: PreparedModel) -> ModelPredictor:
     """Make the predictor of a model for a single caller, who waits for each call without a limit."""
-    return restore(model, prepared, LoadedEstimators(), is_shared=False)
+    return restore_model(model, prepared, LoadedEstimators(), is_shared=False)
 
 
-def restore(
+def restore_model(
     model: Model, prepared: PreparedModel, opened: LoadedEstimators, *, is_shared: bool = True
 ) -> ModelPredictor:
     """Make the predictor of a compiled model."""
-    if lack := lacking("to serve this model", to_serve(model, prepared)):
+    if lack := describe_lack("to serve this model", to_serve(model, prepared)):
         raise model.error(lack, "file")
     compiled = prepared.compiled
     known: ModelPredictor | None = opened.predictors.get((model.name, prepared.key)) if is_shared else None
@@ -54,7 +55,9 @@ def restore(
         known.facts = facts_of(model, prepared, known.columns, known.facts.report)
         return known
     fitting = prepared.columns(model)
-    program, batch_program = (load(data) if data else None for data in (compiled.program, compiled.batch_program))
+    program, batch_program = (
+        load_program(data) if data else None for data in (compiled.program, compiled.batch_program)
+    )
     report = _as_loaded(compiled.report, filter(None, (program, batch_program)))
     runtime = open_runtime(model, prepared, (program, batch_program), report, opened, is_shared=is_shared)
     facts = facts_of(model, prepared, fitting, report)

@@ -66,7 +66,7 @@ def _flat(steps: tuple[s.Step, ...]) -> Iterator[s.Step]:
             yield from _flat(branch)
 
 
-def dump(program: Program) -> bytes:
+def dump_program(program: Program) -> bytes:
     """Write a program as a .npz file of arrays and one JSON text."""
     arrays: dict[str, Array] = {}
 
@@ -90,7 +90,7 @@ def _refuse(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be saved in a program: write @saved_step above its class")
 
 
-def load(data: bytes) -> Program:
+def load_program(data: bytes) -> Program:
     """Read a program that `dump` wrote."""
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}

@@ -63,6 +63,5 @@ class TreeTable:
 
     @property
     def is_leaf(self) -> Array:
-        """Return which nodes are leaves."""
         computed: Array = self.nodes["left"] == np.arange(len(self.nodes))
         return computed

@@ -51,7 +51,6 @@ class Clock:
         self._last = time.monotonic()
 
     def now(self) -> float:
-        """Return the time."""
         return time.monotonic() - self._lost
 
     def tick(self, most: float) -> float:
@@ -111,7 +110,6 @@ class _Body:
             self._take(future)
 
     def _take(self, future: Any) -> None:
-        """Take what has come."""
         raise NotImplementedError
 
     def _end(self, body: bytes, how: End) -> None:
@@ -132,7 +130,6 @@ class ShortReading(_Body):
     __slots__ = ()
 
     def start(self, protocol: Any) -> None:
-        """Begin to read."""
         self._wait(protocol())
 
     def _take(self, future: Any) -> None:

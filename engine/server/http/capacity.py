@@ -1,12 +1,17 @@
-"""How many threads and connections the system lets a worker have."""
+"""How many threads and connections the system lets a worker have, and the threads that answer what takes time."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 import os
-from collections.abc import Iterator
+import resource
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
+
+from engine.isolation import control_groups
 
 MOST_THREADS = 512
 FEWEST_THREADS = 4
@@ -16,15 +21,11 @@ FEWEST_CONNECTIONS = 16
 _OTHER_THREADS = 32
 # Files, pipes and libraries that a worker opens beside its connections.
 _OTHER_DESCRIPTORS = 64
-CGROUPS, OWN_CGROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+ROOT = Path("/")
 
 
 def most_connections() -> int:
     """Return how many connections a worker may have at once, and let it have as many open files as that takes."""
-    try:
-        import resource  # noqa: PLC0415 - not on every system
-    except ImportError:
-        return MOST_CONNECTIONS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_CONNECTIONS + _OTHER_DESCRIPTORS
     if soft not in (resource.RLIM_INFINITY, hard) and soft < wanted:
@@ -48,10 +49,8 @@ def most_threads(workers: int) -> int:
 def _left_to_user() -> Iterator[int]:
     """Return how many threads this user may still start, where that is limited; it is not for root."""
     try:
-        import resource  # noqa: PLC0415 - not on every system
-
         limit, _ = resource.getrlimit(resource.RLIMIT_NPROC)
-    except (ImportError, AttributeError):
+    except AttributeError:  # not on every system
         return
     if limit != resource.RLIM_INFINITY and os.geteuid() != 0:
         yield limit - sum(_threads_of(os.geteuid()))
@@ -73,7 +72,7 @@ def usable_cores() -> int:
 
 def _quotas() -> Iterator[float]:
     """Return how many cores the control groups of this process may use, each that has a limit, of version 1 and 2."""
-    for folder in _groups("cpu"):
+    for folder in control_groups("cpu", ROOT):
         with contextlib.suppress(OSError, ValueError):  # no such file here, or "max"
             quota, period = map(int, (folder / "cpu.max").read_text().split())
             yield quota / period
@@ -85,20 +84,19 @@ def _quotas() -> Iterator[float]:
 
 def _left_to_groups() -> Iterator[int]:
     """Return how many threads the control groups of this process may still start, each that has a limit."""
-    for folder in _groups("pids"):
+    for folder in control_groups("pids", ROOT):
         with contextlib.suppress(OSError, ValueError):  # no such folder here, or "max"
             yield int((folder / "pids.max").read_text()) - int((folder / "pids.current").read_text())
 
 
-def _groups(controller: str) -> Iterator[Path]:
-    """Return the folders of the control groups around this process that a controller may limit."""
-    try:
-        lines = OWN_CGROUPS.read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if not controllers or controller in controllers.split(","):
-            root = CGROUPS / controllers
-            group = root / path.strip("/")
-            yield from (group, *(parent for parent in group.parents if parent.is_relative_to(root)))
+class Threads:
+    """A pool of threads that goes on with those it has where the system lets it start no more."""
+
+    def __init__(self, most: int = MOST_THREADS) -> None:
+        self._pool = ThreadPoolExecutor(most, "answer")
+        self._pool.submit(int)  # so that there is one
+
+    def run(self, job: Callable[..., Any], *arguments: Any) -> None:
+        """Have a job done by a thread, as soon as one is free."""
+        with contextlib.suppress(RuntimeError):  # no more can be started; the job waits for one of those there are
+            self._pool.submit(job, *arguments)

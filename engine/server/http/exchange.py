@@ -1,20 +1,20 @@
-"""One request and its answer, on their way between Granian and the handler."""
+"""Requests and their answers, on their way between Granian and the handler."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 
 from engine.endpoints import Problem
 from engine.handling import WireAnswer, id_headers, request_id, write_answer
-from engine.server.http.answers import LARGE, PIECE
 from engine.server.http.bodies import BodyBounds, End, Reading, ShortReading
-from engine.server.http.head import read_head
-from engine.server.http.streams import send_pieces
+from engine.server.http.head import is_plain, read_head
+from engine.server.http.large_bodies import LARGE, PIECE, send_pieces
 from engine.server.http.traffic import Traffic
+from engine.server.logs import log_request
 
 logger = logging.getLogger("engine")
 
@@ -55,7 +55,7 @@ class Exchange:
         """Read the body, if there is one, and have the request answered."""
         incoming = self._incoming
         environ = incoming.environ
-        if self._traffic.log is not None:
+        if self._traffic.logs:
             request_id(incoming)
         if "HTTP_TRANSFER_ENCODING" not in environ and environ.get("CONTENT_LENGTH") in _NO_BODY:
             incoming.body = b""
@@ -64,7 +64,9 @@ class Exchange:
             environ["wsgi.input"] = _Unsent()
             self._answer_apart()
         elif incoming.error is not None or int(environ.get("CONTENT_LENGTH", 0)) > self._traffic.largest:
-            self._leave_body()
+            self._has_rest = True
+            incoming.body = b""
+            self._answer_apart()
         else:
             self._read()
 
@@ -111,12 +113,6 @@ class Exchange:
                 detail = f"the body arrived too slowly; it must have at least {rate} (limits.body_rate)"
                 return Problem(HTTPStatus.REQUEST_TIMEOUT, detail, headers=(_CLOSE,))
         return None
-
-    def _leave_body(self) -> None:
-        """Have a request answered whose body is not read first."""
-        self._has_rest = True
-        self._incoming.body = b""
-        self._answer_apart()
 
     def _answer(self) -> None:
         """Answer here and now, if that takes microseconds; else leave it to another thread."""
@@ -193,8 +189,8 @@ class Exchange:
             self._reading.release()
         self._protocol = self._reading = None
         traffic = self._traffic
-        if traffic.log is not None:
-            traffic.log.write(self._incoming, status, length, traffic.proxies)
+        if traffic.logs:
+            log_request(self._incoming, status, length, traffic.proxies)
 
     def _stream(self, status: int, headers: list[tuple[str, str]], pieces: Iterable[bytes]) -> None:
         """Send an answer piece by piece; until its end the request counts as being answered."""
@@ -227,3 +223,32 @@ class Exchange:
         ids = id_headers(self._incoming)
         problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=(*_RETRY, _CLOSE, *ids))
         self._write(*write_answer(problem.response(), self._incoming.environ["REQUEST_METHOD"]))
+
+
+class Front(Traffic):
+    """Takes requests from Granian, and has the handler answer them.
+
+    Granian calls in one thread, which never waits: it answers what the handler answers at once, and leaves the rest to
+    others. Between two requests, the handler may be replaced by another one.
+    """
+
+    def __call__(self, watcher: Any) -> None:
+        """Take one request; called by Granian, which drops whatever is raised."""
+        protocol, scope = watcher.proto, watcher.scope
+        try:
+            found = self.at_once.get(scope.path)
+            if found is None or not self._answer_at_once(found, protocol, scope):
+                Exchange(self, protocol, scope).begin()
+        except Exception:
+            logger.exception("a request failed before it reached its handler")
+            protocol.response_empty(HTTPStatus.INTERNAL_SERVER_ERROR, [])
+
+    def _answer_at_once(self, found: tuple[WireAnswer, Callable[[float], None]], protocol: Any, scope: Any) -> bool:
+        """Answer a request of which nothing but its path matters, and tell whether it is one."""
+        began = perf_counter()
+        if self.draining or self.logs or not is_plain(scope, self.limits.headers, self.hosts):
+            return False
+        answer, count = found
+        protocol.response_bytes(*answer)
+        count(perf_counter() - began)
+        return True

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from engine.handling import Environ, Handler, WireAnswer
-from engine.server.http.answers import LARGE, MOST_BYTES, Stored
 from engine.server.http.bodies import BodyBounds, Clock, Held, Reading, ShortReading
+from engine.server.http.capacity import Threads
+from engine.server.http.large_bodies import LARGE, MOST_BYTES, Stored
 from engine.server.http.sockets import Connection
-from engine.server.http.threads import Threads
-from engine.server.logs import RequestLog
 from engine.spec import Limits
 
 
@@ -21,7 +20,7 @@ class Traffic:
     whose GET has one answer, whoever asks, unless that is large.
     """
 
-    def __init__(self, threads: Threads | None = None, log: RequestLog | None = None, scheme: str = "http") -> None:
+    def __init__(self, threads: Threads | None = None, logs: bool = False, scheme: str = "http") -> None:
         self.handler: Handler
         # What PEP 3333 wants in an environ beside the request; only what takes time looks at it.
         self.environ: Environ = {"SCRIPT_NAME": "", "wsgi.input_terminated": True, "wsgi.url_scheme": scheme}
@@ -39,7 +38,7 @@ class Traffic:
         self.held = Held()
         self.clock = Clock()
         self.threads = threads or Threads()
-        self.log = log
+        self.logs = logs  # a line for each request
         self.stored = Stored()
         self.make_room: Callable[[], None] = lambda: None
         self.connection: Callable[[str], Connection | None] = lambda _: None

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ServeError
-from engine.server.listening.publickey import is_usable
 from engine.spec import read_regular
 
 CERT_OPTION, KEY_OPTION = "--tls-cert", "--tls-key"
@@ -26,6 +25,16 @@ _NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME of openssl/x509_vfy.h, wh
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----\s.*?-----END CERTIFICATE-----", re.DOTALL)
 _KEY = re.compile(rb"-----BEGIN (?:[A-Z0-9]+ )?PRIVATE KEY-----")
 _ENCRYPTED = re.compile(rb"-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED", re.MULTILINE)
+# Of public keys in DER, those that the TLS library takes.
+_VERSION = 0xA0
+_RSA = bytes.fromhex("06092a864886f70d0101010500")
+_ELLIPTIC = (
+    bytes.fromhex("06072a8648ce3d020106082a8648ce3d030107"),  # P-256
+    bytes.fromhex("06072a8648ce3d020106052b81040022"),  # P-384
+    bytes.fromhex("06032b6570"),  # Ed25519
+)
+RSA_BITS = range(2048, 4097)
+_LEAST_EXPONENT = 65537
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +52,6 @@ class Certificate:
         return hashlib.sha256(self.chain + b"\0" + self.key).hexdigest()
 
     def __str__(self) -> str:
-        """Say for whom it is, and until when."""
         return f"certificate for {', '.join(self.names) or 'no name'}, valid until {_date(self.ends)}"
 
 
@@ -180,3 +188,36 @@ def _names(found: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _date(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def is_usable(certificate: bytes) -> bool:
+    """Tell whether the server can serve with the key of a certificate in DER (RFC 5280, section 4.1).
+
+    A worker would end at its start with a key that the server's TLS library (rustls with ring) does not support.
+    https://docs.rs/ring/latest/ring/signature/
+    """
+    try:
+        ((_, whole),) = _values(certificate)
+        (_, to_be_signed), *_ = _values(whole)
+        fields = [content for tag, content in _values(to_be_signed) if tag != _VERSION]
+        (_, algorithm), (_, bits) = _values(fields[5])
+        if algorithm != _RSA:
+            return algorithm in _ELLIPTIC
+        ((_, numbers),) = _values(bits[1:])
+        modulus, exponent = (int.from_bytes(content) for _, content in _values(numbers))
+    except (IndexError, ValueError):
+        return False
+    return modulus.bit_length() in RSA_BITS and exponent >= _LEAST_EXPONENT
+
+
+def _values(der: bytes) -> Iterator[tuple[int, bytes]]:
+    """Return the tag and the content of each value, one after another (X.690, section 8.1)."""
+    at = 0
+    while at < len(der):
+        tag, size = der[at], der[at + 1]
+        at += 2
+        if size & 0x80:
+            count = size & 0x7F
+            size, at = int.from_bytes(der[at : at + count]), at + count
+        yield tag, der[at : at + size]
+        at += size

@@ -1,4 +1,7 @@
-"""The sockets on which a service listens: taken for good at start, and closed without losing who has connected."""
+"""The sockets on which a service listens: taken for good at start, and closed without losing who has connected.
+
+A service has an address for its clients and may have one for those who run it.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from engine.errors import ServeError
+from engine.server.listening.certificate import Certificate
 
 BACKLOG = 1024
 
@@ -45,6 +49,7 @@ class Listener:
 
     def __init__(self, sockets: Sequence[socket.socket], workers: int) -> None:
         self._sockets = sockets
+        self.port = int(sockets[0].getsockname()[1])
         self._workers = workers
         self._aims: list[int] = []
 
@@ -53,11 +58,6 @@ class Listener:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    @property
-    def port(self) -> int:
-        """The port that was had."""
-        return int(self._sockets[0].getsockname()[1])
 
     def drop_dead_clients(self) -> None:
         """Have the kernel end a connection whose client takes nothing for a minute, if it is gone or does not read.
@@ -70,7 +70,6 @@ class Listener:
                     one.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_MILLISECONDS)
 
     def of(self, place: int) -> socket.socket:
-        """Return the socket at a place."""
         return self._sockets[(place - 1) % len(self._sockets)]
 
     def aim(self, places: Sequence[int]) -> None:
@@ -100,7 +99,6 @@ class Listener:
         return sum(map(_count_waiting, sockets)) if sys.platform.startswith("linux") else 0
 
     def close(self) -> None:
-        """Listen no more."""
         for one in self._sockets:
             one.close()
 
@@ -123,7 +121,7 @@ ADMIN_ADVICE = Advice(
 )
 
 
-def listen(host: str, port: int, workers: int, advice: Advice = Advice()) -> Listener:
+def listen_on(host: str, port: int, workers: int, advice: Advice = Advice()) -> Listener:
     """Listen on an address; raise `ServeError` where it cannot be had. Port 0 takes a free one."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -207,3 +205,47 @@ def _why_not(host: str, port: int, error: OSError, advice: Advice) -> str:
         example = advice.interface.format(host=host)
         return f"{host} is a link-local address, which requires the name of an interface: {example}"
     return f"cannot listen on {in_url(host)}:{port}: {error.strerror}"
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where one worker accepts connections, and the certificate that it shows to clients of the service."""
+
+    service: socket.socket
+    admin: socket.socket | None = None
+    certificate: Certificate | None = None
+
+
+class Addresses:
+    """The listeners of a service, which do the same at the same time; `certificate` is for workers that start."""
+
+    def __init__(
+        self, service: Listener, admin: Listener | None = None, certificate: Certificate | None = None
+    ) -> None:
+        self._service = service
+        self._admin = admin
+        self._all = [service] if admin is None else [service, admin]
+        self.certificate = certificate
+
+    def door(self, place: int) -> Door:
+        """Return what a worker that starts now needs to accept at a place."""
+        admin = None if self._admin is None else self._admin.of(place)
+        return Door(self._service.of(place), admin, self.certificate)
+
+    def aim(self, places: Sequence[int]) -> None:
+        """Let each new connection come to any of these places."""
+        for one in self._all:
+            one.aim(places)
+
+    def turn_away_newcomers(self) -> None:
+        """Let nobody new connect, while those who have are still accepted."""
+        for one in self._all:
+            one.turn_away_newcomers()
+
+    def count_waiting(self, place: int | None = None) -> int:
+        """Count the connections that no worker has accepted yet, of one place or of all."""
+        return sum(one.count_waiting(place) for one in self._all)
+
+    def close(self) -> None:
+        for one in self._all:
+            one.close()

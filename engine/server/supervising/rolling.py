@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, MutableMapping
 
 from engine.server.heartbeat import LOADING_SECONDS
-from engine.server.listening.addresses import Addresses
+from engine.server.listening.listener import Addresses
 from engine.server.supervising.worker_handle import Worker
 
 Kind = tuple[str | None, str]
@@ -51,7 +51,7 @@ class Rolling:
             is_late = time.monotonic() - self.successor.birth > LOADING_SECONDS
             if is_late or self.successor.kind != kind:
                 self.successor.process.kill()
-        elif not self.failed and (old := find_outdated(workers, kind)) is not None:
+        elif not self.failed and (old := _find_outdated(workers, kind)) is not None:
             try:
                 self.successor = self._start(old.number, self._spare)
             except Exception as error:  # noqa: BLE001 - there is no room for another process
@@ -94,7 +94,7 @@ class Rolling:
             worker.process.kill()
 
 
-def find_outdated(workers: Mapping[int, Worker], kind: Kind) -> Worker | None:
+def _find_outdated(workers: Mapping[int, Worker], kind: Kind) -> Worker | None:
     """Find a worker that serves, of another kind; one that does not serve yet accepts nobody, but will."""
     serving = (worker for worker in workers.values() if worker.generation)
     return next((worker for worker in serving if worker.kind != kind), None)

@@ -6,9 +6,10 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from engine.server.listening.addresses import Addresses
-from engine.server.notify import notify
+from engine.server.listening.listener import Addresses
+from engine.server.notify import notify_systemd
 from engine.server.supervising.worker_handle import Worker
+from engine.text import join_words
 
 logger = logging.getLogger("engine")
 
@@ -26,7 +27,7 @@ def answer_and_end(addresses: Addresses, workers: Sequence[Worker], is_hurried: 
         while not is_hurried() and not holds() and time.monotonic() < deadline:
             time.sleep(0.01)
 
-    notify("STOPPING=1")
+    notify_systemd("STOPPING=1")
     logger.info("stopping; finishing requests in progress")
     addresses.turn_away_newcomers()
     for worker in workers:
@@ -36,10 +37,12 @@ def answer_and_end(addresses: Addresses, workers: Sequence[Worker], is_hurried: 
     for worker in workers:
         worker.say("stop")
     wait_until(lambda: all(worker.ended.is_set() for worker in workers), STOP_SECONDS)
-    for worker in workers:
-        if not worker.ended.is_set():
-            logger.warning("worker %d did not stop in time; killing it", worker.number)
-            worker.process.kill()
+    if late := [worker for worker in workers if not worker.ended.is_set()]:
+        numbers = join_words([str(worker.number) for worker in late], "and")
+        why = "a second signal came" if is_hurried() else f"they did not stop within {STOP_SECONDS:.0f} seconds"
+        logger.warning("killing %s %s: %s", "worker" if len(late) == 1 else "workers", numbers, why)
+    for worker in late:
+        worker.process.kill()
     for worker in workers:
         worker.ended.wait(STOP_SECONDS)
     addresses.close()

@@ -16,8 +16,8 @@ from typing import Any
 
 from engine.endpoints import RESTARTS, Counts
 from engine.server.heartbeat import HANG_SECONDS, Monitor
-from engine.server.listening.addresses import Addresses
 from engine.server.listening.certificate import Certificate
+from engine.server.listening.listener import Addresses
 from engine.server.logs import Logs
 from engine.server.patience import Patience
 from engine.server.supervising.rolling import Kind, Rolling
@@ -118,7 +118,7 @@ class Supervisor:
 
     def _take_pulses(self) -> None:
         """Have new connections come to no worker that is silent, and end one that is hung."""
-        if not self._monitor.is_due():
+        if time.monotonic() < self._monitor.due:
             return
         pulses = {number: worker.pulse for number, worker in self._workers.items() if not worker.is_hung}
         silent = {number for number, pulse in pulses.items() if pulse.is_silent}
@@ -134,7 +134,8 @@ class Supervisor:
         reason = "worker %d (process %d) has not responded for the time of --hang-timeout; killing it"
         logger.error(reason, worker.number, worker.process.pid)
         self._lost.add(worker.number)
-        worker.kill_hung()
+        worker.is_hung = True
+        worker.process.kill()
 
     def _start_due(self) -> None:
         now = time.monotonic()

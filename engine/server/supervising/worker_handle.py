@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import multiprocessing
-import signal
 import threading
 import time
 from collections.abc import Callable, Hashable
 from typing import Any
 
 from engine.endpoints import Counts
-from engine.isolation import blocked
+from engine.isolation import block_signals, killed_by
 from engine.server.heartbeat import Pulse
-from engine.server.listening.addresses import Addresses
+from engine.server.listening.listener import Addresses
 from engine.server.logs import Logs
 from engine.server.signals import SIGNALS
-from engine.server.worker import work
+from engine.server.worker import run_worker
 
 
 class Outbox:
@@ -76,11 +75,11 @@ class Worker:
         self._outbox = Outbox()
         self._channel, theirs = multiprocessing.Pipe()
         self.process = multiprocessing.Process(
-            target=work,
+            target=run_worker,
             args=(self.number, count, door, theirs, logs),
             name=f"worker-{self.number}",
         )
-        with blocked(*SIGNALS):  # it ignores them once it has begun
+        with block_signals(*SIGNALS):  # it ignores them once it has begun
             self.process.start()
         theirs.close()
         self.pulse = Pulse(self.process.pid or 0)
@@ -101,18 +100,11 @@ class Worker:
         """Send a message without waiting; it replaces an unsent one of the same kind, by default of the same word."""
         self._outbox.put(word, content, kind or word)
 
-    def kill_hung(self) -> None:
-        """End the process, which does not respond."""
-        self.is_hung = True
-        self.process.kill()
-
     def ending(self, status: int | None) -> str:
-        """Say how the process ended with this status."""
         if self.is_hung:
             return "hung and was killed"
         if status is not None and status < 0:
-            named = f" ({signal.Signals(-status).name})" if -status in {*signal.Signals} else ""
-            return f"was killed by signal {-status}{named}"
+            return killed_by(-status)
         return f"ended with status {status}"
 
     def _speak(self) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 
 from engine.diagnostics import Diagnostic
 from engine.errors import EngineError, SpecError
-from engine.spec.authoring.entry_text import indented
-from engine.spec.authoring.yaml_text import flow
-from engine.spec.reading.compose import compose
+from engine.spec.authoring.entry_text import indent_lines
+from engine.spec.authoring.yaml_text import write_flow
+from engine.spec.reading.compose import compose_document
 from engine.spec.reading.node import Node
-from engine.spec.reading.source import Source, decode, read_data
+from engine.spec.reading.source import Source, decode_source, read_data
 from engine.spec.url_rules import rule_shape
 
 _DASH = re.compile(r"( *)-( +)[^\s#]")
@@ -26,8 +26,8 @@ class SpecFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.data = read_data(path, str(path))
-        self._root = compose(decode(self.data, str(path)))
+        self.data = read_data(path)
+        self._root = compose_document(decode_source(self.data, str(path)))
 
     def model_conflict(self, name: str) -> Iterator[Diagnostic]:
         """Return the mistake of adding a model whose name is taken."""
@@ -54,22 +54,22 @@ class SpecFile:
 
     def with_model(self, entry: str) -> tuple[bytes, str]:
         """Return the file with one more entry, and the added text; raise `EngineError` if that is impossible."""
-        models, plain = self._root["models"], compose(Source("", entry)).plain
+        models, plain = self._root["models"], compose_document(Source("", entry)).plain
         first = next((key for _, key, _ in models.pairs()), None)
         if first is None or self._is_flow(models):
             ((name, model),) = plain.items()
-            raise self._unfit("models", indented(entry, 2), f"{_as_json(name)}: {_as_json(model)}")
-        added = indented(entry, first.place.column - 1)
+            raise self._unfit("models", indent_lines(entry, 2), f"{_as_json(name)}: {_as_json(model)}")
+        added = indent_lines(entry, first.place.column - 1)
         return self._with("models", added, {**models.plain, **plain}), added
 
     def with_route(self, route: str) -> tuple[bytes, str]:
         """Return the file with one more route, and the added text; raise `EngineError` if that is impossible."""
-        routes, plain = self._root["routes"], compose(Source("", route)).plain
+        routes, plain = self._root["routes"], compose_document(Source("", route)).plain
         dash = _DASH.match(routes.items[0].place.text) if routes.items else None
         if dash is None or self._is_flow(routes):
-            raise self._unfit("routes", indented(route, 2), _as_json(plain[0]))
+            raise self._unfit("routes", indent_lines(route, 2), _as_json(plain[0]))
         margin, space = dash.groups()
-        added = indented(route.replace("\n  ", f"\n {space}").replace("- ", f"-{space}", 1), len(margin))
+        added = indent_lines(route.replace("\n  ", f"\n {space}").replace("- ", f"-{space}", 1), len(margin))
         return self._with("routes", added, [*routes.plain, *plain]), added
 
     def with_results(self, results: Mapping[str, Mapping[int, Any]]) -> bytes:
@@ -78,7 +78,7 @@ class SpecFile:
         Raises `EngineError` for a result in block style, because its end is unknown.
         """
         text, expected = self._root.source.text, copy.deepcopy(self._root.plain)
-        write = json.dumps if text.lstrip().startswith("{") else flow
+        write = json.dumps if text.lstrip().startswith("{") else write_flow
         found: list[tuple[Node, str]] = []
         for name, changed in results.items():
             for place, result in changed.items():
@@ -111,7 +111,7 @@ class SpecFile:
     def _said(self, text: str) -> Any:
         """Read the value of the file with this text; None if it cannot be read."""
         try:
-            return compose(Source(str(self.path), text)).plain
+            return compose_document(Source(str(self.path), text)).plain
         except SpecError:
             return None
 

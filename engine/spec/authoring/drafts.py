@@ -13,7 +13,7 @@ from engine.schema import show
 from engine.spec.authoring.added_entry import SpecFile
 from engine.spec.authoring.entry_text import (
     ModelEntry,
-    modeline,
+    editor_modeline,
     new_models,
     new_routes,
     route_text,
@@ -24,7 +24,7 @@ from engine.spec.checking.grammar import GrammarName
 from engine.spec.named_files import read_regular, write_all
 from engine.spec.reading.environment import BEGIN
 from engine.spec.records import Model
-from engine.spec.templates import strings
+from engine.spec.templates import string_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,10 @@ def draft_hello(routes: Path) -> list[Draft]:
         raise EngineError(
             f"{routes} already exists; -r names another file, and init MODEL_FILE adds a route for a model to it"
         )
-    return [*_grammar("routes", routes.parent), Draft(routes, None, new_routes(modeline("routes"), None).encode())]
+    return [
+        *_grammar("routes", routes.parent),
+        Draft(routes, None, new_routes(editor_modeline("routes"), None).encode()),
+    ]
 
 
 def require_free(routes: Path, models: Path, name: str, path: str | None, default: str) -> tuple[str, bool]:
@@ -75,7 +78,7 @@ def draft_model(routes: Path, models: Path, entry: ModelEntry, path: str | None)
         file = SpecFile(routes)
         drafts.append(Draft(routes, file.data, *file.with_route(route)))
     elif not routes.exists():
-        drafts.append(Draft(routes, None, new_routes(modeline("routes"), route).encode()))
+        drafts.append(Draft(routes, None, new_routes(editor_modeline("routes"), route).encode()))
     grammars: list[tuple[GrammarName, Path]] = [("models", models), ("routes", routes)]
     new = {draft.path for draft in drafts if draft.before is None}
     return [*(one for name, file in grammars if file in new for one in _grammar(name, file.parent)), *drafts]
@@ -112,7 +115,7 @@ def name_from(folder: Path, file: Path) -> str:
 def _require_literal(entry: ModelEntry) -> None:
     """Raise `EngineError` for a value that would be read as an environment variable, for which there is no escape."""
     written = [entry.file, entry.reference, entry.outline.schema, *(entry.outline.example or ())]
-    for value in strings(written):
+    for value in string_values(written):
         if BEGIN in value:
             raise EngineError(
                 f"{show(value)} would be read as an environment variable in models.yaml, which has no escape for it; "
@@ -122,7 +125,7 @@ def _require_literal(entry: ModelEntry) -> None:
 
 def _models_draft(models: Path, entry: ModelEntry) -> Draft:
     if not models.exists():
-        return Draft(models, None, new_models(modeline("models"), entry.text()).encode())
+        return Draft(models, None, new_models(editor_modeline("models"), entry.text()).encode())
     file = SpecFile(models)
     return Draft(models, file.data, *file.with_model(entry.text()))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.spec.authoring.outline import Outline, OutlinedFeature
-from engine.spec.authoring.yaml_text import WIDTH, field, flow, quoted, scalar
+from engine.spec.authoring.yaml_text import WIDTH, write_field, write_flow, write_quoted, write_scalar
 from engine.spec.checking.grammar import GrammarName, grammar
 
 MAX_NAMED = 5
@@ -58,30 +58,30 @@ class ModelEntry:
 
     def text(self) -> str:
         """Write the entry of models.yaml, not indented."""
-        return "\n".join([f"{scalar(self.name)}:", *self._fields()]) + "\n"
+        return "\n".join([f"{write_scalar(self.name)}:", *self._fields()]) + "\n"
 
     def _fields(self) -> Iterator[str]:
         outline = self.outline
-        yield from field("file", self.file, 2)
-        yield f"  description: {scalar(outline.title)}  # what it predicts, for people"
+        yield from write_field("file", self.file, 2)
+        yield f"  description: {write_scalar(outline.title)}  # what it predicts, for people"
         if self.reference is not None:
             yield from _comment("Real rows, for the proof that the compiled model answers as this one does.", 2)
-            yield from field("reference", self.reference, 2)
+            yield from write_field("reference", self.reference, 2)
             about = "may the docs page show some of these rows, and the example below?"
             yield f"  # show_reference: true  # {about}"
         if self.trusted:
-            yield from field("trusted", list(self.trusted), 2)
+            yield from write_field("trusted", list(self.trusted), 2)
         if self.allow_version_mismatch:
-            yield from field("allow_version_mismatch", True, 2)
+            yield from write_field("allow_version_mismatch", True, 2)
         yield from _input(outline, self.reference)
         if outline.dtypes:
             yield from _comment("The model works with these dtypes; are they those of its training?", 2)
             if any(dtype == "datetime[UTC]" for dtype in outline.dtypes.values()):
                 text = "Offsets do not tell a time zone: replace UTC with that of the training, such as Europe/Berlin."
                 yield from _comment(text, 2)
-            yield from field("dtypes", dict(outline.dtypes), 2)
+            yield from write_field("dtypes", dict(outline.dtypes), 2)
         if outline.response_method != "predict":
-            yield from field("response_method", outline.response_method, 2)
+            yield from write_field("response_method", outline.response_method, 2)
         yield from _output(outline)
         if outline.example is not None:
             yield from _comment(
@@ -91,15 +91,15 @@ class ModelEntry:
             )
             yield "  examples:"
             instance, result = outline.example
-            yield from _item(field("input", instance, 6))
-            yield from field("result", result, 6)
-            yield from field("recorded", True, 6)
+            yield from _item(write_field("input", instance, 6))
+            yield from write_field("result", result, 6)
+            yield from write_field("recorded", True, 6)
 
 
 def route_text(path: str, model: str) -> str:
     """Write the route of a model, not indented."""
-    written = path if _PLAIN_PATH.fullmatch(path) else quoted(path)
-    return f"- path: {written}\n  model: {scalar(model)}\n"
+    written = path if _PLAIN_PATH.fullmatch(path) else write_quoted(path)
+    return f"- path: {written}\n  model: {write_scalar(model)}\n"
 
 
 def new_routes(modeline: str, route: str | None) -> str:
@@ -107,15 +107,15 @@ def new_routes(modeline: str, route: str | None) -> str:
     if route is None:
         return f"{modeline}\n{_HELLO}"
     about = _comment('POST one instance, or {"instances": [...]} with several, and get the answer of the model.', 2)
-    return f"{modeline}\n{_ROUTES}" + "\n".join(about) + "\n" + indented(route, 2)
+    return f"{modeline}\n{_ROUTES}" + "\n".join(about) + "\n" + indent_lines(route, 2)
 
 
 def new_models(modeline: str, entry: str) -> str:
     """Write a models.yaml with one entry."""
-    return f"{modeline}\n{_MODELS}{indented(entry, 2)}"
+    return f"{modeline}\n{_MODELS}{indent_lines(entry, 2)}"
 
 
-def modeline(name: GrammarName) -> str:
+def editor_modeline(name: GrammarName) -> str:
     """Write the line that tells an editor with the YAML language server where the grammar is."""
     return f"# yaml-language-server: $schema={schema_name(name)}"
 
@@ -130,7 +130,7 @@ def schema_text(name: GrammarName) -> str:
     return json.dumps(grammar(name), indent=2, ensure_ascii=False) + "\n"
 
 
-def indented(text: str, by: int) -> str:
+def indent_lines(text: str, by: int) -> str:
     """Indent every line."""
     return textwrap.indent(text, " " * by)
 
@@ -156,15 +156,15 @@ def _input(outline: Outline, reference: str | None) -> Iterator[str]:
         yield from _comment(text, 2)
     schema = outline.schema
     if outline.form != "object":
-        yield from field("input", schema, 2)
+        yield from write_field("input", schema, 2)
         return
     yield "  input:"
     yield "    type: object"
     if "required" in schema:
-        yield from field("required", schema["required"], 4)
+        yield from write_field("required", schema["required"], 4)
     yield "    properties:"
     for feature, (name, below) in zip(outline.features, schema["properties"].items(), strict=True):
-        first, *others = field(scalar(name), below, 6)
+        first, *others = write_field(write_scalar(name), below, 6)
         yield f"{first}  # {_bounds(feature)}" if feature.minimum is not None and not others else first
         yield from others
 
@@ -261,8 +261,8 @@ def _output(outline: Outline) -> Iterator[str]:
     if classes is None:
         return
     is_named = all(isinstance(one, str) for one in classes)  # and the result is the name already
-    names = [f"name of {flow(one)}" for one in classes]
-    listed = flow(names) if len(names) <= MAX_NAMED else flow(names[:2])[:-1] + ", ...]"
+    names = [f"name of {write_flow(one)}" for one in classes]
+    listed = write_flow(names) if len(names) <= MAX_NAMED else write_flow(names[:2])[:-1] + ", ...]"
     about = f"to name the classes {_classes(classes)}, in this order"
     if outline.probabilities:
         yield "  output:"
@@ -272,13 +272,13 @@ def _output(outline: Outline) -> Iterator[str]:
     elif not is_named:
         yield f"  # output: {{labels: {listed}}}  # {about}"
     if outline.probabilities and len(classes) == TWO_CLASSES and not outline.has_threshold:
-        first, second = (f'"{one}"' if is_named else flow(one) for one in classes)
-        example = f"{{{flow(classes[0])}: 0.3}}"
+        first, second = (f'"{one}"' if is_named else write_flow(one) for one in classes)
+        example = f"{{{write_flow(classes[0])}: 0.3}}"
         yield f"  # threshold: 0.3  # {second} is the answer from this probability on; {example} sets that of {first}"
 
 
 def _classes(classes: Sequence[Any]) -> str:
-    return _named([flow(one) for one in classes])
+    return _named([write_flow(one) for one in classes])
 
 
 def _named(names: Sequence[str]) -> str:

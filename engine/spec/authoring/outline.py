@@ -77,7 +77,6 @@ class Outline:
 
     @property
     def schema(self) -> dict[str, Any]:
-        """The JSON Schema of one instance."""
         if self.form == "text":
             return {"type": "string", "maxLength": MAX_TEXT}
         if self.form == "array":

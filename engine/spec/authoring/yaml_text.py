@@ -13,39 +13,39 @@ _WORDS = frozenset(("false", "n", "no", "null", "off", "on", "true", "y", "yes")
 _FOUR_DIGITS = 0xFFFF
 
 
-def scalar(value: Any) -> str:
+def write_scalar(value: Any) -> str:
     """Write a string, a number, a boolean or null; a string is quoted if it could be read as anything else."""
     if isinstance(value, float):
         return _fraction(json.dumps(value))
     if not isinstance(value, str):
         return json.dumps(value)
-    return value if _PLAIN.fullmatch(value) and value.lower() not in _WORDS else quoted(value)
+    return value if _PLAIN.fullmatch(value) and value.lower() not in _WORDS else write_quoted(value)
 
 
-def quoted(text: str) -> str:
+def write_quoted(text: str) -> str:
     """Write a string in double quotes; characters that do not print are escaped in YAML's way."""
     return '"' + "".join(map(_character, text)) + '"'
 
 
-def flow(value: Any) -> str:
+def write_flow(value: Any) -> str:
     """Write a value in flow style, on one line."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(_pairs(value)) + "}"
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return "[" + ", ".join(map(flow, value)) + "]"
-    return scalar(value)
+        return "[" + ", ".join(map(write_flow, value)) + "]"
+    return write_scalar(value)
 
 
-def field(key: str, value: Any, indent: int = 0) -> Iterator[str]:
+def write_field(key: str, value: Any, indent: int = 0) -> Iterator[str]:
     """Write `key: value` in flow style, on as many lines as its width needs; `key` is written as it is."""
     head = " " * indent + key + ":"
-    line = f"{head} {flow(value)}"
+    line = f"{head} {write_flow(value)}"
     if len(line) <= WIDTH or isinstance(value, str) or not isinstance(value, Mapping | Sequence):
         yield line
         return
     opening, closing = "{}" if isinstance(value, Mapping) else "[]"
     yield head
-    parts = list(_pairs(value)) if isinstance(value, Mapping) else list(map(flow, value))
+    parts = list(_pairs(value)) if isinstance(value, Mapping) else list(map(write_flow, value))
     lines = list(_filled(parts, indent + 3))
     lines[0] = " " * (indent + 2) + opening + lines[0].lstrip()
     lines[-1] += closing
@@ -60,7 +60,7 @@ def _fraction(text: str) -> str:
 
 def _pairs(value: Mapping[str, Any]) -> Iterator[str]:
     for key, below in value.items():
-        yield f"{scalar(key)}: {flow(below)}"
+        yield f"{write_scalar(key)}: {write_flow(below)}"
 
 
 def _filled(parts: Sequence[str], indent: int) -> Iterator[str]:

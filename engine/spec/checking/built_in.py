@@ -1,4 +1,7 @@
-"""The routes that the engine adds to every service, unless the spec moves them or turns them off."""
+"""The routes that the engine adds to every service, unless the spec moves them or turns them off.
+
+And the base path, under which a proxy publishes the service, with the routes that would be taken for it.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,15 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from werkzeug.routing import Map
+
 from engine.diagnostics import Diagnostic
 from engine.schema import clip
 from engine.spec.checking.guards import allowed_names
 from engine.spec.reading.node import Node
-from engine.spec.records import BuiltIn, Route, Service, Spec
-from engine.spec.url_rules import path_parameters, rule_shape
+from engine.spec.records import BuiltIn, Route, Spec
+from engine.spec.service_records import Service
+from engine.spec.url_rules import LazyRule, path_parameters, rule_shape
 
 BUILT_IN: Mapping[BuiltIn, tuple[str, str]] = {
     "docs": ("/docs", "serves the docs page"),
@@ -44,7 +50,7 @@ DOCS_FILES = (
 )
 
 
-def below(path: str, file: str) -> str:
+def docs_file_path(path: str, file: str) -> str:
     """Return the path of one of `DOCS_FILES`."""
     return f"{path.rstrip('/')}/{file}"
 
@@ -53,7 +59,7 @@ def check_built_in(service: Node) -> Iterator[Diagnostic]:
     """Return every mistake in the paths of the engine's own routes."""
     yield from _check_sources(service["built_in"]["status"]["from"])
     taken: dict[str, BuiltIn] = {}
-    for name, path, place in placed(service):
+    for name, path, place in placed_routes(service):
         try:
             shape = rule_shape(path)
         except ValueError as error:
@@ -93,14 +99,14 @@ def built_in_shapes(service: Node) -> Mapping[str, str]:
     return {
         part: f"is built in and {BUILT_IN[name][1]}; choose another path, or move the built-in route "
         f'under service: "built_in: {{{name}: /other}}" (false turns it off)'
-        for name, path, _ in placed(service)
+        for name, path, _ in placed_routes(service)
         for part in _parts(name, path)
     }
 
 
 def built_in_routes(service: Service) -> tuple[Route, ...]:
     """Make the records of the routes that the engine adds."""
-    return tuple(_route(service, name, path) for name, path, _ in placed(service.node))
+    return tuple(_route(service, name, path) for name, path, _ in placed_routes(service.node))
 
 
 def divide_for_admin(spec: Spec) -> tuple[Spec, Spec]:
@@ -125,7 +131,7 @@ def _route(service: Service, name: BuiltIn, path: str) -> Route:
     )
 
 
-def placed(service: Node) -> Iterator[tuple[BuiltIn, str, Node]]:
+def placed_routes(service: Node) -> Iterator[tuple[BuiltIn, str, Node]]:
     """Return each route that is not turned off: its name, its path, and where that was said."""
     for name, (path, _) in BUILT_IN.items():
         said = service["built_in"][name]
@@ -138,4 +144,72 @@ def placed(service: Node) -> Iterator[tuple[BuiltIn, str, Node]]:
 
 def _parts(name: BuiltIn, path: str) -> tuple[str, ...]:
     """Return every path of a route."""
-    return (path, *(below(path, file) for file in DOCS_FILES)) if name == "docs" else (path,)
+    return (path, *(docs_file_path(path, file) for file in DOCS_FILES)) if name == "docs" else (path,)
+
+
+def check_base_path(root: Node) -> Iterator[Diagnostic]:
+    """Report a base path that is none, and the routes that its requests could not be told apart from."""
+    node = root["service"]["base_path"]
+    base = node.text
+    if base is None:
+        return
+    if (why := _why_not(base)) is not None:
+        yield node.error(f'base_path "{base}": {why}')
+        return
+    for name, path, place in placed_routes(root["service"]):
+        if _is_below(path, base) and place.text is not None:
+            yield place.error(_said_twice(path, base))
+        elif _is_below(path, base):
+            yield node.error(
+                f'base_path "{base}": the engine\'s own "{name}" is at {path}; choose another base_path, or move it '
+                f'under service: "built_in: {{{name}: /other}}"'
+            )
+    for route in root["routes"].items:
+        path = route["path"].text or ""
+        if _is_below(path, base):
+            yield route["path"].error(_said_twice(path, base))
+        elif path_parameters(path) and _can_match(path, base):
+            message = (
+                f'path "{path}" also matches the base_path "{base}": requests that begin with {base} are answered '
+                "without that prefix"
+            )
+            yield route["path"].error(message, "warning")
+
+
+def _why_not(base: str) -> str | None:
+    """Say what keeps a text from being a base path."""
+    if "://" in base:
+        return "must be a path, not a URL; leave out the scheme and the host"
+    if not base.strip("/"):
+        return "adds nothing to a path; leave it out"
+    if not base.startswith("/"):
+        return f'must begin with "/"; write /{base.rstrip("/")}'
+    if base.endswith("/"):
+        return f'must not end with "/"; write {base.rstrip("/")}'
+    try:
+        rule_shape(base)
+    except ValueError as error:
+        return str(error)
+    return "must not have path parameters" if path_parameters(base) else None
+
+
+def _said_twice(path: str, base: str) -> str:
+    rest = path[len(base) :] or "/"
+    return f'path "{path}" begins with the base_path "{base}", which is put before every route; write {rest}'
+
+
+def _is_below(path: str, base: str) -> bool:
+    return path == base or path.startswith(f"{base}/")
+
+
+def _can_match(path: str, base: str) -> bool:
+    """Whether a rule with parameters matches the base path, or something below it."""
+    segments, count = path.split("/"), base.count("/") + 1
+    wide = next((index for index, segment in enumerate(segments) if "<path" in segment), len(segments))
+    if len(segments) < count and wide == len(segments):
+        return False
+    try:
+        rule = LazyRule("/".join(segments[: min(count, wide + 1)]))
+        return Map([rule]).bind("").test(base)
+    except Exception:  # noqa: BLE001 - what is no rule is reported as such
+        return False

@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import Any, Literal
 
 from engine.diagnostics import Diagnostic
-from engine.schema import TYPE_NAMES, Path, Validator, Violation, clip, show, unquoted
+from engine.schema import TYPE_NAMES, Path, Validator, Violation, advise_unquoted, clip, show
 from engine.spec.reading.node import Node
 from engine.text import did_you_mean, join_words
 
@@ -164,7 +164,7 @@ def _of_wrong_type(node: Node, violation: Violation, beside: dict[str, Any]) -> 
         return f"{message}; a colon and a space follow a key: {key['key']}: {key['value']}"
     if wanted == ["array"] and node.fields:
         return f'{message}; begin each entry with "- "'
-    return message + unquoted(value, wanted)
+    return message + advise_unquoted(value, wanted)
 
 
 def _where(violation: Violation) -> str:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from engine.diagnostics import Diagnostic
 from engine.spec.named_files import Home
 from engine.spec.reading.node import Node
-from engine.spec.records import RATE_SECONDS, Auth, Cors, RateLimit, Rates
+from engine.spec.service_records import RATE_SECONDS, Auth, Cors, RateLimit, Rates
 from engine.text import did_you_mean
 
 LEAST_KEY, MAX_KEY = 16, 4096

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from engine.diagnostics import Diagnostic
 from engine.spec.checking.grammar import grammar
 from engine.spec.named_files import Home
-from engine.spec.reading.compose import walk
+from engine.spec.reading.compose import walk_nodes
 from engine.spec.reading.node import Node
 from engine.spec.records import FixedResponse
-from engine.spec.templates import Parameter, TemplateError, parse_template
+from engine.spec.templates import Parameter, SubstitutionError, parse_template
 from engine.spec.url_rules import path_parameters, text_parameters
 
 _BODILESS = (204, 205, 304)
@@ -107,7 +107,7 @@ def _unescaped(response: Node, path: str) -> Iterator[Diagnostic]:
     kind = "json" if media_type.endswith(("/json", "+json")) else "html" if media_type == "text/html" else ""
     try:
         parts = parse_template(text, path_parameters(path)) if kind and names else ()
-    except TemplateError:  # reported elsewhere
+    except SubstitutionError:  # reported elsewhere
         return
     for part in parts:
         if isinstance(part, Parameter) and part.name in names:
@@ -117,11 +117,11 @@ def _unescaped(response: Node, path: str) -> Iterator[Diagnostic]:
 
 
 def _check_templates(node: Node, parameters: Iterable[str]) -> Iterator[Diagnostic]:
-    for _, value in walk(node):
+    for _, value in walk_nodes(node):
         if value.text is not None and (value is node or node.text is None) and "${" in value.text:
             try:
                 parse_template(value.text, parameters)
-            except TemplateError as error:
+            except SubstitutionError as error:
                 yield Diagnostic(value.place_of(error.fragment), value.hidden(str(error)))
 
 

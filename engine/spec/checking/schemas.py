@@ -22,6 +22,7 @@ _PLAIN = frozenset(
 )
 KEYWORDS = HOLDS_ONE | HOLDS_LIST | HOLDS_MAP | _PLAIN
 _NOT_LINEAR = re.compile(r"\(\?<?[=!]|\\[1-9]|\\k<")
+_MEANT = {"dict": "object", "double": "number", "float": "number", "list": "array", "text": "string"}
 _BASE = "document:///"
 _ELSEWHERE = {"$comment": "not in this document"}
 
@@ -40,7 +41,7 @@ def check_schema(root: Node, *, makes_columns: bool = False, formats: bool = Tru
     for node in _subschemas(root):
         yield from _unknown_keywords(node)
         yield from _unknown_formats(node) if formats else ()
-        yield from _missing_columns(node) if makes_columns and node is root else _undeclared_names(node)
+        yield from _undeclared_names(node, are_columns=makes_columns and node is root)
         for at, message in _keyword_mistakes(node):
             sound = False
             explained.add(id(at))
@@ -61,40 +62,41 @@ def check_schema(root: Node, *, makes_columns: bool = False, formats: bool = Tru
 
 
 def _subschemas(root: Node) -> Iterator[Node]:
-    """Yield every schema object in a schema, itself first, but not values of `enum`, `default` and the like."""
+    """Yield every schema object in a schema, itself first."""
     waiting = [root]
     while waiting:
         node = waiting.pop()
-        if node.fields is None:
+        if node.fields is not None:
+            yield node
+            waiting += _directly_in(node)
+
+
+def _directly_in(schema: Node) -> Iterator[Node]:
+    """Yield the schemas that are values of keywords, but not values of `enum`, `default` and the like."""
+    for keyword, _, value in schema.pairs():
+        if keyword in HOLDS_ONE:
+            yield value
+        elif keyword in HOLDS_LIST:
+            yield from value.items
+        elif keyword in HOLDS_MAP:
+            yield from (below for _, _, below in value.pairs())
+
+
+def _undeclared_names(node: Node, *, are_columns: bool) -> Iterator[Diagnostic]:
+    """Warn of a required name that is nearly, but not quite, one of the properties.
+
+    If these are columns, return every name that the model would not see, because it is not one of them.
+    """
+    properties = {name: None for name, _, _ in node["properties"].pairs()}
+    for item in node["required"].items:
+        if item.text is None or not properties or item.text in properties:
             continue
-        yield node
-        for keyword, _, value in node.pairs():
-            if keyword in HOLDS_ONE:
-                waiting.append(value)
-            elif keyword in HOLDS_LIST:
-                waiting += value.items
-            elif keyword in HOLDS_MAP:
-                waiting += [schema for _, _, schema in value.pairs()]
-
-
-def _undeclared_names(node: Node) -> Iterator[Diagnostic]:
-    """Warn of a required name that is nearly, but not quite, one of the properties."""
-    properties = {name: None for name, _, _ in node["properties"].pairs()}
-    for item in node["required"].items:
-        if item.text is not None and properties and item.text not in properties:
-            meant = did_you_mean(item.text, properties, "")
-            if "did you mean" in meant:
-                yield item.error(f'"{clip(item.text)}" is required but is not one of the properties {meant}', "warning")
-
-
-def _missing_columns(node: Node) -> Iterator[Diagnostic]:
-    """Return every required name that the model would not see, because it is not one of the properties."""
-    properties = {name: None for name, _, _ in node["properties"].pairs()}
-    for item in node["required"].items:
-        if item.text is not None and properties and item.text not in properties and not _is_matched(item.text, node):
-            meant = did_you_mean(item.text, properties, "they are")
-            message = f'"{clip(item.text)}" is required but is not one of the properties, and the model sees only these'
-            yield item.error(f"{message} {meant}")
+        meant = did_you_mean(item.text, properties, "they are")
+        message = f'"{clip(item.text)}" is required but is not one of the properties'
+        if are_columns and not _is_matched(item.text, node):
+            yield item.error(f"{message}, and the model sees only these {meant}")
+        elif not are_columns and "did you mean" in meant:
+            yield item.error(f"{message} {meant}", "warning")
 
 
 def _is_matched(name: str, node: Node) -> bool:
@@ -128,11 +130,15 @@ def _keyword_mistakes(node: Node) -> Iterator[tuple[Node, str]]:
     if declared.text is not None and declared.text.rstrip("#") != METASCHEMA:
         yield declared, f"schemas are read as JSON Schema 2020-12; remove $schema, or set it to {METASCHEMA}"
     types = node["type"]
-    if types.present and types.text is None and not types.items:
+    if types.present and types.plain is not None and types.text is None and not types.items:
         yield types, f"{show(types.plain)} is not a type; the types are {', '.join(TYPE_NAMES)}"
     for item in types.items or [types]:
-        if item.text is not None and item.text not in TYPE_NAMES:
-            yield item, f"unknown type {show(item.text)} {did_you_mean(item.text, TYPE_NAMES, 'allowed')}"
+        if item.present and item.plain is None:
+            yield item, 'null must be in quotes here: "null"'
+        elif item.text is not None and item.text not in TYPE_NAMES:
+            meant = _MEANT.get(item.text.lower())
+            known = f"(write {meant})" if meant else did_you_mean(item.text, TYPE_NAMES, "allowed")
+            yield item, f"unknown type {show(item.text)} {known}"
     if isinstance(node["required"].plain, bool):
         yield node["required"], "required must be a list of names, beside properties: required: [name]"
     if node["items"].items:
@@ -175,13 +181,7 @@ def _unresolved(root: Node) -> Iterator[Diagnostic]:
             reference = node[keyword]
             if reference.text is not None and not _resolves(resolver, reference.text):
                 yield reference.error(_dangling(reference.text))
-        for keyword, _, value in node.pairs():
-            if keyword in HOLDS_ONE:
-                waiting.append((value, resolver))
-            elif keyword in HOLDS_LIST:
-                waiting += [(item, resolver) for item in value.items]
-            elif keyword in HOLDS_MAP:
-                waiting += [(schema, resolver) for _, _, schema in value.pairs()]
+        waiting += [(below, resolver) for below in _directly_in(node)]
 
 
 def _enter(resolver: jsonschema_rs.Resolver, identifier: str) -> jsonschema_rs.Resolver:

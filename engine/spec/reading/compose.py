@@ -8,11 +8,12 @@ from typing import Any
 
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
-from engine.spec.reading.environment import BEGIN, UnsetError, hide, is_asking, substitute
-from engine.spec.reading.events import Event, events
+from engine.spec.reading.environment import BEGIN, hide_secrets, is_asking, substitute_variables
+from engine.spec.reading.events import Event, read_events
 from engine.spec.reading.node import Node
-from engine.spec.reading.scalars import resolve
+from engine.spec.reading.scalars import resolve_scalar
 from engine.spec.reading.source import Source
+from engine.spec.templates import SubstitutionError
 
 MAX_DEPTH = 200
 MAX_VALUES = 1_000_000
@@ -41,13 +42,13 @@ class _Open:
         return Node(source, self.event.start, end, plain, fields=self.fields, size=self.size)
 
 
-def compose(source: Source, *, environment: bool = True) -> Node:
+def compose_document(source: Source, *, environment: bool = True) -> Node:
     """Read a whole document, with values of the `environment` where it refers to them.
 
     Raises `SpecError` with all duplicate keys, or at the first place that cannot be read.
     """
     composer = _Composer(source, environment)
-    for event in events(source):
+    for event in read_events(source):
         composer.take(event)
     if composer.root is None:
         raise source.error(0, 0, "the file is empty; a spec begins with its first key, such as routes: or models:")
@@ -87,17 +88,17 @@ class _Composer:
         if not asks or self._awaits_key():
             return event.value
         try:
-            text = substitute(event.value, self.source.secrets)
+            text = substitute_variables(event.value, self.source.secrets)
             quoted = self.source.text[event.start : event.start + 1] in QUOTES
-            return text if quoted else resolve(text)
-        except UnsetError as error:
+            return text if quoted else resolve_scalar(text)
+        except SubstitutionError as error:
             at = self.source.text.find(error.fragment, event.start, event.end)
             start = at if at >= 0 else event.start
             end = start + len(error.fragment) if at >= 0 else event.end
             self.mistakes.append(Diagnostic(self.source.place(start, end), str(error)))
             return event.value
         except ValueError as error:
-            raise self.source.error(event.start, event.end, hide(str(error), self.source.secrets)) from None
+            raise self.source.error(event.start, event.end, hide_secrets(str(error), self.source.secrets)) from None
 
     def _awaits_key(self) -> bool:
         return bool(self._open) and self._open[-1].event.kind == "mapping" and self._open[-1].key is None
@@ -146,7 +147,7 @@ class _Composer:
         parent.fields[key.plain] = (key, value)
 
 
-def walk(node: Node) -> Iterator[tuple[tuple[str | int, ...], Node]]:
+def walk_nodes(node: Node) -> Iterator[tuple[tuple[str | int, ...], Node]]:
     """Yield `node` and every node below it, with its path."""
     waiting: list[tuple[tuple[str | int, ...], Node]] = [((), node)]
     while waiting:
@@ -158,5 +159,5 @@ def walk(node: Node) -> Iterator[tuple[tuple[str | int, ...], Node]]:
 
 def asking_places(source: Source) -> frozenset[int]:
     """Return where those scalars of a file stand that ask for values of the environment."""
-    nodes = (node for _, node in walk(compose(source, environment=False)))
+    nodes = (node for _, node in walk_nodes(compose_document(source, environment=False)))
     return frozenset(node.start for node in nodes if node.text is not None and is_asking(node.text))

@@ -7,7 +7,8 @@ import os
 import re
 from collections.abc import Mapping
 
-from engine.spec.reading.scalars import resolve
+from engine.spec.reading.scalars import resolve_scalar
+from engine.spec.templates import SubstitutionError
 from engine.text import begin_alike
 
 _TOKEN = re.compile(
@@ -22,18 +23,10 @@ _WORD_OR_SHOWN = re.compile(rf"{_SHOWN}|{_WORD.pattern}")
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 
 
-class UnsetError(ValueError):
-    """A variable that is not set; `fragment` is the reference to it."""
-
-    def __init__(self, fragment: str, message: str) -> None:
-        self.fragment = fragment
-        super().__init__(message)
-
-
-def substitute(text: str, secrets: dict[str, str]) -> str:
+def substitute_variables(text: str, secrets: dict[str, str]) -> str:
     """Substitute environment variables in a text; record each value, with the reference to it, in `secrets`.
 
-    Raises `UnsetError` for a variable that is not set and has no default, and for an invalid name.
+    Raises `SubstitutionError` for a variable that is not set and has no default, and for an invalid name.
     """
 
     def value(token: re.Match[str]) -> str:
@@ -41,10 +34,10 @@ def substitute(text: str, secrets: dict[str, str]) -> str:
             return token.group()
         name = token["name"] or ""
         if token["broken"] or not _NAME.fullmatch(name):
-            raise UnsetError(token.group(), "write a variable as ${env:NAME} or ${env:NAME:-default}")
+            raise SubstitutionError(token.group(), "write a variable as ${env:NAME} or ${env:NAME:-default}")
         found = os.environ.get(name, token["default"])
         if found is None:
-            raise UnsetError(
+            raise SubstitutionError(
                 token.group(),
                 f'the environment variable "{name}" is not set; set it, or give a default: ${{env:{name}:-default}}',
             )
@@ -78,7 +71,7 @@ def hide_pieces(message: str, written: str, value: object, secrets: Mapping[str,
     return whole.sub(lambda found: found[0] if found[0].startswith(BEGIN) else own, hidden)
 
 
-def hide(message: str, secrets: Mapping[str, str]) -> str:
+def hide_secrets(message: str, secrets: Mapping[str, str]) -> str:
     """Show references instead of values in a message, also instead of shortened values.
 
     If several variables have the same value, the last of them is shown.
@@ -97,7 +90,7 @@ def hide(message: str, secrets: Mapping[str, str]) -> str:
 def _forms(secret: str) -> set[str]:
     """Return every form in which messages show a value: as it is, in quotes, and as YAML reads it."""
     try:
-        values: set[object] = {secret, resolve(secret)}
+        values: set[object] = {secret, resolve_scalar(secret)}
     except ValueError:
         values = {secret}
     written = {secret, *map(str, values), *(json.dumps(value, ensure_ascii=False) for value in values)}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.diagnostics import Diagnostic, Place, Severity
-from engine.spec.reading.environment import BEGIN, hide, hide_pieces
+from engine.spec.reading.environment import BEGIN, hide_pieces, hide_secrets
 from engine.spec.reading.source import Source
 
 
@@ -70,7 +70,6 @@ class Node:
 
     @property
     def place(self) -> Place:
-        """The value's place."""
         return self.source.place(self.start, self.end)
 
     def place_of(self, fragment: str) -> Place:
@@ -79,7 +78,6 @@ class Node:
         return self.source.place(start, start + len(fragment)) if start >= 0 else self.place
 
     def error(self, message: str, severity: Severity = "error") -> Diagnostic:
-        """Report a mistake at this value."""
         return Diagnostic(self.place, self.hidden(message), severity)
 
     def hidden(self, message: str) -> str:
@@ -88,7 +86,7 @@ class Node:
         if not secrets:
             return message
         own_last = dict(sorted(secrets.items(), key=lambda pair: pair[0] in self.written))
-        hidden = hide(message, own_last)
+        hidden = hide_secrets(message, own_last)
         if self.fields is not None or self.items or BEGIN not in self.written:
             return hidden
         return hide_pieces(hidden, self.written, self.plain, secrets)

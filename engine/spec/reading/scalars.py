@@ -21,7 +21,7 @@ _SHOWN = 40
 Scalar = str | int | float | bool | None
 
 
-def resolve(text: str) -> Scalar:
+def resolve_scalar(text: str) -> Scalar:
     """Read a plain scalar; raise `ValueError` for a number that JSON cannot represent."""
     if text in _WORDS:
         return _WORDS[text]

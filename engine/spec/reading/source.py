@@ -46,14 +46,9 @@ class Source:
         return SpecError([Diagnostic(self.place(start, end), message)])
 
 
-def read_source(path: Path, name: str) -> Source:
-    """Read a spec file as UTF-8 text; raise `SpecError` if that is impossible."""
-    return decode(read_data(path, name), name)
-
-
-def read_data(path: Path, name: str) -> bytes:
+def read_data(path: Path) -> bytes:
     """Read a spec file's bytes, not many more than are allowed; raise `SpecError`."""
-    whole = Place(name)
+    whole = Place(str(path))
     try:
         return read_regular(path, MAX_BYTES + 1)
     except FileNotFoundError:
@@ -68,7 +63,7 @@ def read_data(path: Path, name: str) -> bytes:
         raise SpecError([Diagnostic(whole, f"the file cannot be read: {reason}")]) from None
 
 
-def decode(data: bytes, name: str) -> Source:
+def decode_source(data: bytes, name: str) -> Source:
     """Turn a spec file's bytes into text; raise `SpecError` if it is too large or not UTF-8."""
     if len(data) > MAX_BYTES:
         message = f"the file is larger than {MAX_BYTES // 1024**2} MiB; a spec is not the place for data"

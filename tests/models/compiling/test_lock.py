@@ -21,9 +21,8 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from engine import create_app, lock_models
 from engine.errors import SpecError
 from engine.models import compile_models
-from engine.server.checking.check import check
-from engine.server.checking.source import SpecSource
-from engine.spec import load
+from engine.server.checking import SpecSource, check_spec
+from engine.spec import load_spec
 
 pytestmark = pytest.mark.usefixtures("in_place")
 INSTANCE = X[0].tolist()
@@ -171,21 +170,21 @@ def test_a_pin_without_a_model_is_a_warning_and_is_dropped(folder: Path) -> None
     write_models(folder, **models, old={"file": "m.pkl", "input": ROW})
     lock_models()
     write_models(folder, **models)
-    (warning,) = load().warnings
+    (warning,) = load_spec().warnings
     expected = '"old" is pinned here but is no longer a model of the spec; remove it: python -m engine lock'
     assert ("warning", "models.lock", expected) == (warning.severity, warning.place.file, warning.message)
     assert 0 == run_here("lock", "m").returncode
     assert {"m", "old"} == {*pins(folder)}
     assert 0 == run_here("lock").returncode
     assert {"m"} == {*pins(folder)}
-    assert () == load().warnings
+    assert () == load_spec().warnings
 
 
 def test_a_model_that_answers_otherwise_than_when_it_was_pinned_is_told(folder: Path) -> None:
     lock_models()
     text = (folder / "models.lock").read_text()
     (folder / "models.lock").write_text(text.replace('"result": 2', '"result": 1'))
-    (mistake,) = mistakes(lambda: compile_models(load()))
+    (mistake,) = mistakes(lambda: compile_models(load_spec()))
     assert "models.lock:" in mistake
     assert mistake.endswith(": error: the model answers 2, not 1; if that is right, accept it: python -m engine lock m")
 
@@ -201,7 +200,7 @@ def test_a_model_that_answers_otherwise_than_when_it_was_pinned_is_told(folder: 
 )
 def test_a_damaged_lock_is_told_at_its_place(text: str, message: str, folder: Path) -> None:
     (folder / "models.lock").write_text(text)
-    assert any(found.startswith(message) for found in mistakes(load)), mistakes(load)
+    assert any(found.startswith(message) for found in mistakes(load_spec)), mistakes(load_spec)
 
 
 def test_only_what_is_pinned_is_served_with_locked(folder: Path) -> None:
@@ -215,10 +214,10 @@ def test_only_what_is_pinned_is_served_with_locked(folder: Path) -> None:
 
 
 def test_serving_pins_at_first_sight_and_says_so(folder: Path) -> None:
-    outcome = check(SpecSource("routes.yaml", None))
+    outcome = check_spec(SpecSource("routes.yaml", None))
     sha256 = pins(folder)["m"]["sha256"]
     assert (f"m: pinned in models.lock on first use, sha256 {sha256}",) == outcome.notes
-    assert () == check(SpecSource("routes.yaml", None)).notes
+    assert () == check_spec(SpecSource("routes.yaml", None)).notes
 
 
 def test_checking_and_predicting_pin_nothing(folder: Path) -> None:
@@ -229,7 +228,7 @@ def test_checking_and_predicting_pin_nothing(folder: Path) -> None:
 
 def test_a_lock_that_cannot_be_written_is_said_and_harms_nothing(folder: Path) -> None:
     (folder / "models.lock").mkdir()
-    assert ["models.lock: error: this is a folder; name the file in it"] == mistakes(load)
+    assert ["models.lock: error: this is a folder; name the file in it"] == mistakes(load_spec)
 
 
 @pytest.mark.usefixtures("folder")
@@ -238,7 +237,7 @@ def test_a_folder_that_takes_no_lock_is_said(monkeypatch: pytest.MonkeyPatch) ->
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("engine.models.compiling.pinning.write_pins", full)
-    outcome = check(SpecSource("routes.yaml", None))
+    outcome = check_spec(SpecSource("routes.yaml", None))
     expected = "m: not pinned, since models.lock cannot be written (No space left on device)"
     assert ((expected,), True) == (outcome.notes, outcome.snapshot is not None)
 
@@ -278,7 +277,7 @@ def test_a_pin_of_a_model_that_is_away_for_a_while_is_kept(folder: Path) -> None
     lock_models()
     write_models(folder, other={"file": "m.pkl", "input": ROW})
     (folder / "routes.yaml").write_text("routes: [{path: /p, model: other}]")
-    check(SpecSource("routes.yaml", None))
+    check_spec(SpecSource("routes.yaml", None))
     assert {"m", "other"} == {*pins(folder)}
     lock_models(names=["other"])
     assert {"m", "other"} == {*pins(folder)}
@@ -290,7 +289,7 @@ def test_a_lock_that_changes_during_a_check_is_left_alone(folder: Path) -> None:
     def change(_: object) -> None:
         (folder / "models.yaml").touch()
 
-    assert () == check(SpecSource("routes.yaml", None), stamped=change).notes
+    assert () == check_spec(SpecSource("routes.yaml", None), stamped=change).notes
     assert not (folder / "models.lock").exists()
 
 

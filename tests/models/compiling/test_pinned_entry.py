@@ -16,9 +16,8 @@ from sklearn.ensemble import RandomForestClassifier
 from engine import lock_models
 from engine.errors import SpecError
 from engine.models import compile_models
-from engine.server.checking.check import check
-from engine.server.checking.source import SpecSource
-from engine.spec import load
+from engine.server.checking import SpecSource, check_spec
+from engine.spec import load_spec
 
 CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "another bar": (
@@ -102,13 +101,13 @@ def test_what_the_entry_says_of_answers_is_pinned_too(
     write_entry(binary, **before)
     lock_models()
     assert [] == pinned_model(binary)["golden"]
-    compile_models(load())
+    compile_models(load_spec())
     write_entry(binary, **now)
-    (told,) = mistakes(lambda: compile_models(load()))
+    (told,) = mistakes(lambda: compile_models(load_spec()))
     assert told.endswith(f"{says}, which changes answers; if that is right, accept it: python -m engine lock m")
     assert told.startswith("models.yaml:")
     lock_models()
-    compile_models(load())
+    compile_models(load_spec())
 
 
 def test_a_default_is_pinned_since_it_answers_for_a_feature(binary: Path) -> None:
@@ -119,7 +118,7 @@ def test_a_default_is_pinned_since_it_answers_for_a_feature(binary: Path) -> Non
         write_entry(binary, input=entry)
         if value == 1:
             lock_models()
-    (told,) = mistakes(lambda: compile_models(load()))
+    (told,) = mistakes(lambda: compile_models(load_spec()))
     assert 'the defaults of features are {"d": 1.5} here and {"d": 1.0} in models.lock, which changes answers' in told
 
 
@@ -127,7 +126,7 @@ def test_the_same_threshold_in_other_words_is_the_same(binary: Path) -> None:
     write_entry(binary, threshold=0.3)
     lock_models()
     write_entry(binary, threshold={"yes": 0.3}, response_method="predict", rows="auto")
-    compile_models(load())
+    compile_models(load_spec())
 
 
 def test_a_lock_of_an_earlier_version_says_nothing_of_the_entry(binary: Path) -> None:
@@ -138,7 +137,7 @@ def test_a_lock_of_an_earlier_version_says_nothing_of_the_entry(binary: Path) ->
     del document["models"]["m"]["entry"]
     (binary / "models.lock").write_text(json.dumps(document))
     write_entry(binary, threshold=0.27)
-    compile_models(load())
+    compile_models(load_spec())
     (pinned,) = lock_models(names=["m"])
     assert ("entry",) == pinned.anew
     assert {"yes": 0.27} == pinned_model(binary)["entry"]["threshold"]
@@ -146,8 +145,8 @@ def test_a_lock_of_an_earlier_version_says_nothing_of_the_entry(binary: Path) ->
 
 def test_a_changed_threshold_is_refused_by_serve_locked_and_by_a_reload(binary: Path) -> None:
     write_entry(binary, threshold=0.3)
-    assert check(SpecSource("routes.yaml", None, locked=False)).snapshot is not None
+    assert check_spec(SpecSource("routes.yaml", None, locked=False)).snapshot is not None
     write_entry(binary, threshold=0.27)
     for locked in (False, True):
-        outcome = check(SpecSource("routes.yaml", None, locked=locked))
+        outcome = check_spec(SpecSource("routes.yaml", None, locked=locked))
         assert (None, True) == (outcome.snapshot, 'and {"yes": 0.3} in models.lock' in str(outcome))

@@ -25,7 +25,7 @@ from sklearn.tree import DecisionTreeClassifier
 from engine import create_app
 from engine.errors import RefusedInstance, SpecError
 from engine.models.data.dtypes import NAN, float_rows
-from engine.models.outlining.outline import outline_model
+from engine.models.outlining.model_outline import outline_model
 from engine.models.predictor import ResultForm
 
 Y = [0, 1] * 50

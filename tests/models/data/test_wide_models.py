@@ -17,7 +17,7 @@ from sklearn.linear_model import LinearRegression
 from engine.commands import cli
 from engine.models.data import csv_file as csvfile
 from engine.models.data.dtypes import Dtype
-from engine.models.data.instances import TrainedInput, columns
+from engine.models.data.instances import TrainedInput, fit_columns
 from engine.models.data.reference import reference_instances
 from engine.models.outlining.interview import MAX_ASKED, refused_gaps
 from engine.models.proving import proof_rows as proofrows
@@ -122,7 +122,7 @@ def fitted(count: int) -> Callable[[], object]:
     outline = wide(count)
     names = tuple(feature.name for feature in outline.features)
     model = bare_model(Path("m.pkl"), (), outline)
-    return lambda: columns(model, TrainedInput(count, names))
+    return lambda: fit_columns(model, TrainedInput(count, names))
 
 
 class Words(list[str]):
@@ -135,7 +135,7 @@ class Words(list[str]):
 def test_a_text_is_made_up_without_copying_all_words() -> None:
     outline = wide(1, "string")
     model = bare_model(Path("m.pkl"), (), outline)
-    fitting = columns(model, TrainedInput(1, ("c0",), dtypes={"c0": Dtype("string", ("a", "b"))}))
+    fitting = fit_columns(model, TrainedInput(1, ("c0",), dtypes={"c0": Dtype("string", ("a", "b"))}))
     maker = proofrows.RowMaker(model, fitting, {})
     words = Words(["c", "d", "e"])
     assert {*"abcde", "zzz"} == {maker._text(0, words, is_tame=False) for _ in range(200)}

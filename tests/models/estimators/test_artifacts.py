@@ -22,7 +22,7 @@ from sklearn.tree import DecisionTreeClassifier
 from engine.errors import SpecError
 from engine.models import compile_models
 from engine.models.files import model_file as modelfile
-from engine.spec import load
+from engine.spec import load_spec
 
 
 @pytest.mark.parametrize(
@@ -149,5 +149,5 @@ def test_a_file_under_several_names_is_read_once(tmp_path: Path, monkeypatch: py
     read: list[Path] = []
     original = modelfile.read_regular
     monkeypatch.setattr(modelfile, "read_regular", lambda path, *most: read.append(path) or original(path, *most))
-    assert {"a", "b"} == set(compile_models(load(tmp_path / "routes.yaml")))
+    assert {"a", "b"} == set(compile_models(load_spec(tmp_path / "routes.yaml")))
     assert 1 == len([path for path in read if path.name == "m.pkl"])

@@ -27,7 +27,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from engine.errors import SpecError
-from engine.spec import load
+from engine.spec import load_spec
 
 TREE = DecisionTreeClassifier(max_depth=2, random_state=0).fit(X, y)
 
@@ -274,7 +274,7 @@ def test_a_folder_of_mlflow_names_the_model_in_it(tmp_path: Path) -> None:
     ):
         (tmp_path / "models.yaml").write_text(f"models: {{m: {{file: {name}, input: {ROW}}}}}")
         with pytest.raises(SpecError) as refused:
-            load(tmp_path / "routes.yaml")
+            load_spec(tmp_path / "routes.yaml")
         assert said == message(refused)
 
 

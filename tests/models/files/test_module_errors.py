@@ -14,7 +14,7 @@ from serving import command
 from engine.errors import SpecError
 from engine.models import compile_models
 from engine.models.restoring.cache import VARIABLE
-from engine.spec import load
+from engine.spec import load_spec
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def told(folder: Path) -> list[str]:
     with pytest.raises(SpecError) as refused:
-        compile_models(load(folder / "routes.yaml"))
+        compile_models(load_spec(folder / "routes.yaml"))
     return [found.message for found in refused.value.diagnostics]
 
 

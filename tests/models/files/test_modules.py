@@ -22,11 +22,10 @@ from engine.errors import SpecError
 from engine.models import Snapshot, compile_models, needs_sklearn
 from engine.models.compiling import prepare as compiling
 from engine.models.restoring.cache import VARIABLE
-from engine.server.checking.check import check
-from engine.server.checking.source import SpecSource
+from engine.server.checking import SpecSource, check_spec
 from engine.server.http import Front
 from engine.server.worker import Follower
-from engine.spec import load
+from engine.spec import load_spec
 
 
 @pytest.fixture
@@ -41,7 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def answer(folder: Path) -> list[float]:
-    return compile_models(load(folder / "routes.yaml"))["m"]([[1, 2]]).result
+    return compile_models(load_spec(folder / "routes.yaml"))["m"]([[1, 2]]).result
 
 
 def refusal(folder: Path) -> str:
@@ -136,9 +135,9 @@ def test_a_changed_module_has_its_model_compiled_again(folder: Path, monkeypatch
     """Also one that is imported only when the model is asked."""
     write_module(folder, "__import__('late').FACTOR", "def never():\n    import late")
     (folder / "late.py").write_text("FACTOR = 3")
-    spec = load(folder / "routes.yaml")
+    spec = load_spec(folder / "routes.yaml")
     assert [1, 0] == [compile_and_count(spec, monkeypatch) for _ in range(2)]
-    keys = {check(SpecSource(str(folder / "routes.yaml"), None)).modules}
+    keys = {check_spec(SpecSource(str(folder / "routes.yaml"), None)).modules}
     (folder / "late.py").write_text("FACTOR = 6 / 2")
     assert needs_sklearn(spec)
     assert [1, 0] == [compile_and_count(spec, monkeypatch) for _ in range(2)]
@@ -146,7 +145,7 @@ def test_a_changed_module_has_its_model_compiled_again(folder: Path, monkeypatch
     (folder / "late.py").write_text("FACTOR = 4")
     assert "the model answers 4.0, not 3" == refusal(folder)
     (folder / "late.py").write_text("FACTOR = 3.0")
-    keys.add(check(SpecSource(str(folder / "routes.yaml"), None)).modules)
+    keys.add(check_spec(SpecSource(str(folder / "routes.yaml"), None)).modules)
     assert "" not in keys
     assert 2 == len(keys)
 
@@ -166,12 +165,12 @@ def test_a_check_names_the_modules_that_it_reads_and_those_that_it_lacks(folder:
     (folder / "other.py").write_text("")
     source = SpecSource(str(folder / "routes.yaml"), None)
     for _ in ("compiled", "from the cache"):
-        names = {file.name for file in check(source).stamps}
+        names = {file.name for file in check_spec(source).stamps}
         assert {"routes.yaml", "models.yaml", "models.lock", "m.pkl", "scale.py", "late.py"} == names
     (folder / "models.lock").unlink()
     (folder / "scale.py").unlink()
     told: list[set[str]] = []
-    refused = check(source, stamped=lambda stamps: told.append({file.name for file in stamps}))
+    refused = check_spec(source, stamped=lambda stamps: told.append({file.name for file in stamps}))
     assert refused.stamps[folder / "scale.py"] is None
     assert "scale.py" in told[-1]
 
@@ -246,11 +245,11 @@ def test_a_worker_runs_examples_and_golden_answers_before_it_serves(
     """What a module does may depend on the process that it is in."""
     write_module(folder, "float(__import__('os').environ.get('FACTOR', 3))")
     source = SpecSource(str(folder / "routes.yaml"), None)
-    assert ("serves", 1) == follower(check(source).snapshot)
+    assert ("serves", 1) == follower(check_spec(source).snapshot)
     write_spec(folder, 3, batch={"max_size": 7})
-    second = check(source)
+    second = check_spec(source)
     write_spec(folder, batch={"max_size": 8})
-    third = check(source)
+    third = check_spec(source)
     monkeypatch.setenv("FACTOR", "7")
     for outcome in (second, third):  # by the example, and by the golden answer of its pin
         word, (_, why) = follower(outcome.snapshot)
@@ -263,7 +262,7 @@ def test_a_worker_runs_the_bytes_that_were_checked(
     """Whatever the files say by now, also those that are imported late."""
     write_module(folder, "__import__('late').FACTOR", "def never():\n    import late")
     (folder / "late.py").write_text("FACTOR = 3")
-    outcome = check(SpecSource(str(folder / "routes.yaml"), None))
+    outcome = check_spec(SpecSource(str(folder / "routes.yaml"), None))
     for file in (folder / "late.py", folder / "scale.py"):
         file.write_text("raise RuntimeError")
     assert ("serves", 1) == follower(outcome.snapshot)
@@ -278,6 +277,6 @@ def test_a_compiled_model_needs_no_module_in_a_worker(tmp_path: Path) -> None:
         exec("class Note:\n    pass", vars(module))
         tree.note = module.Note()
         (tmp_path / "m.pkl").write_bytes(pickle.dumps(tree))
-    outcome = check(SpecSource(str(tmp_path / "routes.yaml"), None))
+    outcome = check_spec(SpecSource(str(tmp_path / "routes.yaml"), None))
     assert tmp_path / "notes.py" in outcome.stamps
     assert ("", {}) == (outcome.modules, Snapshot.load(outcome.snapshot).prepared["m"].modules)

@@ -22,7 +22,7 @@ from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
 from engine.errors import RefusedInstance
-from engine.models.lowering.lower import lower
+from engine.models.lowering.lower import lower_estimator
 from engine.models.lowering.tree_walk import find_walk
 from engine.models.proving.learnt_ranges import learnt_ranges
 
@@ -144,7 +144,7 @@ def test_boosting_that_splits_on_numbers_as_categories_is_compiled_and_right(ser
 
 def test_ranges_are_learnt_from_trees_behind_encoders() -> None:
     estimator = encoded(ordinal(), TREE).fit(FRAME, SPENT.round())
-    _, walk = find_walk(partial(lower, estimator, "predict", probabilities=False))
+    _, walk = find_walk(partial(lower_estimator, estimator, "predict", probabilities=False))
     ranges = learnt_ranges(estimator, walk)
     assert {2, 3} == {*ranges}
     low, high = ranges[3]

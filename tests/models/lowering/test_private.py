@@ -17,7 +17,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import FunctionTransformer
 from werkzeug.routing import Rule
 
-from engine.models.estimators.column_selections import selections
+from engine.models.estimators.column_selections import column_selections
 from engine.models.lowering import sklearn_private as private
 
 NUMBERED = [[0, 2], [-1], [], 1, slice(1, 3), np.array([True, False, True, False]), [False, True, False, True]]
@@ -39,7 +39,7 @@ NAMED = [
 def test_the_columns_of_a_part_are_those_that_scikit_learn_gives_it(rows: Any, columns: Any, remainder: str) -> None:
     flat = FunctionTransformer(lambda chosen: np.reshape(np.asarray(chosen), (len(chosen), -1)))
     fitted = ColumnTransformer([("chosen", flat, columns)], remainder=remainder).fit(rows)
-    found = [places.tolist() for _, places in selections(fitted)]
+    found = [places.tolist() for _, places in column_selections(fitted)]
     assert [list(fitted._transformer_to_input_indices[name]) for name, *_ in fitted.transformers_] == found
 
 

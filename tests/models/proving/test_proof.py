@@ -38,21 +38,21 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from engine.errors import RefusedInstance, SpecError
 from engine.models.data.reference import reference_instances
-from engine.models.estimators.inspection import inspect
+from engine.models.estimators.inspection import inspect_estimator
 from engine.models.estimators.margins import margin_of
 from engine.models.estimators.sklearn_runtime import SklearnRuntime
 from engine.models.lowering.skl2onnx_graph import estimator_program
 from engine.models.proving import candidates
 from engine.models.proving import choice as choosing
 from engine.models.proving.candidates import CANDIDATES, Subject
-from engine.models.proving.comparison import Judgement, examine, judge
+from engine.models.proving.comparison import Judgement, examine_baseline, judge_candidate
 from engine.models.proving.learnt_ranges import known_texts, learnt_ranges
 from engine.models.proving.proof_rows import RowMaker
 from engine.models.runtime import steps as s
 from engine.models.runtime.native_trees import NativeTrees
 from engine.models.runtime.program import Program
 from engine.models.runtime.tree_table import TreeTable
-from engine.spec import load
+from engine.spec import load_spec
 
 random = np.random.default_rng(7)
 DIABETES, PROGRESSION = load_diabetes(return_X_y=True)
@@ -66,21 +66,21 @@ class Tried:
         (folder / "m.pkl").write_bytes(b"")
         (folder / "routes.yaml").write_text('{"routes": [{"path": "/", "model": "m"}]}')
         (folder / "models.yaml").write_text(json.dumps({"models": {"m": {"file": "m.pkl", "input": ROW, **keys}}}))
-        self.model = load(folder / "routes.yaml").models["m"]
-        self.subject = Subject(self.model, inspect(self.model, estimator))
+        self.model = load_spec(folder / "routes.yaml").models["m"]
+        self.subject = Subject(self.model, inspect_estimator(self.model, estimator))
         self.baseline = SklearnRuntime(estimator, self.model.response_method, probabilities=False)
         walk = candidates._walk(self.subject)
         maker = RowMaker(self.model, self.subject.inspected.columns, learnt_ranges(estimator, walk))
         with np.errstate(all="ignore"):
             rows = maker.rows(walk, known_texts(estimator))
-            self.examination = examine(self.baseline, margin_of(self.subject.inspected), rows)
+            self.examination = examine_baseline(self.baseline, margin_of(self.subject.inspected), rows)
 
     def program(self, name: str) -> Program:
         return CANDIDATES[name][1](self.subject)
 
     def judge(self, program: Program) -> Judgement:
         with np.errstate(all="ignore"):
-            return judge(self.examination, program)
+            return judge_candidate(self.examination, program)
 
 
 def with_trees(program: Program, table: TreeTable) -> Program:
@@ -457,7 +457,7 @@ def test_cells_of_a_reference_are_read_as_their_schemas_want_them(tmp_path: Path
     (tmp_path / "routes.yaml").write_text("routes: [{path: /, model: m}]")
     entry = {"file": "m.pkl", "input": schema, "reference": "rows.csv"}
     (tmp_path / "models.yaml").write_text(json.dumps({"models": {"m": entry}}))
-    model = load(tmp_path / "routes.yaml").models["m"]
+    model = load_spec(tmp_path / "routes.yaml").models["m"]
     assert [
         {"size": 3, "new": True, "zip": "01"},
         {"size": 4, "new": False, "zip": "true"},

@@ -28,7 +28,7 @@ from engine.models.restoring.choose_runtime import open_runtime
 from engine.models.restoring.compiled_model import CompiledModel
 from engine.models.runtime.class_names import Wording
 from engine.models.runtime.report import Report
-from engine.spec import Spec, load, write_whole
+from engine.spec import Spec, load_spec, write_whole
 
 COMPILED = CompiledModel(1, "Ridge", "regressor", "1.8", TrainedInput(), Wording(None, None, ()), Report("sklearn"))
 
@@ -47,7 +47,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def write_models(folder: Path, **keys: object) -> Spec:
     (folder / "models.yaml").write_text(json.dumps({"models": {"m": {"file": "m.pkl", "input": ROW, **keys}}}))
-    return load(folder / "routes.yaml")
+    return load_spec(folder / "routes.yaml")
 
 
 def entries(folder: Path) -> list[Path]:
@@ -71,7 +71,7 @@ def test_the_key_changes_with_every_source_file_that_decides_answers(
     code = tmp_path / "code"
     shutil.copytree(Path(engine.__file__).parent, code, ignore=shutil.ignore_patterns("__pycache__", "*.json"))
     folders = [code / name for name in ("models", "schema", "spec")]
-    model = load(folder / "routes.yaml").models["m"]
+    model = load_spec(folder / "routes.yaml").models["m"]
     before = Cache(folder).key(model, b"")
     for name in ("hash_code", "_surroundings"):
         monkeypatch.setattr(module, name, getattr(module, name).__wrapped__)
@@ -89,7 +89,7 @@ def test_the_key_changes_with_every_source_file_that_decides_answers(
 
 
 def test_a_model_is_compiled_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = load(folder / "routes.yaml")
+    spec = load_spec(folder / "routes.yaml")
     assert [1, 0, 0] == [compile_and_count(spec, monkeypatch) for _ in range(3)]
 
 
@@ -98,7 +98,7 @@ def test_only_its_owner_may_write_an_entry_and_who_may_read_the_model_may_read_i
     folder: Path, mode: int, expected: int
 ) -> None:
     (folder / "m.pkl").chmod(mode)
-    compile_models(load(folder / "routes.yaml"))
+    compile_models(load_spec(folder / "routes.yaml"))
     (entry,) = entries(folder)
     assert (0o755, expected) == (entry.parent.stat().st_mode & 0o777, entry.stat().st_mode & 0o777)
 
@@ -108,7 +108,7 @@ def test_a_folder_that_others_can_write_to_stays_as_it_is_and_one_below_it_is_us
     folder: Path, mode: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever made it, a cache or /tmp: its mode is not the engine's to change, and nothing in it is read."""
-    spec = load(folder / "routes.yaml")
+    spec = load_spec(folder / "routes.yaml")
     assert 1 == compile_and_count(spec, monkeypatch)
     (entry,) = entries(folder)
     entry.parent.chmod(mode)
@@ -143,7 +143,7 @@ def test_what_others_have_put_in_the_place_of_the_folder_is_not_used(
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "emptied", "another's"])
 def test_a_damaged_entry_is_made_anew(folder: Path, damage: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = load(folder / "routes.yaml")
+    spec = load_spec(folder / "routes.yaml")
     compile_models(spec)
     (entry,) = entries(folder)
     data = bytearray(entry.read_bytes())
@@ -186,14 +186,14 @@ def test_the_cache_may_lie_elsewhere(
 ) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "new"
     monkeypatch.setenv(VARIABLE, str(elsewhere))
-    compile_models(load(folder / "routes.yaml"))
+    compile_models(load_spec(folder / "routes.yaml"))
     assert 1 == len(list(elsewhere.iterdir()))
     assert not (folder / ".engine").exists()
 
 
 def test_a_folder_that_cannot_be_written_to_costs_only_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / ".engine").write_text("a file where a folder should be")
-    spec = load(folder / "routes.yaml")
+    spec = load_spec(folder / "routes.yaml")
     assert [1, 1] == [compile_and_count(spec, monkeypatch) for _ in range(2)]
     monkeypatch.setenv(VARIABLE, str(folder / ".engine" / "cache"))
     with writable_cache(folder):
@@ -205,7 +205,7 @@ def test_a_folder_that_cannot_be_written_to_costs_only_time(folder: Path, monkey
 def test_beside_a_cache_that_cannot_be_written_to_entries_are_read_from_it_and_kept_elsewhere(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = load(folder / "routes.yaml")
+    spec = load_spec(folder / "routes.yaml")
     assert 1 == compile_and_count(spec, monkeypatch)
     monkeypatch.setattr(Cache, "is_writable", lambda _: False)
     monkeypatch.setattr("engine.models.restoring.cache.write_whole", refusing(folder / ".engine", write_whole))
@@ -228,7 +228,7 @@ def refusing(read_only: Path, write: Callable[..., None]) -> Callable[..., None]
 def test_a_worker_never_opens_the_file_of_a_compiled_model_as_a_pickle(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = load(folder / "routes.yaml")
+    spec = load_spec(folder / "routes.yaml")
     compile_models(spec)
     monkeypatch.setattr("joblib.load", lambda _: pytest.fail("unpickled"))
     assert [0] == compile_models(spec)["m"]([INSTANCE]).result
@@ -262,7 +262,7 @@ def test_the_size_of_a_batch_is_its_rows_whatever_their_form() -> None:
 
 
 def test_a_compiled_model_is_read_as_it_was_written(folder: Path) -> None:
-    spec = load(folder / "routes.yaml")
+    spec = load_spec(folder / "routes.yaml")
     predictors = compile_models(spec)
     (entry,) = entries(folder)
     found = Cache(folder).read(entry.stem)

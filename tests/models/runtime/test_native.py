@@ -12,7 +12,7 @@ from modelling import X, y
 from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingClassifier, RandomForestClassifier
 
 from engine.models.lowering import tree_tables as treetables
-from engine.models.lowering.lower import lower
+from engine.models.lowering.lower import lower_estimator
 from engine.models.runtime import native_trees as native
 from engine.models.runtime.answer import Refusal
 from engine.models.runtime.native_trees import NativeTrees, build_library, load_library
@@ -33,7 +33,7 @@ def table_of(estimator: Any) -> TreeTable:
         found.append(table)
         return lambda rows: rows
 
-    lower(estimator, "predict", record, probabilities=False)
+    lower_estimator(estimator, "predict", record, probabilities=False)
     return found[0]
 
 

@@ -16,7 +16,7 @@ from sklearn.linear_model import LinearRegression
 from engine import create_app
 from engine.models.proving import candidates
 from engine.models.runtime import steps as s
-from engine.models.runtime.program import Program, dump, load
+from engine.models.runtime.program import Program, dump_program, load_program
 from engine.models.runtime.saved import SAVED
 
 
@@ -44,7 +44,7 @@ def test_a_step_that_cannot_be_saved_is_no_failed_candidate(tmp_path, monkeypatc
     """Or scikit-learn would serve in silence where a decorator was forgotten."""
     program = Program((Forgotten(),), (s.Pick(0),))
     with pytest.raises(TypeError, match="Forgotten cannot be saved in a program: write @saved_step above its class"):
-        dump(program)
+        dump_program(program)
     monkeypatch.setattr(candidates, "CANDIDATES", {"arrays": ("numpy", lambda _: program)})
     monkeypatch.setenv("ENGINE_CACHE_DIR", str(tmp_path / "cache"))
     joblib.dump(LinearRegression().fit(X, y), tmp_path / "m.pkl")
@@ -59,4 +59,4 @@ def test_a_step_that_cannot_be_saved_is_no_failed_candidate(tmp_path, monkeypatc
 def test_a_program_that_was_saved_computes_the_same() -> None:
     program = Program((s.Dot(2 * np.eye(3)), s.Clip(0.0, 9.0)), ())
     rows = np.arange(9.0).reshape(3, 3)
-    assert [[0, 2, 4], [6, 8, 9], [9, 9, 9]] == program(rows).result == load(dump(program))(rows).result
+    assert [[0, 2, 4], [6, 8, 9], [9, 9, 9]] == program(rows).result == load_program(dump_program(program))(rows).result

@@ -25,7 +25,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from engine.commands.check import classes_of
 from engine.errors import SpecError
-from engine.models.outlining.outline import outline_model
+from engine.models.outlining.model_outline import outline_model
 from engine.spec import ModelEntry
 
 random = np.random.default_rng(0)

@@ -29,7 +29,7 @@ def from_schema(feature: Feature) -> Dtype:
     return Dtype("string" if types == {"string"} else "object")
 
 
-def fits(dtype: Dtype, feature: Feature) -> bool:
+def fits_schema(dtype: Dtype, feature: Feature) -> bool:
     """Return whether a column of a dtype can hold every value that a schema allows."""
     match dtype.kind:
         case "float":

@@ -18,7 +18,7 @@ class DtypesNeeded(SpecError):
         super().__init__(error.diagnostics)
 
 
-def listed(names: Sequence[str]) -> str:
+def list_columns(names: Sequence[str]) -> str:
     """List some columns, and count the rest."""
     rest = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
     return ", ".join(f'"{name}"' for name in names[:MAX_NAMED]) + rest

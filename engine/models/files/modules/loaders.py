@@ -43,7 +43,6 @@ class SourceLoader(SourceFileLoader):
         return self._owner.read(self.file) if path == self.path else super().get_data(path)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run a module."""
         self._owner.begin(module)
         try:
             super().exec_module(module)
@@ -66,7 +65,6 @@ class ExtensionLoader(ExtensionFileLoader):
         return super().create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run a module."""
         super().exec_module(module)
         self._owner.begin(module)
 

@@ -41,7 +41,7 @@ def is_script(module: str) -> bool:
     return module in {"__main__", "__mp_main__", main.__name__, getattr(main.__spec__, "name", "__main__")}
 
 
-def lacks(error: BaseException) -> str:
+def missing_name(error: BaseException) -> str:
     """Say which name such a module lacks; empty if the error is another one."""
     name, of = missing_attribute(error)
     module = sys.modules.get(of)

@@ -19,8 +19,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from engine.models.files.modules.files import Opens, hash_file, imported_names, require_pinned, with_parents
 from engine.models.files.modules.loaders import ExtensionLoader, FolderLoader, SourceLoader
+from engine.models.files.modules.module_files import Opens, hash_file, imported_names, require_pinned, with_parents
 from engine.models.files.modules.start import without_start_folder
 from engine.spec import Model, read_regular
 
@@ -160,7 +160,6 @@ class Modules:
         self._loaded[module.__name__] = module
 
     def forget(self, name: str) -> None:
-        """Forget a module that has failed."""
         self._loaded.pop(name, None)
 
     def miss(self, name: str) -> None:

@@ -25,8 +25,8 @@ from sklearn.preprocessing import (
 )
 
 from engine.models.data.array import Array
-from engine.models.estimators.column_selections import selections
-from engine.models.estimators.parts import numpy_function, steps_of, thawed
+from engine.models.estimators.column_selections import column_selections
+from engine.models.estimators.estimator_parts import numpy_function, steps_of, unfreeze
 from engine.models.lowering.preprocessing.encoders import ENCODERS
 from engine.models.lowering.preprocessing.vectorizers import VECTORIZERS
 from engine.models.lowering.result import NotLowered, Steps
@@ -34,9 +34,9 @@ from engine.models.lowering.skl2onnx_graph import transformer_graph
 from engine.models.runtime import steps as s
 
 
-def preprocessing(estimator: Any) -> tuple[Steps, Any]:
+def split_pipeline(estimator: Any) -> tuple[Steps, Any]:
     """Split an estimator into the steps before its last one, and that one."""
-    estimator = thawed(estimator)
+    estimator = unfreeze(estimator)
     if hasattr(estimator, "best_estimator_"):
         estimator = estimator.best_estimator_
     if not isinstance(estimator, Pipeline):
@@ -44,17 +44,17 @@ def preprocessing(estimator: Any) -> tuple[Steps, Any]:
     steps = [step for step in steps_of(estimator) if step not in (None, "passthrough")]
     if not steps or estimator.steps[-1][1] in (None, "passthrough"):
         raise NotLowered("a pipeline without a last step")
-    before = tuple(operation for step in steps[:-1] for operation in transformer(step))
-    inner, last = preprocessing(steps[-1])
+    before = tuple(operation for step in steps[:-1] for operation in lower_transformer(step))
+    inner, last = split_pipeline(steps[-1])
     return (*before, *inner), last
 
 
-def transformer(step: Any) -> Steps:
+def lower_transformer(step: Any) -> Steps:
     """Return the steps of a fitted transformer; raise `NotLowered`."""
-    step = thawed(step)
+    step = unfreeze(step)
     if isinstance(step, Pipeline):
-        before, last = preprocessing(step)
-        return (*before, *transformer(last))
+        before, last = split_pipeline(step)
+        return (*before, *lower_transformer(last))
     lowered = _TRANSFORMERS.get(type(step))
     if lowered is None and isinstance(step, SelectorMixin):
         lowered = _selector
@@ -128,17 +128,17 @@ def _selector(step: Any) -> Steps:
 
 def _column_transformer(step: Any) -> Steps:
     branches: list[Steps] = []
-    for part, columns in selections(step):
+    for part, columns in column_selections(step):
         if (isinstance(part, str) and part == "drop") or not len(columns):
             continue
-        inner = () if isinstance(part, str) else transformer(part)
-        branches.append(selected(np.asarray(columns), inner))
+        inner = () if isinstance(part, str) else lower_transformer(part)
+        branches.append(select_columns(np.asarray(columns), inner))
     if not branches:
         raise NotLowered("ColumnTransformer that keeps no column")
     return (s.Concatenate(tuple(branches)),)
 
 
-def selected(columns: Array, steps: Steps) -> Steps:
+def select_columns(columns: Array, steps: Steps) -> Steps:
     """Put a selection of columns before some steps; encoders of categories get them as they are."""
     return (s.Select(columns, apart=isinstance(next(iter(steps), None), s.OneHot | s.Ordinal)), *steps)
 
@@ -146,7 +146,7 @@ def selected(columns: Array, steps: Steps) -> Steps:
 def _feature_union(step: Any) -> Steps:
     if step.transformer_weights:
         raise NotLowered("FeatureUnion with weights")
-    return (s.Concatenate(tuple(transformer(part) for _, part in step.transformer_list if part != "drop")),)
+    return (s.Concatenate(tuple(lower_transformer(part) for _, part in step.transformer_list if part != "drop")),)
 
 
 def _polynomial(step: Any) -> Steps:

@@ -18,7 +18,6 @@ class Arithmetic:
     by: Array
 
     def __call__(self, rows: Array) -> Array:
-        """Compute."""
         computed: Array = getattr(np, self.function)(rows, self.by)
         return computed
 
@@ -30,7 +29,6 @@ class Elementwise:
     function: str
 
     def __call__(self, rows: Array) -> Array:
-        """Compute."""
         computed: Array = getattr(np, self.function)(rows)
         return computed
 
@@ -43,7 +41,6 @@ class Clip:
     high: float
 
     def __call__(self, rows: Array) -> Array:
-        """Compute."""
         return np.clip(rows, self.low, self.high)
 
 
@@ -54,7 +51,6 @@ class Impute:
     values: Array
 
     def __call__(self, rows: Array) -> Array:
-        """Compute."""
         return np.where(np.isnan(rows), self.values, rows)
 
 
@@ -65,7 +61,6 @@ class FillTexts:
     values: Array
 
     def __call__(self, rows: Array) -> Array:
-        """Compute."""
         gaps = rows != rows  # noqa: PLR0124 - only NaN differs from itself
         return np.where(gaps.astype(bool), self.values, rows)
 
@@ -81,7 +76,6 @@ class Select:
     apart: bool = False
 
     def __call__(self, rows: Any) -> Any:
-        """Compute."""
         if isinstance(rows, dict):
             cells = list(rows.values())
             chosen = [cells[column] for column in self.columns]
@@ -121,7 +115,6 @@ class Ravel:
     """Flatten a single column to (n,)."""
 
     def __call__(self, rows: Array) -> Array:
-        """Compute."""
         return rows.ravel()
 
 
@@ -130,7 +123,6 @@ class Squeeze:
     """Flatten (n, 1) to (n,)."""
 
     def __call__(self, rows: Array) -> Array:
-        """Compute."""
         return rows.ravel() if rows.ndim > 1 and rows.shape[1] == 1 else rows
 
 
@@ -139,7 +131,6 @@ class LastColumn:
     """Take the last column, which is the relevant one of a binary decision function in two columns."""
 
     def __call__(self, rows: Array) -> Array:
-        """Compute."""
         return rows if rows.ndim == 1 else rows[:, -1]
 
 
@@ -148,7 +139,6 @@ class AsColumn:
     """Make a column of shape (n, 1) from (n,)."""
 
     def __call__(self, rows: Array) -> Array:
-        """Compute."""
         return rows.reshape(-1, 1)
 
 
@@ -157,7 +147,6 @@ class RowSums:
     """Sum each row."""
 
     def __call__(self, rows: Array) -> Array:
-        """Compute."""
         computed: Array = rows.sum(axis=1)
         return computed
 
@@ -169,6 +158,5 @@ class Pick:
     output: int
 
     def __call__(self, outputs: Any) -> Array:
-        """Return it."""
         computed: Array = outputs[self.output]
         return computed

@@ -23,7 +23,6 @@ class Kernel:
     degree: float
 
     def __call__(self, rows: Array) -> Array:
-        """Compute."""
         if self.kind == "rbf":
             return np.exp(-self.gamma * self._distances(rows))
         products = rows @ self.vectors.T
@@ -55,7 +54,6 @@ class OneVsOne:
     confident: bool
 
     def __call__(self, rows: Array) -> Array:
-        """Count."""
         votes = np.zeros((len(rows), self.classes))
         sums = np.zeros((len(rows), self.classes))
         pairs = combinations(range(self.classes), 2)

@@ -47,7 +47,6 @@ class Concatenate:
     branches: tuple[tuple[Step, ...], ...]
 
     def __call__(self, rows: Any) -> Array:
-        """Compute."""
         return np.hstack([run(branch, rows) for branch in self.branches])
 
 
@@ -58,5 +57,4 @@ class Append:
     steps: tuple[Step, ...]
 
     def __call__(self, rows: Array) -> Array:
-        """Compute."""
         return np.hstack((rows, run(self.steps, rows)))

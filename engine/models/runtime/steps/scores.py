@@ -15,7 +15,6 @@ class Softmax:
     """Turn scores into probabilities as scikit-learn's `softmax` does."""
 
     def __call__(self, rows: Array) -> Array:
-        """Compute."""
         rows = np.exp(rows - rows.max(axis=1).reshape(-1, 1))
         computed: Array = rows / rows.sum(axis=1).reshape(-1, 1)
         return computed
@@ -26,7 +25,6 @@ class Logistic:
     """Turn scores into probabilities, one by one: 1 / (1 + exp(-x))."""
 
     def __call__(self, rows: Array) -> Array:
-        """Compute."""
         return 1 / (1 + np.exp(-rows))
 
 
@@ -35,7 +33,6 @@ class Stack:
     """Make two columns of a binary classifier's one probability: 1 - x and x."""
 
     def __call__(self, rows: Array) -> Array:
-        """Compute."""
         column = rows.ravel()
         return np.column_stack((1 - column, column))
 
@@ -45,7 +42,6 @@ class Normalize:
     """Divide each row by its sum."""
 
     def __call__(self, rows: Array) -> Array:
-        """Compute."""
         computed: Array = rows / rows.sum(axis=1).reshape(-1, 1)
         return computed
 
@@ -58,7 +54,6 @@ class Interpolate:
     values: tuple[Array, ...]
 
     def __call__(self, rows: Array) -> Array:
-        """Compute."""
         columns = zip(rows.T, self.places, self.values, strict=True)
         return np.column_stack([np.interp(column, places, values) for column, places, values in columns])
 
@@ -68,7 +63,6 @@ class Shares:
     """Divide each row by its sum as calibration does: all zeros become equal shares."""
 
     def __call__(self, rows: Array) -> Array:
-        """Compute."""
         sums = rows.sum(axis=1).reshape(-1, 1)
         shares = np.divide(rows, sums, out=np.full_like(rows, 1 / rows.shape[1]), where=sums != 0)
         return np.where((shares > 1.0) & (shares <= 1.0 + ROUNDING), 1.0, shares)
@@ -95,7 +89,6 @@ class Choose:
     bar: float = 0.0
 
     def __call__(self, rows: Array) -> Array:
-        """Compute."""
         if len(self.classes) == 1 or (rows.ndim > 1 and rows.shape[1] > 1):
             computed: Array = self.classes.take(rows.argmax(axis=1))
             return computed
@@ -123,7 +116,6 @@ class Take:
     classes: Array
 
     def __call__(self, rows: Array) -> Array:
-        """Look up."""
         return self.classes.take(rows)
 
 
@@ -148,7 +140,6 @@ class CountVotes:
     weights: Array | None
 
     def __call__(self, rows: Array) -> Array:
-        """Count."""
         weights = np.ones(rows.shape[1]) if self.weights is None else self.weights
         votes = np.zeros((len(rows), self.classes))
         for column, weight in enumerate(weights):
@@ -163,7 +154,6 @@ class WeightedMedian:
     weights: Array
 
     def __call__(self, rows: Array) -> Array:
-        """Compute."""
         order = np.argsort(rows, axis=1)
         reached = np.cumsum(self.weights[order], axis=1)
         middle = (reached >= 0.5 * reached[:, -1:]).argmax(axis=1)

@@ -27,15 +27,12 @@ class SparseRows:
 
     @property
     def dtype(self) -> Any:
-        """The dtype of the values."""
         return self.values.dtype
 
     def __len__(self) -> int:
-        """Count the rows."""
         return len(self.begins)
 
     def sum(self) -> Any:
-        """Sum all values."""
         return self.values.sum()
 
     def row_sums(self, values: Array) -> Array:
@@ -83,7 +80,6 @@ class Words:
         self._split = splits[self.kind]
 
     def __call__(self, texts: Sequence[str]) -> SparseRows:
-        """Count."""
         columns: list[int] = []
         counts: list[int] = []
         begins = []
@@ -144,7 +140,6 @@ class Weigh:
     norm: str
 
     def __call__(self, rows: SparseRows) -> SparseRows:
-        """Compute."""
         values = rows.values
         if self.sublinear:
             values = np.log(values) + 1.0

@@ -1,1 +1,0 @@
-"""What commands share: their options, and how they print."""

@@ -1,0 +1,71 @@
+"""Spec + Predictors → the endpoints, each with the route it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from engine.endpoints.docs import build_docs
+from engine.endpoints.fixed import GeneratedEndpoint, build_fixed
+from engine.endpoints.guards.guard import Guard, Guards
+from engine.endpoints.messages import Endpoint, encode_any_json
+from engine.endpoints.monitoring.exposition import MetricsEndpoint
+from engine.endpoints.monitoring.health import LIVE, ReadyEndpoint, ServiceState, StatusEndpoint
+from engine.endpoints.openapi.document import describe_spec
+from engine.endpoints.prediction import PredictEndpoint
+from engine.models import Facts, Predictor
+from engine.spec import Route, Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Mounted:
+    """A route with the endpoint that answers it and the guard in front of it."""
+
+    route: Route
+    endpoint: Endpoint
+    guard: Guard
+
+
+def build_endpoints(
+    spec: Spec, predictors: Mapping[str, Predictor], process: ServiceState
+) -> tuple[tuple[Mounted, ...], Guards]:
+    """Make every route's endpoint and guard, for the process that answers."""
+    routes = (*spec.routes, *spec.built_in)
+    made = [one for route in routes for one in _endpoints(route, spec, predictors, process)]
+    guards = Guards(spec.service, [route for route, _ in made], process.meter)
+    return tuple(Mounted(*one, guard) for one, guard in zip(made, guards.routes, strict=True)), guards
+
+
+def _endpoints(
+    route: Route, spec: Spec, predictors: Mapping[str, Predictor], process: ServiceState
+) -> Iterator[tuple[Route, Endpoint]]:
+    """Make a route's endpoint; the docs have several, one for each of their files."""
+    if route.built_in == "docs":
+        for path, endpoint in build_docs(route, spec, _facts(predictors)):
+            yield replace(route, path=path), endpoint
+    else:
+        yield route, _endpoint(route, spec, predictors, process)
+
+
+def _endpoint(route: Route, spec: Spec, predictors: Mapping[str, Predictor], process: ServiceState) -> Endpoint:
+    match route.built_in:
+        case "openapi":
+            return GeneratedEndpoint(
+                "application/json", lambda: encode_any_json(describe_spec(spec, _facts(predictors)))
+            )
+        case "metrics":
+            return MetricsEndpoint(process)
+        case "live":
+            return LIVE
+        case "ready":
+            return ReadyEndpoint(process.status)
+        case "status":
+            return StatusEndpoint(process.status, route.sources)
+    if route.response is not None:
+        return build_fixed(route, route.response)
+    name = route.model or ""
+    return PredictEndpoint(route, spec.models[name], predictors[name], process.meter, named=spec.service.model_header)
+
+
+def _facts(predictors: Mapping[str, Predictor]) -> dict[str, Facts]:
+    return {name: predictor.facts for name, predictor in predictors.items()}

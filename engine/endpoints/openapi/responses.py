@@ -1,0 +1,176 @@
+"""The responses of routes in an OpenAPI document, and the errors that they may answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from engine.endpoints.bodies import BODY_KINDS
+from engine.endpoints.fixed import content_type, is_kept
+from engine.endpoints.openapi.components import schema_of
+from engine.endpoints.problems import status_title
+from engine.models import Facts, ResultForm, key_of
+from engine.schema import JSON_NUMBER
+from engine.spec import Model, Route, Spec, parameter_schemas
+
+MAX_EXAMPLE = 2000
+
+
+def fixed_answers(route: Route, method: str) -> dict[str, Any]:
+    """Describe the answers of a route with a `response` to a method."""
+    declared = route.response
+    if declared is None:
+        return {}
+    answer: dict[str, Any] = {"description": status_title(declared.status)}
+    shown = {name: {"schema": {"type": "string"}} for name, _ in declared.headers}
+    shown = {name: header for name, header in shown.items() if name.lower() != "content-type"}
+    if is_kept(declared):
+        shown.setdefault("ETag", {"schema": {"type": "string"}})
+    if shown:
+        answer["headers"] = shown
+    if media_type := content_type(declared).partition(";")[0]:
+        content: dict[str, Any] = {}
+        kind = BODY_KINDS[declared.kind]
+        if kind.is_json:
+            content["schema"] = schema_of(declared.content, parameter_schemas(route.path))
+        if kind.is_literal and not route.parameters and _is_shown(declared.content):
+            content["example"] = declared.content
+        answer["content"] = {media_type: content}
+    answers = {str(declared.status): answer}
+    if is_kept(declared) and method == "GET":
+        answers.setdefault("304", {"description": "The client has the current file."})
+    return answers
+
+
+def prediction_schema(model: Model, facts: Facts) -> dict[str, Any]:
+    """Describe the answer of a model."""
+    decided = {"description": _decision_text(facts)} if facts.threshold else {}
+    properties: dict[str, Any] = {"result": _list_of({**_result_schema(facts), **decided})}
+    if model.output.labels is not None:
+        properties["labels"] = _list_of({"type": "string", "enum": list(model.output.labels), **decided})
+    if model.output.probabilities:
+        chances = {key: {"type": "number", "minimum": 0, "maximum": 1} for key in facts.keys}
+        properties["probabilities"] = _list_of({"type": "object", "required": list(facts.keys), "properties": chances})
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def description_of(route: Route, spec: Spec, models: Mapping[str, Facts]) -> str:
+    """Describe a route in its own words or those of its model, with the model's threshold."""
+    if route.model is None:
+        return route.description
+    words = route.description or spec.models[route.model].description
+    return "\n\n".join(filter(None, (words, _decision_text(models[route.model]))))
+
+
+def _decision_text(facts: Facts) -> str:
+    """Describe a model's threshold and positive class; empty without a threshold."""
+    for positive, bar in facts.threshold.items():
+        other = next(key for key in facts.keys if key != positive)
+        yes, no = quote_class(positive), quote_class(other)
+        return f"The answer is {yes} if its probability is at least {bar}, otherwise {no}."
+    return ""
+
+
+def quote_class(key: str) -> str:
+    """Put the name of a class in quotation marks, since it may be a word such as "stays"; a number needs none."""
+    return key if JSON_NUMBER.fullmatch(key) else f'"{key}"'
+
+
+def _result_schema(facts: Facts) -> dict[str, Any]:
+    """Describe one result: by the classes if it is one of them, else by its form."""
+    form = facts.result
+    if facts.classes is None or not facts.answers_classes or (form is not None and form.lengths):
+        return {} if form is None else _of_form(form, is_number=facts.kind == "regressor")
+    if all(isinstance(value, str) for value in facts.classes):
+        return {"type": "string", "enum": list(facts.classes)}
+    kinds = {schema_of(value, {})["type"] for value in facts.classes}
+    named = ", ".join(map(key_of, facts.classes))
+    return {**({"type": kinds.pop()} if len(kinds) == 1 else {}), "description": f"One of the classes {named}."}
+
+
+def _of_form(form: ResultForm, *, is_number: bool) -> dict[str, Any]:
+    """Describe lists of values; a number that is whole in one result may have a fraction in the next."""
+    name = "number" if is_number and form.type == "integer" else form.type
+    schema: dict[str, Any] = {"type": name} if name else {}
+    for length in reversed(form.lengths):
+        schema = {"type": "array", "minItems": length, "maxItems": length, "items": schema}
+    return schema
+
+
+def _list_of(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "minItems": 1, "items": items}
+
+
+def _is_shown(value: Any) -> bool:
+    """Return whether a body is worth showing as declared: short, and without a `$${` that stands for another text."""
+    text = json.dumps(value)
+    return len(text) <= MAX_EXAMPLE and "$${" not in text
+
+
+def example_of(model: Model) -> dict[str, Any]:
+    """Return the answer to the model's first example, where that is all there is in an answer."""
+    if not model.shown_examples or model.output.labels is not None or model.output.probabilities:
+        return {}
+    return {"example": {"result": [model.shown_examples[0].result]}}
+
+
+MEANINGS = {
+    400: "The request is malformed.",
+    401: "An API key is required.",
+    403: "This API key may not use this route.",
+    404: "A path parameter has the wrong type.",
+    413: "The body is too large.",
+    414: "The URL is too long.",
+    415: "The charset or the content coding of the body is not supported.",
+    422: "The input violates its schema; `errors` has every violation.",
+    429: "Too many requests; retry after `Retry-After` seconds.",
+    500: "The service failed; its log has the reason under `request_id`.",
+    503: "The service is overloaded or shutting down; retry after `Retry-After` seconds.",
+}
+STRICT_TYPE = "The Content-Type, the charset or the content coding of the body is not supported."
+PROBLEM = {
+    "type": "object",
+    "title": "Problem",
+    "description": "An error (RFC 9457).",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "detail"],
+                "properties": {
+                    "pointer": {"type": "string", "description": "A JSON pointer to the violation, as a URI fragment."},
+                    "detail": {"type": "string"},
+                },
+            },
+        },
+        "request_id": {"type": "string"},
+    },
+}
+
+
+def statuses_of(route: Route, method: str) -> Iterable[str]:
+    """Return the statuses of the errors that a route may have."""
+    yield from ("400", "413", "414")
+    if route.parameters:
+        yield "404"
+    if route.reads_body:
+        yield "422"
+        if method != "GET":
+            yield "415"
+    if route.model is not None:
+        yield "500"
+    if route.model is not None or route.built_in == "ready":
+        yield "503"
+    if route.allowed is not None:
+        yield "401"
+    if route.built_in == "status" or route.allowed is not None:
+        yield "403"
+    if route.rate is not None:
+        yield from ("429", "503")

@@ -1,1 +1,0 @@
-"""Everything that can fail before a service, or a change of it, is served."""

@@ -1,0 +1,229 @@
+"""models.yaml beyond its grammar: checks of its values together, and the records made of them."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from engine.diagnostics import Diagnostic
+from engine.schema import TYPE_NAMES, InstanceSchema, show
+from engine.spec.checking.schemas import check_schema, has_form
+from engine.spec.choices import RESPONSE_METHODS
+from engine.spec.named_files import model_inside, near_by
+from engine.spec.reading.node import Node
+from engine.spec.records import Batch, Example, Model, Output, Pin, Schema, Threshold
+from engine.text import did_you_mean
+
+_CHOICES = (
+    "description",
+    "show_reference",
+    "response_method",
+    "rows",
+    "runtime",
+    "timeout",
+    "allow_version_mismatch",
+)
+_TAKES = {
+    "float": frozenset(("boolean", "number", "null")),
+    "int": frozenset(("number",)),
+    "bool": frozenset(("boolean",)),
+    "string": frozenset(("string", "null")),
+    "datetime": frozenset(("string", "null")),
+    "category": frozenset(("boolean", "number", "string", "null")),
+}
+_TYPES = {"float": "number", "int": "integer", "bool": "boolean"}
+
+
+def check_models(root: Node, folder: Path | None, *, formats: bool = True) -> Iterator[Diagnostic]:
+    """Return every mistake of models.yaml that can be seen without opening a model; `formats` has formats checked.
+
+    Without a `folder`, no file has to be there: the models are compiled.
+    """
+    for _, _, model in root["models"].pairs():
+        if folder is not None:
+            yield from _check_file(model["file"], folder)
+            yield from _check_file(model["reference"], folder)
+        yield from _check_features(model)
+        yield from check_dtypes(model)
+        yield from _check_threshold(model)
+        if model["show_reference"].plain and "reference" not in model:
+            message = 'show_reference has nothing to show: name a CSV of instances, as in "reference: rows.csv"'
+            yield model.key("show_reference").error(message)
+        if "trusted" in model and model["file"].text and not model["file"].text.endswith(".skops"):
+            message = "trusted has no effect here: it lists what a .skops file may contain"
+            yield model.key("trusted").error(message, "warning")
+        schema = model["input"]
+        if schema.fields is None:
+            continue
+        mistakes = list(check_schema(schema, makes_columns=True, formats=formats))
+        yield from mistakes
+        if all(mistake.severity == "warning" for mistake in mistakes):
+            judged = _schema(model, formats=formats)
+            yield from _check_examples(model, judged)
+            yield from _check_defaults(schema, judged)
+
+
+def read_models(
+    root: Node, folder: Path, pins: Mapping[str, Pin], commands: Mapping[str, str], *, formats: bool = True
+) -> Mapping[str, Model]:
+    """Make the models' records from a document without mistakes; `commands` are the commands that pin them."""
+    read = (_model(name, node, folder, formats=formats) for name, _, node in root["models"].pairs())
+    return {
+        model.name: replace(model, pin=pins.get(model.name), lock_command=_accepting(model, commands)) for model in read
+    }
+
+
+def _accepting(model: Model, commands: Mapping[str, str]) -> str:
+    """Return the command that pins a model's file and renews its recorded answers."""
+    is_recorded = any(example.recorded for example in model.examples)
+    return commands[model.name] + " --accept" * is_recorded
+
+
+def _check_file(file: Node, folder: Path) -> Iterator[Diagnostic]:
+    if not file.text:
+        return
+    if "\0" in file.text:
+        yield file.error("a file name cannot contain a NUL character")
+        return
+    path = folder / file.text
+    try:
+        if path.is_dir():
+            named = model_inside(path)
+            it = f"the model in it: {file.text.rstrip('/')}/{named}" if named else "the file in it"
+            yield file.error(f'file "{file.text}" is a folder; name {it}')
+        elif not path.exists():
+            script = folder / "train.py"
+            train = f"; train it first: python {script}" if script.is_file() else ""
+            yield file.error(f'file "{file.text}" does not exist{near_by(folder, file.text) or train}')
+    except OSError as error:
+        yield file.error(f'file "{show(file.text)}" cannot be read: {error.strerror}')
+
+
+def _check_features(model: Node) -> Iterator[Diagnostic]:
+    properties = model["input"]["properties"]
+    kind = model["input"]["type"].text
+    features = model["features"]
+    if features.present and kind not in (None, "object"):
+        yield model.key("features").error(f"features name the properties of an object, but the input is of type {kind}")
+        return
+    for feature in features.items:
+        if feature.text is not None and feature.text not in properties:
+            known = did_you_mean(feature.text, (name for name, _, _ in properties.pairs()), "its properties are")
+            yield feature.error(f'feature "{feature.text}" is not a property of the input {known}')
+
+
+def _check_threshold(model: Node) -> Iterator[Diagnostic]:
+    name = model["response_method"].text
+    known = next((method for one, method in RESPONSE_METHODS.items() if one == name), None)
+    if "threshold" in model and known is not None and not known.answers_classes:
+        message = f"a threshold applies only to predict, but the response_method is {name}"
+        yield model.key("threshold").error(message)
+
+
+def _schema(model: Node, *, formats: bool) -> Schema:
+    times = frozenset(name for name, _, dtype in model["dtypes"].pairs() if dtype.plain == "datetime")
+    return Schema(node=model["input"], document=model["input"].plain, formats=formats, times=times)
+
+
+def _check_examples(model: Node, schema: Schema) -> Iterator[Diagnostic]:
+    examples = [example["input"] for example in model["examples"].items if "input" in example]
+    validator = schema.validator()
+    for example in examples:
+        if validator.is_valid(example.plain):  # much faster than listing violations
+            continue
+        for violation in validator.violations(example.plain):
+            yield example.follow(violation.path).error(f"the example violates the model's input: {violation.detail}")
+
+
+def _check_defaults(node: Node, schema: Schema) -> Iterator[Diagnostic]:
+    """Check each feature's default against the feature's own schema."""
+    for name, _, feature in node["properties"].pairs():
+        if "default" in feature:
+            for violation in schema.of_property(name).violations(feature["default"].plain):
+                yield feature["default"].error(f"the default violates its own schema: {violation.detail}")
+
+
+def _model(name: str, node: Node, folder: Path, *, formats: bool) -> Model:
+    output, features, batch = node["output"], node["features"], node["batch"]
+    return Model(
+        node=node,
+        name=name,
+        folder=folder,
+        file=folder / node["file"].plain,
+        input=_schema(node, formats=formats),
+        features=tuple(features.plain) if features.present else None,
+        dtypes=dict(node["dtypes"].plain or {}),
+        output=Output(
+            node=output,
+            labels=tuple(output["labels"].plain) if "labels" in output else None,
+            probabilities=bool(output["probabilities"].plain),
+        ),
+        threshold=_threshold(node["threshold"]),
+        batch=Batch(node=batch, **{key: value.plain for key, _, value in batch.pairs()}),
+        reference=folder / node["reference"].plain if "reference" in node else None,
+        examples=tuple(
+            Example(node=example, **{key: value.plain for key, _, value in example.pairs()})
+            for example in node["examples"].items
+        ),
+        trusted=tuple(node["trusted"].plain or ()),
+        **{key: node[key].plain for key in _CHOICES if key in node},
+    )
+
+
+def _threshold(node: Node) -> Threshold | None:
+    if not node.present:
+        return None
+    ((positive, at_least),) = node.plain.items() if node.fields else ((None, node.plain),)
+    return Threshold(node=node, at_least=float(at_least), positive=positive)
+
+
+def check_dtypes(model: Node) -> Iterator[Diagnostic]:
+    """Return every mistake in `dtypes` that can be found without opening the model."""
+    schema, declared = model["input"], model["dtypes"]
+    if not declared.present or schema.fields is None or not has_form(schema.plain):
+        return
+    if schema["type"].text not in (None, "object"):
+        message = f"dtypes apply to the properties of an object, but the input is of type {schema['type'].text}"
+        yield model.key("dtypes").error(message)
+        return
+    properties, instance = schema["properties"], InstanceSchema(schema.plain)
+    for name, _, dtype in declared.pairs():
+        if name not in properties:
+            known = did_you_mean(name, (one for one, _, _ in properties.pairs()), "its properties are")
+            yield declared.key(name).error(f'"{name}" is not a property of the input {known}')
+        elif dtype.text is not None and (mistake := _mistake(name, dtype.text, instance)):
+            yield dtype.error(mistake)
+
+
+def _mistake(name: str, declared: str, instance: InstanceSchema) -> str:
+    """Say why a column of a dtype cannot hold a value that the input allows; empty if it can."""
+    kind, _, zone = declared.rstrip("]").partition("[")
+    feature = instance.properties[name]
+    if zone and not _is_zone(zone):
+        return f'there is no time zone "{zone}"; name one such as UTC or Europe/Berlin'
+    if kind not in _TAKES:
+        return ""
+    if extra := sorted(feature.types - _TAKES[kind] - {"null"}):
+        held, wanted = TYPE_NAMES[extra[0]], f"type: {_TYPES.get(kind, 'string')}"
+        return f'a column of {kind} cannot hold {held}, which the input allows; set {wanted} for "{name}"'
+    is_optional, is_nullable = name not in instance.required, feature.is_nullable
+    if feature.default is None and (is_optional or is_nullable) and kind in ("int", "bool"):
+        lack = " or ".join(["missing"] * is_optional + ["null"] * is_nullable)
+        held = "type" if isinstance(feature.schema, dict) and "null" in feature.schema.get("type", ()) else "schema"
+        mends = ["require it"] * is_optional + [f"remove null from its {held}"] * is_nullable
+        instead = "float" if kind == "int" else "no dtype: pandas makes it an object column"
+        advice = f"{' and '.join(mends)}, or declare {instead}"
+        return f'"{name}" may be {lack}, but {kind} has no missing values; {advice}'
+    if kind == "int" and not feature.is_whole:
+        return f'a column of int cannot hold fractions, which the input allows; set type: integer for "{name}"'
+    return ""
+
+
+def _is_zone(zone: str) -> bool:
+    try:
+        zoneinfo.ZoneInfo(zone)
+    except (KeyError, OSError, ValueError):
+        return zone == "UTC"
+    return True

@@ -1,0 +1,257 @@
+"""routes.yaml beyond its grammar: checks of its values together, and the records made of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from engine.diagnostics import Diagnostic
+from engine.errors import SpecError
+from engine.schema import TYPE_NAMES, InstanceSchema, Subschema, show
+from engine.spec.checking.built_in import built_in_shapes, check_base_path, check_built_in
+from engine.spec.checking.guards import (
+    allowed_names,
+    check_guards,
+    key_names,
+    read_auth,
+    read_cors,
+    read_rate,
+    read_rates,
+)
+from engine.spec.checking.responses import check_response, read_response
+from engine.spec.checking.schemas import check_schema, has_form
+from engine.spec.named_files import Home
+from engine.spec.reading.node import Node
+from engine.spec.records import Route, Schema
+from engine.spec.service_records import Limits, Service
+from engine.spec.url_rules import meant_rule, parameter_schemas, path_parameters, rule_shape, text_parameters
+from engine.text import did_you_mean
+
+_IN_A_PATH = frozenset(("boolean", "number", "string"))
+_CHOICES = ("title", "version", "description", "errors", "formats", "model_header", "proxies", "base_path")
+_UNITS = {"B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2, "GB": 1000**3, "GiB": 1024**3}
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_BOUNDS = {
+    "body": (1, 1024**3),
+    "url": (64, 60_000),
+    "headers": (8192, 1024**2),
+    "body_rate": (0, 1024**3),
+    "response_rate": (0, 1024**3),
+}
+
+
+def check_routes(root: Node, home: Home, models_file: str | None, models: Node | None) -> Iterator[Diagnostic]:
+    """Return every mistake of routes.yaml; `models` are those of the models' file, None where it is broken."""
+    service = root["service"]
+    yield from _check_limits(service["limits"])
+    if "connections" in service["limits"] and service["proxies"].plain:
+        message = "connections has no effect with proxies: all clients of a proxy share its address"
+        yield service["limits"].key("connections").error(message, "warning")
+    yield from check_built_in(service)
+    yield from check_base_path(root)
+    yield from check_guards(root, home)
+    built_in = built_in_shapes(service)
+    taken: dict[tuple[str, str], Node] = {}
+    for route in root["routes"].items:
+        path = route["path"]
+        if path.text is not None:
+            try:
+                shape = rule_shape(path.text)
+                if shape in built_in:
+                    yield path.error(f'path "{path.plain}" {built_in[shape]}')
+                yield from _conflicts(route, shape, taken)
+                yield from _foreign_parameters(path)
+                yield from _check_path_features(route, path.text, models)
+            except ValueError as error:
+                yield path.error(f'path "{path.text}": {error}')
+        yield from _check_limits(route["limits"])
+        yield from _check_model(route, models_file, models)
+        yield from _check_input(route, formats=checks_formats(root))
+        yield from _idle_settings(route)
+        yield from check_response(route["response"], path.text or "", home)
+
+
+def checks_formats(root: Node | None) -> bool:
+    """Whether the service checks `format`; it does by default."""
+    return root is None or root["service"]["formats"].plain != "annotate"
+
+
+def read_service(root: Node, home: Home) -> Service:
+    """Make the service's record."""
+    node = root["service"]
+    chosen = {key: node[key].plain for key in _CHOICES if key in node}
+    auth = read_auth(node["auth"], home)
+    return Service(
+        node=node,
+        limits=_limits(node["limits"], Limits(node=node)),
+        auth=auth,
+        allowed=key_names(auth) if auth is not None and auth.required else None,
+        cors=read_cors(node["cors"], None),
+        rate=read_rate(node["rate_limit"], None),
+        rates=read_rates(node["rate_limit"]),
+        **chosen,
+    )
+
+
+def read_routes(root: Node, home: Home, service: Service) -> tuple[Route, ...]:
+    """Make the routes' records from a document without mistakes; raise `SpecError` for a file that has vanished."""
+    files: dict[str, bytes] = {}
+    for route in root["routes"].items:
+        file = route["response"]["file"]
+        if file.text and file.text not in files:
+            try:
+                files[file.text] = home.read(file.text)
+            except ValueError as error:
+                raise SpecError([file.error(f"the file cannot be served: {error}")]) from None
+    return tuple(_route(node, service, files) for node in root["routes"].items)
+
+
+def _conflicts(route: Node, shape: str, taken: dict[tuple[str, str], Node]) -> Iterator[Diagnostic]:
+    path = route["path"]
+    for method in _methods(route):
+        first = taken.setdefault((shape, method), path)
+        if first is not path:
+            yield path.error(
+                f'path "{path.plain}": {method} is already answered by '
+                f'"{first.plain}" on line {first.place.line}, which matches the same URLs'
+            )
+
+
+def _foreign_parameters(path: Node) -> Iterator[Diagnostic]:
+    """Warn of path parameters in another framework's syntax, which are plain text here."""
+    if (meant := meant_rule(path.text or "")) is not None:
+        text, rule = meant
+        message = f'path "{path.plain}": "{text}" is not a path parameter but plain text; did you mean "{rule}"?'
+        yield path.error(message, "warning")
+
+
+def _methods(route: Node) -> tuple[str, ...]:
+    named = route["methods"]
+    if named.present:
+        return tuple(dict.fromkeys(item.text for item in named.items if item.text is not None))
+    return ("POST",) if "model" in route or "input" in route else ("GET",)
+
+
+def _check_limits(limits: Node) -> Iterator[Diagnostic]:
+    for name, (least, most) in _BOUNDS.items():
+        size = limits[name]
+        if size.text is not None and not least <= (_size(size.text) or least) <= most:
+            yield size.error(f"{name} must be from {least:,} to {most:,} bytes")
+
+
+def _check_model(route: Node, models_file: str | None, models: Node | None) -> Iterator[Diagnostic]:
+    model = route["model"]
+    if model.text is None:
+        return
+    if models_file is None:
+        yield model.error(f'unknown model "{model.text}": there is no models.yaml beside this file')
+    elif models is not None and model.text not in models:
+        known = did_you_mean(model.text, models.fields or (), f"{models_file} has")
+        yield model.error(f'unknown model "{model.text}" {known}')
+    kind = models[model.text]["input"]["type"].plain if models is not None else None
+    for method in route["methods"].items:
+        if method.text == "GET" and kind not in (None, "object"):
+            yield method.error(
+                "GET takes features as query parameters, but the input of this model is of type "
+                f"{show(kind)}, not an object; use POST"
+            )
+
+
+def _check_path_features(route: Node, path: str, models: Node | None) -> Iterator[Diagnostic]:
+    """Report path parameters of a model's route that are not features of the model."""
+    model = route["model"].text
+    if model is None or models is None or model not in models or not has_form(models[model]["input"].plain):
+        return
+    schema = models[model]["input"]
+    for name, parameter in parameter_schemas(path).items():
+        feature = schema["properties"][name]
+        if schema["type"].plain not in (None, "object"):
+            kind = show(schema["type"].plain)
+            message = f'path parameter "{name}" is not a feature: the model\'s input is of type {kind}, not an object'
+            yield route["path"].error(message)
+        elif not feature.present:
+            known = did_you_mean(name, (one for one, _, _ in schema["properties"].pairs()), "its features are")
+            yield route["path"].error(f'path parameter "{name}" is not a feature of the model "{model}" {known}')
+        elif not (types := Subschema(feature.plain, schema.plain).types) & _IN_A_PATH:
+            message = f'path parameter "{name}": the feature is {_either(types)}, which a path cannot contain'
+            yield route["path"].error(f"{message}; send it in the body")
+        elif not (name in text_parameters(path) or "enum" in parameter or types & InstanceSchema(parameter).types):
+            message = f'path parameter "{name}": the feature is {_either(types)}, which its converter cannot return'
+            yield route["path"].error(f"{message}; write <{name}>")
+
+
+def _either(types: frozenset[str]) -> str:
+    return " or ".join(TYPE_NAMES[name] for name in sorted(types))
+
+
+def _check_input(route: Node, *, formats: bool) -> Iterator[Diagnostic]:
+    schema = route["input"]
+    if not schema.present:
+        return
+    if "model" in route:
+        yield route.key("input").error("a route with a model cannot have its own input; the model's input applies")
+    for method in route["methods"].items:
+        if method.text == "GET":
+            yield method.error("a GET request has no body to check against the input; use POST, PUT, PATCH or DELETE")
+    if schema.fields is not None:
+        yield from check_schema(schema, formats=formats)
+
+
+def _idle_settings(route: Node) -> Iterator[Diagnostic]:
+    """Warn of settings that have no effect on a route."""
+    if "strict_content_type" in route and not {"input", "model"} & set(route.fields or ()):
+        message = "strict_content_type has no effect here: the route has no input and no model, and reads no body"
+        yield route.key("strict_content_type").error(message, "warning")
+    limits = route["limits"]
+    for name, users in (("instances", {"model"}), ("concurrent", {"input", "model"})):
+        if name in limits and not users & set(route.fields or ()):
+            yield limits.key(name).error(f"{name} has no effect here: the route has no model", "warning")
+
+
+def _size(text: str) -> int | None:
+    """Read a size such as `512 KiB` in bytes; the grammar reports other values."""
+    match = re.fullmatch(r"([1-9][0-9]{0,9}) ?([KMG]?i?B)", text)
+    return int(match[1]) * _UNITS[match[2]] if match and match[2] in _UNITS else None
+
+
+def _seconds(text: str) -> float | None:
+    """Read a duration such as `30s` in seconds; the grammar reports other values."""
+    match = re.fullmatch(r"([1-9][0-9]{0,5}) ?(ms|s|m|h)", text)
+    return int(match[1]) * _SECONDS[match[2]] if match else None
+
+
+def _limits(node: Node, default: Limits) -> Limits:
+    chosen: dict[str, Any] = {name: _limit(name, limit) for name, _, limit in node.pairs()}
+    return replace(default, node=node, **chosen)
+
+
+def _limit(name: str, limit: Node) -> float:
+    if name == "body_time":
+        return _seconds(limit.text or "") or 0.0
+    return int((_size(limit.text) if limit.text is not None else limit.plain) or 0)
+
+
+def _route(node: Node, service: Service, files: Mapping[str, bytes]) -> Route:
+    return Route(
+        node=node,
+        path=node["path"].plain,
+        parameters=path_parameters(node["path"].plain),
+        methods=_methods(node),
+        response=read_response(node["response"], files) if "response" in node else None,
+        model=node["model"].plain,
+        input=_input(node["input"], service) if "input" in node else None,
+        summary=node["summary"].plain or "",
+        description=node["description"].plain or "",
+        tags=tuple(node["tags"].plain or ()),
+        limits=_limits(node["limits"], service.limits),
+        allowed=allowed_names(node["auth"], service.auth, service.allowed),
+        cors=read_cors(node["cors"], service.cors),
+        rate=read_rate(node["rate_limit"], service.rate),
+        strict_content_type=bool(node["strict_content_type"].plain),
+    )
+
+
+def _input(node: Node, service: Service) -> Schema:
+    return Schema(node=node, document=node.plain, formats=service.formats == "check")
