@@ -1,9 +1,9 @@
 """Behaviour as data: each folder in tests/cases has a spec and, in requests.yaml, requests with their exact answers.
 
 A request's body is a string, or a list of strings, `{hex: ...}` and `{repeat: ..., times: ...}` to be joined. An
-answer has a status and, as far as they are named, headers and `text`, `json` or `problem`, which is a problem's
-detail, alone or with its errors. build/model.pkl is the tutorial's model with 20 trees, and its probabilities are
-those that scikit-learn gives.
+answer has a status and, as far as they are named, headers and `text`, `json`, `page`, which is an error's page without
+what styles it, or `problem`, which is a problem's detail, alone or with its errors. build/model.pkl is the tutorial's
+model with 20 trees, and its probabilities are those that scikit-learn gives.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from conftest import ROOT
 from werkzeug.test import TestResponse
 
 from engine import create_app
+from engine.handling.error_page import dress
 
 FOLDERS = sorted(path.parent for path in (ROOT / "tests" / "cases").glob("*/requests.yaml"))
 
@@ -69,6 +70,9 @@ def test_a_request_gets_its_answer(folder: Path, case: dict[str, Any], apps: dic
         assert (name, value) == (name, answer.headers.get(name))
     if "text" in expected:
         assert expected["text"] == answer.text
+    if "page" in expected:
+        page, headers = dress(expected["page"])
+        assert (page, {*headers} <= {*answer.headers}) == (answer.text, True)
     if "json" in expected:
         assert expected["json"] == json.loads(answer.data)
     if "problem" in expected:

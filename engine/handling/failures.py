@@ -1,4 +1,4 @@
-"""Errors for every client: problem details for programs, Werkzeug's own page for browsers, with the way to the docs."""
+"""Errors for every client: problems for programs, pages for browsers, styled and with the way to the docs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.http import parse_accept_header
 
-from engine.endpoints import Mounted, Problem, Response
+from engine.endpoints import Headers, Mounted, Problem, Response
 from engine.endpoints.problems import status_title
+from engine.handling.error_page import dress
 from engine.handling.incoming import Incoming, request_id
 from engine.schema import clip
 from engine.spec import Service
@@ -42,7 +43,9 @@ class Failures:
         if isinstance(error, HTTPException):
             return self._answer_http(error, incoming)
         problem = error if isinstance(error, Problem) else _failed(error, incoming)
-        return _page(problem) if self._wants_html(incoming) else problem.response()
+        if not self._wants_html(incoming):
+            return problem.response()
+        return _page(problem.status, (("Content-Type", _HTML), *problem.headers), _write_html(problem), incoming)
 
     def _answer_http(self, error: HTTPException, incoming: Incoming) -> Response:
         if isinstance(error, MethodNotAllowed):
@@ -51,11 +54,10 @@ class Failures:
         if not self._wants_html(incoming):
             allow = (("Allow", _allowed(error)),) if isinstance(error, MethodNotAllowed) else ()
             return Problem(status, self._detail(error, incoming), headers=allow).response()
-        page = error.get_body(incoming.environ)
-        is_lost = status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
-        if is_lost and "text/html" in incoming.environ.get("HTTP_ACCEPT", "")[:MAX_ACCEPT]:  # a browser
-            page = self._with_docs(page, incoming)
-        return Response(status, tuple(error.get_headers(incoming.environ)), page.encode())
+        html = error.get_body(incoming.environ)
+        if status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED) and _is_browser(incoming):
+            html = self._with_docs(html, incoming)
+        return _page(status, tuple(error.get_headers(incoming.environ)), html, incoming)
 
     def _detail(self, error: HTTPException, incoming: Incoming) -> str:
         if error.code == HTTPStatus.NOT_FOUND:
@@ -108,11 +110,20 @@ def _allowed(error: MethodNotAllowed) -> str:
     return ", ".join(error.valid_methods or ())
 
 
-def _page(problem: Problem) -> Response:
+def _is_browser(incoming: Incoming) -> bool:
+    return "text/html" in incoming.environ.get("HTTP_ACCEPT", "")[:MAX_ACCEPT]
+
+
+def _page(status: int, headers: Headers, html: str, incoming: Incoming) -> Response:
+    """Answer with a page, which is styled for a browser and as short as it was for others."""
+    html, more = dress(html) if _is_browser(incoming) else (html, ())
+    return Response(status, (*headers, *more), html.encode())
+
+
+def _write_html(problem: Problem) -> str:
     """Write a problem in the form of Werkzeug's own error pages."""
     items = "".join(f"<li><code>{escape(e['pointer'])}</code> {escape(e['detail'])}</li>" for e in problem.errors)
     text = f"<p>{escape(problem.detail)}</p>" + (f"<ul>{items}</ul>" if items else "")
     text += f"<p>Request id: <code>{problem.request_id}</code></p>" if problem.request_id else ""
     name = status_title(problem.status)
-    page = f"<!doctype html>\n<html lang=en>\n<title>{problem.status} {name}</title>\n<h1>{name}</h1>\n{text}\n"
-    return Response(problem.status, (("Content-Type", _HTML), *problem.headers), page.encode())
+    return f"<!doctype html>\n<html lang=en>\n<title>{problem.status} {name}</title>\n<h1>{name}</h1>\n{text}\n"

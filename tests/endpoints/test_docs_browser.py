@@ -50,6 +50,7 @@ routes:
         sure: {type: boolean}
         big: {type: integer}
         rest: {type: object}
+        day: {type: string, format: date}
       allOf: [{not: {required: [sure, big]}}]
     response: {status: 201, json: {thanks: true}}
 """
@@ -194,7 +195,7 @@ def test_the_python_snippet_runs(visit: Callable[..., Page]) -> None:
     page = visit()
     feedback = card(page, "/feedback")
     feedback.get_by_label("name", exact=True).fill('true "null" \\/ \\u0041 ü 🦋')
-    feedback.get_by_label("action").select_option("null")
+    feedback.get_by_label("action").select_option("(empty)")
     feedback.get_by_label("sure").select_option("false")
     feedback.get_by_label("rest").fill('{"a\\/b": [true, null, 1e3, "\\ud83e\\udd8b"]}')
     for path, expected in (("/predict", "virginica"), ("/both", "virginica"), ("/feedback", '{"thanks":true}')):
@@ -235,29 +236,20 @@ def test_the_page_shows_the_same_curl_command_with_and_without_a_script(
     assert joined == scripted
 
 
-def test_the_link_to_a_prediction_gives_it(visit: Callable[..., Page]) -> None:
-    page = visit()
-    found = card(page, "/both")
-    found.get_by_label("petal_width").fill("0.2")
-    found.get_by_label("petal_length").fill("1.4")
-    found.get_by_role("link", name="Link to this prediction").click()
-    assert "petal_width=0.2" in page.url
-    assert ["setosa"] == json.loads(page.locator("body").inner_text())["labels"]
-
-
-def test_null_goes_into_a_link_as_an_empty_value(visit: Callable[..., Page]) -> None:
+def test_null_goes_into_a_query_as_an_empty_value(visit: Callable[..., Page]) -> None:
     page = visit()
     found = card(page, "/maybe")
     expect(found.locator("label", has_text="or empty")).to_have_text(["age or empty"])
+    assert (None, None) == tuple(
+        found.get_by_label("age").get_attribute(name) for name in ("placeholder", "aria-required")
+    )
+    expect(found.get_by_label("paid").locator("option", has_text="empty")).to_have_text(["(empty)"])
     found.get_by_label("age").fill("")
     found.get_by_label("size").fill("null")
     found.get_by_label("rest").fill("")
     send(found)
     expect(found.locator("[data-outcome]")).to_contain_text("200 OK")
-    link = found.get_by_role("link", name="Link to this prediction")
-    assert link.get_attribute("href").endswith("/maybe?age=&paid=&size=")
-    link.click()
-    assert "result" in page.locator("body").inner_text()
+    assert found.locator("[data-curl]").inner_text().endswith("/maybe?age=&paid=&size='")
 
 
 def test_a_body_can_be_written_as_json(visit: Callable[..., Page]) -> None:
@@ -286,7 +278,7 @@ def test_a_body_that_somebody_wrote_stays_until_the_fields_change(visit: Callabl
     found = card(visit(), "/both")
     found.get_by_label("Method").select_option("POST")
     as_json, written = found.get_by_label("Edit as JSON"), found.get_by_role("textbox", name="Body")
-    link = found.get_by_role("link", name="Link to this prediction")
+    link = found.get_by_role("link", name="Share these values")
     as_json.check()
     expect(link).to_be_hidden()
     written.fill('{"mine": true}')
@@ -362,6 +354,37 @@ def test_several_outputs_of_a_model_are_listed(visit: Callable[..., Page]) -> No
     found = answered(page, "/row", {"result": [[0, 2.5], [1, 3]]})
     expect(found.locator(".headline")).to_have_text("2 predictions")
     expect(found.locator("[data-rest] ol li")).to_have_text(["[0,2.5]", "[1,3]"])
+
+
+def test_a_curl_command_is_wrapped_and_as_high_as_the_snippet_beside_it(visit: Callable[..., Page]) -> None:
+    for width, path in ((1280, "/predict"), (800, "/both"), (390, "/both")):
+        found = card(visit(viewport={"width": width, "height": 900}), path)
+        code, python = (found.get_by_role("group", name=name) for name in ("curl command", "Python snippet"))
+        assert code.evaluate("e => e.scrollWidth <= e.clientWidth"), width
+        one, other = code.bounding_box(), python.bounding_box()
+        assert (one["y"] != other["y"]) or one["height"] == other["height"]
+        assert (width == 1280) == (one["y"] == other["y"])
+    body = card(visit(), "/predict").locator("[data-curl]").inner_text().partition("--data-raw ")[2]
+    assert (
+        """'{
+    "sepal_length": 5.9,
+    "sepal_width": 3.0,
+    "petal_length": 5.1,
+    "petal_width": 1.8
+  }'"""
+        == body
+    )
+
+
+def test_a_date_is_picked(visit: Callable[..., Page]) -> None:
+    found = card(visit(), "/feedback")
+    day = found.get_by_label("day")
+    expect(day).to_have_attribute("type", "date")
+    expect(day).to_have_accessible_description("")
+    day.fill("2024-02-29")
+    assert '"day": "2024-02-29"' in found.locator("[data-curl]").inner_text()
+    day.fill("")
+    assert '"day"' not in found.locator("[data-curl]").inner_text()
 
 
 def test_long_code_scrolls_by_keyboard_too(visit: Callable[..., Page]) -> None:
@@ -489,7 +512,6 @@ def test_a_key_is_sent_where_it_is_wanted_and_kept_nowhere(visit: Callable[..., 
         assert expected == sent.value.headers.get("x-api-key")
     shown = card(page, "/predict").locator("[data-curl]").inner_text()
     assert ('"X-API-Key: $API_KEY"' in shown, "s3cret" in shown) == (True, False)
-    assert 0 == card(page, "/both").get_by_role("link", name="Link to this prediction").count()
     assert "os.environ" in card(page, "/predict").locator("[data-python]").inner_text()
     assert '[0,0,""]' == page.evaluate("JSON.stringify([localStorage.length, sessionStorage.length, document.cookie])")
 
@@ -597,6 +619,7 @@ def test_without_a_script_nothing_pretends_to_work(visit: Callable[..., Page]) -
     assert ["Send to /both", "Send to /maybe", "Send to /", "Send to /image", "Send to /away"] == shown[:5]
     assert all(text.startswith("Send to /") for text in shown)
     assert 'curl "$SERVICE"/predict' in page.locator("[data-curl]").first.inner_text()
+    assert "SERVICE in them is whatever comes before /docs in this page's address." in page.inner_text("noscript")
     expect(page.locator("#post-predict input").first).to_be_disabled()
     expect(page.locator("#post-predict")).to_contain_text("from 0 to 20")
 
@@ -605,6 +628,21 @@ def test_a_model_is_asked_without_a_script(visit: Callable[..., Page]) -> None:
     page = visit(java_script_enabled=False)
     send(card(page, "/both"))
     assert ["virginica"] == json.loads(page.locator("body").inner_text())["labels"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_of_an_error_looks_like_the_docs(scheme: str, visit: Callable[..., Page]) -> None:
+    look = """() => ["body", "h1", "a[href*=docs]"].map((name) => {
+      const look = getComputedStyle(document.querySelector(name));
+      const { backgroundColor, color, fontFamily, fontSize, fontWeight } = look;
+      return name.startsWith("a") ? [color] : [backgroundColor, color, fontFamily, fontSize, fontWeight];
+    })"""
+    docs = visit(color_scheme=scheme)
+    lost = visit("/nowhere", color_scheme=scheme)
+    assert docs.evaluate(look.replace("a[href*=docs]", "a[href*=reference]")) == lost.evaluate(look)
+    assert [] == obstacles(lost)
+    lost.set_viewport_size({"width": 320, "height": 740})
+    assert 320 == lost.evaluate("document.documentElement.scrollWidth")
 
 
 def test_the_reference_lists_expands_and_executes(visit: Callable[..., Page], server: Server) -> None:

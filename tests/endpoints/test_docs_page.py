@@ -29,7 +29,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
 )
-VOID = {"meta", "link", "input", "br"}
+VOID = {"meta", "link", "input", "br", "wbr"}
 HOSTILE = [
     "</script><script>alert(1)</script>",
     "\"'><img src=x onerror=alert(1)>",
@@ -258,6 +258,7 @@ routes:
         ({"anyOf": [{"type": "number", "maximum": 3}, {"type": "null"}]}, "number", {"step": "any", "max": "3"}),
         ({"$ref": "#/$defs/size"}, "number", {"step": "any", "min": "2"}),
         ({"type": "string", "maxLength": 9}, "text", {"maxlength": "9"}),
+        ({"anyOf": [{"type": "string", "format": "date"}, {"type": "null"}]}, "date", {}),
         ({"type": "boolean"}, "choice", {}),
         ({"enum": ["a", None]}, "choice", {}),
         ({"const": 1}, "choice", {}),
@@ -298,6 +299,8 @@ def test_what_is_too_much_for_a_form_is_asked_for_as_json(schema: Any, example: 
         (Field(role="member", name="x", kind="number"), "{}"),
         (Field(role="member", name="x", kind="number", nullable=True), '{"x": null}'),
         (Field(role="member", name="x", kind="text"), '{"x": ""}'),
+        (Field(role="member", name="x", kind="date"), "{}"),
+        (Field(role="member", name="x", kind="date", value="2024-02-29"), '{"x": "2024-02-29"}'),
         (Field(role="member", name="x", kind="text", required=False), "{}"),
         (Field(role="member", name='é"', kind="text", value="ü"), '{"é\\"": "ü"}'),
         (Field(role="member", name="x", kind="number", value=12345678901234567890), '{"x": 12345678901234567890}'),

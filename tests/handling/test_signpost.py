@@ -1,11 +1,15 @@
-"""A browser that is lost learns where the endpoints are listed, if it may read that page."""
+"""A browser that is lost gets a page that looks like the docs, and a link to them if it may read them."""
 
 from __future__ import annotations
 
+import re
+from base64 import b64encode
 from collections.abc import Callable
+from hashlib import sha256
 
 import flask
 import pytest
+from conftest import ROOT
 
 AppOf = Callable[..., flask.Flask]
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
@@ -56,3 +60,32 @@ def test_the_root_names_the_service(app_of: AppOf) -> None:
     posted = client.post("/a", headers=BROWSER)
     assert (405, "GET, HEAD, OPTIONS") == (posted.status_code, posted.headers["Allow"])
     assert '<a href="./docs">' in posted.text
+
+
+@pytest.mark.parametrize("docs", ["/docs", "false"])
+def test_the_page_of_an_error_is_styled_loads_nothing_and_is_small(docs: str, app_of: AppOf) -> None:
+    client = app_of(f"service: {{built_in: {{docs: {docs}}}}}\nroutes: [{{path: /a, response: hi}}]").test_client()
+    for method, path in (("GET", "/"), ("GET", "/no"), ("PUT", "/a")):
+        answer = client.open(path, method=method, headers=BROWSER)
+        (style,) = re.findall("<style>(.*)</style>", answer.text)
+        policy = answer.headers["Content-Security-Policy"]
+        assert f"default-src 'none'; style-src 'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'" in policy
+        assert len(answer.data) < 2000
+        assert ["data:,"] == re.findall(r'<link .*href="([^"]*)"', answer.text)
+        assert (0, 0) == (answer.text.count("src="), style.count("url("))
+
+
+def test_the_page_of_an_error_has_the_colours_of_the_docs(app_of: AppOf) -> None:
+    style = app_of("routes: [{path: /a, response: hi}]").test_client().get("/no", headers=BROWSER).text
+    docs = (ROOT / "engine" / "endpoints" / "docs" / "docs.css").read_text()
+    colours = re.findall(r"(--\w+):(#\w+)", style)
+    assert 6 == len(colours)
+    for name, colour in colours:
+        assert f"{name}: {colour};" in docs
+
+
+def test_an_error_for_a_client_that_is_no_browser_has_no_style(app_of: AppOf) -> None:
+    client = app_of("service: {errors: html}\nroutes: [{path: /a, response: hi}]").test_client()
+    answer = client.get("/no", headers={"Accept": "*/*"})
+    assert (True, False) == ("<h1>Not Found</h1>" in answer.text, "style" in answer.text)
+    assert "Content-Security-Policy" not in answer.headers

@@ -5,35 +5,33 @@ No value of a reference is here, since it may be personal data.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from engine.endpoints.openapi.responses import quote_class
 from engine.models import Facts, Report, key_of
 from engine.spec import RUNTIMES, Model
 from engine.text import plural
 
 MAX_NAMED = 30
 
-_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_CLASS = re.compile(r"[A-Za-z_]\w*")
 _MANY = 10  # from here on, a factor has no fraction
 _KIB = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One line about a model: what it is about, what is so, and the technical name of it, if there is one."""
+    """One line about a model: what it is about, and what is so, in words and as code."""
 
     name: str
-    text: str
+    text: str = ""
     code: str = ""
 
 
 def facts_about(model: Model, facts: Facts) -> Iterator[Fact]:
     """Say of a model what whoever calls it wants to know."""
-    yield Fact("Estimator", in_words(facts.estimator), facts.estimator)
+    yield Fact("Estimator", code=facts.estimator)
     yield Fact("File", _path(model), f"{_size(facts.bytes)} · sha256 {facts.hash}")
     if facts.trained_with:
         yield Fact("Library", f"scikit-learn {facts.trained_with}")
@@ -41,22 +39,10 @@ def facts_about(model: Model, facts: Facts) -> Iterator[Fact]:
     if facts.classes is not None:
         yield Fact("Classes", _few(facts.keys or tuple(map(key_of, facts.classes))))
     for positive, bar in facts.threshold.items():
-        yield Fact("Threshold", f"{bar} for {positive}")
+        yield Fact("Threshold", f"{bar} for {quote_class(positive)}")
     yield Fact("Runtime", runtime_in_words(facts.report))
     if facts.loaded:
         yield Fact("Loaded", f"{datetime.fromtimestamp(facts.loaded, UTC):%Y-%m-%d %H:%M:%S} UTC")
-
-
-def in_words(estimator: str) -> str:
-    """Write the name of an estimator's class, with those of its parts, as people say it."""
-    said = _CLASS.sub(lambda found: " ".join(map(_word, _WORD.split(found[0]))), estimator.replace("(", ": "))
-    said = said.replace(")", "")
-    return said[:1].upper() + said[1:]
-
-
-def _word(word: str) -> str:
-    """Write a part of a name in small letters, but for abbreviations."""
-    return word if len(word) > 1 and word.isupper() else word.lower()
 
 
 def runtime_in_words(report: Report) -> str:

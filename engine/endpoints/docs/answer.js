@@ -1,6 +1,6 @@
 // Shows what a service has answered, by text nodes alone, so that nothing in an answer becomes markup here.
 
-import { controls, isRaw, parsed, pretty } from "./request.js";
+import { controls, isRaw, JSON_NUMBER, parsed, pretty } from "./request.js";
 
 const SHOWN_CHARACTERS = 200_000;
 const SHOWN_ROWS = 50;
@@ -41,7 +41,7 @@ export function show(card, got, bytes, milliseconds, isLive) {
   const opened = new Set([...card.querySelectorAll("[data-rest] details[open] summary")].map((one) => one.textContent));
   clear(card);
   if (got.type === "opaqueredirect") {
-    const advice = "This page does not follow redirects; the link or curl shows where it leads.";
+    const advice = "This page does not follow redirects; curl -i shows where it leads.";
     return outcome(card, "A redirect", make("p", {}, advice));
   }
   const type = got.headers.get("Content-Type") ?? "";
@@ -79,15 +79,22 @@ function predicted(card, { result, labels, probabilities }, took) {
 }
 
 function refuse(card, got, problem, took, isLive) {
-  const { title, detail, errors } = problem ?? {};
-  if (!Array.isArray(errors) || !errors.length) {
-    const [headline, status] = title ? [title, `${got.status} · `] : [`${got.status} ${got.statusText}`, ""];
-    return outcome(card, headline, took(status), ...reasons(got, problem));
+  const { headline, status, more, errors } = explained(got, problem);
+  outcome(card, headline, took(status), ...more);
+  if (errors.length) showFaults(card, errors.map((error) => ({ control: place(card, error), ...error })), isLive);
+}
+
+// A refusal in words; `status` is what its headline does not say of that.
+export function explained(got, problem) {
+  const { title, detail } = problem ?? {};
+  const errors = Array.isArray(problem?.errors) ? problem.errors : [];
+  if (!errors.length) {
+    const headline = title ?? `${got.status} ${got.statusText}`;
+    return { headline, status: title ? `${got.status} · ` : "", more: reasons(got, problem), errors };
   }
   const [count] = /^[\d,]+(?= violation)/.exec(detail) ?? [errors.length];
   const told = /^[\d,]+ violations?$/.test(detail) ? { ...problem, detail: "" } : problem;
-  outcome(card, toCorrect(count), took(`${got.status} ${title ?? got.statusText} · `), ...reasons(got, told));
-  showFaults(card, errors.map((error) => ({ control: place(card, error), ...error })), isLive);
+  return { headline: toCorrect(count), status: `${got.status} ${title ?? got.statusText} · `, more: reasons(got, told), errors };
 }
 
 export function toCorrect(count) {
@@ -98,7 +105,7 @@ export function outcome(card, headline, ...more) {
   card.querySelector("[data-outcome]").replaceChildren(make("p", { className: "headline", dir: "auto" }, headline), ...more);
 }
 
-export function reasons(got, problem) {
+function reasons(got, problem) {
   const lines = [problem?.detail, ADVICE[got.status]];
   const wait = got.headers.get("Retry-After");
   if (wait) lines.push(/^\d+$/.test(wait) ? `Retry in ${wait} s.` : `Retry at ${wait}.`);
@@ -174,7 +181,7 @@ export function threshold(card, chances, follow) {
     const name = String(at).length > 4 ? String(at) : at.toFixed(2);
     const classes = chances.map((chance) => (chance >= at ? positive : negative));
     const count = classes.filter((one) => one === positive).length;
-    said.textContent = `${name}: ${follow ? `${count.toLocaleString("en")} of ${rows(chances.length)} are ${positive}` : classes[0]}`;
+    said.textContent = `${name}: ${follow ? `${count.toLocaleString("en")} of ${rows(chances.length)} are ${quoted(positive)}` : quoted(classes[0])}`;
     follow?.(at === Number(bar) ? [] : [`prediction_at_${name}`, ...classes]);
   };
   range.addEventListener("input", () => {
@@ -182,7 +189,12 @@ export function threshold(card, chances, follow) {
     judge();
   });
   judge();
-  return make("label", { className: "threshold" }, make("span", {}, `Try a threshold for ${positive}`), range, said);
+  return make("label", { className: "threshold" }, make("span", {}, `Try a threshold for ${quoted(positive)}`), range, said);
+}
+
+// A class in quotation marks, since it may be a word such as "stays"; a number needs none.
+function quoted(name) {
+  return JSON_NUMBER.test(name) ? name : `"${name}"`;
 }
 
 // What is nearly never or nearly always is not rounded to it.

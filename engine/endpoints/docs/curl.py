@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from urllib.parse import quote, urlencode
 
@@ -9,6 +10,7 @@ from engine.endpoints.docs.fields import Field, body_of
 from engine.endpoints.row_bodies import CSV
 from engine.spec import Route, path_template
 
+MAX_LINE = 60
 SAFE = "/!'()*~"  # what JavaScript's encodeURIComponent leaves as it is, and slashes
 
 
@@ -20,7 +22,7 @@ def curl_command(route: Route, fields: tuple[Field, ...], key: str) -> str:
         members = [field for field in fields if field.role == "member"]
         path += "?" + urlencode([(field.name, field.query) for field in members if field.query is not None], safe="*")
         body = None
-    sent = [] if body is None else ["-H 'Content-Type: application/json'", f"--data-raw {shlex.quote(body)}"]
+    sent = [] if body is None else ["-H 'Content-Type: application/json'", f"--data-raw {shlex.quote(_laid_out(body))}"]
     named = "" if method == ("GET" if body is None else "POST") else f"-X {method} "
     return _command(named, path, key, sent)
 
@@ -28,6 +30,13 @@ def curl_command(route: Route, fields: tuple[Field, ...], key: str) -> str:
 def curl_rows(route: Route, fields: tuple[Field, ...], key: str) -> str:
     """Write the command that sends a CSV."""
     return _command("", _path(route, fields), key, [f"-H 'Content-Type: {CSV}'", "--data-binary @rows.csv"])
+
+
+def _laid_out(body: str) -> str:
+    """Write a long body over several lines, as the page's script does."""
+    if len(body) <= MAX_LINE or "\n" in body:
+        return body
+    return json.dumps(json.loads(body), ensure_ascii=False, indent=2).replace("\n", "\n  ")
 
 
 def _path(route: Route, fields: tuple[Field, ...]) -> str:

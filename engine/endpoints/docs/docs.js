@@ -94,10 +94,8 @@ function update(card) {
   card.querySelector("[data-python]").textContent = python(request);
   const ofRows = card.querySelector("[data-curl-rows]");
   if (ofRows) ofRows.textContent = curl({ ...request, url: url(card, false), method: "POST", file: "rows.csv" });
-  for (const [name, href] of [["[data-link]", url(card, true)], ["[data-share]", linkTo(card)]]) {
-    const link = card.querySelector(name);
-    if (link) [link.hidden, link.href] = [isRaw(card), href];
-  }
+  const link = card.querySelector("[data-share]");
+  if (link) [link.hidden, link.href] = [isRaw(card), linkTo(card)];
   const isStale = asked.has(card) && asked.get(card) !== meaning(request);
   card.querySelector("[data-answer]").classList.toggle("stale", isStale);
   card.querySelector("[data-stale]").textContent = isStale ? "Result for the previous values" : "";

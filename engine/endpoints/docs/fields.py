@@ -12,7 +12,7 @@ from engine.schema import FORMATS, JSON_TYPES, InstanceSchema, Subschema, write_
 from engine.schema.samples import Guess, sample
 from engine.spec import Route, parameter_schemas
 
-Kind = Literal["number", "choice", "text", "json"]
+Kind = Literal["number", "choice", "text", "date", "json"]
 
 ABSENT: Any = object()
 MAX_FIELDS = 100
@@ -58,7 +58,7 @@ class Field:
     @property
     def empty(self) -> str | None:
         """The JSON of what is sent where nothing is filled in; None where that is nothing."""
-        if not self.required or self.kind not in ("number", "text"):
+        if not self.required or self.kind not in ("number", "text", "date"):
             return None
         if self.nullable:
             return "null"
@@ -160,12 +160,12 @@ def _shown(bare: Field, schema: Subschema) -> Field:
     choices = [said["const"]] if "const" in said else said.get("enum", ())
     if not choices and types - {"null"} == {"boolean"}:
         choices = [True, False, *([None] if schema.is_nullable else ())]
-    kind = _kind(types - {"null"}, choices)
+    kind = _kind(types - {"null"}, choices, said.get("format"))
     is_typed = kind in ("number", "text")
     attributes = _attributes(schema) if is_typed else {}
-    limits = limits_of(schema, kind)
+    limits = limits_of(schema, kind, is_filled=bare.value is not ABSENT and bare.value is not None)
     is_any = limits == "JSON" and bare.role != "whole"
-    hint = "null" if schema.is_nullable else "number" if kind == "number" and bare.value is ABSENT else ""
+    is_guess = kind == "number" and bare.value is ABSENT and bare.required and not schema.is_nullable
     return replace(
         bare,
         kind=kind,
@@ -176,17 +176,19 @@ def _shown(bare: Field, schema: Subschema) -> Field:
         is_text="string" in types and not said.get("minLength") and ("" in choices or not choices),
         is_any=is_any,
         choices=tuple(choices) if kind == "choice" else (),
-        attributes=attributes | ({"placeholder": hint} if is_typed and hint and bare.required else {}),
+        attributes=attributes | ({"placeholder": "number"} if is_guess else {}),
         slider=_slider(schema, attributes) if kind == "number" else {},
     )
 
 
-def _kind(types: frozenset[str], choices: Sequence[Any]) -> Kind:
+def _kind(types: frozenset[str], choices: Sequence[Any], form: str | None) -> Kind:
     if choices and len(choices) <= MAX_CHOICES and not any(isinstance(choice, dict | list) for choice in choices):
         return "choice"
     if types == {"number"}:
         return "number"
-    return "text" if types == {"string"} else "json"
+    if types != {"string"}:
+        return "json"
+    return "date" if form == "date" else "text"
 
 
 def _attributes(schema: Subschema) -> dict[str, str]:
@@ -212,8 +214,8 @@ def _slider(schema: Subschema, attributes: Mapping[str, str]) -> dict[str, str]:
     return {"min": attributes["min"], "max": attributes["max"], "step": write_json(schema.said.get("multipleOf", step))}
 
 
-def limits_of(schema: Subschema, kind: Kind) -> str:
-    """Say what a schema allows, in a few words."""
+def limits_of(schema: Subschema, kind: Kind, *, is_filled: bool = False) -> str:
+    """Say what a schema allows, in a few words; a field that is filled in shows itself how a value is written."""
     said, words = schema.said, []
     if kind == "number":
         words += ["whole number"] * schema.is_whole
@@ -224,8 +226,9 @@ def limits_of(schema: Subschema, kind: Kind) -> str:
     else:
         words += [f"at {most} {write_json(said[key])}" for key, most in _INCLUSIVE.items() if key in said]
     words += [say.format(write_json(said[key])) for key, say in _LIMITS.items() if key in said]
-    if "format" in said:
-        words.append(FORMATS.get(said["format"], f"format {said['format']}"))
+    if "format" in said and kind != "date":  # for which a browser has a form of its own
+        form = FORMATS.get(said["format"], f"format {said['format']}")
+        words.append(form.partition(", such as ")[0] if is_filled else form)
     if "pattern" in said:
         words.append(f"pattern {said['pattern']}")
     return ", ".join(words)

@@ -23,6 +23,8 @@ from engine.spec import Spec, docs_file_path
 MANY_ROUTES = 10  # from here on, the list of endpoints stays beside them
 
 _CODE = re.compile(r"`([^`\n]+)`")
+_PART = re.compile(r"[^( ]+\(?|[( ]")
+_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def write_page(path: str, spec: Spec, document: Mapping[str, Any], models: Mapping[str, Facts]) -> bytes:
@@ -73,7 +75,7 @@ def _templates() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    templates.filters.update(dump=write_json, link=_link, marked=_marked)
+    templates.filters.update(dump=write_json, link=_link, marked=_marked, breakable=_breakable)
     return templates
 
 
@@ -81,6 +83,12 @@ def _marked(text: str) -> Markup:
     """Show as code what stands between backticks."""
     parts = (Markup("<code>{}</code>").format(part) if odd % 2 else part for odd, part in enumerate(_CODE.split(text)))
     return Markup().join(parts)
+
+
+def _breakable(code: str) -> Markup:
+    """Let a line break between the parts of a name, and between the words of one that is longer than a line."""
+    parts = (Markup("<wbr>").join(_WORD.split(part)) for part in _PART.findall(code))
+    return Markup().join(part if part == " " else Markup("<span>{}</span>").format(part) for part in parts)
 
 
 def _root(path: str) -> str:

@@ -1,7 +1,8 @@
 // What the form of a card would send, and the same request in other words. A form's own properties are not used: a
 // field may be called "action".
 
-const JSON_NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?$/;
+export const JSON_NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?$/;
+const MAX_LINE = 60;
 const root = new URL(document.body.dataset.root, location.href);
 
 // Alike for requests that differ in nothing but how their JSON is laid out.
@@ -80,16 +81,16 @@ export function body(card, raw) {
 // The JSON of a field as text, so that no digit of a number is lost; undefined where nothing is to be sent.
 function jsonOf(control) {
   if (control.dataset.kind === "choice") return control.selectedOptions[0].dataset.json;
-  const text = control.dataset.kind === "text" ? control.value : control.value.trim();
-  if (text === "") return control.dataset.empty;
-  if (control.dataset.kind === "text") return JSON.stringify(text);
-  if (control.dataset.kind === "any") return parsed(text) === undefined ? JSON.stringify(text) : text;
-  return control.dataset.kind === "json" || JSON_NUMBER.test(text) ? text : String(Number(text));
+  const { kind, empty } = control.dataset;
+  const text = kind === "text" ? control.value : control.value.trim();
+  if (text === "") return empty;
+  if (kind === "text" || kind === "date" || (kind === "any" && parsed(text) === undefined)) return JSON.stringify(text);
+  return kind !== "number" || JSON_NUMBER.test(text) ? text : String(Number(text));
 }
 
 // What a field cannot send at all; everything else the service judges.
 export function faultOf(control) {
-  if (control.validity.badInput) return "This is not a number.";
+  if (control.validity.badInput) return `This is not a ${control.type}.`;
   if (control.dataset.role === "path" && control.value === "") return "The path needs a value here.";
   if (control.dataset.kind !== "json" || control.value.trim() === "") return "";
   try {
@@ -107,7 +108,7 @@ export function curl({ method, url, body, key, file }) {
   const lines = [`curl ${method === usual || file ? "" : `-X ${method} `}${quoted(url)}`];
   if (key) lines.push(`-H "${key}: $API_KEY"`);
   if (file) lines.push("-H 'Content-Type: text/csv'", `--data-binary @${file}`);
-  else if (body !== undefined) lines.push("-H 'Content-Type: application/json'", `--data-raw ${quoted(body)}`);
+  else if (body !== undefined) lines.push("-H 'Content-Type: application/json'", `--data-raw ${quoted(laidOut(body, "\n  "))}`);
   return lines.join(" \\\n  ");
 }
 
@@ -123,8 +124,7 @@ export function python({ method, url, body, key }) {
   lines.push(`from urllib.request import ${plain ? "" : "Request, "}urlopen`, "");
   if (plain) lines.push(`with urlopen(${JSON.stringify(url)}) as answer:`, "    print(answer.read().decode())");
   if (plain) return lines.join("\n");
-  const fits = !isJSON || body.length <= 60 || body.includes("\n");
-  if (isJSON) lines.push(`body = ${literal(fits ? body : pretty(body))}`);
+  if (isJSON) lines.push(`body = ${literal(laidOut(body))}`);
   lines.push("request = Request(", `    ${JSON.stringify(url)},`);
   if (body !== undefined) lines.push(`    data=${isJSON ? "json.dumps(body)" : JSON.stringify(body)}.encode(),`);
   const headers = body === undefined ? [] : ['"Content-Type": "application/json"'];
@@ -144,10 +144,14 @@ function unescaped(escape, character) {
   return character === "/" ? "/" : escape;
 }
 
+// A body as commands show it: over several lines where it is a long one.
+function laidOut(body, line) {
+  return body.length <= MAX_LINE || body.includes("\n") ? body : (pretty(body, line) ?? body);
+}
+
 // JSON over several lines, its numbers and texts as they were written; undefined where it is no JSON.
-export function pretty(json) {
+export function pretty(json, line = "\n") {
   if (parsed(json) === undefined) return undefined;
-  let line = "\n";
   return json.replace(/"(?:[^"\\]|\\.)*"|\s+|\[\s*\]|\{\s*\}|[[{\]},:]/g, (token) => {
     if (token.startsWith('"')) return token;
     if (token.length > 1 || /\s/.test(token)) return token.replace(/\s+/g, "");

@@ -1,10 +1,10 @@
 // Scores a CSV that somebody drops on a model: a table of its first rows with their predictions, and all for download.
 
-import { make, reasons, rows, threshold } from "./answer.js";
-import { parsed, url } from "./request.js";
+import { explained, make, rows, threshold } from "./answer.js";
+import { controls, JSON_NUMBER, parsed, url } from "./request.js";
 
 const SHOWN_ROWS = 50;
-const SHOWN_FAULTS = 20;
+const MAX_DIGITS = 4; // of a fraction; nobody reads more
 const SEPARATORS = [",", ";", "\t", "|"];
 
 export function acceptRows(card, headersOf) {
@@ -76,9 +76,19 @@ function say(card, text, ...more) {
 }
 
 function refuse(card, got, problem) {
-  const faults = (problem?.errors ?? []).map(({ detail }) => make("li", { dir: "auto" }, detail));
-  const list = faults.length ? make("ul", {}, ...faults.slice(0, SHOWN_FAULTS)) : "";
-  say(card, problem?.title ?? `${got.status} ${got.statusText}`, ...reasons(got, problem), list);
+  const { headline, more, errors } = explained(got, problem);
+  const list = make("ul", {}, ...errors.map((error) => make("li", { dir: "auto" }, withColumn(card, error))));
+  say(card, headline, ...more, errors.length ? list : "");
+}
+
+// A violation names its line; its column is in the pointer alone, such as #/instances/1/signup.
+function withColumn(card, { pointer = "", detail }) {
+  const part = pointer.split("/")[3];
+  const [, line, said] = /^(line [\d,]+): (.*)/s.exec(detail) ?? [];
+  if (part === undefined || !line) return detail;
+  const isItem = controls(card, "item").length;
+  const name = isItem ? `item ${Number(part) + 1}` : decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~");
+  return said.startsWith(`${name} `) ? detail : `${line}, ${name}: ${said}`;
 }
 
 function barOf(card, output, follow) {
@@ -86,19 +96,29 @@ function barOf(card, output, follow) {
   return place < 0 ? "" : threshold(card, output.slice(1).map((cells) => Number(cells[place])), follow);
 }
 
-// The predictions come first, since a table may be wider than the screen, and without digits that nobody reads.
+// The predictions come first, since a table may be wider than the screen. Numbers stand below each other by their ends,
+// those of the predictions with equally long fractions.
 function table(own, input) {
-  const [head, ...lines] = own.map((cells, row) => {
-    const cell = (className) => (text) => make(row ? "td" : "th", { className, title: text }, row && className ? short(text) : text);
-    return make("tr", {}, ...cells.map(cell("new")), ...(input[row]?.cells ?? []).map(cell("")));
-  });
-  for (const name of head.children) name.scope = "col";
+  const all = own.map((cells, row) => [...cells, ...(input[row]?.cells ?? [])]);
+  const [head, ...lines] = all.map((cells, row) => make("tr", {}, ...cells.map((text) => make(row ? "td" : "th", { title: text }, text))));
+  for (const [place, name] of [...head.children].entries()) {
+    const cells = lines.map((line) => line.children[place]).filter((cell) => cell?.title);
+    const isNew = place < own[0].length;
+    const isNumber = cells.every(({ title }) => JSON_NUMBER.test(title));
+    name.scope = "col";
+    for (const cell of [name, ...cells]) cell.className = `${isNew ? "new" : ""} ${isNumber ? "number" : ""}`;
+    if (isNew && isNumber) round(cells);
+  }
   const inside = make("table", {}, make("thead", {}, head), make("tbody", {}, ...lines));
   return make("div", { className: "table", tabIndex: 0, role: "group", ariaLabel: "Predictions" }, inside);
 }
 
-function short(cell) {
-  return /^-?\d+\.\d{5,}(e-?\d+)?$/i.test(cell) ? String(Number(Number(cell).toPrecision(4))) : cell;
+function round(cells) {
+  const digits = Math.max(0, ...cells.map(({ title }) => title.split(".")[1]?.length ?? 0));
+  for (const cell of digits ? cells : []) {
+    const number = Number(cell.title), fixed = number.toFixed(Math.min(digits, MAX_DIGITS));
+    cell.textContent = number && !Number(fixed) ? number.toExponential(1) : fixed; // what is nearly nothing is not nothing
+  }
 }
 
 // The records of a CSV (RFC 4180), each with its cells and its own text; lines that are empty are none.

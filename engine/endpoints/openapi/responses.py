@@ -11,6 +11,7 @@ from engine.endpoints.fixed import content_type, is_kept
 from engine.endpoints.openapi.components import schema_of
 from engine.endpoints.problems import status_title
 from engine.models import Facts, ResultForm, key_of
+from engine.schema import JSON_NUMBER
 from engine.spec import Model, Route, Spec, parameter_schemas
 
 MAX_EXAMPLE = 2000
@@ -66,8 +67,14 @@ def _decision_text(facts: Facts) -> str:
     """Describe a model's threshold and positive class; empty without a threshold."""
     for positive, bar in facts.threshold.items():
         other = next(key for key in facts.keys if key != positive)
-        return f"The answer is {positive} where its probability is at least {bar}, and {other} where it is less."
+        yes, no = quote_class(positive), quote_class(other)
+        return f"The answer is {yes} if its probability is at least {bar}, otherwise {no}."
     return ""
+
+
+def quote_class(key: str) -> str:
+    """Put the name of a class in quotation marks, since it may be a word such as "stays"; a number needs none."""
+    return key if JSON_NUMBER.fullmatch(key) else f'"{key}"'
 
 
 def _result_schema(facts: Facts) -> dict[str, Any]:

@@ -273,8 +273,9 @@ def _output(outline: Outline) -> Iterator[str]:
     elif not is_named:
         yield f"  # output: {{labels: {listed}}}  # {about}"
     if outline.probabilities and len(classes) == TWO_CLASSES and not outline.has_threshold:
-        first, second = map(_classes, ([classes[0]], [classes[1]]))
-        yield f"  # threshold: 0.3  # answer {second} at this probability or above; {{{first}: 0.3}} is for {first}"
+        first, second = (f'"{one}"' if is_named else write_flow(one) for one in classes)
+        example = f"{{{write_flow(classes[0])}: 0.3}}"
+        yield f"  # threshold: 0.3  # {second} is the answer from this probability on; {example} sets that of {first}"
 
 
 def _classes(classes: Sequence[Any]) -> str:

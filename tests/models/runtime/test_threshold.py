@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -186,10 +187,11 @@ def test_the_documents_say_from_where_on_the_answer_is_positive(
     models = {"models": {"m": {"file": "m.pkl", "description": "Good.", "input": ROW, "threshold": 0.3}}}
     client = app_of("routes: [{path: /p, model: m}]", json.dumps(models)).test_client()
     document = client.get("/openapi.json").get_json()
-    said = "The answer is yes where its probability is at least 0.3, and no where it is less."
+    said = 'The answer is "yes" if its probability is at least 0.3, otherwise "no".'
     assert said == document["components"]["schemas"]["MPrediction"]["properties"]["result"]["items"]["description"]
     assert f"Good.\n\n{said}" == document["paths"]["/p"]["post"]["description"]
-    assert said in client.get("/docs").get_data(as_text=True)
+    page = html.unescape(client.get("/docs").get_data(as_text=True))
+    assert (True, True) == (said in page, '0.3 for "yes"' in page)
 
 
 def test_check_shows_it_beside_the_classes(serve: Serve) -> None:
@@ -202,7 +204,7 @@ def test_check_shows_it_beside_the_classes(serve: Serve) -> None:
     [
         (
             LogisticRegression(),
-            ["  # threshold: 0.3  # answer yes at this probability or above; {no: 0.3} is for no"],
+            ['  # threshold: 0.3  # "yes" is the answer from this probability on; {"no": 0.3} sets that of "no"'],
         ),
         (FixedThresholdClassifier(LogisticRegression(), threshold=0.3, pos_label="yes"), []),
         (LinearSVC(), []),
@@ -212,6 +214,4 @@ def test_check_shows_it_beside_the_classes(serve: Serve) -> None:
 def test_init_offers_it_for_two_classes(estimator: Any, expected: list[str], tmp_path: Path) -> None:
     joblib.dump(estimator.fit(X, ANSWER), tmp_path / "m.pkl")
     text = ModelEntry(name="m", file="m.pkl", outline=outline_model(tmp_path / "m.pkl")).text()
-    assert [line.replace('"', "") for line in expected] == [
-        line.replace('"', "") for line in text.splitlines() if "threshold" in line
-    ]
+    assert expected == [line for line in text.splitlines() if "threshold" in line]
