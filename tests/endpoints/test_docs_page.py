@@ -17,7 +17,7 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.endpoints.docs.fields import ABSENT, Field, body_fields, body_of
+from engine.endpoints.docs.fields import ABSENT, FormField, body_fields, body_of
 from engine.errors import SpecError
 from engine.schema import InstanceSchema
 from engine.spec import DOCS_FILES
@@ -296,19 +296,19 @@ def test_what_is_too_much_for_a_form_is_asked_for_as_json(schema: Any, example: 
 @pytest.mark.parametrize(
     ("field", "expected"),
     [
-        (Field(role="member", name="x", kind="number"), "{}"),
-        (Field(role="member", name="x", kind="number", nullable=True), '{"x": null}'),
-        (Field(role="member", name="x", kind="text"), '{"x": ""}'),
-        (Field(role="member", name="x", kind="date"), "{}"),
-        (Field(role="member", name="x", kind="date", value="2024-02-29"), '{"x": "2024-02-29"}'),
-        (Field(role="member", name="x", kind="text", required=False), "{}"),
-        (Field(role="member", name='é"', kind="text", value="ü"), '{"é\\"": "ü"}'),
-        (Field(role="member", name="x", kind="number", value=12345678901234567890), '{"x": 12345678901234567890}'),
-        (Field(role="member", name="x", kind="choice", value=None), '{"x": null}'),
-        (Field(role="path", name="x", kind="text", value="a"), None),
+        (FormField(role="member", name="x", kind="number"), "{}"),
+        (FormField(role="member", name="x", kind="number", nullable=True), '{"x": null}'),
+        (FormField(role="member", name="x", kind="text"), '{"x": ""}'),
+        (FormField(role="member", name="x", kind="date"), "{}"),
+        (FormField(role="member", name="x", kind="date", value="2024-02-29"), '{"x": "2024-02-29"}'),
+        (FormField(role="member", name="x", kind="text", required=False), "{}"),
+        (FormField(role="member", name='é"', kind="text", value="ü"), '{"é\\"": "ü"}'),
+        (FormField(role="member", name="x", kind="number", value=12345678901234567890), '{"x": 12345678901234567890}'),
+        (FormField(role="member", name="x", kind="choice", value=None), '{"x": null}'),
+        (FormField(role="path", name="x", kind="text", value="a"), None),
     ],
 )
-def test_what_is_not_filled_in_is_left_out(field: Field, expected: str | None) -> None:
+def test_what_is_not_filled_in_is_left_out(field: FormField, expected: str | None) -> None:
     assert expected == body_of((field,))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.endpoints.docs.about import Fact, facts_about
 from engine.endpoints.docs.curl import curl_command, curl_rows
-from engine.endpoints.docs.fields import ABSENT, Field, body_fields, path_fields
+from engine.endpoints.docs.fields import ABSENT, FormField, body_fields, path_fields
 from engine.endpoints.docs.previews import Preview, preview_of
 from engine.endpoints.openapi.document import KEY_HEADER, UNTAGGED, summary_of, tags_of, without_features
 from engine.endpoints.openapi.responses import description_of
@@ -30,7 +30,7 @@ _TIME = "a date or time, such as 2024-01-31 or 2024-01-31T12:00:00Z"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ShownAnswer:
     """What a route may answer."""
 
     status: str
@@ -61,8 +61,8 @@ class Card:
     tags: tuple[str, ...]
     summary: str
     description: str
-    fields: tuple[Field, ...]
-    answers: tuple[Answer, ...]
+    fields: tuple[FormField, ...]
+    answers: tuple[ShownAnswer, ...]
     preview: Preview | None
     key: str
     curl: str
@@ -181,7 +181,7 @@ def _shape(template: str) -> str:
     return re.sub(r"\{[^}]*\}", "{}", template)
 
 
-def _fields(route: Route, spec: Spec, instance: Any = ABSENT) -> tuple[Field, ...]:
+def _fields(route: Route, spec: Spec, instance: Any = ABSENT) -> tuple[FormField, ...]:
     """Make the fields of a route's form, filled in as in an instance, by default the model's first example."""
     if route.model is None:
         body = () if route.input is None else body_fields(route.input.instance)
@@ -196,12 +196,12 @@ def _fields(route: Route, spec: Spec, instance: Any = ABSENT) -> tuple[Field, ..
     return (*in_path, *(_as_time(one) if one.name in times else one for one in fields))
 
 
-def _as_time(field: Field) -> Field:
+def _as_time(field: FormField) -> FormField:
     """Say how a time is written, which a schema of type string does not tell."""
     return replace(field, limits=", ".join(filter(None, (field.limits, _TIME))))
 
 
-def _answers(operations: list[dict[str, Any]], document: Mapping[str, Any]) -> Iterator[Answer]:
+def _answers(operations: list[dict[str, Any]], document: Mapping[str, Any]) -> Iterator[ShownAnswer]:
     found = {status: answer for one in operations for status, answer in one["responses"].items()}
     shared = document["components"].get("responses", {})
     for status, answer in sorted(found.items()):
@@ -209,4 +209,4 @@ def _answers(operations: list[dict[str, Any]], document: Mapping[str, Any]) -> I
         means = told["description"]
         name = status_title(int(status))
         means = "" if means == name else means
-        yield Answer(status=status, name=name, means=means, media_types=tuple(told.get("content", ())))
+        yield ShownAnswer(status=status, name=name, means=means, media_types=tuple(told.get("content", ())))

@@ -6,7 +6,7 @@ import json
 import shlex
 from urllib.parse import quote, urlencode
 
-from engine.endpoints.docs.fields import Field, body_of
+from engine.endpoints.docs.fields import FormField, body_of
 from engine.endpoints.row_bodies import CSV
 from engine.spec import Route, path_template
 
@@ -14,7 +14,7 @@ MAX_LINE = 60
 SAFE = "/!'()*~"  # what JavaScript's encodeURIComponent leaves as it is, and slashes
 
 
-def curl_command(route: Route, fields: tuple[Field, ...], key: str) -> str:
+def curl_command(route: Route, fields: tuple[FormField, ...], key: str) -> str:
     """Write the command that sends the fields as they are at first."""
     method = route.methods[0]
     path, body = _path(route, fields), body_of(fields)
@@ -27,7 +27,7 @@ def curl_command(route: Route, fields: tuple[Field, ...], key: str) -> str:
     return _command(named, path, key, sent)
 
 
-def curl_rows(route: Route, fields: tuple[Field, ...], key: str) -> str:
+def curl_rows(route: Route, fields: tuple[FormField, ...], key: str) -> str:
     """Write the command that sends a CSV."""
     return _command("", _path(route, fields), key, [f"-H 'Content-Type: {CSV}'", "--data-binary @rows.csv"])
 
@@ -39,7 +39,7 @@ def _laid_out(body: str) -> str:
     return json.dumps(json.loads(body), ensure_ascii=False, indent=2).replace("\n", "\n  ")
 
 
-def _path(route: Route, fields: tuple[Field, ...]) -> str:
+def _path(route: Route, fields: tuple[FormField, ...]) -> str:
     path = path_template(route.path)
     for field in fields:
         if field.role == "path":

@@ -25,7 +25,7 @@ _ATTRIBUTES = {"minimum": "min", "maximum": "max", "multipleOf": "step", "maxLen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
+class FormField:
     """One thing that a form asks for.
 
     Its value goes into the path, is a member of the body's object, an item of its array, or all of it. `value` is
@@ -93,7 +93,7 @@ def write_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def body_of(fields: tuple[Field, ...]) -> str | None:
+def body_of(fields: tuple[FormField, ...]) -> str | None:
     """Put the JSON of all fields together, as the page does when it sends them; None where there is no body."""
     asked = [field for field in fields if field.role != "path"]
     if not asked:
@@ -105,28 +105,28 @@ def body_of(fields: tuple[Field, ...]) -> str | None:
     return f"{{{', '.join(f'{write_json(field.name)}: {field.json}' for field in asked if field.json is not None)}}}"
 
 
-def path_fields(route: Route, example: Mapping[str, Any]) -> tuple[Field, ...]:
+def path_fields(route: Route, example: Mapping[str, Any]) -> tuple[FormField, ...]:
     """Make the fields of a route's path parameters, filled in as in an example where that has them."""
     fields = []
     for name, schema in parameter_schemas(route.path).items():
         plain = InstanceSchema({key: value for key, value in schema.items() if key != "pattern"})
         text = plain.schema == {"type": "string"}
         value = name if text else _NIL_UUID if schema.get("format") == "uuid" else sample(plain)
-        fields.append(_shown(Field(role="path", name=name, value=example.get(name, value)), plain))
+        fields.append(_shown(FormField(role="path", name=name, value=example.get(name, value)), plain))
     return tuple(fields)
 
 
-def body_fields(schema: InstanceSchema, example: Any = ABSENT) -> tuple[Field, ...]:
+def body_fields(schema: InstanceSchema, example: Any = ABSENT) -> tuple[FormField, ...]:
     """Make the fields of a body that a schema describes, filled in as in an example, or with what the schema offers."""
     value = sample(schema) if example is ABSENT else example
     if schema.form == "object" and isinstance(value, dict) and (members := _members(schema, value)):
         return members
     if schema.form == "array" and isinstance(value, list) and (items := _items(schema, value)):
         return items
-    return (_shown(Field(role="whole", name="body", pointer="#", value=value), schema),)
+    return (_shown(FormField(role="whole", name="body", pointer="#", value=value), schema),)
 
 
-def _members(schema: Subschema, value: Mapping[str, Any]) -> tuple[Field, ...]:
+def _members(schema: Subschema, value: Mapping[str, Any]) -> tuple[FormField, ...]:
     """Make a field for each property, those last that may be anything."""
     properties = schema.said.get("properties", {})
     required = schema.said.get("required", [])
@@ -136,12 +136,12 @@ def _members(schema: Subschema, value: Mapping[str, Any]) -> tuple[Field, ...]:
     for name, part in properties.items():
         known, needed = value.get(name, ABSENT), name in required
         known = ABSENT if isinstance(known, Guess) else known
-        bare = Field(role="member", name=name, pointer=write_pointer((name,)), required=needed, value=known)
+        bare = FormField(role="member", name=name, pointer=write_pointer((name,)), required=needed, value=known)
         fields.append(_shown(bare, schema.part(part)))
     return tuple(sorted(fields, key=lambda field: field.is_any and not field.required))
 
 
-def _items(schema: Subschema, value: list[Any]) -> tuple[Field, ...]:
+def _items(schema: Subschema, value: list[Any]) -> tuple[FormField, ...]:
     """Make a field for each item of an array that always has as many, each a number or the like."""
     said, part = schema.said, schema.part(schema.said.get("items", True))
     if not said.get("minItems") == said.get("maxItems") == len(value) or not 0 < len(value) <= MAX_FIELDS:
@@ -149,12 +149,12 @@ def _items(schema: Subschema, value: list[Any]) -> tuple[Field, ...]:
     if "prefixItems" in said:
         return ()
     return tuple(
-        _shown(Field(role="item", name=str(number + 1), pointer=write_pointer((number,)), value=item), part)
+        _shown(FormField(role="item", name=str(number + 1), pointer=write_pointer((number,)), value=item), part)
         for number, item in enumerate(value)
     )
 
 
-def _shown(bare: Field, schema: Subschema) -> Field:
+def _shown(bare: FormField, schema: Subschema) -> FormField:
     """Say of a field how it is shown, of the kind that its schema's types call for."""
     said, types = schema.said, schema.types
     choices = [said["const"]] if "const" in said else said.get("enum", ())
