@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,7 +116,7 @@ def _score(runner: Any, source: Any, target: Any, errors: str | None) -> None:
     """Score one file, and say how many rows it had."""
     from engine.batch.outputs.whole import state_file
 
-    with Shown(source.shown) as shown, _interrupted_by_sigterm():
+    with Shown(source.shown) as shown:
         try:
             total = runner.score(source, target, shown.tell)
         except KeyboardInterrupt:
@@ -137,19 +133,6 @@ def _score(runner: Any, source: Any, target: Any, errors: str | None) -> None:
     bad = f"; {plural(total.bad, 'bad row')}" if total.bad else ""
     reported = f", reported in {errors}" if total.bad and errors else ""
     click.echo(f"{source.shown}{where}: {scored}{bad}{reported}", err=True)
-
-
-@contextmanager
-def _interrupted_by_sigterm() -> Iterator[None]:
-    """Have SIGTERM end the run as ^C does, which ends the other processes and says how to continue."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _prepare(routes: str, models: str | None, name: str, progress: Progress) -> bytes:

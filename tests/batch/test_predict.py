@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import joblib
@@ -468,17 +467,6 @@ def test_bad_rows_in_one_of_several_inputs_leave_the_files_before_it_complete() 
 def test_a_run_that_was_not_interrupted_has_nothing_to_continue() -> None:
     done = predict("plain", "rows.csv", "-o", "scored.csv", "--resume")
     assert "there is no interrupted run to continue; all rows are scored" == done.stderr.splitlines()[0]
-
-
-def test_sigterm_ends_a_run_as_an_interrupt_does(folder: Path) -> None:
-    large(folder / "rows.csv", 400_000)
-    arguments = command("predict", "m", "rows.csv", "-o", "scored.csv", "-j", "2")
-    run = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
-    while not (folder / ".scored.csv.part.json").exists():
-        time.sleep(0.01)
-    run.terminate()
-    said = "interrupted; run the same command with --resume to continue\n"
-    assert (said, 130) == (run.communicate()[1].replace("\n\n", "\n"), run.returncode)
 
 
 def test_a_link_is_followed_and_a_pipe_is_not_replaced(folder: Path) -> None:
