@@ -77,9 +77,9 @@ def command(
     from engine.spec import require_free
 
     file, rows = Path(model_file), Path(reference) if reference is not None else None
-    chosen = _name(name, file)
+    chosen, wanted = _name(name, file), _rule(path)
     require_readable(file)
-    rule, is_new = require_free(target.routes, target.models, chosen, _rule(path), _DEFAULT_PATH)
+    rule, is_new = require_free(target.routes, target.models, chosen, wanted, _DEFAULT_PATH)
     try:
         planned = plan_entry(
             Wish(file, rows, trusted, allow_version_mismatch, chosen, rule if is_new else None, target)

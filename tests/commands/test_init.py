@@ -553,7 +553,7 @@ def test_an_example_that_would_not_pass_check_is_left_out_and_this_is_said(monke
     save(LinearRegression().fit(X, y))
     monkeypatch.setattr("engine.models.outlining.interview.round_fraction", lambda _: 7.5)
     done = run("model.pkl")
-    said = "no example was written, because it would not pass check: the model answers "
+    said = "no example was written, because it would not pass check: the recorded result is 7.5, but the model answers "
     assert (0, said) == (done.exit_code, done.stderr[: len(said)])
     assert 1 == done.stderr.count("\n")
     assert "examples" not in entry()

@@ -105,7 +105,7 @@ def test_a_spec_as_deep_as_may_be_fits_into_a_snapshot(folder: Path) -> None:
 
 
 def test_mistakes_are_told_at_their_places(folder: Path) -> None:
-    (folder / "m.pkl").write_bytes(b"no pickle")
+    (folder / "m.pkl").write_bytes(b"\x80no pickle")
     with pytest.raises(SpecError) as refused:
         first_check(SOURCE, lambda _: None)
     (found,) = refused.value.diagnostics
