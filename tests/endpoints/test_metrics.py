@@ -146,7 +146,14 @@ def test_every_request_is_counted_once(worker: bool, app_of: AppOf) -> None:
 def test_callers_that_share_a_call_are_one_batch(app_of: AppOf) -> None:
     text = IRIS.replace("{file:", "{runtime: sklearn, batch: {max_wait_ms: 100}, file:")
     app = app_of(ROUTES, text)
-    threads = [threading.Thread(target=lambda: app.test_client().post("/predict", json=INSTANCE)) for _ in range(8)]
+    together = threading.Barrier(8)
+
+    def call() -> None:
+        client = app.test_client()
+        together.wait(30)
+        client.post("/predict", json=INSTANCE)
+
+    threads = [threading.Thread(target=call) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
