@@ -130,7 +130,7 @@ def control_groups(controller: str, root: Path = Path("/")) -> Iterator[Path]:
 def run_isolated(work: Callable[..., Result], *arguments: Any, hear: Tell) -> Result:
     """Return `work(*arguments, tell)`, done in another process; raise its `EngineError`, or `LostProcess`.
 
-    `hear` gets all that is told there; with each `Step` that is told, another one begins.
+    `hear` is called with everything that the other process tells; each `Step` begins the next step.
     """
     limits, step = read_bounds(), Step("starting")
     patience = DEFAULT_SECONDS  # nothing but the engine is at work before the first step

@@ -17,6 +17,11 @@ def join_words(words: Sequence[str], conjunction: str) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {conjunction} {words[-1]}"
 
 
+def first_words(words: Sequence[str], most: int) -> str:
+    """Write the first of some words, with `…` for the rest: `a, b, …`."""
+    return ", ".join(words[:most]) + (", …" if len(words) > most else "")
+
+
 def did_you_mean(word: str, known: Iterable[str], noun: str) -> str:
     """Suggest in parentheses the known word that was probably meant, or list the known words after `noun`."""
     names = sorted(set(known))
@@ -28,8 +33,7 @@ def did_you_mean(word: str, known: Iterable[str], noun: str) -> str:
         return f"({noun}: none)"
     if len(names) == 1 and noun.endswith(" are"):
         return f'(the only one is "{names[0]}")'
-    listed = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")  # noqa: PLR2004
-    return f"({noun}: {listed})"
+    return f"({noun}: {first_words(names, 12)})"
 
 
 def begin_alike(one: str, other: str) -> int:

@@ -1,4 +1,4 @@
-"""The face: one file for each subcommand. Only this folder prints or chooses an exit status."""
+"""The face: one file for each subcommand. Only these, with `engine.terminal`, print and choose exit statuses."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Features in a URL: a query string → an instance, and path parameters as features of one.
 
-Each is read according to its feature's schema; violations of a query string are told in its terms.
+Each is read according to its feature's schema, and violations are reported in terms of the query string.
 """
 
 from __future__ import annotations

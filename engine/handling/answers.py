@@ -13,7 +13,7 @@ WireAnswer = tuple[int, list[tuple[str, str]], bytes | Iterable[bytes]]
 """The status, headers and body of an answer; a body that is not bytes is sent piece by piece."""
 
 ALWAYS: Headers = ()
-"""The headers of every answer, whoever makes it: the handler, the server where it refuses, or Flask where it fails."""
+"""The headers of every answer, whether the handler, the server or the Flask app makes it."""
 
 _BODILESS = frozenset((*range(100, 200), 204, 304))
 

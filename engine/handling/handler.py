@@ -36,7 +36,7 @@ class Handler:
     3. `call`: the endpoint.
     4. `explain`: any error of these steps becomes an answer.
     5. `marks`: the headers that depend on the request, from the guards and with its ids. `constant_answers` and what
-       the server refuses itself have none; a header of every answer belongs into `answers.ALWAYS`.
+       the server refuses itself have none; a header of every answer belongs in `answers.ALWAYS`.
     6. `leave`: the request is counted, and its memory freed.
     """
 

@@ -178,7 +178,7 @@ def check_isolated(
     progress: Progress = lambda _: None,
     stamped: Callable[[Mapping[Path, Stamp]], None] = lambda _: None,
 ) -> CheckResult:
-    """Check a spec in another process, as `check` does here; raise `Lost` where that process is lost."""
+    """Check a spec in another process, as `check_spec` does in this one; raise `LostProcess` if that process ends."""
 
     def hear(told: Any) -> None:
         (progress if isinstance(told, str) else stamped)(told)

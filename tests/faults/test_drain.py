@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -127,6 +128,7 @@ def test_a_second_signal_waits_for_nobody(server: Server) -> None:
         server.process.send_signal(signal.SIGINT)
         server.process.wait(30)
         assert time.monotonic() - begin < SLOW_SECONDS
+    assert any(re.search(r"killing workers? [\d and,]+: a second signal was received", line) for line in server.lines)
 
 
 def test_a_stop_without_the_kernels_help_ends_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from engine.batch.formats.parsed import MOST_RECORD_BYTES, Readable
 from engine.batch.scoring_errors import BatchError, Misfit
 from engine.models.data.csv_file import MOST_NAMED, read_cell
 from engine.schema import show
-from engine.text import plural
+from engine.text import first_words, plural
 
 _SEPARATORS = ",;\t|"
 _BOM = b"\xef\xbb\xbf"
@@ -104,7 +104,7 @@ def _require_header(row: Sequence[str], expected: Expected, name: str) -> None:
     are_texts = [isinstance(read_cell(cell), str) for cell in row if cell]
     is_row = bool(are_texts) and not (all if expected.form == "object" else any)(are_texts)
     if is_row and not {*row} & {*expected.features}:
-        shown = ", ".join(map(show, row[:MOST_NAMED])) + (", …" if len(row) > MOST_NAMED else "")
+        shown = first_words([*map(show, row)], MOST_NAMED)
         raise Misfit(f"{name}:1: the first line is a row of values ({shown}), and must name the columns", _NO_HEADER)
 
 

@@ -11,7 +11,7 @@ from engine.batch.scoring_errors import Misfit
 from engine.models.data.csv_file import MOST_NAMED
 from engine.schema import clip, show
 from engine.spec import Model
-from engine.text import did_you_mean, plural
+from engine.text import did_you_mean, first_words, plural
 
 _MOST_MISSING = 10
 
@@ -63,8 +63,7 @@ class Expected:
     def _require(self, names: Collection[str], place: str) -> None:
         missing = [feature for feature in self.features if feature in self.required and feature not in names]
         if not any(feature in names for feature in self.features):
-            found = ", ".join(show(one) for one in [*names][:MOST_NAMED]) + (", …" if len(names) > MOST_NAMED else "")
-            wanted = ", ".join(self.features[:MOST_NAMED]) + (", …" if len(self.features) > MOST_NAMED else "")
+            found, wanted = first_words([*map(show, names)], MOST_NAMED), first_words(self.features, MOST_NAMED)
             raise Misfit(
                 f"{place}: no column is a feature of the model; the columns are {found}, and the features are {wanted}"
             )

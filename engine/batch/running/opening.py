@@ -22,7 +22,7 @@ from engine.batch.scoring_errors import BatchError, column_taken
 from engine.models import PreparedModel
 from engine.schema import clip, show
 from engine.spec import Model
-from engine.text import did_you_mean, plural
+from engine.text import did_you_mean, first_words, plural
 
 _HOLDERS: Mapping[FormatName, str] = {
     "csv": "a CSV made from it",
@@ -104,7 +104,7 @@ class Opener:
         missing = self._expected.absent_from(names)
         if not missing:
             return ()
-        shown = ", ".join(missing[:MOST_SHOWN]) + (", …" if len(missing) > MOST_SHOWN else "")
+        shown = first_words(missing, MOST_SHOWN)
         return (f"there is no column for {shown}; the model's input allows that, and the values are missing",)
 
     def _writer(self, layout: RecordLayout, written: FormatName, name: str) -> Writer:

@@ -59,7 +59,7 @@ class _Collector:
 
 
 def _labelled(families: Iterator[Any], process: str) -> Iterator[Any]:
-    """Give each metric of one process of several the label `process`, because each scrape reaches any of them."""
+    """Add the label `process` to every metric, because a scrape reaches any one of several processes."""
     for family in families:
         family.samples = [one._replace(labels={**one.labels, "process": process}) for one in family.samples]
         yield family

@@ -30,7 +30,6 @@ from engine.models.restoring.pinned_entry import require_pinned_entry
 from engine.models.restoring.prepared import LoadedEstimators, PreparedModel, take_cached, whole_key
 from engine.models.restoring.restore import restore_model, restore_models
 from engine.models.restoring.result_form import result_form
-from engine.models.runtime.native_trees import find_compiler
 from engine.models.runtime.program import Program, dump_program
 from engine.models.runtime.report import Report
 from engine.spec import Model, Spec
@@ -151,7 +150,6 @@ def prepare_anew(
         compiled,
         good=tried.good,
         warnings=(*compiled.warnings, *refused_rows(model), *tried.warnings()),
-        had_compiler=find_compiler() is not None,
         modules=hash_modules(modules),
         result=form,
         rows=tuple(islice(allowed_instances(model), MAX_SHOWN)) if model.show_reference else (),
@@ -203,6 +201,7 @@ def _compile(
         program=_dumped(chosen.program),
         batch_program=_dumped(chosen.batch_program),
         warnings=tuple(unlearnt_values(model, inspected)),
+        lacked_compiler=chosen.lacked_compiler,
     )
     return compiled, chosen.tried
 

@@ -16,6 +16,7 @@ import orjson
 from engine.errors import SpecError
 from engine.schema import show
 from engine.spec import read_regular
+from engine.text import first_words
 
 _BOOLEANS = {"true": True, "false": False}
 _NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
@@ -83,7 +84,7 @@ def read_csv(file: Path, wrong: Wrong, expected: Collection[str] = ()) -> CsvFil
     if not any(names) or len(set(names)) < len(names):
         raise wrong(NAMELESS)
     if expected and not {*names} & {*expected} and {*map(type, map(read_cell, names))} & {bool, float, int}:
-        shown = ", ".join(map(show, names[:MOST_NAMED])) + (", …" if len(names) > MOST_NAMED else "")
+        shown = first_words([*map(show, names)], MOST_NAMED)
         raise wrong(f"its first line is a row of values ({shown}), and must name the columns; add a header line")
     return CsvFile(names, _rows(lines, names, wrong))
 

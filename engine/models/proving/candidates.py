@@ -28,7 +28,7 @@ from engine.models.proving.tree_rows import nodes_reached
 from engine.models.proving.tryout import try_out
 from engine.models.runtime import steps as s
 from engine.models.runtime.answer import Refusal, Runtime
-from engine.models.runtime.native_trees import NativeTrees, build_library, load_library
+from engine.models.runtime.native_trees import NativeTrees, build_library, find_compiler, load_library
 from engine.models.runtime.onnx_graphs import Graph, OnnxTrees
 from engine.models.runtime.program import Program, dump_program, load_program
 from engine.models.runtime.report import Report, Trial
@@ -197,6 +197,8 @@ def _try_all(
         many_rows=seconds_for(baseline, many),
     )
     chosen = choose_best(report, trials, sample, wanted=subject.model.runtime != "auto")
+    wants_compiler = bool(subject.tables) and any(trial.runtime == "native" for trial in report.trials)
+    chosen = replace(chosen, lacked_compiler=wants_compiler and find_compiler() is None)
     return with_faster_batches(chosen, baseline, sample) if subject.model.runtime == "auto" else chosen
 
 

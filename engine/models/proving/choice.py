@@ -22,13 +22,15 @@ BATCH_SIZES = (8, 64, 512)
 class Chosen:
     """The choice for a model: a program, None for scikit-learn itself, and another one for large batches.
 
-    `tried` are the findings from asking scikit-learn itself.
+    `tried` are the findings from asking scikit-learn itself. `lacked_compiler` says that the model has trees, and that
+    there was no C compiler to compile them.
     """
 
     program: Program | None
     batch_program: Program | None
     report: Report
     tried: Tried = field(default_factory=Tried)
+    lacked_compiler: bool = False
 
 
 def choose_best(report: Report, trials: list[tuple[Trial, Program | None]], rows: Any, *, wanted: bool) -> Chosen:
@@ -76,7 +78,7 @@ def with_faster_batches(chosen: Chosen, baseline: Runtime, rows: Any) -> Chosen:
         return chosen
     size = _crossing(chosen.program, baseline, rows)
     faster = replace(report, batch_runtime="sklearn", batch_from=size, speed_up_many=1.0)
-    return Chosen(chosen.program, None, faster)
+    return replace(chosen, batch_program=None, report=faster)
 
 
 def _many_rows(report: Report) -> float:

@@ -14,7 +14,6 @@ from engine.models.data.instances import TrainedInput
 from engine.models.predictor import ResultForm
 from engine.models.restoring.result_form import TYPE_NAMES
 from engine.models.runtime.class_names import Wording
-from engine.models.runtime.native_trees import NO_COMPILER
 from engine.models.runtime.report import Report, Trial
 
 _PROGRAMS = ("program", "batch_program")
@@ -26,8 +25,8 @@ class CompiledModel:
 
     `size` is that of its file in bytes, `golden` the golden answers that it was held to, as instance and result, and
     `warnings` are texts with their places in the entry. `good` is an instance that it answers. `modules` are the
-    SHA-256 of the files beside models.yaml that it needs, and `had_compiler` says whether there was a C compiler.
-    `largest` and `rows` are as in `Facts`.
+    SHA-256 of the files beside models.yaml that it needs. `lacked_compiler` says that it has trees, and that there was
+    no C compiler, which would make them faster. `largest` and `rows` are as in `Facts`.
     """
 
     size: int
@@ -41,7 +40,7 @@ class CompiledModel:
     batch_program: bytes | None = None
     warnings: tuple[tuple[tuple[str | int, ...], str], ...] = ()
     good: Any = None
-    had_compiler: bool = False
+    lacked_compiler: bool = False
     modules: Mapping[str, str] = field(default_factory=dict)
     result: ResultForm | None = None
     rows: tuple[Any, ...] = ()
@@ -84,11 +83,6 @@ class CompiledModel:
     def needs_estimator(self) -> bool:
         """Whether scikit-learn answers some requests, so that the model's own file must be opened."""
         return self.program is None or self.report.batch_runtime == "sklearn"
-
-    @property
-    def lacked_compiler(self) -> bool:
-        """Whether it has trees, and was made without a C compiler, with which it would be faster."""
-        return not self.had_compiler and any(trial.reason.endswith(NO_COMPILER) for trial in self.report.trials)
 
     @property
     def lengths(self) -> tuple[int, ...]:

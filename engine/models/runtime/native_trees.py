@@ -102,9 +102,6 @@ class _Ensemble(ctypes.Structure):
     )
 
 
-NO_COMPILER = "there is no C compiler"
-
-
 def find_compiler() -> str | None:
     """Return the C compiler, None if there is none."""
     return os.environ.get("CC") or next(filter(shutil.which, ("cc", "gcc", "clang")), None)
@@ -114,7 +111,7 @@ def build_library() -> Array:
     """Compile trees.c, as bytes in an array; raise `RuntimeError` if that fails."""
     compiler = find_compiler()
     if compiler is None:
-        raise RuntimeError(NO_COMPILER)
+        raise RuntimeError("there is no C compiler")
     return _compiled_by(compiler)
 
 

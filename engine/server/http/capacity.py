@@ -90,7 +90,7 @@ def _left_to_groups() -> Iterator[int]:
 
 
 class Threads:
-    """A pool of threads that goes on with those it has where the system lets it start no more."""
+    """A pool of threads that makes do with its running threads if the system refuses to start another."""
 
     def __init__(self, most: int = MOST_THREADS) -> None:
         self._pool = ThreadPoolExecutor(most, "answer")

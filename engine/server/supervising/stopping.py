@@ -39,7 +39,7 @@ def answer_and_end(addresses: Addresses, workers: Sequence[Worker], is_hurried: 
     wait_until(lambda: all(worker.ended.is_set() for worker in workers), STOP_SECONDS)
     if late := [worker for worker in workers if not worker.ended.is_set()]:
         numbers = join_words([str(worker.number) for worker in late], "and")
-        why = "a second signal came" if is_hurried() else f"they did not stop within {STOP_SECONDS:.0f} seconds"
+        why = "a second signal was received" if is_hurried() else f"not stopped within {STOP_SECONDS:.0f} seconds"
         logger.warning("killing %s %s: %s", "worker" if len(late) == 1 else "workers", numbers, why)
     for worker in late:
         worker.process.kill()

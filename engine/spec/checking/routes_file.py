@@ -162,10 +162,12 @@ def _check_model(route: Node, models_file: str | None, models: Node | None) -> I
 def _check_path_features(route: Node, path: str, models: Node | None) -> Iterator[Diagnostic]:
     """Report path parameters of a model's route that are not features of the model."""
     model = route["model"].text
-    if model is None or models is None or model not in models or not has_form(models[model]["input"].plain):
+    if model is None or models is None or model not in models:
         return
-    schema = models[model]["input"]
-    for name, parameter in parameter_schemas(path).items():
+    schema, parameters = models[model]["input"], parameter_schemas(path)
+    if not parameters or not has_form(schema.plain):  # a large input is not judged again for every route
+        return
+    for name, parameter in parameters.items():
         feature = schema["properties"][name]
         if schema["type"].plain not in (None, "object"):
             kind = show(schema["type"].plain)
