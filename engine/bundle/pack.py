@@ -77,7 +77,7 @@ def _texts(spec: Spec) -> dict[str, bytes]:
 
 def _files(spec: Spec) -> dict[str, bytes]:
     """Return the files that responses and API keys name."""
-    files = {node.text or "": data for node, data in _response_files(spec)}
+    files = {name: data for _, named in _response_files(spec) for name, data in named.items()}
     for node in _digest_files(spec):
         if not Path(node.text or "").is_absolute():
             files[node.text or ""] = _read_digests(spec, node)
@@ -97,10 +97,11 @@ def _pack_model(name: str, prepared: PreparedModel, members: dict[str, bytes]) -
     return PackedModel(prepared.sha256, compiled, file, modules)
 
 
-def _response_files(spec: Spec) -> Iterator[tuple[Node, bytes]]:
+def _response_files(spec: Spec) -> Iterator[tuple[Node, Mapping[str, bytes]]]:
     for route in spec.routes:
-        if route.response is not None and route.response.kind == "file":
-            yield route.response.node["file"], route.response.data
+        for body in (body for case in route.cases for body in case.response.bodies):
+            if body.kind == "file":
+                yield body.node, body.files
 
 
 def _digest_files(spec: Spec) -> Iterator[Node]:

@@ -20,7 +20,8 @@ class Request:
 
     `query` is the query string as it was sent, percent-encoded. `client` is the client's address, empty if another
     client may be behind it. `is_one_of_several` says whether the server has several processes that answer. `sent` is
-    the number of bytes that a client sent for a body that had to be decoded. `accept` is the header of that name.
+    the number of bytes that a client sent for a body that had to be decoded. `accept` is the header of that name, and
+    `environ` has all others.
     """
 
     method: str
@@ -33,6 +34,7 @@ class Request:
     is_one_of_several: bool = False
     sent: int | None = None
     accept: str = ""
+    environ: Environ = field(default_factory=dict)
 
     def paid(self, size: int) -> int:
         """Return how many bytes of a body count for its budget: a compressed body counts up to 20 times its size."""
@@ -56,16 +58,18 @@ class Endpoint(Protocol):
 
     @property
     def constant(self) -> Response | None:
-        """Return the response to every request that is accepted and has no conditions; None if there is no such one.
-
-        Headers with path parameters may be missing from it.
-        """
+        """Return the response to every request that has no conditions; None if there is no such one."""
         return None
 
     @property
     def is_quick(self) -> bool:
         """Return whether it answers in microseconds, without waiting for anything."""
         return self.constant is not None
+
+    def kept_bodies(self) -> Iterable[bytes]:
+        """Return the bodies that it sends repeatedly without change."""
+        constant = self.constant
+        return () if constant is None or not isinstance(constant.body, bytes) else (constant.body,)
 
     def __call__(self, request: Request) -> Response:
         """Answer one request; raise `Problem` if the answer is an error."""
@@ -76,10 +80,14 @@ def encode_json(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def encode_any_json(value: Any) -> bytes:
-    """Write JSON in the same form, with integers of any length, for which Python's slower writer is needed.
+def encode_value(value: Any) -> bytes:
+    """Write a JSON value, compact, with integers of any length."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # an integer beyond 64 bits
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str).encode()
 
-    A value that JSON does not have, such as a UUID from a path, becomes a string.
-    """
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str)
-    return text.encode() + b"\n"
+
+def encode_any_json(value: Any) -> bytes:
+    """Write JSON in the form of `encode_json`, with integers of any length."""
+    return encode_value(value) + b"\n"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from engine.endpoints.docs import build_docs
-from engine.endpoints.fixed import GeneratedEndpoint, build_fixed
+from engine.endpoints.fixed import GeneratedEndpoint, build_declared
 from engine.endpoints.guards.guard import Guard, Guards
 from engine.endpoints.messages import Endpoint, encode_any_json
 from engine.endpoints.monitoring.exposition import MetricsEndpoint
@@ -61,9 +61,9 @@ def _endpoint(route: Route, spec: Spec, predictors: Mapping[str, Predictor], pro
             return ReadyEndpoint(process.status)
         case "status":
             return StatusEndpoint(process.status, route.sources)
-    if route.response is not None:
-        return build_fixed(route, route.response)
-    name = route.model or ""
+    if route.model is None:
+        return build_declared(route, spec.models, formats=spec.service.formats == "check")
+    name = route.model
     return PredictEndpoint(route, spec.models[name], predictors[name], process.meter, named=spec.service.model_header)
 
 

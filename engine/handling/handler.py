@@ -111,6 +111,7 @@ class Handler:
                 environ.get("wsgi.multiprocess", False),
                 incoming.coded_size,
                 environ.get("HTTP_ACCEPT", ""),
+                environ,
             )
         )
 
@@ -148,7 +149,7 @@ class Handler:
         """
         for one in self.mounted:
             constant, route = one.endpoint.constant, one.route
-            if constant is None or "GET" not in route.methods or one.guard.stands or route.parameters or route.input:
+            if constant is None or "GET" not in route.methods or one.guard.stands or route.parameters:
                 continue
             if len(route.path.encode()) <= route.limits.url:
                 answer = write_answer(constant, "GET")
@@ -158,5 +159,5 @@ class Handler:
 
     def constant_bodies(self) -> Iterator[bytes]:
         """Return the bodies that are sent repeatedly without change."""
-        constants = (mounted.endpoint.constant for mounted in self.mounted)
-        yield from (one.body for one in constants if one is not None and isinstance(one.body, bytes))
+        for mounted in self.mounted:
+            yield from mounted.endpoint.kept_bodies()

@@ -56,6 +56,13 @@ class Subschema:
         return "null" in self.types
 
     @cached_property
+    def applied(self) -> list[Mapping[str, Any]]:
+        """The keywords of every schema that applies to a value besides null: its own, of references, in allOf."""
+        others = [[branch for branch in one if branch.types != {"null"}] for one in self._alternatives]
+        alone = [one[0] for one in others if len(one) == 1]
+        return [self._own, *(own for part in (*self._together, *alone) for own in part.applied)]
+
+    @cached_property
     def is_whole(self) -> bool:
         """Whether the schema certainly allows no numbers but integers."""
         if self._named_types and "number" not in self._named_types:
