@@ -71,11 +71,10 @@ class Conjunct:
         )
 
     @property
-    def listed(self) -> list[Any] | None:
-        """The values of its `enum` or `const`; None if it has neither."""
-        if "const" in self.own:
-            return [self.own["const"]]
-        return [*self.own["enum"]] if "enum" in self.own else None
+    def lists(self) -> list[list[Any]]:
+        """The values of its `const` and of its `enum`, as far as it has them."""
+        const = [[self.own["const"]]] if "const" in self.own else []
+        return const + ([[*self.own["enum"]]] if "enum" in self.own else [])
 
     def branches(self) -> list[list[Subschema]]:
         """Return the alternatives of each `anyOf` and `oneOf`."""
@@ -118,7 +117,7 @@ class Acceptance:
         self._judges = [self._compile(formats) for formats in (False, True)] if self._rest else []
 
     def _add(self, conjunct: Conjunct) -> None:
-        if (listed := conjunct.listed) is not None:
+        for listed in conjunct.lists:
             self._effort.spend(len(listed))
             self._listed.append({key_of(value) for value in listed})
         kept = {keyword: value for keyword, value in conjunct.own.items() if keyword not in _SEPARATE | _ANNOTATIONS}

@@ -145,7 +145,7 @@ class _Comparison:
 
     def _is_covered(self, pair: _Pair, depth: int) -> bool:
         """Return whether every allowed value certainly fulfils the condition."""
-        if not all(conjunct.is_exact and conjunct.listed is None for conjunct in pair.wanted):
+        if not all(conjunct.is_exact and not conjunct.lists for conjunct in pair.wanted):
             return False
         if not all(pair.is_within(name) for name in pair.possible):
             return False
@@ -267,7 +267,7 @@ def _holds(verdict: Verdict) -> bool:
 
 def _listed(conjuncts: list[Conjunct]) -> list[Any] | None:
     """Return the shortest list of values to which the conjuncts are confined; None if there is none."""
-    lists = [listed for conjunct in conjuncts if (listed := conjunct.listed) is not None]
+    lists = [listed for conjunct in conjuncts for listed in conjunct.lists]
     return min(lists, key=len) if lists else None
 
 
