@@ -58,9 +58,9 @@ class Subschema:
     @cached_property
     def applied(self) -> list[Mapping[str, Any]]:
         """The keywords of every schema that applies to a value besides null: its own, of references, in allOf."""
-        others = [[branch for branch in one if branch.types != {"null"}] for one in self._alternatives]
+        others = [[branch for branch in one if branch.types != {"null"}] for one in self.alternatives]
         alone = [one[0] for one in others if len(one) == 1]
-        return [self._own, *(own for part in (*self._together, *alone) for own in part.applied)]
+        return [self.own, *(own for part in (*self.together, *alone) for own in part.applied)]
 
     @cached_property
     def is_whole(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from engine.diagnostics import Diagnostic
+from engine.spec.checking.judging import judge_when
 from engine.spec.checking.responses import check_response, read_response
 from engine.spec.checking.when import check_condition, read_condition
 from engine.spec.conditions import Condition, guaranteed_by, guaranteed_without
@@ -30,6 +31,7 @@ def check_answers(route: Node, names: Names, home: Home, *, formats: bool) -> It
             yield from mistakes
             if not mistakes:
                 condition = read_condition(case["when"])
+                yield from judge_when(case["when"], names)
                 yield from _check_repeated(case, condition, earlier)
                 assumed = names.assume(guaranteed_by(condition))
                 names = names.assume(guaranteed_without(condition))
