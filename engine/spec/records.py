@@ -11,7 +11,7 @@ from typing import Any, Literal
 from engine.diagnostics import Diagnostic
 from engine.schema import LOCAL_TIME, InstanceSchema, Validator
 from engine.spec.choices import RESPONSE_METHODS, ResponseMethodName, RuntimeName
-from engine.spec.service_records import Cors, Limits, RateLimit, Record, Service
+from engine.spec.service_records import Cors, Fault, Limits, RateLimit, Record, Service
 
 BuiltIn = Literal["docs", "openapi", "metrics", "live", "ready", "status"]
 
@@ -89,6 +89,7 @@ class Route(Record):
     rate: RateLimit | None = None
     sources: tuple[str, ...] = ()
     strict_content_type: bool = False
+    fault: Fault | None = None
 
     @property
     def reads_body(self) -> bool:
