@@ -47,11 +47,11 @@ def command(names: tuple[str, ...], routes: str, models: str | None, as_json: bo
 
 
 def _compile(routes: str, models: str | None, names: tuple[str, ...], progress: Progress) -> tuple[Facts, ...]:
-    from engine.models import compile_models
+    from engine.models import compile_models, own_predictors
     from engine.spec import load_spec
 
     predictors = compile_models(load_spec(routes, models).only(names), progress)
-    return tuple(predictor.facts for predictor in predictors.values())
+    return tuple(predictor.facts for predictor in own_predictors(predictors).values())
 
 
 def _rows(facts: Facts) -> Iterable[tuple[str, ...]]:

@@ -19,7 +19,8 @@ from engine.schema import show
 from engine.spec import Chain, Composition, Computed, Example, FileModel
 from engine.text import did_you_mean
 
-_LIMITS = ("maxProperties", "minProperties", "propertyNames")  # which count or judge computed features too
+_LIMITS = frozenset(("maxProperties", "minProperties", "propertyNames"))  # which count or judge computed features too
+_PLAIN = frozenset(("$defs", "$schema", "definitions", "description", "title", "type"))
 Columns = list[tuple[str, list[Any]]]
 
 
@@ -100,14 +101,23 @@ def complete_model(chain: Chain, parts: Parts) -> FileModel:
             mistakes += error.diagnostics
     if mistakes:
         raise SpecError(mistakes)
+    return replace(own, input=replace(own.input, document=_own_document(own, schemas)))
+
+
+def _own_document(own: FileModel, schemas: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of what the file's model gets: its features, without those that only the other models take.
+
+    A keyword that may concern any of those others, or counts properties, is left out; requests are judged before.
+    """
     outer: Mapping[str, Any] = own.input.document
-    document = {
-        **{keyword: value for keyword, value in outer.items() if keyword not in _LIMITS},
-        "properties": {**outer.get("properties", {}), **schemas},
-        "required": [*outer.get("required", ()), *schemas],
+    names = own.features or ()
+    given = {name: part for name, part in outer.get("properties", {}).items() if name in names}
+    are_all = given.keys() == outer.get("properties", {}).keys()
+    kept = {
+        keyword: value for keyword, value in outer.items() if (are_all and keyword not in _LIMITS) or keyword in _PLAIN
     }
-    times = own.input.times
-    return replace(own, input=replace(own.input, document=document, times=times))
+    required = [name for name in outer.get("required", ()) if name in given]
+    return {**kept, "properties": {**given, **schemas}, "required": [*required, *schemas]}
 
 
 def with_computed(chain: Chain, own: FileModel, parts: Parts) -> FileModel:

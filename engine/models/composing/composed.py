@@ -100,7 +100,7 @@ def _names(part: Part) -> set[str] | None:
 def _classes_of(part: Part) -> str:
     names = _names(part)
     if names is None:
-        return f'"{part.name}" is a {part.facts.kind} without classes'
+        return f'"{part.name}", a {part.facts.kind}, does not answer with classes'
     return f'"{part.name}" has the classes {", ".join(map(show, part.wording.classes or ()))}'
 
 

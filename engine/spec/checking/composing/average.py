@@ -18,7 +18,7 @@ def _parts(entry: Node) -> Parts:
 def _check(entry: Node) -> Iterator[Diagnostic]:
     weights = entry["average"]
     if len(weights.fields or ()) == 1:
-        message = "this average has a single model, whose answer it is; name another one, or use that model itself"
+        message = "an average of one model is that model's own answer; name another one, or use the model itself"
         yield weights.error(message, "warning")
 
 

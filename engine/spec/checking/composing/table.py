@@ -94,10 +94,11 @@ def _has_whole_keys(data: bytes, key: str) -> bool:
     lines = csv.reader(io.StringIO(data.decode("utf-8-sig", "replace"), newline=""))
     try:
         names = next(lines, [])
-        place = names.index(key) if key in names else -1
-        return place >= 0 and all(len(row) > place and _is_whole(row[place]) for row in lines if any(row))
+        place = names.index(key) if key in names else len(names)
+        cells = [row[place] for row in lines if len(row) > place and row[place]]  # an empty one is a mistake
     except csv.Error:
         return False
+    return bool(cells) and all(map(_is_whole, cells))
 
 
 def _is_whole(text: str) -> bool:
