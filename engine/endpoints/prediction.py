@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.endpoints.messages import Endpoint, Request, Response, encode_json
 from engine.endpoints.monitoring.metrics import Meter
-from engine.endpoints.problems import FULL, overload_problem, require_none, violations_problem
+from engine.endpoints.problems import FULL, Problem, overload_problem, require_none, violations_problem
 from engine.endpoints.requests.json_body import read_json
 from engine.endpoints.requests.text_values import PathFeatures, TextReader, parse_query
 from engine.endpoints.row_bodies import (
@@ -26,7 +26,7 @@ from engine.endpoints.row_bodies import (
     format_of_answer,
     format_of_body,
 )
-from engine.errors import Overloaded, RefusedInstance
+from engine.errors import Overloaded, RefusedInstance, UnknownKey
 from engine.models import NOT_FINITE, Facts, Prediction, Predictor, is_finite
 from engine.schema import Path, Violation
 from engine.spec import Model, Route
@@ -139,6 +139,8 @@ class PredictEndpoint(Endpoint):
         try:
             prediction = self._ask(instances)
         except RefusedInstance as refused:
+            if isinstance(refused, UnknownKey) and not where(0):
+                raise Problem(HTTPStatus.NOT_FOUND, refused.reason) from None
             all_refused = (refused, *refused.others)
             told = (
                 Violation((*where(one.row), *_within(instances[one.row], one.key)), one.reason, "", ())

@@ -26,7 +26,7 @@ from engine.endpoints import Counts, Meter, ServiceState, Status
 from engine.errors import SpecError
 from engine.handling import Handler, build_handler
 from engine.isolation import take_blame
-from engine.models import Predictor, Snapshot, rehearse_models, restore_models
+from engine.models import Predictor, Snapshot, own_predictors, rehearse_models, restore_models
 from engine.server.heartbeat import send_heartbeat
 from engine.server.http import (
     Front,
@@ -148,7 +148,8 @@ class Follower:
                 logger.warning("%s: %s", facts.name, facts.report.instead)
         specs: tuple[Spec, ...] = (snapshot.spec,) if self._admin is None else divide_for_admin(snapshot.spec)
         handlers = tuple(build_handler(spec, predictors, self._process) for spec in specs)
-        keyed = {(name, snapshot.prepared[name].key): predictor for name, predictor in predictors.items()}
+        own = own_predictors(predictors)
+        keyed = {(name, snapshot.prepared[name].key): predictor for name, predictor in own.items()}
         return handlers, keyed
 
     def _say(self, word: str, content: Any = None) -> None:

@@ -16,6 +16,7 @@ from engine.spec.checking.grammar import GrammarName, grammar
 from engine.spec.checking.guards import MAX_KEY
 from engine.spec.checking.pins import lock_of, write_pins
 from engine.spec.choices import RESPONSE_METHODS, RUNTIMES, ResponseMethodName, RuntimeName
+from engine.spec.composed_records import Average, Chain, Composition, Switch, Table
 from engine.spec.conditions import (
     Alternatives,
     Condition,
@@ -35,9 +36,11 @@ from engine.spec.reading.node import Node
 from engine.spec.records import (
     BuiltIn,
     Case,
+    Computed,
     DeclaredBody,
     DeclaredResponse,
     Example,
+    FileModel,
     Model,
     Output,
     Route,

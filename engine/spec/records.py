@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -202,22 +202,62 @@ class Pin(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model(Record):
-    """A model file and its input; `lock_command` is the command that pins the file as it is.
+    """A model as routes see it: its input, and what it answers; it has a file, or is composed of other models.
 
-    `folder` is the folder of models.yaml, with the modules that the file refers to.
+    `folder` is the folder of models.yaml. `lock_command` is the command that pins its file as it is, if it has one.
     """
 
     name: str
     folder: Path
-    file: Path
     description: str = ""
     input: Schema
-    features: tuple[str, ...] | None = None
     dtypes: Mapping[str, str] = field(default_factory=dict)
-    rows: Literal["auto", "array", "table", "mappings"] = "auto"
     output: Output
     threshold: Threshold | None = None
     examples: tuple[Example, ...] = ()
+    lock_command: str = ""
+
+    @property
+    def shown_examples(self) -> tuple[Example, ...]:
+        """The examples that clients may see."""
+        return self.examples
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of the models that this one asks."""
+        return ()
+
+    @property
+    def file_model(self) -> FileModel | None:
+        """The model of this entry's own file, None if it has none."""
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Computed(Record):
+    """A feature that another model computes: its `name`, that model, and what is taken from its answer.
+
+    That is `result`, `label` or, with a class, `probability`.
+    """
+
+    name: str
+    model: str
+    take: Literal["result", "label", "probability"]
+    of_class: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileModel(Model):
+    """A model file and its input. Modules that the file refers to are in the `folder`.
+
+    Of a chain, `computed` are the features that are not in its instances; the input is complete once the models that
+    compute them are known.
+    """
+
+    file: Path
+    features: tuple[str, ...] | None = None
+    computed: tuple[Computed, ...] = ()
+    rows: Literal["auto", "array", "table", "mappings"] = "auto"
     response_method: ResponseMethodName = "predict"
     reference: Path | None = None
     show_reference: bool = False
@@ -227,7 +267,6 @@ class Model(Record):
     trusted: tuple[str, ...] = ()
     allow_version_mismatch: bool = False
     pin: Pin | None = None
-    lock_command: str = ""
 
     @property
     def answers_classes(self) -> bool:
@@ -239,6 +278,11 @@ class Model(Record):
         """The examples that clients may see; `init` records rows of the reference, which may be personal data."""
         is_open = self.reference is None or self.show_reference
         return tuple(example for example in self.examples if is_open or not example.recorded)
+
+    @property
+    def file_model(self) -> FileModel | None:
+        """The model itself."""
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,3 +301,18 @@ class Spec:
     lock: Path | None = None
     pins: Mapping[str, Pin] = field(default_factory=dict)
     warnings: tuple[Diagnostic, ...] = ()
+
+    @property
+    def file_models(self) -> Mapping[str, FileModel]:
+        """The models that have a file, by name; that of a chain is the model of its own file."""
+        found = ((name, model.file_model) for name, model in self.models.items())
+        return {name: own for name, own in found if own is not None}
+
+    def only(self, names: Iterable[str]) -> Spec:
+        """Return the spec with these models and those that they ask, the named ones first."""
+        chosen, waiting = dict[str, Model](), [*names]
+        for name in waiting:
+            if name not in chosen:
+                chosen[name] = self.models[name]
+                waiting += chosen[name].parts
+        return replace(self, models=chosen)

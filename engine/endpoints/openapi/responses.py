@@ -92,6 +92,7 @@ MEANINGS = {
     503: "The service is overloaded or shutting down; retry after `Retry-After` seconds.",
 }
 STRICT_TYPE = "The Content-Type, the charset or the content coding of the body is not supported."
+UNKNOWN_KEY = "No row of the table has this key; or a path parameter has the wrong type."
 PROBLEM = {
     "type": "object",
     "title": "Problem",
