@@ -208,7 +208,8 @@ class _Markup:
             if name not in BREAKOUTS and name != "font" and self._foreign[-1] not in INTEGRATION_POINTS:
                 self._foreign += [] if is_closed else [name]
                 return position
-            self._is_lost |= name not in BREAKOUTS or self._foreign[-1] in INTEGRATION_POINTS
+            if name not in BREAKOUTS or self._foreign[-1] in INTEGRATION_POINTS:
+                self._lose(self._foreign)
             self._foreign = []
         self._is_lost |= name == "frameset" or (name == "col" and self._has_template)
         self._is_lost |= self._in_select and name not in IN_SELECT
@@ -222,10 +223,18 @@ class _Markup:
         self._in_select &= name != "select"
         if not self._foreign:
             return
+        closed: list[str] = []
         while self._foreign and self._foreign[-1] != name:
+            closed.append(self._foreign.pop())
+        if self._foreign:
             self._foreign.pop()
-        self._is_lost |= not self._foreign
-        self._foreign = self._foreign[:-1]
+        else:
+            self._lose(closed)
+
+    def _lose(self, foreign: list[str]) -> None:
+        """Note that these elements may be open or closed."""
+        self._is_lost = True
+        self._is_unsure |= "script" in foreign or "style" in foreign
 
     def _raw_text(self, name: str, start: int) -> int:
         """Read the text of an element in which tags are none; what ends it is read as a tag."""
