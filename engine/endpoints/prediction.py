@@ -35,6 +35,8 @@ BATCH_KEY = "instances"
 QUICK_SECONDS = 0.001
 # Identifies the model file behind an answer, if the service has `model_header`.
 MODEL_HEADER = "X-Model"
+# Says that examples have answered, because a model's file is not there yet.
+STAND_IN_HEADER = "X-Stand-In"
 _NULL = b"null"
 _TAKES = "JSON, text/csv or application/x-ndjson"
 _OK = int(HTTPStatus.OK)  # a member of an enumeration takes longer to look up
@@ -46,12 +48,18 @@ def name_model(facts: Facts) -> str:
     return f"{facts.name}@{facts.hash}"
 
 
+def model_headers(facts: Facts, *, named: bool) -> tuple[tuple[str, str], ...]:
+    """Return the headers that say what has answered: the model's file if it is `named`, and a stand-in always."""
+    model = ((MODEL_HEADER, name_model(facts)),) if named else ()
+    return (*model, (STAND_IN_HEADER, "true")) if facts.is_stand_in else model
+
+
 class PredictEndpoint(Endpoint):
     """Answers with predictions for one instance, or for `{"instances": [...]}`; by GET for one in the query string."""
 
     def __init__(self, route: Route, model: Model, predictor: Predictor, meter: Meter, *, named: bool = False) -> None:
         self._model, self._predict, self._parameters = model, predictor, route.parameters
-        self._headers = (*_HEADERS, (MODEL_HEADER, name_model(predictor.facts))) if named else _HEADERS
+        self._headers = (*_HEADERS, *model_headers(predictor.facts, named=named))
         self._timed = meter.model(model.name).add
         predictor.watch(meter.batches(model.name).add)
         self._strict = route.strict_content_type

@@ -33,6 +33,7 @@ from engine.spec.records import (
     Route,
     Schema,
     Spec,
+    StandIn,
 )
 from engine.spec.service_records import Cors, Limits, RateLimit, Rates, Service
 from engine.spec.templates import Parameter, parse_template
