@@ -96,8 +96,11 @@ def print_models(models: Iterable[Facts], explained_by: str = EXPLAINING) -> Non
 
 
 def _runtime(facts: Facts, explained_by: str) -> str:
-    is_stand_in = facts.estimator == STAND_IN
-    return "its examples answer" if is_stand_in else runtime_of(facts.report, explained_by=explained_by)
+    """Name what answers: a runtime, or else the examples or the models that are asked."""
+    if facts.estimator == STAND_IN:
+        return "its examples answer"
+    runtime = runtime_of(facts.report, explained_by=explained_by)
+    return f"{runtime}, by its parts" if facts.is_composed else runtime
 
 
 def print_notes(models: Iterable[Facts]) -> None:

@@ -51,7 +51,8 @@ class Facts:
     version of scikit-learn that saved the model; `report` is how its runtime was chosen, `warnings` are what people
     should know of the model, and `note` says why what was compiled before is not used. `threshold` is that of the
     spec, by the positive class's key. `loaded` is when the model was read, in seconds since 1970, and `rows` are the
-    first of its reference, if these may be shown. `is_stand_in` says that examples answer, here or in a part.
+    first of its reference, if these may be shown. `is_stand_in` says that examples answer, here
+    or in a part, `is_composed` that other models are asked.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Facts:
     loaded: float = 0.0
     rows: tuple[Any, ...] = ()
     is_stand_in: bool = False
+    is_composed: bool = False
 
     @property
     def answers_classes(self) -> bool:
