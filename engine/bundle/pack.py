@@ -89,8 +89,8 @@ def _texts(spec: Spec) -> dict[str, bytes]:
 def _files(spec: Spec) -> dict[str, bytes]:
     """Return the files that responses, tables and API keys name."""
     files: dict[str, bytes] = {}
-    for node, data in _served_files(spec):
-        if files.setdefault(node.text or "", data) != data:
+    for node, name, data in _served_files(spec):
+        if files.setdefault(name, data) != data:
             message = "a bundle has one folder for the files of both specs, and this is another file there; rename it"
             raise SpecError([node.error(message)])
     for node in _digest_files(spec):
@@ -112,13 +112,13 @@ def _pack_model(name: str, prepared: PreparedModel, members: dict[str, bytes]) -
     return PackedModel(prepared.sha256, compiled, file, modules)
 
 
-def _served_files(spec: Spec) -> Iterator[tuple[Node, bytes]]:
-    for route in spec.routes:
-        if route.response is not None and route.response.kind == "file":
-            yield route.response.node["file"], route.response.data
+def _served_files(spec: Spec) -> Iterator[tuple[Node, str, bytes]]:
+    for body in (body for route in spec.routes for case in route.cases for body in case.response.bodies):
+        for name, data in body.files.items():
+            yield body.node, name, data
     for model in spec.models.values():
         if isinstance(model, Table):
-            yield model.node["table"], model.data
+            yield model.node["table"], model.node["table"].text or "", model.data
 
 
 def _digest_files(spec: Spec) -> Iterator[Node]:
@@ -135,8 +135,9 @@ def _read_digests(spec: Spec, node: Node) -> bytes:
 
 def _mistakes_in_files(spec: Spec) -> Iterator[Diagnostic]:
     asking = asking_places(spec.service.node.source)
-    for node in [*(node for node, _ in _served_files(spec)), *_digest_files(spec)]:
-        if Path(node.text or "").is_absolute():  # a list of keys, which is read where it is served
+    named = [(node, name) for node, name, _ in _served_files(spec)]
+    for node, name in [*named, *((node, node.text or "") for node in _digest_files(spec))]:
+        if Path(name).is_absolute():  # a list of keys, which is read where it is served
             continue
         if node.start in asking:
             yield node.error(
@@ -145,7 +146,7 @@ def _mistakes_in_files(spec: Spec) -> Iterator[Diagnostic]:
             )
             continue
         try:
-            require_plain(FILES + normal_name(node.text or ""))
+            require_plain(FILES + normal_name(name))
         except Unsound:
             yield node.error("a bundle packs files below the folder of routes.yaml only; move it there")
 

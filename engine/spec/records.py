@@ -11,23 +11,45 @@ from typing import Any, Literal
 from engine.diagnostics import Diagnostic
 from engine.schema import LOCAL_TIME, InstanceSchema, Validator
 from engine.spec.choices import RESPONSE_METHODS, ResponseMethodName, RuntimeName
-from engine.spec.service_records import Cors, Limits, RateLimit, Record, Service
+from engine.spec.conditions import Condition
+from engine.spec.service_records import Cors, Fault, Limits, RateLimit, Record, Service
 
 BuiltIn = Literal["docs", "openapi", "metrics", "live", "ready", "status"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FixedResponse(Record):
-    """A fixed response; `kind` is the key of its body, "empty" without one, and `content` the body in the spec.
+class DeclaredBody(Record):
+    """A body of a response: `kind` is its key in the spec, and `content` what the spec has there.
 
-    `data` are the bytes of the file that a `file` names, at the time when the spec was read.
+    `files` are the bytes of the files that a `file` can name, by their names, at the time when the spec was read.
     """
+
+    kind: str
+    content: Any
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredResponse(Record):
+    """A response; of several `bodies`, a client gets the one that it accepts, and without any, none."""
 
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
-    kind: str = "empty"
-    content: Any = None
-    data: bytes = field(default=b"", repr=False)
+    bodies: tuple[DeclaredBody, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case(Record):
+    """A response and the condition under which it answers; None is always true.
+
+    With a `chance`, a part of 1, the condition is drawn too. If it `has_fault`, its `fault` replaces that of the route.
+    """
+
+    when: Condition | None = None
+    chance: float | None = None
+    has_fault: bool = False
+    fault: Fault | None = None
+    response: DeclaredResponse
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots, to keep what is cached; only fields are pickled
@@ -69,17 +91,24 @@ class Schema(Record):
 class Route(Record):
     """A URL rule with its parameters' names, its methods, and its answer.
 
-    The answer is a `response`, a `model`, or a `built_in` route of the engine. `allowed` are the names of the API keys
-    that may use it, None if no key is required. `sources` are the networks that see the status.
+    `cases` answer, the first whose condition is true; a lone `response` of the spec is one without a condition. Without
+    any, a `model` answers as it is, or a `built_in` route of the engine. `query`, `headers`, `cookies` and
+    `path_parameters` declare parameters, and `accepts` says how a body may be written. `allowed` are the names of the
+    API keys that may use it, None if no key is required. `sources` are the networks that see the status.
     """
 
     path: str
     parameters: tuple[str, ...] = ()
     methods: tuple[str, ...]
-    response: FixedResponse | None = None
+    cases: tuple[Case, ...] = ()
     model: str | None = None
     built_in: BuiltIn | None = None
     input: Schema | None = None
+    query: Schema | None = None
+    headers: Schema | None = None
+    cookies: Schema | None = None
+    path_parameters: Schema | None = None
+    accepts: tuple[str, ...] = ("json",)
     summary: str = ""
     description: str = ""
     tags: tuple[str, ...] = ()
@@ -89,11 +118,37 @@ class Route(Record):
     rate: RateLimit | None = None
     sources: tuple[str, ...] = ()
     strict_content_type: bool = False
+    fault: Fault | None = None
 
     @property
     def reads_body(self) -> bool:
         """Whether the route uses the request's body."""
         return self.model is not None or self.input is not None
+
+    @property
+    def is_faulty(self) -> bool:
+        """Whether answers may be delayed, or fail."""
+        return self.fault is not None or any(case.fault is not None for case in self.cases)
+
+    @property
+    def draws(self) -> bool:
+        """Whether something is drawn for each request."""
+        return self.is_faulty or any(case.chance is not None for case in self.cases)
+
+    @property
+    def checks_parameters(self) -> bool:
+        """Whether the route declares parameters with schemas."""
+        return any((self.query, self.headers, self.cookies, self.path_parameters))
+
+    @property
+    def is_negotiated(self) -> bool:
+        """Whether a response has several bodies to choose from."""
+        return any(len(case.response.bodies) > 1 for case in self.cases)
+
+    @property
+    def names_files(self) -> bool:
+        """Whether requests name the files that are sent."""
+        return any("${" in body.content for case in self.cases for body in case.response.bodies if body.kind == "file")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
