@@ -46,6 +46,7 @@ from engine.spec.records import (
     Route,
     Schema,
     Spec,
+    StandIn,
 )
 from engine.spec.references import Name, Reference, Template, parse_template, references_in
 from engine.spec.route_names import route_names
