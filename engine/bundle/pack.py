@@ -99,8 +99,9 @@ def _pack_model(name: str, prepared: PreparedModel, members: dict[str, bytes]) -
 
 def _response_files(spec: Spec) -> Iterator[tuple[Node, bytes]]:
     for route in spec.routes:
-        if route.response is not None and route.response.kind == "file":
-            yield route.response.node["file"], route.response.data
+        for response in route.responses:
+            if response.kind == "file":
+                yield response.node["file"], response.data
 
 
 def _digest_files(spec: Spec) -> Iterator[Node]:

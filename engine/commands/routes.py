@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from engine.spec import Route, Spec
+from engine.spec import FixedResponse, Route, Spec
 from engine.terminal import json_option, print_json, print_table, spec_options
 
 
@@ -68,7 +68,13 @@ def describe_answer(route: Route) -> str:
     """Say in a few words what answers a route."""
     if route.built_in is not None:
         return f"built in: {route.built_in}"
-    if route.response is None:
+    if route.model is not None:
         return f"model {route.model}"
-    kind = f"file {route.response.content}" if route.response.kind == "file" else route.response.kind
-    return f"{route.response.status} {kind}" + (", input checked" if route.input is not None else "")
+    said = ", ".join(_describe_response(one) for one in route.responses)
+    named = f"sequence: {said}" if route.sequence is not None else said
+    return named + (", input checked" if route.input is not None else "")
+
+
+def _describe_response(response: FixedResponse) -> str:
+    kind = f"file {response.content}" if response.kind == "file" else response.kind
+    return f"{response.status} {kind}"

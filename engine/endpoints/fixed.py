@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
@@ -101,6 +101,10 @@ class CheckedEndpoint(Endpoint):
     def constant(self) -> Response | None:
         return self.endpoint.constant
 
+    @property
+    def repeated(self) -> Sequence[bytes]:
+        return self.endpoint.repeated
+
     def __call__(self, request: Request) -> Response:
         """Answer one request; raise `Problem` for a body that is not JSON or violates the schema."""
         try:
@@ -122,17 +126,25 @@ class CheckedEndpoint(Endpoint):
 
 def build_fixed(route: Route, declared: Declared) -> Endpoint:
     """Make the endpoint of a route with a `response`."""
+    return check_input(route, build_response(route, declared))
+
+
+def check_input(route: Route, endpoint: Endpoint) -> Endpoint:
+    """Have an endpoint asked only with bodies that are valid for the route's input, if it has one."""
+    if route.input is None:
+        return endpoint
+    free = [None] * route.limits.concurrent
+    return CheckedEndpoint(endpoint, route.input.instance, route.input.validator(), route.strict_content_type, free)
+
+
+def build_response(route: Route, declared: Declared) -> Endpoint:
+    """Make the endpoint of one response, whatever the body of a request is."""
     headers = [(name, _header(name, value, route.parameters)) for name, value in declared.headers]
     to_fill = {name for name, value in headers if callable(value)}
     fixed = tuple((name, value) for name, value in headers if name not in to_fill and isinstance(value, str))
     filled = tuple((name, value) for name, value in headers if name in to_fill)
     endpoint = _endpoint(route, declared, fixed)
-    if filled:
-        endpoint = HeadedEndpoint(endpoint, filled)
-    if route.input is None:
-        return endpoint
-    free = [None] * route.limits.concurrent
-    return CheckedEndpoint(endpoint, route.input.instance, route.input.validator(), route.strict_content_type, free)
+    return HeadedEndpoint(endpoint, filled) if filled else endpoint
 
 
 def _endpoint(route: Route, declared: Declared, headers: Headers) -> Endpoint:

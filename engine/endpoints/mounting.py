@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
+from engine.endpoints.counters import FORGOTTEN, own_counters
 from engine.endpoints.docs import build_docs
 from engine.endpoints.faults import Faults, FaultyEndpoint
-from engine.endpoints.fixed import GeneratedEndpoint, build_fixed
+from engine.endpoints.fixed import GeneratedEndpoint, build_fixed, check_input
 from engine.endpoints.guards.guard import Guard, Guards
 from engine.endpoints.messages import Endpoint, encode_any_json
 from engine.endpoints.monitoring.exposition import MetricsEndpoint
 from engine.endpoints.monitoring.health import LIVE, ReadyEndpoint, ServiceState, StatusEndpoint
 from engine.endpoints.openapi.document import describe_spec
 from engine.endpoints.prediction import PredictEndpoint
+from engine.endpoints.sequences import build_sequence
 from engine.models import Facts, Predictor
 from engine.spec import Route, Spec
 
@@ -75,6 +78,9 @@ def _endpoint(route: Route, spec: Spec, predictors: Mapping[str, Predictor], pro
             return StatusEndpoint(process.status, route.sources)
     if route.response is not None:
         return build_fixed(route, route.response)
+    if route.sequence is not None:
+        counters = process.counters or own_counters(partial(process.meter.count, FORGOTTEN))
+        return check_input(route, build_sequence(route, route.sequence, counters))
     name = route.model or ""
     return PredictEndpoint(route, spec.models[name], predictors[name], process.meter, named=spec.service.model_header)
 

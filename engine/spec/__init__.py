@@ -21,7 +21,18 @@ from engine.spec.named_files import MAX_BYTES as MAX_FILE_BYTES
 from engine.spec.named_files import find_inside, model_inside, normal_name, read_regular, write_whole
 from engine.spec.reading.compose import asking_places, walk_nodes
 from engine.spec.reading.node import Node
-from engine.spec.records import BuiltIn, Example, FixedResponse, Model, Output, Route, Schema, Spec
+from engine.spec.records import (
+    BuiltIn,
+    Example,
+    FixedResponse,
+    Model,
+    Output,
+    Route,
+    Schema,
+    Sequence,
+    SequenceStep,
+    Spec,
+)
 from engine.spec.service_records import Cors, Fault, Limits, RateLimit, Rates, Service
 from engine.spec.templates import Parameter, parse_template
 from engine.spec.url_rules import LazyRule, parameter_schemas, path_template, rule_shape, text_parameters

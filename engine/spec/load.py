@@ -14,6 +14,7 @@ from engine.spec.checking.guards import key_files
 from engine.spec.checking.models_file import check_models, read_models
 from engine.spec.checking.pins import check_pins, lock_command, lock_of, read_pins
 from engine.spec.checking.routes_file import check_routes, checks_formats, read_routes, read_service
+from engine.spec.checking.sequences import response_nodes
 from engine.spec.named_files import Home
 from engine.spec.reading.compose import compose_document
 from engine.spec.reading.node import Node
@@ -63,7 +64,7 @@ def load_spec(
             found += check_pins(models_root, lock, lock_root, commands, lock_command([], *paths), locked=locked)
         pins = read_pins(lock_root)
     if routes_root:
-        files = [route["response"]["file"] for route in routes_root["routes"].items]
+        files = [one["file"] for route in routes_root["routes"].items for one in response_nodes(route)]
         opens(_named(routes.parent, [*files, *key_files(routes_root)]))
         found += check_routes(routes_root, home, str(models) if models else None, _models(models_root))
     if not routes_root or any(mistake.severity == "error" for mistake in found):

@@ -30,6 +30,26 @@ class FixedResponse(Record):
     data: bytes = field(default=b"", repr=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequenceStep(Record):
+    """A response that so many requests in succession get."""
+
+    times: int = 1
+    response: FixedResponse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sequence(Record):
+    """Responses that requests get one after another: the last one from then on, unless they `repeat`.
+
+    The requests are counted for each value of `per` by itself, such as `path.id`; without it, all together.
+    """
+
+    steps: tuple[SequenceStep, ...]
+    repeat: bool = False
+    per: str | None = None
+
+
 @dataclass(frozen=True, kw_only=True)  # without slots, to keep what is cached; only fields are pickled
 class Schema(Record):
     """A JSON Schema 2020-12, checked: it compiles, and all its references resolve.
@@ -69,14 +89,15 @@ class Schema(Record):
 class Route(Record):
     """A URL rule with its parameters' names, its methods, and its answer.
 
-    The answer is a `response`, a `model`, or a `built_in` route of the engine. `allowed` are the names of the API keys
-    that may use it, None if no key is required. `sources` are the networks that see the status.
+    The answer is a `response`, a `sequence`, a `model`, or a `built_in` route of the engine. `allowed` are the names of
+    the API keys that may use it, None if no key is required. `sources` are the networks that see the status.
     """
 
     path: str
     parameters: tuple[str, ...] = ()
     methods: tuple[str, ...]
     response: FixedResponse | None = None
+    sequence: Sequence | None = None
     model: str | None = None
     built_in: BuiltIn | None = None
     input: Schema | None = None
@@ -90,6 +111,13 @@ class Route(Record):
     sources: tuple[str, ...] = ()
     strict_content_type: bool = False
     fault: Fault | None = None
+
+    @property
+    def responses(self) -> tuple[FixedResponse, ...]:
+        """The responses that the spec declares for the route."""
+        if self.sequence is not None:
+            return tuple(step.response for step in self.sequence.steps)
+        return () if self.response is None else (self.response,)
 
     @property
     def reads_body(self) -> bool:

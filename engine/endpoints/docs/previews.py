@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.endpoints.bodies import BODY_KINDS
-from engine.endpoints.fixed import build_fixed, content_type
+from engine.endpoints.fixed import build_response, content_type
 from engine.endpoints.messages import encode_any_json
 from engine.endpoints.openapi.responses import prediction_schema
 from engine.endpoints.problems import status_title
 from engine.models import Facts
-from engine.spec import Model, Route
+from engine.spec import FixedResponse, Model, Route, SequenceStep
 
 MAX_BYTES = 4000
 MAX_CHOICES = 12
@@ -33,11 +33,24 @@ def preview_of(route: Route, model: Model | None, facts: Facts | None) -> Previe
     """Show what a route answers, if that is known; None for what the engine adds."""
     if model is not None and facts is not None:
         return Preview("200 OK", "application/json", form_of(prediction_schema(model, facts)))
-    declared = route.response
-    if declared is None:
-        return None
+    if route.sequence is not None:
+        per = f" per {route.sequence.per}" if route.sequence.per else ""
+        shown = "\n\n".join(_shown_step(step, route) for step in route.sequence.steps)
+        return Preview(f"Sequence{per}" + (", repeated" if route.sequence.repeat else ""), "", shown)
+    return None if route.response is None else _preview(route.response, route)
+
+
+def _shown_step(step: SequenceStep, route: Route) -> str:
+    """Write a response of a sequence, with what is said of it."""
+    one = _preview(step.response, route)
+    times = f"{step.times} times " if step.times > 1 else ""
+    said = " · ".join(filter(None, (f"{times}{one.status}", one.media_type)))
+    return "\n".join(filter(None, (said, one.body)))
+
+
+def _preview(declared: FixedResponse, route: Route) -> Preview:
     kind, body = content_type(declared), ""
-    constant = build_fixed(route, declared).constant
+    constant = build_response(route, declared).constant
     if constant is not None and isinstance(constant.body, bytes):
         body = _as_text(constant.body, kind)
     elif BODY_KINDS[declared.kind].is_literal:

@@ -9,19 +9,47 @@ from typing import Any
 from engine.endpoints.bodies import BODY_KINDS
 from engine.endpoints.fixed import content_type, is_kept
 from engine.endpoints.openapi.components import schema_of
+from engine.endpoints.openapi.joining import joined_answers
 from engine.endpoints.problems import status_title
 from engine.models import Facts, ResultForm, key_of
 from engine.schema import JSON_NUMBER
-from engine.spec import Model, Route, Spec, parameter_schemas
+from engine.spec import FixedResponse, Model, Route, Spec, parameter_schemas
 
 MAX_EXAMPLE = 2000
 
 
 def fixed_answers(route: Route, method: str) -> dict[str, Any]:
-    """Describe the answers of a route with a `response` to a method."""
-    declared = route.response
-    if declared is None:
-        return {}
+    """Describe the answers to a method of a route with a `response`, or with several."""
+    answers: dict[str, Any] = {}
+    for declared in route.responses:
+        answers = _joined(answers, _fixed_answer(declared, route, method))
+    return answers
+
+
+def _joined(known: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """Join answers by their statuses, and show an example of each body."""
+    joined = joined_answers(known, more, {})
+    for status in known.keys() & more.keys():
+        for media_type, content in joined[status].get("content", {}).items():
+            shown = [*_shown(known[status], media_type), *_shown(more[status], media_type)]
+            values = [value for number, value in enumerate(shown) if value not in shown[:number]]
+            content.pop("example", None)
+            if len(values) == 1:
+                content["example"] = values[0]
+            elif values:
+                content["examples"] = {f"example-{number}": {"value": one} for number, one in enumerate(values, 1)}
+    return joined
+
+
+def _shown(answer: dict[str, Any], media_type: str) -> list[Any]:
+    """Return the examples of one body of an answer."""
+    content = answer.get("content", {}).get(media_type, {})
+    examples = [one["value"] for one in content.get("examples", {}).values()]
+    return [content["example"]] if "example" in content else examples
+
+
+def _fixed_answer(declared: FixedResponse, route: Route, method: str) -> dict[str, Any]:
+    """Describe one response of a route."""
     answer: dict[str, Any] = {"description": status_title(declared.status)}
     shown = {name: {"schema": {"type": "string"}} for name, _ in declared.headers}
     shown = {name: header for name, header in shown.items() if name.lower() != "content-type"}
@@ -166,7 +194,7 @@ def statuses_of(route: Route, method: str) -> Iterable[str]:
             yield "415"
     if route.model is not None:
         yield "500"
-    if route.model is not None or route.built_in == "ready":
+    if route.model is not None or route.built_in == "ready" or route.fault is not None or route.sequence is not None:
         yield "503"
     if route.allowed is not None:
         yield "401"

@@ -23,6 +23,7 @@ from engine.spec.checking.guards import (
 )
 from engine.spec.checking.responses import check_response, read_response
 from engine.spec.checking.schemas import check_schema, has_form
+from engine.spec.checking.sequences import check_sequence, read_sequence, response_nodes
 from engine.spec.named_files import Home
 from engine.spec.reading.node import Node
 from engine.spec.records import Route, Schema
@@ -75,6 +76,8 @@ def check_routes(root: Node, home: Home, models_file: str | None, models: Node |
         yield from _idle_settings(route, service)
         yield from check_fault(route)
         yield from check_response(route["response"], path.text or "", home)
+        names = (f"path.{name}" for name in path_parameters(path.text or ""))
+        yield from check_sequence(route["sequence"], path.text or "", home, names)
 
 
 def checks_formats(root: Node | None) -> bool:
@@ -103,8 +106,8 @@ def read_service(root: Node, home: Home) -> Service:
 def read_routes(root: Node, home: Home, service: Service) -> tuple[Route, ...]:
     """Make the routes' records from a document without mistakes; raise `SpecError` for a file that has vanished."""
     files: dict[str, bytes] = {}
-    for route in root["routes"].items:
-        file = route["response"]["file"]
+    for response in (one for route in root["routes"].items for one in response_nodes(route)):
+        file = response["file"]
         if file.text and file.text not in files:
             try:
                 files[file.text] = home.read(file.text)
@@ -248,6 +251,7 @@ def _route(node: Node, service: Service, files: Mapping[str, bytes]) -> Route:
         parameters=path_parameters(node["path"].plain),
         methods=_methods(node),
         response=read_response(node["response"], files) if "response" in node else None,
+        sequence=read_sequence(node["sequence"], files) if "sequence" in node else None,
         model=node["model"].plain,
         input=_input(node["input"], service) if "input" in node else None,
         summary=node["summary"].plain or "",
