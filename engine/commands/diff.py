@@ -92,7 +92,11 @@ def _compare(name: str, file: Path, tolerance: float, routes: str, models: str |
 
     spec = load_spec(routes, models)
     named_models(spec, [name])
-    own = spec.models[name].file
+    model = spec.models[name].file_model
+    if model is None:
+        message = f'"{name}" has no file of its own; compare a model that it asks: {", ".join(spec.models[name].parts)}'
+        raise click.BadParameter(message, param_hint="MODEL")
+    own = model.file
     if file.resolve() == own.resolve():
         message = f'{file} is the file of "{name}" itself; name its successor, which needs a file name of its own'
         raise click.BadParameter(message, param_hint="NEW_FILE")

@@ -38,7 +38,11 @@ def command(names: tuple[str, ...], accept: bool, routes: str, models: str | Non
     from engine.spec import load_spec
 
     spec = load_spec(routes, models)
-    named_models(spec, names)
+    for name in named_models(spec, names) if names else ():
+        if spec.models[name].file_model is None:
+            parts = ", ".join(spec.models[name].parts)
+            message = f'"{name}" has no file of its own to pin; pin the models that it asks: {parts}'
+            raise click.BadParameter(message, param_hint="MODEL")
     with show_progress() as show, lost_at_models(spec):
         pinned = run_isolated(_lock, routes, models, names, accept, hear=show)
     changes = [(one, _change(one)) for one in pinned]

@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from engine.spec import FixedResponse, Route, Spec
+from engine.spec import DeclaredResponse, Route, Spec
 from engine.terminal import json_option, print_json, print_table, spec_options
+from engine.text import join_words
 
 
 @click.command(short_help="List the routes.")
@@ -68,13 +69,13 @@ def describe_answer(route: Route) -> str:
     """Say in a few words what answers a route."""
     if route.built_in is not None:
         return f"built in: {route.built_in}"
-    if route.model is not None:
+    if not route.cases:
         return f"model {route.model}"
-    said = ", ".join(_describe_response(one) for one in route.responses)
-    named = f"sequence: {said}" if route.sequence is not None else said
-    return named + (", input checked" if route.input is not None else "")
+    answers = list(dict.fromkeys(map(_describe_response, route.responses)))
+    by_model = f"model {route.model}: " * (route.model is not None)
+    return by_model + join_words(answers, "or") + ", input checked" * (route.input is not None)
 
 
-def _describe_response(response: FixedResponse) -> str:
-    kind = f"file {response.content}" if response.kind == "file" else response.kind
-    return f"{response.status} {kind}"
+def _describe_response(declared: DeclaredResponse) -> str:
+    kinds = [f"file {body.content}" if body.kind == "file" else body.kind for body in declared.bodies]
+    return f"{declared.status} {'/'.join(kinds) or 'empty'}"

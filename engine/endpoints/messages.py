@@ -44,8 +44,8 @@ class Request:
 
     `query` is the query string as it was sent, percent-encoded. `client` is the client's address, empty if another
     client may be behind it. `is_one_of_several` says whether the server has several processes that answer. `sent` is
-    the number of bytes that a client sent for a body that had to be decoded. `accept` is the header of that name.
-    An endpoint with injected faults sets `sending`; None sends the answer at once.
+    the number of bytes that a client sent for a body that had to be decoded. `accept` is the header of that name, and
+    `environ` has all others. An endpoint with injected faults sets `sending`; None sends the answer at once.
     """
 
     method: str
@@ -58,6 +58,7 @@ class Request:
     is_one_of_several: bool = False
     sent: int | None = None
     accept: str = ""
+    environ: Environ = field(default_factory=dict)
     sending: Sending | None = None
 
     def paid(self, size: int) -> int:
@@ -82,10 +83,7 @@ class Endpoint(Protocol):
 
     @property
     def constant(self) -> Response | None:
-        """Return the response to every request that is accepted and has no conditions; None if there is no such one.
-
-        Headers with path parameters may be missing from it.
-        """
+        """Return the response to every request that has no conditions; None if there is no such one."""
         return None
 
     @property
@@ -108,10 +106,14 @@ def encode_json(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def encode_any_json(value: Any) -> bytes:
-    """Write JSON in the same form, with integers of any length, for which Python's slower writer is needed.
+def encode_value(value: Any) -> bytes:
+    """Write a JSON value, compact, with integers of any length."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # an integer beyond 64 bits
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str).encode()
 
-    A value that JSON does not have, such as a UUID from a path, becomes a string.
-    """
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str)
-    return text.encode() + b"\n"
+
+def encode_any_json(value: Any) -> bytes:
+    """Write JSON in the form of `encode_json`, with integers of any length."""
+    return encode_value(value) + b"\n"

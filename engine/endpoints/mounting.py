@@ -9,14 +9,13 @@ from functools import partial
 from engine.endpoints.counters import FORGOTTEN, own_counters
 from engine.endpoints.docs import build_docs
 from engine.endpoints.faults import Faults, FaultyEndpoint
-from engine.endpoints.fixed import GeneratedEndpoint, build_fixed, check_input
+from engine.endpoints.fixed import GeneratedEndpoint, Means, build_declared
 from engine.endpoints.guards.guard import Guard, Guards
 from engine.endpoints.messages import Endpoint, encode_any_json
 from engine.endpoints.monitoring.exposition import MetricsEndpoint
 from engine.endpoints.monitoring.health import LIVE, ReadyEndpoint, ServiceState, StatusEndpoint
 from engine.endpoints.openapi.document import describe_spec
 from engine.endpoints.prediction import PredictEndpoint
-from engine.endpoints.sequences import build_sequence
 from engine.models import Facts, Predictor
 from engine.spec import Route, Spec
 
@@ -42,7 +41,7 @@ def build_endpoints(
     made = [one for route in routes for one in _endpoints(route, spec, predictors, process)]
     guards = Guards(spec.service, [route for route, _ in made], process.meter)
     mounted = (
-        Mounted(route, endpoint, guard, is_faulty=route.fault is not None)
+        Mounted(route, endpoint, guard, is_faulty=route.is_faulty)
         for (route, endpoint), guard in zip(made, guards.routes, strict=True)
     )
     return tuple(mounted), guards
@@ -56,13 +55,16 @@ def _endpoints(
         for path, endpoint in build_docs(route, spec, _facts(predictors)):
             yield replace(route, path=path), endpoint
         return
-    endpoint = _endpoint(route, spec, predictors, process)
-    if route.fault is not None:
-        endpoint = FaultyEndpoint(endpoint, route.fault, Faults(route, spec.service.seed))
+    faults = Faults(route, spec.service.seed) if route.draws else None
+    endpoint = _endpoint(route, spec, predictors, process, faults)
+    if faults is not None and route.is_faulty:
+        endpoint = FaultyEndpoint(endpoint, route.fault, faults)
     yield route, endpoint
 
 
-def _endpoint(route: Route, spec: Spec, predictors: Mapping[str, Predictor], process: ServiceState) -> Endpoint:
+def _endpoint(
+    route: Route, spec: Spec, predictors: Mapping[str, Predictor], process: ServiceState, faults: Faults | None
+) -> Endpoint:
     match route.built_in:
         case "openapi":
             return GeneratedEndpoint(
@@ -76,12 +78,11 @@ def _endpoint(route: Route, spec: Spec, predictors: Mapping[str, Predictor], pro
             return ReadyEndpoint(process.status)
         case "status":
             return StatusEndpoint(process.status, route.sources)
-    if route.response is not None:
-        return build_fixed(route, route.response)
-    if route.sequence is not None:
+    if route.model is None:
         counters = process.counters or own_counters(partial(process.meter.count, FORGOTTEN))
-        return check_input(route, build_sequence(route, route.sequence, counters))
-    name = route.model or ""
+        means = Means(faults, counters)
+        return build_declared(route, spec.models, means, formats=spec.service.formats == "check")
+    name = route.model
     return PredictEndpoint(route, spec.models[name], predictors[name], process.meter, named=spec.service.model_header)
 
 

@@ -10,11 +10,11 @@ from itertools import chain, repeat
 from time import perf_counter
 from typing import Any
 
-from engine.endpoints.json_body import read_json
 from engine.endpoints.messages import Endpoint, Request, Response, encode_json
 from engine.endpoints.monitoring.metrics import Meter
-from engine.endpoints.problems import FULL, overload_problem, require_none, violations_problem
-from engine.endpoints.query_string import PathFeatures, QueryReader
+from engine.endpoints.problems import FULL, Problem, overload_problem, require_none, violations_problem
+from engine.endpoints.requests.json_body import read_json
+from engine.endpoints.requests.text_values import PathFeatures, TextReader, parse_query
 from engine.endpoints.row_bodies import (
     ANY_TYPE,
     MEDIA_TYPES,
@@ -26,7 +26,7 @@ from engine.endpoints.row_bodies import (
     format_of_answer,
     format_of_body,
 )
-from engine.errors import Overloaded, RefusedInstance
+from engine.errors import Overloaded, RefusedInstance, UnknownKey
 from engine.models import NOT_FINITE, Facts, Prediction, Predictor, is_finite
 from engine.schema import Path, Violation
 from engine.spec import Model, Route
@@ -61,7 +61,7 @@ class PredictEndpoint(Endpoint):
         self._safe_size = self._validator.safe_size
         self._schema = model.input.instance
         self._takes_batches = BATCH_KEY not in self._schema.properties
-        self._query = QueryReader(self._schema)
+        self._query = TextReader(self._schema)
         self._path = PathFeatures(self._schema, route.parameters) if route.parameters else None
 
     @cached_property
@@ -104,7 +104,7 @@ class PredictEndpoint(Endpoint):
             rows = self._reader.read(request, sent)
             batch, instances, size = True, rows.instances, rows.size
         else:
-            value = self._query.read(request.query) if asked else self._read_json(request)
+            value = self._query.read(parse_query(request.query)) if asked else self._read_json(request)
             batch = not asked and self._takes_batches and isinstance(value, dict) and BATCH_KEY in value
             instances, misplaced = self._batch(value) if batch else ([value], misplaced)
             size = len(request.query if asked else request.body)
@@ -128,7 +128,7 @@ class PredictEndpoint(Endpoint):
                 for row, instance in enumerate(instances)
             )
             found = chain(misplaced, found)
-            worded = self._query.told(found, request.query) if asked else self._told(found, value, rows)
+            worded = self._query.told(found, parse_query(request.query)) if asked else self._told(found, value, rows)
             require_none(worded, budget)
         return self._predicted(request, instances, where, sent, rows)
 
@@ -139,6 +139,8 @@ class PredictEndpoint(Endpoint):
         try:
             prediction = self._ask(instances)
         except RefusedInstance as refused:
+            if isinstance(refused, UnknownKey) and not where(0):
+                raise Problem(HTTPStatus.NOT_FOUND, refused.reason) from None
             all_refused = (refused, *refused.others)
             told = (
                 Violation((*where(one.row), *_within(instances[one.row], one.key)), one.reason, "", ())

@@ -112,6 +112,7 @@ class Handler:
             environ.get("wsgi.multiprocess", False),
             incoming.coded_size,
             environ.get("HTTP_ACCEPT", ""),
+            environ,
         )
         return call_faulty(mounted, request, incoming, self.meter) if mounted.is_faulty else mounted.endpoint(request)
 
@@ -156,7 +157,7 @@ class Handler:
         """
         for one in self.mounted:
             constant, route = one.endpoint.constant, one.route
-            if constant is None or "GET" not in route.methods or one.guard.stands or route.parameters or route.input:
+            if constant is None or "GET" not in route.methods or one.guard.stands or route.parameters:
                 continue
             if len(route.path.encode()) <= route.limits.url:
                 answer = write_answer(constant, "GET")

@@ -28,7 +28,7 @@ from engine.endpoints import Counter, Counts, Meter, ServiceState, Status
 from engine.errors import Overloaded, SpecError
 from engine.handling import Handler, build_handler
 from engine.isolation import take_blame
-from engine.models import Predictor, Snapshot, rehearse_models, restore_models
+from engine.models import Predictor, Snapshot, own_predictors, rehearse_models, restore_models
 from engine.server.heartbeat import send_heartbeat
 from engine.server.http import (
     Front,
@@ -160,7 +160,8 @@ class Follower:
         specs: tuple[Spec, ...] = (snapshot.spec,) if self._admin is None else divide_for_admin(snapshot.spec)
         process = replace(self._process, counters=partial(self._open_counter, number))
         handlers = tuple(build_handler(spec, predictors, process) for spec in specs)
-        keyed = {(name, snapshot.prepared[name].key): predictor for name, predictor in predictors.items()}
+        own = own_predictors(predictors)
+        keyed = {(name, snapshot.prepared[name].key): predictor for name, predictor in own.items()}
         return handlers, keyed
 
     def _say(self, word: str, content: Any = None) -> None:

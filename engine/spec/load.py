@@ -9,12 +9,13 @@ from types import MappingProxyType
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.spec.checking.built_in import built_in_routes
+from engine.spec.checking.composing.table import check_tables, derive_inputs
 from engine.spec.checking.grammar import GrammarName, check_grammar
 from engine.spec.checking.guards import key_files
 from engine.spec.checking.models_file import check_models, read_models
 from engine.spec.checking.pins import check_pins, lock_command, lock_of, read_pins
+from engine.spec.checking.responses import response_files
 from engine.spec.checking.routes_file import check_routes, checks_formats, read_routes, read_service
-from engine.spec.checking.sequences import response_nodes
 from engine.spec.named_files import Home
 from engine.spec.reading.compose import compose_document
 from engine.spec.reading.node import Node
@@ -57,6 +58,10 @@ def load_spec(
         paths = (routes, models) if packed is None else (Path("routes.yaml"), Path("models.yaml"))
         if models_root:
             entries = {name: entry for name, _, entry in models_root["models"].pairs()}
+            tables = Home(models.parent, packed)
+            opens(_named(models.parent, [entry["table"] for entry in entries.values()]))
+            models_root = derive_inputs(models_root, tables)
+            found += check_tables(models_root["models"], tables)
             commands = {name: lock_command([name], *paths) for name in entries}
             opens(_named(models.parent, [entry[key] for entry in entries.values() for key in ("file", "reference")]))
             folder = models.parent if packed is None else None
@@ -64,8 +69,8 @@ def load_spec(
             found += check_pins(models_root, lock, lock_root, commands, lock_command([], *paths), locked=locked)
         pins = read_pins(lock_root)
     if routes_root:
-        files = [one["file"] for route in routes_root["routes"].items for one in response_nodes(route)]
-        opens(_named(routes.parent, [*files, *key_files(routes_root)]))
+        opens(_named(routes.parent, key_files(routes_root)))
+        opens(routes.parent / name for name in response_files(routes_root, home))
         found += check_routes(routes_root, home, str(models) if models else None, _models(models_root))
     if not routes_root or any(mistake.severity == "error" for mistake in found):
         raise SpecError(found)
@@ -75,7 +80,9 @@ def load_spec(
         service=service,
         routes=read_routes(routes_root, home, service),
         built_in=built_in_routes(service),
-        models=read_models(models_root, models.parent, pins, commands, formats=checks_formats(routes_root))
+        models=read_models(
+            models_root, Home(models.parent, packed), pins, commands, formats=checks_formats(routes_root)
+        )
         if models and models_root
         else {},
         lock=lock_of(models) if models else None,

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
+from engine.spec.file_patterns import MAX_FILES, list_folder, match_files
+from engine.spec.references import Template
 from engine.text import begin_alike
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -48,6 +50,14 @@ class Home:
     def read(self, name: str) -> bytes:
         """Read a file that is served; raise `ValueError`, for the spec's author, where it may not be."""
         return read_inside(self.folder, name) if self.packed is None else self._packed(name)
+
+    def match(self, template: Template) -> list[str]:
+        """Return the names of the files that a template with references can name; raise `ValueError` for too many."""
+        names = list_folder(self.folder, template) if self.packed is None else self.packed
+        found = match_files(template, names)
+        if len(found) > MAX_FILES:
+            raise ValueError(f"there are {len(found):,} files with such names; at most {MAX_FILES:,} are allowed")
+        return found
 
     def read_secret(self, name: str, most: int) -> bytes:
         """Read the first bytes of a file that may be anywhere; raise `OSError`."""

@@ -7,16 +7,17 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import flask
 import pytest
 
-from engine.endpoints import Problem, Request, Response
-from engine.endpoints.counters import MOST_KEYS, KeyCounts, SharedCounts, own_counters
-from engine.endpoints.fixed import FixedEndpoint
-from engine.endpoints.sequences import SequenceEndpoint
+from engine.endpoints import Problem, Request
+from engine.endpoints.counters import MOST_KEYS, KeyCounts, SharedCounts
+from engine.endpoints.fixed import Means, build_declared
 from engine.errors import Overloaded
+from engine.spec import load_spec
 
 App = Callable[..., flask.Flask]
 
@@ -71,11 +72,9 @@ def test_keys_that_workers_forget_are_counted_once() -> None:
     assert [3, 0] == [shared.take_forgotten(), shared.take_forgotten()]
 
 
-def turns(times: list[int], count: int, *, repeats: bool) -> list[int]:
+def turns(app: flask.Flask, count: int) -> list[int]:
     """Which of the responses so many requests get, one after another."""
-    steps = [(one, FixedEndpoint(Response(200, (), b"%d" % number))) for number, one in enumerate(times)]
-    endpoint = SequenceEndpoint(steps, own_counters(lambda: None)("a"), lambda _: b"", repeats=repeats)
-    return [int(endpoint(Request("GET")).body) for _ in range(count)]
+    return [int(app.test_client().get("/").text) for _ in range(count)]
 
 
 @pytest.mark.parametrize(
@@ -88,15 +87,20 @@ def turns(times: list[int], count: int, *, repeats: bool) -> list[int]:
         ([1], True, [0] * 7),
     ],
 )
-def test_responses_are_given_in_turn(times: list[int], repeats: bool, expected: list[int]) -> None:
-    assert expected == turns(times, len(expected), repeats=repeats)
+def test_responses_are_given_in_turn(app_of: App, times: list[int], repeats: bool, expected: list[int]) -> None:
+    steps = [{"times": one, "response": {"text": str(number)}} for number, one in enumerate(times)]
+    routes = [{"path": "/", "sequence": {"responses": steps, "repeat": repeats}}]
+    assert expected == turns(app_of(json.dumps({"routes": routes})), len(expected))
 
 
-def test_a_turn_that_nobody_can_tell_is_503() -> None:
+def test_a_turn_that_nobody_can_tell_is_503(tmp_path: Path) -> None:
     def fail(_: bytes) -> int:
         raise Overloaded("nobody answers")
 
-    endpoint = SequenceEndpoint([(1, FixedEndpoint(Response(200, (), b"")))], fail, lambda _: b"", repeats=False)
+    (tmp_path / "routes.yaml").write_text("routes: [{path: /, sequence: {responses: [{response: a}, {response: b}]}}]")
+    spec = load_spec(tmp_path / "routes.yaml")
+    (route,) = spec.routes
+    endpoint = build_declared(route, {}, Means(None, lambda _: fail), formats=True)
     with pytest.raises(Problem, match="nobody answers") as raised:
         endpoint(Request("GET"))
     assert (503, (("Retry-After", "1"),)) == (raised.value.status, raised.value.headers)

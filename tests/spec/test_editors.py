@@ -221,7 +221,7 @@ OTHERWISE = {
     """,
 }
 REASONS = {name: reason for reason, names in OTHERWISE.items() for name in names.split()}
-ONE_ANSWER = "A route has exactly one of response, model and sequence."
+ONE_ANSWER = "A route has exactly one of response, cases, sequence and model."
 LACKS = ("Missing property ", "A route has exactly one of ")
 
 
@@ -355,7 +355,12 @@ WITHOUT_DEFAULT = {
     "routes.0": {
         "methods": DEPENDS,
         "model": ONE_OF_THEM,
+        "cases": ONE_OF_THEM,
         "input": NONE,
+        "query": NONE,
+        "headers": NONE,
+        "cookies": NONE,
+        "path_parameters": NONE,
         "description": DEPENDS,
         "auth": DEPENDS,
         "rate_limit": DEPENDS,
@@ -363,6 +368,8 @@ WITHOUT_DEFAULT = {
         "fail": DEPENDS,
     },
     "routes.0.sequence": {"per": NONE},
+    "routes.0.cases.0": {"delay": DEPENDS, "fail": DEPENDS},
+    "routes.0.cases.0.when": {"present": NONE, "absent": NONE, "any": NONE, "all": NONE},
     "service": {"seed": NONE},
     "routes.0.response": {
         "headers": EMPTY,

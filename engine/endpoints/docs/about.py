@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from engine.endpoints.openapi.responses import quote_class
 from engine.models import Facts, Report, key_of
@@ -32,7 +33,10 @@ class Fact:
 def facts_about(model: Model, facts: Facts) -> Iterator[Fact]:
     """Say of a model what whoever calls it wants to know."""
     yield Fact("Estimator", code=facts.estimator)
-    yield Fact("File", _path(model), f"{_size(facts.bytes)} · sha256 {facts.hash}")
+    if facts.file:
+        yield Fact("File", _path(model, facts), f"{_size(facts.bytes)} · sha256 {facts.hash}")
+    if model.parts:
+        yield Fact("Asks", ", ".join(model.parts))
     if facts.trained_with:
         yield Fact("Library", f"scikit-learn {facts.trained_with}")
     yield Fact("Features", _features(facts))
@@ -67,10 +71,10 @@ def _few(names: tuple[str, ...]) -> str:
     return ", ".join(names[:MAX_NAMED]) + rest
 
 
-def _path(model: Model) -> str:
+def _path(model: Model, facts: Facts) -> str:
     """Name the file as models.yaml does, where it is in the folder of that."""
-    inside = model.file.is_relative_to(model.folder)
-    return str(model.file.relative_to(model.folder)) if inside else str(model.file)
+    file = Path(facts.file)
+    return str(file.relative_to(model.folder)) if file.is_relative_to(model.folder) else facts.file
 
 
 def _size(count: int) -> str:

@@ -18,7 +18,7 @@ from engine.endpoints.openapi.responses import description_of
 from engine.endpoints.prediction import BATCH_KEY
 from engine.endpoints.problems import status_title
 from engine.models import Facts, key_of
-from engine.spec import Model, Route, Spec, path_template
+from engine.spec import Model, Route, Spec, path_template, route_names
 
 MODELS = "Models"
 MAX_CHIPS = 12
@@ -123,7 +123,9 @@ def cards_of(spec: Spec, document: Mapping[str, Any], models: Mapping[str, Facts
             description=words,
             fields=fields,
             answers=tuple(_answers(operations, document)),
-            preview=preview_of(route, model, facts) if model or _may_see(readers, route) else None,
+            preview=preview_of(route, model, facts, route_names(route, spec.models))
+            if model or _may_see(readers, route)
+            else None,
             key=key,
             curl=curl_command(route, fields, key),
             is_open=route is first,

@@ -1,6 +1,6 @@
 """Injected faults in routes.yaml: `delay`, `fail` with `for`, and `chance`, at every place that may have them.
 
-A place is a mapping with these keys: the service or a route.
+A place is a mapping with these keys: the service, a route or a case.
 """
 
 from __future__ import annotations
@@ -68,6 +68,11 @@ def read_fault(place: Node, outer: Fault | None = None, *, draws: bool = True) -
         if kind and chance:
             failure = Failure(node=place, kind=kind, hold=_HOLD if hold is None else hold, chance=chance)
     return None if delay is None and failure is None else Fault(delay=delay, failure=failure)
+
+
+def read_chance(place: Node) -> float:
+    """Read the `chance` of a case, as a part of 1."""
+    return _chance(place["chance"].text)
 
 
 def _check_delay(delay: Node) -> Iterator[Diagnostic]:

@@ -129,7 +129,8 @@ def _alternatives(node: Node, beside: dict[str, Any]) -> Iterator[Diagnostic]:
     """Explain a oneOf of required keys: one too many is reported at the second, none at the whole."""
     if node.fields is None:
         return
-    names = [branch["required"][0] for branch in beside["oneOf"] if "required" in branch]
+    branches = {branch["required"][0]: branch for branch in beside["oneOf"] if "required" in branch}
+    names = [*branches]
     found = [name for name in node.fields if name in names]
     optional = len(names) < len(beside["oneOf"])
     listed = join_words([f'"{name}"' for name in names], "or")
@@ -140,6 +141,22 @@ def _alternatives(node: Node, beside: dict[str, Any]) -> Iterator[Diagnostic]:
         yield node.key(name).error(
             f'"{name}" cannot be combined with "{found[0]}": {_a(beside)} has {count} of {listed}'
         )
+    if len(found) == 1:
+        yield from _beside_alternative(node, found[0], branches, beside)
+
+
+def _beside_alternative(
+    node: Node, chosen: str, branches: dict[str, dict[str, Any]], beside: dict[str, Any]
+) -> Iterator[Diagnostic]:
+    """Report the keys that the chosen alternative lacks, and those that belong to others."""
+    branch = branches[chosen]
+    for name in branch["required"]:
+        if name not in node and not _misspelt(node, [name], beside):
+            yield node.error(f'"{name}" is missing in {_a(beside)} with "{chosen}"')
+    for name, key, _ in node.pairs():
+        if branch.get("properties", {}).get(name) is False:
+            owners = [f'"{one}"' for one, other in branches.items() if other["properties"].get(name) is not False]
+            yield key.error(f'"{name}" cannot be combined with "{chosen}"; it belongs to {join_words(owners, "and")}')
 
 
 def _misspelt(node: Node, names: list[str], beside: dict[str, Any]) -> bool:

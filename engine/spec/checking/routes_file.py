@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
 from engine.diagnostics import Diagnostic
-from engine.errors import SpecError
 from engine.schema import TYPE_NAMES, InstanceSchema, Subschema, show
 from engine.spec.checking.built_in import built_in_shapes, check_base_path, check_built_in
+from engine.spec.checking.cases import check_answers, read_answers
 from engine.spec.checking.faults import check_fault, check_seed, read_fault
 from engine.spec.checking.guards import (
     allowed_names,
@@ -21,12 +21,13 @@ from engine.spec.checking.guards import (
     read_rate,
     read_rates,
 )
-from engine.spec.checking.responses import check_response, read_response
+from engine.spec.checking.parameters import check_parameters, documents_of, read_parameters
 from engine.spec.checking.schemas import check_schema, has_form
-from engine.spec.checking.sequences import check_sequence, read_sequence, response_nodes
 from engine.spec.named_files import Home
+from engine.spec.names import NamedParts, Names, names_of
 from engine.spec.reading.node import Node
 from engine.spec.records import Route, Schema
+from engine.spec.route_names import body_document
 from engine.spec.service_records import Limits, Service
 from engine.spec.url_rules import meant_rule, parameter_schemas, path_parameters, rule_shape, text_parameters
 from engine.text import did_you_mean
@@ -75,9 +76,8 @@ def check_routes(root: Node, home: Home, models_file: str | None, models: Node |
         yield from _check_input(route, formats=checks_formats(root))
         yield from _idle_settings(route, service)
         yield from check_fault(route)
-        yield from check_response(route["response"], path.text or "", home)
-        names = (f"path.{name}" for name in path_parameters(path.text or ""))
-        yield from check_sequence(route["sequence"], path.text or "", home, names)
+        yield from check_parameters(route, formats=checks_formats(root))
+        yield from check_answers(route, _names(route, models), home, formats=checks_formats(root))
 
 
 def checks_formats(root: Node | None) -> bool:
@@ -105,15 +105,34 @@ def read_service(root: Node, home: Home) -> Service:
 
 def read_routes(root: Node, home: Home, service: Service) -> tuple[Route, ...]:
     """Make the routes' records from a document without mistakes; raise `SpecError` for a file that has vanished."""
-    files: dict[str, bytes] = {}
-    for response in (one for route in root["routes"].items for one in response_nodes(route)):
-        file = response["file"]
-        if file.text and file.text not in files:
-            try:
-                files[file.text] = home.read(file.text)
-            except ValueError as error:
-                raise SpecError([file.error(f"the file cannot be served: {error}")]) from None
-    return tuple(_route(node, service, files) for node in root["routes"].items)
+    return tuple(_route(node, service, home) for node in root["routes"].items)
+
+
+def _names(route: Node, models: Node | None) -> Names:
+    """Make the table of names of a route, as far as it is without mistakes."""
+    path = route["path"].text or ""
+    try:
+        rule_shape(path)
+        parameters = path_parameters(path)
+    except ValueError:  # reported elsewhere
+        path, parameters = "", ()
+    body, lacks = _body(route, models, parameters)
+    return names_of(
+        NamedParts(path=path, methods=_methods(route), parameters=documents_of(route), body=body, body_lacks=lacks)
+    )
+
+
+def _body(route: Node, models: Node | None, in_path: Collection[str]) -> tuple[Any, str]:
+    """Return the schema of a route's body, or None and why there is none."""
+    schema, model = route["input"], route["model"].text
+    if schema.present:
+        return body_document(schema.plain if has_form(schema.plain) else True, _accepted(route)), ""
+    if {*_methods(route)} == {"GET"}:
+        return None, "a GET request has no body; take the value from the query, or answer POST"
+    if model is not None:
+        document = models[model]["input"].plain if models is not None else True
+        return InstanceSchema(document).without(in_path).schema if has_form(document) else True, ""
+    return None, "this route reads no body; declare it: input: {type: object, properties: {…}}"
 
 
 def _conflicts(route: Node, shape: str, taken: dict[tuple[str, str], Node]) -> Iterator[Diagnostic]:
@@ -133,6 +152,10 @@ def _foreign_parameters(path: Node) -> Iterator[Diagnostic]:
         text, rule = meant
         message = f'path "{path.plain}": "{text}" is not a path parameter but plain text; did you mean "{rule}"?'
         yield path.error(message, "warning")
+
+
+def _accepted(route: Node) -> tuple[str, ...]:
+    return tuple(item.text for item in route["accepts"].items if item.text is not None) or ("json",)
 
 
 def _methods(route: Node) -> tuple[str, ...]:
@@ -244,16 +267,17 @@ def _limit(name: str, limit: Node) -> float:
     return int((_size(limit.text) if limit.text is not None else limit.plain) or 0)
 
 
-def _route(node: Node, service: Service, files: Mapping[str, bytes]) -> Route:
-    return Route(
+def _route(node: Node, service: Service, home: Home) -> Route:
+    fault = read_fault(node, service.fault)
+    route = Route(
         node=node,
         path=node["path"].plain,
         parameters=path_parameters(node["path"].plain),
         methods=_methods(node),
-        response=read_response(node["response"], files) if "response" in node else None,
-        sequence=read_sequence(node["sequence"], files) if "sequence" in node else None,
+        cases=read_answers(node, home, fault),
         model=node["model"].plain,
         input=_input(node["input"], service) if "input" in node else None,
+        accepts=_accepted(node),
         summary=node["summary"].plain or "",
         description=node["description"].plain or "",
         tags=tuple(node["tags"].plain or ()),
@@ -262,8 +286,10 @@ def _route(node: Node, service: Service, files: Mapping[str, bytes]) -> Route:
         cors=read_cors(node["cors"], service.cors),
         rate=read_rate(node["rate_limit"], service.rate),
         strict_content_type=bool(node["strict_content_type"].plain),
-        fault=read_fault(node, service.fault),
+        fault=fault,
     )
+    parameters: dict[str, Any] = read_parameters(node, formats=service.formats == "check")
+    return replace(route, **parameters)
 
 
 def _input(node: Node, service: Service) -> Schema:

@@ -15,23 +15,27 @@ from engine.schema import InstanceSchema, clip, explain_not_json, show, stray_to
 from engine.schema.samples import sample
 
 _ANY = InstanceSchema(document=True)
+_LONG_INTEGER = re.compile(rb"[0-9]{19}")
 _FORM = re.compile(rb"\s*[\w.%+\[\]-]+=[^\s{}]*\s*\Z")
 
 
-def read_json(request: Request, schema: InstanceSchema = _ANY, *, strict: bool, takes: str = "JSON") -> Any:
+def read_json(
+    request: Request, schema: InstanceSchema = _ANY, *, strict: bool, takes: str = "JSON", is_exact: bool = False
+) -> Any:
     """Read the body as JSON; raise `Problem` 400, or 415 where `strict` and it is declared as something else.
 
-    `takes` names all formats of the route, for the message about another one, which has a sample of the `schema`.
+    `takes` names all formats of the route, for the message about another one, which has a sample of the `schema`. If it
+    `is_exact`, integers beyond 64 bits stay integers, and do not become the nearest float64.
     """
-    if strict and not _is_json(request.content_type):
-        found = f'Content-Type is "{request.content_type}"' if request.content_type else "there is no Content-Type"
-        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"{found}; send application/json")
+    if strict and not is_json(request.content_type):
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"{describe_type(request)}; send application/json")
     if not request.body.strip():
         raise Problem(HTTPStatus.BAD_REQUEST, "the body is empty; send JSON")
     try:
-        return orjson.loads(request.body)
+        value = orjson.loads(request.body)
     except orjson.JSONDecodeError as error:
         raise Problem(HTTPStatus.BAD_REQUEST, _not_json(request, error, schema, takes)) from None
+    return json.loads(request.body) if is_exact and _LONG_INTEGER.search(request.body) else value
 
 
 def _not_json(request: Request, error: orjson.JSONDecodeError, schema: InstanceSchema, takes: str) -> str:
@@ -41,8 +45,8 @@ def _not_json(request: Request, error: orjson.JSONDecodeError, schema: InstanceS
     if "infinity" in error.msg:
         return f"the number at line {error.lineno}, column {error.colno} is too large for a float64"
     is_bare = not request.body.lstrip().startswith((b"{", b"["))
-    media_type = _media_type(request.content_type)
-    if is_bare and media_type and not _is_json(media_type):
+    media_type = media_type_of(request.content_type)
+    if is_bare and media_type and not is_json(media_type):
         is_table = "text/csv" in takes and b"\n" in request.body.strip() and not media_type.startswith("multipart/")
         or_rows = ", or text/csv" * is_table
         return f"the body is {clip(media_type)}, but this route takes {takes}; send {_sample(schema)}{or_rows}"
@@ -68,10 +72,17 @@ def _sample(schema: InstanceSchema) -> str:
     return f"application/json, such as {shown}"
 
 
-def _media_type(content_type: str) -> str:
+def describe_type(request: Request) -> str:
+    """Say which Content-Type a request has, for the message about a wrong one."""
+    return f'Content-Type is "{request.content_type}"' if request.content_type else "there is no Content-Type"
+
+
+def media_type_of(content_type: str) -> str:
+    """Return a Content-Type without its parameters, in lower case."""
     return content_type.partition(";")[0].strip().lower()
 
 
-def _is_json(content_type: str) -> bool:
-    media_type = _media_type(content_type)
+def is_json(content_type: str) -> bool:
+    """Whether a Content-Type is one of JSON."""
+    media_type = media_type_of(content_type)
     return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))

@@ -1,10 +1,11 @@
-"""Features in a URL: a query string → an instance, and path parameters as features of one.
+"""Values that come as texts, such as a query string → an instance, and path parameters as features of one.
 
-Each is read according to its feature's schema, and violations are reported in terms of the query string.
+Each is read by its schema, and violations are described in terms of the texts.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from http import HTTPStatus
@@ -29,18 +30,26 @@ from engine.schema import (
 
 MAX_PARAMETERS = 2000
 _WORDS = {"true": True, "false": False}
+_LONG_INTEGER = re.compile(r"-?[1-9][0-9]{18,307}")
 _NONE_WORDS = frozenset(("null", "none", "nan"))
+_SEVERAL, _SCALARS = frozenset(("array",)), frozenset(("boolean", "number", "string"))
 
 
-class QueryReader:
-    """Reads the instances of one schema of an object.
+Texts = Mapping[str, list[str]]
+"""The texts of each parameter, in the order in which they were sent."""
 
-    A parameter that does not match the schema's type stays a text, and a repeated one becomes a list of texts, so that
-    the schema reports it. An empty parameter that cannot be an empty text is null if the schema allows null, and
-    otherwise absent, as in a form that was not filled in.
+
+class TextReader:
+    """Reads texts by name, such as those of a query string or of a form, as an instance of one schema of an object.
+
+    A text that does not match the schema's type stays a text, and a repeated one becomes a list of texts, so that the
+    schema reports it. Where the schema wants an array, each text is an item. An empty text is null if the schema
+    allows null and no empty text, and otherwise absent, as in a form that was not filled in. If it `is_exact`, integers
+    beyond 64 bits stay integers, which models do not take.
     """
 
-    def __init__(self, schema: InstanceSchema) -> None:
+    def __init__(self, schema: InstanceSchema, *, is_exact: bool = False) -> None:
+        self._read = read_exactly if is_exact else read_text
         self._types = {name: feature.types for name, feature in schema.properties.items()}
         # Here an empty value means null, because the schema does not allow an empty text.
         self._never_empty = {
@@ -48,23 +57,30 @@ class QueryReader:
             for name, types in self._types.items()
             if {"null", "string"} <= types and not schema.properties[name].takes("")
         }
+        self._items = {
+            name: feature.part(feature.said.get("items", True)).types
+            for name, feature in schema.properties.items()
+            if feature.types & _SEVERAL and not feature.types & _SCALARS
+        }
 
-    def read(self, query: str) -> dict[str, Any]:
-        """Read a query string; raise `Problem` 400 if it is not percent-encoded UTF-8 or has too many parameters."""
+    def read(self, texts: Texts) -> dict[str, Any]:
+        """Read the texts."""
         instance: dict[str, Any] = {}
-        for name, texts in _texts(query).items():
+        for name, found in texts.items():
             types = self._types_of(name)
-            if len(texts) > 1:
-                instance[name] = texts
-            elif texts[0] or ("string" in types and name not in self._never_empty):
-                instance[name] = read_text(texts[0], types)
+            if name in self._items:
+                if found != [""] or "string" in self._items[name]:
+                    instance[name] = [self._read(text, self._items[name]) for text in found]
+            elif len(found) > 1:
+                instance[name] = found
+            elif found[0] or ("string" in types and name not in self._never_empty):
+                instance[name] = self._read(found[0], types)
             elif "null" in types:
                 instance[name] = None
         return instance
 
-    def told(self, violations: Iterable[Violation], query: str) -> Iterator[Violation]:
-        """Describe the violations of an instance in terms of its query string."""
-        texts = _texts(query)
+    def told(self, violations: Iterable[Violation], texts: Texts) -> Iterator[Violation]:
+        """Describe the violations of an instance in terms of its texts."""
         several = (name for name, found in texts.items() if len(found) > 1 and "array" not in self._types_of(name))
         repeated = dict.fromkeys(several)
         for name in repeated:
@@ -80,10 +96,11 @@ class QueryReader:
 
     def _retold(self, found: Violation, name: str, texts: list[str]) -> Violation:
         """Say what to write instead of a text: there are no quotes here, and null is an empty text."""
-        types = self._types_of(name)
-        if len(texts) > 1 or "string" in types:
+        is_item = name in self._items and len(found.path) > 1
+        types, text = (self._items[name], texts[int(found.path[1])]) if is_item else (self._types_of(name), texts[0])
+        if (len(texts) > 1 and not is_item) or "string" in types:
             return found
-        text, wanted = texts[0], [name for name in found.types if name != "null"]
+        wanted = [name for name in found.types if name != "null"]
         verdict, advice, value = found.verdict, "", read_text(text, types)
         if wanted:
             verdict = describe_mistyped(value, found.types)
@@ -98,13 +115,23 @@ class QueryReader:
         return self._types.get(name, JSON_TYPES)
 
 
-def _texts(query: str) -> dict[str, list[str]]:
-    if query.count("&") >= MAX_PARAMETERS:
-        raise Problem(HTTPStatus.BAD_REQUEST, f"the query string has more than {MAX_PARAMETERS:,} parameters")
+def parse_query(query: str) -> Texts:
+    """Read a query string; raise `Problem` 400 if it is not percent-encoded UTF-8 or has too many parameters."""
+    return _parse_pairs(query.encode("latin-1"), "the query string")
+
+
+def parse_form(body: bytes) -> Texts:
+    """Read a body of application/x-www-form-urlencoded, as a query string."""
+    return _parse_pairs(body.strip(), "the form")
+
+
+def _parse_pairs(text: bytes, what: str) -> Texts:
+    if text.count(b"&") >= MAX_PARAMETERS:
+        raise Problem(HTTPStatus.BAD_REQUEST, f"{what} has more than {MAX_PARAMETERS:,} parameters")
     try:
-        return parse_qs(query.encode("latin-1").decode(), keep_blank_values=True, errors="strict")
+        return parse_qs(text.decode(), keep_blank_values=True, errors="strict")
     except ValueError:
-        raise Problem(HTTPStatus.BAD_REQUEST, "the query string is not percent-encoded UTF-8") from None
+        raise Problem(HTTPStatus.BAD_REQUEST, f"{what} is not percent-encoded UTF-8") from None
 
 
 def read_text(text: str, types: frozenset[str]) -> Any:
@@ -115,6 +142,11 @@ def read_text(text: str, types: frozenset[str]) -> Any:
         except orjson.JSONDecodeError:  # beyond float64
             return text
     return _WORDS.get(text, text) if "boolean" in types else text
+
+
+def read_exactly(text: str, types: frozenset[str]) -> Any:
+    """Read a text as `read_text` does, with integers of any size."""
+    return int(text) if "number" in types and _LONG_INTEGER.fullmatch(text) else read_text(text, types)
 
 
 class PathFeatures:
