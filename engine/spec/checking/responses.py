@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.spec.checking.grammar import grammar
+from engine.spec.checking.html_contexts import find_dangers
 from engine.spec.named_files import Home
 from engine.spec.names import Known, Names
 from engine.spec.reading.compose import walk_nodes
@@ -43,6 +44,7 @@ def check_response(response: Node, names: Names, home: Home) -> Iterator[Diagnos
     """Report every mistake in a response; `names` are those that it can refer to."""
     for node in _texts(response):
         yield from check_references(node, names)
+    yield from _check_html(response if response.text is not None else response["html"], names)
     yield from _check_headers(response["headers"], names)
     yield from _lacking_headers(response)
     yield from _unescaped(response, names)
@@ -153,6 +155,21 @@ def check_references(node: Node, names: Names) -> Iterator[Diagnostic]:
             advice = f"; {LITERAL}" if str(error).startswith("unknown name") else ""
             fragment = part.written if isinstance(part, Reference) else ""
             yield Diagnostic(node.place_of(fragment), node.hidden(f"{error}{advice}"))
+
+
+def _check_html(html: Node, names: Names) -> Iterator[Diagnostic]:
+    """Report the references at which escaping does not protect a page."""
+    if html.text is None or "${" not in html.text:
+        return
+    try:
+        template = parse_template(html.text)
+    except ReferenceMistake:  # reported elsewhere
+        return
+    dangers = find_dangers([part if isinstance(part, str) else None for part in template])
+    for reference, danger in zip(references_in(template), dangers, strict=True):
+        if danger is not None and not (danger.kind == "address" and _is_choice(reference, names)):
+            message = f"${{{reference.name}}} stands {danger.reason}"
+            yield Diagnostic(html.place_of(reference.written), html.hidden(message))
 
 
 def known_references(text: str | None, names: Names) -> Iterator[tuple[Reference, Known]]:
