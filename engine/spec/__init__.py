@@ -35,10 +35,7 @@ from engine.spec.reading.compose import asking_places, walk_nodes
 from engine.spec.reading.node import Node
 from engine.spec.records import (
     BuiltIn,
-    Case,
     Computed,
-    DeclaredBody,
-    DeclaredResponse,
     Example,
     FileModel,
     Model,
@@ -49,6 +46,7 @@ from engine.spec.records import (
     StandIn,
 )
 from engine.spec.references import Name, Reference, Template, parse_template, references_in
+from engine.spec.response_records import Case, DeclaredBody, DeclaredResponse, Sequence, SequenceStep
 from engine.spec.route_names import route_names
 from engine.spec.service_records import Cors, Fault, Limits, RateLimit, Rates, Service
 from engine.spec.url_rules import LazyRule, parameter_schemas, path_template, rule_shape, text_parameters

@@ -14,7 +14,6 @@ from engine.spec.named_files import Home
 from engine.spec.names import Known, Names
 from engine.spec.reading.compose import walk_nodes
 from engine.spec.reading.node import Node
-from engine.spec.records import DeclaredBody, DeclaredResponse
 from engine.spec.references import (
     LITERAL,
     Reference,
@@ -24,6 +23,7 @@ from engine.spec.references import (
     references_in,
     scan_template,
 )
+from engine.spec.response_records import DeclaredBody, DeclaredResponse
 
 _BODILESS = (204, 205, 304)
 _OUR_HEADERS = ("connection", "content-length", "date", "keep-alive", "server", "transfer-encoding", "upgrade")
@@ -86,10 +86,17 @@ def files_of(file: Node, home: Home) -> list[str]:
         return []
 
 
+def response_nodes(route: Node) -> Iterator[Node]:
+    """Yield the responses of a route, wherever they stand in it."""
+    for place in (route, *route["cases"].items):
+        yield place["response"]
+        yield from (step["response"] for step in place["sequence"]["responses"].items)
+
+
 def response_files(root: Node, home: Home) -> Iterator[str]:
     """Yield the names of all files that responses can send, and of the folders in which others may appear."""
     for route in root["routes"].items:
-        for response in (route["response"], *(case["response"] for case in route["cases"].items)):
+        for response in response_nodes(route):
             if (file := response["file"]).text:
                 found = files_of(file, home)
                 yield from found
