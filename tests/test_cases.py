@@ -53,7 +53,7 @@ def body_of(parts: Any) -> bytes:
 
 
 def send(app: flask.Flask, request: dict[str, Any]) -> TestResponse:
-    return app.test_client().open(
+    return app.test_client(use_cookies=False).open(
         request["path"],
         method=request.get("method", "POST" if "body" in request else "GET"),
         headers=request.get("headers"),
