@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
 
 from engine.endpoints.condition_tests import Test, build_test
+from engine.endpoints.faults import Faults
 from engine.endpoints.messages import Endpoint, Headers, Request, Response
 from engine.endpoints.requests.request_reader import RequestReader
 from engine.endpoints.requests.values import Values
 from engine.endpoints.responding import Answer, build_answer, is_kept, tag_file
-from engine.spec import Model, Names, Route, route_names
+from engine.spec import Case, Model, Names, Route, route_names
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,10 @@ class FixedEndpoint(Endpoint):
 class DeclaredEndpoint(Endpoint):
     """Reads the values that a route declares, and answers with the first case whose condition they meet."""
 
-    def __init__(self, route: Route, names: Names, *, formats: bool) -> None:
+    def __init__(self, route: Route, names: Names, faults: Faults | None, *, formats: bool) -> None:
         reader = RequestReader(route, is_exact=True)
         self._read: Callable[[Request], Values] = Values if reader.is_idle else reader.read
-        self._cases = build_cases(route, names, formats=formats)
+        self._cases = build_cases(route, names, faults, formats=formats)
         self._always = self._cases[0][1].respond if self._cases[0][0] is None else None
         is_constant = reader.is_idle and self._always is not None
         self._constant = self._cases[0][1].constant if is_constant else None
@@ -48,11 +49,10 @@ class DeclaredEndpoint(Endpoint):
     def is_quick(self) -> bool:
         return True
 
-    def kept_bodies(self) -> Iterator[bytes]:
-        """Yield the body of each case that has always the same one."""
-        for _, answer in self._cases:
-            if answer.constant is not None and isinstance(body := answer.constant.body, bytes):
-                yield body
+    @property
+    def repeated(self) -> Sequence[bytes]:
+        constants = [answer.constant for _, answer in self._cases if answer.constant is not None]
+        return [one.body for one in constants if isinstance(one.body, bytes)]
 
     def __call__(self, request: Request) -> Response:
         """Answer one request; raise `Problem` for one that violates what the route declares."""
@@ -62,15 +62,40 @@ class DeclaredEndpoint(Endpoint):
         return answer_by_case(self._cases, values)
 
 
-def build_cases(route: Route, names: Names, *, formats: bool) -> list[tuple[Test | None, Answer]]:
-    """Prepare the cases of a route, each with the test of its condition."""
+def build_cases(
+    route: Route, names: Names, faults: Faults | None, *, formats: bool
+) -> list[tuple[Test | None, Answer]]:
+    """Prepare the cases of a route, each with the test of its condition; `faults` draws what a case has of them."""
     return [
         (
-            None if case.when is None else build_test(case.when, names, formats=formats),
-            build_answer(case.response, names),
+            _build_condition(case, names, faults, formats=formats),
+            _inject(case, faults, build_answer(case.response, names)),
         )
         for case in route.cases
     ]
+
+
+def _build_condition(case: Case, names: Names, faults: Faults | None, *, formats: bool) -> Test | None:
+    test = None if case.when is None else build_test(case.when, names, formats=formats)
+    chance = case.chance
+    if faults is None or chance is None:
+        return test
+    if test is None:
+        return lambda _: faults.happens(chance)
+    return lambda values: test(values) and faults.happens(chance)
+
+
+def _inject(case: Case, faults: Faults | None, answer: Answer) -> Answer:
+    """Return an answer that is sent as the faults of its own case say."""
+    if faults is None or not case.has_fault:
+        return answer
+    fault, respond = case.fault, answer.respond
+
+    def respond_faultily(values: Values) -> Response:
+        faults.inject(fault, values.request)
+        return respond(values)
+
+    return Answer(respond_faultily)
 
 
 def answer_by_case(cases: list[tuple[Test | None, Answer]], values: Values) -> Response:
@@ -81,9 +106,9 @@ def answer_by_case(cases: list[tuple[Test | None, Answer]], values: Values) -> R
     raise AssertionError("the last case has a condition")  # which `check` refuses
 
 
-def build_declared(route: Route, models: Mapping[str, Model], *, formats: bool) -> Endpoint:
+def build_declared(route: Route, models: Mapping[str, Model], faults: Faults | None, *, formats: bool) -> Endpoint:
     """Make the endpoint of a route without a model."""
-    endpoint = DeclaredEndpoint(route, route_names(route, models), formats=formats)
+    endpoint = DeclaredEndpoint(route, route_names(route, models), faults, formats=formats)
     constant = endpoint.constant
     return endpoint if constant is None or is_kept(route.cases[0].response) else FixedEndpoint(constant)
 

@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import orjson
 
 Headers = tuple[tuple[str, str], ...]
 Environ = Mapping[str, Any]  # a request as PEP 3333 has it
+Failing = Literal["", "reset", "timeout"]
 _USUAL_RATIO = 20  # the ratio of a JSON body to its gzip form
+
+
+class Sending:
+    """How the answer to one request is sent: after so many `seconds`, or not at all, where it `fails`.
+
+    `delay` are the seconds of these that the answer is delayed; the others are those for which a timeout holds it.
+    """
+
+    __slots__ = ("_free", "delay", "fails", "seconds")
+
+    def __init__(self, delay: float, fails: Failing, hold: float, free: list[None]) -> None:
+        self.delay, self.fails, self.seconds = delay, fails, delay + hold
+        self._free: list[list[None]] = [free]
+
+    @property
+    def kinds(self) -> Sequence[str]:
+        """What is injected."""
+        return [*["delay"] * bool(self.delay), *[self.fails] * bool(self.fails)]
+
+    def release(self) -> None:
+        """Let another request wait; called once the request has waited, or has gone another way."""
+        while self._free:
+            self._free.pop().append(None)
 
 
 @dataclass(slots=True)
@@ -21,7 +45,7 @@ class Request:
     `query` is the query string as it was sent, percent-encoded. `client` is the client's address, empty if another
     client may be behind it. `is_one_of_several` says whether the server has several processes that answer. `sent` is
     the number of bytes that a client sent for a body that had to be decoded. `accept` is the header of that name, and
-    `environ` has all others.
+    `environ` has all others. An endpoint with injected faults sets `sending`; None sends the answer at once.
     """
 
     method: str
@@ -35,6 +59,7 @@ class Request:
     sent: int | None = None
     accept: str = ""
     environ: Environ = field(default_factory=dict)
+    sending: Sending | None = None
 
     def paid(self, size: int) -> int:
         """Return how many bytes of a body count for its budget: a compressed body counts up to 20 times its size."""
@@ -66,10 +91,11 @@ class Endpoint(Protocol):
         """Return whether it answers in microseconds, without waiting for anything."""
         return self.constant is not None
 
-    def kept_bodies(self) -> Iterable[bytes]:
-        """Return the bodies that it sends repeatedly without change."""
+    @property
+    def repeated(self) -> Sequence[bytes]:
+        """Return the bodies that are sent again and again without change."""
         constant = self.constant
-        return () if constant is None or not isinstance(constant.body, bytes) else (constant.body,)
+        return (constant.body,) if constant is not None and isinstance(constant.body, bytes) else ()
 
     def __call__(self, request: Request) -> Response:
         """Answer one request; raise `Problem` if the answer is an error."""

@@ -18,6 +18,7 @@ from engine.endpoints import Guards, Headers, Meter, Mounted, Request, Response,
 from engine.handling.admission import admit_request
 from engine.handling.answers import Counted, WireAnswer, write_answer
 from engine.handling.failures import Failures
+from engine.handling.faults import call_faulty
 from engine.handling.incoming import Incoming, id_headers
 from engine.handling.request_body import BodyReader
 from engine.handling.routing import Router
@@ -37,7 +38,8 @@ class Handler:
     4. `explain`: any error of these steps becomes an answer.
     5. `marks`: the headers that depend on the request, from the guards and with its ids. `constant_answers` and what
        the server refuses itself have none; a header of every answer belongs in `answers.ALWAYS`.
-    6. `leave`: the request is counted, and its memory freed.
+    6. `leave`: the request is counted, and its memory freed. Where `incoming.sending` delays the answer or keeps it
+       from being sent, this is left to whoever sends it.
     """
 
     def __init__(self, spec: Spec, mounted: Sequence[Mounted], guards: Guards, meter: Meter) -> None:
@@ -99,21 +101,20 @@ class Handler:
         if method == "OPTIONS" and method not in route.methods:
             allowed = () if incoming.adapter is None else incoming.adapter.allowed_methods()
             return Response(HTTPStatus.OK, (("Allow", ", ".join(sorted(allowed))),), b"")
-        return mounted.endpoint(
-            Request(
-                method,
-                incoming.arguments,
-                environ.get("CONTENT_TYPE", ""),
-                environ.get("HTTP_IF_NONE_MATCH", ""),
-                incoming.content,
-                direct_client(environ) if route.sources else "",
-                environ.get("QUERY_STRING", ""),
-                environ.get("wsgi.multiprocess", False),
-                incoming.coded_size,
-                environ.get("HTTP_ACCEPT", ""),
-                environ,
-            )
+        request = Request(
+            method,
+            incoming.arguments,
+            environ.get("CONTENT_TYPE", ""),
+            environ.get("HTTP_IF_NONE_MATCH", ""),
+            incoming.content,
+            direct_client(environ) if route.sources else "",
+            environ.get("QUERY_STRING", ""),
+            environ.get("wsgi.multiprocess", False),
+            incoming.coded_size,
+            environ.get("HTTP_ACCEPT", ""),
+            environ,
         )
+        return call_faulty(mounted, request, incoming, self.meter) if mounted.is_faulty else mounted.endpoint(request)
 
     def explain(self, error: Exception, incoming: Incoming) -> Response:
         return self._failures.answer(error, incoming)
@@ -135,10 +136,17 @@ class Handler:
         if incoming.admission is not None and incoming.admission.problem is not None:
             incoming.admission.problem.__traceback__ = None
 
+    def free_body(self, incoming: Incoming) -> None:
+        """Free the memory of the body of a request whose answer is sent later."""
+        if incoming.coded_size is not None:
+            self._bodies.release(incoming)
+        incoming.body = incoming.content = b""
+
     def _finish(self, incoming: Incoming, response: Response) -> WireAnswer:
         status, headers, body = write_answer(response, incoming.environ["REQUEST_METHOD"], self.marks(incoming))
         if isinstance(body, bytes):
-            self.leave(incoming, status)
+            if incoming.sending is None:
+                self.leave(incoming, status)
             return status, headers, body
         return status, headers, Counted(body, lambda: self.leave(incoming, status))
 
@@ -160,4 +168,4 @@ class Handler:
     def constant_bodies(self) -> Iterator[bytes]:
         """Return the bodies that are sent repeatedly without change."""
         for mounted in self.mounted:
-            yield from mounted.endpoint.kept_bodies()
+            yield from mounted.endpoint.repeated

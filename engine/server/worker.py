@@ -184,18 +184,24 @@ class Follower:
         self._status = document
 
     def _drain(self, _: Any) -> None:
-        """Say that the service stops, beside closing the connections."""
+        """Say that the service stops, beside closing the connections; delayed answers are sent now."""
         self._is_stopping = True
         self._close_connections()
+        self._end_waits()
 
     def _close_connections(self) -> None:
         """Close each connection with its next answer."""
         for front in self._fronts():
             front.draining = True
 
+    def _end_waits(self) -> None:
+        for front in self._fronts():
+            front.waits.end()
+
     def _end(self) -> None:
         """Answer what has been read, but wait only so long for a body that does not come."""
         self._close_connections()  # not that the service stops: this worker may only have been replaced
+        self._end_waits()
         self._stop()
         threading.Thread(target=self._leave, name="leave", daemon=True).start()
 

@@ -46,5 +46,5 @@ from engine.spec.records import (
 )
 from engine.spec.references import Name, Reference, Template, parse_template, references_in
 from engine.spec.route_names import route_names
-from engine.spec.service_records import Cors, Limits, RateLimit, Rates, Service
+from engine.spec.service_records import Cors, Fault, Limits, RateLimit, Rates, Service
 from engine.spec.url_rules import LazyRule, parameter_schemas, path_template, rule_shape, text_parameters

@@ -12,7 +12,7 @@ from engine.diagnostics import Diagnostic
 from engine.schema import LOCAL_TIME, InstanceSchema, Validator
 from engine.spec.choices import RESPONSE_METHODS, ResponseMethodName, RuntimeName
 from engine.spec.conditions import Condition
-from engine.spec.service_records import Cors, Limits, RateLimit, Record, Service
+from engine.spec.service_records import Cors, Fault, Limits, RateLimit, Record, Service
 
 BuiltIn = Literal["docs", "openapi", "metrics", "live", "ready", "status"]
 
@@ -40,9 +40,15 @@ class DeclaredResponse(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case(Record):
-    """A response and the condition under which it answers; None is always true."""
+    """A response and the condition under which it answers; None is always true.
+
+    With a `chance`, a part of 1, the condition is drawn too. If it `has_fault`, its `fault` replaces that of the route.
+    """
 
     when: Condition | None = None
+    chance: float | None = None
+    has_fault: bool = False
+    fault: Fault | None = None
     response: DeclaredResponse
 
 
@@ -112,11 +118,22 @@ class Route(Record):
     rate: RateLimit | None = None
     sources: tuple[str, ...] = ()
     strict_content_type: bool = False
+    fault: Fault | None = None
 
     @property
     def reads_body(self) -> bool:
         """Whether the route uses the request's body."""
         return self.model is not None or self.input is not None
+
+    @property
+    def is_faulty(self) -> bool:
+        """Whether answers may be delayed, or fail."""
+        return self.fault is not None or any(case.fault is not None for case in self.cases)
+
+    @property
+    def draws(self) -> bool:
+        """Whether something is drawn for each request."""
+        return self.is_faulty or any(case.chance is not None for case in self.cases)
 
     @property
     def checks_parameters(self) -> bool:

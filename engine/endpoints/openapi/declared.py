@@ -41,7 +41,7 @@ def cases_with_names(cases: tuple[Case, ...], names: Names) -> Iterator[tuple[Ca
     """Yield each case with the names that its response can use: what its condition guarantees is there."""
     for case in cases:
         yield case, names if case.when is None else names.assume(guaranteed_by(case.when))
-        if case.when is not None:
+        if case.when is not None and case.chance is None:
             names = names.assume(guaranteed_without(case.when))
 
 

@@ -8,12 +8,24 @@ from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 
-from engine.endpoints import Problem
-from engine.handling import WireAnswer, answers, id_headers, request_id, write_answer
+from engine.endpoints import Failing, Problem, Sending
+from engine.handling import (
+    CLIENT_GONE,
+    CUT_OFF,
+    INSTEAD,
+    Handler,
+    WireAnswer,
+    answers,
+    close_body,
+    id_headers,
+    request_id,
+    write_answer,
+)
 from engine.server.http.bodies import BodyBounds, End, Reading, ShortReading
 from engine.server.http.head import is_plain, read_head
 from engine.server.http.large_bodies import LARGE, PIECE, send_pieces
 from engine.server.http.traffic import Traffic
+from engine.server.http.waits import Wait
 from engine.server.logs import log_request
 
 logger = logging.getLogger("engine")
@@ -136,9 +148,12 @@ class Exchange:
     def _answer_slowly(self) -> None:
         """Answer in a thread that may wait; whatever goes wrong, there is an answer."""
         self._incoming.environ.update(self._traffic.environ)
+        handler = self._traffic.handler
         try:
-            answer = self._traffic.handler.respond(self._incoming)
-            if self._has_rest:
+            answer = handler.respond(self._incoming)
+            if self._incoming.sending is not None:
+                self._wait(handler, answer, self._incoming.sending)
+            elif self._has_rest:
                 self._drop_rest(answer)
             else:
                 self._write(*answer)
@@ -147,6 +162,46 @@ class Exchange:
             self._read()
         except BaseException as error:  # noqa: BLE001 - as above
             self._fail(error)
+
+    def _wait(self, handler: Handler, answer: WireAnswer, sending: Sending) -> None:
+        """Answer later, or end the connection later without an answer, as is drawn for this request."""
+        handler.free_body(self._incoming)
+        if self._reading is not None:
+            self._reading.release()
+
+        def go_on(*, is_gone: bool) -> None:
+            gone.cancel()  # Granian would keep it, and fail at its own end where it is still open
+            sending.release()
+            try:
+                if is_gone or sending.fails:
+                    self._leave_unanswered(handler, answer, "" if is_gone else sending.fails)
+                else:
+                    if isinstance(answer[2], bytes):
+                        handler.leave(self._incoming, answer[0])
+                    self._write(*answer)
+            except BaseException as error:  # noqa: BLE001 - as above
+                self._fail(error)
+
+        wait, gone = Wait(self._client, sending.seconds, go_on), self._protocol.client_disconnect()
+        gone.add_done_callback(wait.leave)
+        self._traffic.waits.add(wait)
+
+    def _leave_unanswered(self, handler: Handler, answer: WireAnswer, fails: Failing) -> None:
+        """End the connection, or only the request where the client has gone."""
+        close_body(answer[2])
+        connection = self._traffic.connection(self._client) if fails else None
+        if connection is not None and fails == "reset":
+            connection.reset()
+        elif connection is not None:
+            connection.close()
+        status = CUT_OFF if connection is not None else INSTEAD.get(fails, CLIENT_GONE)
+        handler.leave(self._incoming, status)
+        if status in INSTEAD.values():  # the system does not tell of connections
+            self._write(status, [*answers.ALWAYS, _CLOSE], b"")
+        else:
+            self._traffic.computing.discard(self._client)
+            self._protocol.response_empty(status, [])  # nobody gets it, but without any, Granian logs an error
+            self._end(status, 0)
 
     def _fail(self, error: BaseException) -> None:
         logger.error("a request failed outside its endpoint", exc_info=error)

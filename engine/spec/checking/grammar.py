@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from engine.diagnostics import Diagnostic
 from engine.schema import TYPE_NAMES, Path, Validator, Violation, advise_unquoted, clip, show
+from engine.spec.checking.faults import EXPLAINED
 from engine.spec.reading.node import Node
 from engine.text import did_you_mean, join_words
 
@@ -57,7 +58,8 @@ def check_grammar(name: GrammarName, root: Node) -> Iterator[Diagnostic]:
             case "oneOf":
                 yield from _alternatives(node, beside)
             case _:
-                yield node.error(_about_value(node, violation, beside) + _of_percentage(violation, node.plain))
+                about = _about_fault(violation, node.plain) or _about_value(node, violation, beside)
+                yield node.error(about + _of_percentage(violation, node.plain))
 
 
 def _about_value(node: Node, violation: Violation, beside: dict[str, Any]) -> str:
@@ -83,6 +85,12 @@ def _about_value(node: Node, violation: Violation, beside: dict[str, Any]) -> st
         case "minLength":
             return f"{_where(violation)} is empty"
     return f"{_where(violation)}: {violation.detail}"
+
+
+def _about_fault(violation: Violation, value: Any) -> str:
+    """Explain what is wrong with a delay or a failure; empty for any other value."""
+    defined, name = [*map(str, violation.schema_path), "", ""][:2]
+    return EXPLAINED[name](value) if defined == "$defs" and name in EXPLAINED else ""
 
 
 def _of_percentage(violation: Violation, value: Any) -> str:

@@ -62,4 +62,4 @@ def _advice(key: str, value: Node, known: Known) -> str:
     if not is_bare or known.types != {"string"}:
         return ""
     in_path = f", or write <int:{key.removeprefix('path.')}> in the path" if key.startswith("path.") else ""
-    return f'; put it in quotes, {show(value.written)}{in_path or ", or declare its type"}'
+    return f"; put it in quotes, {show(value.written)}{in_path or ', or declare its type'}"

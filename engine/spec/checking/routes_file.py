@@ -11,6 +11,7 @@ from engine.diagnostics import Diagnostic
 from engine.schema import TYPE_NAMES, InstanceSchema, Subschema, show
 from engine.spec.checking.built_in import built_in_shapes, check_base_path, check_built_in
 from engine.spec.checking.cases import check_answers, read_answers
+from engine.spec.checking.faults import check_fault, check_seed, read_fault
 from engine.spec.checking.guards import (
     allowed_names,
     check_guards,
@@ -32,7 +33,7 @@ from engine.spec.url_rules import meant_rule, parameter_schemas, path_parameters
 from engine.text import did_you_mean
 
 _IN_A_PATH = frozenset(("boolean", "number", "string"))
-_CHOICES = ("title", "version", "description", "errors", "formats", "model_header", "proxies", "base_path")
+_CHOICES = ("title", "version", "description", "errors", "formats", "model_header", "proxies", "base_path", "seed")
 _UNITS = {"B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2, "GB": 1000**3, "GiB": 1024**3}
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _BOUNDS = {
@@ -54,6 +55,8 @@ def check_routes(root: Node, home: Home, models_file: str | None, models: Node |
     yield from check_built_in(service)
     yield from check_base_path(root)
     yield from check_guards(root, home)
+    yield from check_fault(service)
+    yield from check_seed(root)
     built_in = built_in_shapes(service)
     taken: dict[tuple[str, str], Node] = {}
     for route in root["routes"].items:
@@ -71,7 +74,8 @@ def check_routes(root: Node, home: Home, models_file: str | None, models: Node |
         yield from _check_limits(route["limits"])
         yield from _check_model(route, models_file, models)
         yield from _check_input(route, formats=checks_formats(root))
-        yield from _idle_settings(route)
+        yield from _idle_settings(route, service)
+        yield from check_fault(route)
         yield from check_parameters(route, formats=checks_formats(root))
         yield from check_answers(route, _names(route, models), home, formats=checks_formats(root))
 
@@ -94,6 +98,7 @@ def read_service(root: Node, home: Home) -> Service:
         cors=read_cors(node["cors"], None),
         rate=read_rate(node["rate_limit"], None),
         rates=read_rates(node["rate_limit"]),
+        fault=read_fault(node),
         **chosen,
     )
 
@@ -227,14 +232,15 @@ def _check_input(route: Node, *, formats: bool) -> Iterator[Diagnostic]:
         yield from check_schema(schema, formats=formats)
 
 
-def _idle_settings(route: Node) -> Iterator[Diagnostic]:
+def _idle_settings(route: Node, service: Node) -> Iterator[Diagnostic]:
     """Warn of settings that have no effect on a route."""
     if "strict_content_type" in route and not {"input", "model"} & set(route.fields or ()):
         message = "strict_content_type has no effect here: the route has no input and no model, and reads no body"
         yield route.key("strict_content_type").error(message, "warning")
     limits = route["limits"]
+    is_faulty = read_fault(route, read_fault(service)) is not None
     for name, users in (("instances", {"model"}), ("concurrent", {"input", "model"})):
-        if name in limits and not users & set(route.fields or ()):
+        if name in limits and not users & set(route.fields or ()) and not (name == "concurrent" and is_faulty):
             yield limits.key(name).error(f"{name} has no effect here: the route has no model", "warning")
 
 
@@ -262,12 +268,13 @@ def _limit(name: str, limit: Node) -> float:
 
 
 def _route(node: Node, service: Service, home: Home) -> Route:
+    fault = read_fault(node, service.fault)
     route = Route(
         node=node,
         path=node["path"].plain,
         parameters=path_parameters(node["path"].plain),
         methods=_methods(node),
-        cases=read_answers(node, home),
+        cases=read_answers(node, home, fault),
         model=node["model"].plain,
         input=_input(node["input"], service) if "input" in node else None,
         accepts=_accepted(node),
@@ -279,6 +286,7 @@ def _route(node: Node, service: Service, home: Home) -> Route:
         cors=read_cors(node["cors"], service.cors),
         rate=read_rate(node["rate_limit"], service.rate),
         strict_content_type=bool(node["strict_content_type"].plain),
+        fault=fault,
     )
     parameters: dict[str, Any] = read_parameters(node, formats=service.formats == "check")
     return replace(route, **parameters)
