@@ -13,7 +13,7 @@ from engine.endpoints.messages import Endpoint, Headers, Request, Response
 from engine.endpoints.requests.request_reader import RequestReader
 from engine.endpoints.requests.values import Values
 from engine.endpoints.responding import Answer, build_answer, is_kept, tag_file
-from engine.spec import Case, Model, Names, Route, route_names
+from engine.spec import Case, Model, Names, Route, cases_with_names, route_names
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,9 @@ def build_cases(
     return [
         (
             _build_condition(case, names, faults, formats=formats),
-            _inject(case, faults, build_answer(case.response, names)),
+            _inject(case, faults, build_answer(case.response, assumed)),
         )
-        for case in route.cases
+        for case, assumed in cases_with_names(route.cases, names)
     ]
 
 

@@ -20,8 +20,7 @@ from engine.spec import (
     Known,
     Names,
     Reference,
-    guaranteed_by,
-    guaranteed_without,
+    cases_with_names,
     parse_template,
     references_in,
 )
@@ -35,14 +34,6 @@ def declared_answers(cases: tuple[Case, ...], names: Names, method: str) -> dict
     for case, assumed in cases_with_names(cases, names):
         answers = joined_answers(answers, _answers_of(case.response, assumed, method), {})
     return answers
-
-
-def cases_with_names(cases: tuple[Case, ...], names: Names) -> Iterator[tuple[Case, Names]]:
-    """Yield each case with the names that its response can use: what its condition guarantees is there."""
-    for case in cases:
-        yield case, names if case.when is None else names.assume(guaranteed_by(case.when))
-        if case.when is not None and case.chance is None:
-            names = names.assume(guaranteed_without(case.when))
 
 
 def schema_of_content(value: Any, names: Names) -> dict[str, Any]:
