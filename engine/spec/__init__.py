@@ -43,6 +43,6 @@ from engine.spec.records import (
     Spec,
 )
 from engine.spec.references import Name, Reference, Template, parse_template, references_in
-from engine.spec.route_names import cases_with_names, route_names
+from engine.spec.route_names import body_document, cases_with_names, route_names
 from engine.spec.service_records import Cors, Fault, Limits, RateLimit, Rates, Service
 from engine.spec.url_rules import LazyRule, parameter_schemas, path_template, rule_shape, text_parameters
