@@ -22,7 +22,18 @@ from engine.bundle.manifest import (
 from engine.diagnostics import Diagnostic
 from engine.errors import EngineError, SpecError
 from engine.models import NOT_COMPILED, PreparedModel, Snapshot, to_serve
-from engine.spec import FileModel, Model, Node, Spec, Table, asking_places, normal_name, read_regular, walk_nodes
+from engine.spec import (
+    FileModel,
+    Model,
+    Node,
+    Spec,
+    StandIn,
+    Table,
+    asking_places,
+    normal_name,
+    read_regular,
+    walk_nodes,
+)
 
 # What a model may take from the environment where it is served: nothing compiled, and no golden answer, depends on it.
 _ASKED_LATER = frozenset((*NOT_COMPILED, "batch", "reference", "timeout"))
@@ -143,6 +154,9 @@ def _mistakes_in_files(spec: Spec) -> Iterator[Diagnostic]:
 def _mistakes_in_models(spec: Spec, prepared: Mapping[str, PreparedModel]) -> Iterator[Diagnostic]:
     asking: frozenset[int] = frozenset()
     for model in spec.models.values():
+        if isinstance(model, StandIn):
+            message = f'"{model.name}" has no file yet, and a bundle has compiled models only; train it first'
+            yield model.node["stand_in"].error(message)
         asking = asking or asking_places(model.node.source)
     for name, model in spec.file_models.items():
         yield from _compiled_from_environment(model, asking)

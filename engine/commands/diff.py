@@ -26,6 +26,7 @@ from engine.terminal import (
     print_table,
     show_progress,
     spec_options,
+    without_file,
 )
 from engine.text import plural
 
@@ -94,8 +95,7 @@ def _compare(name: str, file: Path, tolerance: float, routes: str, models: str |
     named_models(spec, [name])
     model = spec.models[name].file_model
     if model is None:
-        message = f'"{name}" has no file of its own; compare a model that it asks: {", ".join(spec.models[name].parts)}'
-        raise click.BadParameter(message, param_hint="MODEL")
+        raise click.BadParameter(without_file(spec, name, "compare"), param_hint="MODEL")
     own = model.file
     if file.resolve() == own.resolve():
         message = f'{file} is the file of "{name}" itself; name its successor, which needs a file name of its own'

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.isolation import Progress
-from engine.spec import Spec
-from engine.terminal import Number, Shown, named_models, show_progress, spec_options
+from engine.spec import Spec, StandIn
+from engine.terminal import Number, Shown, named_models, show_progress, spec_options, without_file
 from engine.text import plural
 
 if TYPE_CHECKING:
@@ -90,6 +90,9 @@ def command(
     )
     spec = load_spec(routes, models)
     named_models(spec, (model,))
+    for name, one in spec.only([model]).models.items():
+        if isinstance(one, StandIn):
+            raise click.BadParameter(without_file(spec, name, "score with"), param_hint="MODEL")
     sources = expand_inputs(inputs)
     targets = _targets(sources, output, errors, resumes=resume)
     _require_formats(sources, input_format)

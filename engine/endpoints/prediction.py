@@ -21,6 +21,8 @@ from engine.spec import Model, Route
 QUICK_SECONDS = 0.001
 # Identifies the model file behind an answer, if the service has `model_header`.
 MODEL_HEADER = "X-Model"
+# Says that examples have answered, because a model's file is not there yet.
+STAND_IN_HEADER = "X-Stand-In"
 _NULL = b"null"
 _OK = int(HTTPStatus.OK)  # a member of an enumeration takes longer to look up
 _HEADERS = (("Content-Type", "application/json"),)
@@ -79,12 +81,18 @@ def require_finite(prediction: Prediction, asked: Asked) -> None:
         raise violations_problem(told if asked.rows is None else map(asked.rows.told, told))
 
 
+def model_headers(facts: Facts, *, named: bool) -> tuple[tuple[str, str], ...]:
+    """Return the headers that say what has answered: the model's file if it is `named`, and a stand-in always."""
+    model = ((MODEL_HEADER, name_model(facts)),) if named else ()
+    return (*model, (STAND_IN_HEADER, "true")) if facts.is_stand_in else model
+
+
 class PredictEndpoint(Endpoint):
     """Answers with predictions for one instance, or for `{"instances": [...]}`; by GET for one in the query string."""
 
     def __init__(self, route: Route, model: Model, predictor: Predictor, meter: Meter, *, named: bool = False) -> None:
         self._model, self._facts = model, predictor.facts
-        self._headers = (*_HEADERS, (MODEL_HEADER, name_model(predictor.facts))) if named else _HEADERS
+        self._headers = (*_HEADERS, *model_headers(predictor.facts, named=named))
         self._asking = Asking(model, predictor, meter)
         self._reader = InstanceReader(route, model, predictor.facts)
         self._free = [None] * route.limits.concurrent

@@ -43,6 +43,7 @@ from engine.spec.records import (
     Route,
     Schema,
     Spec,
+    StandIn,
 )
 from engine.spec.references import Name, Reference, Template, parse_template, references_in
 from engine.spec.response_records import Case, DeclaredBody, DeclaredResponse, Sequence, SequenceStep

@@ -65,7 +65,7 @@ def load_spec(
             commands = {name: lock_command([name], *paths) for name in entries}
             opens(_named(models.parent, [entry[key] for entry in entries.values() for key in ("file", "reference")]))
             folder = models.parent if packed is None else None
-            found += check_models(models_root, folder, formats=checks_formats(routes_root))
+            found += check_models(models_root, folder, formats=checks_formats(routes_root), locked=locked)
             found += check_pins(models_root, lock, lock_root, commands, lock_command([], *paths), locked=locked)
         pins = read_pins(lock_root)
     if routes_root:

@@ -147,11 +147,16 @@ class Batch(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example(Record):
-    """An instance and its expected result, which was the model's own answer if it is `recorded`."""
+    """An instance and its expected result, which was the model's own answer if it is `recorded`.
+
+    `label` is that of the result; `probabilities` are what a stand-in answers.
+    """
 
     input: Any
     result: Any
     recorded: bool = False
+    label: str | None = None
+    probabilities: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +258,13 @@ class FileModel(Model):
     def file_model(self) -> FileModel | None:
         """The model itself."""
         return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandIn(Model):
+    """A model whose `file` is not there yet; its examples, at least one, answer in its place."""
+
+    file: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from engine.endpoints.openapi.responses import quote_class
-from engine.models import Facts, Report, key_of
+from engine.models import STAND_IN, Facts, Report, key_of
 from engine.spec import RUNTIMES, Model
 from engine.text import plural
 
@@ -32,6 +32,9 @@ class Fact:
 
 def facts_about(model: Model, facts: Facts) -> Iterator[Fact]:
     """Say of a model what whoever calls it wants to know."""
+    if facts.estimator == STAND_IN:
+        yield Fact("Stand-in", "examples answer until the model's file exists: ", _path(model, facts))
+        return
     yield Fact("Estimator", code=facts.estimator)
     if facts.file:
         yield Fact("File", _path(model, facts), f"{_size(facts.bytes)} · sha256 {facts.hash}")

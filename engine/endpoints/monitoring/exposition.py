@@ -95,6 +95,12 @@ def _families(numbers: Counts, status: Mapping[str, Any]) -> Iterator[Any]:
     for model in status["models"]:
         models.add_metric(tuple(model[label] for label in ("name", "runtime", "estimator", "hash")), 1)
     yield models
+    stand_ins = core.GaugeMetricFamily(
+        "engine_model_stand_in", "1 if examples answer because a model's file does not exist.", labels=("model",)
+    )
+    for model in status["models"]:
+        stand_ins.add_metric((model["name"],), int(model.get("stand_in", False)))
+    yield stand_ins
     yield core.GaugeMetricFamily("engine_generation", "The generation being served.", status["generation"])
     yield core.GaugeMetricFamily(
         "engine_degraded", "1 if the files differ from what is being served.", int(bool(status["degraded"]))

@@ -88,6 +88,7 @@ def show_models(models: Iterable[Facts]) -> list[dict[str, Any]]:
             "hash": facts.hash,
             "runtime": facts.report.runtime,
             "estimator": facts.estimator,
+            **({"stand_in": True} if facts.is_stand_in else {}),
         }
         for facts in models
     ]

@@ -79,6 +79,8 @@ def _facts(model: Composition, composed: Composed, parts: Sequence[Part], own: M
         report=_report([facts.report for facts in asked]),
         note="",
         warnings=own.facts.warnings if own is not None else (),
+        is_composed=True,
+        is_stand_in=any(facts.is_stand_in for facts in asked),
     )
 
 

@@ -11,11 +11,12 @@ from engine.errors import SpecError
 from engine.models.composing.chain import complete_model, with_computed
 from engine.models.composing.compositions import ComposedPredictor, check_rows, compose_model, own_of
 from engine.models.composing.part import Part
-from engine.models.predictor import ModelPredictor, Predictor
+from engine.models.composing.stand_in import stand_in_predictor
+from engine.models.predictor import STAND_IN, ModelPredictor, Predictor
 from engine.models.restoring.known_answers import hold_examples
 from engine.models.restoring.prepared import LoadedEstimators, PreparedModel
 from engine.models.restoring.restore import restore_model
-from engine.spec import Chain, Composition, FileModel, Spec
+from engine.spec import Chain, Composition, FileModel, Model, Spec, StandIn
 
 
 class OpenModels:
@@ -30,7 +31,7 @@ class OpenModels:
         """Return the predictor of a model or a composition; raise `SpecError`."""
         if name not in self._made:
             model = self._spec.models[name]
-            self._made[name] = self._compose(model) if isinstance(model, Composition) else self._own(_file(model))
+            self._made[name] = self._make(model)
         return self._made[name]
 
     def complete(self, name: str, *, with_examples: bool = False) -> FileModel:
@@ -48,6 +49,11 @@ class OpenModels:
         """Return the models that a composition asks."""
         models = self._spec.models
         return {name: Part(models[name], self.predictor(name), model.input) for name in model.parts}
+
+    def _make(self, model: Model) -> ModelPredictor:
+        if isinstance(model, Composition):
+            return self._compose(model)
+        return stand_in_predictor(model) if isinstance(model, StandIn) else self._own(_file(model))
 
     def _compose(self, model: Composition) -> ComposedPredictor:
         own = self._own(self.complete(model.name)) if isinstance(model, Chain) else None
@@ -136,4 +142,4 @@ def complete_spec(spec: Spec, prepared: Mapping[str, PreparedModel], opened: Loa
 def own_predictors(predictors: Mapping[str, Predictor]) -> Mapping[str, Predictor]:
     """Return the predictors of model files: those of chains are those of their own files."""
     found = ((name, own_of(one)) for name, one in predictors.items())
-    return {name: one for name, one in found if one is not None}
+    return {name: one for name, one in found if one is not None and one.facts.estimator != STAND_IN}

@@ -11,6 +11,7 @@ from engine.diagnostics import Diagnostic
 from engine.errors import RefusedInstance, SpecError
 from engine.models.files.modules import raised_at
 from engine.models.predictor import Predictor
+from engine.models.runtime.class_names import key_of
 from engine.schema import Validator, show
 from engine.spec import Example, FileModel, Model
 
@@ -25,6 +26,7 @@ def hold_examples(model: Model, predictor: Predictor) -> None:
     mistakes: list[Diagnostic] = []
     for example in model.examples:
         mistakes += _try(example, predictor, EXAMPLE_TOLERANCE, hint * example.recorded)
+        mistakes += _try_label(example, predictor) if example.label is not None and not mistakes else ()
     if mistakes:
         raise SpecError(mistakes)
 
@@ -112,6 +114,14 @@ def _try(
     if example.recorded:
         said = f"the recorded result is {show(example.result)}, but the model answers {show(result)}"
     return [Diagnostic(example.place("result"), said + if_another)]
+
+
+def _try_label(example: Example, predictor: Predictor) -> list[Diagnostic]:
+    """Hold an example's label to that of the model, which is a class's own name if there are no labels."""
+    found = predictor([example.input])
+    label = found.labels[0] if found.labels is not None else key_of(found.result[0])
+    said = f"the label of the model's answer is {show(label)}, not {show(example.label)}"
+    return [] if label == example.label else [Diagnostic(example.place("label"), said)]
 
 
 def _same(expected: Any, actual: Any, tolerance: float) -> bool:

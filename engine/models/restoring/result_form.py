@@ -27,13 +27,14 @@ def result_form(model: FileModel, columns: Columns, predictor: Predictor) -> Res
         raise
     except Exception:  # noqa: BLE001 - an estimator may raise anything, and need not take what is made up
         return None
-    return _form(result)
+    return form_of(result)
 
 
-def _form(result: Any) -> ResultForm | None:
+def form_of(result: Any) -> ResultForm | None:
+    """Return the form of a result, None if its lists differ in length."""
     if not isinstance(result, list):
         return ResultForm((), TYPE_NAMES.get(type(result), ""))
-    forms = [_form(item) for item in result]
+    forms = [form_of(item) for item in result]
     inner = [form for form in forms if form is not None]
     if len(inner) < len(forms) or len({form.lengths for form in inner}) != 1:
         return None

@@ -14,10 +14,11 @@ from engine.spec.checking.composing.kind import ComposedEntry
 from engine.spec.checking.composing.kinds import check_compositions, kind_of
 from engine.spec.checking.composing.table import answer_alike
 from engine.spec.checking.schemas import check_schema, has_form
+from engine.spec.checking.stand_ins import check_stand_in, is_standing_in
 from engine.spec.choices import RESPONSE_METHODS
 from engine.spec.named_files import Home, model_inside, near_by
 from engine.spec.reading.node import Node
-from engine.spec.records import Batch, Example, FileModel, Model, Output, Pin, Schema, Threshold
+from engine.spec.records import Batch, Example, FileModel, Model, Output, Pin, Schema, StandIn, Threshold
 from engine.text import did_you_mean
 
 _CHOICES = (
@@ -39,14 +40,18 @@ _TAKES = {
 _TYPES = {"float": "number", "int": "integer", "bool": "boolean"}
 
 
-def check_models(root: Node, folder: Path | None, *, formats: bool = True) -> Iterator[Diagnostic]:
+def check_models(
+    root: Node, folder: Path | None, *, formats: bool = True, locked: bool = False
+) -> Iterator[Diagnostic]:
     """Return every mistake of models.yaml that can be seen without opening a model; `formats` has formats checked.
 
-    Without a `folder`, no file has to be there: the models are compiled.
+    Without a `folder`, no file has to be there: the models are compiled. If `locked`, no stand-in may answer.
     """
     for _, _, model in root["models"].pairs():
+        yield from check_stand_in(model, folder, locked=locked)
         if folder is not None:
-            yield from _check_file(model["file"], folder)
+            if not is_standing_in(model, folder):
+                yield from _check_file(model["file"], folder)
             yield from _check_file(model["reference"], folder)
         yield from _check_features(model)
         yield from check_dtypes(model)
@@ -152,6 +157,8 @@ class _Reader:
         self._home, self._pins, self._commands, self._formats = home, pins, commands, formats
 
     def __call__(self, name: str, node: Node) -> Model:
+        if self._home.packed is None and is_standing_in(node, self._home.folder):
+            return StandIn(file=self._home.folder / node["file"].plain, **self._shared(name, node))
         kind = kind_of(node)
         if kind is None:
             return self._file_model(name, node)
