@@ -15,7 +15,7 @@ from engine.endpoints.requests.request_reader import RequestReader
 from engine.endpoints.requests.values import Values
 from engine.endpoints.responding import Answer, build_answer, is_kept, tag_file
 from engine.endpoints.turns import build_sequence
-from engine.spec import Case, Model, Names, Route, route_names
+from engine.spec import Case, Model, Names, Route, cases_with_names, route_names
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ class DeclaredEndpoint(Endpoint):
 def build_cases(route: Route, names: Names, means: Means, *, formats: bool) -> list[tuple[Test | None, Answer]]:
     """Prepare the cases of a route, each with the test of its condition."""
     name, cases = f"{' '.join(route.methods)} {route.path}", []
-    for number, case in enumerate(route.cases):
-        answer = _answer_of(case, f"{name} {number}", names, means)
+    for number, (case, assumed) in enumerate(cases_with_names(route.cases, names)):
+        answer = _answer_of(case, f"{name} {number}", assumed, means)
         condition = _build_condition(case, names, means.faults, formats=formats)
         cases.append((condition, _inject(case, means.faults, answer)))
     return cases

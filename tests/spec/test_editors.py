@@ -196,7 +196,7 @@ OTHERWISE = {
     """,
     JOINED: """
         built-in-of-wrong-type/routes.yaml guards/routes.yaml labels/models.yaml methods/routes.yaml
-        response-with-two-bodies/routes.yaml schema-unknown-keywords/routes.yaml
+        response-with-file-and-json/routes.yaml schema-unknown-keywords/routes.yaml
     """,
     SECOND: "route-with-two-answers/routes.yaml",
     BEYOND: """

@@ -20,8 +20,7 @@ from engine.spec import (
     Known,
     Names,
     Reference,
-    guaranteed_by,
-    guaranteed_without,
+    cases_with_names,
     parse_template,
     references_in,
 )
@@ -58,14 +57,6 @@ def _shown(answer: dict[str, Any], media_type: str) -> list[Any]:
     content = answer.get("content", {}).get(media_type, {})
     examples = [one["value"] for one in content.get("examples", {}).values()]
     return [content["example"]] if "example" in content else examples
-
-
-def cases_with_names(cases: tuple[Case, ...], names: Names) -> Iterator[tuple[Case, Names]]:
-    """Yield each case with the names that its response can use: what its condition guarantees is there."""
-    for case in cases:
-        yield case, names if case.when is None else names.assume(guaranteed_by(case.when))
-        if case.when is not None and case.chance is None:
-            names = names.assume(guaranteed_without(case.when))
 
 
 def schema_of_content(value: Any, names: Names) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from engine.spec.references import (
     scan_template,
 )
 from engine.spec.response_records import DeclaredBody, DeclaredResponse
+from engine.text import join_words
 
 _BODILESS = (204, 205, 304)
 _OUR_HEADERS = ("connection", "content-length", "date", "keep-alive", "server", "transfer-encoding", "upgrade")
@@ -52,6 +53,9 @@ def check_response(response: Node, names: Names, home: Home) -> Iterator[Diagnos
     kinds = _kinds_of(response)
     if status in _BODILESS and kinds:
         yield response.key(kinds[0]).error(f"a response with status {status} has no body; remove {kinds[0]}")
+    for name, key, _ in response["headers"].pairs() if len(kinds) > 1 else ():
+        if name.lower() == "content-type":
+            yield key.error(f"{name} cannot be the same for {join_words(kinds, 'and')}; remove it, each has its own")
     yield from _check_file(response["file"], home)
 
 
