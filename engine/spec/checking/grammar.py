@@ -140,6 +140,7 @@ def _alternatives(node: Node, beside: dict[str, Any]) -> Iterator[Diagnostic]:
     found = [name for name in node.fields if name in names]
     if beside["title"] == "route" and len(found) > 1:  # a model goes with each of the others
         found = [name for name in found if name != "model"]
+        names.remove("model")
     listed = join_words([f'"{name}"' for name in names], "or")
     if not found and not _misspelt(node, names, beside):
         yield node.error(f"{_a(beside)} needs {listed}")
