@@ -11,7 +11,12 @@ from engine.spec.names import NamedParts, Names, names_of
 from engine.spec.records import Case, Model, Route
 
 _TEXT, _COUNT = {"type": "string"}, {"type": "integer", "minimum": 0}
-_BINARY = {"type": "object", "required": ["type", "size"], "properties": {"type": _TEXT, "size": _COUNT}}
+_BINARY = {
+    "type": "object",
+    "required": ["type", "size"],
+    "properties": {"type": _TEXT, "size": _COUNT},
+    "additionalProperties": False,
+}
 _FILE = {
     "type": "object",
     "required": ["name", "type", "size"],

@@ -1,9 +1,9 @@
-"""The parameters that a route declares: checks of their schemas beyond JSON Schema, and their records."""
+"""What a route declares of its requests: checks of parameters and formats beyond JSON Schema, and their records."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.diagnostics import Diagnostic
@@ -23,6 +23,13 @@ _OF_HTTP = {  # headers that HTTP itself reads, or this service, before any rout
     "content-type": "what accepts is about",
     "cookie": "read by cookies",
 }
+_FORMATS = {  # the JSON type of a body in each format, and what it is called
+    "json": ("object", "a JSON body"),
+    "form": ("object", "a form"),
+    "multipart": ("object", "a form"),
+    "text": ("string", "a text"),
+    "binary": ("object", "a binary body, of which type and size are known,"),
+}
 
 
 def check_parameters(route: Node, *, formats: bool) -> Iterator[Diagnostic]:
@@ -38,6 +45,49 @@ def check_parameters(route: Node, *, formats: bool) -> Iterator[Diagnostic]:
         if has_form(schema.plain) and not any(mistake.severity == "error" for mistake in mistakes):
             yield from _check_each(kind, schema, formats=formats)
             yield from _check_names(kind, schema, route["path"].text or "")
+
+
+def check_accepts(route: Node) -> Iterator[Diagnostic]:
+    """Report formats of a body that have no effect, exclude each other, or that the input never allows."""
+    accepts, schema = route["accepts"], route["input"]
+    named = {item.text: item for item in accepts.items if item.text in _FORMATS}
+    if "accepts" in route and not {"input", "model"} & {*(route.fields or ())}:
+        message = "accepts has no effect here: the route has no input, and reads no body"
+        yield route.key("accepts").error(message, "warning")
+    if "binary" in named and len(named) > 1:
+        message = "binary takes a body of any type, and stands alone; remove it, or the other formats"
+        yield named["binary"].error(message)
+    if not (named and schema.present and has_form(schema.plain)):
+        return
+    declared = Subschema(schema.plain, schema.plain)
+    for name, item in named.items():
+        kind, what = _FORMATS[name or ""]
+        if kind not in declared.types and name != "json":
+            yield item.error(f"{what} is {TYPE_NAMES[kind]}, which the input does not allow; change one of the two")
+    yield from _check_described(schema, declared, named.keys())
+
+
+def _check_described(schema: Node, declared: Subschema, named: Collection[str | None]) -> Iterator[Diagnostic]:
+    """Report what no form can send, and what is not known of a file or a binary body."""
+    if "binary" in named:
+        yield from _check_known(schema, ("type", "size"), "a binary body")
+    for name, _, property_ in schema["properties"].pairs():
+        found = declared.part(property_.plain)
+        if found.types == {"object"} and "multipart" in named:
+            yield from _check_known(property_, ("name", "type", "size"), "a file")
+        elif "form" in named and ("json" not in named or name in [item.text for item in schema["required"].items]):
+            items = found.part(found.said.get("items", True)).types
+            if found.types == {"object"} or (found.types == {"array"} and items <= {"array", "object"}):
+                message = f'"{name}" cannot be {_either(found.types)} of this kind in a form, where each value is a text'
+                yield property_.follow(("type",)).error(f"{message}; declare its parts one by one, or accept json")
+
+
+def _check_known(schema: Node, known: Sequence[str], what: str) -> Iterator[Diagnostic]:
+    named = [(name, key) for name, key, _ in schema["properties"].pairs()]
+    named += [(item.text, item) for item in schema["required"].items if item.text is not None]
+    for name, node in named:
+        if name not in known:
+            yield node.error(f'"{name}" is not known of {what} {did_you_mean(name, known, "it has")}')
 
 
 def read_parameters(route: Node, *, formats: bool) -> dict[str, Schema]:
@@ -119,7 +169,7 @@ def _check_path_parameter(
         return
     wanted, given = Subschema(property_.plain, property_.plain).types, Subschema(known[name], known[name]).types
     if not wanted & given:
-        types = join_words([TYPE_NAMES[one] for one in sorted(given)], "or")
+        types = _either(given)
         advice = f"; write <int:{name}> or <float:{name}> in the path" if wanted == {"number"} else ""
         yield property_.error(f'"{name}" is {types} by its converter in the path, which this schema forbids{advice}')
 
@@ -129,6 +179,10 @@ def _path_schemas(path: str) -> Mapping[str, dict[str, Any]]:
         return parameter_schemas(path)
     except Exception:  # noqa: BLE001 - the path is reported elsewhere, and Werkzeug may raise anything over it
         return {}
+
+
+def _either(types: Collection[str]) -> str:
+    return join_words([TYPE_NAMES[one] for one in sorted(types)], "or")
 
 
 def _word(kind: str) -> str:
