@@ -48,7 +48,7 @@ def reference() -> str:
         schema = grammar(name)
         parts += [f"## {schema['title']}", schema["description"], table(schema, schema)]
         for key, part in schema["$defs"].items():
-            if key != "schema" and "title" in part:
+            if key != "schema" and "properties" in part:
                 parts += [f"### {part['title']}", part["description"], table(part, schema)]
     keywords = schema["$defs"]["schema"]
     parts += ["## schema", keywords["description"], table(keywords, schema)]
@@ -96,7 +96,7 @@ def kind(value: dict[str, Any], schema: dict[str, Any]) -> str:
         return kind({**value["allOf"][0], **{key: part for key, part in value.items() if key != "allOf"}}, schema)
     if "$ref" in value:
         named = follow(value, schema)
-        if "title" not in named:  # a value that is described where it is used
+        if "properties" not in named:  # a value that is described where it is used
             return kind({key: part for key, part in named.items() if key != "$ref"}, schema)
         types, title = named["type"], named["title"]
         bare = [] if isinstance(types, str) else [word for word in types if word != "object"]

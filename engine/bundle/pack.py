@@ -22,7 +22,18 @@ from engine.bundle.manifest import (
 from engine.diagnostics import Diagnostic
 from engine.errors import EngineError, SpecError
 from engine.models import NOT_COMPILED, PreparedModel, Snapshot, to_serve
-from engine.spec import Model, Node, Spec, asking_places, normal_name, read_regular, walk_nodes
+from engine.spec import (
+    FileModel,
+    Model,
+    Node,
+    Spec,
+    StandIn,
+    Table,
+    asking_places,
+    normal_name,
+    read_regular,
+    walk_nodes,
+)
 
 # What a model may take from the environment where it is served: nothing compiled, and no golden answer, depends on it.
 _ASKED_LATER = frozenset((*NOT_COMPILED, "batch", "reference", "timeout"))
@@ -52,7 +63,7 @@ def pack_bundle(snapshot: Snapshot) -> Packed:
         raise SpecError(mistakes)
     members = {**_texts(spec), **_files(spec)}
     models = {name: _pack_model(name, one, members) for name, one in prepared.items()}
-    needs = {name: _needs(spec.models[name], one) for name, one in prepared.items()}
+    needs = {name: _needs(spec.file_models[name], one) for name, one in prepared.items()}
     libraries = {"numpy", *(need.partition("=")[0] for several in needs.values() for need in several)}
     manifest = Manifest(versions_of(sorted(libraries)) if models else {}, models)
     try:
@@ -63,7 +74,7 @@ def pack_bundle(snapshot: Snapshot) -> Packed:
     return Packed(data, hash_of(data), needs, faster)
 
 
-def _needs(model: Model, prepared: PreparedModel) -> tuple[str, ...]:
+def _needs(model: FileModel, prepared: PreparedModel) -> tuple[str, ...]:
     """Return what `pip install` takes for a model; answers of its own functions depend on the version of pandas."""
     packages = to_serve(model, prepared).values()
     return tuple(f"pandas=={version(one)}" if one == "pandas" else one for one in packages)
@@ -76,8 +87,12 @@ def _texts(spec: Spec) -> dict[str, bytes]:
 
 
 def _files(spec: Spec) -> dict[str, bytes]:
-    """Return the files that responses and API keys name."""
-    files = {name: data for _, named in _response_files(spec) for name, data in named.items()}
+    """Return the files that responses, tables and API keys name."""
+    files: dict[str, bytes] = {}
+    for node, name, data in _served_files(spec):
+        if files.setdefault(name, data) != data:
+            message = "a bundle has one folder for the files of both specs, and this is another file there; rename it"
+            raise SpecError([node.error(message)])
     for node in _digest_files(spec):
         if not Path(node.text or "").is_absolute():
             files[node.text or ""] = _read_digests(spec, node)
@@ -97,11 +112,13 @@ def _pack_model(name: str, prepared: PreparedModel, members: dict[str, bytes]) -
     return PackedModel(prepared.sha256, compiled, file, modules)
 
 
-def _response_files(spec: Spec) -> Iterator[tuple[Node, Mapping[str, bytes]]]:
-    for route in spec.routes:
-        for body in (body for case in route.cases for body in case.response.bodies):
-            if body.kind == "file":
-                yield body.node, body.files
+def _served_files(spec: Spec) -> Iterator[tuple[Node, str, bytes]]:
+    for body in (body for route in spec.routes for one in route.responses for body in one.bodies):
+        for name, data in body.files.items():
+            yield body.node, name, data
+    for model in spec.models.values():
+        if isinstance(model, Table):
+            yield model.node["table"], model.node["table"].text or "", model.data
 
 
 def _digest_files(spec: Spec) -> Iterator[Node]:
@@ -118,8 +135,9 @@ def _read_digests(spec: Spec, node: Node) -> bytes:
 
 def _mistakes_in_files(spec: Spec) -> Iterator[Diagnostic]:
     asking = asking_places(spec.service.node.source)
-    for node in [*(node for node, _ in _response_files(spec)), *_digest_files(spec)]:
-        if Path(node.text or "").is_absolute():  # a list of keys, which is read where it is served
+    named = [(node, name) for node, name, _ in _served_files(spec)]
+    for node, name in [*named, *((node, node.text or "") for node in _digest_files(spec))]:
+        if Path(name).is_absolute():  # a list of keys, which is read where it is served
             continue
         if node.start in asking:
             yield node.error(
@@ -128,7 +146,7 @@ def _mistakes_in_files(spec: Spec) -> Iterator[Diagnostic]:
             )
             continue
         try:
-            require_plain(FILES + normal_name(node.text or ""))
+            require_plain(FILES + normal_name(name))
         except Unsound:
             yield node.error("a bundle packs files below the folder of routes.yaml only; move it there")
 
@@ -136,8 +154,11 @@ def _mistakes_in_files(spec: Spec) -> Iterator[Diagnostic]:
 def _mistakes_in_models(spec: Spec, prepared: Mapping[str, PreparedModel]) -> Iterator[Diagnostic]:
     asking: frozenset[int] = frozenset()
     for model in spec.models.values():
+        if isinstance(model, StandIn):
+            message = f'"{model.name}" has no file yet, and a bundle has compiled models only; train it first'
+            yield model.node["stand_in"].error(message)
         asking = asking or asking_places(model.node.source)
-    for name, model in spec.models.items():
+    for name, model in spec.file_models.items():
         yield from _compiled_from_environment(model, asking)
         for path in prepared[name].modules:
             if not path.endswith(".py"):

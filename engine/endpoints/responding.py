@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
@@ -27,11 +27,19 @@ _ETAG = re.compile(r'(?:W/)?("[^"]*")')
 class Answer:
     """What a declared response answers: `respond` makes it from the values of a request.
 
-    `constant` is the response to every request without conditions, None if there is none.
+    `constant` is the response to every request without conditions, None if there is none. `several` are the bodies that
+    it sends again and again, if these are not that of `constant`.
     """
 
     respond: Callable[[Values], Response]
     constant: Response | None = None
+    several: Sequence[bytes] = ()
+
+    @property
+    def kept(self) -> Sequence[bytes]:
+        """The bodies that are sent again and again without change."""
+        constant = self.constant
+        return (constant.body,) if constant is not None and isinstance(constant.body, bytes) else self.several
 
 
 def build_answer(declared: DeclaredResponse, names: Names) -> Answer:

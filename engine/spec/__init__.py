@@ -16,6 +16,7 @@ from engine.spec.checking.grammar import GrammarName, grammar
 from engine.spec.checking.guards import MAX_KEY
 from engine.spec.checking.pins import lock_of, write_pins
 from engine.spec.choices import RESPONSE_METHODS, RUNTIMES, ResponseMethodName, RuntimeName
+from engine.spec.composed_records import Average, Chain, Composition, Switch, Table
 from engine.spec.conditions import (
     Alternatives,
     Condition,
@@ -32,17 +33,18 @@ from engine.spec.reading.compose import asking_places, walk_nodes
 from engine.spec.reading.node import Node
 from engine.spec.records import (
     BuiltIn,
-    Case,
-    DeclaredBody,
-    DeclaredResponse,
+    Computed,
     Example,
+    FileModel,
     Model,
     Output,
     Route,
     Schema,
     Spec,
+    StandIn,
 )
 from engine.spec.references import Name, Reference, Template, parse_template, references_in
+from engine.spec.response_records import Case, DeclaredBody, DeclaredResponse, Sequence, SequenceStep
 from engine.spec.route_names import body_document, cases_with_names, route_names
 from engine.spec.service_records import Cors, Fault, Limits, RateLimit, Rates, Service
 from engine.spec.url_rules import LazyRule, parameter_schemas, path_template, rule_shape, text_parameters

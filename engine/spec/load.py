@@ -9,6 +9,7 @@ from types import MappingProxyType
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.spec.checking.built_in import built_in_routes
+from engine.spec.checking.composing.table import check_tables, derive_inputs
 from engine.spec.checking.grammar import GrammarName, check_grammar
 from engine.spec.checking.guards import key_files
 from engine.spec.checking.models_file import check_models, read_models
@@ -57,10 +58,14 @@ def load_spec(
         paths = (routes, models) if packed is None else (Path("routes.yaml"), Path("models.yaml"))
         if models_root:
             entries = {name: entry for name, _, entry in models_root["models"].pairs()}
+            tables = Home(models.parent, packed)
+            opens(_named(models.parent, [entry["table"] for entry in entries.values()]))
+            models_root = derive_inputs(models_root, tables)
+            found += check_tables(models_root["models"], tables)
             commands = {name: lock_command([name], *paths) for name in entries}
             opens(_named(models.parent, [entry[key] for entry in entries.values() for key in ("file", "reference")]))
             folder = models.parent if packed is None else None
-            found += check_models(models_root, folder, formats=checks_formats(routes_root))
+            found += check_models(models_root, folder, formats=checks_formats(routes_root), locked=locked)
             found += check_pins(models_root, lock, lock_root, commands, lock_command([], *paths), locked=locked)
         pins = read_pins(lock_root)
     if routes_root:
@@ -75,7 +80,9 @@ def load_spec(
         service=service,
         routes=read_routes(routes_root, home, service),
         built_in=built_in_routes(service),
-        models=read_models(models_root, models.parent, pins, commands, formats=checks_formats(routes_root))
+        models=read_models(
+            models_root, Home(models.parent, packed), pins, commands, formats=checks_formats(routes_root)
+        )
         if models and models_root
         else {},
         lock=lock_of(models) if models else None,

@@ -8,7 +8,8 @@ from typing import Any
 from engine.schema import Subschema
 from engine.spec.conditions import guaranteed_by, guaranteed_without
 from engine.spec.names import NamedParts, Names, names_of
-from engine.spec.records import Case, Model, Route
+from engine.spec.records import Model, Route
+from engine.spec.response_records import Case
 
 _TEXT, _COUNT = {"type": "string"}, {"type": "integer", "minimum": 0}
 _BINARY = {

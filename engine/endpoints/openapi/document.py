@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from engine.endpoints.instance_reader import BATCH_KEY
 from engine.endpoints.openapi.components import Components, pascal_case, with_model_bounds
 from engine.endpoints.openapi.declared import declared_answers
 from engine.endpoints.openapi.declared_parameters import declared_parameters
@@ -18,17 +19,18 @@ from engine.endpoints.openapi.responses import (
     MEANINGS,
     PROBLEM,
     STRICT_TYPE,
+    UNKNOWN_KEY,
     description_of,
     example_of,
     prediction_schema,
     statuses_of,
 )
 from engine.endpoints.openapi.row_formats import rows_in, rows_out
-from engine.endpoints.prediction import BATCH_KEY, MODEL_HEADER
+from engine.endpoints.prediction import MODEL_HEADER
 from engine.endpoints.problems import MEDIA_TYPE, status_title
 from engine.endpoints.requests.body_reader import TYPES
 from engine.models import Facts
-from engine.spec import BUILT_IN, Model, Route, Spec, path_object, path_template, route_names, text_parameters
+from engine.spec import BUILT_IN, Model, Route, Spec, Table, path_object, path_template, route_names, text_parameters
 
 VERSION = "3.1.0"
 ENGINE_TAG = "Built in"
@@ -112,7 +114,8 @@ class _Describer:
             operation["parameters"] = parameters
         if not takes_query and (body := self._body(route)) is not None:
             operation["requestBody"] = body
-        problems = {status: self._refused(status, route) for status in statuses_of(route, method)}
+        statuses = (*statuses_of(route, method), *["404"] * self._is_keyed(route))
+        problems = {status: self._refused(status, route) for status in statuses}
         operation["responses"] = joined_answers(self._answers(route, method), problems, self._responses)
         return operation
 
@@ -219,12 +222,18 @@ class _Describer:
     def _refused(self, status: str, route: Route) -> dict[str, str]:
         """Return the reference to the description of an error."""
         is_strict = status == "415" and route.strict_content_type
-        name = pascal_case(status_title(int(status))) + "Strict" * is_strict
+        is_keyed = status == "404" and self._is_keyed(route)
+        name = pascal_case(status_title(int(status))) + "Strict" * is_strict + "Key" * is_keyed
         if name not in self._responses:
             content = {MEDIA_TYPE: {"schema": self._problem}, "text/html": {}}
-            means = STRICT_TYPE if is_strict else MEANINGS[int(status)]
+            means = STRICT_TYPE if is_strict else UNKNOWN_KEY if is_keyed else MEANINGS[int(status)]
             self._responses[name] = {"description": means, "content": content}
         return {"$ref": f"#/components/responses/{name}"}
+
+    def _is_keyed(self, route: Route) -> bool:
+        """Return whether a route asks for a row of a table, which may be missing."""
+        asked = self._spec.only([route.model]).models if route.model is not None else {}
+        return any(isinstance(model, Table) for model in asked.values())
 
 
 def _root(path: str) -> str:

@@ -92,6 +92,7 @@ MEANINGS = {
     503: "The service is overloaded or shutting down; retry after `Retry-After` seconds.",
 }
 STRICT_TYPE = "The Content-Type, the charset or the content coding of the body is not supported."
+UNKNOWN_KEY = "No row of the table has this key; or a path parameter has the wrong type."
 PROBLEM = {
     "type": "object",
     "title": "Problem",
@@ -128,7 +129,8 @@ def statuses_of(route: Route, method: str) -> Iterable[str]:
     yield from _statuses_of_values(route, method)
     if route.model is not None:
         yield "500"
-    if route.model is not None or route.built_in == "ready":
+    may_wait = route.is_faulty or any(case.sequence is not None for case in route.cases)
+    if route.model is not None or route.built_in == "ready" or may_wait:
         yield "503"
     if route.allowed is not None:
         yield "401"

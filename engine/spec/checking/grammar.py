@@ -135,7 +135,8 @@ def _alternatives(node: Node, beside: dict[str, Any]) -> Iterator[Diagnostic]:
             node.key(name).error(f'"{name}" cannot be combined with "file"; keep one of them') for name in others
         )
         return
-    names = [branch["required"][0] for branch in beside["oneOf"] if "required" in branch]
+    branches = {branch["required"][0]: branch for branch in beside["oneOf"] if "required" in branch}
+    names = [*branches]
     found = [name for name in node.fields if name in names]
     listed = join_words([f'"{name}"' for name in names], "or")
     if not found and not _misspelt(node, names, beside):
@@ -143,6 +144,22 @@ def _alternatives(node: Node, beside: dict[str, Any]) -> Iterator[Diagnostic]:
     for name in found[1:]:
         message = f'"{name}" cannot be combined with "{found[0]}": {_a(beside)} has exactly one of {listed}'
         yield node.key(name).error(message)
+    if len(found) == 1:
+        yield from _beside_alternative(node, found[0], branches, beside)
+
+
+def _beside_alternative(
+    node: Node, chosen: str, branches: dict[str, dict[str, Any]], beside: dict[str, Any]
+) -> Iterator[Diagnostic]:
+    """Report the keys that the chosen alternative lacks, and those that belong to others."""
+    branch = branches[chosen]
+    for name in branch["required"]:
+        if name not in node and not _misspelt(node, [name], beside):
+            yield node.error(f'"{name}" is missing in {_a(beside)} with "{chosen}"')
+    for name, key, _ in node.pairs():
+        if branch.get("properties", {}).get(name) is False:
+            owners = [f'"{one}"' for one, other in branches.items() if other["properties"].get(name) is not False]
+            yield key.error(f'"{name}" cannot be combined with "{chosen}"; it belongs to {join_words(owners, "and")}')
 
 
 def _misspelt(node: Node, names: list[str], beside: dict[str, Any]) -> bool:
@@ -182,6 +199,8 @@ def _of_wrong_type(node: Node, violation: Violation, beside: dict[str, Any]) -> 
         return f"{message}; write it in brackets: [{source}]"
     if wanted == ["object"] and (key := _LACKS_SPACE.fullmatch(source)):
         return f"{message}; a colon and a space follow a key: {key['key']}: {key['value']}"
+    if where in ("when", "not") and wanted == ["object"]:
+        return f"{message}; write a name and its value, as in {{query.page: 1}}"
     if wanted == ["array"] and node.fields:
         return f'{message}; begin each entry with "- "'
     return message + advise_unquoted(value, wanted)

@@ -18,17 +18,22 @@ from engine.text import did_you_mean, join_words
 KINDS = ("query", "headers", "cookies", "path_parameters")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OF_HTTP = {  # headers that HTTP itself reads, or this service, before any route does
-    **dict.fromkeys(("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"), "of the connection"),
-    **dict.fromkeys(("content-length", "content-encoding", "expect", "host"), "read by the server"),
-    "content-type": "what accepts is about",
-    "cookie": "read by cookies",
+    **dict.fromkeys(
+        ("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"),
+        "belongs to the connection, and cannot be declared",
+    ),
+    **dict.fromkeys(
+        ("content-length", "content-encoding", "expect", "host"), "is read by the server, and cannot be declared"
+    ),
+    "content-type": "cannot be declared, because accepts says which types a body may have",
+    "cookie": "cannot be declared, because cookies are declared one by one under cookies",
 }
 _FORMATS = {  # the JSON type of a body in each format, and what it is called
     "json": ("object", "a JSON body"),
     "form": ("object", "a form"),
     "multipart": ("object", "a form"),
     "text": ("string", "a text"),
-    "binary": ("object", "a binary body, of which type and size are known,"),
+    "binary": ("object", "the description of a binary body, its type and size,"),
 }
 
 
@@ -41,7 +46,7 @@ def check_parameters(route: Node, *, formats: bool) -> Iterator[Diagnostic]:
         mistakes = list(check_schema(schema, formats=formats))
         yield from mistakes
         if schema["type"].plain not in (None, "object"):
-            yield schema["type"].error(f"{kind} are the properties of an object; remove the type")
+            yield schema["type"].error("the parameters are the properties of an object; remove the type")
         if has_form(schema.plain) and not any(mistake.severity == "error" for mistake in mistakes):
             yield from _check_each(kind, schema, formats=formats)
             yield from _check_names(kind, schema, route["path"].text or "")
@@ -78,7 +83,8 @@ def _check_described(schema: Node, declared: Subschema, named: Collection[str | 
         elif "form" in named and ("json" not in named or name in [item.text for item in schema["required"].items]):
             items = found.part(found.said.get("items", True)).types
             if found.types == {"object"} or (found.types == {"array"} and items <= {"array", "object"}):
-                message = f'"{name}" cannot be {_either(found.types)} of this kind in a form, where each value is a text'
+                what = "an object" if found.types == {"object"} else "an array of arrays or objects"
+                message = f'"{name}" cannot be {what} in a form, where each value is a text'
                 yield property_.follow(("type",)).error(f"{message}; declare its parts one by one, or accept json")
 
 
@@ -155,7 +161,7 @@ def _check_names(kind: str, schema: Node, path: str) -> Iterator[Diagnostic]:
             if first != name:
                 yield key.error(f"{name} is the same header as {first}: upper and lower case do not count; keep one")
             if (owner := _OF_HTTP.get(name.lower())) is not None:
-                yield key.error(f"{name} is {owner}, and cannot be declared; remove it")
+                yield key.error(f"{name} {owner}; remove it")
     if kind in ("headers", "cookies") and schema["additionalProperties"].plain is False:
         message = f"every client sends other {kind} too, and would be refused; remove additionalProperties"
         yield schema.key("additionalProperties").error(message)
@@ -168,7 +174,7 @@ def _check_path_parameter(
         yield key.error(f'"{name}" is not a parameter of this path {did_you_mean(name, known, "it has")}')
         return
     wanted, given = Subschema(property_.plain, property_.plain).types, Subschema(known[name], known[name]).types
-    if not wanted & given:
+    if not wanted & given and not wanted <= {"array", "object"}:  # which are reported by their types
         types = _either(given)
         advice = f"; write <int:{name}> or <float:{name}> in the path" if wanted == {"number"} else ""
         yield property_.error(f'"{name}" is {types} by its converter in the path, which this schema forbids{advice}')

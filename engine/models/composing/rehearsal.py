@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
+from engine.models.composing.compositions import own_of
 from engine.models.predictor import Predictor
 from engine.models.restoring.known_answers import hold_examples, hold_golden
 from engine.spec import Spec
@@ -25,9 +26,11 @@ def rehearse_models(
         if is_same or any(predictor is one for one in known):
             continue
         model = spec.models[name]
+        own, file_model = own_of(predictor), model.file_model
         try:
             hold_examples(model, predictor)
-            hold_golden(model, model.pin.golden if model.pin is not None else (), predictor)
+            if file_model is not None and file_model.pin is not None and own is not None:
+                hold_golden(file_model, file_model.pin.golden, own)
         except SpecError as error:
             found += error.diagnostics
     if found:
