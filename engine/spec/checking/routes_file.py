@@ -21,7 +21,7 @@ from engine.spec.checking.guards import (
     read_rate,
     read_rates,
 )
-from engine.spec.checking.parameters import check_parameters, documents_of, read_parameters
+from engine.spec.checking.parameters import check_accepts, check_parameters, documents_of, read_parameters
 from engine.spec.checking.responses import read_response
 from engine.spec.checking.schemas import check_schema, has_form
 from engine.spec.checking.shaping import answer_names, check_shape
@@ -78,6 +78,7 @@ def check_routes(root: Node, home: Home, models_file: str | None, models: Node |
         yield from _check_input(route, formats=checks_formats(root))
         yield from _idle_settings(route, service)
         yield from check_fault(route)
+        yield from check_accepts(route)
         yield from check_parameters(route, formats=checks_formats(root))
         names = _names(route, models)
         yield from check_answers(route, names, home, formats=checks_formats(root))
