@@ -282,7 +282,8 @@ class StandIn(Model):
 class Spec:
     """Both files of a service; `folder` is the folder of the routes' file.
 
-    `routes` are those of the file, `built_in` those that the engine adds. `lock` is the path of `pins`, which include
+    `routes` are those of the file, `built_in` those that the engine adds, and `error_bodies` what errors look like, by
+    status or "default". `lock` is the path of `pins`, which include
     those of models that are not in the spec.
     """
 
@@ -291,6 +292,7 @@ class Spec:
     routes: tuple[Route, ...]
     built_in: tuple[Route, ...]
     models: Mapping[str, Model]
+    error_bodies: Mapping[str, DeclaredResponse] = field(default_factory=dict)
     lock: Path | None = None
     pins: Mapping[str, Pin] = field(default_factory=dict)
     warnings: tuple[Diagnostic, ...] = ()

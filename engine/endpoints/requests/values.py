@@ -45,10 +45,9 @@ class Values:
     def url(self) -> str:
         """The path and the query string as they were sent."""
         environ, query = self.request.environ, self.request.query
-        path = (
-            (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1").decode(errors="replace")
-        )
-        return f"{path}?{query}" if query else path
+        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        text = quote(path.encode("latin-1"), safe=_IN_PATHS)
+        return f"{text}?{query}" if query else text
 
     @cached_property
     def now(self) -> str:

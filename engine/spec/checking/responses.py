@@ -63,7 +63,7 @@ def check_response(response: Node, names: Names, home: Home | None) -> Iterator[
         yield from _check_file(response["file"], home)
 
 
-def read_response(node: Node, home: Home) -> DeclaredResponse:
+def read_response(node: Node, home: Home | None) -> DeclaredResponse:
     """Make a response's record from a document without mistakes; raise `SpecError` for a file that has vanished."""
     if node.text is not None:
         return DeclaredResponse(node=node, bodies=(DeclaredBody(node=node, kind="html", content=node.text),))
@@ -78,7 +78,7 @@ def read_response(node: Node, home: Home) -> DeclaredResponse:
         headers=tuple(headers),
         bodies=tuple(
             DeclaredBody(node=node[kind], kind=kind, content=node[kind].plain, files=_read_files(node[kind], home))
-            if kind == "file"
+            if kind == "file" and home is not None
             else DeclaredBody(node=node[kind], kind=kind, content=node[kind].plain)
             for kind in _kinds_of(node)
         ),
