@@ -113,7 +113,7 @@ def _pack_model(name: str, prepared: PreparedModel, members: dict[str, bytes]) -
 
 
 def _served_files(spec: Spec) -> Iterator[tuple[Node, str, bytes]]:
-    for body in (body for route in spec.routes for case in route.cases for body in case.response.bodies):
+    for body in (body for route in spec.routes for one in route.responses for body in one.bodies):
         for name, data in body.files.items():
             yield body.node, name, data
     for model in spec.models.values():

@@ -71,7 +71,7 @@ def describe_answer(route: Route) -> str:
         return f"built in: {route.built_in}"
     if not route.cases:
         return f"model {route.model}"
-    answers = list(dict.fromkeys(_describe_response(case.response) for case in route.cases))
+    answers = list(dict.fromkeys(map(_describe_response, route.responses)))
     by_model = f"model {route.model}: " * (route.model is not None)
     return by_model + join_words(answers, "or") + ", input checked" * (route.input is not None)
 

@@ -8,12 +8,14 @@ from functools import cached_property
 from http import HTTPStatus
 
 from engine.endpoints.condition_tests import Test, build_test
+from engine.endpoints.counters import Counters
 from engine.endpoints.faults import Faults
 from engine.endpoints.messages import Endpoint, Headers, Request, Response
 from engine.endpoints.requests.request_reader import RequestReader
 from engine.endpoints.requests.values import Values
 from engine.endpoints.responding import Answer, build_answer, is_kept, tag_file
-from engine.spec import Case, Model, Names, Route, route_names
+from engine.endpoints.turns import build_sequence
+from engine.spec import Case, Model, Names, Route, cases_with_names, route_names
 
 
 @dataclass(frozen=True)
@@ -30,16 +32,25 @@ class FixedEndpoint(Endpoint):
         return self.response
 
 
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What the answers of a route need besides its spec: what draws its faults, if any, and counters for sequences."""
+
+    faults: Faults | None
+    counters: Counters
+
+
 class DeclaredEndpoint(Endpoint):
     """Reads the values that a route declares, and answers with the first case whose condition they meet."""
 
-    def __init__(self, route: Route, names: Names, faults: Faults | None, *, formats: bool) -> None:
+    def __init__(self, route: Route, names: Names, means: Means, *, formats: bool) -> None:
         reader = RequestReader(route, is_exact=True)
         self._read: Callable[[Request], Values] = Values if reader.is_idle else reader.read
-        self._cases = build_cases(route, names, faults, formats=formats)
+        self._cases = build_cases(route, names, means, formats=formats)
         self._always = self._cases[0][1].respond if self._cases[0][0] is None else None
         is_constant = reader.is_idle and self._always is not None
         self._constant = self._cases[0][1].constant if is_constant else None
+        self._is_quick = all(case.sequence is None for case in route.cases)
 
     @property
     def constant(self) -> Response | None:
@@ -47,12 +58,11 @@ class DeclaredEndpoint(Endpoint):
 
     @property
     def is_quick(self) -> bool:
-        return True
+        return self._is_quick
 
     @property
     def repeated(self) -> Sequence[bytes]:
-        constants = [answer.constant for _, answer in self._cases if answer.constant is not None]
-        return [one.body for one in constants if isinstance(one.body, bytes)]
+        return [body for _, answer in self._cases for body in answer.kept]
 
     def __call__(self, request: Request) -> Response:
         """Answer one request; raise `Problem` for one that violates what the route declares."""
@@ -62,17 +72,22 @@ class DeclaredEndpoint(Endpoint):
         return answer_by_case(self._cases, values)
 
 
-def build_cases(
-    route: Route, names: Names, faults: Faults | None, *, formats: bool
-) -> list[tuple[Test | None, Answer]]:
-    """Prepare the cases of a route, each with the test of its condition; `faults` draws what a case has of them."""
-    return [
-        (
-            _build_condition(case, names, faults, formats=formats),
-            _inject(case, faults, build_answer(case.response, names)),
-        )
-        for case in route.cases
-    ]
+def build_cases(route: Route, names: Names, means: Means, *, formats: bool) -> list[tuple[Test | None, Answer]]:
+    """Prepare the cases of a route, each with the test of its condition."""
+    name, cases = f"{' '.join(route.methods)} {route.path}", []
+    for number, (case, assumed) in enumerate(cases_with_names(route.cases, names)):
+        answer = _answer_of(case, f"{name} {number}", assumed, means)
+        condition = _build_condition(case, names, means.faults, formats=formats)
+        cases.append((condition, _inject(case, means.faults, answer)))
+    return cases
+
+
+def _answer_of(case: Case, name: str, names: Names, means: Means) -> Answer:
+    """Prepare what a case answers; `name` is that of its counter."""
+    answers = [build_answer(response, names) for response in case.responses]
+    if case.sequence is None:
+        return answers[0]
+    return build_sequence(case.sequence, answers, names, means.counters(name))
 
 
 def _build_condition(case: Case, names: Names, faults: Faults | None, *, formats: bool) -> Test | None:
@@ -95,7 +110,7 @@ def _inject(case: Case, faults: Faults | None, answer: Answer) -> Answer:
         faults.inject(fault, values.request)
         return respond(values)
 
-    return Answer(respond_faultily)
+    return Answer(respond_faultily, several=answer.kept)
 
 
 def answer_by_case(cases: list[tuple[Test | None, Answer]], values: Values) -> Response:
@@ -106,11 +121,11 @@ def answer_by_case(cases: list[tuple[Test | None, Answer]], values: Values) -> R
     raise AssertionError("the last case has a condition")  # which `check` refuses
 
 
-def build_declared(route: Route, models: Mapping[str, Model], faults: Faults | None, *, formats: bool) -> Endpoint:
+def build_declared(route: Route, models: Mapping[str, Model], means: Means, *, formats: bool) -> Endpoint:
     """Make the endpoint of a route without a model."""
-    endpoint = DeclaredEndpoint(route, route_names(route, models), faults, formats=formats)
+    endpoint = DeclaredEndpoint(route, route_names(route, models), means, formats=formats)
     constant = endpoint.constant
-    return endpoint if constant is None or is_kept(route.cases[0].response) else FixedEndpoint(constant)
+    return endpoint if constant is None or is_kept(route.responses[0]) else FixedEndpoint(constant)
 
 
 class GeneratedEndpoint(Endpoint):

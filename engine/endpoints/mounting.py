@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
+from engine.endpoints.counters import FORGOTTEN, own_counters
 from engine.endpoints.docs import build_docs
 from engine.endpoints.faults import Faults, FaultyEndpoint
-from engine.endpoints.fixed import GeneratedEndpoint, build_declared
+from engine.endpoints.fixed import GeneratedEndpoint, Means, build_declared
 from engine.endpoints.guards.guard import Guard, Guards
 from engine.endpoints.messages import Endpoint, encode_any_json
 from engine.endpoints.monitoring.exposition import MetricsEndpoint
@@ -77,7 +79,9 @@ def _endpoint(
         case "status":
             return StatusEndpoint(process.status, route.sources)
     if route.model is None:
-        return build_declared(route, spec.models, faults, formats=spec.service.formats == "check")
+        counters = process.counters or own_counters(partial(process.meter.count, FORGOTTEN))
+        means = Means(faults, counters)
+        return build_declared(route, spec.models, means, formats=spec.service.formats == "check")
     name = route.model
     return PredictEndpoint(route, spec.models[name], predictors[name], process.meter, named=spec.service.model_header)
 

@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
-from urllib.parse import quote
-
-from werkzeug.datastructures import MIMEAccept
-from werkzeug.http import parse_accept_header
-from werkzeug.urls import iri_to_uri
 
 from engine.endpoints.bodies import BODY_KINDS
 from engine.endpoints.bodies.file_body import type_of_file
-from engine.endpoints.bodies.filling import Written, as_text, fill_text
+from engine.endpoints.bodies.filling import Written, fill_text
+from engine.endpoints.header_values import write_header
 from engine.endpoints.messages import Headers, Request, Response
+from engine.endpoints.negotiation import choose_type
 from engine.endpoints.problems import Problem
-from engine.endpoints.requests.values import Values, read_reference
-from engine.spec import DeclaredBody, DeclaredResponse, Names, Reference, parse_template, references_in
+from engine.endpoints.requests.values import Values
+from engine.spec import DeclaredBody, DeclaredResponse, Names, parse_template, references_in
+from engine.text import join_words
 
-MAX_ACCEPT = 1000  # characters of an Accept header that are read
-_TARGETS = ("content-location", "location")
-_OF_URIS = frozenset((*_TARGETS, "link", "refresh"))
-_VISIBLE = "".join(map(chr, range(0x20, 0x7F)))
-_IN_URIS = "/:?#[]@!$&'()*+,;=%~"
 _ETAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
@@ -34,16 +27,24 @@ _ETAG = re.compile(r'(?:W/)?("[^"]*")')
 class Answer:
     """What a declared response answers: `respond` makes it from the values of a request.
 
-    `constant` is the response to every request without conditions, None if there is none.
+    `constant` is the response to every request without conditions, None if there is none. `several` are the bodies that
+    it sends again and again, if these are not that of `constant`.
     """
 
     respond: Callable[[Values], Response]
     constant: Response | None = None
+    several: Sequence[bytes] = ()
+
+    @property
+    def kept(self) -> Sequence[bytes]:
+        """The bodies that are sent again and again without change."""
+        constant = self.constant
+        return (constant.body,) if constant is not None and isinstance(constant.body, bytes) else self.several
 
 
 def build_answer(declared: DeclaredResponse, names: Names) -> Answer:
     """Prepare a response; `names` are those that its references can use."""
-    written = [(name, _write_header(name, text, names)) for name, text in declared.headers]
+    written = [(name, write_header(name, text, names)) for name, text in declared.headers]
     to_fill = {name for name, value in written if not isinstance(value, str)}  # all values of a header stay in order
     filled = [(name, value) for name, value in written if name in to_fill]
     fixed = tuple((name, value) for name, value in written if name not in to_fill and isinstance(value, str))
@@ -128,14 +129,11 @@ def _choose(declared: DeclaredResponse, answers: list[Answer]) -> Answer:
 
     @lru_cache(maxsize=256)
     def choose(accept: str) -> int:
-        if not accept.strip():
-            return 0
-        accepted = parse_accept_header(accept[:MAX_ACCEPT], MIMEAccept)
-        best = accepted.best_match(types)
-        if best is None:
-            listed = ", ".join(types)
-            raise Problem(HTTPStatus.NOT_ACCEPTABLE, f"this route answers {listed}; send one of them in Accept")
-        return types.index(best)
+        chosen = choose_type(accept, types)
+        if chosen is None:
+            detail = f"this route answers {join_words(types, 'or')}; send one of them in Accept"
+            raise Problem(HTTPStatus.NOT_ACCEPTABLE, detail, headers=(("Vary", "Accept"),))
+        return chosen
 
     def respond(values: Values) -> Response:
         response = answers[choose(values.request.accept)].respond(values)
@@ -157,43 +155,3 @@ def _with_headers(answer: Answer, filled: list[tuple[str, Written]]) -> Answer:
         return Response(response.status, (*response.headers, *made), response.body)
 
     return Answer(with_headers)
-
-
-def _write_header(name: str, text: str, names: Names) -> Written:
-    """Make a header's value; characters that are not allowed in a header, or in its URI, are percent-encoded."""
-    is_target = name.lower() in _TARGETS
-    if is_target and references_in(parse_template(text)):
-        return _write_target(text, names)
-    safe = "" if name.lower() in _OF_URIS else _VISIBLE
-    written = fill_text(text, names, lambda value: quote(value, safe=safe))
-    return _as_uri(written) if is_target and isinstance(written, str) else written
-
-
-def _write_target(text: str, names: Names) -> Callable[[Values], str]:
-    """Make a URI in which the value of each reference is one segment, or one value of the query.
-
-    The exceptions are a path parameter that takes slashes, and a choice at the beginning, which the author has written.
-    """
-    parts: list[str | Callable[[Values], str]] = []
-    for part in parse_template(text):
-        if isinstance(part, str):
-            parts.append(quote(part, safe=_IN_URIS))
-        elif not parts and names.find(part.name).is_choice:
-            parts.append(_quoting(part, names, _IN_URIS))
-        else:
-            takes_slashes = part.name.root == "path" and names.find(part.name).schema.takes("a/b")
-            parts.append(_quoting(part, names, "/" if takes_slashes else ""))
-    return lambda values: "".join([part if isinstance(part, str) else part(values) for part in parts])
-
-
-def _quoting(reference: Reference, names: Names, safe: str) -> Callable[[Values], str]:
-    read = read_reference(reference, names)
-    return lambda values: quote(as_text(read(values)), safe=safe)
-
-
-def _as_uri(text: str) -> str:
-    """Return the URI of an IRI, which is what people write (RFC 3987)."""
-    try:
-        return iri_to_uri(text)
-    except ValueError:  # nobody can follow it
-        return text

@@ -24,8 +24,6 @@ from engine.spec.conditions import (
     Matches,
     Negation,
     Together,
-    guaranteed_by,
-    guaranteed_without,
 )
 from engine.spec.load import load_spec
 from engine.spec.named_files import MAX_BYTES as MAX_FILE_BYTES
@@ -35,10 +33,7 @@ from engine.spec.reading.compose import asking_places, walk_nodes
 from engine.spec.reading.node import Node
 from engine.spec.records import (
     BuiltIn,
-    Case,
     Computed,
-    DeclaredBody,
-    DeclaredResponse,
     Example,
     FileModel,
     Model,
@@ -49,6 +44,7 @@ from engine.spec.records import (
     StandIn,
 )
 from engine.spec.references import Name, Reference, Template, parse_template, references_in
-from engine.spec.route_names import route_names
+from engine.spec.response_records import Case, DeclaredBody, DeclaredResponse, Sequence, SequenceStep
+from engine.spec.route_names import body_document, cases_with_names, route_names
 from engine.spec.service_records import Cors, Fault, Limits, RateLimit, Rates, Service
 from engine.spec.url_rules import LazyRule, parameter_schemas, path_template, rule_shape, text_parameters

@@ -11,45 +11,10 @@ from typing import Any, Literal
 from engine.diagnostics import Diagnostic
 from engine.schema import LOCAL_TIME, InstanceSchema, Validator
 from engine.spec.choices import RESPONSE_METHODS, ResponseMethodName, RuntimeName
-from engine.spec.conditions import Condition
+from engine.spec.response_records import Case, DeclaredResponse
 from engine.spec.service_records import Cors, Fault, Limits, RateLimit, Record, Service
 
 BuiltIn = Literal["docs", "openapi", "metrics", "live", "ready", "status"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeclaredBody(Record):
-    """A body of a response: `kind` is its key in the spec, and `content` what the spec has there.
-
-    `files` are the bytes of the files that a `file` can name, by their names, at the time when the spec was read.
-    """
-
-    kind: str
-    content: Any
-    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeclaredResponse(Record):
-    """A response; of several `bodies`, a client gets the one that it accepts, and without any, none."""
-
-    status: int = 200
-    headers: tuple[tuple[str, str], ...] = ()
-    bodies: tuple[DeclaredBody, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case(Record):
-    """A response and the condition under which it answers; None is always true.
-
-    With a `chance`, a part of 1, the condition is drawn too. If it `has_fault`, its `fault` replaces that of the route.
-    """
-
-    when: Condition | None = None
-    chance: float | None = None
-    has_fault: bool = False
-    fault: Fault | None = None
-    response: DeclaredResponse
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots, to keep what is cached; only fields are pickled
@@ -136,6 +101,11 @@ class Route(Record):
         return self.is_faulty or any(case.chance is not None for case in self.cases)
 
     @property
+    def responses(self) -> tuple[DeclaredResponse, ...]:
+        """The responses that the spec declares for the route."""
+        return tuple(response for case in self.cases for response in case.responses)
+
+    @property
     def checks_parameters(self) -> bool:
         """Whether the route declares parameters with schemas."""
         return any((self.query, self.headers, self.cookies, self.path_parameters))
@@ -143,12 +113,12 @@ class Route(Record):
     @property
     def is_negotiated(self) -> bool:
         """Whether a response has several bodies to choose from."""
-        return any(len(case.response.bodies) > 1 for case in self.cases)
+        return any(len(response.bodies) > 1 for response in self.responses)
 
     @property
     def names_files(self) -> bool:
         """Whether requests name the files that are sent."""
-        return any("${" in body.content for case in self.cases for body in case.response.bodies if body.kind == "file")
+        return any("${" in body.content for one in self.responses for body in one.bodies if body.kind == "file")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

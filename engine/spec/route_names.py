@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from engine.schema import Subschema
+from engine.spec.conditions import guaranteed_by, guaranteed_without
 from engine.spec.names import NamedParts, Names, names_of
 from engine.spec.records import Model, Route
+from engine.spec.response_records import Case
 
 _TEXT, _COUNT = {"type": "string"}, {"type": "integer", "minimum": 0}
 _BINARY = {"type": "object", "required": ["type", "size"], "properties": {"type": _TEXT, "size": _COUNT}}
@@ -31,6 +33,14 @@ def route_names(route: Route, models: Mapping[str, Model]) -> Names:
     elif route.model is not None:
         body = models[route.model].input.instance.without(route.parameters).schema
     return names_of(NamedParts(path=route.path, methods=route.methods, parameters=documents, body=body))
+
+
+def cases_with_names(cases: tuple[Case, ...], names: Names) -> Iterator[tuple[Case, Names]]:
+    """Yield each case with the names that its response can use: what its condition guarantees is there."""
+    for case in cases:
+        yield case, names if case.when is None else names.assume(guaranteed_by(case.when))
+        if case.when is not None and case.chance is None:
+            names = names.assume(guaranteed_without(case.when))
 
 
 def body_document(document: Any, accepts: Collection[str]) -> Any:

@@ -138,6 +138,69 @@ def test_what_an_inner_endpoint_draws_replaces_what_was_drawn_outside(tmp_path: 
     assert (1.0, "", 1.0) == draw(faults, one.fault)
 
 
+CASES = """
+service: {seed: 3}
+routes:
+  - path: /
+    query: {properties: {q: {type: string}}}
+    delay: 1s
+    cases:
+      - {when: {query.q: fast}, delay: false, response: {text: fast}}
+      - {when: {query.q: slow}, delay: 2s, response: {text: slow}}
+      - {when: {query.q: broken}, fail: reset, response: {text: broken}}
+      - {when: {query.q: some}, chance: 30%, fail: timeout, for: 4s, response: {text: some}}
+      - {response: {text: all}}
+"""
+
+
+def test_a_case_replaces_the_faults_of_its_route(tmp_path: Path) -> None:
+    (tmp_path / "routes.yaml").write_text(CASES)
+    handler = build_handler(load_spec(tmp_path / "routes.yaml"), {})
+    (mounted,) = (one for one in handler.mounted if one.is_faulty)
+
+    def ask(query: str) -> tuple[bytes, tuple[float, str, float]]:
+        request = Request("GET", query=query)
+        body = mounted.endpoint(request).body
+        assert isinstance(body, bytes)
+        sending = request.sending
+        if sending is None:
+            return body, (0.0, "", 0.0)
+        sending.release()
+        return body, (sending.delay, sending.fails, sending.seconds)
+
+    assert (b"fast", (0.0, "", 0.0)) == ask("q=fast")
+    assert (b"slow", (2.0, "", 2.0)) == ask("q=slow")
+    assert (b"broken", (1.0, "reset", 1.0)) == ask("q=broken")
+    assert (b"all", (1.0, "", 1.0)) == ask("q=other")
+    known = random.Random("3 GET /")
+    failed, answered = (b"some", (1.0, "timeout", 5.0)), (b"all", (1.0, "", 1.0))
+    assert [failed if known.random() < 0.3 else answered for _ in range(50)] == [ask("q=some") for _ in range(50)]
+
+
+def test_a_condition_that_is_false_draws_nothing(tmp_path: Path) -> None:
+    """So other requests do not change what is drawn; a case without a condition may have a chance too."""
+    (tmp_path / "routes.yaml").write_text(
+        """
+service: {seed: 3}
+routes:
+  - path: /
+    query: {properties: {q: {type: string}}}
+    cases:
+      - {when: {query.q: a}, chance: 50%, response: {text: a}}
+      - {chance: 25%, response: {text: b}}
+      - {response: {text: c}}
+"""
+    )
+    handler = build_handler(load_spec(tmp_path / "routes.yaml"), {})
+    (endpoint,) = (one.endpoint for one in handler.mounted if one.route.path == "/")
+    assert endpoint.is_quick
+    known = random.Random("3 GET /")
+    for _ in range(50):
+        assert (b"b" if known.random() < 0.25 else b"c") == endpoint(Request("GET", query="q=x")).body
+    wanted = [b"a" if known.random() < 0.5 else b"b" if known.random() < 0.25 else b"c" for _ in range(50)]
+    assert wanted == [endpoint(Request("GET", query="q=a")).body for _ in range(50)]
+
+
 # The Flask app
 
 

@@ -13,7 +13,7 @@ from engine.endpoints.openapi.responses import prediction_schema
 from engine.endpoints.problems import status_title
 from engine.endpoints.responding import build_answer, content_type
 from engine.models import Facts
-from engine.spec import Model, Names, Route
+from engine.spec import DeclaredResponse, Model, Names, Route, SequenceStep
 
 MAX_BYTES = 4000
 MAX_CHOICES = 12
@@ -35,7 +35,23 @@ def preview_of(route: Route, model: Model | None, facts: Facts | None, names: Na
         return Preview("200 OK", "application/json", form_of(prediction_schema(model, facts)))
     if not route.cases:
         return None
-    declared = route.cases[-1].response  # which answers where no condition is met
+    answers = route.cases[-1]  # which answers where no condition is met
+    if (sequence := answers.sequence) is not None:
+        per = f" per {sequence.per}" if sequence.per is not None else ""
+        shown = "\n\n".join(_step(step, names) for step in sequence.steps)
+        return Preview(f"Sequence{per}" + (", repeated" if sequence.repeat else ""), "", shown)
+    return _preview(answers.responses[0], names)
+
+
+def _step(step: SequenceStep, names: Names) -> str:
+    """Write a response of a sequence, with how often it is given."""
+    one = _preview(step.response, names)
+    times = f"{step.times} times " if step.times > 1 else ""
+    said = " · ".join(filter(None, (f"{times}{one.status}", one.media_type)))
+    return "\n".join(filter(None, (said, one.body)))
+
+
+def _preview(declared: DeclaredResponse, names: Names) -> Preview:
     body = declared.bodies[0] if declared.bodies else None
     kind = content_type(declared, body) if body is not None else ""
     constant = build_answer(declared, names).constant

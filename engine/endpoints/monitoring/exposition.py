@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from engine.counting import Tally
+from engine.endpoints.counters import FORGOTTEN
 from engine.endpoints.faults import KINDS
 from engine.endpoints.messages import Endpoint, Request, Response
 from engine.endpoints.monitoring.health import ServiceState
@@ -120,6 +121,7 @@ EVENTS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "log_lines_dropped": ("Log lines dropped because they could not be written in time.", "", ("",)),
     "rate_limit_storage_failures": ("Requests whose rate could not be checked.", "", ("",)),
     "faults": ("Delays and failures that the spec injects.", "kind", KINDS),
+    FORGOTTEN: ("Keys of sequences whose counts were forgotten, to make room for others.", "", ("",)),
     "connections_closed": ("Connections closed by the service.", "reason", CLOSED),
 }
 

@@ -20,8 +20,7 @@ from engine.spec import (
     Known,
     Names,
     Reference,
-    guaranteed_by,
-    guaranteed_without,
+    cases_with_names,
     parse_template,
     references_in,
 )
@@ -33,16 +32,31 @@ def declared_answers(cases: tuple[Case, ...], names: Names, method: str) -> dict
     """Describe the answers of all cases to a method, by status."""
     answers: dict[str, Any] = {}
     for case, assumed in cases_with_names(cases, names):
-        answers = joined_answers(answers, _answers_of(case.response, assumed, method), {})
+        for response in case.responses:
+            answers = _joined(answers, _answers_of(response, assumed, method))
     return answers
 
 
-def cases_with_names(cases: tuple[Case, ...], names: Names) -> Iterator[tuple[Case, Names]]:
-    """Yield each case with the names that its response can use: what its condition guarantees is there."""
-    for case in cases:
-        yield case, names if case.when is None else names.assume(guaranteed_by(case.when))
-        if case.when is not None and case.chance is None:
-            names = names.assume(guaranteed_without(case.when))
+def _joined(known: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """Join answers by their statuses, with an example of each body that is known."""
+    joined = joined_answers(known, more, {})
+    for status in known.keys() & more.keys():
+        for media_type, content in joined[status].get("content", {}).items():
+            shown = [*_shown(known[status], media_type), *_shown(more[status], media_type)]
+            values = [value for number, value in enumerate(shown) if value not in shown[:number]]
+            content.pop("example", None)
+            if len(values) == 1:
+                content["example"] = values[0]
+            elif values:
+                content["examples"] = {f"example-{number}": {"value": one} for number, one in enumerate(values, 1)}
+    return joined
+
+
+def _shown(answer: dict[str, Any], media_type: str) -> list[Any]:
+    """Return the examples of one body of an answer."""
+    content = answer.get("content", {}).get(media_type, {})
+    examples = [one["value"] for one in content.get("examples", {}).values()]
+    return [content["example"]] if "example" in content else examples
 
 
 def schema_of_content(value: Any, names: Names) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from engine.endpoints.instance_reader import BATCH_KEY
 from engine.endpoints.openapi.components import Components, pascal_case, with_model_bounds
 from engine.endpoints.openapi.declared import declared_answers
 from engine.endpoints.openapi.declared_parameters import declared_parameters
@@ -25,7 +26,7 @@ from engine.endpoints.openapi.responses import (
     statuses_of,
 )
 from engine.endpoints.openapi.row_formats import rows_in, rows_out
-from engine.endpoints.prediction import BATCH_KEY, MODEL_HEADER
+from engine.endpoints.prediction import MODEL_HEADER
 from engine.endpoints.problems import MEDIA_TYPE, status_title
 from engine.endpoints.requests.body_reader import TYPES
 from engine.models import Facts

@@ -129,7 +129,8 @@ def statuses_of(route: Route, method: str) -> Iterable[str]:
     yield from _statuses_of_values(route, method)
     if route.model is not None:
         yield "500"
-    if route.model is not None or route.built_in == "ready":
+    may_wait = route.is_faulty or any(case.sequence is not None for case in route.cases)
+    if route.model is not None or route.built_in == "ready" or may_wait:
         yield "503"
     if route.allowed is not None:
         yield "401"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
 from engine.endpoints.messages import Request
 from engine.endpoints.problems import Problem
 from engine.endpoints.requests.json_body import describe_type, is_json, media_type_of, read_json
-from engine.endpoints.requests.text_values import TextReader, parse_form
-from engine.schema import Budget, Violation
-from engine.spec import Route, Schema
+from engine.endpoints.requests.text_values import TextReader, Texts, parse_form
+from engine.schema import Budget, Validator, Violation, show
+from engine.spec import Route, Schema, body_document
 from engine.text import join_words
 
 FORM, MULTIPART, TEXT = "application/x-www-form-urlencoded", "multipart/form-data", "text/plain"
@@ -24,7 +25,9 @@ class BodyReader:
     def __init__(self, route: Route, schema: Schema, *, is_exact: bool) -> None:
         self._accepts = route.accepts
         self._schema = schema.instance
-        self.validator = schema.validator()
+        document = body_document(schema.document, route.accepts)
+        is_own = document is schema.document
+        self.validator = schema.validator() if is_own else Validator(document, formats=schema.formats)
         self._is_strict = route.strict_content_type
         self._is_exact = is_exact
         self._texts = TextReader(schema.instance, is_exact=True) if {"form", "multipart"} & {*route.accepts} else None
@@ -49,8 +52,10 @@ class BodyReader:
         found = self.validator.violations(value, budget=budget)
         if self._texts is None or (kind := self._format_of(request)) not in ("form", "multipart"):
             return found
-        texts = parse_form(request.body) if kind == "form" else _parse_multipart(request)[0]
-        return self._texts.told(found, texts)
+        if kind == "form":
+            return self._texts.told(found, parse_form(request.body))
+        texts = _parse_multipart(request)[0]
+        return (_needs_file(one, texts) for one in self._texts.told(found, texts))
 
     def _format_of(self, request: Request) -> str:
         accepts = self._accepts
@@ -80,6 +85,13 @@ class BodyReader:
             is_list = self._schema.feature(name).types == {"array"}
             value[name] = found if is_list or len(found) > 1 else found[0]
         return value
+
+
+def _needs_file(found: Violation, texts: Texts) -> Violation:
+    """Say that a text of a form should be a file, which JSON describes by an object."""
+    if found.types != ("object",) or not found.path or found.path[0] not in texts:
+        return found
+    return replace(found, verdict=f"{show(texts[str(found.path[0])][0])} must be a file", hint=str)
 
 
 def _listed(accepts: tuple[str, ...]) -> str:

@@ -28,7 +28,7 @@ def read_json(
     `is_exact`, integers beyond 64 bits stay integers, and do not become the nearest float64.
     """
     if strict and not is_json(request.content_type):
-        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"{describe_type(request)}; send application/json")
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"{describe_type(request)}; send {_types(takes)}")
     if not request.body.strip():
         raise Problem(HTTPStatus.BAD_REQUEST, "the body is empty; send JSON")
     try:
@@ -36,6 +36,10 @@ def read_json(
     except orjson.JSONDecodeError as error:
         raise Problem(HTTPStatus.BAD_REQUEST, _not_json(request, error, schema, takes)) from None
     return json.loads(request.body) if is_exact and _LONG_INTEGER.search(request.body) else value
+
+
+def _types(takes: str) -> str:
+    return "application/json" if takes.startswith("JSON") else takes
 
 
 def _not_json(request: Request, error: orjson.JSONDecodeError, schema: InstanceSchema, takes: str) -> str:

@@ -45,8 +45,9 @@ class ParameterReader:
         texts = self._texts(request)
         found = self._validator.violations(self._reader.read(texts), budget=budget)
         for one in self._reader.told(found, texts):
-            spelled = tuple(self._spelled.get(step, step) if isinstance(step, str) else step for step in one.path)
-            yield replace(one, path=spelled, part=self._part)
+            path = tuple(self._spelled.get(step, step) if isinstance(step, str) else step for step in one.path)
+            verdict = one.verdict.replace(f'"{one.name}"', f'"{self._spelled.get(one.name, one.name)}"')
+            yield replace(one, path=path, verdict=verdict, part=self._part)
 
 
 class PathReader:

@@ -21,7 +21,7 @@ from engine.handling import (
     request_id,
     write_answer,
 )
-from engine.server.http.bodies import BodyBounds, End, Reading, ShortReading
+from engine.server.http.bodies import BodyBounds, End, Reading, ShortReading, body_problem
 from engine.server.http.head import is_plain, read_head
 from engine.server.http.large_bodies import LARGE, PIECE, send_pieces
 from engine.server.http.traffic import Traffic
@@ -106,25 +106,9 @@ class Exchange:
             is_chunked = incoming.environ.pop("HTTP_TRANSFER_ENCODING", None) is not None
             incoming.environ["CONTENT_LENGTH"] = str(len(body))
             self._has_rest = end is End.LARGE
-            if (problem := self._problem(end, is_chunked=is_chunked)) is not None:
+            if (problem := body_problem(end, self._traffic.limits, is_chunked=is_chunked)) is not None:
                 incoming.error = problem
         self._answer()
-
-    def _problem(self, end: End, *, is_chunked: bool) -> Problem | None:
-        """Make the problem with a body that was not read to its end; the handler itself finds one that is too large."""
-        match end:
-            case End.BROKEN:
-                chunked = "the chunked body is malformed, cut short, or has trailers, which are not supported"
-                detail = chunked if is_chunked else "the body ended before its declared length"
-                return Problem(HTTPStatus.BAD_REQUEST, detail, headers=(_CLOSE,))
-            case End.LATE:
-                detail = f"the body did not arrive within {self._traffic.limits.body_time:g} s (limits.body_time)"
-                return Problem(HTTPStatus.REQUEST_TIMEOUT, detail, headers=(_CLOSE,))
-            case End.SLOW:
-                rate = f"{self._traffic.limits.body_rate:,} bytes a second"
-                detail = f"the body arrived too slowly; it must have at least {rate} (limits.body_rate)"
-                return Problem(HTTPStatus.REQUEST_TIMEOUT, detail, headers=(_CLOSE,))
-        return None
 
     def _answer(self) -> None:
         """Answer here and now, if that takes microseconds; else leave it to another thread."""

@@ -129,18 +129,21 @@ def _alternatives(node: Node, beside: dict[str, Any]) -> Iterator[Diagnostic]:
     """Explain a oneOf of required keys: one too many is reported at the second, none at the whole."""
     if node.fields is None:
         return
+    if "file" in node and beside["title"] == "response":
+        others = [name for name in node.fields if beside["oneOf"][0]["properties"].get(name) is False]
+        yield from (
+            node.key(name).error(f'"{name}" cannot be combined with "file"; keep one of them') for name in others
+        )
+        return
     branches = {branch["required"][0]: branch for branch in beside["oneOf"] if "required" in branch}
     names = [*branches]
     found = [name for name in node.fields if name in names]
-    optional = len(names) < len(beside["oneOf"])
     listed = join_words([f'"{name}"' for name in names], "or")
-    if not found and not optional and not _misspelt(node, names, beside):
+    if not found and not _misspelt(node, names, beside):
         yield node.error(f"{_a(beside)} needs {listed}")
     for name in found[1:]:
-        count = "at most one" if optional else "exactly one"
-        yield node.key(name).error(
-            f'"{name}" cannot be combined with "{found[0]}": {_a(beside)} has {count} of {listed}'
-        )
+        message = f'"{name}" cannot be combined with "{found[0]}": {_a(beside)} has exactly one of {listed}'
+        yield node.key(name).error(message)
     if len(found) == 1:
         yield from _beside_alternative(node, found[0], branches, beside)
 

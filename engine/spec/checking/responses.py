@@ -9,11 +9,11 @@ from pathlib import PurePosixPath
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.spec.checking.grammar import grammar
+from engine.spec.checking.html_contexts import find_dangers
 from engine.spec.named_files import Home
 from engine.spec.names import Known, Names
 from engine.spec.reading.compose import walk_nodes
 from engine.spec.reading.node import Node
-from engine.spec.records import DeclaredBody, DeclaredResponse
 from engine.spec.references import (
     LITERAL,
     Reference,
@@ -23,6 +23,8 @@ from engine.spec.references import (
     references_in,
     scan_template,
 )
+from engine.spec.response_records import DeclaredBody, DeclaredResponse
+from engine.text import join_words
 
 _BODILESS = (204, 205, 304)
 _OUR_HEADERS = ("connection", "content-length", "date", "keep-alive", "server", "transfer-encoding", "upgrade")
@@ -43,6 +45,7 @@ def check_response(response: Node, names: Names, home: Home) -> Iterator[Diagnos
     """Report every mistake in a response; `names` are those that it can refer to."""
     for node in _texts(response):
         yield from check_references(node, names)
+    yield from _check_html(response if response.text is not None else response["html"], names)
     yield from _check_headers(response["headers"], names)
     yield from _lacking_headers(response)
     yield from _unescaped(response, names)
@@ -50,6 +53,9 @@ def check_response(response: Node, names: Names, home: Home) -> Iterator[Diagnos
     kinds = _kinds_of(response)
     if status in _BODILESS and kinds:
         yield response.key(kinds[0]).error(f"a response with status {status} has no body; remove {kinds[0]}")
+    for name, key, _ in response["headers"].pairs() if len(kinds) > 1 else ():
+        if name.lower() == "content-type":
+            yield key.error(f"{name} cannot be the same for {join_words(kinds, 'and')}; remove it, each has its own")
     yield from _check_file(response["file"], home)
 
 
@@ -84,10 +90,17 @@ def files_of(file: Node, home: Home) -> list[str]:
         return []
 
 
+def response_nodes(route: Node) -> Iterator[Node]:
+    """Yield the responses of a route, wherever they stand in it."""
+    for place in (route, *route["cases"].items):
+        yield place["response"]
+        yield from (step["response"] for step in place["sequence"]["responses"].items)
+
+
 def response_files(root: Node, home: Home) -> Iterator[str]:
     """Yield the names of all files that responses can send, and of the folders in which others may appear."""
     for route in root["routes"].items:
-        for response in (route["response"], *(case["response"] for case in route["cases"].items)):
+        for response in response_nodes(route):
             if (file := response["file"]).text:
                 found = files_of(file, home)
                 yield from found
@@ -146,6 +159,21 @@ def check_references(node: Node, names: Names) -> Iterator[Diagnostic]:
             advice = f"; {LITERAL}" if str(error).startswith("unknown name") else ""
             fragment = part.written if isinstance(part, Reference) else ""
             yield Diagnostic(node.place_of(fragment), node.hidden(f"{error}{advice}"))
+
+
+def _check_html(html: Node, names: Names) -> Iterator[Diagnostic]:
+    """Report the references at which escaping does not protect a page."""
+    if html.text is None or "${" not in html.text:
+        return
+    try:
+        template = parse_template(html.text)
+    except ReferenceMistake:  # reported elsewhere
+        return
+    dangers = find_dangers([part if isinstance(part, str) else None for part in template])
+    for reference, danger in zip(references_in(template), dangers, strict=True):
+        if danger is not None and not (danger.kind == "address" and _is_choice(reference, names)):
+            message = f"${{{reference.name}}} stands {danger.reason}"
+            yield Diagnostic(html.place_of(reference.written), html.hidden(message))
 
 
 def known_references(text: str | None, names: Names) -> Iterator[tuple[Reference, Known]]:
