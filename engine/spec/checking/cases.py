@@ -9,7 +9,7 @@ from engine.diagnostics import Diagnostic
 from engine.spec.checking.faults import check_fault, read_chance, read_fault
 from engine.spec.checking.judging import judge_when
 from engine.spec.checking.responses import check_response, read_response
-from engine.spec.checking.when import check_condition, read_condition
+from engine.spec.checking.when import check_condition, has_condition_form, read_condition
 from engine.spec.conditions import Condition, guaranteed_by, guaranteed_without
 from engine.spec.named_files import Home
 from engine.spec.names import Names
@@ -23,7 +23,7 @@ _CONDITIONS = {"when", "chance"}
 _CHANGING = ("now", "uuid")
 
 
-def check_answers(route: Node, names: Names, home: Home, *, formats: bool) -> Iterator[Diagnostic]:
+def check_answers(route: Node, names: Names, home: Home | None, *, formats: bool) -> Iterator[Diagnostic]:
     """Report every mistake in what a route answers: its response, its sequence, or its cases."""
     yield from _check_answer(route, names, home)
     cases = route["cases"].items
@@ -37,7 +37,7 @@ def check_answers(route: Node, names: Names, home: Home, *, formats: bool) -> It
         if "when" in case:
             mistakes = list(check_condition(case["when"], names, formats=formats))
             yield from mistakes
-            if not mistakes:
+            if not mistakes and has_condition_form(case["when"]):
                 condition = read_condition(case["when"])
                 yield from judge_when(case["when"], names)
                 assumed = names.assume(guaranteed_by(condition))
@@ -64,7 +64,7 @@ def read_answers(route: Node, home: Home, fault: Fault | None) -> tuple[Case, ..
     )
 
 
-def _check_answer(place: Node, names: Names, home: Home) -> Iterator[Diagnostic]:
+def _check_answer(place: Node, names: Names, home: Home | None) -> Iterator[Diagnostic]:
     """Report every mistake in the response or the sequence of a route or of a case."""
     if "response" in place:
         yield from check_response(place["response"], names, home)
@@ -78,7 +78,7 @@ def _read_answer(place: Node, home: Home) -> dict[str, Any]:
     return {"response": read_response(place["response"], home)}
 
 
-def _check_sequence(sequence: Node, names: Names, home: Home) -> Iterator[Diagnostic]:
+def _check_sequence(sequence: Node, names: Names, home: Home | None) -> Iterator[Diagnostic]:
     """Report every mistake in a sequence; `names` are those that its responses and `per` can use."""
     steps = sequence["responses"].items
     for step in steps:

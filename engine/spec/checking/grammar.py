@@ -138,11 +138,15 @@ def _alternatives(node: Node, beside: dict[str, Any]) -> Iterator[Diagnostic]:
     branches = {branch["required"][0]: branch for branch in beside["oneOf"] if "required" in branch}
     names = [*branches]
     found = [name for name in node.fields if name in names]
+    if beside["title"] == "route" and len(found) > 1:  # a model goes with each of the others
+        found = [name for name in found if name != "model"]
+        names.remove("model")
     listed = join_words([f'"{name}"' for name in names], "or")
     if not found and not _misspelt(node, names, beside):
         yield node.error(f"{_a(beside)} needs {listed}")
+    count = "at most one" if beside["title"] == "route" else "exactly one"
     for name in found[1:]:
-        message = f'"{name}" cannot be combined with "{found[0]}": {_a(beside)} has exactly one of {listed}'
+        message = f'"{name}" cannot be combined with "{found[0]}": {_a(beside)} has {count} of {listed}'
         yield node.key(name).error(message)
     if len(found) == 1:
         yield from _beside_alternative(node, found[0], branches, beside)
@@ -199,6 +203,8 @@ def _of_wrong_type(node: Node, violation: Violation, beside: dict[str, Any]) -> 
         return f"{message}; write it in brackets: [{source}]"
     if wanted == ["object"] and (key := _LACKS_SPACE.fullmatch(source)):
         return f"{message}; a colon and a space follow a key: {key['key']}: {key['value']}"
+    if where in ("when", "not") and wanted == ["object"]:
+        return f"{message}; write a name and its value, as in {{query.page: 1}}"
     if wanted == ["array"] and node.fields:
         return f'{message}; begin each entry with "- "'
     return message + advise_unquoted(value, wanted)
@@ -214,7 +220,7 @@ def _where(violation: Violation) -> str:
 
 def _noun(path: Path) -> str:
     name = next((step for step in reversed(path) if isinstance(step, str)), "value")
-    return {"methods": "method", "errors": "error format"}.get(name, name)
+    return {"methods": "method", "accepts": "format", "errors": "error format"}.get(name, name)
 
 
 def _a(beside: dict[str, Any]) -> str:
