@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from operator import attrgetter
 from typing import Any, Final
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 from engine.endpoints.messages import Request
