@@ -48,7 +48,7 @@ def reference() -> str:
         schema = grammar(name)
         parts += [f"## {schema['title']}", schema["description"], table(schema, schema)]
         for key, part in schema["$defs"].items():
-            if key != "schema":
+            if key != "schema" and "properties" in part:
                 parts += [f"### {part['title']}", part["description"], table(part, schema)]
     keywords = schema["$defs"]["schema"]
     parts += ["## schema", keywords["description"], table(keywords, schema)]
@@ -99,6 +99,10 @@ def kind(value: dict[str, Any], schema: dict[str, Any]) -> str:
         return kind({**value["allOf"][0], **{key: part for key, part in value.items() if key != "allOf"}}, schema)
     if "$ref" in value:
         named = follow(value, schema)
+        if "anyOf" in named:
+            return kind({"anyOf": named["anyOf"]}, schema)
+        if "properties" not in named:
+            return str(named["type"])
         types, title = named["type"], named["title"]
         bare = [] if isinstance(types, str) else [word for word in types if word != "object"]
         return " or ".join([*bare, f"[{title}](#{title.replace(' ', '-')})"])

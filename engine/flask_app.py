@@ -84,7 +84,8 @@ class App(flask.Flask):
 
     def _leave(self, response: flask.Response) -> flask.Response:
         incoming = self._incoming()
-        response.headers.extend((*answers.ALWAYS, *self.handler.marks(incoming)))
+        added = self.handler.added.lacking(response.headers, incoming.route)
+        response.headers.extend((*added, *answers.ALWAYS, *self.handler.marks(incoming)))
         if response.is_streamed:
             response.call_on_close(lambda: self.handler.leave(incoming, response.status_code))
         else:

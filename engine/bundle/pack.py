@@ -22,10 +22,14 @@ from engine.bundle.manifest import (
 from engine.diagnostics import Diagnostic
 from engine.errors import EngineError, SpecError
 from engine.models import NOT_COMPILED, PreparedModel, Snapshot, to_serve
-from engine.spec import Model, Node, Spec, asking_places, normal_name, read_regular, walk_nodes
+from engine.spec import Model, Node, Spec, asking_names, asking_places, normal_name, read_regular, walk_nodes
 
 # What a model may take from the environment where it is served: nothing compiled, and no golden answer, depends on it.
 _ASKED_LATER = frozenset((*NOT_COMPILED, "batch", "reference", "timeout"))
+_NAME_OF_ENVIRONMENT = (
+    "a bundle has no value of the environment, so the name of a file that it packs cannot come from there; "
+    "write the name"
+)
 _MOST_DIGESTS = 8 * 1024 * 1024
 
 
@@ -72,16 +76,22 @@ def _needs(model: Model, prepared: PreparedModel) -> tuple[str, ...]:
 def _texts(spec: Spec) -> dict[str, bytes]:
     """Return the spec's own files, as they are written: `${env:…}` stands in them, and no value."""
     records = ((ROUTES, [spec.service]), (MODELS, spec.models.values()), (LOCK, spec.pins.values()))
-    return {name: record.node.source.text.encode() for name, several in records for record in several}
+    texts = {name: record.node.source.text.encode() for name, several in records for record in several}
+    return texts | {FILES + name: source.text.encode() for name, source in spec.files.items()}
 
 
 def _files(spec: Spec) -> dict[str, bytes]:
     """Return the files that responses and API keys name."""
-    files = {node.text or "": data for node, data in _response_files(spec)}
+    files = {_member(node): data for node, data in _response_files(spec)}
     for node in _digest_files(spec):
         if not Path(node.text or "").is_absolute():
-            files[node.text or ""] = _read_digests(spec, node)
-    return {FILES + normal_name(name): data for name, data in files.items()}
+            files[_member(node)] = _read_digests(spec, node)
+    return files
+
+
+def _member(node: Node) -> str:
+    """Return the member of a file that is named in one of the spec's files."""
+    return FILES + normal_name(node.text or "", node.source.folder)
 
 
 def _pack_model(name: str, prepared: PreparedModel, members: dict[str, bytes]) -> PackedModel:
@@ -116,18 +126,18 @@ def _read_digests(spec: Spec, node: Node) -> bytes:
 
 
 def _mistakes_in_files(spec: Spec) -> Iterator[Diagnostic]:
-    asking = asking_places(spec.service.node.source)
+    sources = (spec.service.node.source, *spec.files.values())
+    asking = {source: asking_places(source) for source in sources}
+    for source in sources:
+        yield from (node.error(_NAME_OF_ENVIRONMENT) for node in asking_names(source))
     for node in [*(node for node, _ in _response_files(spec)), *_digest_files(spec)]:
         if Path(node.text or "").is_absolute():  # a list of keys, which is read where it is served
             continue
-        if node.start in asking:
-            yield node.error(
-                "a bundle has no value of the environment, so the name of a file that it packs cannot come from there; "
-                "write the name itself, or, for a list of keys, an absolute one"
-            )
+        if node.start in asking[node.source]:
+            yield node.error(f"{_NAME_OF_ENVIRONMENT} itself, or, for a list of keys, an absolute one")
             continue
         try:
-            require_plain(FILES + normal_name(node.text or ""))
+            require_plain(_member(node))
         except Unsound:
             yield node.error("a bundle packs files below the folder of routes.yaml only; move it there")
 

@@ -26,18 +26,20 @@ from engine.models import (
     rehearse_models,
     restore_models,
 )
-from engine.spec import Spec, load_spec
+from engine.spec import FilePattern, Opens, Spec, Watched, load_spec
 
 Stamp = tuple[int, ...] | None
 
 
-def stamp_files(files: Iterable[Path]) -> dict[Path, Stamp]:
+def stamp_files(files: Iterable[Watched]) -> dict[Watched, Stamp]:
     """Return the files' stamps."""
     return {file: stamp_file(file) for file in files}
 
 
-def stamp_file(file: Path) -> Stamp:
-    """Return what changes when a file does; None where there is no such file."""
+def stamp_file(file: Watched) -> Stamp:
+    """Return what changes when a file does, or the names that match a pattern; None where there is no such file."""
+    if isinstance(file, FilePattern):
+        return file.stamp()
     try:
         found = file.stat()
     except (OSError, ValueError):
@@ -60,9 +62,7 @@ class SpecSource:
     bundle: Path | None = None
     sha256: str | None = None
 
-    def read(
-        self, opens: Callable[[Iterable[Path]], None] = lambda _: None
-    ) -> tuple[Spec, Mapping[str, PreparedModel] | None]:
+    def read(self, opens: Opens = lambda _: None) -> tuple[Spec, Mapping[str, PreparedModel] | None]:
         """Read the spec, and its models where they come compiled; raise `SpecError`."""
         if self.bundle is not None:
             return unpack_bundle(self.bundle, self.sha256, opens)
@@ -77,7 +77,7 @@ class CheckResult:
     workers import no module beside models.yaml, and otherwise differs where one of these does.
     """
 
-    stamps: dict[Path, Stamp] = field(default_factory=dict)
+    stamps: dict[Watched, Stamp] = field(default_factory=dict)
     snapshot: bytes | None = None
     facts: tuple[Facts, ...] = ()
     notes: tuple[str, ...] = ()
@@ -88,7 +88,7 @@ class CheckResult:
 def check_spec(
     source: SpecSource,
     progress: Progress = lambda _: None,
-    stamped: Callable[[dict[Path, Stamp]], None] = lambda _: None,
+    stamped: Callable[[dict[Watched, Stamp]], None] = lambda _: None,
 ) -> CheckResult:
     """Do all that can fail: read the spec, prepare its models, build the app as a worker will.
 
@@ -96,7 +96,7 @@ def check_spec(
     """
     outcome = CheckResult()
 
-    def opens(files: Iterable[Path]) -> None:
+    def opens(files: Iterable[Watched]) -> None:
         for file in files:
             outcome.stamps.setdefault(file.absolute(), stamp_file(file))
 
@@ -176,7 +176,7 @@ def unpinned_models(spec: Spec) -> tuple[str, ...]:
 def check_isolated(
     source: SpecSource,
     progress: Progress = lambda _: None,
-    stamped: Callable[[Mapping[Path, Stamp]], None] = lambda _: None,
+    stamped: Callable[[Mapping[Watched, Stamp]], None] = lambda _: None,
 ) -> CheckResult:
     """Check a spec in another process, as `check_spec` does in this one; raise `LostProcess` if that process ends."""
 

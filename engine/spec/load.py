@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -11,13 +11,16 @@ from engine.errors import SpecError
 from engine.spec.checking.built_in import built_in_routes
 from engine.spec.checking.grammar import GrammarName, check_grammar
 from engine.spec.checking.guards import key_files
+from engine.spec.checking.included_files import Includes
 from engine.spec.checking.models_file import check_models, read_models
 from engine.spec.checking.pins import check_pins, lock_command, lock_of, read_pins
+from engine.spec.checking.placed_routes import PlacedRoute, place_routes
 from engine.spec.checking.routes_file import check_routes, checks_formats, read_routes, read_service
 from engine.spec.named_files import Home
 from engine.spec.reading.compose import compose_document
 from engine.spec.reading.node import Node
 from engine.spec.reading.source import decode_source, read_data
+from engine.spec.reading.spec_files import Opens, SpecFiles, TooMuch
 from engine.spec.records import Pin, Spec
 
 
@@ -26,7 +29,7 @@ def load_spec(
     models: str | Path | None = None,
     *,
     locked: bool = False,
-    opens: Callable[[Iterable[Path]], None] = lambda _: None,
+    opens: Opens = lambda _: None,
     drafts: Mapping[Path, bytes] = MappingProxyType({}),
     packed: Mapping[str, bytes] | None = None,
 ) -> Spec:
@@ -62,23 +65,27 @@ def load_spec(
             found += check_models(models_root, folder, formats=checks_formats(routes_root))
             found += check_pins(models_root, lock, lock_root, commands, lock_command([], *paths), locked=locked)
         pins = read_pins(lock_root)
+    placed: list[PlacedRoute] = []
+    files = SpecFiles(home, opens, {})
     if routes_root:
-        files = [route["response"]["file"] for route in routes_root["routes"].items]
-        opens(_named(routes.parent, [*files, *key_files(routes_root)]))
-        found += check_routes(routes_root, home, str(models) if models else None, _models(models_root))
+        placed = _place(routes_root, files, found)
+        named = [one.written["response"]["file"] for one in placed]
+        opens(_named(routes.parent, [*named, *key_files(routes_root)]))
+        found += check_routes(routes_root, placed, home, str(models) if models else None, _models(models_root))
     if not routes_root or any(mistake.severity == "error" for mistake in found):
         raise SpecError(found)
     service = read_service(routes_root, home)
     return Spec(
         folder=routes.parent,
         service=service,
-        routes=read_routes(routes_root, home, service),
+        routes=read_routes(placed, home, service),
         built_in=built_in_routes(service),
         models=read_models(models_root, models.parent, pins, commands, formats=checks_formats(routes_root))
         if models and models_root
         else {},
         lock=lock_of(models) if models else None,
         pins=pins,
+        files=files.sources,
         warnings=tuple(sorted(set(found))),
     )
 
@@ -94,8 +101,18 @@ def _read(name: GrammarName, path: Path, found: list[Diagnostic], drafts: Mappin
     return root
 
 
+def _place(root: Node, files: SpecFiles, found: list[Diagnostic]) -> list[PlacedRoute]:
+    """Return the routes of routes.yaml and of the files that it includes; mistakes are added to `found`."""
+    placed: list[PlacedRoute] = []
+    try:
+        placed.extend(place_routes(root["routes"].items, Includes(files, root, found).entries))
+    except TooMuch as error:
+        found += error.diagnostics
+    return placed
+
+
 def _named(folder: Path, files: Iterable[Node]) -> set[Path]:
-    return {folder / file.text for file in files if file.text}
+    return {folder / file.source.folder / file.text for file in files if file.text}
 
 
 def _models(root: Node | None) -> Node | None:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from engine.diagnostics import Diagnostic
 from engine.schema import LOCAL_TIME, InstanceSchema, Validator
 from engine.spec.choices import RESPONSE_METHODS, ResponseMethodName, RuntimeName
+from engine.spec.reading.source import Source
 from engine.spec.service_records import Cors, Limits, RateLimit, Record, Service
 
 BuiltIn = Literal["docs", "openapi", "metrics", "live", "ready", "status"]
@@ -70,7 +71,8 @@ class Route(Record):
     """A URL rule with its parameters' names, its methods, and its answer.
 
     The answer is a `response`, a `model`, or a `built_in` route of the engine. `allowed` are the names of the API keys
-    that may use it, None if no key is required. `sources` are the networks that see the status.
+    that may use it, None if no key is required. `sources` are the networks that see the status. Every answer, also to
+    an error, gets those of the `response_headers` that it has not itself.
     """
 
     path: str
@@ -89,6 +91,7 @@ class Route(Record):
     rate: RateLimit | None = None
     sources: tuple[str, ...] = ()
     strict_content_type: bool = False
+    response_headers: tuple[tuple[str, str], ...] = ()
 
     @property
     def reads_body(self) -> bool:
@@ -190,8 +193,9 @@ class Model(Record):
 class Spec:
     """Both files of a service; `folder` is the folder of the routes' file.
 
-    `routes` are those of the file, `built_in` those that the engine adds. `lock` is the path of `pins`, which include
-    those of models that are not in the spec.
+    `routes` are those of the file and of those that it includes, `built_in` those that the engine adds. `files` are
+    those that were read beside the spec's own, by their names in the folder. `lock` is the path of `pins`, which
+    include those of models that are not in the spec.
     """
 
     folder: Path
@@ -199,6 +203,7 @@ class Spec:
     routes: tuple[Route, ...]
     built_in: tuple[Route, ...]
     models: Mapping[str, Model]
+    files: Mapping[str, Source] = field(default_factory=dict)
     lock: Path | None = None
     pins: Mapping[str, Pin] = field(default_factory=dict)
     warnings: tuple[Diagnostic, ...] = ()

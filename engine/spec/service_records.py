@@ -110,4 +110,5 @@ class Service(Record):
     rates: Rates
     proxies: int = 0
     base_path: str = ""
+    response_headers: tuple[tuple[str, str], ...] = ()
     model_header: bool = False

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.endpoints.bodies import BODY_KINDS
 from engine.endpoints.fixed import content_type, is_kept
+from engine.endpoints.messages import Headers
 from engine.endpoints.openapi.components import schema_of
 from engine.endpoints.problems import status_title
 from engine.models import Facts, ResultForm, key_of
@@ -41,6 +42,13 @@ def fixed_answers(route: Route, method: str) -> dict[str, Any]:
     if is_kept(declared) and method == "GET":
         answers.setdefault("304", {"description": "The client has the current file."})
     return answers
+
+
+def headed(answer: dict[str, Any], headers: Headers) -> dict[str, Any]:
+    """Return an answer with the headers that every answer has; its own win."""
+    own = {name.lower() for name in answer.get("headers", ())}
+    added = {name: {"schema": {"type": "string"}} for name, _ in headers if name.lower() not in own}
+    return {**answer, "headers": {**answer.get("headers", {}), **added}} if added else answer
 
 
 def prediction_schema(model: Model, facts: Facts) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any
 
 from engine.endpoints import Problem
-from engine.handling import WireAnswer, answers, id_headers, request_id, write_answer
+from engine.handling import WireAnswer, id_headers, request_id, write_answer
 from engine.server.http.bodies import BodyBounds, End, Reading, ShortReading
 from engine.server.http.head import is_plain, read_head
 from engine.server.http.large_bodies import LARGE, PIECE, send_pieces
@@ -151,7 +151,7 @@ class Exchange:
     def _fail(self, error: BaseException) -> None:
         logger.error("a request failed outside its endpoint", exc_info=error)
         if self._protocol is not None:
-            self._write(HTTPStatus.INTERNAL_SERVER_ERROR, [*answers.ALWAYS, _CLOSE], b"")
+            self._write(HTTPStatus.INTERNAL_SERVER_ERROR, [*self._traffic.own_headers, _CLOSE], b"")
 
     def _drop_rest(self, answer: WireAnswer) -> None:
         """Read what the client still sends before it is answered; a client who sends too much is cut off."""
@@ -221,7 +221,8 @@ class Exchange:
     def _send_refusal(self, detail: str) -> None:
         """Refuse a request where there is too much of everything, and so without the handler."""
         ids = id_headers(self._incoming)
-        problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=(*_RETRY, _CLOSE, *ids))
+        added = self._traffic.handler.added.of_service
+        problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=(*_RETRY, _CLOSE, *ids, *added))
         self._write(*write_answer(problem.response(), self._incoming.environ["REQUEST_METHOD"]))
 
 
@@ -241,7 +242,7 @@ class Front(Traffic):
                 Exchange(self, protocol, scope).begin()
         except Exception:
             logger.exception("a request failed before it reached its handler")
-            protocol.response_empty(HTTPStatus.INTERNAL_SERVER_ERROR, [*answers.ALWAYS])
+            protocol.response_empty(HTTPStatus.INTERNAL_SERVER_ERROR, [*self.own_headers])
 
     def _answer_at_once(self, found: tuple[WireAnswer, Callable[[float], None]], protocol: Any, scope: Any) -> bool:
         """Answer a request of which nothing but its path matters, and tell whether it is one."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from engine.diagnostics import Diagnostic
 from engine.spec.checking.grammar import grammar
-from engine.spec.named_files import Home
+from engine.spec.named_files import Home, normal_name
 from engine.spec.reading.compose import walk_nodes
 from engine.spec.reading.node import Node
 from engine.spec.records import FixedResponse
@@ -29,7 +29,7 @@ _NEEDED = {  # by the status of an answer (RFC 9110, sections 10, 11, 14 and 15)
 def check_response(response: Node, path: str, home: Home) -> Iterator[Diagnostic]:
     """Report every mistake in a response of a route with this path."""
     yield from _check_templates(response, path_parameters(path))
-    yield from _check_headers(response["headers"])
+    yield from check_headers(response["headers"])
     yield from _lacking_headers(response)
     yield from _unescaped(response, path)
     status = response["status"].plain
@@ -39,7 +39,7 @@ def check_response(response: Node, path: str, home: Home) -> Iterator[Diagnostic
     file = response["file"]
     if file.text:
         try:
-            home.require(file.text)
+            home.require(file.text, file.source.folder)
         except ValueError as error:
             yield file.error(str(error))
 
@@ -49,19 +49,28 @@ def read_response(node: Node, files: Mapping[str, bytes]) -> FixedResponse:
     if node.text is not None:
         return FixedResponse(node=node, kind="html", content=node.text)
     kind = _kind_of(node)
-    headers = [
-        (name, item.text if item.text is not None else item.written)
-        for name, _, value in node["headers"].pairs()
-        for item in _values(value)
-    ]
     return FixedResponse(
         node=node,
         status=int(node["status"].plain or 200),
-        headers=tuple(headers),
+        headers=read_headers(node["headers"]),
         kind=kind or "empty",
         content=node[kind].plain if kind else None,
-        data=files.get(node["file"].text or "", b""),
+        data=files.get(named_file(node["file"]), b""),
     )
+
+
+def read_headers(headers: Node) -> tuple[tuple[str, str], ...]:
+    """Return the names and values of headers without mistakes."""
+    return tuple(
+        (name, item.text if item.text is not None else item.written)
+        for name, _, value in headers.pairs()
+        for item in _values(value)
+    )
+
+
+def named_file(node: Node) -> str:
+    """Return the normalized name of a file that is named in any file of the spec; empty for none."""
+    return normal_name(node.text, node.source.folder) if node.text else ""
 
 
 def _kind_of(response: Node) -> str | None:
@@ -71,7 +80,8 @@ def _kind_of(response: Node) -> str | None:
     return next((name for name in keys if name in response and name not in others), None)
 
 
-def _check_headers(headers: Node) -> Iterator[Diagnostic]:
+def check_headers(headers: Node) -> Iterator[Diagnostic]:
+    """Return every mistake in the names and values of headers."""
     named: dict[str, str] = {}
     for name, key, value in headers.pairs():
         if (same := named.setdefault(name.lower(), name)) != name:

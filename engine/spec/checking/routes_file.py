@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,13 +20,22 @@ from engine.spec.checking.guards import (
     read_rate,
     read_rates,
 )
-from engine.spec.checking.responses import check_response, read_response
+from engine.spec.checking.placed_routes import PlacedRoute
+from engine.spec.checking.prefixes import (
+    UnsoundPrefix,
+    check_prefixes,
+    foreign_parameters,
+    place_seen_from,
+    require_whole_path,
+)
+from engine.spec.checking.response_headers import check_response_headers, read_response_headers
+from engine.spec.checking.responses import check_response, named_file, read_response
 from engine.spec.checking.schemas import check_schema, has_form
 from engine.spec.named_files import Home
 from engine.spec.reading.node import Node
 from engine.spec.records import Route, Schema
 from engine.spec.service_records import Limits, Service
-from engine.spec.url_rules import meant_rule, parameter_schemas, path_parameters, rule_shape, text_parameters
+from engine.spec.url_rules import parameter_schemas, path_parameters, rule_shape, text_parameters
 from engine.text import did_you_mean
 
 _IN_A_PATH = frozenset(("boolean", "number", "string"))
@@ -42,7 +51,9 @@ _BOUNDS = {
 }
 
 
-def check_routes(root: Node, home: Home, models_file: str | None, models: Node | None) -> Iterator[Diagnostic]:
+def check_routes(
+    root: Node, routes: Sequence[PlacedRoute], home: Home, models_file: str | None, models: Node | None
+) -> Iterator[Diagnostic]:
     """Return every mistake of routes.yaml; `models` are those of the models' file, None where it is broken."""
     service = root["service"]
     yield from _check_limits(service["limits"])
@@ -50,26 +61,32 @@ def check_routes(root: Node, home: Home, models_file: str | None, models: Node |
         message = "connections has no effect with proxies: all clients of a proxy share its address"
         yield service["limits"].key("connections").error(message, "warning")
     yield from check_built_in(service)
-    yield from check_base_path(root)
-    yield from check_guards(root, home)
+    yield from check_base_path(root, routes)
+    yield from check_guards(root, routes, home)
+    yield from check_prefixes(routes)
+    yield from check_response_headers(service, routes)
     built_in = built_in_shapes(service)
     taken: dict[tuple[str, str], Node] = {}
-    for route in root["routes"].items:
+    for placed in routes:
+        route = placed.node
         path = route["path"]
         if path.text is not None:
             try:
+                require_whole_path(placed)
                 shape = rule_shape(path.text)
                 if shape in built_in:
                     yield path.error(f'path "{path.plain}" {built_in[shape]}')
                 yield from _conflicts(route, shape, taken)
-                yield from _foreign_parameters(path)
+                yield from foreign_parameters(placed.written["path"], "path")
                 yield from _check_path_features(route, path.text, models)
+            except UnsoundPrefix:
+                pass
             except ValueError as error:
                 yield path.error(f'path "{path.text}": {error}')
         yield from _check_limits(route["limits"])
         yield from _check_model(route, models_file, models)
         yield from _check_input(route, formats=checks_formats(root))
-        yield from _idle_settings(route)
+        yield from _idle_settings(placed.written)
         yield from check_response(route["response"], path.text or "", home)
 
 
@@ -91,21 +108,22 @@ def read_service(root: Node, home: Home) -> Service:
         cors=read_cors(node["cors"], None),
         rate=read_rate(node["rate_limit"], None),
         rates=read_rates(node["rate_limit"]),
+        response_headers=read_response_headers(node["response_headers"], ()),
         **chosen,
     )
 
 
-def read_routes(root: Node, home: Home, service: Service) -> tuple[Route, ...]:
+def read_routes(routes: Sequence[PlacedRoute], home: Home, service: Service) -> tuple[Route, ...]:
     """Make the routes' records from a document without mistakes; raise `SpecError` for a file that has vanished."""
     files: dict[str, bytes] = {}
-    for route in root["routes"].items:
-        file = route["response"]["file"]
-        if file.text and file.text not in files:
+    for placed in routes:
+        file = placed.written["response"]["file"]
+        if file.text and (name := named_file(file)) not in files:
             try:
-                files[file.text] = home.read(file.text)
+                files[name] = home.read(file.text, file.source.folder)
             except ValueError as error:
                 raise SpecError([file.error(f"the file cannot be served: {error}")]) from None
-    return tuple(_route(node, service, files) for node in root["routes"].items)
+    return tuple(_route(placed.node, service, files) for placed in routes)
 
 
 def _conflicts(route: Node, shape: str, taken: dict[tuple[str, str], Node]) -> Iterator[Diagnostic]:
@@ -115,16 +133,8 @@ def _conflicts(route: Node, shape: str, taken: dict[tuple[str, str], Node]) -> I
         if first is not path:
             yield path.error(
                 f'path "{path.plain}": {method} is already answered by '
-                f'"{first.plain}" on line {first.place.line}, which matches the same URLs'
+                f'"{first.plain}" {place_seen_from(path, first)}, which matches the same URLs'
             )
-
-
-def _foreign_parameters(path: Node) -> Iterator[Diagnostic]:
-    """Warn of path parameters in another framework's syntax, which are plain text here."""
-    if (meant := meant_rule(path.text or "")) is not None:
-        text, rule = meant
-        message = f'path "{path.plain}": "{text}" is not a path parameter but plain text; did you mean "{rule}"?'
-        yield path.error(message, "warning")
 
 
 def _methods(route: Node) -> tuple[str, ...]:
@@ -252,6 +262,7 @@ def _route(node: Node, service: Service, files: Mapping[str, bytes]) -> Route:
         cors=read_cors(node["cors"], service.cors),
         rate=read_rate(node["rate_limit"], service.rate),
         strict_content_type=bool(node["strict_content_type"].plain),
+        response_headers=read_response_headers(node["response_headers"], service.response_headers),
     )
 
 

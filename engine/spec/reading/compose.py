@@ -157,6 +157,14 @@ def walk_nodes(node: Node) -> Iterator[tuple[tuple[str | int, ...], Node]]:
         waiting += [((*path, key), value) for key, _, value in current.pairs()]
 
 
+def asking_names(source: Source) -> Iterator[Node]:
+    """Yield the names of files to include or to refer to that ask for values of the environment."""
+    for _, node in walk_nodes(compose_document(source, environment=False)):
+        for key in ("include", "$ref"):
+            if node[key].text is not None and is_asking(node[key].text or ""):
+                yield node[key]
+
+
 def asking_places(source: Source) -> frozenset[int]:
     """Return where those scalars of a file stand that ask for values of the environment."""
     nodes = (node for _, node in walk_nodes(compose_document(source, environment=False)))
