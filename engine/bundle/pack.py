@@ -22,7 +22,7 @@ from engine.bundle.manifest import (
 from engine.diagnostics import Diagnostic
 from engine.errors import EngineError, SpecError
 from engine.models import NOT_COMPILED, PreparedModel, Snapshot, to_serve
-from engine.spec import Model, Node, Spec, asking_names, asking_places, normal_name, read_regular, walk_nodes
+from engine.spec import Model, Node, Source, Spec, asking_names, asking_places, normal_name, read_regular, walk_nodes
 
 # What a model may take from the environment where it is served: nothing compiled, and no golden answer, depends on it.
 _ASKED_LATER = frozenset((*NOT_COMPILED, "batch", "reference", "timeout"))
@@ -143,10 +143,18 @@ def _mistakes_in_files(spec: Spec) -> Iterator[Diagnostic]:
 
 
 def _mistakes_in_models(spec: Spec, prepared: Mapping[str, PreparedModel]) -> Iterator[Diagnostic]:
-    asking: frozenset[int] = frozenset()
-    for model in spec.models.values():
-        asking = asking or asking_places(model.node.source)
+    sources = {model.node.source for model in spec.models.values()}
+    packed = {*sources, *spec.files.values()}
+    asking = {source: asking_places(source) for source in packed}
+    for source in sources:
+        yield from (node.error(_NAME_OF_ENVIRONMENT) for node in asking_names(source))
     for name, model in spec.models.items():
+        beside = {node.source: node for _, node in walk_nodes(model.node["input"]) if node.source not in packed}
+        if beside:
+            yield next(iter(beside.values())).error(
+                "a bundle packs files of schemas below the folder of routes.yaml only"
+            )
+            continue
         yield from _compiled_from_environment(model, asking)
         for path in prepared[name].modules:
             if not path.endswith(".py"):
@@ -154,10 +162,10 @@ def _mistakes_in_models(spec: Spec, prepared: Mapping[str, PreparedModel]) -> It
                 yield model.node["file"].error(message)
 
 
-def _compiled_from_environment(model: Model, asking: frozenset[int]) -> Iterator[Diagnostic]:
+def _compiled_from_environment(model: Model, asking: Mapping[Source, frozenset[int]]) -> Iterator[Diagnostic]:
     for key, _, value in model.node.pairs():
         for _, node in walk_nodes(value) if key not in _ASKED_LATER else ():
-            if node.start in asking:
+            if node.start in asking[node.source]:
                 yield node.error(
                     f"a bundle has no value of the environment, and {key} is part of what is compiled; write it here "
                     f"instead of {node.written}"

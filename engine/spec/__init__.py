@@ -17,13 +17,13 @@ from engine.spec.checking.guards import MAX_KEY
 from engine.spec.checking.pins import lock_of, write_pins
 from engine.spec.choices import RESPONSE_METHODS, RUNTIMES, ResponseMethodName, RuntimeName
 from engine.spec.file_patterns import FilePattern
+from engine.spec.gathering.spec_files import Opens, Watched
 from engine.spec.load import load_spec
 from engine.spec.named_files import MAX_BYTES as MAX_FILE_BYTES
 from engine.spec.named_files import find_inside, model_inside, normal_name, read_regular, write_whole
 from engine.spec.reading.compose import asking_names, asking_places, walk_nodes
 from engine.spec.reading.node import Node
 from engine.spec.reading.source import Source
-from engine.spec.reading.spec_files import Opens, Watched
 from engine.spec.records import BuiltIn, Example, FixedResponse, Model, Output, Route, Schema, Spec
 from engine.spec.service_records import Cors, Limits, RateLimit, Rates, Service
 from engine.spec.templates import Parameter, parse_template

@@ -10,7 +10,7 @@ import pytest
 
 from engine.errors import SpecError
 from engine.spec import FilePattern, Spec, load_spec
-from engine.spec.reading import spec_files
+from engine.spec.gathering import spec_files
 
 ROUTES = "routes:\n  - {path: /, response: home}\n  - include: %s\n"
 ONE = "routes:\n  - {path: /%s, response: x}\n"

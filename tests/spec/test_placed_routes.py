@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.spec import grammar
-from engine.spec.checking.placed_routes import INHERITED, PlacedRoute, place_routes
+from engine.spec.gathering.placed_routes import INHERITED, PlacedRoute, place_routes
 from engine.spec.reading.compose import compose_document
 from engine.spec.reading.source import Source
 

@@ -14,13 +14,13 @@ from engine.diagnostics import Diagnostic
 from engine.errors import EngineError, SpecError
 from engine.spec.authoring.entry_text import indent_lines
 from engine.spec.authoring.yaml_text import write_flow
-from engine.spec.checking.included_files import Includes
-from engine.spec.checking.placed_routes import place_routes
+from engine.spec.gathering.included_files import Includes
+from engine.spec.gathering.placed_routes import place_routes
+from engine.spec.gathering.spec_files import SpecFiles, TooMuch
 from engine.spec.named_files import Home
 from engine.spec.reading.compose import compose_document
 from engine.spec.reading.node import Node
 from engine.spec.reading.source import Source, decode_source, read_data
-from engine.spec.reading.spec_files import SpecFiles, TooMuch
 from engine.spec.url_rules import rule_shape
 
 _DASH = re.compile(r"( *)-( +)[^\s#]")
@@ -62,7 +62,9 @@ class SpecFile:
         """Yield all routes with their whole paths, also those of groups and of included files, broken ones left out."""
         files = SpecFiles(Home(self.path.parent), lambda _: None, {})
         with suppress(TooMuch):
-            for placed in place_routes(self._root["routes"].items, Includes(files, self._root, []).entries):
+            for placed in place_routes(
+                self._root["routes"].items, Includes(files, self._root, [], lambda _: ()).entries
+            ):
                 yield placed.node
 
     def with_model(self, entry: str) -> tuple[bytes, str]:

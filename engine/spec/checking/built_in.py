@@ -14,7 +14,7 @@ from werkzeug.routing import Map
 from engine.diagnostics import Diagnostic
 from engine.schema import clip
 from engine.spec.checking.guards import allowed_names
-from engine.spec.checking.placed_routes import PlacedRoute
+from engine.spec.gathering.placed_routes import PlacedRoute
 from engine.spec.reading.node import Node
 from engine.spec.records import BuiltIn, Route, Spec
 from engine.spec.service_records import Service

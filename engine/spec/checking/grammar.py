@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from engine.diagnostics import Diagnostic
 from engine.schema import TYPE_NAMES, Path, Validator, Violation, advise_unquoted, clip, show
-from engine.spec.checking.entries import INCLUDED_FILE, INCLUDED_KEYS, advise_key, kind_of, walk_entries
+from engine.spec.gathering.entries import INCLUDED_FILE, INCLUDED_KEYS, advise_key, kind_of, walk_entries
 from engine.spec.reading.node import Node
 from engine.text import did_you_mean, join_words
 
@@ -62,6 +62,14 @@ def check_grammar(name: GrammarName, root: Node) -> Iterator[Diagnostic]:
         validator = _validator(name, kind_of(entry, grammar(name)["$defs"]))
         if not validator.is_valid(entry.plain):  # much faster than listing violations
             yield from _mistakes(name, validator, root, path)
+
+
+def check_included(root: Node) -> Iterator[Diagnostic]:
+    """Return every mistake in a file that routes.yaml includes that the grammar alone shows."""
+    if "models" in root and "routes" not in root:
+        yield root.key("models").error("this is a file of models, which is not included; name only files with routes")
+    else:
+        yield from check_grammar("included", root)
 
 
 def _mistakes(name: GrammarName, validator: Validator, root: Node, at: Path) -> Iterator[Diagnostic]:

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from engine.diagnostics import Diagnostic
-from engine.spec.checking.placed_routes import PlacedRoute
+from engine.spec.gathering.placed_routes import PlacedRoute
 from engine.spec.named_files import Home
 from engine.spec.reading.node import Node
 from engine.spec.service_records import RATE_SECONDS, Auth, Cors, RateLimit, Rates

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from engine.diagnostics import Diagnostic
-from engine.spec.checking.placed_routes import PlacedRoute
+from engine.spec.gathering.placed_routes import PlacedRoute
 from engine.spec.reading.node import Node
 from engine.spec.url_rules import meant_rule, path_parameters, rule_shape
 

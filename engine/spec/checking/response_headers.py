@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from engine.diagnostics import Diagnostic
 from engine.spec.checking.guards import guard_that_sends
-from engine.spec.checking.placed_routes import PlacedRoute
 from engine.spec.checking.responses import check_headers, read_headers
+from engine.spec.gathering.placed_routes import PlacedRoute
 from engine.spec.reading.node import Node
 from engine.spec.templates import SubstitutionError, parse_template
 

@@ -20,7 +20,6 @@ from engine.spec.checking.guards import (
     read_rate,
     read_rates,
 )
-from engine.spec.checking.placed_routes import PlacedRoute
 from engine.spec.checking.prefixes import (
     UnsoundPrefix,
     check_prefixes,
@@ -31,6 +30,7 @@ from engine.spec.checking.prefixes import (
 from engine.spec.checking.response_headers import check_response_headers, read_response_headers
 from engine.spec.checking.responses import check_response, named_file, read_response
 from engine.spec.checking.schemas import check_schema, has_form
+from engine.spec.gathering.placed_routes import PlacedRoute
 from engine.spec.named_files import Home
 from engine.spec.reading.node import Node
 from engine.spec.records import Route, Schema
@@ -67,6 +67,7 @@ def check_routes(
     yield from check_response_headers(service, routes)
     built_in = built_in_shapes(service)
     taken: dict[tuple[str, str], Node] = {}
+    schemas: set[Node] = set()
     for placed in routes:
         route = placed.node
         path = route["path"]
@@ -85,7 +86,10 @@ def check_routes(
                 yield path.error(f'path "{path.text}": {error}')
         yield from _check_limits(route["limits"])
         yield from _check_model(route, models_file, models)
-        yield from _check_input(route, formats=checks_formats(root))
+        yield from _check_input(route)
+        if route["input"].fields is not None and route["input"] not in schemas:  # several routes may have the same one
+            schemas.add(route["input"])
+            yield from check_schema(route["input"], formats=checks_formats(root))
         yield from _idle_settings(placed.written)
         yield from check_response(route["response"], path.text or "", home)
 
@@ -198,17 +202,14 @@ def _either(types: frozenset[str]) -> str:
     return " or ".join(TYPE_NAMES[name] for name in sorted(types))
 
 
-def _check_input(route: Node, *, formats: bool) -> Iterator[Diagnostic]:
-    schema = route["input"]
-    if not schema.present:
+def _check_input(route: Node) -> Iterator[Diagnostic]:
+    if "input" not in route:
         return
     if "model" in route:
         yield route.key("input").error("a route with a model cannot have its own input; the model's input applies")
     for method in route["methods"].items:
         if method.text == "GET":
             yield method.error("a GET request has no body to check against the input; use POST, PUT, PATCH or DELETE")
-    if schema.fields is not None:
-        yield from check_schema(schema, formats=formats)
 
 
 def _idle_settings(route: Node) -> Iterator[Diagnostic]:

@@ -54,6 +54,7 @@ def compose_document(source: Source, *, environment: bool = True) -> Node:
         raise source.error(0, 0, "the file is empty; a spec begins with its first key, such as routes: or models:")
     if composer.mistakes:
         raise SpecError(composer.mistakes)
+    source.definitions = frozenset(composer.root["$defs"].fields or ())
     return composer.root
 
 

@@ -21,7 +21,7 @@ class Source:
 
     `folder` is the file's folder, relative to the spec's own: names in the file are relative to it. `via` says why the
     file is read (see `Place`). `secrets` are the values of environment variables, by the references to them in the
-    text.
+    text, and `definitions` the names of the schemas at its top.
     """
 
     def __init__(self, name: str, text: str, folder: str = "", via: tuple[str, ...] = ()) -> None:
@@ -30,6 +30,7 @@ class Source:
         self.folder = folder
         self.via = via
         self.secrets: dict[str, str] = {}
+        self.definitions: frozenset[str] = frozenset()
 
     @cached_property
     def _line_starts(self) -> list[int]:

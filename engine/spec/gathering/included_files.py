@@ -1,19 +1,18 @@
-"""Entries `include: admin/*.yaml` → the entries of these files, checked by the grammar."""
+"""Entries `include: admin/*.yaml` → the entries of these files, each file checked once."""
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.schema import clip
-from engine.spec.checking.grammar import check_grammar
 from engine.spec.file_patterns import is_pattern
+from engine.spec.gathering.spec_files import SpecFiles, TooMuch, locate
 from engine.spec.reading.node import Node
 from engine.spec.reading.source import Source
-from engine.spec.reading.spec_files import SpecFiles, TooMuch, locate
 from engine.text import first_words
 
 MAX_NESTED = 50
@@ -23,11 +22,14 @@ _SHOWN_FILES = 5
 class Includes:
     """Reads included files, each for every time that it is included, and adds mistakes to `found`.
 
-    `roots` are the documents that were read, with `routes` and perhaps `$defs`.
+    `check` finds the mistakes in a file's document. `roots` are the documents that were read, by their names.
     """
 
-    def __init__(self, files: SpecFiles, root: Node, found: list[Diagnostic]) -> None:
+    def __init__(
+        self, files: SpecFiles, root: Node, found: list[Diagnostic], check: Callable[[Node], Iterable[Diagnostic]]
+    ) -> None:
         self._files = files
+        self._check = check
         self._found = found
         self._own = root.source
         self._trails: dict[Source, tuple[str, ...]] = {root.source: (self._identify_own(),)}
@@ -52,7 +54,7 @@ class Includes:
         """Yield the files that an include names; one with wildcards leaves out those that are being read already."""
         name, trail = locate(text, at), self._trails[at.source]
         if not is_pattern(name):
-            self._files.require(name)
+            self._files.require(name, at)
             yield name
             return
         matching = self._files.match(name)
@@ -81,7 +83,7 @@ class Includes:
             return None
         self._trails[root.source] = trail
         if name not in self.roots:
-            self._found += _check_included(root)
+            self._found += self._check(root)
             self.roots[name] = root
         return root
 
@@ -117,10 +119,3 @@ class Includes:
 def _with_pattern(message: str, folder: str) -> str:
     """Return a message, with the pattern to write if the name is that of a folder."""
     return f"{message}; for the files in it, write {folder.rstrip('/')}/*.yaml" if "is a folder" in message else message
-
-
-def _check_included(root: Node) -> Iterator[Diagnostic]:
-    if "models" in root and "routes" not in root:
-        yield root.key("models").error("this is a file of models, which is not included; name only files with routes")
-        return
-    yield from check_grammar("included", root)

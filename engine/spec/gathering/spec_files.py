@@ -36,6 +36,7 @@ class SpecFiles:
         self.sources: dict[str, Source] = {}
         self._own = own
         self._known: dict[str, Node] = {}
+        self._broken: set[str] = set()
         self._matching: dict[str, list[str]] = {}
         self._values = 0
         self._count = 0
@@ -52,11 +53,12 @@ class SpecFiles:
         try:
             data = self.home.read(name)
         except ValueError as error:
-            raise SpecError([at.error(_about_file(str(error)))]) from None
+            raise SpecError([at.error(_about_file(str(error), at))]) from None
         via = (f"{why} {at.place}", *at.source.via)
         source = decode_source(data, str(self.home.folder / name), posixpath.dirname(name), via)
         root = compose_document(source)
         self.sources[name] = source
+        self._known.setdefault(name, root)
         self._values += root.size
         if self._values > MAX_VALUES:
             message = f"the files read up to here have more than {MAX_VALUES:,} values; keep data out of the spec"
@@ -64,20 +66,27 @@ class SpecFiles:
         return root
 
     def read_once(self, name: str, at: Node, why: str) -> Node:
-        """Read a file, if it has not been read before."""
+        """Read a file, if it has not been read before; raise `SpecError`, which is empty for a file known as broken."""
         if name in self._own:
+            self.sources[name] = self._own[name].source
             return self._own[name]
+        if name in self._broken:
+            raise SpecError([])
         if name not in self._known:
-            self._known[name] = self.read(name, at, why)
+            self._broken.add(name)
+            self.read(name, at, why)
+            self._broken.discard(name)
         return self._known[name]
 
-    def require(self, name: str) -> None:
-        """Raise `ValueError`, for the author, for a file that cannot be read."""
+    def require(self, name: str, at: Node) -> None:
+        """Raise `ValueError`, for the author, for a file that cannot be read, as the node that names it says it."""
+        if name in self._own or name in self._known:
+            return
         self._watch(name)
         try:
             self.home.require(name)
         except ValueError as error:
-            raise ValueError(_about_file(str(error))) from None
+            raise ValueError(_about_file(str(error), at)) from None
 
     def match(self, pattern: str) -> list[str]:
         """Return the names that match a normalized pattern; raise `ValueError`, for the author."""
@@ -108,6 +117,7 @@ def locate(name: str, at: Node) -> str:
     return found
 
 
-def _about_file(message: str) -> str:
-    """Return a message without the advice that is for files of responses."""
-    return message.removesuffix("; serve it by a web server")
+def _about_file(message: str, at: Node) -> str:
+    """Return a message with names relative to the file of a node, without the advice for files of responses."""
+    message = message.removesuffix("; serve it by a web server")
+    return message.replace(f'"{at.source.folder}/', '"') if at.source.folder else message
