@@ -151,9 +151,8 @@ def _mistakes_in_models(spec: Spec, prepared: Mapping[str, PreparedModel]) -> It
     for name, model in spec.models.items():
         beside = {node.source: node for _, node in walk_nodes(model.node["input"]) if node.source not in packed}
         if beside:
-            yield next(iter(beside.values())).error(
-                "a bundle packs files of schemas below the folder of routes.yaml only"
-            )
+            message = "a bundle packs files of schemas below the folder of routes.yaml only; move models.yaml there"
+            yield next(iter(beside.values())).error(message)
             continue
         yield from _compiled_from_environment(model, asking)
         for path in prepared[name].modules:

@@ -84,28 +84,46 @@ class CheckResult:
     mistakes: tuple[Diagnostic, ...] = ()
     modules: str = ""
 
+    def note(self, files: Iterable[Watched]) -> None:
+        """Note files as they are, before they are opened."""
+        for file in files:
+            self.stamps.setdefault(file.absolute(), stamp_file(file))
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSpec:
+    """A spec that has been read, its models where they come compiled, and its files as they were before."""
+
+    spec: Spec
+    packed: Mapping[str, PreparedModel] | None
+    stamps: Mapping[Watched, Stamp]
+
+
+def read_spec(source: SpecSource) -> ReadSpec:
+    """Read a spec; raise `SpecError`."""
+    outcome = CheckResult()
+    spec, packed = source.read(outcome.note)
+    return ReadSpec(spec, packed, outcome.stamps)
+
 
 def check_spec(
     source: SpecSource,
     progress: Progress = lambda _: None,
     stamped: Callable[[dict[Watched, Stamp]], None] = lambda _: None,
+    known: ReadSpec | None = None,
 ) -> CheckResult:
     """Do all that can fail: read the spec, prepare its models, build the app as a worker will.
 
-    `stamped` is told of the files before their contents are worked on.
+    `stamped` is told of the files before their contents are worked on. What is `known` of the spec is not read again.
     """
-    outcome = CheckResult()
-
-    def opens(files: Iterable[Watched]) -> None:
-        for file in files:
-            outcome.stamps.setdefault(file.absolute(), stamp_file(file))
+    outcome = CheckResult() if known is None else CheckResult(dict(known.stamps))
 
     def opens_modules(files: Iterable[Path]) -> None:
-        opens(files)
+        outcome.note(files)
         stamped(outcome.stamps)
 
     try:
-        spec, packed = source.read(opens)
+        spec, packed = source.read(outcome.note) if known is None else (known.spec, known.packed)
         opened = LoadedEstimators(opens_modules)
         stamped(outcome.stamps)
         prepared = prepare_models(spec, progress, opened) if packed is None else packed

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from engine.collecting import pause_collector
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.spec.checking.built_in import built_in_routes
@@ -46,7 +47,8 @@ def load_spec(
     """
     loader = _Loader(Path(routes), Home(Path(routes).parent, packed), locked, opens, drafts)
     try:
-        spec = loader.load(models)
+        with pause_collector():
+            spec = loader.load(models)
     except TooMuch as error:
         raise SpecError([*loader.found, *error.diagnostics]) from None
     if spec is None:

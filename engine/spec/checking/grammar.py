@@ -16,7 +16,7 @@ from engine.spec.gathering.entries import INCLUDED_FILE, INCLUDED_KEYS, advise_k
 from engine.spec.reading.node import Node
 from engine.text import did_you_mean, join_words
 
-GrammarName = Literal["routes", "included", "models", "lock"]
+GrammarName = Literal["routes", "models", "lock", "included"]
 
 _YAML_TYPES = {**TYPE_NAMES, "array": "a list", "object": "a mapping", "boolean": "true or false"}
 _IN_HEADERS = "letters, digits and -"
