@@ -164,4 +164,5 @@ def diagnostic_json(found: Diagnostic) -> dict[str, Any]:
         "line": place.line,
         "column": place.column,
         "message": found.message,
+        **({"via": list(place.via)} if place.via else {}),
     }
