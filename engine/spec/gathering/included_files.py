@@ -69,7 +69,7 @@ class Includes:
         """Say which files a folder has; with wildcards in it, that it is not looked for."""
         found = [] if is_pattern(folder) else self._files.home.match(posixpath.join(folder, "*"))
         names = [posixpath.basename(one) for one in found]
-        return f"{folder or 'the folder'} has: {first_words(names, _SHOWN_FILES) or 'no files'}"
+        return f"{clip(folder) or 'the folder'} has: {first_words(names, _SHOWN_FILES) or 'no files'}"
 
     def _read(self, name: str, at: Node) -> Node | None:
         """Read one file; None if it is broken, or is being read already."""

@@ -18,6 +18,7 @@ Opens = Callable[[Iterable[Watched]], None]
 """Is told of everything that a spec is made of, before it is opened."""
 
 MAX_FILES = 5_000
+MAX_STEPS = 60  # of a chain of files that a message shows; files include each other less deeply
 
 
 class TooMuch(SpecError):
@@ -54,7 +55,7 @@ class SpecFiles:
             data = self.home.read(name)
         except ValueError as error:
             raise SpecError([at.error(_about_file(str(error), at))]) from None
-        via = (f"{why} {at.place}", *at.source.via)
+        via = (f"{why} {at.place}", *at.source.via)[:MAX_STEPS]
         source = decode_source(data, str(self.home.folder / name), posixpath.dirname(name), via)
         root = compose_document(source)
         self.sources[name] = source
