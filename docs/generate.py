@@ -1,6 +1,6 @@
 """Write what is generated: docs/reference.md from the grammars, docs/cli.md from the commands' help, and a list.
 
-The list is in the grammar of routes.yaml: the bodies of a response exclude each other in a way that editors show.
+The list is in the grammar of routes.yaml: a file excludes the other bodies of a response in a way that editors show.
 
 python docs/generate.py            write them
 python docs/generate.py --check    only report which are out of date; exit status 1 if any is
@@ -56,20 +56,17 @@ def reference() -> str:
 
 
 def bodies() -> str:
-    """Return the grammar of routes.yaml with an alternative for each key of a response that is a body."""
+    """Return the grammar of routes.yaml in which a file excludes each other key of a response that is a body."""
     text = GRAMMAR.read_text()
-    keys = [key for key in json.loads(text)["$defs"]["response"]["properties"] if key not in ("status", "headers")]
-    message = f"A response has at most one of {', '.join(keys[:-1])} and {keys[-1]}."
-    alternatives: list[dict[str, Any]] = [
-        {
-            "type": "object",
-            "required": [key],
-            "properties": {other: False for other in keys if other != key},
-            "errorMessage": message,
-        }
-        for key in keys
-    ]
-    alternatives.append({"properties": dict.fromkeys(keys, False)})
+    keys = json.loads(text)["$defs"]["response"]["properties"]
+    others = [key for key in keys if key not in ("status", "headers", "file")]
+    with_file = {
+        "type": "object",
+        "required": ["file"],
+        "properties": dict.fromkeys(others, False),
+        "errorMessage": f"A response has either a file, or any of {', '.join(others[:-1])} and {others[-1]}.",
+    }
+    alternatives = [with_file, {"properties": {"file": False}}]
     begin = text.index('"oneOf": [\n', text.index('"response": {\n      "title"')) + len('"oneOf": [\n')
     end = text.index("\n      ],\n", begin)
     return text[:begin] + ",\n".join(f"        {json.dumps(one)}" for one in alternatives) + text[end:]
@@ -101,8 +98,8 @@ def kind(value: dict[str, Any], schema: dict[str, Any]) -> str:
         named = follow(value, schema)
         if "anyOf" in named:
             return kind({"anyOf": named["anyOf"]}, schema)
-        if "properties" not in named:
-            return str(named["type"])
+        if "properties" not in named:  # a value that is described where it is used
+            return kind({key: part for key, part in named.items() if key != "$ref"}, schema)
         types, title = named["type"], named["title"]
         bare = [] if isinstance(types, str) else [word for word in types if word != "object"]
         return " or ".join([*bare, f"[{title}](#{title.replace(' ', '-')})"])

@@ -50,5 +50,9 @@ class RefusedInstance(EngineError):
         super().__init__(f"instance {row}: {reason}")
 
 
+class UnknownKey(RefusedInstance):
+    """An instance names a row of a table that is not there."""
+
+
 class Overloaded(EngineError):
     """The service is overloaded; the same request may succeed a little later."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
@@ -13,8 +14,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from engine.endpoints import NO_ROUTE, Response
-from engine.handling import Handler, Incoming, answers, open_service
+from engine.endpoints import NO_ROUTE, Problem, Response, Sending
+from engine.handling import CUT_OFF, INSTEAD, Handler, Incoming, answers, end_connection, open_service
 from engine.spec import LazyRule
 from engine.telemetry import warn_if_too_late
 
@@ -34,6 +35,7 @@ class App(flask.Flask):
     def __init__(self, handler: Handler) -> None:
         super().__init__("engine", static_folder=None, template_folder=None)
         self.handler = handler
+        self.stopping = threading.Event()  # whoever sets it, as the server stops, ends all injected delays
         self.url_map = handler.router.url_map
         for rule in self.url_map.iter_rules():
             self.view_functions[rule.endpoint] = self._call
@@ -84,6 +86,8 @@ class App(flask.Flask):
 
     def _leave(self, response: flask.Response) -> flask.Response:
         incoming = self._incoming()
+        if incoming.sending is not None:
+            response = self._send_later(response, incoming, incoming.sending)
         added = self.handler.added.lacking(response.headers, incoming.route)
         response.headers.extend((*added, *answers.ALWAYS, *self.handler.marks(incoming)))
         if response.is_streamed:
@@ -91,6 +95,18 @@ class App(flask.Flask):
         else:
             self.handler.leave(incoming, response.status_code)
         return response
+
+    def _send_later(self, response: flask.Response, incoming: Incoming, sending: Sending) -> flask.Response:
+        """Wait in this thread, as is drawn for the request, and return what is answered, if anything is."""
+        self.stopping.wait(sending.seconds)
+        sending.release()
+        if not sending.fails:
+            return response
+        response.close()
+        if end_connection(incoming.environ, sending.fails):
+            return flask.Response(status=CUT_OFF)  # which nobody gets
+        detail = f"the spec injects fail: {sending.fails}, and this server does not let the app close the connection"
+        return _to_flask(self.handler.explain(Problem(INSTEAD[sending.fails], detail), incoming))
 
 
 def create_app(routes: str | Path = "routes.yaml", models: str | Path | None = None) -> App:

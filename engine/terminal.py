@@ -235,6 +235,14 @@ def named_models(spec: Spec, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(names) or tuple(spec.models)
 
 
+def without_file(spec: Spec, name: str, action: str) -> str:
+    """Say why there is nothing to do with a model that has no file, and what to do instead."""
+    parts = spec.models[name].parts
+    if parts:
+        return f'"{name}" has no file of its own; {action} a model that it asks: {", ".join(parts)}'
+    return f'the file of "{name}" does not exist yet, and its examples answer; train it first'
+
+
 def json_option(command: Command) -> Command:
     """Add --json, for programs."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)

@@ -24,6 +24,7 @@ ANSWERS = {
     "4-iris": ['{"result":[2]}\n'],
     "diabetes": ['{"result":[198.995250764128'],
     "guarded": ['{"type":"about:blank","title":"Unauthorized","status":401', '{"hello":"ci"}\n', "hello everybody"],
+    "houses": ['{"result":[370394.39704', '{"result":[1862.3195840', '{"result":[1862.3195840'],
     "nginx": ["Hello you", "Hello you"],
     "passengers": ['{"result":["comes"],"probabilities":[{"comes":0.', '{"result":["stays away"],"probabilities":[{'],
     "reviews": ['{"result":["positive"],"probabilities":[{"negative":0.'],

@@ -20,6 +20,7 @@ from handler_door import Door
 from werkzeug.test import Client
 
 from engine import create_app
+from engine.endpoints.requests.body_reader import BodyReader
 from engine.errors import SpecError
 from engine.models import Prediction
 from engine.spec import load_spec
@@ -214,18 +215,20 @@ def test_one_request_more_than_may_be_in_hand_gets_503_at_once(spec_folder: Path
     assert 200 == ask()[0]
 
 
-def test_the_bound_on_concurrent_requests_covers_the_checking_of_bodies(spec_folder: Path) -> None:
+def test_the_bound_on_concurrent_requests_covers_the_checking_of_bodies(
+    spec_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One request that is checked has the only place; another that comes meanwhile gets 503."""
     limits = "limits: {concurrent: 1}"
     (spec_folder / "routes.yaml").write_text(f"routes: [{{path: /, input: {{type: object}}, response: ok, {limits}}}]")
     app = create_app(spec_folder / "routes.yaml")
     meanwhile: list[int] = []
 
-    def judge(value: object) -> bool:
+    def judge(_: BodyReader, value: object, __: object) -> bool:
         meanwhile.append(app.test_client().post("/", data="{}").status_code)
         return isinstance(value, dict)
 
-    app.handler.mounted[0].endpoint.validator.is_valid = judge
+    monkeypatch.setattr(BodyReader, "is_valid", judge)
     assert 200 == app.test_client().post("/", data="{}").status_code
     assert [503] == meanwhile
     assert 200 == app.test_client().post("/", data="{}").status_code

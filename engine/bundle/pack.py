@@ -22,13 +22,25 @@ from engine.bundle.manifest import (
 from engine.diagnostics import Diagnostic
 from engine.errors import EngineError, SpecError
 from engine.models import NOT_COMPILED, PreparedModel, Snapshot, to_serve
-from engine.spec import Model, Node, Source, Spec, asking_names, asking_places, normal_name, read_regular, walk_nodes
+from engine.spec import (
+    FileModel,
+    Model,
+    Node,
+    Source,
+    Spec,
+    StandIn,
+    Table,
+    asking_names,
+    asking_places,
+    normal_name,
+    read_regular,
+    walk_nodes,
+)
 
 # What a model may take from the environment where it is served: nothing compiled, and no golden answer, depends on it.
 _ASKED_LATER = frozenset((*NOT_COMPILED, "batch", "reference", "timeout"))
 _NAME_OF_ENVIRONMENT = (
-    "a bundle has no value of the environment, so the name of a file that it packs cannot come from there; "
-    "write the name"
+    "a bundle has no value of the environment, so the name of a file that it packs cannot come from there"
 )
 _MOST_DIGESTS = 8 * 1024 * 1024
 
@@ -56,7 +68,7 @@ def pack_bundle(snapshot: Snapshot) -> Packed:
         raise SpecError(mistakes)
     members = {**_texts(spec), **_files(spec)}
     models = {name: _pack_model(name, one, members) for name, one in prepared.items()}
-    needs = {name: _needs(spec.models[name], one) for name, one in prepared.items()}
+    needs = {name: _needs(spec.file_models[name], one) for name, one in prepared.items()}
     libraries = {"numpy", *(need.partition("=")[0] for several in needs.values() for need in several)}
     manifest = Manifest(versions_of(sorted(libraries)) if models else {}, models)
     try:
@@ -67,7 +79,7 @@ def pack_bundle(snapshot: Snapshot) -> Packed:
     return Packed(data, hash_of(data), needs, faster)
 
 
-def _needs(model: Model, prepared: PreparedModel) -> tuple[str, ...]:
+def _needs(model: FileModel, prepared: PreparedModel) -> tuple[str, ...]:
     """Return what `pip install` takes for a model; answers of its own functions depend on the version of pandas."""
     packages = to_serve(model, prepared).values()
     return tuple(f"pandas=={version(one)}" if one == "pandas" else one for one in packages)
@@ -81,17 +93,16 @@ def _texts(spec: Spec) -> dict[str, bytes]:
 
 
 def _files(spec: Spec) -> dict[str, bytes]:
-    """Return the files that responses and API keys name."""
-    files = {_member(node): data for node, data in _response_files(spec)}
+    """Return the files that responses, tables and API keys name."""
+    files: dict[str, bytes] = {}
+    for node, name, data in _served_files(spec):
+        if files.setdefault(name, data) != data:
+            message = "a bundle has one folder for the files of both specs, and this is another file there; rename it"
+            raise SpecError([node.error(message)])
     for node in _digest_files(spec):
         if not Path(node.text or "").is_absolute():
-            files[_member(node)] = _read_digests(spec, node)
-    return files
-
-
-def _member(node: Node) -> str:
-    """Return the member of a file that is named in one of the spec's files."""
-    return FILES + normal_name(node.text or "", node.source.folder)
+            files[node.text or ""] = _read_digests(spec, node)
+    return {FILES + normal_name(name): data for name, data in files.items()}
 
 
 def _pack_model(name: str, prepared: PreparedModel, members: dict[str, bytes]) -> PackedModel:
@@ -107,10 +118,13 @@ def _pack_model(name: str, prepared: PreparedModel, members: dict[str, bytes]) -
     return PackedModel(prepared.sha256, compiled, file, modules)
 
 
-def _response_files(spec: Spec) -> Iterator[tuple[Node, bytes]]:
-    for route in spec.routes:
-        if route.response is not None and route.response.kind == "file":
-            yield route.response.node["file"], route.response.data
+def _served_files(spec: Spec) -> Iterator[tuple[Node, str, bytes]]:
+    for body in (body for route in spec.routes for one in route.responses for body in one.bodies):
+        for name, data in body.files.items():
+            yield body.node, name, data
+    for model in spec.models.values():
+        if isinstance(model, Table):
+            yield model.node["table"], model.node["table"].text or "", model.data
 
 
 def _digest_files(spec: Spec) -> Iterator[Node]:
@@ -127,38 +141,51 @@ def _read_digests(spec: Spec, node: Node) -> bytes:
 
 def _mistakes_in_files(spec: Spec) -> Iterator[Diagnostic]:
     sources = (spec.service.node.source, *spec.files.values())
-    asking = {source: asking_places(source) for source in sources}
     for source in sources:
-        yield from (node.error(_NAME_OF_ENVIRONMENT) for node in asking_names(source))
-    for node in [*(node for node, _ in _response_files(spec)), *_digest_files(spec)]:
-        if Path(node.text or "").is_absolute():  # a list of keys, which is read where it is served
+        yield from (node.error(f"{_NAME_OF_ENVIRONMENT}; write the name") for node in asking_names(source))
+    asking = _Asking()
+    named = [(node, name) for node, name, _ in _served_files(spec)]
+    for node, name in [*named, *((node, node.text or "") for node in _digest_files(spec))]:
+        if Path(name).is_absolute():  # a list of keys, which is read where it is served
             continue
         if node.start in asking[node.source]:
-            yield node.error(f"{_NAME_OF_ENVIRONMENT} itself, or, for a list of keys, an absolute one")
+            yield node.error(f"{_NAME_OF_ENVIRONMENT}; write the name itself, or, for a list of keys, an absolute one")
             continue
         try:
-            require_plain(_member(node))
+            require_plain(FILES + normal_name(name))
         except Unsound:
             yield node.error("a bundle packs files below the folder of routes.yaml only; move it there")
 
 
 def _mistakes_in_models(spec: Spec, prepared: Mapping[str, PreparedModel]) -> Iterator[Diagnostic]:
+    asking = _Asking()
     sources = {model.node.source for model in spec.models.values()}
-    packed = {*sources, *spec.files.values()}
-    asking = {source: asking_places(source) for source in packed}
     for source in sources:
-        yield from (node.error(_NAME_OF_ENVIRONMENT) for node in asking_names(source))
-    for name, model in spec.models.items():
-        beside = {node.source: node for _, node in walk_nodes(model.node["input"]) if node.source not in packed}
-        if beside:
+        yield from (node.error(f"{_NAME_OF_ENVIRONMENT}; write the name") for node in asking_names(source))
+    for model in spec.models.values():
+        if isinstance(model, StandIn):
+            message = f'"{model.name}" has no file yet, and a bundle has compiled models only; train it first'
+            yield model.node["stand_in"].error(message)
+    for name, model in spec.file_models.items():
+        beside = {node.source: node for _, node in walk_nodes(model.node["input"])}
+        strange = [node for source, node in beside.items() if source not in (*sources, *spec.files.values())]
+        if strange:
             message = "a bundle packs files of schemas below the folder of routes.yaml only; move models.yaml there"
-            yield next(iter(beside.values())).error(message)
+            yield strange[0].error(message)
             continue
         yield from _compiled_from_environment(model, asking)
         for path in prepared[name].modules:
             if not path.endswith(".py"):
                 message = f"the module {path} is machine code, which cannot be loaded from a bundle; write it in Python"
                 yield model.node["file"].error(message)
+
+
+class _Asking(dict[Source, frozenset[int]]):
+    """Where values stand in each file that come from the environment, found out when it is asked for."""
+
+    def __missing__(self, source: Source) -> frozenset[int]:
+        self[source] = asking_places(source)
+        return self[source]
 
 
 def _compiled_from_environment(model: Model, asking: Mapping[Source, frozenset[int]]) -> Iterator[Diagnostic]:

@@ -116,8 +116,8 @@ def _names(model: PackedModel) -> Iterator[str]:
 
 
 def _require_same_models(manifest: Manifest, spec: Spec) -> None:
-    if manifest.models.keys() != spec.models.keys():
-        packed, declared = (", ".join(sorted(names)) or "none" for names in (manifest.models, spec.models))
+    if manifest.models.keys() != spec.file_models.keys():
+        packed, declared = (", ".join(sorted(names)) or "none" for names in (manifest.models, spec.file_models))
         raise Unsound(f"its manifest has the models {packed}, and its models.yaml has {declared}")
 
 

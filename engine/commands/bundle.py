@@ -47,7 +47,7 @@ def command(output: str, routes: str, models: str | None, as_json: bool) -> None
     with writable_cache(Path(routes).parent), show_progress() as show:
         first, spec = server.first_check(source, show)
         pinned = first.notes
-        if any(model.pin is None for model in spec.models.values()):  # they are pinned now, and that is packed too
+        if any(model.pin is None for model in spec.file_models.values()):  # they are pinned now, and that is packed too
             first, spec = server.first_check(source, show)
     snapshot = Snapshot.load(first.snapshot or b"")
     packed = pack_bundle(snapshot)

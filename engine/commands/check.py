@@ -12,7 +12,7 @@ import click
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.isolation import Progress
-from engine.models import Facts, Report
+from engine.models import STAND_IN, Facts, Report
 from engine.spec import Spec
 from engine.terminal import json_option, print_diagnostics, print_json, print_table, show_progress, spec_options
 from engine.text import plural
@@ -95,7 +95,9 @@ def print_models(models: Iterable[Facts], explained_by: str = EXPLAINING) -> Non
             facts.kind,
             _features(facts.features),
             classes_of(facts),
-            runtime_of(facts.report, explained_by=explained_by),
+            "its examples answer"
+            if facts.estimator == STAND_IN
+            else runtime_of(facts.report, explained_by=explained_by),
             f"{facts.examples} pass" if facts.examples else "none",
         )
         for facts in models
@@ -103,6 +105,14 @@ def print_models(models: Iterable[Facts], explained_by: str = EXPLAINING) -> Non
     if rows:
         print_table(("model", "hash", "estimator", "kind", "features", "classes", "runtime", "examples"), rows)
         click.echo()
+
+
+def _runtime(facts: Facts, explained_by: str) -> str:
+    """Name what answers: a runtime, or else the examples or the models that are asked."""
+    if facts.estimator == STAND_IN:
+        return "its examples answer"
+    runtime = runtime_of(facts.report, explained_by=explained_by)
+    return f"{runtime}, by its parts" if facts.is_composed else runtime
 
 
 def print_notes(models: Iterable[Facts]) -> None:

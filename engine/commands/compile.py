@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import click
 
 from engine.commands.check import facts_json, print_notes
 from engine.isolation import Progress
 from engine.models import Facts, Report
-from engine.spec import Spec
 from engine.terminal import json_option, named_models, print_json, print_table, show_progress, spec_options
 
 MICROSECONDS = 1e6
@@ -38,7 +36,7 @@ def command(names: tuple[str, ...], routes: str, models: str | None, as_json: bo
     spec = load_spec(routes, models)
     chosen = named_models(spec, names)
     with show_progress() as show:
-        facts = run_with_models(_only(spec, chosen), _compile, routes, models, chosen, progress=show)
+        facts = run_with_models(spec.only(chosen), _compile, routes, models, chosen, progress=show)
     if as_json:
         print_json({"models": list(map(facts_json, facts))})
         return
@@ -49,15 +47,11 @@ def command(names: tuple[str, ...], routes: str, models: str | None, as_json: bo
 
 
 def _compile(routes: str, models: str | None, names: tuple[str, ...], progress: Progress) -> tuple[Facts, ...]:
-    from engine.models import compile_models
+    from engine.models import compile_models, own_predictors
     from engine.spec import load_spec
 
-    predictors = compile_models(_only(load_spec(routes, models), names), progress)
-    return tuple(predictor.facts for predictor in predictors.values())
-
-
-def _only(spec: Spec, names: Iterable[str]) -> Spec:
-    return replace(spec, models={name: spec.models[name] for name in names})
+    predictors = compile_models(load_spec(routes, models).only(names), progress)
+    return tuple(predictor.facts for predictor in own_predictors(predictors).values())
 
 
 def _rows(facts: Facts) -> Iterable[tuple[str, ...]]:

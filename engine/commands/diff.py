@@ -26,6 +26,7 @@ from engine.terminal import (
     print_table,
     show_progress,
     spec_options,
+    without_file,
 )
 from engine.text import plural
 
@@ -92,7 +93,10 @@ def _compare(name: str, file: Path, tolerance: float, routes: str, models: str |
 
     spec = load_spec(routes, models)
     named_models(spec, [name])
-    own = spec.models[name].file
+    model = spec.models[name].file_model
+    if model is None:
+        raise click.BadParameter(without_file(spec, name, "compare"), param_hint="MODEL")
+    own = model.file
     if file.resolve() == own.resolve():
         message = f'{file} is the file of "{name}" itself; name its successor, which needs a file name of its own'
         raise click.BadParameter(message, param_hint="NEW_FILE")

@@ -9,7 +9,15 @@ import click
 from engine.errors import EngineError
 from engine.isolation import Progress
 from engine.models import Pinned
-from engine.terminal import json_option, named_models, print_json, print_table, show_progress, spec_options
+from engine.terminal import (
+    json_option,
+    named_models,
+    print_json,
+    print_table,
+    show_progress,
+    spec_options,
+    without_file,
+)
 from engine.text import plural
 
 
@@ -38,7 +46,9 @@ def command(names: tuple[str, ...], accept: bool, routes: str, models: str | Non
     from engine.spec import load_spec
 
     spec = load_spec(routes, models)
-    named_models(spec, names)
+    for name in named_models(spec, names) if names else ():
+        if spec.models[name].file_model is None:
+            raise click.BadParameter(without_file(spec, name, "pin"), param_hint="MODEL")
     with show_progress() as show, lost_at_models(spec):
         pinned = run_isolated(_lock, routes, models, names, accept, hear=show)
     changes = [(one, _change(one)) for one in pinned]

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.isolation import Progress
-from engine.models import PreparedModel
-from engine.spec import Spec
-from engine.terminal import Number, Shown, named_models, show_progress, spec_options
+from engine.spec import Spec, StandIn
+from engine.terminal import Number, Shown, named_models, show_progress, spec_options, without_file
 from engine.text import plural
 
 if TYPE_CHECKING:
     from engine.batch.inputs import FormatName
+    from engine.batch.running.scored_model import ScoredModel
 
 _SLOW_BLOCK = 64 * 1024
 _FORMATS = click.Choice(("csv", "jsonl", "parquet"))
@@ -90,6 +90,9 @@ def command(
     )
     spec = load_spec(routes, models)
     named_models(spec, (model,))
+    for name, one in spec.only([model]).models.items():
+        if isinstance(one, StandIn):
+            raise click.BadParameter(without_file(spec, name, "score with"), param_hint="MODEL")
     sources = expand_inputs(inputs)
     targets = _targets(sources, output, errors, resumes=resume)
     _require_formats(sources, input_format)
@@ -98,13 +101,12 @@ def command(
     if resume and not any(state_file(target.predictions).exists() for target in targets):
         click.echo("there is no interrupted run to continue; all rows are scored", err=True)
     with show_progress() as show:
-        payload = run_with_models(_only(spec, model), _prepare, routes, models, model, progress=show)
-    snapshot = Snapshot.load(payload)
-    prepared = snapshot.prepared[model]
-    if not prepared.compiled.programs:
+        payload, scored = run_with_models(_only(spec, model), _prepare, routes, models, model, progress=show)
+    compiled = [one.compiled for one in Snapshot.load(payload).prepared.values()]
+    if not all(one.programs for one in compiled):
         options = replace(options, block_bytes=_SLOW_BLOCK)
-    with Pool(payload, jobs or usable_cores(), is_compiled=not prepared.compiled.needs_estimator) as pool:
-        runner = Runner(snapshot.spec.models[model], prepared, pool, options)
+    with Pool(payload, jobs or usable_cores(), is_compiled=not any(one.needs_estimator for one in compiled)) as pool:
+        runner = Runner(scored, pool, options)
         for source, target in zip(sources, targets, strict=True):
             _score(runner, source, target, errors)
     for target in targets:
@@ -135,18 +137,27 @@ def _score(runner: Any, source: Any, target: Any, errors: str | None) -> None:
     click.echo(f"{source.shown}{where}: {scored}{bad}{reported}", err=True)
 
 
-def _prepare(routes: str, models: str | None, name: str, progress: Progress) -> bytes:
-    """Compile a model, and return it as a snapshot."""
-    from engine.models import Snapshot, prepare_models
-    from engine.spec import load_spec
+def _prepare(routes: str, models: str | None, name: str, progress: Progress) -> tuple[bytes, ScoredModel]:
+    """Compile a model and those that it asks; return them as a snapshot, and what is known of the model."""
+    from engine.batch.running.scored_model import ScoredModel
+    from engine.models import LoadedEstimators, Snapshot, complete_spec, prepare_models, restore_models
+    from engine.spec import FileModel, load_spec
 
+    opened = LoadedEstimators()
     spec = _only(load_spec(routes, models), name)
-    prepared: dict[str, PreparedModel] = dict(prepare_models(spec, progress))
-    return Snapshot(spec, {name: prepared[name].without_file()}).dump()
+    prepared = prepare_models(spec, progress, opened)
+    spec = complete_spec(spec, prepared, opened)
+    model = spec.models[name]
+    if isinstance(model, FileModel):
+        scored = ScoredModel.of_file(model, prepared[name])
+    else:
+        facts = restore_models(spec, prepared, opened=opened, is_checked=False)[name].facts
+        scored = ScoredModel.of_composition(model, facts)
+    return Snapshot(spec, {name: one.without_file() for name, one in prepared.items()}).dump(), scored
 
 
 def _only(spec: Spec, name: str) -> Spec:
-    return replace(spec, routes=(), built_in=(), models={name: spec.models[name]})
+    return replace(spec, routes=(), built_in=()).only([name])
 
 
 def _targets(sources: list[Any], output: str, errors: str | None, *, resumes: bool) -> list[Any]:

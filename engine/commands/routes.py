@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from engine.spec import Route, Spec
+from engine.spec import DeclaredResponse, Route, Spec
 from engine.terminal import json_option, print_json, print_table, spec_options
+from engine.text import join_words
 
 
 @click.command(short_help="List the routes.")
@@ -76,7 +77,13 @@ def describe_answer(route: Route) -> str:
     """Say in a few words what answers a route."""
     if route.built_in is not None:
         return f"built in: {route.built_in}"
-    if route.response is None:
+    if not route.cases:
         return f"model {route.model}"
-    kind = f"file {route.response.content}" if route.response.kind == "file" else route.response.kind
-    return f"{route.response.status} {kind}" + (", input checked" if route.input is not None else "")
+    answers = list(dict.fromkeys(map(_describe_response, route.responses)))
+    by_model = f"model {route.model}: " * (route.model is not None)
+    return by_model + join_words(answers, "or") + ", input checked" * (route.input is not None)
+
+
+def _describe_response(declared: DeclaredResponse) -> str:
+    kinds = [f"file {body.content}" if body.kind == "file" else body.kind for body in declared.bodies]
+    return f"{declared.status} {'/'.join(kinds) or 'empty'}"

@@ -1,30 +1,21 @@
-"""Endpoints with the spec's own responses, made at build time as far as possible, and with files that we make."""
+"""Endpoints with the spec's own responses, and with files that we make."""
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
-from typing import Any
-from urllib.parse import quote
 
-from werkzeug.urls import iri_to_uri
-
-from engine.endpoints.bodies import BODY_KINDS
-from engine.endpoints.bodies.body_kind import Written, fill_text
-from engine.endpoints.json_body import read_json
+from engine.endpoints.condition_tests import Test, build_test
+from engine.endpoints.counters import Counters
+from engine.endpoints.faults import Faults
 from engine.endpoints.messages import Endpoint, Headers, Request, Response
-from engine.endpoints.problems import FULL, overload_problem, require_none
-from engine.schema import InstanceSchema, Validator
-from engine.spec import FixedResponse as Declared
-from engine.spec import Route
-
-_OF_URIS = frozenset(("content-location", "link", "location", "refresh"))
-_VISIBLE = "".join(map(chr, range(0x20, 0x7F)))
-_ETAG = re.compile(r'(?:W/)?("[^"]*")')
+from engine.endpoints.requests.request_reader import RequestReader
+from engine.endpoints.requests.values import Values
+from engine.endpoints.responding import Answer, build_answer, is_kept, tag_file
+from engine.endpoints.turns import build_sequence
+from engine.spec import Case, Model, Names, Route, cases_with_names, route_names
 
 
 @dataclass(frozen=True)
@@ -41,147 +32,100 @@ class FixedEndpoint(Endpoint):
         return self.response
 
 
-@dataclass(frozen=True)
-class FilledEndpoint(Endpoint):
-    """Fills the path parameters into its body."""
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What the answers of a route need besides its spec: what draws its faults, if any, and counters for sequences."""
 
-    status: int
-    headers: Headers
-    fill: Callable[[Mapping[str, Any]], bytes]
-
-    def __call__(self, request: Request) -> Response:
-        return Response(self.status, self.headers, self.fill(request.path))
+    faults: Faults | None
+    counters: Counters
 
 
-@dataclass(frozen=True)
-class FileEndpoint(FixedEndpoint):
-    """Returns a file's bytes, or 304 to a client that has them (RFC 9110, section 13.1.2)."""
+class DeclaredEndpoint(Endpoint):
+    """Reads the values that a route declares, and answers with the first case whose condition they meet."""
 
-    not_modified: Response
-    etag: str
-
-    def __call__(self, request: Request) -> Response:
-        known = request.if_none_match if request.method in ("GET", "HEAD") else ""
-        if known and (known.strip() == "*" or self.etag in _ETAG.findall(known)):
-            return self.not_modified
-        return self.response
-
-
-@dataclass(frozen=True)
-class HeadedEndpoint(Endpoint):
-    """Adds headers that contain path parameters."""
-
-    endpoint: Endpoint
-    headers: tuple[tuple[str, Written], ...]
+    def __init__(self, route: Route, names: Names, means: Means, *, formats: bool) -> None:
+        reader = RequestReader(route, is_exact=True)
+        self._read: Callable[[Request], Values] = Values if reader.is_idle else reader.read
+        self._cases = build_cases(route, names, means, formats=formats)
+        self._always = self._cases[0][1].respond if self._cases[0][0] is None else None
+        is_constant = reader.is_idle and self._always is not None
+        self._constant = self._cases[0][1].constant if is_constant else None
+        self._is_quick = all(case.sequence is None for case in route.cases)
 
     @property
     def constant(self) -> Response | None:
-        return self.endpoint.constant
-
-    def __call__(self, request: Request) -> Response:
-        response = self.endpoint(request)
-        filled = ((name, value if isinstance(value, str) else value(request.path)) for name, value in self.headers)
-        return Response(response.status, (*response.headers, *filled), response.body)
-
-
-@dataclass(frozen=True)
-class CheckedEndpoint(Endpoint):
-    """Passes a request to another endpoint if its body is valid for the route's input.
-
-    `free` has an entry for each further request that may be checked at the same time.
-    """
-
-    endpoint: Endpoint
-    schema: InstanceSchema
-    validator: Validator
-    strict: bool
-    free: list[None]
+        return self._constant
 
     @property
-    def constant(self) -> Response | None:
-        return self.endpoint.constant
+    def is_quick(self) -> bool:
+        return self._is_quick
+
+    @property
+    def repeated(self) -> Sequence[bytes]:
+        return [body for _, answer in self._cases for body in answer.kept]
 
     def __call__(self, request: Request) -> Response:
-        """Answer one request; raise `Problem` for a body that is not JSON or violates the schema."""
-        try:
-            self.free.pop()
-        except IndexError:
-            raise overload_problem(FULL) from None
-        try:
-            self._check(request)
-        finally:
-            self.free.append(None)
-        return self.endpoint(request)
-
-    def _check(self, request: Request) -> None:
-        value, size = read_json(request, self.schema, strict=self.strict), len(request.body)
-        if size > self.validator.safe_size or not self.validator.is_valid(value):
-            budget = self.validator.budget(request.paid(size))
-            require_none(self.validator.violations(value, budget=budget), budget)
+        """Answer one request; raise `Problem` for one that violates what the route declares."""
+        values = self._read(request)
+        if self._always is not None:
+            return self._always(values)
+        return answer_by_case(self._cases, values)
 
 
-def build_fixed(route: Route, declared: Declared) -> Endpoint:
-    """Make the endpoint of a route with a `response`."""
-    headers = [(name, _header(name, value, route.parameters)) for name, value in declared.headers]
-    to_fill = {name for name, value in headers if callable(value)}
-    fixed = tuple((name, value) for name, value in headers if name not in to_fill and isinstance(value, str))
-    filled = tuple((name, value) for name, value in headers if name in to_fill)
-    endpoint = _endpoint(route, declared, fixed)
-    if filled:
-        endpoint = HeadedEndpoint(endpoint, filled)
-    if route.input is None:
-        return endpoint
-    free = [None] * route.limits.concurrent
-    return CheckedEndpoint(endpoint, route.input.instance, route.input.validator(), route.strict_content_type, free)
+def build_cases(route: Route, names: Names, means: Means, *, formats: bool) -> list[tuple[Test | None, Answer]]:
+    """Prepare the cases of a route, each with the test of its condition."""
+    name, cases = f"{' '.join(route.methods)} {route.path}", []
+    for number, (case, assumed) in enumerate(cases_with_names(route.cases, names)):
+        answer = _answer_of(case, f"{name} {number}", assumed, means)
+        condition = _build_condition(case, names, means.faults, formats=formats)
+        cases.append((condition, _inject(case, means.faults, answer)))
+    return cases
 
 
-def _endpoint(route: Route, declared: Declared, headers: Headers) -> Endpoint:
-    body, media_type = BODY_KINDS[declared.kind].body(declared, route.parameters), content_type(declared)
-    if media_type and not any(name.lower() == "content-type" for name, _ in headers):
-        headers = (("Content-Type", media_type), *headers)
-    if callable(body):
-        return FilledEndpoint(declared.status, headers, body)
-    if is_kept(declared):
-        return tagged_endpoint(declared.status, headers, body)
-    return FixedEndpoint(Response(declared.status, headers, body))
+def _answer_of(case: Case, name: str, names: Names, means: Means) -> Answer:
+    """Prepare what a case answers; `name` is that of its counter."""
+    answers = [build_answer(response, names) for response in case.responses]
+    if case.sequence is None:
+        return answers[0]
+    return build_sequence(case.sequence, answers, names, means.counters(name))
 
 
-def content_type(declared: Declared) -> str:
-    """Return the Content-Type of a declared response, empty if it has no body and declares none."""
-    own = (value for name, value in declared.headers if name.lower() == "content-type")
-    return next(own, None) or BODY_KINDS[declared.kind].content_type(declared)
+def _build_condition(case: Case, names: Names, faults: Faults | None, *, formats: bool) -> Test | None:
+    test = None if case.when is None else build_test(case.when, names, formats=formats)
+    chance = case.chance
+    if faults is None or chance is None:
+        return test
+    if test is None:
+        return lambda _: faults.happens(chance)
+    return lambda values: test(values) and faults.happens(chance)
 
 
-def is_kept(declared: Declared) -> bool:
-    """Return whether clients may keep an answer: conditions apply only if it would be 2xx (RFC 9110, 13.2.1)."""
-    return BODY_KINDS[declared.kind].is_kept and HTTPStatus.OK <= declared.status < HTTPStatus.MULTIPLE_CHOICES
+def _inject(case: Case, faults: Faults | None, answer: Answer) -> Answer:
+    """Return an answer that is sent as the faults of its own case say."""
+    if faults is None or not case.has_fault:
+        return answer
+    fault, respond = case.fault, answer.respond
+
+    def respond_faultily(values: Values) -> Response:
+        faults.inject(fault, values.request)
+        return respond(values)
+
+    return Answer(respond_faultily, several=answer.kept)
 
 
-def tagged_endpoint(status: int, headers: Headers, body: bytes) -> FileEndpoint:
-    """Make the endpoint of a body that clients may keep, with an ETag unless `headers` have one."""
-    etag = next((value for name, value in headers if name.lower() == "etag"), None)
-    if etag is None:
-        etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-        headers = (*headers, ("ETag", etag))
-    kept = tuple((name, value) for name, value in headers if name.lower() != "content-type")
-    return FileEndpoint(Response(status, headers, body), Response(HTTPStatus.NOT_MODIFIED, kept, b""), etag)
+def answer_by_case(cases: list[tuple[Test | None, Answer]], values: Values) -> Response:
+    """Answer with the first case whose condition is true; the last one has none."""
+    for test, answer in cases:
+        if test is None or test(values):
+            return answer.respond(values)
+    raise AssertionError("the last case has a condition")  # which `check` refuses
 
 
-def _header(name: str, text: str, parameters: tuple[str, ...]) -> Written:
-    """Make a header's value; characters that are not allowed in a header, or in its URI, are percent-encoded."""
-    safe = "/" if name.lower() in _OF_URIS else _VISIBLE
-    written = fill_text(text, parameters, lambda value: quote(str(value), safe=safe))
-    if name.lower() not in ("location", "content-location"):
-        return written
-    return _as_uri(written) if isinstance(written, str) else lambda path: _as_uri(written(path))
-
-
-def _as_uri(text: str) -> str:
-    """Return the URI of an IRI, which is what people write (RFC 3987)."""
-    try:
-        return iri_to_uri(text)
-    except ValueError:  # nobody can follow it
-        return text
+def build_declared(route: Route, models: Mapping[str, Model], means: Means, *, formats: bool) -> Endpoint:
+    """Make the endpoint of a route without a model."""
+    endpoint = DeclaredEndpoint(route, route_names(route, models), means, formats=formats)
+    constant = endpoint.constant
+    return endpoint if constant is None or is_kept(route.responses[0]) else FixedEndpoint(constant)
 
 
 class GeneratedEndpoint(Endpoint):
@@ -192,8 +136,8 @@ class GeneratedEndpoint(Endpoint):
         self._write = write
 
     @cached_property
-    def _file(self) -> FileEndpoint:
-        return tagged_endpoint(HTTPStatus.OK, self._headers, self._write())
+    def _file(self) -> Callable[[Request], Response]:
+        return tag_file(HTTPStatus.OK, self._headers, self._write())
 
     def __call__(self, request: Request) -> Response:
         return self._file(request)

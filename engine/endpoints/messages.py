@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import orjson
 
 Headers = tuple[tuple[str, str], ...]
 Environ = Mapping[str, Any]  # a request as PEP 3333 has it
+Failing = Literal["", "reset", "timeout"]
 _USUAL_RATIO = 20  # the ratio of a JSON body to its gzip form
+
+
+class Sending:
+    """How the answer to one request is sent: after so many `seconds`, or not at all, where it `fails`.
+
+    `delay` are the seconds of these that the answer is delayed; the others are those for which a timeout holds it.
+    """
+
+    __slots__ = ("_free", "delay", "fails", "seconds")
+
+    def __init__(self, delay: float, fails: Failing, hold: float, free: list[None]) -> None:
+        self.delay, self.fails, self.seconds = delay, fails, delay + hold
+        self._free: list[list[None]] = [free]
+
+    @property
+    def kinds(self) -> Sequence[str]:
+        """What is injected."""
+        return [*["delay"] * bool(self.delay), *[self.fails] * bool(self.fails)]
+
+    def release(self) -> None:
+        """Let another request wait; called once the request has waited, or has gone another way."""
+        while self._free:
+            self._free.pop().append(None)
 
 
 @dataclass(slots=True)
@@ -20,7 +44,8 @@ class Request:
 
     `query` is the query string as it was sent, percent-encoded. `client` is the client's address, empty if another
     client may be behind it. `is_one_of_several` says whether the server has several processes that answer. `sent` is
-    the number of bytes that a client sent for a body that had to be decoded. `accept` is the header of that name.
+    the number of bytes that a client sent for a body that had to be decoded. `accept` is the header of that name, and
+    `environ` has all others. An endpoint with injected faults sets `sending`; None sends the answer at once.
     """
 
     method: str
@@ -33,6 +58,8 @@ class Request:
     is_one_of_several: bool = False
     sent: int | None = None
     accept: str = ""
+    environ: Environ = field(default_factory=dict)
+    sending: Sending | None = None
 
     def paid(self, size: int) -> int:
         """Return how many bytes of a body count for its budget: a compressed body counts up to 20 times its size."""
@@ -56,16 +83,19 @@ class Endpoint(Protocol):
 
     @property
     def constant(self) -> Response | None:
-        """Return the response to every request that is accepted and has no conditions; None if there is no such one.
-
-        Headers with path parameters may be missing from it.
-        """
+        """Return the response to every request that has no conditions; None if there is no such one."""
         return None
 
     @property
     def is_quick(self) -> bool:
         """Return whether it answers in microseconds, without waiting for anything."""
         return self.constant is not None
+
+    @property
+    def repeated(self) -> Sequence[bytes]:
+        """Return the bodies that are sent again and again without change."""
+        constant = self.constant
+        return (constant.body,) if constant is not None and isinstance(constant.body, bytes) else ()
 
     def __call__(self, request: Request) -> Response:
         """Answer one request; raise `Problem` if the answer is an error."""
@@ -76,10 +106,14 @@ def encode_json(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def encode_any_json(value: Any) -> bytes:
-    """Write JSON in the same form, with integers of any length, for which Python's slower writer is needed.
+def encode_value(value: Any) -> bytes:
+    """Write a JSON value, compact, with integers of any length."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # an integer beyond 64 bits
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str).encode()
 
-    A value that JSON does not have, such as a UUID from a path, becomes a string.
-    """
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str)
-    return text.encode() + b"\n"
+
+def encode_any_json(value: Any) -> bytes:
+    """Write JSON in the form of `encode_json`, with integers of any length."""
+    return encode_value(value) + b"\n"

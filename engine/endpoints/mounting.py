@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
+from engine.endpoints.counters import FORGOTTEN, own_counters
 from engine.endpoints.docs import build_docs
-from engine.endpoints.fixed import GeneratedEndpoint, build_fixed
+from engine.endpoints.faults import Faults, FaultyEndpoint
+from engine.endpoints.fixed import GeneratedEndpoint, Means, build_declared
 from engine.endpoints.guards.guard import Guard, Guards
 from engine.endpoints.messages import Endpoint, encode_any_json
 from engine.endpoints.monitoring.exposition import MetricsEndpoint
@@ -19,11 +22,15 @@ from engine.spec import Route, Spec
 
 @dataclass(frozen=True, slots=True)
 class Mounted:
-    """A route with the endpoint that answers it and the guard in front of it."""
+    """A route with the endpoint that answers it and the guard in front of it.
+
+    If it `is_faulty`, answers of the endpoint may be delayed or fail.
+    """
 
     route: Route
     endpoint: Endpoint
     guard: Guard
+    is_faulty: bool = False
 
 
 def build_endpoints(
@@ -33,7 +40,11 @@ def build_endpoints(
     routes = (*spec.routes, *spec.built_in)
     made = [one for route in routes for one in _endpoints(route, spec, predictors, process)]
     guards = Guards(spec.service, [route for route, _ in made], process.meter)
-    return tuple(Mounted(*one, guard) for one, guard in zip(made, guards.routes, strict=True)), guards
+    mounted = (
+        Mounted(route, endpoint, guard, is_faulty=route.is_faulty)
+        for (route, endpoint), guard in zip(made, guards.routes, strict=True)
+    )
+    return tuple(mounted), guards
 
 
 def _endpoints(
@@ -43,11 +54,17 @@ def _endpoints(
     if route.built_in == "docs":
         for path, endpoint in build_docs(route, spec, _facts(predictors)):
             yield replace(route, path=path), endpoint
-    else:
-        yield route, _endpoint(route, spec, predictors, process)
+        return
+    faults = Faults(route, spec.service.seed) if route.draws else None
+    endpoint = _endpoint(route, spec, predictors, process, faults)
+    if faults is not None and route.is_faulty:
+        endpoint = FaultyEndpoint(endpoint, route.fault, faults)
+    yield route, endpoint
 
 
-def _endpoint(route: Route, spec: Spec, predictors: Mapping[str, Predictor], process: ServiceState) -> Endpoint:
+def _endpoint(
+    route: Route, spec: Spec, predictors: Mapping[str, Predictor], process: ServiceState, faults: Faults | None
+) -> Endpoint:
     match route.built_in:
         case "openapi":
             return GeneratedEndpoint(
@@ -61,9 +78,11 @@ def _endpoint(route: Route, spec: Spec, predictors: Mapping[str, Predictor], pro
             return ReadyEndpoint(process.status)
         case "status":
             return StatusEndpoint(process.status, route.sources)
-    if route.response is not None:
-        return build_fixed(route, route.response)
-    name = route.model or ""
+    if route.model is None:
+        counters = process.counters or own_counters(partial(process.meter.count, FORGOTTEN))
+        means = Means(faults, counters)
+        return build_declared(route, spec.models, means, formats=spec.service.formats == "check")
+    name = route.model
     return PredictEndpoint(route, spec.models[name], predictors[name], process.meter, named=spec.service.model_header)
 
 

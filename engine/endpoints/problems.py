@@ -67,6 +67,7 @@ def violations_problem(
     count = len(first) + sum(1 for _ in rest)
     shown = [
         {
+            **({"in": found.part} if found.part else {}),
             "pointer": found.pointer,
             "detail": found.detail if budget is None or budget.allows_suggestion() else found.verdict,
         }

@@ -19,6 +19,7 @@ from engine.handling.added_headers import AddedHeaders
 from engine.handling.admission import admit_request
 from engine.handling.answers import Counted, WireAnswer, write_answer
 from engine.handling.failures import Failures
+from engine.handling.faults import call_faulty
 from engine.handling.incoming import Incoming, id_headers
 from engine.handling.request_body import BodyReader
 from engine.handling.routing import Router
@@ -40,7 +41,8 @@ class Handler:
        to what it refuses itself.
     6. `marks`: the headers that depend on the request, from the guards and with its ids. `constant_answers` and what
        the server refuses itself have none; a header of every answer of every service belongs in `answers.ALWAYS`.
-    7. `leave`: the request is counted, and its memory freed.
+    7. `leave`: the request is counted, and its memory freed. Where `incoming.sending` delays the answer or keeps it
+       from being sent, this is left to whoever sends it.
     """
 
     def __init__(self, spec: Spec, mounted: Sequence[Mounted], guards: Guards, meter: Meter) -> None:
@@ -103,20 +105,20 @@ class Handler:
         if method == "OPTIONS" and method not in route.methods:
             allowed = () if incoming.adapter is None else incoming.adapter.allowed_methods()
             return Response(HTTPStatus.OK, (("Allow", ", ".join(sorted(allowed))),), b"")
-        return mounted.endpoint(
-            Request(
-                method,
-                incoming.arguments,
-                environ.get("CONTENT_TYPE", ""),
-                environ.get("HTTP_IF_NONE_MATCH", ""),
-                incoming.content,
-                direct_client(environ) if route.sources else "",
-                environ.get("QUERY_STRING", ""),
-                environ.get("wsgi.multiprocess", False),
-                incoming.coded_size,
-                environ.get("HTTP_ACCEPT", ""),
-            )
+        request = Request(
+            method,
+            incoming.arguments,
+            environ.get("CONTENT_TYPE", ""),
+            environ.get("HTTP_IF_NONE_MATCH", ""),
+            incoming.content,
+            direct_client(environ) if route.sources else "",
+            environ.get("QUERY_STRING", ""),
+            environ.get("wsgi.multiprocess", False),
+            incoming.coded_size,
+            environ.get("HTTP_ACCEPT", ""),
+            environ,
         )
+        return call_faulty(mounted, request, incoming, self.meter) if mounted.is_faulty else mounted.endpoint(request)
 
     def explain(self, error: Exception, incoming: Incoming) -> Response:
         return self._failures.answer(error, incoming)
@@ -138,12 +140,19 @@ class Handler:
         if incoming.admission is not None and incoming.admission.problem is not None:
             incoming.admission.problem.__traceback__ = None
 
+    def free_body(self, incoming: Incoming) -> None:
+        """Free the memory of the body of a request whose answer is sent later."""
+        if incoming.coded_size is not None:
+            self._bodies.release(incoming)
+        incoming.body = incoming.content = b""
+
     def _finish(self, incoming: Incoming, response: Response) -> WireAnswer:
         if self.added.stand:
             response = self._with_added(response, incoming.route)
         status, headers, body = write_answer(response, incoming.environ["REQUEST_METHOD"], self.marks(incoming))
         if isinstance(body, bytes):
-            self.leave(incoming, status)
+            if incoming.sending is None:
+                self.leave(incoming, status)
             return status, headers, body
         return status, headers, Counted(body, lambda: self.leave(incoming, status))
 
@@ -158,7 +167,7 @@ class Handler:
         """
         for one in self.mounted:
             constant, route = one.endpoint.constant, one.route
-            if constant is None or "GET" not in route.methods or one.guard.stands or route.parameters or route.input:
+            if constant is None or "GET" not in route.methods or one.guard.stands or route.parameters:
                 continue
             if len(route.path.encode()) <= route.limits.url:
                 answer = write_answer(self._with_added(constant, route), "GET")
@@ -168,5 +177,5 @@ class Handler:
 
     def constant_bodies(self) -> Iterator[bytes]:
         """Return the bodies that are sent repeatedly without change."""
-        constants = (mounted.endpoint.constant for mounted in self.mounted)
-        yield from (one.body for one in constants if one is not None and isinstance(one.body, bytes))
+        for mounted in self.mounted:
+            yield from mounted.endpoint.repeated

@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
 
 from engine.endpoints import NO_ROUTE, Admission, Mounted
-from engine.endpoints.messages import Headers
+from engine.endpoints.messages import Headers, Sending
 from engine.spec import Route
 
 Environ = dict[str, Any]
@@ -52,6 +52,8 @@ class Incoming:
     """The decoded body."""
     coded_size: int | None = None
     """The size of the body as it was sent, if it had to be decoded."""
+    sending: Sending | None = None
+    """How the answer is sent, if not at once: whoever called the handler acts by it, and then calls `leave`."""
 
     def __init__(self, environ: Environ, began: float | None = None) -> None:
         self.environ = environ

@@ -24,6 +24,7 @@ SHOWN_DIGITS = 12
 MAX_REFUSED = 100
 LOOKING_SECONDS = 0.25
 MAX_SAID = 300
+STAND_IN = "stand-in"  # in place of the hash of a file that is not there yet
 _LAST_COLUMN = re.compile(r"(.*)\bin column \d+", re.DOTALL)
 _OF_A_GAP = re.compile(r"\b(nan|none|missing)\b", re.IGNORECASE)
 
@@ -50,7 +51,8 @@ class Facts:
     version of scikit-learn that saved the model; `report` is how its runtime was chosen, `warnings` are what people
     should know of the model, and `note` says why what was compiled before is not used. `threshold` is that of the
     spec, by the positive class's key. `loaded` is when the model was read, in seconds since 1970, and `rows` are the
-    first of its reference, if these may be shown.
+    first of its reference, if these may be shown. `is_stand_in` says that examples answer, here
+    or in a part, `is_composed` that other models are asked.
     """
 
     name: str
@@ -74,6 +76,8 @@ class Facts:
     threshold: Mapping[str, float] = field(default_factory=dict)
     loaded: float = 0.0
     rows: tuple[Any, ...] = ()
+    is_stand_in: bool = False
+    is_composed: bool = False
 
     @property
     def answers_classes(self) -> bool:

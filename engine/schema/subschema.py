@@ -26,27 +26,27 @@ class Subschema:
 
     def __init__(self, schema: Any, document: Any, followed: frozenset[str] = frozenset()) -> None:
         self.schema = schema
-        self._document = document
+        self.document = document
         self._followed = followed
-        self._own: Mapping[str, Any] = schema if isinstance(schema, Mapping) else {}
+        self.own: Mapping[str, Any] = schema if isinstance(schema, Mapping) else {}  # the keywords written here
 
     def part(self, schema: Any) -> Subschema:
         """Return another schema of the same document."""
-        return Subschema(schema, self._document)
+        return Subschema(schema, self.document)
 
     @cached_property
     def types(self) -> frozenset[str]:
         """The JSON types that the schema may allow, an integer being a number; never too few."""
         types = JSON_TYPES
-        if "type" in self._own:
+        if "type" in self.own:
             types &= {"number" if name == "integer" else name for name in self._named_types}
-        if "enum" in self._own:
-            types &= set(map(_type_of, self._own["enum"]))
-        if "const" in self._own:
-            types &= {_type_of(self._own["const"])}
-        for part in self._together:
+        if "enum" in self.own:
+            types &= set(map(_type_of, self.own["enum"]))
+        if "const" in self.own:
+            types &= {_type_of(self.own["const"])}
+        for part in self.together:
             types &= part.types
-        for branches in self._alternatives:
+        for branches in self.alternatives:
             types &= frozenset().union(*(branch.types for branch in branches))
         return types
 
@@ -56,15 +56,22 @@ class Subschema:
         return "null" in self.types
 
     @cached_property
+    def applied(self) -> list[Mapping[str, Any]]:
+        """The keywords of every schema that applies to a value besides null: its own, of references, in allOf."""
+        others = [[branch for branch in one if branch.types != {"null"}] for one in self.alternatives]
+        alone = [one[0] for one in others if len(one) == 1]
+        return [self.own, *(own for part in (*self.together, *alone) for own in part.applied)]
+
+    @cached_property
     def is_whole(self) -> bool:
         """Whether the schema certainly allows no numbers but integers."""
         if self._named_types and "number" not in self._named_types:
             return True
-        if "enum" in self._own or "const" in self._own:
-            return not any(isinstance(value, float) for value in self._own.get("enum", [self._own.get("const")]))
-        if any(part.is_whole for part in self._together):
+        if "enum" in self.own or "const" in self.own:
+            return not any(isinstance(value, float) for value in self.own.get("enum", [self.own.get("const")]))
+        if any(part.is_whole for part in self.together):
             return True
-        return any(all(branch.is_whole for branch in branches) for branches in self._alternatives)
+        return any(all(branch.is_whole for branch in branches) for branches in self.alternatives)
 
     @cached_property
     def default(self) -> Any:
@@ -93,9 +100,13 @@ class Subschema:
     @cached_property
     def validator(self) -> Validator:
         """Judges a value by this schema alone, without formats."""
-        if self.schema is self._document:
-            return Validator(self.schema)
-        return Validator.of_part(self._document, self.schema)
+        return self.compiled(formats=False)
+
+    def compiled(self, *, formats: bool) -> Validator:
+        """Compile this schema alone, with or without formats."""
+        if self.schema is self.document:
+            return Validator(self.schema, formats=formats)
+        return Validator.of_part(self.document, self.schema, formats=formats)
 
     @property
     def takes(self) -> Callable[[Any], bool]:
@@ -104,43 +115,44 @@ class Subschema:
 
     def combined(self, most: int | None) -> Mapping[str, Any]:
         """Combine the keywords; the schema's own count first. Alternatives are left out if more than `most` remain."""
-        others = [[branch for branch in one if branch.types != {"null"}] for one in self._alternatives]
+        others = [[branch for branch in one if branch.types != {"null"}] for one in self.alternatives]
         taken = [branch for one in others if most is None or len(one) <= most for branch in one[:1]]
         said: dict[str, Any] = {}
         for part in (*self._referred, *taken, *self._inside("allOf")):
             said.update(part.combined(most))
-        return {**said, **self._own}
+        return {**said, **self.own}
 
     def written(self, keyword: str) -> Any:
         """Return the value of a keyword here, or else where the reference leads; None if there is none."""
-        if keyword in self._own:
-            return self._own[keyword]
+        if keyword in self.own:
+            return self.own[keyword]
         return next((target.written(keyword) for target in self._referred), None)
 
     @property
     def _named_types(self) -> Sequence[str]:
-        named = self._own.get("type") or ()
+        named = self.own.get("type") or ()
         return [named] if isinstance(named, str) else named
 
     @property
     def _referred(self) -> list[Subschema]:
         """The schema that the reference leads to, none without one."""
-        reference = str(self._own.get("$ref", ""))
+        reference = str(self.own.get("$ref", ""))
         if not reference.startswith("#/") or reference in self._followed or len(self._followed) >= MAX_REFERENCES:
             return []
-        return [Subschema(_lookup(self._document, reference), self._document, self._followed | {reference})]
+        return [Subschema(_lookup(self.document, reference), self.document, self._followed | {reference})]
 
     @property
-    def _together(self) -> list[Subschema]:
+    def together(self) -> list[Subschema]:
         """The schemas that apply together with this one."""
         return [*self._referred, *self._inside("allOf")]
 
     @property
-    def _alternatives(self) -> list[list[Subschema]]:
-        return [self._inside(keyword) for keyword in ("anyOf", "oneOf") if keyword in self._own]
+    def alternatives(self) -> list[list[Subschema]]:
+        """The branches of each `anyOf` and `oneOf`."""
+        return [self._inside(keyword) for keyword in ("anyOf", "oneOf") if keyword in self.own]
 
     def _inside(self, keyword: str) -> list[Subschema]:
-        return [Subschema(part, self._document, self._followed) for part in self._own.get(keyword, ())]
+        return [Subschema(part, self.document, self._followed) for part in self.own.get(keyword, ())]
 
 
 class InstanceSchema(Subschema):
@@ -151,8 +163,8 @@ class InstanceSchema(Subschema):
 
     def __init__(self, document: Any) -> None:
         super().__init__(document, document)
-        self.least_items: int = self._own.get("minItems", 0)
-        self.most_items: int | None = self._own.get("maxItems")
+        self.least_items: int = self.own.get("minItems", 0)
+        self.most_items: int | None = self.own.get("maxItems")
 
     @cached_property
     def form(self) -> Literal["object", "array", "value"]:
@@ -162,22 +174,22 @@ class InstanceSchema(Subschema):
     @cached_property
     def properties(self) -> Mapping[str, Subschema]:
         """The features of an object, in their order."""
-        return {name: self.part(schema) for name, schema in self._own.get("properties", {}).items()}
+        return {name: self.part(schema) for name, schema in self.own.get("properties", {}).items()}
 
     @cached_property
     def required(self) -> KeysView[str]:
         """The names of the features that an object must have, in their order."""
-        return dict.fromkeys(self._own.get("required", ())).keys()
+        return dict.fromkeys(self.own.get("required", ())).keys()
 
     @cached_property
     def prefix(self) -> Sequence[Subschema]:
         """The first items of an array, where they have schemas of their own."""
-        return [self.part(schema) for schema in self._own.get("prefixItems", ())]
+        return [self.part(schema) for schema in self.own.get("prefixItems", ())]
 
     @cached_property
     def items(self) -> Subschema:
         """Each item of an array after these."""
-        return self.part(self._own.get("items", True))
+        return self.part(self.own.get("items", True))
 
     def feature(self, key: str | int) -> Subschema:
         """Return a property of an object, an item of an array, or the whole of another instance."""
@@ -193,7 +205,7 @@ class InstanceSchema(Subschema):
             return self
         properties = {name: part.schema for name, part in self.properties.items() if name not in names}
         required = [name for name in self.required if name not in names]
-        rest = {keyword: value for keyword, value in self._own.items() if keyword != "required"}
+        rest = {keyword: value for keyword, value in self.own.items() if keyword != "required"}
         return InstanceSchema({**rest, **({"required": required} if required else {}), "properties": properties})
 
 

@@ -16,7 +16,8 @@ class Violation:
 
     `path` leads to the value, `keyword` is the schema's keyword that failed, `schema_path` leads to that keyword,
     `name` is the property of a `required` or `additionalProperties`, and `types` are the expected types if only the
-    type is wrong. A suggestion takes long to find, so `hint` is called only for a violation that is shown.
+    type is wrong. A suggestion takes long to find, so `hint` is called only for a violation that is shown. `part` is
+    the part of a request that has the value, empty for the body.
     """
 
     path: Path
@@ -26,6 +27,7 @@ class Violation:
     name: str = ""
     types: tuple[str, ...] = ()
     hint: Callable[[], str] = str
+    part: str = ""
 
     @property
     def detail(self) -> str:

@@ -21,6 +21,7 @@ from engine.models import (
     LoadedEstimators,
     PreparedModel,
     Snapshot,
+    complete_spec,
     pin_models,
     prepare_models,
     rehearse_models,
@@ -129,7 +130,8 @@ def check_spec(
         prepared = prepare_models(spec, progress, opened) if packed is None else packed
         if packed is None and stamp_files(outcome.stamps) == outcome.stamps:
             outcome.notes = pin_newcomers(spec, prepared, opened, progress)
-        predictors = restore_models(spec, prepared, opened=opened)
+        spec = complete_spec(spec, prepared, opened)
+        predictors = restore_models(spec, prepared, opened=opened, is_checked=False)
         if packed is not None:
             rehearse_models(spec, predictors, is_elsewhere=True)
     except SpecError as error:
@@ -188,7 +190,7 @@ def pin_newcomers(
 
 def unpinned_models(spec: Spec) -> tuple[str, ...]:
     """Name the models that are not pinned."""
-    return tuple(name for name, model in spec.models.items() if model.pin is None)
+    return tuple(name for name, model in spec.file_models.items() if model.pin is None)
 
 
 def check_isolated(

@@ -116,10 +116,12 @@ def log_request(incoming: Incoming, status: int, length: int, proxies: int = 0) 
         "seconds": round(seconds, 6),
         "client": client_address(environ, proxies),
         "key": make_printable(admission.key) if admission is not None else "",
+        "fault": "" if incoming.sending is None else " ".join(incoming.sending.kinds),
     }
     named = {name: value for name, value in fields.items() if value != ""}
     line = f"{method} {path} {status} {length} B {seconds * 1000:.2f} ms {fields['client']} {fields['request_id']}"
     line += f" key {fields['key']}" if fields["key"] else ""
+    line += f" fault {fields['fault']}" if fields["fault"] else ""
     request_logger.info("%s", line, extra={"fields": named})
 
 

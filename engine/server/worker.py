@@ -1,8 +1,9 @@
 """A worker: a process in which Granian answers requests with the newest generation that its supervisor has sent.
 
 The two ends of its channel speak in pairs of a word and a content. The worker hears `generation` (a number and a
-snapshot), `status`, `count`, `numbers`, `leave`, `drain` and `stop`; it says `alive` again and again, `loads` before it
-takes a generation and `serves` or `failed` after it, `scrape` and `counted`. Where the channel ends, so does it.
+snapshot), `status`, `count`, `numbers`, `turn`, `leave`, `drain` and `stop`; it says `alive` again and again, `loads`
+before it takes a generation and `serves` or `failed` after it, `scrape` and `counted`, and `next` for the turn of a
+request to a sequence. Where the channel ends, so does it.
 """
 
 from __future__ import annotations
@@ -17,17 +18,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
 from engine.collecting import pause_collector
 from engine.diagnostics import render_diagnostics
-from engine.endpoints import Counts, Meter, ServiceState, Status
-from engine.errors import SpecError
+from engine.endpoints import Counter, Counts, Meter, ServiceState, Status
+from engine.errors import Overloaded, SpecError
 from engine.handling import Handler, build_handler
 from engine.isolation import take_blame
-from engine.models import Predictor, Snapshot, rehearse_models, restore_models
+from engine.models import Predictor, Snapshot, own_predictors, rehearse_models, restore_models
 from engine.server.heartbeat import send_heartbeat
 from engine.server.http import (
     Front,
@@ -49,7 +51,7 @@ logger = logging.getLogger("engine")
 BODY_SECONDS = 3.0
 # How long an answer may take to be written, once it is computed.
 WRITE_SECONDS = 1.0
-# How long a scrape waits for the numbers of all workers.
+# How long a scrape waits for the numbers of all workers, and a request to a sequence for its turn.
 GATHER_SECONDS = 3.0
 # What a worker counts as beyond its memory, in thousandths of the machine's, where the kernel has to end a process: its
 # supervisor starts another one, but nobody starts another supervisor.
@@ -76,7 +78,8 @@ class Follower:
         self._process = ServiceState(self.status, self._gather, self.meter)
         self._speaking = threading.Lock()
         self._tickets = itertools.count()
-        self._asked: dict[int, queue.SimpleQueue[Counts]] = {}
+        self._asked: dict[int, queue.SimpleQueue[Any]] = {}
+        self._generations: queue.SimpleQueue[tuple[int, bytes]] = queue.SimpleQueue()
         self._heard: Mapping[str, Callable[[Any], None]] = {
             "count": lambda _: self._say("counted", self.meter.numbers()),
             "drain": self._drain,
@@ -85,6 +88,7 @@ class Follower:
             "numbers": self._learn,
             "status": self._know,
             "stop": lambda _: self._end(),
+            "turn": self._learn,
         }
 
     def begin(self) -> int:
@@ -95,17 +99,24 @@ class Follower:
         threading.Thread(target=send_heartbeat, args=(self._channel, self._say), name="heartbeat", daemon=True).start()
         while not (self._number and self._status):  # which whoever asks next may want to see
             self._hear()
-        threading.Thread(target=self._listen, name="follower", daemon=True).start()
+        # Whoever listens builds nothing: a sequence waits for what comes.
+        self._heard = {**self._heard, "generation": self._generations.put}
+        threading.Thread(target=self._live, args=[self._build_next], name="builder", daemon=True).start()
+        threading.Thread(target=self._live, args=[self._hear], name="follower", daemon=True).start()
         return self._headers
 
     def _hear(self) -> None:
         word, content = self._channel.recv()
         self._heard[word](content)
 
-    def _listen(self) -> None:
+    def _build_next(self) -> None:
+        self._follow(self._generations.get())
+
+    def _live(self, step: Callable[[], None]) -> None:
+        """Do one step after another, until the supervisor has gone."""
         try:
             while True:
-                self._hear()
+                step()
         except (EOFError, OSError):
             pass
         except Exception:
@@ -121,7 +132,7 @@ class Follower:
         self._say("loads")
         try:
             with pause_collector():
-                handlers, predictors = self._build(snapshot)
+                handlers, predictors = self._build(number, snapshot)
         except Exception as error:
             self._say("failed", (number, f"{type(error).__name__}: {error}"))
             if not self._number:
@@ -140,7 +151,7 @@ class Follower:
     def _fronts(self) -> tuple[Front, ...]:
         return (self._front,) if self._admin is None else (self._front, self._admin)
 
-    def _build(self, payload: bytes) -> tuple[tuple[Handler, ...], Mapping[tuple[str, str], Predictor]]:
+    def _build(self, number: int, payload: bytes) -> tuple[tuple[Handler, ...], Mapping[tuple[str, str], Predictor]]:
         snapshot = Snapshot.load(payload)
         limits = snapshot.spec.service.limits
         self._headers = limits.headers + 3 * limits.url
@@ -150,8 +161,10 @@ class Follower:
             if facts.report.instead:
                 logger.warning("%s: %s", facts.name, facts.report.instead)
         specs: tuple[Spec, ...] = (snapshot.spec,) if self._admin is None else divide_for_admin(snapshot.spec)
-        handlers = tuple(build_handler(spec, predictors, self._process) for spec in specs)
-        keyed = {(name, snapshot.prepared[name].key): predictor for name, predictor in predictors.items()}
+        process = replace(self._process, counters=partial(self._open_counter, number))
+        handlers = tuple(build_handler(spec, predictors, process) for spec in specs)
+        own = own_predictors(predictors)
+        keyed = {(name, snapshot.prepared[name].key): predictor for name, predictor in own.items()}
         return handlers, keyed
 
     def _say(self, word: str, content: Any = None) -> None:
@@ -166,39 +179,63 @@ class Follower:
         """Ask for what all workers have counted; where nobody answers in time, or any more, give what this one has."""
         if self._is_stopping:
             return self.meter.numbers()
-        answer: queue.SimpleQueue[Counts] = queue.SimpleQueue()
-        ticket = next(self._tickets)
-        self._asked[ticket] = answer
         try:
-            self._say("scrape", ticket)
-            return answer.get(timeout=GATHER_SECONDS)
+            numbers: Counts = self._ask("scrape")
         except (OSError, queue.Empty):
             logger.warning("the workers' metrics could not be collected; showing only one worker's")
             return self.meter.numbers()
+        return numbers
+
+    def _open_counter(self, generation: int, name: str) -> Counter:
+        """Return a counter that the supervisor keeps for all workers; it raises `Overloaded` where nobody answers."""
+
+        def count(key: bytes) -> int:
+            try:
+                turn: int = self._ask("next", generation, name, key)
+            except (OSError, queue.Empty):
+                raise Overloaded("the turn of this request in its sequence cannot be told") from None
+            return turn
+
+        return count
+
+    def _ask(self, word: str, *content: Any) -> Any:
+        """Ask the supervisor, and wait for the answer; raise `OSError` or `queue.Empty` where none comes."""
+        answer: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        ticket = next(self._tickets)
+        self._asked[ticket] = answer
+        try:
+            self._say(word, (ticket, *content) if content else ticket)
+            return answer.get(timeout=GATHER_SECONDS)
         finally:
             del self._asked[ticket]
 
-    def _learn(self, content: tuple[int, Counts]) -> None:
-        ticket, numbers = content
+    def _learn(self, content: tuple[int, Any]) -> None:
+        ticket, told = content
         if (answer := self._asked.get(ticket)) is not None:
-            answer.put(numbers)
+            answer.put(told)
 
     def _know(self, document: Mapping[str, Any]) -> None:
         self._status = document
 
     def _drain(self, _: Any) -> None:
-        """Say that the service stops, beside closing the connections."""
+        """Say that the service stops, beside closing the connections; delayed answers are sent now."""
         self._is_stopping = True
         self._close_connections()
+        self._end_waits()
 
     def _close_connections(self) -> None:
         """Close each connection with its next answer."""
         for front in self._fronts():
             front.draining = True
 
+    def _end_waits(self) -> None:
+        for front in self._fronts():
+            front.waits.end()
+
     def _end(self) -> None:
         """Answer what has been read, but wait only so long for a body that does not come."""
         self._close_connections()  # not that the service stops: this worker may only have been replaced
+        self._end_waits()
         self._stop()
         threading.Thread(target=self._leave, name="leave", daemon=True).start()
 

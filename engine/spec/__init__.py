@@ -16,15 +16,38 @@ from engine.spec.checking.grammar import GrammarName, grammar
 from engine.spec.checking.guards import MAX_KEY
 from engine.spec.checking.pins import lock_of, write_pins
 from engine.spec.choices import RESPONSE_METHODS, RUNTIMES, ResponseMethodName, RuntimeName
-from engine.spec.file_patterns import FilePattern
+from engine.spec.composed_records import Average, Chain, Composition, Switch, Table
+from engine.spec.conditions import (
+    Alternatives,
+    Condition,
+    IsPresent,
+    Matches,
+    Negation,
+    Together,
+)
 from engine.spec.gathering.spec_files import Opens, Watched
+from engine.spec.globs import FilePattern
 from engine.spec.load import load_spec
 from engine.spec.named_files import MAX_BYTES as MAX_FILE_BYTES
 from engine.spec.named_files import find_inside, model_inside, normal_name, read_regular, write_whole
+from engine.spec.names import Known, Names, path_object
 from engine.spec.reading.compose import asking_names, asking_places, walk_nodes
 from engine.spec.reading.node import Node
 from engine.spec.reading.source import Source
-from engine.spec.records import BuiltIn, Example, FixedResponse, Model, Output, Route, Schema, Spec
-from engine.spec.service_records import Cors, Limits, RateLimit, Rates, Service
-from engine.spec.templates import Parameter, parse_template
+from engine.spec.records import (
+    BuiltIn,
+    Computed,
+    Example,
+    FileModel,
+    Model,
+    Output,
+    Route,
+    Schema,
+    Spec,
+    StandIn,
+)
+from engine.spec.references import Name, Reference, Template, parse_template, references_in
+from engine.spec.response_records import Case, DeclaredBody, DeclaredResponse, Sequence, SequenceStep
+from engine.spec.route_names import body_document, cases_with_names, route_names
+from engine.spec.service_records import Cors, Fault, Limits, RateLimit, Rates, Service
 from engine.spec.url_rules import LazyRule, parameter_schemas, path_template, rule_shape, text_parameters

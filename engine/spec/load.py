@@ -11,10 +11,12 @@ from engine.collecting import pause_collector
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.spec.checking.built_in import built_in_routes
+from engine.spec.checking.composing.table import check_tables, derive_inputs
 from engine.spec.checking.grammar import GrammarName, check_grammar, check_included
 from engine.spec.checking.guards import key_files
 from engine.spec.checking.models_file import check_models, read_models
 from engine.spec.checking.pins import check_pins, lock_command, lock_of, read_pins
+from engine.spec.checking.responses import response_files
 from engine.spec.checking.routes_file import check_routes, checks_formats, read_routes, read_service
 from engine.spec.checking.schemas import check_schema
 from engine.spec.gathering.included_files import Includes
@@ -80,12 +82,12 @@ class _Loader:
         pins: Mapping[str, Pin] = {}
         commands: Mapping[str, str] = {}
         if models and models_root:
-            models_root = schemas[models.parent].make_models_whole(models_root)
+            models_root = self._read_tables(models, schemas[models.parent].make_models_whole(models_root))
         if models:
             pins, commands = self._pins(models, models_root)
         if models and models_root:
             folder = models.parent if self.home.packed is None else None
-            self.found += check_models(models_root, folder, formats=formats)
+            self.found += check_models(models_root, folder, formats=formats, locked=self.locked)
         placed: list[PlacedRoute] = []
         if routes_root:
             placed, included = self._place(routes_root, schemas[self.routes.parent])
@@ -102,7 +104,7 @@ class _Loader:
             service=service,
             routes=read_routes(placed, self.home, service),
             built_in=built_in_routes(service),
-            models=read_models(models_root, models.parent, pins, commands, formats=formats)
+            models=read_models(models_root, Home(models.parent, self.home.packed), pins, commands, formats=formats)
             if models and models_root
             else {},
             files=schemas[self.routes.parent].files.sources,
@@ -120,6 +122,14 @@ class _Loader:
             self.found += error.diagnostics
             return None
         self.found += check_grammar(name, root)
+        return root
+
+    def _read_tables(self, models: Path, root: Node) -> Node:
+        """Return the document of models.yaml with the inputs of its tables, whose files are read."""
+        tables = Home(models.parent, self.home.packed)
+        self.opens(_named(models.parent, [entry["table"] for _, _, entry in root["models"].pairs()]))
+        root = derive_inputs(root, tables)
+        self.found += check_tables(root["models"], tables)
         return root
 
     def _pins(self, models: Path, root: Node | None) -> tuple[Mapping[str, Pin], Mapping[str, str]]:
@@ -149,8 +159,9 @@ class _Loader:
         """Return the routes of routes.yaml and of the files that it includes, and these files by their names."""
         includes = Includes(schemas.files, root, self.found, check_included)
         placed = [schemas.make_route_whole(one) for one in place_routes(root["routes"].items, includes.entries)]
-        files = [one.node["response"]["file"] for one in placed]
-        self.opens(_named(self.routes.parent, [*files, *key_files(root)]))
+        self.opens(_named(self.routes.parent, key_files(root)))
+        names = response_files((one.written for one in placed), self.home)
+        self.opens([self.routes.parent / name for name in names])
         return placed, includes.roots
 
 

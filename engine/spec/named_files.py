@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-from engine.spec.file_patterns import find_files, match_names
+from engine.spec.file_patterns import MAX_FILES, list_folder, match_files
+from engine.spec.globs import find_files, match_names
+from engine.spec.references import Template
 from engine.text import begin_alike
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -60,9 +62,17 @@ class Home:
         self._packed(name, below)
         return normal_name(name, below)
 
-    def match(self, pattern: str) -> list[str]:
+    def glob(self, pattern: str) -> list[str]:
         """Return the normalized names of the files that a pattern matches, sorted; raise `ValueError`."""
         return find_files(self.folder, pattern) if self.packed is None else match_names(self.packed, pattern)
+
+    def match(self, template: Template) -> list[str]:
+        """Return the names of the files that a template with references can name; raise `ValueError` for too many."""
+        names = list_folder(self.folder, template) if self.packed is None else self.packed
+        found = match_files(template, names)
+        if len(found) > MAX_FILES:
+            raise ValueError(f"there are {len(found):,} files with such names; at most {MAX_FILES:,} are allowed")
+        return found
 
     def read_secret(self, name: str, most: int) -> bytes:
         """Read the first bytes of a file that may be anywhere; raise `OSError`."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -12,23 +12,10 @@ from engine.diagnostics import Diagnostic
 from engine.schema import LOCAL_TIME, InstanceSchema, Validator
 from engine.spec.choices import RESPONSE_METHODS, ResponseMethodName, RuntimeName
 from engine.spec.reading.source import Source
-from engine.spec.service_records import Cors, Limits, RateLimit, Record, Service
+from engine.spec.response_records import Case, DeclaredResponse
+from engine.spec.service_records import Cors, Fault, Limits, RateLimit, Record, Service
 
 BuiltIn = Literal["docs", "openapi", "metrics", "live", "ready", "status"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FixedResponse(Record):
-    """A fixed response; `kind` is the key of its body, "empty" without one, and `content` the body in the spec.
-
-    `data` are the bytes of the file that a `file` names, at the time when the spec was read.
-    """
-
-    status: int = 200
-    headers: tuple[tuple[str, str], ...] = ()
-    kind: str = "empty"
-    content: Any = None
-    data: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots, to keep what is cached; only fields are pickled
@@ -70,18 +57,25 @@ class Schema(Record):
 class Route(Record):
     """A URL rule with its parameters' names, its methods, and its answer.
 
-    The answer is a `response`, a `model`, or a `built_in` route of the engine. `allowed` are the names of the API keys
-    that may use it, None if no key is required. `sources` are the networks that see the status. Every answer, also to
-    an error, gets those of the `response_headers` that it has not itself.
+    `cases` answer, the first whose condition is true; a lone `response` of the spec is one without a condition. Without
+    any, a `model` answers as it is, or a `built_in` route of the engine. `query`, `headers`, `cookies` and
+    `path_parameters` declare parameters, and `accepts` says how a body may be written. `allowed` are the names of the
+    API keys that may use it, None if no key is required. `sources` are the networks that see the status. Every answer,
+    also to an error, gets those of the `response_headers` that it has not itself.
     """
 
     path: str
     parameters: tuple[str, ...] = ()
     methods: tuple[str, ...]
-    response: FixedResponse | None = None
+    cases: tuple[Case, ...] = ()
     model: str | None = None
     built_in: BuiltIn | None = None
     input: Schema | None = None
+    query: Schema | None = None
+    headers: Schema | None = None
+    cookies: Schema | None = None
+    path_parameters: Schema | None = None
+    accepts: tuple[str, ...] = ("json",)
     summary: str = ""
     description: str = ""
     tags: tuple[str, ...] = ()
@@ -92,11 +86,42 @@ class Route(Record):
     sources: tuple[str, ...] = ()
     strict_content_type: bool = False
     response_headers: tuple[tuple[str, str], ...] = ()
+    fault: Fault | None = None
 
     @property
     def reads_body(self) -> bool:
         """Whether the route uses the request's body."""
         return self.model is not None or self.input is not None
+
+    @property
+    def is_faulty(self) -> bool:
+        """Whether answers may be delayed, or fail."""
+        return self.fault is not None or any(case.fault is not None for case in self.cases)
+
+    @property
+    def draws(self) -> bool:
+        """Whether something is drawn for each request."""
+        return self.is_faulty or any(case.chance is not None for case in self.cases)
+
+    @property
+    def responses(self) -> tuple[DeclaredResponse, ...]:
+        """The responses that the spec declares for the route."""
+        return tuple(response for case in self.cases for response in case.responses)
+
+    @property
+    def checks_parameters(self) -> bool:
+        """Whether the route declares parameters with schemas."""
+        return any((self.query, self.headers, self.cookies, self.path_parameters))
+
+    @property
+    def is_negotiated(self) -> bool:
+        """Whether a response has several bodies to choose from."""
+        return any(len(response.bodies) > 1 for response in self.responses)
+
+    @property
+    def names_files(self) -> bool:
+        """Whether requests name the files that are sent."""
+        return any("${" in body.content for one in self.responses for body in one.bodies if body.kind == "file")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,11 +150,16 @@ class Batch(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example(Record):
-    """An instance and its expected result, which was the model's own answer if it is `recorded`."""
+    """An instance and its expected result, which was the model's own answer if it is `recorded`.
+
+    `label` is that of the result; `probabilities` are what a stand-in answers.
+    """
 
     input: Any
     result: Any
     recorded: bool = False
+    label: str | None = None
+    probabilities: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,22 +180,62 @@ class Pin(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model(Record):
-    """A model file and its input; `lock_command` is the command that pins the file as it is.
+    """A model as routes see it: its input, and what it answers; it has a file, or is composed of other models.
 
-    `folder` is the folder of models.yaml, with the modules that the file refers to.
+    `folder` is the folder of models.yaml. `lock_command` is the command that pins its file as it is, if it has one.
     """
 
     name: str
     folder: Path
-    file: Path
     description: str = ""
     input: Schema
-    features: tuple[str, ...] | None = None
     dtypes: Mapping[str, str] = field(default_factory=dict)
-    rows: Literal["auto", "array", "table", "mappings"] = "auto"
     output: Output
     threshold: Threshold | None = None
     examples: tuple[Example, ...] = ()
+    lock_command: str = ""
+
+    @property
+    def shown_examples(self) -> tuple[Example, ...]:
+        """The examples that clients may see."""
+        return self.examples
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of the models that this one asks."""
+        return ()
+
+    @property
+    def file_model(self) -> FileModel | None:
+        """The model of this entry's own file, None if it has none."""
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Computed(Record):
+    """A feature that another model computes: its `name`, that model, and what is taken from its answer.
+
+    That is `result`, `label` or, with a class, `probability`.
+    """
+
+    name: str
+    model: str
+    take: Literal["result", "label", "probability"]
+    of_class: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileModel(Model):
+    """A model file and its input. Modules that the file refers to are in the `folder`.
+
+    Of a chain, `computed` are the features that are not in its instances; the input is complete once the models that
+    compute them are known.
+    """
+
+    file: Path
+    features: tuple[str, ...] | None = None
+    computed: tuple[Computed, ...] = ()
+    rows: Literal["auto", "array", "table", "mappings"] = "auto"
     response_method: ResponseMethodName = "predict"
     reference: Path | None = None
     show_reference: bool = False
@@ -175,7 +245,6 @@ class Model(Record):
     trusted: tuple[str, ...] = ()
     allow_version_mismatch: bool = False
     pin: Pin | None = None
-    lock_command: str = ""
 
     @property
     def answers_classes(self) -> bool:
@@ -187,6 +256,18 @@ class Model(Record):
         """The examples that clients may see; `init` records rows of the reference, which may be personal data."""
         is_open = self.reference is None or self.show_reference
         return tuple(example for example in self.examples if is_open or not example.recorded)
+
+    @property
+    def file_model(self) -> FileModel | None:
+        """The model itself."""
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandIn(Model):
+    """A model whose `file` is not there yet; its examples, at least one, answer in its place."""
+
+    file: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,3 +288,18 @@ class Spec:
     lock: Path | None = None
     pins: Mapping[str, Pin] = field(default_factory=dict)
     warnings: tuple[Diagnostic, ...] = ()
+
+    @property
+    def file_models(self) -> Mapping[str, FileModel]:
+        """The models that have a file, by name; that of a chain is the model of its own file."""
+        found = ((name, model.file_model) for name, model in self.models.items())
+        return {name: own for name, own in found if own is not None}
+
+    def only(self, names: Iterable[str]) -> Spec:
+        """Return the spec with these models and those that they ask, the named ones first."""
+        chosen, waiting = dict[str, Model](), [*names]
+        for name in waiting:
+            if name not in chosen:
+                chosen[name] = self.models[name]
+                waiting += chosen[name].parts
+        return replace(self, models=chosen)

@@ -89,12 +89,42 @@ class Rates(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Delay(Record):
+    """The seconds that an answer waits, drawn between `low` and `high`, in a part of the requests (`chance`, of 1).
+
+    Its place, as that of a `Failure`, is the mapping that has the keys.
+    """
+
+    low: float
+    high: float
+    chance: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure(Record):
+    """How requests fail, in a part of them: the connection is reset, or closed after `hold` seconds."""
+
+    kind: Literal["reset", "timeout"]
+    hold: float
+    chance: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """The delay and the failure that are injected; where both have one place, its chance is drawn once for both."""
+
+    delay: Delay | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Service(Record):
     """The settings of the whole service.
 
     `allowed` names the keys that may ask where a route says nothing else, None where nobody needs one; `proxies` is
     how many proxies stand in front and write down the client's address. `base_path` begins the paths of all requests
     that come through a proxy that does not remove it; it is empty, or begins with a slash and does not end with one.
+    `fault` is that of routes which say nothing else, and `seed` fixes what is drawn.
     """
 
     title: str = "Service"
@@ -112,3 +142,5 @@ class Service(Record):
     base_path: str = ""
     response_headers: tuple[tuple[str, str], ...] = ()
     model_header: bool = False
+    fault: Fault | None = None
+    seed: int | None = None

@@ -69,7 +69,10 @@ def test_a_model_that_has_no_pin_is_pinned_first(home: Path, tmp_path: Path, mon
 def test_a_bundle_answers_by_itself_with_this_environment(service: Path) -> None:
     spec, prepared = unpack_bundle(service)
     assert ["hello", "served there"] == [
-        (route.response.data.decode() or route.response.content) for route in spec.routes if route.response
+        next(iter(body.files.values())).decode() if body.files else body.content
+        for route in spec.routes
+        for case in route.cases
+        for body in case.response.bodies
     ]
     assert ((("ci", hashlib.sha256(HOUR.encode()).digest()),)) == spec.service.auth.keys
     assert not any(one.compiled.needs_estimator for one in prepared.values())
@@ -152,7 +155,10 @@ def test_no_value_of_the_environment_is_packed(home: Path, tmp_path: Path, monke
         assert hashlib.sha256((SECRET * 2).encode()).hexdigest().encode() not in data, name
     monkeypatch.setenv("ENGINE_TEST_SECRET", "served-there")
     spec, _ = unpack_bundle(tmp_path / "service.zip")
-    assert ("served-there", {"a": "served-there"}) == (spec.service.title, spec.routes[1].response.content)
+    assert ("served-there", {"a": "served-there"}) == (
+        spec.service.title,
+        spec.routes[1].cases[0].response.bodies[0].content,
+    )
 
 
 def unpackable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:

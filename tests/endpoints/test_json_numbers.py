@@ -7,7 +7,7 @@ import pytest
 from engine.batch.formats.jsonlines import JsonLayout
 from engine.batch.formats.parsed import Block
 from engine.endpoints import Problem, Request
-from engine.endpoints.json_body import read_json
+from engine.endpoints.requests.json_body import read_json
 
 PLUS = "write numbers without a plus sign"
 DECIMAL = "write numbers in decimal"

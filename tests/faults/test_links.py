@@ -133,7 +133,9 @@ def load_for(seconds: float, folder: Path) -> None:
                 refused += 1
             else:
                 loaded += 1
-                assert [b"inside", b"inside"] == [route.response.data for route in spec.routes]
+                assert [b"inside", b"inside"] == [
+                    data for route in spec.routes for data in route.cases[0].response.bodies[0].files.values()
+                ]
 
 
 def test_links_that_are_swapped_all_the_time(folder: Path) -> None:

@@ -19,6 +19,7 @@ from engine.server.http import sockets
 from engine.server.http import watch as watch_module
 from engine.server.http.bodies import GRACE_SECONDS, Clock, End
 from engine.server.http.sockets import Sockets, _written
+from engine.server.http.waits import Waits
 from engine.server.http.watch import Watch
 
 PLACES = 16
@@ -40,6 +41,7 @@ class Traffic:
     computing: set[str] = field(default_factory=set)
     reading: dict[str, Any] = field(default_factory=dict)
     writing: dict[str, tuple[int, float]] = field(default_factory=dict)
+    waits: Waits = field(default_factory=Waits)
     clock: Clock = field(default_factory=Clock)
     make_room: Callable[[], None] = lambda: None
 

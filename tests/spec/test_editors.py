@@ -212,7 +212,7 @@ OTHERWISE = {
     """,
     JOINED: """
         built-in-of-wrong-type/routes.yaml guards/routes.yaml labels/models.yaml methods/routes.yaml
-        response-with-two-bodies/routes.yaml schema-unknown-keywords/routes.yaml
+        response-with-file-and-json/routes.yaml schema-unknown-keywords/routes.yaml
     """,
     SECOND: "route-with-two-answers/routes.yaml",
     MIXED: "entries-of-two-kinds/routes.yaml",
@@ -238,6 +238,7 @@ OTHERWISE = {
     """,
 }
 REASONS = {name: reason for reason, names in OTHERWISE.items() for name in names.split()}
+ONE_ANSWER = "A route has exactly one of response, cases, sequence and model."
 LACKS = ("Missing property ", "A route has exactly one of ")
 
 
@@ -267,7 +268,7 @@ class Compared:
             MISSING: all(mark.message.startswith(LACKS) for mark in self.extra)
             and all(" is missing in " in self.told[place] for place in self.unmarked),
             JOINED: not self.extra and {line for line, _ in self.unmarked} <= marked_lines,
-            SECOND: [mark.message for mark in self.extra] == ["A route has exactly one of response and model."]
+            SECOND: [mark.message for mark in self.extra] == [ONE_ANSWER]
             and [1] == [line - self.extra[0].line for line, _ in self.unmarked],
             MIXED: self.within_reach == set(self.told),
             BEYOND: not self.extra,
@@ -323,7 +324,7 @@ def test_every_reason_is_of_a_file() -> None:
 def test_a_route_with_two_answers_or_none_is_told_in_words(editor: Editor) -> None:
     for route in ("{path: /, response: hi, model: iris}", "{path: /}"):
         marks = editor.marks(editor.open(f"answers-{len(route)}/routes.yaml", f"routes:\n  - {route}\n"))
-        assert ["A route has exactly one of response and model."] == [mark.message for mark in marks]
+        assert [ONE_ANSWER] == [mark.message for mark in marks]
 
 
 def test_the_repositorys_own_specs_name_their_schemas_and_have_no_mistake() -> None:
@@ -365,7 +366,7 @@ DEPENDS = "it depends on the route or the model"
 
 WITHOUT_DEFAULT = {
     "": {"$defs": EMPTY},
-    "service": {"response_headers": EMPTY},
+    "service": {"seed": NONE, "response_headers": EMPTY},
     "service.rate_limit": {"limit": NONE},
     "service.limits": {"connections": NONE},
     "service.built_in.docs": {"path": DEPENDS, "auth": DEPENDS},
@@ -377,13 +378,23 @@ WITHOUT_DEFAULT = {
         "routes": ONE_OF_THEM,
         "auth": DEPENDS,
         "rate_limit": DEPENDS,
+        "query": NONE,
+        "headers": NONE,
+        "cookies": NONE,
+        "path_parameters": NONE,
+        "delay": DEPENDS,
+        "fail": DEPENDS,
         "response_headers": EMPTY,
         "path": ONE_OF_THEM,
         "methods": DEPENDS,
         "model": ONE_OF_THEM,
+        "cases": ONE_OF_THEM,
         "input": NONE,
         "description": DEPENDS,
     },
+    "routes.0.sequence": {"per": NONE},
+    "routes.0.cases.0": {"delay": DEPENDS, "fail": DEPENDS},
+    "routes.0.cases.0.when": {"present": NONE, "absent": NONE, "any": NONE, "all": NONE},
     "routes.0.response": {
         "headers": EMPTY,
         "text": ONE_OF_THEM,

@@ -70,9 +70,11 @@ def test_schemas_of_header_parameters_are_joined_in_any_case() -> None:
     assert {"properties": {"X-B": 2, "x-a": 3}} == found
 
 
-def test_a_delay_or_failure_replaces_all_of_the_outer_one() -> None:
-    (route,) = placed("[{delay: 1s, chance: 5%, routes: [{path: /, fail: reset}]}]")
-    assert {"path": "/", "fail": "reset"} == route.node.plain
+def test_a_route_knows_its_groups() -> None:
+    """Each place's faults replace those of the places around it, which only their reader can say."""
+    (route,) = placed("[{delay: 1s, routes: [{prefix: /a, routes: [{path: /, fail: reset}]}]}]")
+    assert [{"delay"}, {"prefix"}] == [set(group.plain) - {"routes"} for group in route.groups]
+    assert {"path": "/a/", "fail": "reset"} == route.node.plain
 
 
 @pytest.mark.parametrize("key", INHERITED)
@@ -88,7 +90,7 @@ def test_a_value_that_is_inherited_keeps_its_place() -> None:
 
 
 def test_every_setting_of_a_group_is_inherited() -> None:
-    own = {"prefix", "routes"}
+    own = {"prefix", "routes", "delay", "fail", "for", "chance"}
     assert set() == set(grammar("routes")["$defs"]["group"]["properties"]) - own - set(INHERITED)
 
 

@@ -15,13 +15,12 @@ from engine.batch.formats.opened import OpenedText, RowFile
 from engine.batch.formats.parsed import BLOCK_BYTES, RecordLayout, Writer
 from engine.batch.inputs import FormatName, Input, Stream, format_of, is_compressed
 from engine.batch.outputs.whole import OutputTarget
+from engine.batch.running.scored_model import ScoredModel
 from engine.batch.running.work import MOST_SHOWN, Job
 from engine.batch.scoring.layout import layout_of
 from engine.batch.scoring.record_batch import PredictionColumns
 from engine.batch.scoring_errors import BatchError, column_taken
-from engine.models import PreparedModel
 from engine.schema import clip, show
-from engine.spec import Model
 from engine.text import did_you_mean, first_words, plural
 
 _HOLDERS: Mapping[FormatName, str] = {
@@ -55,14 +54,11 @@ class ScoringOptions:
 class Opener:
     """Opens files for one model."""
 
-    def __init__(self, model: Model, prepared: PreparedModel, options: ScoringOptions) -> None:
-        self._model = model
+    def __init__(self, scored: ScoredModel, options: ScoringOptions) -> None:
+        self._model = model = scored.model
         self._options = options
-        compiled = prepared.compiled
-        self._predictions = PredictionColumns.of(
-            model, compiled.wording.keys, compiled.lengths, options.prefix, compiled.result_types
-        )
-        self._expected = Expected.of(model, prepared.columns(model).count)
+        self._predictions = PredictionColumns.of(model, scored.keys, scored.lengths, options.prefix, scored.types)
+        self._expected = Expected.of(model, scored.count)
 
     def open(self, source: Input, stream: Stream, target: OutputTarget) -> tuple[RowFile, Job]:
         """Read the beginning of a file, and decide how it is read and written; raise `BatchError`."""

@@ -16,10 +16,9 @@ from engine.batch.outputs.streams import seal_for, stdout_for
 from engine.batch.outputs.whole import OutputTarget, whole_state
 from engine.batch.running.opening import Opener, ScoringOptions
 from engine.batch.running.pool import Pool
+from engine.batch.running.scored_model import ScoredModel
 from engine.batch.running.work import MOST_SHOWN, Done, Job, RowProblem
 from engine.batch.scoring_errors import BatchError, Unreadable
-from engine.models import PreparedModel
-from engine.spec import Model
 from engine.text import make_printable, plural
 
 
@@ -55,12 +54,12 @@ class BadRows(BatchError):
 class Runner:
     """Scores files with one model."""
 
-    def __init__(self, model: Model, prepared: PreparedModel, pool: Pool, options: ScoringOptions) -> None:
+    def __init__(self, scored: ScoredModel, pool: Pool, options: ScoringOptions) -> None:
         """Prepare; the pool has the model's snapshot."""
         self._pool = pool
         self._options = options
-        self._opener = Opener(model, prepared, options)
-        self._key = f"{prepared.key} {prepared.sha256}"
+        self._opener = Opener(scored, options)
+        self._key = scored.key
 
     def score(self, source: Input, target: OutputTarget, tell: Tell) -> Total:
         """Score a file; raise `BatchError`."""

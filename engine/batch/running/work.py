@@ -70,11 +70,10 @@ class Work:
     """Scores blocks with the model of a snapshot."""
 
     def __init__(self, payload: bytes) -> None:
-        """Restore the model; no file is read."""
+        """Restore the first model of the snapshot, with those that it asks; no file is read."""
         snapshot = Snapshot.load(payload)
-        ((name, prepared),) = snapshot.prepared.items()
-        self._model = snapshot.spec.models[name]
-        self._predictor = restore_alone(self._model, prepared)
+        self._model = next(iter(snapshot.spec.models.values()))
+        self._predictor = restore_alone(snapshot.spec, snapshot.prepared, self._model.name)
         self._scorers: dict[int, Scorer] = {}
 
     def __call__(self, job: Job, block: Block) -> Done:

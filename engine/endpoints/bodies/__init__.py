@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from engine.endpoints.bodies.body_kind import BodyKind
 from engine.endpoints.bodies.file_body import FILE
 from engine.endpoints.bodies.json_value import JSON
-from engine.endpoints.bodies.text_body import EMPTY, HTML, TEXT
+from engine.endpoints.bodies.text_body import HTML, TEXT
 
 BODY_KINDS: Mapping[str, BodyKind] = {
-    "empty": EMPTY,
     "file": FILE,
     "html": HTML,
     "json": JSON,

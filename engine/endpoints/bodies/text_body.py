@@ -1,23 +1,22 @@
-"""Bodies that are texts: plain text, HTML with its parameters escaped, and nothing at all."""
+"""Bodies that are texts: plain text, and HTML with the values of its references escaped."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Callable
-from typing import Any
 
-from engine.endpoints.bodies.body_kind import Body, BodyKind, fill_text
-from engine.spec import FixedResponse
+from engine.endpoints.bodies.body_kind import BodyKind
+from engine.endpoints.bodies.filling import Body, fill_text
+from engine.spec import DeclaredBody, Names
 
 
-def _writing(write: Callable[[Any], str]) -> Callable[[FixedResponse, tuple[str, ...]], Body]:
-    def body(declared: FixedResponse, parameters: tuple[str, ...]) -> Body:
-        written = fill_text(declared.content, parameters, write)
-        return written.encode() if isinstance(written, str) else lambda path: written(path).encode()
+def _writing(write: Callable[[str], str]) -> Callable[[DeclaredBody, Names], Body]:
+    def body(declared: DeclaredBody, names: Names) -> Body:
+        written = fill_text(declared.content, names, write)
+        return written.encode() if isinstance(written, str) else lambda values: written(values).encode()
 
     return body
 
 
-EMPTY = BodyKind(lambda _: "", lambda _, __: b"", is_literal=False)
-HTML = BodyKind(lambda _: "text/html; charset=utf-8", _writing(lambda value: html.escape(str(value))))
+HTML = BodyKind(lambda _: "text/html; charset=utf-8", _writing(html.escape))
 TEXT = BodyKind(lambda _: "text/plain; charset=utf-8", _writing(str))

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from engine.endpoints.openapi.responses import quote_class
-from engine.models import Facts, Report, key_of
+from engine.models import STAND_IN, Facts, Report, key_of
 from engine.spec import RUNTIMES, Model
 from engine.text import plural
 
@@ -31,8 +32,14 @@ class Fact:
 
 def facts_about(model: Model, facts: Facts) -> Iterator[Fact]:
     """Say of a model what whoever calls it wants to know."""
+    if facts.estimator == STAND_IN:
+        yield Fact("Stand-in", "examples answer until the model's file exists: ", _path(model, facts))
+        return
     yield Fact("Estimator", code=facts.estimator)
-    yield Fact("File", _path(model), f"{_size(facts.bytes)} · sha256 {facts.hash}")
+    if facts.file:
+        yield Fact("File", _path(model, facts), f"{_size(facts.bytes)} · sha256 {facts.hash}")
+    if model.parts:
+        yield Fact("Asks", ", ".join(model.parts))
     if facts.trained_with:
         yield Fact("Library", f"scikit-learn {facts.trained_with}")
     yield Fact("Features", _features(facts))
@@ -67,10 +74,10 @@ def _few(names: tuple[str, ...]) -> str:
     return ", ".join(names[:MAX_NAMED]) + rest
 
 
-def _path(model: Model) -> str:
+def _path(model: Model, facts: Facts) -> str:
     """Name the file as models.yaml does, where it is in the folder of that."""
-    inside = model.file.is_relative_to(model.folder)
-    return str(model.file.relative_to(model.folder)) if inside else str(model.file)
+    file = Path(facts.file)
+    return str(file.relative_to(model.folder)) if file.is_relative_to(model.folder) else facts.file
 
 
 def _size(count: int) -> str:

@@ -13,12 +13,12 @@ from engine.endpoints.docs.about import Fact, facts_about
 from engine.endpoints.docs.curl import curl_command, curl_rows
 from engine.endpoints.docs.fields import ABSENT, FormField, body_fields, path_fields
 from engine.endpoints.docs.previews import Preview, preview_of
+from engine.endpoints.instance_reader import BATCH_KEY
 from engine.endpoints.openapi.document import KEY_HEADER, UNTAGGED, summary_of, tags_of, without_features
 from engine.endpoints.openapi.responses import description_of
-from engine.endpoints.prediction import BATCH_KEY
 from engine.endpoints.problems import status_title
 from engine.models import Facts, key_of
-from engine.spec import Model, Route, Spec, path_template
+from engine.spec import Model, Route, Spec, path_template, route_names
 
 MODELS = "Models"
 MAX_CHIPS = 12
@@ -123,7 +123,9 @@ def cards_of(spec: Spec, document: Mapping[str, Any], models: Mapping[str, Facts
             description=words,
             fields=fields,
             answers=tuple(_answers(operations, document)),
-            preview=preview_of(route, model, facts) if model or _may_see(readers, route) else None,
+            preview=preview_of(route, model, facts, route_names(route, spec.models))
+            if model or _may_see(readers, route)
+            else None,
             key=key,
             curl=curl_command(route, fields, key),
             is_open=route is first,

@@ -15,8 +15,8 @@ from markupsafe import Markup
 from engine.endpoints.docs.cards import MODELS, cards_of
 from engine.endpoints.docs.curl import SAFE
 from engine.endpoints.docs.fields import write_json
+from engine.endpoints.instance_reader import BATCH_KEY
 from engine.endpoints.openapi.document import ENGINE_TAG
-from engine.endpoints.prediction import BATCH_KEY
 from engine.models import Facts
 from engine.spec import Spec, docs_file_path
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.endpoints.bodies import BODY_KINDS
-from engine.endpoints.fixed import build_fixed, content_type
 from engine.endpoints.messages import encode_any_json
 from engine.endpoints.openapi.responses import prediction_schema
 from engine.endpoints.problems import status_title
+from engine.endpoints.responding import build_answer, content_type
 from engine.models import Facts
-from engine.spec import Model, Route
+from engine.spec import DeclaredResponse, Model, Names, Route, SequenceStep
 
 MAX_BYTES = 4000
 MAX_CHOICES = 12
@@ -29,20 +29,38 @@ class Preview:
     body: str
 
 
-def preview_of(route: Route, model: Model | None, facts: Facts | None) -> Preview | None:
+def preview_of(route: Route, model: Model | None, facts: Facts | None, names: Names) -> Preview | None:
     """Show what a route answers, if that is known; None for what the engine adds."""
     if model is not None and facts is not None:
         return Preview("200 OK", "application/json", form_of(prediction_schema(model, facts)))
-    declared = route.response
-    if declared is None:
+    if not route.cases:
         return None
-    kind, body = content_type(declared), ""
-    constant = build_fixed(route, declared).constant
+    answers = route.cases[-1]  # which answers where no condition is met
+    if (sequence := answers.sequence) is not None:
+        per = f" per {sequence.per}" if sequence.per is not None else ""
+        shown = "\n\n".join(_step(step, names) for step in sequence.steps)
+        return Preview(f"Sequence{per}" + (", repeated" if sequence.repeat else ""), "", shown)
+    return _preview(answers.responses[0], names)
+
+
+def _step(step: SequenceStep, names: Names) -> str:
+    """Write a response of a sequence, with how often it is given."""
+    one = _preview(step.response, names)
+    times = f"{step.times} times " if step.times > 1 else ""
+    said = " · ".join(filter(None, (f"{times}{one.status}", one.media_type)))
+    return "\n".join(filter(None, (said, one.body)))
+
+
+def _preview(declared: DeclaredResponse, names: Names) -> Preview:
+    body = declared.bodies[0] if declared.bodies else None
+    kind = content_type(declared, body) if body is not None else ""
+    constant = build_answer(declared, names).constant
+    shown = ""
     if constant is not None and isinstance(constant.body, bytes):
-        body = _as_text(constant.body, kind)
-    elif BODY_KINDS[declared.kind].is_literal:
-        body = declared.content if isinstance(declared.content, str) else encode_any_json(declared.content).decode()
-    return Preview(f"{declared.status} {status_title(declared.status)}", kind.partition(";")[0], body.rstrip("\n"))
+        shown = _as_text(constant.body, kind)
+    elif body is not None and BODY_KINDS[body.kind].is_literal:
+        shown = body.content if isinstance(body.content, str) else encode_any_json(body.content).decode()
+    return Preview(f"{declared.status} {status_title(declared.status)}", kind.partition(";")[0], shown.rstrip("\n"))
 
 
 def _as_text(body: bytes, kind: str) -> str:

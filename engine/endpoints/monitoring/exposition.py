@@ -9,6 +9,8 @@ from http import HTTPStatus
 from typing import Any
 
 from engine.counting import Tally
+from engine.endpoints.counters import FORGOTTEN
+from engine.endpoints.faults import KINDS
 from engine.endpoints.messages import Endpoint, Request, Response
 from engine.endpoints.monitoring.health import ServiceState
 from engine.endpoints.monitoring.metrics import CLOSED, RESTARTS, ROWS, SECONDS, Counts
@@ -93,6 +95,12 @@ def _families(numbers: Counts, status: Mapping[str, Any]) -> Iterator[Any]:
     for model in status["models"]:
         models.add_metric(tuple(model[label] for label in ("name", "runtime", "estimator", "hash")), 1)
     yield models
+    stand_ins = core.GaugeMetricFamily(
+        "engine_model_stand_in", "1 if examples answer because a model's file does not exist.", labels=("model",)
+    )
+    for model in status["models"]:
+        stand_ins.add_metric((model["name"],), int(model.get("stand_in", False)))
+    yield stand_ins
     yield core.GaugeMetricFamily("engine_generation", "The generation being served.", status["generation"])
     yield core.GaugeMetricFamily(
         "engine_degraded", "1 if the files differ from what is being served.", int(bool(status["degraded"]))
@@ -112,6 +120,8 @@ EVENTS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "worker_restarts": ("Workers that were replaced.", "reason", RESTARTS),
     "log_lines_dropped": ("Log lines dropped because they could not be written in time.", "", ("",)),
     "rate_limit_storage_failures": ("Requests whose rate could not be checked.", "", ("",)),
+    "faults": ("Delays and failures that the spec injects.", "kind", KINDS),
+    FORGOTTEN: ("Keys of sequences whose counts were forgotten, to make room for others.", "", ("",)),
     "connections_closed": ("Connections closed by the service.", "reason", CLOSED),
 }
 

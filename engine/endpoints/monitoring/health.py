@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from engine.endpoints.counters import Counters
 from engine.endpoints.fixed import FixedEndpoint
 from engine.endpoints.messages import Endpoint, Request, Response, encode_json
 from engine.endpoints.monitoring.metrics import Counts, Meter
@@ -32,13 +33,15 @@ StatusSource = Callable[[], Status]
 class ServiceState:
     """The process that answers: the state and the metrics of the service, and this process's own counters.
 
-    Unless `is_whole`, the process knows only itself, though the server may run several.
+    Unless `is_whole`, the process knows only itself, though the server may run several. Without `counters`, sequences
+    are counted in this process alone.
     """
 
     status: StatusSource
     numbers: Callable[[], Counts]
     meter: Meter
     is_whole: bool = True
+    counters: Counters | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ def show_models(models: Iterable[Facts]) -> list[dict[str, Any]]:
             "hash": facts.hash,
             "runtime": facts.report.runtime,
             "estimator": facts.estimator,
+            **({"stand_in": True} if facts.is_stand_in else {}),
         }
         for facts in models
     ]

@@ -13,7 +13,7 @@ from engine.schema.documents import Place, References, base_of, write_fragment
 
 _HOME = "#/components/schemas/"
 _BOUNDS = {"minimum": -1, "maximum": 1}
-_SCALARS = ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"))
+SCALAR_TYPES = ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"))
 
 
 class Components:
@@ -95,22 +95,6 @@ def with_model_bounds(instance: InstanceSchema, largest: float | None) -> Any:
     if "properties" in led:
         led["properties"] = {name: within(part) for name, part in led["properties"].items()}
     return within(led)
-
-
-def schema_of(value: Any, parameters: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """Describe a JSON value; a string that consists only of `${path.name}` is described as that parameter."""
-    if isinstance(value, str) and value.startswith("${path.") and value[7:-1] in parameters:
-        return parameters[value[7:-1]]
-    if value is None:
-        return {"type": "null"}
-    if isinstance(value, Mapping):
-        fields = {key: schema_of(item, parameters) for key, item in value.items()}
-        return {"type": "object", "required": list(fields), "properties": fields} if fields else {"type": "object"}
-    if isinstance(value, list):
-        kinds = [schema_of(item, parameters) for item in value]
-        same = bool(kinds) and all(kind == kinds[0] for kind in kinds)
-        return {"type": "array", "items": kinds[0]} if same else {"type": "array"}
-    return {"type": next(name for kind, name in _SCALARS if isinstance(value, kind))}
 
 
 def _has_bound(schema: Mapping[str, Any], bound: str) -> bool:

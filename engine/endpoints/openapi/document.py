@@ -10,24 +10,28 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from engine.endpoints.instance_reader import BATCH_KEY
 from engine.endpoints.openapi.components import Components, pascal_case, with_model_bounds
+from engine.endpoints.openapi.declared import declared_answers
+from engine.endpoints.openapi.declared_parameters import declared_parameters
 from engine.endpoints.openapi.joining import join_operations, joined_answers
 from engine.endpoints.openapi.responses import (
     MEANINGS,
     PROBLEM,
     STRICT_TYPE,
+    UNKNOWN_KEY,
     description_of,
     example_of,
-    fixed_answers,
     headed,
     prediction_schema,
     statuses_of,
 )
 from engine.endpoints.openapi.row_formats import rows_in, rows_out
-from engine.endpoints.prediction import BATCH_KEY, MODEL_HEADER
+from engine.endpoints.prediction import MODEL_HEADER
 from engine.endpoints.problems import MEDIA_TYPE, status_title
+from engine.endpoints.requests.body_reader import TYPES
 from engine.models import Facts
-from engine.spec import BUILT_IN, Model, Route, Spec, parameter_schemas, path_template, text_parameters
+from engine.spec import BUILT_IN, Model, Route, Spec, Table, path_object, path_template, route_names, text_parameters
 
 VERSION = "3.1.0"
 ENGINE_TAG = "Built in"
@@ -106,11 +110,13 @@ class _Describer:
             operation["security"] = [{name: []} for name in _SECURITY_SCHEMES]
         if takes_query:
             parameters += self._query_parameters(route)
+        parameters += declared_parameters(route)
         if parameters:
             operation["parameters"] = parameters
         if not takes_query and (body := self._body(route)) is not None:
             operation["requestBody"] = body
-        problems = {status: self._refused(status, route) for status in statuses_of(route, method)}
+        statuses = (*statuses_of(route, method), *["404"] * self._is_keyed(route))
+        problems = {status: self._refused(status, route) for status in statuses}
         answers = {status: headed(one, route.response_headers) for status, one in self._answers(route, method).items()}
         operation["responses"] = joined_answers(answers, problems, self._responses)
         return operation
@@ -140,7 +146,8 @@ class _Describer:
         A text that is a model's feature is described as the feature.
         """
         names = re.findall(r"\{([^}]*)\}", template)
-        schemas: dict[str, Any] = dict(parameter_schemas(route.path))
+        added = None if route.path_parameters is None else route.path_parameters.node.plain
+        schemas: dict[str, Any] = dict(path_object(route.path, added)["properties"])
         if route.model is not None and (texts := text_parameters(route.path)):
             features = self._components.properties(self._input(self._model(route)))
             schemas |= {name: features[name] for name in texts}
@@ -161,7 +168,7 @@ class _Describer:
         if route.input is not None:
             # As it is written: the document shows clients the schema itself, with its references rewritten.
             reference = self._components.take_in(f"{pascal_case(route.path)}Input", route.input.document)
-            return {"required": True, "content": {"application/json": {"schema": reference}}}
+            return {"required": True, "content": {TYPES[kind]: {"schema": reference} for kind in route.accepts}}
         if route.model is None:
             return None
         model = self._model(route)
@@ -205,7 +212,7 @@ class _Describer:
                 says = "The model and the first digits of the SHA-256 of the file that answers."
                 answer["headers"] = {MODEL_HEADER: {"description": says, "schema": {"type": "string"}}}
             return {"200": answer}
-        return fixed_answers(route, method)
+        return declared_answers(route.cases, route_names(route, self._spec.models), method)
 
     def _prediction(self, route: Route) -> dict[str, str]:
         model = self._model(route)
@@ -217,11 +224,12 @@ class _Describer:
     def _refused(self, status: str, route: Route) -> dict[str, str]:
         """Return the reference to the description of an error; routes with other headers have other descriptions."""
         is_strict, own = status == "415" and route.strict_content_type, self._headers_of(route)
-        name = pascal_case(status_title(int(status))) + "Strict" * is_strict
+        is_keyed = status == "404" and self._is_keyed(route)
+        name = pascal_case(status_title(int(status))) + "Strict" * is_strict + "Key" * is_keyed
         name += f"With{pascal_case(' '.join(own))}" if own else ""
         if name not in self._responses:
             content = {MEDIA_TYPE: {"schema": self._problem}, "text/html": {}}
-            means = STRICT_TYPE if is_strict else MEANINGS[int(status)]
+            means = STRICT_TYPE if is_strict else UNKNOWN_KEY if is_keyed else MEANINGS[int(status)]
             self._responses[name] = headed({"description": means, "content": content}, route.response_headers)
         return {"$ref": f"#/components/responses/{name}"}
 
@@ -229,6 +237,11 @@ class _Describer:
         """Name the headers of a route's answers, if they are not those of the service; a name each once."""
         names, of_service = (sorted({name for name, _ in one.response_headers}) for one in (route, self._spec.service))
         return names if names != of_service else []
+
+    def _is_keyed(self, route: Route) -> bool:
+        """Return whether a route asks for a row of a table, which may be missing."""
+        asked = self._spec.only([route.model]).models if route.model is not None else {}
+        return any(isinstance(model, Table) for model in asked.values())
 
 
 def _root(path: str) -> str:

@@ -2,46 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from engine.endpoints.bodies import BODY_KINDS
-from engine.endpoints.fixed import content_type, is_kept
 from engine.endpoints.messages import Headers
-from engine.endpoints.openapi.components import schema_of
-from engine.endpoints.problems import status_title
+from engine.endpoints.openapi.components import SCALAR_TYPES
 from engine.models import Facts, ResultForm, key_of
 from engine.schema import JSON_NUMBER
-from engine.spec import Model, Route, Spec, parameter_schemas
-
-MAX_EXAMPLE = 2000
-
-
-def fixed_answers(route: Route, method: str) -> dict[str, Any]:
-    """Describe the answers of a route with a `response` to a method."""
-    declared = route.response
-    if declared is None:
-        return {}
-    answer: dict[str, Any] = {"description": status_title(declared.status)}
-    shown = {name: {"schema": {"type": "string"}} for name, _ in declared.headers}
-    shown = {name: header for name, header in shown.items() if name.lower() != "content-type"}
-    if is_kept(declared):
-        shown.setdefault("ETag", {"schema": {"type": "string"}})
-    if shown:
-        answer["headers"] = shown
-    if media_type := content_type(declared).partition(";")[0]:
-        content: dict[str, Any] = {}
-        kind = BODY_KINDS[declared.kind]
-        if kind.is_json:
-            content["schema"] = schema_of(declared.content, parameter_schemas(route.path))
-        if kind.is_literal and not route.parameters and _is_shown(declared.content):
-            content["example"] = declared.content
-        answer["content"] = {media_type: content}
-    answers = {str(declared.status): answer}
-    if is_kept(declared) and method == "GET":
-        answers.setdefault("304", {"description": "The client has the current file."})
-    return answers
+from engine.spec import Model, Route, Spec
 
 
 def headed(answer: dict[str, Any], headers: Headers) -> dict[str, Any]:
@@ -92,7 +60,7 @@ def _result_schema(facts: Facts) -> dict[str, Any]:
         return {} if form is None else _of_form(form, is_number=facts.kind == "regressor")
     if all(isinstance(value, str) for value in facts.classes):
         return {"type": "string", "enum": list(facts.classes)}
-    kinds = {schema_of(value, {})["type"] for value in facts.classes}
+    kinds = {next(name for kind, name in SCALAR_TYPES if isinstance(value, kind)) for value in facts.classes}
     named = ", ".join(map(key_of, facts.classes))
     return {**({"type": kinds.pop()} if len(kinds) == 1 else {}), "description": f"One of the classes {named}."}
 
@@ -110,12 +78,6 @@ def _list_of(items: dict[str, Any]) -> dict[str, Any]:
     return {"type": "array", "minItems": 1, "items": items}
 
 
-def _is_shown(value: Any) -> bool:
-    """Return whether a body is worth showing as declared: short, and without a `$${` that stands for another text."""
-    text = json.dumps(value)
-    return len(text) <= MAX_EXAMPLE and "$${" not in text
-
-
 def example_of(model: Model) -> dict[str, Any]:
     """Return the answer to the model's first example, where that is all there is in an answer."""
     if not model.shown_examples or model.output.labels is not None or model.output.probabilities:
@@ -127,7 +89,8 @@ MEANINGS = {
     400: "The request is malformed.",
     401: "An API key is required.",
     403: "This API key may not use this route.",
-    404: "A path parameter has the wrong type.",
+    404: "A path parameter has the wrong type, or names nothing.",
+    406: "None of the media types that the client accepts can be sent.",
     413: "The body is too large.",
     414: "The URL is too long.",
     415: "The charset or the content coding of the body is not supported.",
@@ -137,6 +100,7 @@ MEANINGS = {
     503: "The service is overloaded or shutting down; retry after `Retry-After` seconds.",
 }
 STRICT_TYPE = "The Content-Type, the charset or the content coding of the body is not supported."
+UNKNOWN_KEY = "No row of the table has this key; or a path parameter has the wrong type."
 PROBLEM = {
     "type": "object",
     "title": "Problem",
@@ -153,6 +117,10 @@ PROBLEM = {
                 "type": "object",
                 "required": ["pointer", "detail"],
                 "properties": {
+                    "in": {
+                        "enum": ["query", "header", "path", "cookie"],
+                        "description": "The part of the request that has the value, if that is not the body.",
+                    },
                     "pointer": {"type": "string", "description": "A JSON pointer to the violation, as a URI fragment."},
                     "detail": {"type": "string"},
                 },
@@ -166,15 +134,11 @@ PROBLEM = {
 def statuses_of(route: Route, method: str) -> Iterable[str]:
     """Return the statuses of the errors that a route may have."""
     yield from ("400", "413", "414")
-    if route.parameters:
-        yield "404"
-    if route.reads_body:
-        yield "422"
-        if method != "GET":
-            yield "415"
+    yield from _statuses_of_values(route, method)
     if route.model is not None:
         yield "500"
-    if route.model is not None or route.built_in == "ready":
+    may_wait = route.is_faulty or any(case.sequence is not None for case in route.cases)
+    if route.model is not None or route.built_in == "ready" or may_wait:
         yield "503"
     if route.allowed is not None:
         yield "401"
@@ -182,3 +146,15 @@ def statuses_of(route: Route, method: str) -> Iterable[str]:
         yield "403"
     if route.rate is not None:
         yield from ("429", "503")
+
+
+def _statuses_of_values(route: Route, method: str) -> Iterable[str]:
+    """Return the statuses of errors in what a client sends to a route."""
+    if route.parameters or route.names_files:
+        yield "404"
+    if route.is_negotiated:
+        yield "406"
+    if route.reads_body or route.checks_parameters:
+        yield "422"
+    if route.reads_body and method != "GET":
+        yield "415"

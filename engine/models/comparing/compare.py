@@ -14,6 +14,7 @@ from engine.errors import SpecError
 from engine.isolation import Progress, Step
 from engine.models.comparing.tallies import Asked, Differences, Differing, compare_answers
 from engine.models.compiling.prepare import prepare_anew, prepare_models
+from engine.models.composing.open_models import complete_spec
 from engine.models.data.reference import allowed_rows
 from engine.models.estimators.inspection import inspect_estimator
 from engine.models.files.formats import require_format
@@ -25,7 +26,7 @@ from engine.models.proving.proof_rows import RowMaker
 from engine.models.restoring.cache import Cache, mode_for
 from engine.models.restoring.prepared import LoadedEstimators, PreparedModel, take_cached
 from engine.models.restoring.restore import restore_model
-from engine.spec import Model, Spec
+from engine.spec import FileModel, Spec
 
 ROUNDS = 3
 
@@ -69,8 +70,9 @@ def compare_files(spec: Spec, name: str, file: Path, tolerance: float, progress:
 
     Raises `SpecError`: for the spec's own model as `check` does, and for the file at its name.
     """
-    model, opened = spec.models[name], LoadedEstimators()
-    prepared = prepare_models(replace(spec, models={name: model}), progress, opened)[name]
+    opened, spec = LoadedEstimators(), spec.only([name])
+    all_prepared = prepare_models(spec, progress, opened)
+    model, prepared = complete_spec(spec, all_prepared, opened).file_models[name], all_prepared[name]
     current = restore_model(model, prepared, opened)
     with _told_of(model, file):
         new = _predictor_of(replace(model, name=str(file), file=file, pin=None), spec, opened, progress)
@@ -90,7 +92,7 @@ def compare_files(spec: Spec, name: str, file: Path, tolerance: float, progress:
     return Comparison(first, replace(second, facts=replace(second.facts, warnings=warnings)), tallies)
 
 
-def _predictor_of(model: Model, spec: Spec, opened: LoadedEstimators, progress: Progress) -> Predictor:
+def _predictor_of(model: FileModel, spec: Spec, opened: LoadedEstimators, progress: Progress) -> Predictor:
     """Make the predictor of a file that is not in service yet, whatever its results for the examples.
 
     The cache keeps it separate from models that have passed their examples.
@@ -106,7 +108,7 @@ def _predictor_of(model: Model, spec: Spec, opened: LoadedEstimators, progress: 
 
 
 @contextmanager
-def _told_of(model: Model, file: Path) -> Iterator[None]:
+def _told_of(model: FileModel, file: Path) -> Iterator[None]:
     """Reword a mistake as one in the new file, which the spec does not name."""
     try:
         yield
@@ -114,13 +116,13 @@ def _told_of(model: Model, file: Path) -> Iterator[None]:
         raise SpecError([_of_file(found, model, file) for found in error.diagnostics]) from None
 
 
-def _of_file(found: Diagnostic, model: Model, file: Path) -> Diagnostic:
+def _of_file(found: Diagnostic, model: FileModel, file: Path) -> Diagnostic:
     if found.place == model.place("file"):
         return replace(found, place=Place(str(file)))
     return replace(found, message=f"{found.message} (with {file})")
 
 
-def _made_up(model: Model, prepared: PreparedModel, opened: LoadedEstimators) -> list[Any]:
+def _made_up(model: FileModel, prepared: PreparedModel, opened: LoadedEstimators) -> list[Any]:
     """Make instances that the input allows, inside the ranges that the model in service has seen."""
     if prepared.file is None or require_format(model).is_graph:
         return RowMaker(model, prepared.columns(model), {}).usual(())

@@ -19,7 +19,7 @@ from engine.models.runtime.program import Program, dump_program
 from engine.models.runtime.report import Report
 from engine.models.runtime.threshold import decision_of
 from engine.schema import clip, show
-from engine.spec import RESPONSE_METHODS, Model
+from engine.spec import RESPONSE_METHODS, FileModel
 from engine.text import plural
 
 ROW_DIMENSIONS = 2
@@ -42,7 +42,7 @@ class GraphFile:
     program: Program
 
 
-def read_graph(model: Model, data: bytes) -> GraphFile:
+def read_graph(model: FileModel, data: bytes) -> GraphFile:
     """Read a .onnx file; raise `SpecError` if it is invalid, or does not match its spec."""
     loaded = _load(model, data)
     dtype, outputs = loaded.dtype, loaded.session.get_outputs()
@@ -73,7 +73,7 @@ def read_graph(model: Model, data: bytes) -> GraphFile:
     return GraphFile(wanted, fitting, wording, kind, Program((*check, graph), result, chances))
 
 
-def compile_graph(model: Model, data: bytes, *, is_tried: bool) -> tuple[CompiledModel, Tried]:
+def compile_graph(model: FileModel, data: bytes, *, is_tried: bool) -> tuple[CompiledModel, Tried]:
     """Compile a graph; unless `is_tried`, it is not asked anything."""
     graph = read_graph(model, data)
     tried = Tried()
@@ -93,7 +93,7 @@ def compile_graph(model: Model, data: bytes, *, is_tried: bool) -> tuple[Compile
     return compiled, tried
 
 
-def outline_graph(model: Model, data: bytes) -> tuple[int | None, bool, tuple[Any, ...] | None]:
+def outline_graph(model: FileModel, data: bytes) -> tuple[int | None, bool, tuple[Any, ...] | None]:
     """Return the number of a graph's columns, whether these are texts, and its classes; raise `SpecError`."""
     loaded = _load(model, data)
     return loaded.count, loaded.dtype == "string", loaded.classes
@@ -121,7 +121,7 @@ class _Loaded:
         return (self.named or _classes(outputs)) if outputs[0].type in _LABELS else None
 
 
-def _load(model: Model, data: bytes) -> _Loaded:
+def _load(model: FileModel, data: bytes) -> _Loaded:
     import onnx  # noqa: PLC0415 - only where a model is one
 
     try:
@@ -192,7 +192,7 @@ def _classes(outputs: Any) -> tuple[Any, ...] | None:
     return tuple(range(shape[-1])) if shape and isinstance(shape[-1], int) else None
 
 
-def _result(model: Model, outputs: int, *, is_classifier: bool) -> tuple[s.Step, ...]:
+def _result(model: FileModel, outputs: int, *, is_classifier: bool) -> tuple[s.Step, ...]:
     output = RESPONSE_METHODS[model.response_method].graph_output
     if output == 0:
         return (s.Pick(0), s.Ravel()) if is_classifier else (s.Pick(0), s.Squeeze())
@@ -201,7 +201,7 @@ def _result(model: Model, outputs: int, *, is_classifier: bool) -> tuple[s.Step,
     raise model.error(f"the graph has no {model.response_method}; a graph has predict", "response_method")
 
 
-def _require_tensors(model: Model, outputs: Any, *, needs_probabilities: bool) -> None:
+def _require_tensors(model: FileModel, outputs: Any, *, needs_probabilities: bool) -> None:
     """Raise `SpecError` for an output that is part of an answer and has a type that JSON cannot represent."""
     is_result = RESPONSE_METHODS[model.response_method].graph_output == 0
     if is_result and outputs[0].type not in _RESULTS:
@@ -216,7 +216,7 @@ def _typed(output: Any) -> str:
     return f"the output {show(output.name)} is of type {output.type}"
 
 
-def _labels(model: Model, classes: tuple[Any, ...] | None) -> tuple[str, ...] | None:
+def _labels(model: FileModel, classes: tuple[Any, ...] | None) -> tuple[str, ...] | None:
     labels = model.output.labels
     if labels is None:
         return None

@@ -12,16 +12,17 @@ from typing import Any
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.isolation import Progress, Step
-from engine.models.compiling.prepare import open_uncompiled
+from engine.models.compiling.prepare import open_uncompiled, require_pinned_file
+from engine.models.composing.open_models import OpenModels
 from engine.models.data.reference import reference_instances
 from engine.models.files.formats import require_format
 from engine.models.files.model_file import ModelFile, read_file
 from engine.models.files.modules import hash_modules
-from engine.models.predictor import Predictor
+from engine.models.predictor import ModelPredictor, Predictor
 from engine.models.restoring.known_answers import hold_examples, own_answer, renewed_results
 from engine.models.restoring.pinned_entry import entry_of
 from engine.models.restoring.prepared import LoadedEstimators
-from engine.spec import Model, Spec, load_spec, write_pins, write_results
+from engine.spec import FileModel, Spec, load_spec, write_pins, write_results
 
 GOLDEN = 10
 
@@ -56,9 +57,9 @@ def lock_models(
     model that cannot be loaded, `KeyError` for an unknown model, `OSError` if the lock cannot be written.
     """
     spec = load_spec(routes, models)
-    chosen = [spec.models[name] for name in names]
+    chosen = [spec.file_models[name] for name in names]
     if not chosen:
-        chosen = list(spec.models.values())
+        chosen = list(spec.file_models.values())
         spec = replace(spec, pins={})
     return pin_models(
         spec, {model.name: read_file(model) for model in chosen}, LoadedEstimators(), progress, accept=accept
@@ -70,12 +71,13 @@ def pin_models(
 ) -> tuple[Pinned, ...]:
     """Pin the models of a spec whose files are given, and keep every other pin; with `accept`, renew their examples."""
     found: list[Diagnostic] = []
+    models = OpenModels(spec, lambda model: _open_part(model, files, opened))
     pins: dict[str, dict[str, Any]] = {name: one.node.plain for name, one in spec.pins.items()}
     renewed: dict[str, dict[int, Any]] = {}
     for name, file in files.items():
         progress(Step("computing its golden answers", name))
-        model = replace(spec.models[name], pin=None)
         try:
+            model = replace(models.complete(name, with_examples=True), pin=None)
             predictor, prepared = open_uncompiled(model, file, opened)
             renewed[name] = renewed_results(model, predictor) if accept else {}
             pins[name] = {
@@ -89,16 +91,25 @@ def pin_models(
     write_results(spec.models, renewed)
     if spec.lock is not None:
         write_pins(spec.lock, pins)
-    return tuple(_pinned(spec.models[name], pins[name], len(renewed[name])) for name in files)
+    return tuple(_pinned(spec.file_models[name], pins[name], len(renewed[name])) for name in files)
 
 
-def _pinned(model: Model, pin: Mapping[str, Any], renewed: int) -> Pinned:
+def _open_part(model: FileModel, files: Mapping[str, ModelFile], opened: LoadedEstimators) -> ModelPredictor:
+    """Open a model that a chain asks, which is pinned too, or still has the file of its pin."""
+    if model.name in files:
+        return open_uncompiled(replace(model, pin=None), files[model.name], opened)[0]
+    file = read_file(model)
+    require_pinned_file(model, file)
+    return open_uncompiled(model, file, opened)[0]
+
+
+def _pinned(model: FileModel, pin: Mapping[str, Any], renewed: int) -> Pinned:
     before = model.pin.node.plain if model.pin is not None else pin
     anew = tuple(key for key in ("golden", "libraries", "modules", "entry") if before.get(key, {}) != pin.get(key, {}))
     return Pinned(model.name, pin["sha256"], model.pin.sha256 if model.pin is not None else None, anew, renewed)
 
 
-def _pin(model: Model, file: ModelFile, opened: LoadedEstimators, predictor: Predictor) -> dict[str, Any]:
+def _pin(model: FileModel, file: ModelFile, opened: LoadedEstimators, predictor: Predictor) -> dict[str, Any]:
     written = require_format(model)
     modules = hash_modules(opened.modules(model, file))
     return {
@@ -110,7 +121,7 @@ def _pin(model: Model, file: ModelFile, opened: LoadedEstimators, predictor: Pre
     }
 
 
-def _golden(model: Model, predictor: Predictor) -> list[dict[str, Any]]:
+def _golden(model: FileModel, predictor: Predictor) -> list[dict[str, Any]]:
     """Ask the model, as it is in its file, for its answers to its examples and to the first rows of its reference.
 
     Raises `SpecError` for an example with another result.
@@ -122,7 +133,7 @@ def _golden(model: Model, predictor: Predictor) -> list[dict[str, Any]]:
     return [{"input": instance, "result": answer[0]} for instance, answer in asked if answer is not None]
 
 
-def _with_results(model: Model, results: Mapping[int, Any]) -> Model:
+def _with_results(model: FileModel, results: Mapping[int, Any]) -> FileModel:
     """Put other results into a model's examples, by their places."""
     examples = enumerate(model.examples)
     return replace(

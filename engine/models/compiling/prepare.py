@@ -17,22 +17,23 @@ from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.isolation import Progress, Step
 from engine.models.compiling.largest_number import largest_number
+from engine.models.composing.open_models import OpenModels, in_order, restore_models
 from engine.models.data.reference import allowed_instances, refused_rows, require_reference
 from engine.models.files.formats import require_format
 from engine.models.files.model_file import ModelFile, ModelFiles, read_file
 from engine.models.files.modules import hash_modules
-from engine.models.predictor import Predictor
+from engine.models.predictor import ModelPredictor, Predictor
 from engine.models.restoring.cache import Cache, mode_for
 from engine.models.restoring.compiled_model import CompiledModel
 from engine.models.restoring.known_answers import hold_examples, hold_golden
 from engine.models.restoring.needed_libraries import to_compile
 from engine.models.restoring.pinned_entry import require_pinned_entry
 from engine.models.restoring.prepared import LoadedEstimators, PreparedModel, take_cached, whole_key
-from engine.models.restoring.restore import restore_model, restore_models
+from engine.models.restoring.restore import restore_model
 from engine.models.restoring.result_form import result_form
 from engine.models.runtime.program import Program, dump_program
 from engine.models.runtime.report import Report
-from engine.spec import Model, Spec
+from engine.spec import FileModel, Spec
 
 if TYPE_CHECKING:
     from engine.models.proving.tryout import Tried
@@ -45,7 +46,7 @@ def compile_models(
 ) -> Mapping[str, Predictor]:
     """Make every model of the spec ready to answer, in this process; raise `SpecError` as `prepare_models` does."""
     opened = opened or LoadedEstimators()
-    return restore_models(spec, prepare_models(spec, progress, opened), opened=opened)
+    return restore_models(spec, prepare_models(spec, progress, opened), opened=opened, is_checked=False)
 
 
 def prepare_models(
@@ -56,31 +57,44 @@ def prepare_models(
     `progress` is called with each step. Raises `SpecError` with every mistake found, at the places of their keys.
     scikit-learn is imported only if a model is not in the cache.
     """
-    cache, files, opened = Cache(spec.folder), ModelFiles(), opened or LoadedEstimators()
+    cache, files, loaded = Cache(spec.folder), ModelFiles(), opened or LoadedEstimators()
     prepared: dict[str, PreparedModel] = {}
     found: list[Diagnostic] = []
-    for name, model in spec.models.items():
+    models = OpenModels(spec, lambda model: restore_model(model, prepared[model.name], loaded))
+    failed: set[str] = set()
+    for name in in_order(spec):
         try:
-            prepared[name] = _prepare(model, cache, files, opened, progress)
+            if failed.isdisjoint(spec.only([name]).models):
+                prepared[name] = _prepare(models.complete(name, with_examples=True), cache, files, loaded, progress)
         except SpecError as error:
+            failed.add(name)
             found += error.diagnostics
     if found:
         raise SpecError([*found, *spec.warnings])
-    return prepared
+    return {name: prepared[name] for name in spec.file_models}
 
 
 def needs_sklearn(spec: Spec) -> bool:
     """Return whether a model of the spec is not in the cache, or is served by scikit-learn."""
-    cache, files = Cache(spec.folder), ModelFiles()
+    cache, files, opened = Cache(spec.folder), ModelFiles(), LoadedEstimators()
+    prepared: dict[str, PreparedModel] = {}
+    models = OpenModels(spec, lambda model: restore_model(model, prepared[model.name], opened))
     try:
-        read = [(model, files.read(model)) for model in spec.models.values()]
-        found = [take_cached(model, cache, cache.key(model, file.data), file) for model, file in read]
+        for name in in_order(spec):
+            model = models.complete(name, with_examples=True)
+            file = files.read(model)
+            found = take_cached(model, cache, cache.key(model, file.data), file)
+            if found is None or found.compiled.needs_estimator:
+                return True
+            prepared[name] = found
     except (OSError, SpecError):
         return True
-    return any(prepared is None or prepared.compiled.needs_estimator for prepared in found)
+    return False
 
 
-def open_uncompiled(model: Model, file: ModelFile, opened: LoadedEstimators) -> tuple[Predictor, PreparedModel]:
+def open_uncompiled(
+    model: FileModel, file: ModelFile, opened: LoadedEstimators
+) -> tuple[ModelPredictor, PreparedModel]:
     """Make the predictor of a model as it is in its file, without compiling and proof; raise `SpecError`."""
     compiled, _ = _compile(replace(model, runtime="sklearn"), file, opened, lambda _: None, is_tried=False)
     prepared = PreparedModel("", compiled, file, file.sha256)
@@ -88,12 +102,12 @@ def open_uncompiled(model: Model, file: ModelFile, opened: LoadedEstimators) -> 
 
 
 def _prepare(
-    model: Model, cache: Cache, files: ModelFiles, opened: LoadedEstimators, progress: Progress
+    model: FileModel, cache: Cache, files: ModelFiles, opened: LoadedEstimators, progress: Progress
 ) -> PreparedModel:
     """Read a model's file, take its compiled form from the cache or make it, and hold it to its golden answers."""
     progress(Step("reading", model.name))
     file = read_file(model, files)
-    _require_pinned_file(model, file)
+    require_pinned_file(model, file)
     key = _key_of(model, cache, file)
     golden = () if model.pin is None else tuple((one.input, one.result) for one in model.pin.golden)
     prepared = take_cached(model, cache, key, file, opened.opens)
@@ -111,7 +125,8 @@ def _prepare(
     return replace(prepared, compiled=compiled)
 
 
-def _require_pinned_file(model: Model, file: ModelFile) -> None:
+def require_pinned_file(model: FileModel, file: ModelFile) -> None:
+    """Raise `SpecError` for a file that is not the one that is pinned."""
     if model.pin is not None and model.pin.format != (named := require_format(model).name):
         raise model.error(
             f"this file is pinned as {model.pin.format}, but its name says {named}; "
@@ -126,7 +141,7 @@ def _require_pinned_file(model: Model, file: ModelFile) -> None:
         )
 
 
-def _key_of(model: Model, cache: Cache, file: ModelFile) -> str:
+def _key_of(model: FileModel, cache: Cache, file: ModelFile) -> str:
     try:
         return cache.key(model, file.data)
     except OSError as error:
@@ -134,7 +149,7 @@ def _key_of(model: Model, cache: Cache, file: ModelFile) -> str:
 
 
 def prepare_anew(
-    model: Model, key: str, file: ModelFile, opened: LoadedEstimators, progress: Progress, *, is_held: bool = True
+    model: FileModel, key: str, file: ModelFile, opened: LoadedEstimators, progress: Progress, *, is_held: bool = True
 ) -> PreparedModel:
     """Compile a model, check its examples if `is_held`, and ask it what is to be known of its answers."""
     compiled, tried = _compile(model, file, opened, progress)
@@ -163,7 +178,7 @@ def prepare_anew(
 
 
 def _compile(
-    model: Model, file: ModelFile, opened: LoadedEstimators, progress: Progress, *, is_tried: bool = True
+    model: FileModel, file: ModelFile, opened: LoadedEstimators, progress: Progress, *, is_tried: bool = True
 ) -> tuple[CompiledModel, Tried]:
     """Compile a model; unless `is_tried`, it is not asked anything, and stays as it is in its file."""
     require_reference(model)

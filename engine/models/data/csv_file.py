@@ -68,9 +68,16 @@ class CsvFile:
 def read_csv(file: Path, wrong: Wrong, expected: Collection[str] = ()) -> CsvFile:
     """Read a CSV with names in its first line, `expected` ones or others; `wrong` makes the error for any mistake."""
     try:
-        text = read_regular(file).decode("utf-8-sig")
+        data = read_regular(file)
     except OSError as error:
         raise wrong(f"the file cannot be read: {error.strerror}") from None
+    return parse_csv(data, wrong, expected)
+
+
+def parse_csv(data: bytes, wrong: Wrong, expected: Collection[str] = ()) -> CsvFile:
+    """Read the bytes of a CSV as `read_csv` does."""
+    try:
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise wrong(_no_csv(error)) from None
     lines = csv.reader(io.StringIO(text, newline=""), strict=True)

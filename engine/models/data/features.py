@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from engine.models.data.dtypes import NAN, Dtype, Feature, fits_schema, from_schema
-from engine.spec import Model
+from engine.spec import FileModel
 
 
-def dtype_of_column(model: Model, recorded: Dtype | None, name: str, feature: Feature) -> Dtype:
+def dtype_of_column(model: FileModel, recorded: Dtype | None, name: str, feature: Feature) -> Dtype:
     """Decide the dtype of a column: the declared one, else the model's own, else one that follows from the schema."""
     known = recorded or from_schema(feature)
     declared = model.dtypes.get(name)
@@ -27,7 +27,7 @@ def dtype_of_column(model: Model, recorded: Dtype | None, name: str, feature: Fe
     return replace(from_schema(feature), values=known.values)
 
 
-def _categories(model: Model, name: str, feature: Feature, known: Dtype | None) -> tuple[Any, ...]:
+def _categories(model: FileModel, name: str, feature: Feature, known: Dtype | None) -> tuple[Any, ...]:
     """Return a column's categories: those of the model or its reference, and those of its schema."""
     if feature.types - {"null"} == {"boolean"}:
         return (False, True)
@@ -37,7 +37,7 @@ def _categories(model: Model, name: str, feature: Feature, known: Dtype | None) 
     return tuple(dict.fromkeys((*known.values, *listed)))
 
 
-def feature_of(model: Model, name: str, default: Any, *, required: bool) -> Feature:
+def feature_of(model: FileModel, name: str, default: Any, *, required: bool) -> Feature:
     """Describe a feature; raise `SpecError` if it cannot be a column."""
     schema = model.input.instance.properties[name]
     if schema.types & {"array", "object"}:
@@ -51,7 +51,7 @@ def feature_of(model: Model, name: str, default: Any, *, required: bool) -> Feat
     return Feature(schema.types, whole, gaps)
 
 
-def default_of(model: Model, name: str) -> Any:
+def default_of(model: FileModel, name: str) -> Any:
     """Return a feature's default, or else a missing value: NaN."""
     default = model.input.instance.properties[name].default
     if default is None:

@@ -22,7 +22,7 @@ from engine.models.data.cells_to_arrays import (
 from engine.models.data.dtypes import NAN, Dtype, Feature, Table, column_makers, from_schema
 from engine.models.data.features import default_of, dtype_of_column, feature_of
 from engine.schema import Subschema
-from engine.spec import Model
+from engine.spec import FileModel
 from engine.text import did_you_mean, plural
 
 _NUMERIC = frozenset(("boolean", "number", "null"))
@@ -75,7 +75,7 @@ class Columns:
     bulk: Bulk | None = None
 
 
-def fit_columns(model: Model, wanted: TrainedInput) -> Columns:
+def fit_columns(model: FileModel, wanted: TrainedInput) -> Columns:
     """Fit a model's input schema to what its estimator was trained on; raise `SpecError` if it does not."""
     count, instance = wanted.count, model.input.instance
     types = instance.types
@@ -108,7 +108,7 @@ def fit_columns(model: Model, wanted: TrainedInput) -> Columns:
     )
 
 
-def _object_columns(model: Model, wanted: TrainedInput) -> Columns:
+def _object_columns(model: FileModel, wanted: TrainedInput) -> Columns:
     rows = model.rows if model.rows != "auto" else wanted.rows
     defaults = {name: default_of(model, name) for name in model.input.instance.properties}
     if rows == "mappings":
@@ -185,7 +185,7 @@ def _array(
     return Columns(convert, order, len(order), dtypes=dtypes, bulk=by_columns)
 
 
-def column_order(model: Model, wanted: TrainedInput) -> tuple[str, ...]:
+def column_order(model: FileModel, wanted: TrainedInput) -> tuple[str, ...]:
     """Decide the order of the columns: the model's own if it is known, else the spec's; raise `SpecError`."""
     properties, count, names = tuple(model.input.instance.properties), wanted.count, wanted.names
     where = ("features",) if model.features is not None else ("input", "properties")
@@ -219,13 +219,13 @@ def _none(default: Any) -> Any:
     return None if default is NAN else default
 
 
-def _array_parts(model: Model) -> list[Subschema]:
+def _array_parts(model: FileModel) -> list[Subschema]:
     """Return the schemas of an array's items."""
     instance = model.input.instance
     return [*instance.prefix, *([instance.items] if instance.items.schema is not False else [])]
 
 
-def _require_length(model: Model, count: int | None) -> None:
+def _require_length(model: FileModel, count: int | None) -> None:
     """Raise `SpecError` if no array that the schema allows has as many items as the model takes."""
     least, most = model.input.instance.least_items, model.input.instance.most_items
     if count is not None and most is not None and most < count:
@@ -236,7 +236,7 @@ def _require_length(model: Model, count: int | None) -> None:
         raise model.error(f"the model takes {plural(count, 'feature')}, but {required}", "input", "minItems")
 
 
-def _kind_of_items(model: Model, wanted: TrainedInput) -> str:
+def _kind_of_items(model: FileModel, wanted: TrainedInput) -> str:
     """Return the one kind of an array's items; several kinds become floats; raise `SpecError` for texts."""
     parts = _array_parts(model)
     if any(not part.types <= _NUMERIC for part in parts):
@@ -248,7 +248,7 @@ def _kind_of_items(model: Model, wanted: TrainedInput) -> str:
     return kind if kind in ("int", "bool") else "float"
 
 
-def _array_converter(model: Model, wanted: TrainedInput, kind: str) -> Convert:
+def _array_converter(model: FileModel, wanted: TrainedInput, kind: str) -> Convert:
     count, gaps = wanted.count, any(part.is_nullable for part in _array_parts(model))
 
     def convert(instances: Sequence[Any]) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 from engine.errors import SpecError
 from engine.models.data.csv_file import CsvFile, Row, Wrong, read_cell, read_csv
 from engine.schema import InstanceSchema, Subschema, Violation
-from engine.spec import Model
+from engine.spec import FileModel, Schema
 from engine.text import did_you_mean, plural
 
 MAX_MISTAKES = 10
@@ -19,7 +19,7 @@ _NUMBERS = frozenset(("null", "number"))
 _OTHERS = frozenset((bool, str))  # values that are read in place of a number
 
 
-def reference_instances(model: Model) -> Iterator[Any]:
+def reference_instances(model: FileModel) -> Iterator[Any]:
     """Read the rows of the CSV that a model names as its reference, each cell according to its feature's schema.
 
     For an object, other columns are left out; an array has the cells in their order, and a number or a text is the
@@ -29,13 +29,13 @@ def reference_instances(model: Model) -> Iterator[Any]:
         yield instance
 
 
-def allowed_instances(model: Model) -> Iterator[Any]:
+def allowed_instances(model: FileModel) -> Iterator[Any]:
     """Return the rows of a reference that are instances of the model's input, formats included."""
     for _, instance in allowed_rows(model):
         yield instance
 
 
-def allowed_rows(model: Model) -> Iterator[tuple[Row, Any]]:
+def allowed_rows(model: FileModel) -> Iterator[tuple[Row, Any]]:
     """Return each row of a reference that is an instance of the model's input, with that instance."""
     is_valid = model.input.validator().is_valid
     for row, instance, is_known in _read(model):
@@ -43,28 +43,31 @@ def allowed_rows(model: Model) -> Iterator[tuple[Row, Any]]:
             yield row, instance
 
 
-def count_reference(model: Model) -> int:
+def count_reference(model: FileModel) -> int:
     """Count the rows of a reference, without reading their cells."""
     if model.reference is None:
         return 0
     return sum(1 for _ in read_csv(model.reference, _wrong(model), model.input.instance.properties).rows)
 
 
-def _read(model: Model) -> Iterator[tuple[Row, Any, bool]]:
+def _read(model: FileModel) -> Iterator[tuple[Row, Any, bool]]:
     """Return each row with its instance, and whether that is known to be valid."""
     if model.reference is None:
         return
     file = read_csv(model.reference, _wrong(model), model.input.instance.properties)
-    read = _reader(model, file.names)
+    read = row_reader(model.input, file.names)
     for row in file.rows:
         yield row, *read(row)
 
 
-def _reader(model: Model, names: Sequence[str]) -> Callable[[Row], tuple[Any, bool]]:
-    """Return a function that makes an instance of a row: validated as a whole, or slowly cell by cell."""
-    schema, is_valid = model.input.instance, model.input.validator().is_valid
+def row_reader(declared: Schema, names: Sequence[str]) -> Callable[[Row], tuple[Any, bool]]:
+    """Return a function that makes an instance of a row, and says whether it is known to be valid.
+
+    The row is validated as a whole, or slowly cell by cell.
+    """
+    schema, is_valid = declared.instance, declared.validator().is_valid
     if schema.types in ({"number"}, {"string"}):
-        return lambda row: (_cell(row.texts[0], schema), False)
+        return lambda row: (typed_cell(row.texts[0], schema), False)
     as_read, cell_by_cell = _array_readers(schema) if schema.form == "array" else _object_readers(schema, names)
 
     def read(row: Row) -> tuple[Any, bool]:
@@ -76,7 +79,7 @@ def _reader(model: Model, names: Sequence[str]) -> Callable[[Row], tuple[Any, bo
 
 
 def _array_readers(schema: InstanceSchema) -> tuple[Callable[[Row], Any], Callable[[Row], Any]]:
-    return Row.values, lambda row: [_cell(text, schema.feature(place)) for place, text in enumerate(row.texts)]
+    return Row.values, lambda row: [typed_cell(text, schema.feature(place)) for place, text in enumerate(row.texts)]
 
 
 def _object_readers(schema: InstanceSchema, names: Sequence[str]) -> tuple[Callable[[Row], Any], Callable[[Row], Any]]:
@@ -97,7 +100,7 @@ def _object_readers(schema: InstanceSchema, names: Sequence[str]) -> tuple[Calla
 
     def cell_by_cell(row: Row) -> Any:
         cells = ((name, row.texts[place]) for name, place in places)
-        return instance([_cell(text, properties[name]) if text else None for name, text in cells])
+        return instance([typed_cell(text, properties[name]) if text else None for name, text in cells])
 
     def instance(cells: Sequence[Any]) -> Any:
         found = dict(zip(read, cells, strict=True))
@@ -108,7 +111,7 @@ def _object_readers(schema: InstanceSchema, names: Sequence[str]) -> tuple[Calla
     return as_read, cell_by_cell
 
 
-def require_reference(model: Model) -> None:
+def require_reference(model: FileModel) -> None:
     """Raise `SpecError` for a reference of which no row is an instance.
 
     The same applies to one that lacks a required feature, or has a text for a number.
@@ -122,7 +125,7 @@ def require_reference(model: Model) -> None:
         raise SpecError(found)
 
 
-def _unusable(model: Model) -> Iterator[str]:
+def _unusable(model: FileModel) -> Iterator[str]:
     """Describe the mistake in the first row, if none is an instance of the input."""
     validator = model.input.validator()
     count, first = 0, None
@@ -137,10 +140,10 @@ def _unusable(model: Model) -> Iterator[str]:
     row, instance = first
     for violation in validator.violations(instance):
         rows = f"none of its {count:,} rows matches the input" if count > 1 else "its only row does not match the input"
-        yield f"{rows}; {_reason(row, violation)}"
+        yield f"{rows}; {explain_row(row, violation)}"
 
 
-def _reason(row: Row, violation: Violation) -> str:
+def explain_row(row: Row, violation: Violation) -> str:
     """Say in which line and column a row does not match the input, and why."""
     name = _column(violation)
     if isinstance(name, int):
@@ -155,7 +158,7 @@ def _column(violation: Violation) -> Any:
     return next((one for one in (*violation.path, violation.name) if one != ""), None)
 
 
-def refused_rows(model: Model) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def refused_rows(model: FileModel) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Warn of the rows of a reference that are no instances: a path in the model's entry and a message for each reason.
 
     Reasons are those of the first such rows; so many rows are judged as the proof may ask.
@@ -173,7 +176,7 @@ def refused_rows(model: Model) -> Iterator[tuple[tuple[str | int, ...], str]]:
         refused += 1
         for violation in validator.violations(instance) if refused <= MAX_EXPLAINED else ():
             reasons.setdefault(
-                (_column(violation), violation.keyword), (violation.schema_path, _reason(row, violation))
+                (_column(violation), violation.keyword), (violation.schema_path, explain_row(row, violation))
             )
     first = "the first " * (cells >= MAX_CELLS)
     them = "does not match the input and is" if refused == 1 else "do not match the input and are"
@@ -182,7 +185,7 @@ def refused_rows(model: Model) -> Iterator[tuple[tuple[str | int, ...], str]]:
         yield ("input", *path), f"{said}; {reason}"
 
 
-def _mistakes(model: Model, file: CsvFile) -> Iterator[str]:
+def _mistakes(model: FileModel, file: CsvFile) -> Iterator[str]:
     properties = model.input.instance.properties
     for name in model.input.instance.required:
         if name in properties and name not in file.names:
@@ -200,12 +203,12 @@ def _mistakes(model: Model, file: CsvFile) -> Iterator[str]:
         yield "there are no rows below the header line"
 
 
-def _wrong(model: Model) -> Wrong:
+def _wrong(model: FileModel) -> Wrong:
     name = model.reference.name if model.reference is not None else ""
     return lambda message: model.error(f"{name}: {message}", "reference")
 
 
-def _cell(text: str, schema: Subschema) -> Any:
+def typed_cell(text: str, schema: Subschema) -> Any:
     """Read a cell as a number, a boolean or a text, the first of these that the schema allows.
 
     A missing value such as NA is a text if the schema allows it as one, and else None.

@@ -12,12 +12,12 @@ from typing import Any
 
 from engine.models.data.dtypes import Dtype
 from engine.schema import clip
-from engine.spec import Model
+from engine.spec import FileModel
 
 _KINDS: Mapping[str, Any] = {"b": "bool", "f": "float", "i": "int", "u": "int"}
 
 
-def reference_dtypes(model: Model, order: Sequence[str], recorded: Mapping[str, Dtype]) -> dict[str, Dtype]:
+def reference_dtypes(model: FileModel, order: Sequence[str], recorded: Mapping[str, Dtype]) -> dict[str, Dtype]:
     """Return the dtypes that pandas finds in a reference; declared ones have their categories and zones."""
     frame = reference_frame(model, order, recorded)
     if frame is None:
@@ -28,7 +28,7 @@ def reference_dtypes(model: Model, order: Sequence[str], recorded: Mapping[str, 
     }
 
 
-def reference_frame(model: Model, order: Sequence[str], recorded: Mapping[str, Dtype]) -> Any:
+def reference_frame(model: FileModel, order: Sequence[str], recorded: Mapping[str, Dtype]) -> Any:
     """Read the reference as a training script would; None without a reference, or without pandas.
 
     Columns have the dtypes that pandas infers, or those that the spec declares. Columns that are texts according to the
@@ -74,13 +74,13 @@ def _read_frame(file: Path, texts: tuple[str, ...]) -> Any:
     return frame
 
 
-def _is_text(model: Model, name: str, recorded: Dtype | None) -> bool:
+def _is_text(model: FileModel, name: str, recorded: Dtype | None) -> bool:
     if name in model.dtypes:
         return model.input.instance.properties[name].types <= {"string", "null"}
     return recorded is not None and recorded.kind == "string"
 
 
-def declared_frame(frame: Any, model: Model) -> Any:
+def declared_frame(frame: Any, model: FileModel) -> Any:
     """Convert a frame's columns to the dtypes that the spec declares."""
     import pandas as pd  # noqa: PLC0415 - an optional extra
 
@@ -96,7 +96,7 @@ def declared_frame(frame: Any, model: Model) -> Any:
     return frame
 
 
-def _declared(pandas: Any, column: Any, model: Model, name: str) -> Any:
+def _declared(pandas: Any, column: Any, model: FileModel, name: str) -> Any:
     kind, _, zone = model.dtypes[name].rstrip("]").partition("[")
     match kind:
         case "datetime":
@@ -110,7 +110,7 @@ def _declared(pandas: Any, column: Any, model: Model, name: str) -> Any:
             return column.astype({"float": "float64", "int": "int64"}.get(kind, kind))
 
 
-def _categories(column: Any, model: Model, name: str) -> list[Any]:
+def _categories(column: Any, model: FileModel, name: str) -> list[Any]:
     """Return a column's categories in the order of pandas, sorted: those of the input and those in the rows."""
     values = {*model.input.instance.properties[name].listed, *column.dropna().tolist()}
     try:

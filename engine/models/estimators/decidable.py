@@ -7,10 +7,10 @@ from typing import Any
 from engine.models.estimators.estimator_parts import has_threshold, last_of
 from engine.models.runtime.class_names import Wording
 from engine.models.runtime.threshold import Decision, decision_of
-from engine.spec import Model
+from engine.spec import FileModel
 
 
-def decision_for(model: Model, estimator: Any, wording: Wording, kind: str) -> Decision | None:
+def decision_for(model: FileModel, estimator: Any, wording: Wording, kind: str) -> Decision | None:
     """Make the decision for a model's threshold, None without one; raise `SpecError` if that is impossible."""
     if model.threshold is None:
         return None
@@ -20,7 +20,7 @@ def decision_for(model: Model, estimator: Any, wording: Wording, kind: str) -> D
     return decision
 
 
-def _require_undecided(model: Model, estimator: Any) -> None:
+def _require_undecided(model: FileModel, estimator: Any) -> None:
     """Raise `SpecError` for a classifier that has a threshold of its own."""
     last = last_of(estimator)
     if has_threshold(last):
@@ -32,7 +32,7 @@ def _require_undecided(model: Model, estimator: Any) -> None:
         )
 
 
-def _require_probabilities(model: Model, estimator: Any) -> None:
+def _require_probabilities(model: FileModel, estimator: Any) -> None:
     if not hasattr(estimator, "predict_proba"):
         message = f"{type(estimator).__name__} has no predict_proba, which a threshold needs"
         raise model.error(message, "threshold")

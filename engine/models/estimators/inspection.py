@@ -32,7 +32,7 @@ from engine.models.estimators.training_data import trained_on
 from engine.models.runtime.class_names import Wording, key_of
 from engine.models.runtime.threshold import Decision
 from engine.schema import show
-from engine.spec import RESPONSE_METHODS, Model
+from engine.spec import RESPONSE_METHODS, FileModel
 from engine.text import plural
 
 
@@ -48,7 +48,7 @@ class Inspected:
     kind: str
     decision: Decision | None = None
 
-    def respond(self, model: Model) -> Callable[[Any], Any]:
+    def respond(self, model: FileModel) -> Callable[[Any], Any]:
         """Return a function that answers rows as the served model does: by the response method, or the decision."""
         decision = self.decision
         if decision is None:
@@ -56,7 +56,7 @@ class Inspected:
         return lambda rows: decision(self.estimator.predict_proba(rows))
 
 
-def inspect_estimator(model: Model, estimator: Any) -> Inspected:
+def inspect_estimator(model: FileModel, estimator: Any) -> Inspected:
     """Compare an estimator with its spec; raise `SpecError` at the key that does not match."""
     require_training(model, estimator)
     wanted = trained_on(model, estimator, wanted_by(estimator))
@@ -73,7 +73,7 @@ def inspect_estimator(model: Model, estimator: Any) -> Inspected:
     return Inspected(estimator, wanted, fitting, wording, title_of(estimator), kind, decision)
 
 
-def require_training(model: Model, estimator: Any) -> None:
+def require_training(model: FileModel, estimator: Any) -> None:
     """Raise `SpecError` for an estimator of scikit-learn's own that was never fitted.
 
     A user's own class may keep its learnt attributes under any name.
@@ -87,7 +87,7 @@ def require_training(model: Model, estimator: Any) -> None:
         raise model.error(message, "file") from None
 
 
-def _require_fitting_form(model: Model, estimator: Any, wanted: TrainedInput, fitting: Columns) -> None:
+def _require_fitting_form(model: FileModel, estimator: Any, wanted: TrainedInput, fitting: Columns) -> None:
     first = first_of(estimator)
     if hasattr(first, "build_analyzer") and fitting.form != "texts":
         message = f"the model begins with a {type(first).__name__}, which takes texts; its input is of type string"
@@ -128,7 +128,7 @@ def _selects_by_name(part: Any) -> bool:
     return is_foreign(part) or isinstance(part, ColumnTransformer)
 
 
-def classes_of(model: Model, estimator: Any) -> tuple[Any, ...] | None:
+def classes_of(model: FileModel, estimator: Any) -> tuple[Any, ...] | None:
     """Return a classifier's classes as JSON values; raise `SpecError` for values that JSON does not have."""
     if not is_classifier(estimator):
         return None
@@ -146,7 +146,7 @@ def classes_of(model: Model, estimator: Any) -> tuple[Any, ...] | None:
     return listed
 
 
-def _require_method(model: Model, estimator: Any) -> None:
+def _require_method(model: FileModel, estimator: Any) -> None:
     wanted = [model.response_method] + ["predict_proba"] * model.output.probabilities
     for method in wanted:
         if hasattr(estimator, method):
@@ -159,7 +159,7 @@ def _require_method(model: Model, estimator: Any) -> None:
         raise model.error(message, *(("response_method",) if "response_method" in model.node else ("file",)))
 
 
-def _labels(model: Model, estimator: Any, classes: tuple[Any, ...] | None) -> tuple[str, ...] | None:
+def _labels(model: FileModel, estimator: Any, classes: tuple[Any, ...] | None) -> tuple[str, ...] | None:
     """Check labels and probabilities against the classes; raise `SpecError` if they do not match."""
     output = model.output
     for key, wanted in (("labels", output.labels is not None), ("probabilities", output.probabilities)):

@@ -16,7 +16,7 @@ from engine.errors import SpecError
 from engine.models.estimators.unreadable import is_estimator, save_instead, why_no_estimator, why_unreadable
 from engine.models.files.formats import require_format
 from engine.models.files.modules import Modules, Opens, hash_modules, require_pinned
-from engine.spec import Model
+from engine.spec import FileModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Artifacts:
         self._opened: dict[tuple[str, str, tuple[str, ...]], Artifact] = {}
         self._opens = opens
 
-    def open(self, model: Model, data: bytes, sha256: str, files: Mapping[str, bytes] | None = None) -> Artifact:
+    def open(self, model: FileModel, data: bytes, sha256: str, files: Mapping[str, bytes] | None = None) -> Artifact:
         """Load a model from its file's bytes; raise `SpecError` at its key in the spec if that fails.
 
         `files` are the modules that it needs; without them, they are read from the folder of models.yaml.
@@ -61,7 +61,7 @@ class Artifacts:
         return artifact
 
 
-def _open(model: Model, data: bytes, modules: Modules) -> Artifact:
+def _open(model: FileModel, data: bytes, modules: Modules) -> Artifact:
     reader = import_module(require_format(model).reader or "")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

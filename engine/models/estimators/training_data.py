@@ -26,12 +26,12 @@ from engine.models.estimators.estimator_parts import (
     was_single,
 )
 from engine.models.estimators.known_inputs import KnownInput, known_inputs
-from engine.spec import Model
+from engine.spec import FileModel
 
 ASKED = 8
 
 
-def trained_on(model: Model, estimator: Any, wanted: TrainedInput) -> TrainedInput:
+def trained_on(model: FileModel, estimator: Any, wanted: TrainedInput) -> TrainedInput:
     """Add the known dtypes to an estimator's own description of its columns; raise `SpecError`."""
     names = wanted.names and as_declared(wanted.names, model.input.instance.properties)
     wanted = replace(wanted, casts=surely_casts(estimator), names=names)
@@ -55,7 +55,7 @@ def _recorded(order: Sequence[str], known: Sequence[KnownInput]) -> dict[str, Dt
     return {name: one.dtype for name, one in zip(order, known, strict=True) if one.dtype is not None}
 
 
-def _with_count(model: Model, estimator: Any, wanted: TrainedInput) -> TrainedInput:
+def _with_count(model: FileModel, estimator: Any, wanted: TrainedInput) -> TrainedInput:
     """Leave out the number of columns if the estimator answers with another one."""
     declared = model.features or tuple(model.input.instance.properties)
     if wanted.count is None or wanted.count == len(declared):
@@ -64,7 +64,7 @@ def _with_count(model: Model, estimator: Any, wanted: TrainedInput) -> TrainedIn
     return other if answers_any(model, estimator, other) else wanted
 
 
-def _with_width(model: Model, estimator: Any, wanted: TrainedInput) -> TrainedInput:
+def _with_width(model: FileModel, estimator: Any, wanted: TrainedInput) -> TrainedInput:
     """Use float32 for an estimator that was trained on it, if it accepts nothing else."""
     if wanted.by_name or wanted.count is None or not was_single(estimator):
         return wanted
@@ -74,7 +74,7 @@ def _with_width(model: Model, estimator: Any, wanted: TrainedInput) -> TrainedIn
     return replace(wanted, single=True)
 
 
-def _with_rows(model: Model, estimator: Any, wanted: TrainedInput) -> TrainedInput:
+def _with_rows(model: FileModel, estimator: Any, wanted: TrainedInput) -> TrainedInput:
     """Find the form of rows that an estimator accepts, if its own parts do not show it."""
     if model.rows != "auto" or wanted.by_name or (wanted.casts and wanted.count is not None):
         return wanted
@@ -83,7 +83,7 @@ def _with_rows(model: Model, estimator: Any, wanted: TrainedInput) -> TrainedInp
     return replace(wanted, rows=found)
 
 
-def answers_any(model: Model, estimator: Any, wanted: TrainedInput) -> bool:
+def answers_any(model: FileModel, estimator: Any, wanted: TrainedInput) -> bool:
     """Return whether an estimator answers any of some instances in the wanted form."""
     try:
         convert = fit_columns(model, wanted).convert
@@ -99,7 +99,7 @@ def answers_any(model: Model, estimator: Any, wanted: TrainedInput) -> bool:
     return False
 
 
-def _responds(model: Model, estimator: Any, rows: Any) -> bool:
+def _responds(model: FileModel, estimator: Any, rows: Any) -> bool:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

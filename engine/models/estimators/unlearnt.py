@@ -9,11 +9,11 @@ from engine.models.estimators.estimator_parts import first_of
 from engine.models.estimators.inspection import Inspected
 from engine.models.estimators.known_inputs import KnownInput, known_inputs, known_of_mappings
 from engine.schema import show
-from engine.spec import Model
+from engine.spec import FileModel
 from engine.text import did_you_mean
 
 
-def unlearnt_values(model: Model, inspected: Inspected) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def unlearnt_values(model: FileModel, inspected: Inspected) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Warn of each value of an `enum` that is none of an encoder's categories: its path in the entry, and a message."""
     properties = model.input.instance.properties
     for name, known in _known(inspected).items():

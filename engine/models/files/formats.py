@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.spec import Model
+from engine.spec import FileModel
 
 _COMPRESSED = (".bz2", ".gz", ".lzma", ".xz", ".z")
 _TO_COMPILE = ("joblib", "onnx", "onnxruntime", "skl2onnx", "sklearn")
@@ -62,7 +62,7 @@ def format_of(file: Path) -> ModelFormat | None:
     return inner if inner is not None and inner.may_be_compressed else _BY_ENDING.get(last)
 
 
-def require_format(model: Model) -> ModelFormat:
+def require_format(model: FileModel) -> ModelFormat:
     """Return the format of a model's file; raise `SpecError` if its name has none."""
     if (found := format_of(model.file)) is not None:
         return found

@@ -13,7 +13,7 @@ from engine.diagnostics import Diagnostic, Place
 from engine.errors import SpecError
 from engine.isolation import read_bounds
 from engine.models.files.formats import require_format
-from engine.spec import Model, bare_model, model_inside, read_regular
+from engine.spec import FileModel, bare_model, model_inside, read_regular
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +25,12 @@ class ModelFile:
 
 
 class ModelFiles:
-    """Model files, each read once."""
+    """FileModel files, each read once."""
 
     def __init__(self) -> None:
         self._files: dict[Path, ModelFile] = {}
 
-    def read(self, model: Model) -> ModelFile:
+    def read(self, model: FileModel) -> ModelFile:
         """Read a model's file; raise `OSError`."""
         path = model.file.resolve()
         if path not in self._files:
@@ -47,7 +47,7 @@ def _read_bounded(file: Path) -> bytes:
     return read_regular(file)
 
 
-def read_file(model: Model, files: ModelFiles | None = None) -> ModelFile:
+def read_file(model: FileModel, files: ModelFiles | None = None) -> ModelFile:
     """Read a model's file, as one of `files`; raise `SpecError`, also for a name without a known format."""
     try:
         read = (files or ModelFiles()).read(model)

@@ -15,7 +15,7 @@ from engine.models.files.model_file import ModelFile
 from engine.models.predictor import Predictor
 from engine.models.restoring.known_answers import own_answer, round_fraction
 from engine.models.restoring.prepared import LoadedEstimators
-from engine.spec import Model, Outline, bare_model
+from engine.spec import FileModel, Outline, bare_model
 
 MAX_RESULT = 500
 MAX_ASKED = 100
@@ -24,7 +24,7 @@ MAX_ASKED = 100
 class Interview:
     """A model that can be asked with any outline of it."""
 
-    def __init__(self, model: Model, file: ModelFile, opened: LoadedEstimators, reference: Path | None) -> None:
+    def __init__(self, model: FileModel, file: ModelFile, opened: LoadedEstimators, reference: Path | None) -> None:
         self._model = model
         self._file = file
         self._opened = opened

@@ -33,7 +33,7 @@ from engine.models.outlining.example import as_written, plausible_instance
 from engine.models.outlining.interview import Interview
 from engine.models.proving.learnt_ranges import known_texts, learnt_ranges
 from engine.models.restoring.prepared import LoadedEstimators
-from engine.spec import RESPONSE_METHODS, Model, Outline, OutlinedFeature, bare_model
+from engine.spec import RESPONSE_METHODS, FileModel, Outline, OutlinedFeature, bare_model
 from engine.text import did_you_mean, plural
 
 MAX_MADE_UP = 30
@@ -79,7 +79,7 @@ def outline_model(
         return interview.complete(outline, lambda known: plausible_instance(known, sample, usual, seen.texts))
 
 
-def _seen_graph(model: Model, file: ModelFile) -> _Seen:
+def _seen_graph(model: FileModel, file: ModelFile) -> _Seen:
     from engine.models.compiling.onnx_file import outline_graph  # noqa: PLC0415 - few models are graphs
 
     count, texts, classes = outline_graph(model, file.data)
@@ -93,7 +93,9 @@ def _seen_graph(model: Model, file: ModelFile) -> _Seen:
     return _Seen(outline, None, [KnownInput(is_number=True) for _ in range(count or 0)])
 
 
-def _seen_estimator(model: Model, file: ModelFile, opened: LoadedEstimators, *, allow_version_mismatch: bool) -> _Seen:
+def _seen_estimator(
+    model: FileModel, file: ModelFile, opened: LoadedEstimators, *, allow_version_mismatch: bool
+) -> _Seen:
     if file.data and model.file.suffix.lower() == ".skops":
         _require_trust(model, file)
     artifact = opened.open(replace(model, allow_version_mismatch=True), file)
@@ -128,7 +130,7 @@ def _seen_estimator(model: Model, file: ModelFile, opened: LoadedEstimators, *, 
     return _Seen(outline, wanted.names, columns, known_texts(estimator))
 
 
-def _require_trust(model: Model, file: ModelFile) -> None:
+def _require_trust(model: FileModel, file: ModelFile) -> None:
     try:
         refused = untrusted_types(file.data, model)
     except (ValueError, LookupError, zipfile.BadZipFile):  # damaged, which is reported where it is opened

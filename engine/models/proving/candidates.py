@@ -34,7 +34,7 @@ from engine.models.runtime.program import Program, dump_program, load_program
 from engine.models.runtime.report import Report, Trial
 from engine.models.runtime.tree_table import TreeTable
 from engine.schema import clip
-from engine.spec import Model, RuntimeName
+from engine.spec import FileModel, RuntimeName
 
 REASON_LENGTH = 300
 
@@ -43,7 +43,7 @@ REASON_LENGTH = 300
 class Subject:
     """A model under trial: its estimator, how to call it, and scikit-learn's answers."""
 
-    model: Model
+    model: FileModel
     inspected: Inspected
     check: tuple[s.Step, ...] = ()
     tables: list[TreeTable] = field(default_factory=list)
@@ -127,7 +127,7 @@ CANDIDATES: Mapping[str, tuple[RuntimeName, Callable[[Subject], Program]]] = {
 _WHOLE_GRAPHS = ("graph in float64", "graph in float32")
 
 
-def choose_candidate(model: Model, inspected: Inspected, progress: Progress) -> Chosen:
+def choose_candidate(model: FileModel, inspected: Inspected, progress: Progress) -> Chosen:
     """Try every candidate, and choose the best proven one."""
     subject = Subject(model, inspected)
     baseline = SklearnRuntime(
@@ -155,7 +155,7 @@ def choose_candidate(model: Model, inspected: Inspected, progress: Progress) -> 
     return replace(chosen, tried=tried, report=replace(chosen.report, one_by_one=tried.depends))
 
 
-def usual_instances(model: Model, inspected: Inspected) -> list[Any]:
+def usual_instances(model: FileModel, inspected: Inspected) -> list[Any]:
     """Make instances that the input allows, inside the ranges that the model has seen."""
     subject = Subject(model, inspected)
     return _row_maker(subject, _walk(subject)).usual(known_texts(subject.estimator))

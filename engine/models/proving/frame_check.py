@@ -24,7 +24,7 @@ from engine.models.data.reference_frames import declared_frame, dtype_of, refere
 from engine.models.estimators.inspection import Inspected
 from engine.models.proving.other_dtypes import require_answer
 from engine.schema import clip, show
-from engine.spec import Model
+from engine.spec import FileModel
 
 MAX_ROWS = 200
 MAX_SINGLES = 20
@@ -42,7 +42,7 @@ class _Pair:
     source: str
 
 
-def require_trained_dtypes(model: Model, inspected: Inspected) -> None:
+def require_trained_dtypes(model: FileModel, inspected: Inspected) -> None:
     """Raise `DtypesNeeded` if the estimator answers differently to rows built as a training script would."""
     if inspected.columns.names is None:
         return
@@ -56,14 +56,14 @@ def require_trained_dtypes(model: Model, inspected: Inspected) -> None:
             require_answer(model, inspected)
 
 
-def _pairs(model: Model, inspected: Inspected) -> Iterator[_Pair | None]:
+def _pairs(model: FileModel, inspected: Inspected) -> Iterator[_Pair | None]:
     if importlib.util.find_spec("pandas") is None:
         return
     yield _pair_of_reference(model, inspected)
     yield _pair_of_examples(model, inspected)
 
 
-def _pair_of_reference(model: Model, inspected: Inspected) -> _Pair | None:
+def _pair_of_reference(model: FileModel, inspected: Inspected) -> _Pair | None:
     if model.reference is None:
         return None
     frame = reference_frame(model, inspected.columns.names or (), inspected.wanted.dtypes)
@@ -74,7 +74,7 @@ def _pair_of_reference(model: Model, inspected: Inspected) -> _Pair | None:
     return _pair(model, inspected, frame, instances, places, model.reference.name)
 
 
-def _pair_of_examples(model: Model, inspected: Inspected) -> _Pair | None:
+def _pair_of_examples(model: FileModel, inspected: Inspected) -> _Pair | None:
     import pandas as pd  # noqa: PLC0415 - an optional extra
 
     instances = [example.input for example in model.examples]
@@ -87,7 +87,7 @@ def _pair_of_examples(model: Model, inspected: Inspected) -> _Pair | None:
     return _pair(model, inspected, frame, instances, list(_taken(model, inspected, instances, [])), "the examples")
 
 
-def _taken(model: Model, inspected: Inspected, instances: Iterable[Any], read: list[Any]) -> Iterator[int]:
+def _taken(model: FileModel, inspected: Inspected, instances: Iterable[Any], read: list[Any]) -> Iterator[int]:
     """Return the places of the valid instances that the columns can hold; those that were read are added to `read`."""
     is_valid, waiting = model.input.instance.takes, iter(instances)
     while chunk := list(islice(waiting, MAX_ROWS)):
@@ -110,7 +110,7 @@ def _hold(columns: Columns, instances: Sequence[Any]) -> bool:
 
 
 def _pair(
-    model: Model, inspected: Inspected, frame: Any, instances: Sequence[Any], places: list[int], source: str
+    model: FileModel, inspected: Inspected, frame: Any, instances: Sequence[Any], places: list[int], source: str
 ) -> _Pair | None:
     if not places:
         return None
@@ -126,7 +126,7 @@ def _pair(
     return _Pair(ours, frame, frame, source)
 
 
-def _recorded(frame: Any, dtypes: Mapping[str, Dtype], model: Model) -> Any:
+def _recorded(frame: Any, dtypes: Mapping[str, Dtype], model: FileModel) -> Any:
     """Return columns the dtypes that the model itself has recorded."""
     import pandas as pd  # noqa: PLC0415 - an optional extra
 
@@ -143,7 +143,7 @@ def _recorded(frame: Any, dtypes: Mapping[str, Dtype], model: Model) -> Any:
     return frame
 
 
-def _require_equal(model: Model, respond: Callable[[Any], Any], pair: _Pair) -> None:
+def _require_equal(model: FileModel, respond: Callable[[Any], Any], pair: _Pair) -> None:
     theirs = _answers(respond, pair.theirs)
     if not theirs or theirs != _answers(respond, pair.theirs):  # it fails, or answers by chance
         return

@@ -16,12 +16,12 @@ from engine.models.estimators.sklearn_runtime import SklearnRuntime
 from engine.models.estimators.training_data import answers_any, trained_on
 from engine.models.runtime.answer import Refusal
 from engine.schema import clip
-from engine.spec import Model
+from engine.spec import FileModel
 
 MAX_ASKED = 20
 
 
-def require_answer(model: Model, inspected: Inspected) -> None:
+def require_answer(model: FileModel, inspected: Inspected) -> None:
     """Ask the user for dtypes if the model fails on every row, and answers with other dtypes."""
     instances = asked_instances(model, MAX_ASKED, inspected.columns.dtypes)
     runtime = SklearnRuntime(inspected.estimator, model.response_method, probabilities=False)
@@ -49,7 +49,7 @@ def require_answer(model: Model, inspected: Inspected) -> None:
             raise DtypesNeeded(model.error(message, "input", "properties", named[0]), dtypes)
 
 
-def _answers_with(model: Model, inspected: Inspected) -> bool:
+def _answers_with(model: FileModel, inspected: Inspected) -> bool:
     try:
         wanted = trained_on(model, inspected.estimator, replace(inspected.wanted, rows=None))
         fit_columns(model, wanted)
@@ -58,7 +58,7 @@ def _answers_with(model: Model, inspected: Inspected) -> bool:
     return answers_any(model, inspected.estimator, wanted)
 
 
-def _others(model: Model, inspected: Inspected, instances: Sequence[Any]) -> Iterator[dict[str, str]]:
+def _others(model: FileModel, inspected: Inspected, instances: Sequence[Any]) -> Iterator[dict[str, str]]:
     """Return other dtypes that the columns may have had: times, in a zone too, categories, numbers that are floats."""
     dtypes = inspected.columns.dtypes
     types = {name: feature.types for name, feature in model.input.instance.properties.items()}

@@ -23,7 +23,7 @@ from engine.models.data.rows import count_rows, rows_within
 from engine.models.lowering.tree_walk import TreeEnsemble
 from engine.models.proving.tree_rows import fit_rows, threshold_rows
 from engine.schema.samples import TIMES
-from engine.spec import Model
+from engine.spec import FileModel
 
 SEED = 1234
 SPREAD_ROWS = 4_000
@@ -55,7 +55,7 @@ class RowMaker:
 
     def __init__(
         self,
-        model: Model,
+        model: FileModel,
         columns: Columns,
         learnt: Mapping[int, tuple[float, float]],
         categories: Mapping[int, Sequence[Any]] | None = None,

@@ -15,7 +15,7 @@ from engine.models.files.modules import raised_at
 from engine.models.proving.proof_rows import ProofRows
 from engine.models.runtime.answer import Answer, Runtime
 from engine.schema import clip, show
-from engine.spec import Model
+from engine.spec import FileModel
 from engine.text import plural
 
 TOGETHER = 32
@@ -54,7 +54,7 @@ class Tried:
         """Whether an answer changed with the other rows of a batch."""
         return bool(self.depends) and self.answered > 1
 
-    def require_answer(self, model: Model) -> None:
+    def require_answer(self, model: FileModel) -> None:
         """Raise `SpecError` for a model that answered none of the rows."""
         if not self.is_hopeless:
             return

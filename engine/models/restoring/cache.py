@@ -21,13 +21,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from engine.models.restoring.compiled_model import CompiledModel
-from engine.spec import Model, read_regular, write_whole
+from engine.spec import FileModel, read_regular, write_whole
 
 VARIABLE = "ENGINE_CACHE_DIR"
 # Tells the processes of a service where new entries are kept if the cache is read-only; see `writable_cache`.
 _SPARE_VARIABLE = "ENGINE_SPARE_CACHE_DIR"
 # The keys of a model that have no part in what is compiled.
-NOT_COMPILED = ("file", "description")
+NOT_COMPILED = ("file", "description", "stand_in")
 # Everything that reads a model's entry, compiles models and runs what was compiled, in all folders below.
 _CODE = tuple(Path(__file__).parents[2] / folder for folder in ("models", "schema", "spec"))
 _LIBRARIES = ("endpoint-engine", "numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "skl2onnx")
@@ -43,12 +43,14 @@ class Cache:
         self.folder = _own(self._stated)
         self._spare = Path(spare) if spare else None
 
-    def key(self, model: Model, data: bytes) -> str:
+    def key(self, model: FileModel, data: bytes) -> str:
         """Hash everything that a compiled model depends on; `data` is its file. Raise `OSError` if one is missing."""
         contents = [data] + ([read_regular(model.reference)] if model.reference is not None else [])
         hashes = [hashlib.sha256(content).hexdigest() for content in contents]
         declared = {name: value for name, value in model.node.plain.items() if name not in NOT_COMPILED}
         made_from = [_surroundings(), model.file.suffix, hashes, list(declared.items())]
+        if model.computed:
+            made_from.append([model.input.document, [example.input for example in model.examples]])
         return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
 
     def read(self, key: str) -> CompiledModel | None:

@@ -11,11 +11,11 @@ from engine.models.runtime.batching import OneByOne, SharedRuntime
 from engine.models.runtime.program import Program
 from engine.models.runtime.report import Report
 from engine.models.runtime.threshold import decision_of
-from engine.spec import Model
+from engine.spec import FileModel
 
 
 def open_runtime(
-    model: Model,
+    model: FileModel,
     prepared: PreparedModel,
     programs: tuple[Program | None, Program | None],
     report: Report,
@@ -43,7 +43,7 @@ def open_runtime(
 
 
 def _sklearn(
-    model: Model, prepared: PreparedModel, opened: LoadedEstimators, *, one_by_one: bool = False, is_shared: bool
+    model: FileModel, prepared: PreparedModel, opened: LoadedEstimators, *, one_by_one: bool = False, is_shared: bool
 ) -> Runtime:
     """Answer by scikit-learn, in calls that requests share unless the rows are computed one by one."""
     from engine.models.estimators.sklearn_runtime import SklearnRuntime  # noqa: PLC0415 - see LoadedEstimators

@@ -92,8 +92,13 @@ class CompiledModel:
     @property
     def result_types(self) -> frozenset[str]:
         """The JSON types of the values in a result; none where they are not known."""
-        named, classes = "" if self.result is None else self.result.type, self.wording.classes
-        if classes and not self.lengths and named in {"boolean", "integer", "string"}:
+        return self.types_of(self.result, self.wording.classes)
+
+    @staticmethod
+    def types_of(result: ResultForm | None, classes: tuple[Any, ...] | None) -> frozenset[str]:
+        """Return the JSON types of the values in results of a form, by the classes if they are these."""
+        named, lengths = ("", ()) if result is None else (result.type, result.lengths)
+        if classes and not lengths and named in {"boolean", "integer", "string"}:
             return frozenset(TYPE_NAMES.get(type(one), "") for one in classes)
         return frozenset((named,) if named else ())
 

@@ -11,8 +11,9 @@ from engine.diagnostics import Diagnostic
 from engine.errors import RefusedInstance, SpecError
 from engine.models.files.modules import raised_at
 from engine.models.predictor import Predictor
+from engine.models.runtime.class_names import key_of
 from engine.schema import Validator, show
-from engine.spec import Example, Model
+from engine.spec import Example, FileModel, Model
 
 EXAMPLE_TOLERANCE = 1e-6
 RECORDED_DIGITS = 9
@@ -21,15 +22,16 @@ GOLDEN_TOLERANCE = 2e-5  # a compiled model may be close, instead of exact
 
 def hold_examples(model: Model, predictor: Predictor) -> None:
     """Run a model's examples; raise `SpecError` with each that has another result."""
-    hint = f"; if the model is right, record its answer: {model.lock_command}"
+    hint = f"; if the model is right, record its answer: {model.lock_command}" if model.lock_command else ""
     mistakes: list[Diagnostic] = []
     for example in model.examples:
         mistakes += _try(example, predictor, EXAMPLE_TOLERANCE, hint * example.recorded)
+        mistakes += _try_label(example, predictor) if example.label is not None and not mistakes else ()
     if mistakes:
         raise SpecError(mistakes)
 
 
-def renewed_results(model: Model, predictor: Predictor) -> dict[int, Any]:
+def renewed_results(model: FileModel, predictor: Predictor) -> dict[int, Any]:
     """Return the new results of recorded examples that the model now answers differently, by their places.
 
     An example without an answer is left as it is, and reported by `hold`.
@@ -61,7 +63,7 @@ def round_fraction(result: Any) -> Any:
     return float(f"{result:.{RECORDED_DIGITS}g}") if isinstance(result, float) else result
 
 
-def hold_golden(model: Model, golden: Sequence[Example], predictor: Predictor) -> None:
+def hold_golden(model: FileModel, golden: Sequence[Example], predictor: Predictor) -> None:
     """Run a pin's golden answers; raise `SpecError`, with one mistake for all that are no longer instances."""
     hint = f"; if that is right, accept it: {model.lock_command}"
     tried = ((example, _try(example, predictor, GOLDEN_TOLERANCE, hint, hint)) for example in golden)
@@ -78,7 +80,7 @@ def hold_golden(model: Model, golden: Sequence[Example], predictor: Predictor) -
         raise SpecError(mistakes)
 
 
-def _unfit(instance: Any, validator: Validator, model: Model) -> str:
+def _unfit(instance: Any, validator: Validator, model: FileModel) -> str:
     """Say why a golden instance no longer matches the model's input; empty if it does."""
     violation = next(validator.violations(instance), None)
     if violation is not None:
@@ -112,6 +114,14 @@ def _try(
     if example.recorded:
         said = f"the recorded result is {show(example.result)}, but the model answers {show(result)}"
     return [Diagnostic(example.place("result"), said + if_another)]
+
+
+def _try_label(example: Example, predictor: Predictor) -> list[Diagnostic]:
+    """Hold an example's label to that of the model, which is a class's own name if there are no labels."""
+    found = predictor([example.input])
+    label = found.labels[0] if found.labels is not None else key_of(found.result[0])
+    said = f"the label of the model's answer is {show(label)}, not {show(example.label)}"
+    return [] if label == example.label else [Diagnostic(example.place("label"), said)]
 
 
 def _same(expected: Any, actual: Any, tolerance: float) -> bool:

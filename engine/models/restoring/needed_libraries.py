@@ -10,7 +10,7 @@ from engine.installed import is_serving_only
 from engine.models.files.formats import format_of, require_format
 from engine.models.restoring.prepared import PreparedModel
 from engine.models.runtime.program import names_of_steps
-from engine.spec import Model
+from engine.spec import FileModel
 from engine.text import join_words
 
 _DISTRIBUTIONS = {"sklearn": "scikit-learn"}
@@ -25,7 +25,7 @@ def to_compile(file: Path) -> str:
     return f"{lack}; or serve a bundle: this is the serving-only installation" if lack and is_serving_only() else lack
 
 
-def to_serve(model: Model, prepared: PreparedModel) -> Mapping[str, str]:
+def to_serve(model: FileModel, prepared: PreparedModel) -> Mapping[str, str]:
     """Name the modules that serving a model imports beside numpy, each with what `pip install` takes for it."""
     needed: dict[str, str] = {}
     if any(_GRAPHS & names_of_steps(program) for program in prepared.compiled.programs):

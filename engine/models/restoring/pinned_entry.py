@@ -16,7 +16,7 @@ from engine.models.data.instances import TrainedInput, column_order
 from engine.models.restoring.compiled_model import CompiledModel
 from engine.models.runtime.threshold import named_threshold
 from engine.schema import show
-from engine.spec import Model
+from engine.spec import FileModel
 
 # How a message begins, and where in the entry it points.
 _KEYS: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -31,7 +31,7 @@ _KEYS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 _SHOWN = 4
 
 
-def entry_of(model: Model, compiled: CompiledModel) -> dict[str, Any]:
+def entry_of(model: FileModel, compiled: CompiledModel) -> dict[str, Any]:
     """Return what a model's entry says of its answers.
 
     What is not said, or says what would be so anyway, is left out. The input's other keywords only accept or refuse.
@@ -49,7 +49,7 @@ def entry_of(model: Model, compiled: CompiledModel) -> dict[str, Any]:
     return {key: value for key, value in said.items() if value}
 
 
-def require_pinned_entry(model: Model, compiled: CompiledModel) -> None:
+def require_pinned_entry(model: FileModel, compiled: CompiledModel) -> None:
     """Raise `SpecError` where the entry says something else of answers than when it was pinned.
 
     A pin that an earlier version wrote does not know.
@@ -77,7 +77,7 @@ def _are_others(now: Mapping[str, Any], pinned: Mapping[str, Any]) -> bool:
     return sorted(now.get("features", ())) != sorted(pinned.get("features", ()))
 
 
-def _own_order(model: Model, wanted: TrainedInput) -> list[str]:
+def _own_order(model: FileModel, wanted: TrainedInput) -> list[str]:
     """Return the entry's order of columns; none where the model knows its own, or instances are no objects."""
     if wanted.names is not None or model.input.instance.form != "object":
         return []
@@ -85,7 +85,7 @@ def _own_order(model: Model, wanted: TrainedInput) -> list[str]:
     return [] if is_mapping else list(column_order(model, wanted))
 
 
-def _defaults(model: Model) -> dict[str, Any]:
+def _defaults(model: FileModel) -> dict[str, Any]:
     defaults = {name: default_of(model, name) for name in model.input.instance.properties}
     return {name: value for name, value in defaults.items() if value is not NAN}
 

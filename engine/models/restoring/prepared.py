@@ -15,7 +15,7 @@ from engine.models.files.modules import Opens, hash_file, hash_modules, read_unc
 from engine.models.restoring.cache import Cache
 from engine.models.restoring.compiled_model import CompiledModel
 from engine.models.runtime.native_trees import find_compiler
-from engine.spec import Model
+from engine.spec import FileModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class PreparedModel:
         """Leave out files that are not needed."""
         return self if self.compiled.needs_estimator else replace(self, file=None, modules={})
 
-    def columns(self, model: Model) -> Columns:
+    def columns(self, model: FileModel) -> Columns:
         """Return the conversion of the model's instances into rows."""
         return fit_columns(model, self.compiled.wanted)
 
@@ -56,7 +56,7 @@ class LoadedEstimators:
         self.predictors: dict[tuple[str, str], Any] = {}
         """Those that were made to compile a model, by its name and key."""
 
-    def open(self, model: Model, file: ModelFile, modules: Mapping[str, bytes] | None = None) -> Any:
+    def open(self, model: FileModel, file: ModelFile, modules: Mapping[str, bytes] | None = None) -> Any:
         """Return the model's `Artifact`, which imports `modules` if given; raise `SpecError`."""
         from engine.models.estimators.library_warnings import show_warnings_once  # noqa: PLC0415
         from engine.models.estimators.loading import Artifacts  # noqa: PLC0415 - not where everything is compiled
@@ -65,7 +65,7 @@ class LoadedEstimators:
         self._artifacts = self._artifacts or Artifacts(self.opens)
         return self._artifacts.open(model, file.data, file.sha256, modules)
 
-    def modules(self, model: Model, file: ModelFile) -> Mapping[str, bytes]:
+    def modules(self, model: FileModel, file: ModelFile) -> Mapping[str, bytes]:
         """Return the files of the modules that an opened model needs."""
         if require_format(model).is_graph:
             return {}
@@ -74,7 +74,7 @@ class LoadedEstimators:
 
 
 def take_cached(
-    model: Model, cache: Cache, key: str, file: ModelFile, opens: Opens = lambda _: None
+    model: FileModel, cache: Cache, key: str, file: ModelFile, opens: Opens = lambda _: None
 ) -> PreparedModel | None:
     """Take a model from the cache, None if it is not there or must be rebuilt.
 

@@ -5,12 +5,12 @@ scikit-learn is imported only if a model is served by it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 from engine.diagnostics import Diagnostic
 from engine.models.data.instances import Columns
-from engine.models.predictor import Facts, ModelPredictor, Predictor
+from engine.models.predictor import Facts, ModelPredictor
 from engine.models.restoring.choose_runtime import open_runtime
 from engine.models.restoring.needed_libraries import describe_lack, to_serve
 from engine.models.restoring.prepared import LoadedEstimators, PreparedModel
@@ -18,33 +18,11 @@ from engine.models.runtime.native_trees import NativeTrees
 from engine.models.runtime.program import Program, load_program
 from engine.models.runtime.report import Report
 from engine.models.runtime.threshold import named_threshold
-from engine.spec import RUNTIMES, Model, Spec
-
-
-def restore_models(
-    spec: Spec,
-    prepared: Mapping[str, PreparedModel],
-    known: Mapping[tuple[str, str], Predictor] | None = None,
-    opened: LoadedEstimators | None = None,
-) -> Mapping[str, Predictor]:
-    """Make the models' predictors; those that are `known`, by name and key, are reused.
-
-    scikit-learn is imported only if a model is served by it.
-    """
-    known, opened = known or {}, opened or LoadedEstimators()
-    return {
-        name: known.get((name, one.key)) or restore_model(spec.models[name], one, opened)
-        for name, one in prepared.items()
-    }
-
-
-def restore_alone(model: Model, prepared: PreparedModel) -> ModelPredictor:
-    """Make the predictor of a model for a single caller, who waits for each call without a limit."""
-    return restore_model(model, prepared, LoadedEstimators(), is_shared=False)
+from engine.spec import RUNTIMES, FileModel
 
 
 def restore_model(
-    model: Model, prepared: PreparedModel, opened: LoadedEstimators, *, is_shared: bool = True
+    model: FileModel, prepared: PreparedModel, opened: LoadedEstimators, *, is_shared: bool = True
 ) -> ModelPredictor:
     """Make the predictor of a compiled model."""
     if lack := describe_lack("to serve this model", to_serve(model, prepared)):
@@ -64,7 +42,7 @@ def restore_model(
     return ModelPredictor(fitting, runtime, compiled.wording, facts, compiled.good)
 
 
-def facts_of(model: Model, prepared: PreparedModel, fitting: Columns, report: Report) -> Facts:
+def facts_of(model: FileModel, prepared: PreparedModel, fitting: Columns, report: Report) -> Facts:
     """Return the facts about a model that is ready to answer."""
     compiled = prepared.compiled
     return Facts(

@@ -10,13 +10,13 @@ from engine.models.data.asked_instances import made_up
 from engine.models.data.instances import Columns
 from engine.models.predictor import Predictor, ResultForm
 from engine.schema.samples import values_to_ask
-from engine.spec import Model
+from engine.spec import FileModel
 
 TYPE_NAMES: Mapping[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string"}
 NOT_FINITE = "the model's answer to this instance is not a finite number"
 
 
-def result_form(model: Model, columns: Columns, predictor: Predictor) -> ResultForm | None:
+def result_form(model: FileModel, columns: Columns, predictor: Predictor) -> ResultForm | None:
     """Ask a model with its first example, or a made-up instance, for the form of its results.
 
     None if it does not answer, or answers with lists that differ in length.
@@ -27,13 +27,14 @@ def result_form(model: Model, columns: Columns, predictor: Predictor) -> ResultF
         raise
     except Exception:  # noqa: BLE001 - an estimator may raise anything, and need not take what is made up
         return None
-    return _form(result)
+    return form_of(result)
 
 
-def _form(result: Any) -> ResultForm | None:
+def form_of(result: Any) -> ResultForm | None:
+    """Return the form of a result, None if its lists differ in length."""
     if not isinstance(result, list):
         return ResultForm((), TYPE_NAMES.get(type(result), ""))
-    forms = [_form(item) for item in result]
+    forms = [form_of(item) for item in result]
     inner = [form for form in forms if form is not None]
     if len(inner) < len(forms) or len({form.lengths for form in inner}) != 1:
         return None
@@ -41,7 +42,7 @@ def _form(result: Any) -> ResultForm | None:
     return ResultForm((len(result), *inner[0].lengths), types.pop() if len(types) == 1 else "")
 
 
-def _instance(model: Model, columns: Columns) -> Any:
+def _instance(model: FileModel, columns: Columns) -> Any:
     if model.examples:
         return model.examples[0].input
     if columns.names is not None:

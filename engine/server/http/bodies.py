@@ -7,7 +7,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
+from http import HTTPStatus
 from typing import Any
+
+from engine.endpoints import Problem
+from engine.spec import Limits
 
 # A body that is declared to be so short is asked for as a whole, which takes one call instead of two or three.
 SMALL = 8 * 1024
@@ -15,6 +19,7 @@ SMALL = 8 * 1024
 GRACE_SECONDS = 10.0
 # The most that all bodies of this process may have in memory together.
 HELD_BYTES = 64 * 1024 * 1024
+_CLOSE = (("Connection", "close"),)
 
 
 class End(Enum):
@@ -235,3 +240,20 @@ class Reading(_Body):
         except StopAsyncIteration:
             return True
         return False
+
+
+def body_problem(end: End, limits: Limits, *, is_chunked: bool) -> Problem | None:
+    """Make the problem with a body that was not read to its end; the handler itself finds one that is too large."""
+    match end:
+        case End.BROKEN:
+            chunked = "the chunked body is malformed, cut short, or has trailers, which are not supported"
+            detail = chunked if is_chunked else "the body ended before its declared length"
+            return Problem(HTTPStatus.BAD_REQUEST, detail, headers=_CLOSE)
+        case End.LATE:
+            detail = f"the body did not arrive within {limits.body_time:g} s (limits.body_time)"
+            return Problem(HTTPStatus.REQUEST_TIMEOUT, detail, headers=_CLOSE)
+        case End.SLOW:
+            rate = f"{limits.body_rate:,} bytes a second"
+            detail = f"the body arrived too slowly; it must have at least {rate} (limits.body_rate)"
+            return Problem(HTTPStatus.REQUEST_TIMEOUT, detail, headers=_CLOSE)
+    return None

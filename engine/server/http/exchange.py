@@ -8,12 +8,23 @@ from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 
-from engine.endpoints import Problem
-from engine.handling import WireAnswer, id_headers, request_id, write_answer
-from engine.server.http.bodies import BodyBounds, End, Reading, ShortReading
+from engine.endpoints import Failing, Problem, Sending
+from engine.handling import (
+    CLIENT_GONE,
+    CUT_OFF,
+    INSTEAD,
+    Handler,
+    WireAnswer,
+    close_body,
+    id_headers,
+    request_id,
+    write_answer,
+)
+from engine.server.http.bodies import BodyBounds, End, Reading, ShortReading, body_problem
 from engine.server.http.head import is_plain, read_head
 from engine.server.http.large_bodies import LARGE, PIECE, send_pieces
 from engine.server.http.traffic import Traffic
+from engine.server.http.waits import Wait
 from engine.server.logs import log_request
 
 logger = logging.getLogger("engine")
@@ -94,25 +105,9 @@ class Exchange:
             is_chunked = incoming.environ.pop("HTTP_TRANSFER_ENCODING", None) is not None
             incoming.environ["CONTENT_LENGTH"] = str(len(body))
             self._has_rest = end is End.LARGE
-            if (problem := self._problem(end, is_chunked=is_chunked)) is not None:
+            if (problem := body_problem(end, self._traffic.limits, is_chunked=is_chunked)) is not None:
                 incoming.error = problem
         self._answer()
-
-    def _problem(self, end: End, *, is_chunked: bool) -> Problem | None:
-        """Make the problem with a body that was not read to its end; the handler itself finds one that is too large."""
-        match end:
-            case End.BROKEN:
-                chunked = "the chunked body is malformed, cut short, or has trailers, which are not supported"
-                detail = chunked if is_chunked else "the body ended before its declared length"
-                return Problem(HTTPStatus.BAD_REQUEST, detail, headers=(_CLOSE,))
-            case End.LATE:
-                detail = f"the body did not arrive within {self._traffic.limits.body_time:g} s (limits.body_time)"
-                return Problem(HTTPStatus.REQUEST_TIMEOUT, detail, headers=(_CLOSE,))
-            case End.SLOW:
-                rate = f"{self._traffic.limits.body_rate:,} bytes a second"
-                detail = f"the body arrived too slowly; it must have at least {rate} (limits.body_rate)"
-                return Problem(HTTPStatus.REQUEST_TIMEOUT, detail, headers=(_CLOSE,))
-        return None
 
     def _answer(self) -> None:
         """Answer here and now, if that takes microseconds; else leave it to another thread."""
@@ -136,9 +131,12 @@ class Exchange:
     def _answer_slowly(self) -> None:
         """Answer in a thread that may wait; whatever goes wrong, there is an answer."""
         self._incoming.environ.update(self._traffic.environ)
+        handler = self._traffic.handler
         try:
-            answer = self._traffic.handler.respond(self._incoming)
-            if self._has_rest:
+            answer = handler.respond(self._incoming)
+            if self._incoming.sending is not None:
+                self._wait(handler, answer, self._incoming.sending)
+            elif self._has_rest:
                 self._drop_rest(answer)
             else:
                 self._write(*answer)
@@ -147,6 +145,46 @@ class Exchange:
             self._read()
         except BaseException as error:  # noqa: BLE001 - as above
             self._fail(error)
+
+    def _wait(self, handler: Handler, answer: WireAnswer, sending: Sending) -> None:
+        """Answer later, or end the connection later without an answer, as is drawn for this request."""
+        handler.free_body(self._incoming)
+        if self._reading is not None:
+            self._reading.release()
+
+        def go_on(*, is_gone: bool) -> None:
+            gone.cancel()  # Granian would keep it, and fail at its own end where it is still open
+            sending.release()
+            try:
+                if is_gone or sending.fails:
+                    self._leave_unanswered(handler, answer, "" if is_gone else sending.fails)
+                else:
+                    if isinstance(answer[2], bytes):
+                        handler.leave(self._incoming, answer[0])
+                    self._write(*answer)
+            except BaseException as error:  # noqa: BLE001 - as above
+                self._fail(error)
+
+        wait, gone = Wait(self._client, sending.seconds, go_on), self._protocol.client_disconnect()
+        gone.add_done_callback(wait.leave)
+        self._traffic.waits.add(wait)
+
+    def _leave_unanswered(self, handler: Handler, answer: WireAnswer, fails: Failing) -> None:
+        """End the connection, or only the request where the client has gone."""
+        close_body(answer[2])
+        connection = self._traffic.connection(self._client) if fails else None
+        if connection is not None and fails == "reset":
+            connection.reset()
+        elif connection is not None:
+            connection.close()
+        status = CUT_OFF if connection is not None else INSTEAD.get(fails, CLIENT_GONE)
+        handler.leave(self._incoming, status)
+        if status in INSTEAD.values():  # the system does not tell of connections
+            self._write(status, [*self._traffic.own_headers, _CLOSE], b"")
+        else:
+            self._traffic.computing.discard(self._client)
+            self._protocol.response_empty(status, [])  # nobody gets it, but without any, Granian logs an error
+            self._end(status, 0)
 
     def _fail(self, error: BaseException) -> None:
         logger.error("a request failed outside its endpoint", exc_info=error)

@@ -17,8 +17,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-# Of struct tcp_info in linux/tcp.h: tcpi_unacked, tcpi_bytes_acked, tcpi_notsent_bytes.
+from engine.handling import reset_connection
+
+# Of struct tcp_info in linux/tcp.h: tcpi_state, tcpi_unacked, tcpi_bytes_acked, tcpi_notsent_bytes.
 _INFO_SIZE = 148
+_STATE, _CLOSE_WAIT = 0, 8
 _UNACKED, _ACKED, _NOT_SENT = 24, 120, 144
 _MOST_DESCRIPTORS = 4096
 _NO_LINGER = struct.pack("ii", 1, 0)
@@ -30,7 +33,7 @@ class Connection:
 
     It was first seen at `since`. `acked` bytes have reached the client, the last of them at `moved`, and `is_sending`
     tells whether more are on their way. From `idle_since` it has had no request in hand. At `judged`, `judged_acked`
-    bytes had reached a client who reads, or is given time to.
+    bytes had reached a client who reads, or is given time to. Where the client `has_left`, it sends nothing any more.
     """
 
     client: str
@@ -45,6 +48,7 @@ class Connection:
     acked: int = 0
     is_sending: bool = False
     is_closed: bool = False
+    has_left: bool = False
 
     def has_unsent(self) -> bool:
         """Return whether the kernel keeps bytes that it cannot send yet; False if the connection is gone."""
@@ -60,6 +64,18 @@ class Connection:
             if at_once:
                 held.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
             held.shutdown(socket.SHUT_RDWR)
+
+    def reset(self) -> None:
+        """End it by a TCP reset."""
+        self.is_closed = True
+        with contextlib.suppress(OSError), _borrowed(self.descriptor, self.inode) as held:
+            reset_connection(held.fileno())
+
+    def is_there(self) -> bool:
+        """Return whether its descriptor is still its own."""
+        with contextlib.suppress(OSError):
+            return not self.is_closed and os.fstat(self.descriptor).st_ino == self.inode
+        return False
 
 
 class Sockets:
@@ -78,6 +94,13 @@ class Sockets:
             found[inode] = self._known[inode]
         self._known = found
         return [one for one in found.values() if one is not None and not one.is_closed and _update(one, now)]
+
+    def find(self, client: str, now: float) -> Connection | None:
+        """Return the connection of a client; look at all of them only if it is not known yet."""
+        for one in self._known.values():
+            if one is not None and one.client == client and one.is_there():
+                return one
+        return next((one for one in self.look(now) if one.client == client), None)
 
     def _meet(self, descriptor: int, inode: int, now: float) -> Connection | None:
         try:
@@ -157,6 +180,7 @@ def _update(connection: Connection, now: float) -> bool:
         held.detach()
     if len(info) < _INFO_SIZE:
         return True
+    connection.has_left = info[_STATE] == _CLOSE_WAIT
     acked = struct.unpack_from("Q", info, _ACKED)[0]
     if acked != connection.acked:
         connection.acked, connection.moved, connection.idle_since = acked, now, now

@@ -9,6 +9,7 @@ from engine.server.http.bodies import BodyBounds, Clock, Held, Reading, ShortRea
 from engine.server.http.capacity import Threads
 from engine.server.http.large_bodies import LARGE, MOST_BYTES, Stored
 from engine.server.http.sockets import Connection
+from engine.server.http.waits import Waits
 from engine.spec import Limits
 
 
@@ -36,6 +37,7 @@ class Traffic:
         self.reading: dict[str, Reading | ShortReading] = {}
         self.writing: dict[str, tuple[int, float]] = {}
         self.held = Held()
+        self.waits = Waits()
         self.clock = Clock()
         self.threads = threads or Threads()
         self.logs = logs  # a line for each request

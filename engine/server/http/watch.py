@@ -68,7 +68,7 @@ class Watch:
     def connection(self, client: str) -> Connection | None:
         """Return the connection of a client, if the system tells of it."""
         with self._looking:
-            return next((one for one in self._look(self._traffic.clock.now()) if one.client == client), None)
+            return self._sockets.find(client, self._traffic.clock.now())
 
     def _run(self) -> None:
         busy = False
@@ -86,6 +86,7 @@ class Watch:
             reading.check(now)
         with self._looking:
             connections = self._look(now)
+            self._end_waits(connections)
             self._close(self._unread(connections, now), "not_reading")
             self._hold_addresses(connections)
             self._close([one for one in connections if now - one.idle_since > IDLE_SECONDS], "idle")
@@ -120,6 +121,14 @@ class Watch:
                     unread.append(one)
                 one.judged, one.judged_acked = now, one.acked
         return unread
+
+    def _end_waits(self, connections: Sequence[Connection]) -> None:
+        """End the waits of clients that have gone; Granian does not notice where further requests are unread."""
+        waits = self._traffic.waits.of_clients()
+        for one in connections if waits else ():
+            if one.has_left and one.client in waits:
+                one.close()  # so that the requests behind this one are not answered either
+                waits[one.client].leave()
 
     def _hold_addresses(self, connections: Sequence[Connection]) -> None:
         """Close the newest connections of an address that has more than it may have."""

@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from engine.endpoints import RESTARTS, Counts
+from engine.endpoints import FORGOTTEN, RESTARTS, Counts, SharedCounts
 from engine.server.heartbeat import HANG_SECONDS, Monitor
 from engine.server.listening.certificate import Certificate
 from engine.server.listening.listener import Addresses
@@ -56,6 +56,7 @@ class Supervisor:
         self._stale = ""  # why the certificate that is served is not the one in the files
         self._numbers = Counts()  # of the workers that have ended, and of this process
         self._scrapes = Scrapes()
+        self._turns = SharedCounts()  # of sequences
         self._heard: Mapping[str, Callable[[Worker, Any], None]] = {
             "counted": self._counted,
             "ended": self._ended,
@@ -154,8 +155,7 @@ class Supervisor:
 
     def _make(self, number: int, place: int) -> Worker:
         """Start a worker that serves the newest generation."""
-        numbered = number, len(self._patience)
-        worker = Worker(numbered, self._addresses, place, self._logs, self._hear)
+        worker = Worker((number, len(self._patience)), self._addresses, place, self._logs, self._hear)
         self._send_generation(worker)
         return worker
 
@@ -180,6 +180,7 @@ class Supervisor:
 
     def _publish(self, snapshot: bytes, models: Sequence[Mapping[str, Any]], modules: str) -> None:
         self._generation += 1
+        self._turns.keep(self._generation - 1)  # workers may not have left it yet
         self._snapshot, self._models, self._modules, self._degraded = snapshot, models, modules, ()
         self._rolling.failed = ""
         for worker in [*self._workers.values(), *filter(None, [self._rolling.successor])]:
@@ -203,7 +204,10 @@ class Supervisor:
         self._tell_status()
 
     def _hear(self, worker: Worker, word: str, content: Any) -> None:
-        """Note what a worker says, from the thread that listens to it."""
+        """Note what a worker says, from the thread that listens to it, which also answers whose turn it is."""
+        if word == "next":
+            worker.say("turn", self._turns.answer(*content), kind=("turn", content[0]))
+            return
         self._inbox.put(partial(self._heard[word], worker, content))
 
     def _serves(self, worker: Worker, number: int) -> None:
@@ -242,6 +246,7 @@ class Supervisor:
         self._tell_status()
 
     def _scrape(self, worker: Worker, ticket: int) -> None:
+        self._numbers += Counts(events={(FORGOTTEN, ""): self._turns.take_forgotten()})
         self._scrapes.begin(worker, ticket, self._everybody())
 
     def _everybody(self) -> list[Worker]:

@@ -24,7 +24,7 @@ from engine.spec.checking.grammar import GrammarName
 from engine.spec.named_files import read_regular, write_all
 from engine.spec.reading.environment import BEGIN
 from engine.spec.records import Model
-from engine.spec.templates import string_values
+from engine.spec.references import string_values
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from engine.spec.choices import ResponseMethodName
 from engine.spec.reading.node import Node
 from engine.spec.reading.source import Source
-from engine.spec.records import Batch, Model, Output, Schema
+from engine.spec.records import Batch, FileModel, Output, Schema
 
 MAX_TEXT = 10_000
 
@@ -89,10 +89,10 @@ class Outline:
 
 def bare_model(
     file: Path, trusted: tuple[str, ...] = (), outline: Outline | None = None, reference: Path | None = None
-) -> Model:
+) -> FileModel:
     """Make the record of a model that is in no spec: the place of its mistakes is just the file's name."""
     nowhere = Node(Source(str(file), ""), 0, 0, {})
-    return Model(
+    return FileModel(
         node=nowhere,
         name=file.stem,
         folder=file.parent,

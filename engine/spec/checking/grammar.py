@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from engine.diagnostics import Diagnostic
 from engine.schema import TYPE_NAMES, Path, Validator, Violation, advise_unquoted, clip, show
+from engine.spec.checking.faults import EXPLAINED
 from engine.spec.gathering.entries import INCLUDED_FILE, INCLUDED_KEYS, advise_key, kind_of, walk_entries
 from engine.spec.reading.node import Node
 from engine.text import did_you_mean, join_words
@@ -88,7 +89,8 @@ def _mistakes(name: GrammarName, validator: Validator, root: Node, at: Path) -> 
             case "oneOf":
                 yield from _alternatives(node, beside)
             case _:
-                yield node.error(_about_value(node, violation, beside) + _of_percentage(violation, node.plain))
+                about = _about_fault(violation, node.plain) or _about_value(node, violation, beside)
+                yield node.error(about + _of_percentage(violation, node.plain))
 
 
 def _about_value(node: Node, violation: Violation, beside: dict[str, Any]) -> str:
@@ -114,6 +116,12 @@ def _about_value(node: Node, violation: Violation, beside: dict[str, Any]) -> st
         case "minLength":
             return f"{_where(violation)} is empty"
     return f"{_where(violation)}: {violation.detail}"
+
+
+def _about_fault(violation: Violation, value: Any) -> str:
+    """Explain what is wrong with a delay or a failure; empty for any other value."""
+    defined, name = [*map(str, violation.schema_path), "", ""][:2]
+    return EXPLAINED[name](value) if defined == "$defs" and name in EXPLAINED else ""
 
 
 def _of_percentage(violation: Violation, value: Any) -> str:
@@ -154,17 +162,37 @@ def _alternatives(node: Node, beside: dict[str, Any]) -> Iterator[Diagnostic]:
     """Explain a oneOf of required keys: one too many is reported at the second, none at the whole."""
     if node.fields is None:
         return
-    names = [branch["required"][0] for branch in beside["oneOf"] if "required" in branch]
+    if "file" in node and beside["title"] == "response":
+        others = [name for name in node.fields if beside["oneOf"][0]["properties"].get(name) is False]
+        yield from (
+            node.key(name).error(f'"{name}" cannot be combined with "file"; keep one of them') for name in others
+        )
+        return
+    branches = {branch["required"][0]: branch for branch in beside["oneOf"] if "required" in branch}
+    names = [*branches]
     found = [name for name in node.fields if name in names]
-    optional = len(names) < len(beside["oneOf"])
     listed = join_words([f'"{name}"' for name in names], "or")
-    if not found and not optional and not _misspelt(node, names, beside):
+    if not found and not _misspelt(node, names, beside):
         yield node.error(f"{_a(beside)} needs {listed}")
     for name in found[1:]:
-        count = "at most one" if optional else "exactly one"
-        yield node.key(name).error(
-            f'"{name}" cannot be combined with "{found[0]}": {_a(beside)} has {count} of {listed}'
-        )
+        message = f'"{name}" cannot be combined with "{found[0]}": {_a(beside)} has exactly one of {listed}'
+        yield node.key(name).error(message)
+    if len(found) == 1:
+        yield from _beside_alternative(node, found[0], branches, beside)
+
+
+def _beside_alternative(
+    node: Node, chosen: str, branches: dict[str, dict[str, Any]], beside: dict[str, Any]
+) -> Iterator[Diagnostic]:
+    """Report the keys that the chosen alternative lacks, and those that belong to others."""
+    branch = branches[chosen]
+    for name in branch["required"]:
+        if name not in node and not _misspelt(node, [name], beside):
+            yield node.error(f'"{name}" is missing in {_a(beside)} with "{chosen}"')
+    for name, key, _ in node.pairs():
+        if branch.get("properties", {}).get(name) is False:
+            owners = [f'"{one}"' for one, other in branches.items() if other["properties"].get(name) is not False]
+            yield key.error(f'"{name}" cannot be combined with "{chosen}"; it belongs to {join_words(owners, "and")}')
 
 
 def _misspelt(node: Node, names: list[str], beside: dict[str, Any]) -> bool:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from engine.diagnostics import Diagnostic
 from engine.schema import TYPE_NAMES, InstanceSchema, show
+from engine.spec.checking.composing.chain import computed_names, read_computed
+from engine.spec.checking.composing.kind import ComposedEntry
+from engine.spec.checking.composing.kinds import check_compositions, kind_of
+from engine.spec.checking.composing.table import answer_alike
 from engine.spec.checking.schemas import check_schema, has_form
+from engine.spec.checking.stand_ins import check_stand_in, is_standing_in
 from engine.spec.choices import RESPONSE_METHODS
-from engine.spec.named_files import model_inside, near_by
+from engine.spec.named_files import Home, model_inside, near_by
 from engine.spec.reading.node import Node
-from engine.spec.records import Batch, Example, Model, Output, Pin, Schema, Threshold
+from engine.spec.records import Batch, Example, FileModel, Model, Output, Pin, Schema, StandIn, Threshold
 from engine.text import did_you_mean
 
 _CHOICES = (
-    "description",
     "show_reference",
     "response_method",
     "rows",
@@ -36,14 +40,18 @@ _TAKES = {
 _TYPES = {"float": "number", "int": "integer", "bool": "boolean"}
 
 
-def check_models(root: Node, folder: Path | None, *, formats: bool = True) -> Iterator[Diagnostic]:
+def check_models(
+    root: Node, folder: Path | None, *, formats: bool = True, locked: bool = False
+) -> Iterator[Diagnostic]:
     """Return every mistake of models.yaml that can be seen without opening a model; `formats` has formats checked.
 
-    Without a `folder`, no file has to be there: the models are compiled.
+    Without a `folder`, no file has to be there: the models are compiled. If `locked`, no stand-in may answer.
     """
     for _, _, model in root["models"].pairs():
+        yield from check_stand_in(model, folder, locked=locked)
         if folder is not None:
-            yield from _check_file(model["file"], folder)
+            if not is_standing_in(model, folder):
+                yield from _check_file(model["file"], folder)
             yield from _check_file(model["reference"], folder)
         yield from _check_features(model)
         yield from check_dtypes(model)
@@ -63,22 +71,19 @@ def check_models(root: Node, folder: Path | None, *, formats: bool = True) -> It
             judged = _schema(model, formats=formats)
             yield from _check_examples(model, judged)
             yield from _check_defaults(schema, judged)
+    yield from check_compositions(root["models"])
 
 
 def read_models(
-    root: Node, folder: Path, pins: Mapping[str, Pin], commands: Mapping[str, str], *, formats: bool = True
+    root: Node, home: Home, pins: Mapping[str, Pin], commands: Mapping[str, str], *, formats: bool = True
 ) -> Mapping[str, Model]:
-    """Make the models' records from a document without mistakes; `commands` are the commands that pin them."""
-    read = (_model(name, node, folder, formats=formats) for name, _, node in root["models"].pairs())
-    return {
-        model.name: replace(model, pin=pins.get(model.name), lock_command=_accepting(model, commands)) for model in read
-    }
+    """Make the models' records from a document without mistakes; `commands` are the commands that pin them.
 
-
-def _accepting(model: Model, commands: Mapping[str, str]) -> str:
-    """Return the command that pins a model's file and renews its recorded answers."""
-    is_recorded = any(example.recorded for example in model.examples)
-    return commands[model.name] + " --accept" * is_recorded
+    `home` is the folder of models.yaml.
+    """
+    read = _Reader(home, pins, commands, formats=formats)
+    models = {name: read(name, node) for name, _, node in root["models"].pairs()}
+    return {name: answer_alike(model, models) for name, model in models.items()}
 
 
 def _check_file(file: Node, folder: Path) -> Iterator[Diagnostic]:
@@ -145,31 +150,61 @@ def _check_defaults(node: Node, schema: Schema) -> Iterator[Diagnostic]:
                 yield feature["default"].error(f"the default violates its own schema: {violation.detail}")
 
 
-def _model(name: str, node: Node, folder: Path, *, formats: bool) -> Model:
-    output, features, batch = node["output"], node["features"], node["batch"]
-    return Model(
-        node=node,
-        name=name,
-        folder=folder,
-        file=folder / node["file"].plain,
-        input=_schema(node, formats=formats),
-        features=tuple(features.plain) if features.present else None,
-        dtypes=dict(node["dtypes"].plain or {}),
-        output=Output(
-            node=output,
-            labels=tuple(output["labels"].plain) if "labels" in output else None,
-            probabilities=bool(output["probabilities"].plain),
-        ),
-        threshold=_threshold(node["threshold"]),
-        batch=Batch(node=batch, **{key: value.plain for key, _, value in batch.pairs()}),
-        reference=folder / node["reference"].plain if "reference" in node else None,
-        examples=tuple(
+class _Reader:
+    """Makes the records of entries."""
+
+    def __init__(self, home: Home, pins: Mapping[str, Pin], commands: Mapping[str, str], *, formats: bool) -> None:
+        self._home, self._pins, self._commands, self._formats = home, pins, commands, formats
+
+    def __call__(self, name: str, node: Node) -> Model:
+        if self._home.packed is None and is_standing_in(node, self._home.folder):
+            return StandIn(file=self._home.folder / node["file"].plain, **self._shared(name, node))
+        kind = kind_of(node)
+        if kind is None:
+            return self._file_model(name, node)
+        shared = {**self._shared(name, node), "dtypes": {}}
+        entry = ComposedEntry(node, shared, self._home, self._home.folder, lambda: self._file_model(name, node))
+        return kind.read(entry)
+
+    def _shared(self, name: str, node: Node) -> dict[str, Any]:
+        output = node["output"]
+        examples = tuple(
             Example(node=example, **{key: value.plain for key, _, value in example.pairs()})
             for example in node["examples"].items
-        ),
-        trusted=tuple(node["trusted"].plain or ()),
-        **{key: node[key].plain for key in _CHOICES if key in node},
-    )
+        )
+        command = self._commands[name] + " --accept" * any(example.recorded for example in examples)
+        return {
+            "node": node,
+            "name": name,
+            "folder": self._home.folder,
+            "description": node["description"].plain or "",
+            "input": _schema(node, formats=self._formats),
+            "dtypes": dict(node["dtypes"].plain or {}),
+            "output": Output(
+                node=output,
+                labels=tuple(output["labels"].plain) if "labels" in output else None,
+                probabilities=bool(output["probabilities"].plain),
+            ),
+            "threshold": _threshold(node["threshold"]),
+            "examples": examples,
+            "lock_command": command if "file" in node else "",
+        }
+
+    def _file_model(self, name: str, node: Node) -> FileModel:
+        features, batch = node["features"], node["batch"]
+        names = [one["as"].plain if one.fields is not None else one.plain for one in features.items]
+        folder = self._home.folder
+        return FileModel(
+            **self._shared(name, node),
+            file=folder / node["file"].plain,
+            features=tuple(names) if features.present else None,
+            computed=read_computed(node),
+            batch=Batch(node=batch, **{key: value.plain for key, _, value in batch.pairs()}),
+            reference=folder / node["reference"].plain if "reference" in node else None,
+            trusted=tuple(node["trusted"].plain or ()),
+            pin=self._pins.get(name),
+            **{key: node[key].plain for key in _CHOICES if key in node},
+        )
 
 
 def _threshold(node: Node) -> Threshold | None:
@@ -188,8 +223,10 @@ def check_dtypes(model: Node) -> Iterator[Diagnostic]:
         message = f"dtypes apply to the properties of an object, but the input is of type {schema['type'].text}"
         yield model.key("dtypes").error(message)
         return
-    properties, instance = schema["properties"], InstanceSchema(schema.plain)
+    properties, instance, computed = schema["properties"], InstanceSchema(schema.plain), computed_names(model)
     for name, _, dtype in declared.pairs():
+        if name in computed:
+            continue
         if name not in properties:
             known = did_you_mean(name, (one for one, _, _ in properties.pairs()), "its properties are")
             yield declared.key(name).error(f'"{name}" is not a property of the input {known}')

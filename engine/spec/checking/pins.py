@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.diagnostics import Diagnostic
+from engine.spec.checking.stand_ins import is_standing_in
 from engine.spec.named_files import write_whole
 from engine.spec.reading.node import Node
 from engine.spec.records import Example, Pin
@@ -37,8 +38,8 @@ def check_pins(
         if name not in models_root["models"]:
             message = f'"{name}" is pinned here but is no longer a model of the spec'
             yield key.error(f"{message}; delete it here, or pin all models again: {whole}", "warning")
-    for name, key, _ in models_root["models"].pairs() if locked else ():
-        if pins is None or name not in pins:
+    for name, key, entry in models_root["models"].pairs() if locked else ():
+        if "file" in entry and not is_standing_in(entry, lock.parent) and (pins is None or name not in pins):
             message = f'model "{name}" is not pinned in {lock}, and --locked serves only pinned models'
             yield key.error(f"{message}; if you trust its file, pin it: {command[name]}")
 

@@ -9,7 +9,7 @@ from engine.spec.checking.guards import guard_that_sends
 from engine.spec.checking.responses import check_headers, read_headers
 from engine.spec.gathering.placed_routes import PlacedRoute
 from engine.spec.reading.node import Node
-from engine.spec.templates import SubstitutionError, parse_template
+from engine.spec.references import Reference, parse_template, scan_template
 
 _Headers = tuple[tuple[str, str], ...]
 
@@ -44,7 +44,7 @@ def _declared(route: Node) -> Mapping[str, Node]:
 
 def read_response_headers(node: Node, outer: _Headers) -> _Headers:
     """Return the headers of a node without mistakes, with those of the service that it does not replace."""
-    own = tuple((name, "".join(map(str, parse_template(text, ())))) for name, text in read_headers(node))
+    own = tuple((name, "".join(map(str, parse_template(text)))) for name, text in read_headers(node))
     names = {name.lower() for name, _, _ in node.pairs()}
     return (*(pair for pair in outer if pair[0].lower() not in names), *own) if own or names else outer
 
@@ -62,14 +62,15 @@ def _check(headers: Node) -> Iterator[Diagnostic]:
 
 def _references(item: Node, name: str) -> Iterator[Diagnostic]:
     """Report references: the headers are made once."""
-    try:
-        parse_template(item.text or "", ())
-    except SubstitutionError as error:
+    for part in scan_template(item.text or ""):
+        if isinstance(part, str):
+            continue
+        fragment = part.written if isinstance(part, Reference) else part.fragment
         message = (
-            f"{name} is the same in every answer, so it cannot contain the reference {error.fragment}; "
+            f"{name} is the same in every answer, so it cannot contain the reference {fragment}; "
             "write $${ for a literal ${, or move it to the headers of a response"
         )
-        yield Diagnostic(item.place_of(error.fragment), item.hidden(message))
+        yield Diagnostic(item.place_of(fragment), item.hidden(message))
 
 
 def _sent_twice(headers: Node, settings: Node, service: Node) -> Iterator[Diagnostic]:

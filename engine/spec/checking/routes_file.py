@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from engine.diagnostics import Diagnostic
-from engine.errors import SpecError
 from engine.schema import TYPE_NAMES, InstanceSchema, Subschema, show
 from engine.spec.checking.built_in import built_in_shapes, check_base_path, check_built_in
+from engine.spec.checking.cases import check_answers, read_answers
+from engine.spec.checking.faults import check_fault, check_seed, read_fault
 from engine.spec.checking.guards import (
     allowed_names,
     check_guards,
@@ -20,6 +21,7 @@ from engine.spec.checking.guards import (
     read_rate,
     read_rates,
 )
+from engine.spec.checking.parameters import check_parameters, documents_of, read_parameters
 from engine.spec.checking.prefixes import (
     UnsoundPrefix,
     check_prefixes,
@@ -28,18 +30,19 @@ from engine.spec.checking.prefixes import (
     require_whole_path,
 )
 from engine.spec.checking.response_headers import check_response_headers, read_response_headers
-from engine.spec.checking.responses import check_response, named_file, read_response
 from engine.spec.checking.schemas import check_schema, has_form
 from engine.spec.gathering.placed_routes import PlacedRoute
 from engine.spec.named_files import Home
+from engine.spec.names import NamedParts, Names, names_of
 from engine.spec.reading.node import Node
 from engine.spec.records import Route, Schema
-from engine.spec.service_records import Limits, Service
+from engine.spec.route_names import body_document
+from engine.spec.service_records import Fault, Limits, Service
 from engine.spec.url_rules import parameter_schemas, path_parameters, rule_shape, text_parameters
 from engine.text import did_you_mean
 
 _IN_A_PATH = frozenset(("boolean", "number", "string"))
-_CHOICES = ("title", "version", "description", "errors", "formats", "model_header", "proxies", "base_path")
+_CHOICES = ("title", "version", "description", "errors", "formats", "model_header", "proxies", "base_path", "seed")
 _UNITS = {"B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2, "GB": 1000**3, "GiB": 1024**3}
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _BOUNDS = {
@@ -65,8 +68,12 @@ def check_routes(
     yield from check_guards(root, routes, home)
     yield from check_prefixes(routes)
     yield from check_response_headers(service, routes)
+    yield from check_fault(service)
+    yield from check_seed(root, [placed.written for placed in routes])
     built_in = built_in_shapes(service)
     taken: dict[tuple[str, str], Node] = {}
+    groups = {group for placed in routes for group in placed.groups}
+    yield from (mistake for group in groups for mistake in check_fault(group))
     schemas: set[Node] = set()
     for placed in routes:
         route = placed.node
@@ -90,8 +97,10 @@ def check_routes(
         if route["input"].fields is not None and route["input"] not in schemas:  # several routes may have the same one
             schemas.add(route["input"])
             yield from check_schema(route["input"], formats=checks_formats(root))
-        yield from _idle_settings(placed.written)
-        yield from check_response(route["response"], path.text or "", home)
+        yield from _idle_settings(placed, service)
+        yield from check_fault(placed.written)
+        yield from check_parameters(route, formats=checks_formats(root))
+        yield from check_answers(route, _names(route, models), home, formats=checks_formats(root))
 
 
 def checks_formats(root: Node | None) -> bool:
@@ -112,6 +121,7 @@ def read_service(root: Node, home: Home) -> Service:
         cors=read_cors(node["cors"], None),
         rate=read_rate(node["rate_limit"], None),
         rates=read_rates(node["rate_limit"]),
+        fault=read_fault(node),
         response_headers=read_response_headers(node["response_headers"], ()),
         **chosen,
     )
@@ -119,15 +129,34 @@ def read_service(root: Node, home: Home) -> Service:
 
 def read_routes(routes: Sequence[PlacedRoute], home: Home, service: Service) -> tuple[Route, ...]:
     """Make the routes' records from a document without mistakes; raise `SpecError` for a file that has vanished."""
-    files: dict[str, bytes] = {}
-    for placed in routes:
-        file = placed.written["response"]["file"]
-        if file.text and (name := named_file(file)) not in files:
-            try:
-                files[name] = home.read(file.text, file.source.folder)
-            except ValueError as error:
-                raise SpecError([file.error(f"the file cannot be served: {error}")]) from None
-    return tuple(_route(placed.node, service, files) for placed in routes)
+    return tuple(_route(placed, service, home) for placed in routes)
+
+
+def _names(route: Node, models: Node | None) -> Names:
+    """Make the table of names of a route, as far as it is without mistakes."""
+    path = route["path"].text or ""
+    try:
+        rule_shape(path)
+        parameters = path_parameters(path)
+    except ValueError:  # reported elsewhere
+        path, parameters = "", ()
+    body, lacks = _body(route, models, parameters)
+    return names_of(
+        NamedParts(path=path, methods=_methods(route), parameters=documents_of(route), body=body, body_lacks=lacks)
+    )
+
+
+def _body(route: Node, models: Node | None, in_path: Collection[str]) -> tuple[Any, str]:
+    """Return the schema of a route's body, or None and why there is none."""
+    schema, model = route["input"], route["model"].text
+    if schema.present:
+        return body_document(schema.plain if has_form(schema.plain) else True, _accepted(route)), ""
+    if {*_methods(route)} == {"GET"}:
+        return None, "a GET request has no body; take the value from the query, or answer POST"
+    if model is not None:
+        document = models[model]["input"].plain if models is not None else True
+        return InstanceSchema(document).without(in_path).schema if has_form(document) else True, ""
+    return None, "this route reads no body; declare it: input: {type: object, properties: {…}}"
 
 
 def _conflicts(route: Node, shape: str, taken: dict[tuple[str, str], Node]) -> Iterator[Diagnostic]:
@@ -139,6 +168,10 @@ def _conflicts(route: Node, shape: str, taken: dict[tuple[str, str], Node]) -> I
                 f'path "{path.plain}": {method} is already answered by '
                 f'"{first.plain}" {place_seen_from(path, first)}, which matches the same URLs'
             )
+
+
+def _accepted(route: Node) -> tuple[str, ...]:
+    return tuple(item.text for item in route["accepts"].items if item.text is not None) or ("json",)
 
 
 def _methods(route: Node) -> tuple[str, ...]:
@@ -212,14 +245,16 @@ def _check_input(route: Node) -> Iterator[Diagnostic]:
             yield method.error("a GET request has no body to check against the input; use POST, PUT, PATCH or DELETE")
 
 
-def _idle_settings(route: Node) -> Iterator[Diagnostic]:
-    """Warn of settings that have no effect on a route."""
+def _idle_settings(placed: PlacedRoute, service: Node) -> Iterator[Diagnostic]:
+    """Warn of settings of a route itself that have no effect on it."""
+    route = placed.written
     if "strict_content_type" in route and not {"input", "model"} & set(route.fields or ()):
         message = "strict_content_type has no effect here: the route has no input and no model, and reads no body"
         yield route.key("strict_content_type").error(message, "warning")
     limits = route["limits"]
+    is_faulty = _fault(placed, read_fault(service)) is not None
     for name, users in (("instances", {"model"}), ("concurrent", {"input", "model"})):
-        if name in limits and not users & set(route.fields or ()):
+        if name in limits and not users & set(route.fields or ()) and not (name == "concurrent" and is_faulty):
             yield limits.key(name).error(f"{name} has no effect here: the route has no model", "warning")
 
 
@@ -246,15 +281,24 @@ def _limit(name: str, limit: Node) -> float:
     return int((_size(limit.text) if limit.text is not None else limit.plain) or 0)
 
 
-def _route(node: Node, service: Service, files: Mapping[str, bytes]) -> Route:
-    return Route(
+def _fault(placed: PlacedRoute, fault: Fault | None) -> Fault | None:
+    """Return the fault of a route: each group, and the route itself, replaces that of the service, if it has one."""
+    for place in (*placed.groups, placed.written):
+        fault = read_fault(place, fault)
+    return fault
+
+
+def _route(placed: PlacedRoute, service: Service, home: Home) -> Route:
+    node, fault = placed.node, _fault(placed, service.fault)
+    route = Route(
         node=node,
         path=node["path"].plain,
         parameters=path_parameters(node["path"].plain),
         methods=_methods(node),
-        response=read_response(node["response"], files) if "response" in node else None,
+        cases=read_answers(node, home, fault),
         model=node["model"].plain,
         input=_input(node["input"], service) if "input" in node else None,
+        accepts=_accepted(node),
         summary=node["summary"].plain or "",
         description=node["description"].plain or "",
         tags=tuple(node["tags"].plain or ()),
@@ -264,7 +308,10 @@ def _route(node: Node, service: Service, files: Mapping[str, bytes]) -> Route:
         rate=read_rate(node["rate_limit"], service.rate),
         strict_content_type=bool(node["strict_content_type"].plain),
         response_headers=read_response_headers(node["response_headers"], service.response_headers),
+        fault=fault,
     )
+    parameters: dict[str, Any] = read_parameters(node, formats=service.formats == "check")
+    return replace(route, **parameters)
 
 
 def _input(node: Node, service: Service) -> Schema:

@@ -9,8 +9,8 @@ from pathlib import Path
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.schema import clip
-from engine.spec.file_patterns import is_pattern
 from engine.spec.gathering.spec_files import SpecFiles, TooMuch, locate
+from engine.spec.globs import is_pattern
 from engine.spec.reading.node import Node
 from engine.spec.reading.source import Source
 from engine.text import first_words
@@ -67,7 +67,7 @@ class Includes:
 
     def _files_in(self, folder: str) -> str:
         """Say which files a folder has; with wildcards in it, that it is not looked for."""
-        found = [] if is_pattern(folder) else self._files.home.match(posixpath.join(folder, "*"))
+        found = [] if is_pattern(folder) else self._files.home.glob(posixpath.join(folder, "*"))
         names = [posixpath.basename(one) for one in found]
         return f"{clip(folder) or 'the folder'} has: {first_words(names, _SHOWN_FILES) or 'no files'}"
 

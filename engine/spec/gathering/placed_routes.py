@@ -20,29 +20,37 @@ Merge = Callable[[Node, Node], Node]
 class PlacedRoute:
     """A route as it is `written`, and the `node` with its whole path and everything that it inherits.
 
-    `prefixes` are those of the groups around it, from the outermost to the innermost.
+    `groups` are those around it, from the outermost to the innermost.
     """
 
     written: Node
     node: Node
-    prefixes: tuple[Node, ...] = ()
+    groups: tuple[Node, ...] = ()
+
+    @property
+    def prefixes(self) -> tuple[Node, ...]:
+        """The prefixes of the groups, as far as they have any."""
+        return _prefixes(self.groups)
 
 
 def place_routes(entries: Iterable[Node], included: Callable[[Node], Iterable[Node]]) -> Iterator[PlacedRoute]:
     """Yield every route below some entries; `included` returns the entries of the files that an entry includes."""
     open_lists: list[tuple[Iterator[Node], Fields, tuple[Node, ...]]] = [(iter(entries), {}, ())]
     while open_lists:
-        rest, outer, prefixes = open_lists[-1]
+        rest, outer, groups = open_lists[-1]
         entry = next(rest, None)
         if entry is None:
             open_lists.pop()
         elif "include" in entry:
-            open_lists.append((iter(included(entry)), outer, prefixes))
+            open_lists.append((iter(included(entry)), outer, groups))
         elif "routes" in entry:
-            within = (*prefixes, entry["prefix"]) if entry["prefix"].text is not None else prefixes
-            open_lists.append((iter(entry["routes"].items), _inherit(outer, entry), within))
+            open_lists.append((iter(entry["routes"].items), _inherit(outer, entry), (*groups, entry)))
         else:
-            yield PlacedRoute(entry, _placed(entry, outer, prefixes), prefixes)
+            yield PlacedRoute(entry, _placed(entry, outer, _prefixes(groups)), groups)
+
+
+def _prefixes(groups: tuple[Node, ...]) -> tuple[Node, ...]:
+    return tuple(group["prefix"] for group in groups if group["prefix"].text is not None)
 
 
 def _inherit(outer: Fields, group: Node) -> Fields:
@@ -64,14 +72,8 @@ def _placed(route: Node, outer: Fields, prefixes: tuple[Node, ...]) -> Node:
 
 
 def _merge(outer: Fields, inner: Fields) -> Fields:
-    lost = {other for key in inner for other in _TOGETHER.get(key, ())}
-    inherited = {key: pair for key, pair in outer.items() if key not in lost or key in inner}
-    both = {
-        key: (name, INHERITED[key](inherited[key][1], value))
-        for key, (name, value) in inner.items()
-        if key in inherited
-    }
-    return {**inherited, **inner, **both}
+    both = {key: (name, INHERITED[key](outer[key][1], value)) for key, (name, value) in inner.items() if key in outer}
+    return {**outer, **inner, **both}
 
 
 def take_inner(_: Node, inner: Node) -> Node:
@@ -134,12 +136,8 @@ def _mapping(node: Node, fields: Fields) -> Node:
 
 INHERITED: Mapping[str, Merge] = {
     "auth": take_inner,
-    "chance": take_inner,
     "cookies": join_parameters,
     "cors": take_inner,
-    "delay": take_inner,
-    "fail": take_inner,
-    "for": take_inner,
     "headers": join_header_parameters,
     "limits": join_mappings,
     "path_parameters": join_parameters,
@@ -149,6 +147,3 @@ INHERITED: Mapping[str, Merge] = {
     "strict_content_type": take_inner,
     "tags": join_lists,
 }
-# Keys that say one thing together: an entry that has one of them inherits none of the others.
-_PACE = ("delay", "fail", "for", "chance")
-_TOGETHER: Mapping[str, tuple[str, ...]] = dict.fromkeys(_PACE, _PACE)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from engine.errors import SpecError
-from engine.spec.file_patterns import FilePattern
+from engine.spec.globs import FilePattern
 from engine.spec.named_files import Home, is_outside, normal_name
 from engine.spec.reading.compose import MAX_VALUES, compose_document
 from engine.spec.reading.node import Node
@@ -94,7 +94,7 @@ class SpecFiles:
         if pattern not in self._matching:
             if self.home.packed is None:
                 self.opens([FilePattern(self.home.folder, pattern)])
-            self._matching[pattern] = self.home.match(pattern)
+            self._matching[pattern] = self.home.glob(pattern)
         return self._matching[pattern]
 
     def _watch(self, name: str) -> None:

@@ -13,7 +13,7 @@ from engine.spec.reading.events import Event, read_events
 from engine.spec.reading.node import Node
 from engine.spec.reading.scalars import resolve_scalar
 from engine.spec.reading.source import Source
-from engine.spec.templates import SubstitutionError
+from engine.spec.references import ReferenceMistake
 
 MAX_DEPTH = 200
 MAX_VALUES = 1_000_000
@@ -92,7 +92,7 @@ class _Composer:
             text = substitute_variables(event.value, self.source.secrets)
             quoted = self.source.text[event.start : event.start + 1] in QUOTES
             return text if quoted else resolve_scalar(text)
-        except SubstitutionError as error:
+        except ReferenceMistake as error:
             at = self.source.text.find(error.fragment, event.start, event.end)
             start = at if at >= 0 else event.start
             end = start + len(error.fragment) if at >= 0 else event.end

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 
 from engine.spec.reading.scalars import resolve_scalar
-from engine.spec.templates import SubstitutionError
+from engine.spec.references import ReferenceMistake
 from engine.text import begin_alike
 
 _TOKEN = re.compile(
@@ -26,7 +26,7 @@ _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 def substitute_variables(text: str, secrets: dict[str, str]) -> str:
     """Substitute environment variables in a text; record each value, with the reference to it, in `secrets`.
 
-    Raises `SubstitutionError` for a variable that is not set and has no default, and for an invalid name.
+    Raises `ReferenceMistake` for a variable that is not set and has no default, and for an invalid name.
     """
 
     def value(token: re.Match[str]) -> str:
@@ -34,10 +34,10 @@ def substitute_variables(text: str, secrets: dict[str, str]) -> str:
             return token.group()
         name = token["name"] or ""
         if token["broken"] or not _NAME.fullmatch(name):
-            raise SubstitutionError(token.group(), "write a variable as ${env:NAME} or ${env:NAME:-default}")
+            raise ReferenceMistake(token.group(), "write a variable as ${env:NAME} or ${env:NAME:-default}")
         found = os.environ.get(name, token["default"])
         if found is None:
-            raise SubstitutionError(
+            raise ReferenceMistake(
                 token.group(),
                 f'the environment variable "{name}" is not set; set it, or give a default: ${{env:{name}:-default}}',
             )

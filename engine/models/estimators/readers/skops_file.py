@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.spec import Model
+from engine.spec import FileModel
 
 
-def read(data: bytes, model: Model) -> Any:
+def read(data: bytes, model: FileModel) -> Any:
     """Read a skops file with only safe types and those that the spec lists; raise `SpecError` for others."""
     if refused := untrusted_types(data, model):
         named = ", ".join(refused)
@@ -19,7 +19,7 @@ def read(data: bytes, model: Model) -> Any:
     return skops.io.loads(data, trusted=list(model.trusted))
 
 
-def untrusted_types(data: bytes, model: Model) -> list[str]:
+def untrusted_types(data: bytes, model: FileModel) -> list[str]:
     """Name the types in a skops file that are neither safe nor listed, without loading it."""
     try:
         import skops.io  # noqa: PLC0415

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from engine.spec import Model, read_regular
+from engine.spec import FileModel, read_regular
 
 Opens = Callable[[Iterable[Path]], None]
 
@@ -17,7 +17,9 @@ def hash_modules(files: Mapping[str, bytes]) -> dict[str, str]:
     return {file: hash_file(data) for file, data in files.items()}
 
 
-def read_unchanged(model: Model, hashes: Mapping[str, str], opens: Opens = lambda _: None) -> dict[str, bytes] | None:
+def read_unchanged(
+    model: FileModel, hashes: Mapping[str, str], opens: Opens = lambda _: None
+) -> dict[str, bytes] | None:
     """Read the modules with these hashes; None if one has changed, or is gone.
 
     Raises `SpecError` for one that differs from its pin.
@@ -33,7 +35,7 @@ def read_unchanged(model: Model, hashes: Mapping[str, str], opens: Opens = lambd
     return files
 
 
-def require_pinned(model: Model, hashes: Mapping[str, str]) -> None:
+def require_pinned(model: FileModel, hashes: Mapping[str, str]) -> None:
     """Raise `SpecError` for a module that is not in the model's pin, or has another hash there."""
     if model.pin is None:
         return

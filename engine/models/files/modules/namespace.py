@@ -22,7 +22,7 @@ from typing import Any
 from engine.models.files.modules.loaders import ExtensionLoader, FolderLoader, SourceLoader
 from engine.models.files.modules.module_files import Opens, hash_file, imported_names, require_pinned, with_parents
 from engine.models.files.modules.start import without_start_folder
-from engine.spec import Model, read_regular
+from engine.spec import FileModel, read_regular
 
 # Names that never mean a file beside the spec: other modules import these too, and must get Python's own.
 _RESERVED = sys.stdlib_module_names | {"engine"}
@@ -48,7 +48,9 @@ class Modules:
     that were hashed are those that run. `opens` is called with each file before it is read.
     """
 
-    def __init__(self, model: Model, files: Mapping[str, bytes] | None = None, opens: Opens = lambda _: None) -> None:
+    def __init__(
+        self, model: FileModel, files: Mapping[str, bytes] | None = None, opens: Opens = lambda _: None
+    ) -> None:
         self.folder = model.folder.absolute()
         self._model = model
         self._files = files

@@ -1,0 +1,33 @@
+"""The parameters that routes declare in an OpenAPI document; those of the path are described with the path."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.endpoints.openapi.declared import schema_of_known
+from engine.spec import Known, Route
+
+_PARTS = (("query", "query"), ("headers", "header"), ("cookies", "cookie"))
+
+
+def declared_parameters(route: Route) -> list[dict[str, Any]]:
+    """Describe the query, header and cookie parameters of a route, as the spec spells them."""
+    described = []
+    for key, part in _PARTS:
+        schema = getattr(route, key)
+        if schema is None:
+            continue
+        spelled = {name.lower() if key == "headers" else name: name for name, _, _ in schema.node["properties"].pairs()}
+        for name, feature in schema.instance.properties.items():
+            one: dict[str, Any] = {
+                "name": spelled.get(name, name),
+                "in": part,
+                "required": name in schema.instance.required,
+                "schema": schema_of_known(Known([feature])),
+            }
+            if feature.default is not None:
+                one["schema"] = {**one["schema"], "default": feature.default}
+            if description := feature.written("description"):
+                one["description"] = description
+            described.append(one)
+    return described

@@ -1,0 +1,92 @@
+"""The weighted mean of probabilities, or of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, cast
+
+import numpy as np
+
+from engine.models.composing.composed import (
+    Composed,
+    Parts,
+    class_order,
+    require_probabilities,
+    require_same_form,
+    worded,
+)
+from engine.models.composing.part import Part, ask_each, join_refusals, not_finite
+from engine.models.data.array import Array
+from engine.models.predictor import ResultForm
+from engine.models.runtime.answer import Answer, Runtime
+from engine.models.runtime.class_names import Wording
+from engine.models.runtime.threshold import Decision, decision_of, named_threshold
+from engine.spec import Average, Composition
+
+_PATH = ("average",)
+
+
+def compose_average(model: Composition, parts: Parts) -> Composed:
+    """Make the average; raise `SpecError` for parts that cannot be averaged."""
+    average = cast("Average", model)
+    asked, weights = [*parts.values()], [average.weights[name] for name in parts]
+    wording = worded(average, asked, _PATH)
+    result = require_same_form(average, asked, _PATH)
+    title = f"average of {', '.join(f'{name} ({weight:g})' for name, weight in average.weights.items())}"
+    for part in asked:
+        if wording.classes is not None:
+            require_probabilities(average, part, (*_PATH, part.name), "an average")
+        elif part.facts.result is None or part.facts.result.lengths or part.facts.result.type in ("string", "boolean"):
+            message = f'"{part.name}" does not answer a single number, of which there could be an average'
+            raise average.error(message, *_PATH, part.name)
+    decision = decision_of(average, wording, asked[0].facts.kind)
+    if wording.classes is None:
+        runtime = _of_numbers(asked, weights)
+        return Composed(runtime, wording, "regressor", ResultForm((), "number"), title)
+    runtime = _of_probabilities(asked, weights, wording, decision, shows_all=average.output.probabilities)
+    return Composed(runtime, wording, "classifier", result, title, named_threshold(average, wording))
+
+
+def _of_numbers(parts: Sequence[Part], weights: Sequence[float]) -> Runtime:
+    def answer(instances: Any) -> Answer:
+        answers = ask_each(partial(part.ask, instances) for part in parts)
+        numbers = np.array([one.result for one in answers], np.float64)
+        _require_finite(numbers, parts)
+        return Answer(np.average(numbers, axis=0, weights=weights).tolist())
+
+    return answer
+
+
+def _of_probabilities(
+    parts: Sequence[Part], weights: Sequence[float], wording: Wording, decision: Decision | None, *, shows_all: bool
+) -> Runtime:
+    orders = [class_order(wording, part) for part in parts]
+    classes = wording.classes or ()
+
+    def answer(instances: Any) -> Answer:
+        answers = ask_each(partial(part.ask, instances) for part in parts)
+        chances = np.array(
+            [
+                np.array([[*row.values()] for row in one.probabilities or ()], np.float64)[:, order]
+                for one, order in zip(answers, orders, strict=True)
+            ]
+        )
+        _require_finite(chances, parts)
+        means = np.average(chances, axis=0, weights=weights)
+        if decision is None:
+            result = [classes[place] for place in means.argmax(axis=1).tolist()]
+        else:
+            result = decision(means).tolist()
+        return Answer(result, means.tolist() if shows_all else None)
+
+    return answer
+
+
+def _require_finite(values: Array, parts: Sequence[Part]) -> None:
+    """Raise `RefusedInstance` for answers that are not finite numbers, which would spoil the mean."""
+    if np.isfinite(values).all():
+        return
+    raise join_refusals(
+        [not_finite(parts[place].name, row) for place, row, *_ in np.argwhere(~np.isfinite(values)).tolist()]
+    )

@@ -1,0 +1,65 @@
+"""Conditions that the schemas of a route decide: those that can never be true, and those that always are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.diagnostics import Diagnostic
+from engine.schema import Subschema, show
+from engine.schema.relation import Verdict, judge_condition
+from engine.spec.checking.when import read_match
+from engine.spec.names import Known, Names
+from engine.spec.reading.node import Node
+from engine.spec.references import parse_name
+
+_OPPOSITES = {"always": "never", "never": "always"}
+
+
+def judge_when(node: Node, names: Names, *, is_negated: bool = False) -> Iterator[Diagnostic]:
+    """Report each part of a condition without other mistakes that is never true, and warn of one that always is."""
+    for key, key_node, value in node.pairs():
+        match key:
+            case "any" | "all":
+                for item in value.items:
+                    yield from judge_when(item, names, is_negated=is_negated)
+            case "not":
+                yield from judge_when(value, names, is_negated=not is_negated)
+            case "present" | "absent":
+                for item in value.items or [value]:
+                    verdict = _judge_presence(names.find(parse_name(item.plain)), item.plain)
+                    yield from _report(item, verdict, is_negated=is_negated != (key == "absent"))
+            case _:
+                yield from _report(key_node, _judge_match(key, value, names), is_negated=is_negated)
+
+
+def _report(at: Node, verdict: Verdict, *, is_negated: bool) -> Iterator[Diagnostic]:
+    kind = _OPPOSITES.get(verdict.kind) if is_negated else verdict.kind
+    if kind == "never":
+        yield at.error(f"this condition is never true: {verdict.reason}")
+    elif kind == "always":
+        yield at.error(f"this condition is always true: {verdict.reason}", "warning")
+
+
+def _judge_presence(known: Known, name: str) -> Verdict:
+    return Verdict("always", f'"{name}" is always there') if known.is_certain else Verdict("sometimes")
+
+
+def _judge_match(key: str, value: Node, names: Names) -> Verdict:
+    known = names.find(parse_name(key))
+    wanted = read_match(key, value).schema
+    condition = Subschema(wanted, wanted)
+    verdicts = [judge_condition(part, condition) for part in known.parts]
+    never = next((one for one in verdicts if one.kind == "never"), None)
+    if never is not None:
+        return Verdict("never", never.reason + _advice(key, value, known))
+    always = next((one for one in verdicts if one.kind == "always"), None)
+    return always if always is not None and known.is_certain else Verdict("sometimes")
+
+
+def _advice(key: str, value: Node, known: Known) -> str:
+    """Say how to compare a text with a number."""
+    is_bare = isinstance(value.plain, bool | int | float)
+    if not is_bare or known.types != {"string"}:
+        return ""
+    in_path = f", or write <int:{key.removeprefix('path.')}> in the path" if key.startswith("path.") else ""
+    return f"; put it in quotes, {show(value.written)}{in_path or ', or declare its type'}"

@@ -1,0 +1,135 @@
+"""The parameters that a route declares: checks of their schemas beyond JSON Schema, and their records."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from engine.diagnostics import Diagnostic
+from engine.schema import TYPE_NAMES, Subschema, show
+from engine.spec.checking.schemas import check_schema, has_form
+from engine.spec.names import parameters_object, path_object
+from engine.spec.reading.node import Node
+from engine.spec.records import Schema
+from engine.spec.url_rules import parameter_schemas
+from engine.text import did_you_mean, join_words
+
+KINDS = ("query", "headers", "cookies", "path_parameters")
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_OF_HTTP = {  # headers that HTTP itself reads, or this service, before any route does
+    **dict.fromkeys(("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"), "of the connection"),
+    **dict.fromkeys(("content-length", "content-encoding", "expect", "host"), "read by the server"),
+    "content-type": "what accepts is about",
+    "cookie": "read by cookies",
+}
+
+
+def check_parameters(route: Node, *, formats: bool) -> Iterator[Diagnostic]:
+    """Report every mistake in the parameters of a route."""
+    for kind in KINDS:
+        schema = route[kind]
+        if schema.fields is None:
+            continue
+        mistakes = list(check_schema(schema, formats=formats))
+        yield from mistakes
+        if schema["type"].plain not in (None, "object"):
+            yield schema["type"].error(f"{kind} are the properties of an object; remove the type")
+        if has_form(schema.plain) and not any(mistake.severity == "error" for mistake in mistakes):
+            yield from _check_each(kind, schema, formats=formats)
+            yield from _check_names(kind, schema, route["path"].text or "")
+
+
+def read_parameters(route: Node, *, formats: bool) -> dict[str, Schema]:
+    """Make the records of a route's parameters, by the keys that declare them."""
+    return {
+        kind: Schema(node=route[kind], document=_document(kind, route), formats=formats)
+        for kind in KINDS
+        if kind in route
+    }
+
+
+def documents_of(route: Node) -> Mapping[str, Any]:
+    """Return the schemas of a route's parameters as they are written, as far as they have the form of schemas."""
+    return {kind: route[kind].plain for kind in KINDS if route[kind].fields is not None and has_form(route[kind].plain)}
+
+
+def _document(kind: str, route: Node) -> Any:
+    if kind == "path_parameters":
+        return path_object(route["path"].plain, route[kind].plain)
+    return parameters_object(kind, route[kind].plain)
+
+
+def _check_each(kind: str, schema: Node, *, formats: bool) -> Iterator[Diagnostic]:
+    whole = Schema(node=schema, document=schema.plain, formats=formats)
+    required = {item.text: item for item in schema["required"].items}
+    for name, _, property_ in schema["properties"].pairs():
+        yield from _check_type(kind, name, property_, Subschema(property_.plain, schema.plain))
+        if "default" not in property_:
+            continue
+        if kind == "path_parameters":
+            yield property_.key("default").error(f'"{name}" is always in the path, and needs no default')
+        for violation in whole.of_property(name).violations(property_["default"].plain):
+            yield property_["default"].error(f"the default violates its own schema: {violation.detail}")
+        if name in required:
+            message = f'"{name}" is required, so its default has no effect; remove one of the two'
+            yield property_.key("default").error(message, "warning")
+    for required_name, item in required.items():
+        if required_name is not None and required_name not in schema["properties"] and kind != "path_parameters":
+            known = did_you_mean(required_name, (name for name, _, _ in schema["properties"].pairs()), "declared are")
+            yield item.error(f'"{required_name}" is required but not declared under properties {known}')
+
+
+def _check_type(kind: str, name: str, property_: Node, found: Subschema) -> Iterator[Diagnostic]:
+    at = property_.follow(("type",))
+    is_told = "type" in property_ or found.types == {"object"}
+    if "object" in found.types and is_told:
+        yield at.error(f'"{name}" cannot be an object, since {_word(kind)} is one text; declare its parts one by one')
+    elif "array" in found.types and is_told and kind == "path_parameters":
+        yield at.error(f'"{name}" cannot be an array: a path has it once')
+    elif found.types == {"array"} and found.part(found.said.get("items", True)).types <= {"array", "object"}:
+        yield at.error(f'"{name}" cannot be an array of arrays or objects, since its items are texts')
+
+
+def _check_names(kind: str, schema: Node, path: str) -> Iterator[Diagnostic]:
+    spellings: dict[str, str] = {}
+    known = _path_schemas(path) if kind == "path_parameters" else {}
+    for name, key, property_ in schema["properties"].pairs():
+        if kind == "path_parameters":
+            yield from _check_path_parameter(name, key, property_, known)
+            continue
+        if kind in ("headers", "cookies") and not _TOKEN.fullmatch(name):
+            yield key.error(f"{show(name)} cannot be the name of {_word(kind)}; use letters, digits, - and _")
+        if kind == "headers":
+            first = spellings.setdefault(name.lower(), name)
+            if first != name:
+                yield key.error(f"{name} is the same header as {first}: upper and lower case do not count; keep one")
+            if (owner := _OF_HTTP.get(name.lower())) is not None:
+                yield key.error(f"{name} is {owner}, and cannot be declared; remove it")
+    if kind in ("headers", "cookies") and schema["additionalProperties"].plain is False:
+        message = f"every client sends other {kind} too, and would be refused; remove additionalProperties"
+        yield schema.key("additionalProperties").error(message)
+
+
+def _check_path_parameter(
+    name: str, key: Node, property_: Node, known: Mapping[str, dict[str, Any]]
+) -> Iterator[Diagnostic]:
+    if name not in known:
+        yield key.error(f'"{name}" is not a parameter of this path {did_you_mean(name, known, "it has")}')
+        return
+    wanted, given = Subschema(property_.plain, property_.plain).types, Subschema(known[name], known[name]).types
+    if not wanted & given:
+        types = join_words([TYPE_NAMES[one] for one in sorted(given)], "or")
+        advice = f"; write <int:{name}> or <float:{name}> in the path" if wanted == {"number"} else ""
+        yield property_.error(f'"{name}" is {types} by its converter in the path, which this schema forbids{advice}')
+
+
+def _path_schemas(path: str) -> Mapping[str, dict[str, Any]]:
+    try:
+        return parameter_schemas(path)
+    except Exception:  # noqa: BLE001 - the path is reported elsewhere, and Werkzeug may raise anything over it
+        return {}
+
+
+def _word(kind: str) -> str:
+    return {"query": "a query parameter", "headers": "a header", "cookies": "a cookie"}.get(kind, "a path parameter")
