@@ -120,8 +120,8 @@ def test_a_file_that_vanishes_between_its_check_and_its_reading_is_told(
 
     require = Home.require
 
-    def require_for_the_last_time(home: Home, name: str) -> None:
-        require(home, name)
+    def require_for_the_last_time(home: Home, name: str, folder: str = "") -> None:
+        require(home, name, folder)
         (home.folder / name).unlink()
 
     monkeypatch.setattr(Home, "require", require_for_the_last_time)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from engine.diagnostics import Diagnostic
 from engine.schema import LOCAL_TIME, InstanceSchema, Validator
 from engine.spec.choices import RESPONSE_METHODS, ResponseMethodName, RuntimeName
+from engine.spec.reading.source import Source
 from engine.spec.response_records import Case, DeclaredResponse
 from engine.spec.service_records import Cors, Fault, Limits, RateLimit, Record, Service
 
@@ -60,7 +61,8 @@ class Route(Record):
     any, a `model` answers as it is, or a `built_in` route of the engine. The model's instances are made by `instance`,
     only one for a request that `is_single`; `on_failure` answers where the model fails. `query`, `headers`, `cookies`
     and `path_parameters` declare parameters, and `accepts` says how a body may be written. `allowed` are the names of
-    the API keys that may use it, None if no key is required. `sources` are the networks that see the status.
+    the API keys that may use it, None if no key is required. `sources` are the networks that see the status. Every
+    answer, also to an error, gets those of the `response_headers` that it has not itself.
     """
 
     path: str
@@ -87,6 +89,7 @@ class Route(Record):
     rate: RateLimit | None = None
     sources: tuple[str, ...] = ()
     strict_content_type: bool = False
+    response_headers: tuple[tuple[str, str], ...] = ()
     fault: Fault | None = None
 
     @property
@@ -282,9 +285,9 @@ class StandIn(Model):
 class Spec:
     """Both files of a service; `folder` is the folder of the routes' file.
 
-    `routes` are those of the file, `built_in` those that the engine adds, and `error_bodies` what errors look like, by
-    status or "default". `lock` is the path of `pins`, which include
-    those of models that are not in the spec.
+    `routes` are those of the file and of those that it includes, `built_in` those that the engine adds, and
+    `error_bodies` what errors look like. `files` are those that were read beside the spec's own, by their names in the
+    folder. `lock` is the path of `pins`, which include those of models that are not in the spec.
     """
 
     folder: Path
@@ -293,6 +296,7 @@ class Spec:
     built_in: tuple[Route, ...]
     models: Mapping[str, Model]
     error_bodies: Mapping[str, DeclaredResponse] = field(default_factory=dict)
+    files: Mapping[str, Source] = field(default_factory=dict)
     lock: Path | None = None
     pins: Mapping[str, Pin] = field(default_factory=dict)
     warnings: tuple[Diagnostic, ...] = ()
