@@ -85,9 +85,7 @@ def read_name(name: Name, names: Names, default: Any = ABSENT) -> Reader:
         value = root(values)
         for key, index, instead in steps:
             value = _child(value, key, index)
-            if value is ABSENT:
-                if instead is ABSENT:
-                    return defaults[-1]  # which stands for the value even if what should have it is absent
+            if value is ABSENT:  # a later default stands for its value even if what should have it is absent
                 value = instead
         return value
 
