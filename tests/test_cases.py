@@ -23,13 +23,19 @@ from werkzeug.test import TestResponse
 from engine import create_app
 from engine.handling.error_page import dress
 
-FOLDERS = sorted(path.parent for path in (ROOT / "tests" / "cases").glob("*/requests.yaml"))
+EVERY_FOLDER = sorted(path.parent for path in (ROOT / "tests" / "cases").glob("*/requests.yaml"))
+IN_ORDER = [folder for folder in EVERY_FOLDER if folder.name.startswith("sequences")]
+FOLDERS = [folder for folder in EVERY_FOLDER if folder not in IN_ORDER]
 
 
 def requests() -> Iterator[Any]:
     for folder in FOLDERS:
-        for case in yaml.safe_load((folder / "requests.yaml").read_text()):
+        for case in read_requests(folder):
             yield pytest.param(folder, case, id=f"{folder.name}: {case['name']}")
+
+
+def read_requests(folder: Path) -> Any:
+    return yaml.safe_load((folder / "requests.yaml").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +69,18 @@ def send(app: flask.Flask, request: dict[str, Any]) -> TestResponse:
 
 @pytest.mark.parametrize(("folder", "case"), list(requests()))
 def test_a_request_gets_its_answer(folder: Path, case: dict[str, Any], apps: dict[Path, flask.Flask]) -> None:
-    answer = send(apps[folder], case["request"])
+    require_answer(apps[folder], case)
+
+
+@pytest.mark.parametrize("folder", IN_ORDER, ids=lambda folder: folder.name)
+def test_requests_in_their_order_get_their_answers(folder: Path) -> None:
+    app = create_app(folder / "routes.yaml")
+    for case in read_requests(folder):
+        require_answer(app, case)
+
+
+def require_answer(app: flask.Flask, case: dict[str, Any]) -> None:
+    answer = send(app, case["request"])
     expected = case["answer"]
     assert expected["status"] == answer.status_code, answer.text
     for name, value in expected.get("headers", {}).items():

@@ -134,12 +134,14 @@ def _read_digests(spec: Spec, node: Node) -> bytes:
 
 
 def _mistakes_in_files(spec: Spec) -> Iterator[Diagnostic]:
-    asking = asking_places(spec.service.node.source)
+    asking: dict[str, frozenset[int]] = {}
     named = [(node, name) for node, name, _ in _served_files(spec)]
     for node, name in [*named, *((node, node.text or "") for node in _digest_files(spec))]:
         if Path(name).is_absolute():  # a list of keys, which is read where it is served
             continue
-        if node.start in asking:
+        if node.source.name not in asking:
+            asking[node.source.name] = asking_places(node.source)
+        if node.start in asking[node.source.name]:
             yield node.error(
                 "a bundle has no value of the environment, so the name of a file that it packs cannot come from there; "
                 "write the name itself, or, for a list of keys, an absolute one"

@@ -10,6 +10,7 @@ from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.spec.checking.built_in import built_in_routes
 from engine.spec.checking.composing.table import check_tables, derive_inputs
+from engine.spec.checking.error_bodies import check_error_bodies, read_error_bodies
 from engine.spec.checking.grammar import GrammarName, check_grammar
 from engine.spec.checking.guards import key_files
 from engine.spec.checking.models_file import check_models, read_models
@@ -71,6 +72,7 @@ def load_spec(
     if routes_root:
         opens(_named(routes.parent, key_files(routes_root)))
         opens(routes.parent / name for name in response_files(routes_root, home))
+        found += check_error_bodies(routes_root["service"])
         found += check_routes(routes_root, home, str(models) if models else None, _models(models_root))
     if not routes_root or any(mistake.severity == "error" for mistake in found):
         raise SpecError(found)
@@ -87,6 +89,7 @@ def load_spec(
         else {},
         lock=lock_of(models) if models else None,
         pins=pins,
+        error_bodies=read_error_bodies(routes_root["service"]),
         warnings=tuple(sorted(set(found))),
     )
 

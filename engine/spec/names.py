@@ -96,9 +96,13 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A value with all that is in it, such as the body: where names begin."""
+    """A value with all that is in it, such as the body: where names begin.
+
+    If it `is_open`, what it contains is not known yet, and each name counts as certain.
+    """
 
     schema: Subschema
+    is_open: bool = field(default=False, kw_only=True)
 
     def require(self, name: Name) -> None:
         """Raise `ValueError`, for the author, for a name that nothing here has."""
@@ -164,7 +168,7 @@ class Names:
             known = known.step(key, at)
             at = Name(name.root, name.steps[:number])
             known = self._with_guarantees(known, at)
-        return known
+        return Known(known.parts) if root.is_open else known
 
     def _with_guarantees(self, known: Known, at: Name) -> Known:
         if not self.assumed:
@@ -308,6 +312,11 @@ def names_of(declared: NamedParts, answer: Mapping[str, Root] | None = None) -> 
     return Names({**roots, **_MADE, **(answer or {})})
 
 
+def problem_names() -> Names:
+    """Make the table for the bodies of errors: what an error says, and what the engine itself makes."""
+    return Names({"problem": root_of(_PROBLEM), "method": root_of({"type": "string"}), **_MADE})
+
+
 def parameters_object(key: str, document: Any) -> dict[str, Any]:
     """Return the schema of an object with all parameters of one kind; names of headers are in lower case."""
     schema = {**(document or {}), "type": "object"}
@@ -327,6 +336,28 @@ def path_object(path: str, document: Any) -> dict[str, Any]:
     return {**(document or {}), "type": "object", "required": [*properties], "properties": properties}
 
 
+_TEXT = {"type": "string"}
+_PROBLEM = {  # as engine/endpoints/problems.py writes it
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "errors", "request_id"],
+    "properties": {
+        "type": _TEXT,
+        "title": _TEXT,
+        "status": {"type": "integer"},
+        "detail": _TEXT,
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "detail"],
+                "properties": {"in": _TEXT, "pointer": _TEXT, "detail": _TEXT},
+                "additionalProperties": False,
+            },
+        },
+        "request_id": _TEXT,
+    },
+    "additionalProperties": False,
+}
 _MADE: Mapping[str, Root] = {  # by the engine itself
     "url": root_of({"type": "string"}),
     "now": root_of({"type": "string", "format": "date-time"}),

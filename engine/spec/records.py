@@ -57,9 +57,10 @@ class Route(Record):
     """A URL rule with its parameters' names, its methods, and its answer.
 
     `cases` answer, the first whose condition is true; a lone `response` of the spec is one without a condition. Without
-    any, a `model` answers as it is, or a `built_in` route of the engine. `query`, `headers`, `cookies` and
-    `path_parameters` declare parameters, and `accepts` says how a body may be written. `allowed` are the names of the
-    API keys that may use it, None if no key is required. `sources` are the networks that see the status.
+    any, a `model` answers as it is, or a `built_in` route of the engine. The model's instances are made by `instance`,
+    only one for a request that `is_single`; `on_failure` answers where the model fails. `query`, `headers`, `cookies`
+    and `path_parameters` declare parameters, and `accepts` says how a body may be written. `allowed` are the names of
+    the API keys that may use it, None if no key is required. `sources` are the networks that see the status.
     """
 
     path: str
@@ -67,6 +68,9 @@ class Route(Record):
     methods: tuple[str, ...]
     cases: tuple[Case, ...] = ()
     model: str | None = None
+    instance: Any = None
+    is_single: bool = False
+    on_failure: DeclaredResponse | None = None
     built_in: BuiltIn | None = None
     input: Schema | None = None
     query: Schema | None = None
@@ -103,7 +107,14 @@ class Route(Record):
     @property
     def responses(self) -> tuple[DeclaredResponse, ...]:
         """The responses that the spec declares for the route."""
-        return tuple(response for case in self.cases for response in case.responses)
+        own = tuple(response for case in self.cases for response in case.responses)
+        return own if self.on_failure is None else (*own, self.on_failure)
+
+    @property
+    def is_shaped(self) -> bool:
+        """Whether a model's route declares more than the model itself does."""
+        is_declared = bool(self.cases) or self.checks_parameters or self.input is not None
+        return is_declared or self.instance is not None or self.on_failure is not None or self.is_single
 
     @property
     def checks_parameters(self) -> bool:
@@ -271,7 +282,8 @@ class StandIn(Model):
 class Spec:
     """Both files of a service; `folder` is the folder of the routes' file.
 
-    `routes` are those of the file, `built_in` those that the engine adds. `lock` is the path of `pins`, which include
+    `routes` are those of the file, `built_in` those that the engine adds, and `error_bodies` what errors look like, by
+    status or "default". `lock` is the path of `pins`, which include
     those of models that are not in the spec.
     """
 
@@ -280,6 +292,7 @@ class Spec:
     routes: tuple[Route, ...]
     built_in: tuple[Route, ...]
     models: Mapping[str, Model]
+    error_bodies: Mapping[str, DeclaredResponse] = field(default_factory=dict)
     lock: Path | None = None
     pins: Mapping[str, Pin] = field(default_factory=dict)
     warnings: tuple[Diagnostic, ...] = ()

@@ -261,7 +261,10 @@ class Exchange:
         """Refuse a request where there is too much of everything, and so without the handler."""
         ids = id_headers(self._incoming)
         problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=(*_RETRY, _CLOSE, *ids))
-        self._write(*write_answer(problem.response(), self._incoming.environ["REQUEST_METHOD"]))
+        response = self._traffic.handler.refuse(problem, self._incoming)
+        if not isinstance(response.body, bytes) or len(response.body) > LARGE:  # for which there is no room either
+            response = problem.response()
+        self._write(*write_answer(response, self._incoming.environ["REQUEST_METHOD"]))
 
 
 class Front(Traffic):

@@ -44,8 +44,8 @@ _NEEDED = {  # by the status of an answer (RFC 9110, sections 10, 11, 14 and 15)
 }
 
 
-def check_response(response: Node, names: Names, home: Home) -> Iterator[Diagnostic]:
-    """Report every mistake in a response; `names` are those that it can refer to."""
+def check_response(response: Node, names: Names, home: Home | None) -> Iterator[Diagnostic]:
+    """Report every mistake in a response; `names` are what it can refer to, and `home` has its files."""
     for node in _texts(response):
         yield from check_references(node, names)
     yield from _check_html(response if response.text is not None else response["html"], names)
@@ -59,10 +59,11 @@ def check_response(response: Node, names: Names, home: Home) -> Iterator[Diagnos
     for name, key, _ in response["headers"].pairs() if len(kinds) > 1 else ():
         if name.lower() == "content-type":
             yield key.error(f"{name} cannot be the same for {join_words(kinds, 'and')}; remove it, each has its own")
-    yield from _check_file(response["file"], home)
+    if home is not None:
+        yield from _check_file(response["file"], home)
 
 
-def read_response(node: Node, home: Home) -> DeclaredResponse:
+def read_response(node: Node, home: Home | None) -> DeclaredResponse:
     """Make a response's record from a document without mistakes; raise `SpecError` for a file that has vanished."""
     if node.text is not None:
         return DeclaredResponse(node=node, bodies=(DeclaredBody(node=node, kind="html", content=node.text),))
@@ -77,7 +78,7 @@ def read_response(node: Node, home: Home) -> DeclaredResponse:
         headers=tuple(headers),
         bodies=tuple(
             DeclaredBody(node=node[kind], kind=kind, content=node[kind].plain, files=_read_files(node[kind], home))
-            if kind == "file"
+            if kind == "file" and home is not None
             else DeclaredBody(node=node[kind], kind=kind, content=node[kind].plain)
             for kind in _kinds_of(node)
         ),

@@ -22,7 +22,9 @@ from engine.spec.checking.guards import (
     read_rates,
 )
 from engine.spec.checking.parameters import check_accepts, check_parameters, documents_of, read_parameters
+from engine.spec.checking.responses import read_response
 from engine.spec.checking.schemas import check_schema, has_form
+from engine.spec.checking.shaping import answer_names, check_shape
 from engine.spec.named_files import Home
 from engine.spec.names import NamedParts, Names, names_of
 from engine.spec.reading.node import Node
@@ -78,7 +80,9 @@ def check_routes(root: Node, home: Home, models_file: str | None, models: Node |
         yield from check_fault(route)
         yield from check_accepts(route)
         yield from check_parameters(route, formats=checks_formats(root))
-        yield from check_answers(route, _names(route, models), home, formats=checks_formats(root))
+        names = _names(route, models)
+        yield from check_answers(route, names, home, formats=checks_formats(root))
+        yield from check_shape(route, models, names, home)
 
 
 def checks_formats(root: Node | None) -> bool:
@@ -118,9 +122,8 @@ def _names(route: Node, models: Node | None) -> Names:
     except ValueError:  # reported elsewhere
         path, parameters = "", ()
     body, lacks = _body(route, models, parameters)
-    return names_of(
-        NamedParts(path=path, methods=_methods(route), parameters=documents_of(route), body=body, body_lacks=lacks)
-    )
+    parts = NamedParts(path=path, methods=_methods(route), parameters=documents_of(route), body=body, body_lacks=lacks)
+    return names_of(parts, answer_names(route, models))
 
 
 def _body(route: Node, models: Node | None, in_path: Collection[str]) -> tuple[Any, str]:
@@ -130,6 +133,8 @@ def _body(route: Node, models: Node | None, in_path: Collection[str]) -> tuple[A
         return body_document(schema.plain if has_form(schema.plain) else True, _accepted(route)), ""
     if {*_methods(route)} == {"GET"}:
         return None, "a GET request has no body; take the value from the query, or answer POST"
+    if "instance" in route:
+        return None, "a route with an instance declares its body; add input: {type: object, properties: {…}}"
     if model is not None:
         document = models[model]["input"].plain if models is not None else True
         return InstanceSchema(document).without(in_path).schema if has_form(document) else True, ""
@@ -184,7 +189,7 @@ def _check_model(route: Node, models_file: str | None, models: Node | None) -> I
         yield model.error(f'unknown model "{model.text}" {known}')
     kind = models[model.text]["input"]["type"].plain if models is not None else None
     for method in route["methods"].items:
-        if method.text == "GET" and kind not in (None, "object"):
+        if method.text == "GET" and kind not in (None, "object") and "instance" not in route:
             yield method.error(
                 "GET takes features as query parameters, but the input of this model is of type "
                 f"{show(kind)}, not an object; use POST"
@@ -194,7 +199,7 @@ def _check_model(route: Node, models_file: str | None, models: Node | None) -> I
 def _check_path_features(route: Node, path: str, models: Node | None) -> Iterator[Diagnostic]:
     """Report path parameters of a model's route that are not features of the model."""
     model = route["model"].text
-    if model is None or models is None or model not in models:
+    if model is None or models is None or model not in models or "instance" in route:
         return
     schema, parameters = models[model]["input"], parameter_schemas(path)
     if not parameters or not has_form(schema.plain):  # a large input is not judged again for every route
@@ -224,8 +229,6 @@ def _check_input(route: Node, *, formats: bool) -> Iterator[Diagnostic]:
     schema = route["input"]
     if not schema.present:
         return
-    if "model" in route:
-        yield route.key("input").error("a route with a model cannot have its own input; the model's input applies")
     for method in route["methods"].items:
         if method.text == "GET":
             yield method.error("a GET request has no body to check against the input; use POST, PUT, PATCH or DELETE")
@@ -277,6 +280,9 @@ def _route(node: Node, service: Service, home: Home) -> Route:
         methods=_methods(node),
         cases=read_answers(node, home, fault),
         model=node["model"].plain,
+        instance=node["instance"].plain,
+        is_single=node["many"].plain is False,
+        on_failure=read_response(node["on_failure"]["response"], home) if "on_failure" in node else None,
         input=_input(node["input"], service) if "input" in node else None,
         accepts=_accepted(node),
         summary=node["summary"].plain or "",
