@@ -348,7 +348,7 @@ def test_what_the_engine_serves_is_not_underlined(editor: Editor) -> None:
 
 # What the grammars say
 
-ONE_OF_THEM = "a route has one of response and model, a response at most one of its bodies"
+ONE_OF_THEM = "a route has one of several answers, and a response has the bodies that it declares"
 EMPTY = "nothing, which an editor would write out as [] or {} instead of beginning the first entry"
 NONE = "there is none"
 DEPENDS = "it depends on the route or the model"
@@ -380,9 +380,9 @@ WITHOUT_DEFAULT = {
     "service": {"seed": NONE},
     "routes.0.response": {
         "headers": EMPTY,
-        "text": ONE_OF_THEM,
-        "html": ONE_OF_THEM,
         "json": ONE_OF_THEM,
+        "html": ONE_OF_THEM,
+        "text": ONE_OF_THEM,
         "file": ONE_OF_THEM,
     },
     "models.name": {
