@@ -87,7 +87,10 @@ class Known:
         if is_closed and self.types == {"object"}:
             raise ValueError(f'"{whole}" has no "{key}" {did_you_mean(key, names, "its schema has")}')
         is_plain = self.types == ({"object"} if index is None or key in names else {"array"})
-        has_default = any(part.default is not None for part in declared)
+        has_default = any(part.has_default for part in declared)
+        for part in declared if has_default else ():
+            if part.has_default and not part.takes(part.default):
+                raise ValueError(f'the default of "{key}" in "{whole}" violates its own schema; correct it')
         if (is_plain and is_needed) or has_default:
             return Known(declared or [ANY], self.is_certain or has_default, "" if has_default else self.reason)
         reason = _absence(key, whole, self.types, is_declared=bool(declared), is_plain=is_plain)

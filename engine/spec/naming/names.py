@@ -99,9 +99,19 @@ class Names:
     def _with_guarantees(self, known: Known, at: Name) -> Known:
         if not self.assumed:
             return known
-        if any(one.root == at.root and one.steps[: len(at.steps)] == at.steps != one.steps for one in self.assumed):
+        inside = (one for one in self.assumed if one.root == at.root and one.steps[: len(at.steps)] == at.steps)
+        if any(one.steps != at.steps and not self._has_default(one, len(at.steps)) for one in inside):
             return Known([*known.parts, *self.assumed.get(at, ()), _HOLDS_OTHERS])
         return Known([*known.parts, *self.assumed[at]]) if at in self.assumed else known
+
+    def _has_default(self, name: Name, begin: int) -> bool:
+        """Return whether a default below the first steps of a name may stand for its value while they are absent."""
+        known, at = Known([self.roots[name.root].schema]), Name(name.root)
+        for number, key in enumerate(name.steps, 1):
+            known, at = known.step(key, at), Name(name.root, name.steps[:number])
+            if number > begin and any(part.has_default for part in known.parts):
+                return True
+        return False
 
     def assume(self, guaranteed: Guarantees) -> Names:
         """Return the table with further guarantees."""
@@ -123,7 +133,7 @@ class Names:
 
     def default_of(self, reference: Reference, known: Known) -> Any:
         """Return the default of a reference, read by the types of its value; raise `ValueError` for a misfit."""
-        if any(part.default is not None for part in known.parts):
+        if any(part.has_default for part in known.parts):
             raise ValueError(f'"{reference.name}" already has a default in its schema; remove one of the two')
         if known.types <= {"array", "object"}:
             raise ValueError(f'"{reference.name}" is {known.in_words}, and {known.needs_default_in_schema}')
