@@ -22,6 +22,7 @@ from contest import ROOT, WORKLOADS, Contestant, Measured, load, running
 from contestants import contestants, peers, prepare
 from costs import costs
 from duels import PAIRS, SECONDS, duels
+from large_spec import measure
 from predict import HEADING
 
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -151,6 +152,8 @@ def page(found: dict[str, Contestant], arguments: argparse.Namespace, against: l
         "| work | µs per request |",
         "|---|---:|",
         *(f"| {kind} | {microseconds:.2f} |" for kind, microseconds in costs()),
+        "",
+        *measure(),
     ]
     return "\n".join(lines) + "\n"
 

@@ -25,12 +25,15 @@ from engine.spec.conditions import (
     Negation,
     Together,
 )
+from engine.spec.gathering.spec_files import Opens, Watched
+from engine.spec.globs import FilePattern
 from engine.spec.load import load_spec
 from engine.spec.named_files import MAX_BYTES as MAX_FILE_BYTES
 from engine.spec.named_files import find_inside, model_inside, normal_name, read_regular, write_whole
 from engine.spec.names import Known, Names, path_object
-from engine.spec.reading.compose import asking_places, walk_nodes
+from engine.spec.reading.compose import asking_names, asking_places, walk_nodes
 from engine.spec.reading.node import Node
+from engine.spec.reading.source import Source
 from engine.spec.records import (
     BuiltIn,
     Computed,

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from engine.diagnostics import Diagnostic
 from engine.schema import LOCAL_TIME, InstanceSchema, Validator
 from engine.spec.choices import RESPONSE_METHODS, ResponseMethodName, RuntimeName
+from engine.spec.reading.source import Source
 from engine.spec.response_records import Case, DeclaredResponse
 from engine.spec.service_records import Cors, Fault, Limits, RateLimit, Record, Service
 
@@ -59,7 +60,8 @@ class Route(Record):
     `cases` answer, the first whose condition is true; a lone `response` of the spec is one without a condition. Without
     any, a `model` answers as it is, or a `built_in` route of the engine. `query`, `headers`, `cookies` and
     `path_parameters` declare parameters, and `accepts` says how a body may be written. `allowed` are the names of the
-    API keys that may use it, None if no key is required. `sources` are the networks that see the status.
+    API keys that may use it, None if no key is required. `sources` are the networks that see the status. Every answer,
+    also to an error, gets those of the `response_headers` that it has not itself.
     """
 
     path: str
@@ -83,6 +85,7 @@ class Route(Record):
     rate: RateLimit | None = None
     sources: tuple[str, ...] = ()
     strict_content_type: bool = False
+    response_headers: tuple[tuple[str, str], ...] = ()
     fault: Fault | None = None
 
     @property
@@ -271,8 +274,9 @@ class StandIn(Model):
 class Spec:
     """Both files of a service; `folder` is the folder of the routes' file.
 
-    `routes` are those of the file, `built_in` those that the engine adds. `lock` is the path of `pins`, which include
-    those of models that are not in the spec.
+    `routes` are those of the file and of those that it includes, `built_in` those that the engine adds. `files` are
+    those that were read beside the spec's own, by their names in the folder. `lock` is the path of `pins`, which
+    include those of models that are not in the spec.
     """
 
     folder: Path
@@ -280,6 +284,7 @@ class Spec:
     routes: tuple[Route, ...]
     built_in: tuple[Route, ...]
     models: Mapping[str, Model]
+    files: Mapping[str, Source] = field(default_factory=dict)
     lock: Path | None = None
     pins: Mapping[str, Pin] = field(default_factory=dict)
     warnings: tuple[Diagnostic, ...] = ()

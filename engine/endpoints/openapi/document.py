@@ -22,6 +22,7 @@ from engine.endpoints.openapi.responses import (
     UNKNOWN_KEY,
     description_of,
     example_of,
+    headed,
     prediction_schema,
     statuses_of,
 )
@@ -116,7 +117,8 @@ class _Describer:
             operation["requestBody"] = body
         statuses = (*statuses_of(route, method), *["404"] * self._is_keyed(route))
         problems = {status: self._refused(status, route) for status in statuses}
-        operation["responses"] = joined_answers(self._answers(route, method), problems, self._responses)
+        answers = {status: headed(one, route.response_headers) for status, one in self._answers(route, method).items()}
+        operation["responses"] = joined_answers(answers, problems, self._responses)
         return operation
 
     def _id(self, method: str, template: str) -> str:
@@ -220,15 +222,21 @@ class _Describer:
         return self._predictions[model.name]
 
     def _refused(self, status: str, route: Route) -> dict[str, str]:
-        """Return the reference to the description of an error."""
-        is_strict = status == "415" and route.strict_content_type
+        """Return the reference to the description of an error; routes with other headers have other descriptions."""
+        is_strict, own = status == "415" and route.strict_content_type, self._headers_of(route)
         is_keyed = status == "404" and self._is_keyed(route)
         name = pascal_case(status_title(int(status))) + "Strict" * is_strict + "Key" * is_keyed
+        name += f"With{pascal_case(' '.join(own))}" if own else ""
         if name not in self._responses:
             content = {MEDIA_TYPE: {"schema": self._problem}, "text/html": {}}
             means = STRICT_TYPE if is_strict else UNKNOWN_KEY if is_keyed else MEANINGS[int(status)]
-            self._responses[name] = {"description": means, "content": content}
+            self._responses[name] = headed({"description": means, "content": content}, route.response_headers)
         return {"$ref": f"#/components/responses/{name}"}
+
+    def _headers_of(self, route: Route) -> list[str]:
+        """Name the headers of a route's answers, if they are not those of the service; a name each once."""
+        names, of_service = (sorted({name for name, _ in one.response_headers}) for one in (route, self._spec.service))
+        return names if names != of_service else []
 
     def _is_keyed(self, route: Route) -> bool:
         """Return whether a route asks for a row of a table, which may be missing."""

@@ -6,7 +6,7 @@ A place is a mapping with these keys: the service, a route or a case.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from engine.diagnostics import Diagnostic
@@ -41,12 +41,12 @@ def check_fault(place: Node, *, draws: bool = True) -> Iterator[Diagnostic]:
         yield place.key("chance").error(message)
 
 
-def check_seed(root: Node) -> Iterator[Diagnostic]:
-    """Warn of a seed in a spec that draws nothing."""
+def check_seed(root: Node, routes: Iterable[Node]) -> Iterator[Diagnostic]:
+    """Warn of a seed in a spec that draws nothing; `routes` are those of all its files."""
     service = root["service"]
     if "seed" not in service:
         return
-    for part in (service, *root["routes"].items):
+    for part in (service, *root["routes"].items, *routes):
         for _, node in walk_nodes(part):
             delay = node["delay"].text if node.fields is not None else None
             if "chance" in node or (delay is not None and ".." in delay):

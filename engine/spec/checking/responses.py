@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.spec.checking.grammar import grammar
 from engine.spec.checking.html_contexts import find_dangers
-from engine.spec.named_files import Home
+from engine.spec.named_files import Home, normal_name
 from engine.spec.names import Known, Names
 from engine.spec.reading.compose import walk_nodes
 from engine.spec.reading.node import Node
@@ -46,7 +46,8 @@ def check_response(response: Node, names: Names, home: Home) -> Iterator[Diagnos
     for node in _texts(response):
         yield from check_references(node, names)
     yield from _check_html(response if response.text is not None else response["html"], names)
-    yield from _check_headers(response["headers"], names)
+    yield from check_headers(response["headers"])
+    yield from _check_targets(response["headers"], names)
     yield from _lacking_headers(response)
     yield from _unescaped(response, names)
     status = response["status"].plain
@@ -63,17 +64,12 @@ def read_response(node: Node, home: Home) -> DeclaredResponse:
     """Make a response's record from a document without mistakes; raise `SpecError` for a file that has vanished."""
     if node.text is not None:
         return DeclaredResponse(node=node, bodies=(DeclaredBody(node=node, kind="html", content=node.text),))
-    headers = [
-        (name, item.text if item.text is not None else item.written)
-        for name, _, value in node["headers"].pairs()
-        for item in _values(value)
-    ]
     return DeclaredResponse(
         node=node,
         status=int(node["status"].plain or 200),
-        headers=tuple(headers),
+        headers=read_headers(node["headers"]),
         bodies=tuple(
-            DeclaredBody(node=node[kind], kind=kind, content=node[kind].plain, files=_read_files(node[kind], home))
+            DeclaredBody(node=node[kind], kind=kind, content=file_text(node[kind]), files=_read_files(node[kind], home))
             if kind == "file"
             else DeclaredBody(node=node[kind], kind=kind, content=node[kind].plain)
             for kind in _kinds_of(node)
@@ -84,10 +80,20 @@ def read_response(node: Node, home: Home) -> DeclaredResponse:
 def files_of(file: Node, home: Home) -> list[str]:
     """Return the names of the files that a response can send: one, or those that its references can name."""
     try:
-        template = parse_template(file.text or "")
+        template = parse_template(file_text(file))
         return home.match(template) if references_in(template) else ["".join(map(str, template))]
     except ValueError:  # reported elsewhere
         return []
+
+
+def file_text(file: Node) -> str:
+    """Return the name of a file as it is written, but relative to the folder of the spec."""
+    text, folder = file.text or "", file.source.folder
+    if not folder:
+        return text
+    begin, reference, end = text.partition("${")
+    head, _, tail = begin.rpartition("/")
+    return f"{normal_name(head or '.', folder)}/{tail}{reference}{end}"
 
 
 def response_nodes(route: Node) -> Iterator[Node]:
@@ -97,9 +103,9 @@ def response_nodes(route: Node) -> Iterator[Node]:
         yield from (step["response"] for step in place["sequence"]["responses"].items)
 
 
-def response_files(root: Node, home: Home) -> Iterator[str]:
+def response_files(routes: Iterable[Node], home: Home) -> Iterator[str]:
     """Yield the names of all files that responses can send, and of the folders in which others may appear."""
-    for route in root["routes"].items:
+    for route in routes:
         for response in response_nodes(route):
             if (file := response["file"]).text:
                 found = files_of(file, home)
@@ -118,10 +124,10 @@ def _check_file(file: Node, home: Home) -> Iterator[Diagnostic]:
     if not file.text:
         return
     try:
-        template = parse_template(file.text)
+        template = parse_template(file_text(file))
         found = references_in(template)
-        for name in files_of(file, home) if not found else ():
-            home.require(name)
+        if not found:
+            home.require("".join(map(str, parse_template(file.text))), file.source.folder)
         if found and not home.match(template):
             yield file.error(f'no file in the folder of the spec has a name of the form "{file.text}"')
     except ReferenceMistake:  # reported elsewhere
@@ -192,7 +198,23 @@ def _kinds_of(response: Node) -> list[str]:
     return [name for name in keys if name in response and name not in ("status", "headers")]
 
 
-def _check_headers(headers: Node, names: Names) -> Iterator[Diagnostic]:
+def read_headers(headers: Node) -> tuple[tuple[str, str], ...]:
+    """Return the names and values of headers without mistakes."""
+    return tuple(
+        (name, item.text if item.text is not None else item.written)
+        for name, _, value in headers.pairs()
+        for item in _values(value)
+    )
+
+
+def _check_targets(headers: Node, names: Names) -> Iterator[Diagnostic]:
+    for name, _, value in headers.pairs():
+        for item in _values(value) if name.lower() in _PLACES else ():
+            yield from _check_target(name, item, names)
+
+
+def check_headers(headers: Node) -> Iterator[Diagnostic]:
+    """Return every mistake in the names and values of headers, apart from what they refer to."""
     named: dict[str, str] = {}
     for name, key, value in headers.pairs():
         if (same := named.setdefault(name.lower(), name)) != name:
@@ -204,8 +226,6 @@ def _check_headers(headers: Node, names: Names) -> Iterator[Diagnostic]:
                 yield item.error(f"{name}: {reason}")
             elif name.lower() in _KNOWN_AT_START and item.text is not None and "${" in item.text.replace("$${", ""):
                 yield item.error(f"{name} cannot contain references: it is the same in every response of a route")
-            elif name.lower() in _PLACES:
-                yield from _check_target(name, item, names)
 
 
 def _check_target(name: str, item: Node, names: Names) -> Iterator[Diagnostic]:

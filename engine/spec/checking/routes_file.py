@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,14 +22,23 @@ from engine.spec.checking.guards import (
     read_rates,
 )
 from engine.spec.checking.parameters import check_parameters, documents_of, read_parameters
+from engine.spec.checking.prefixes import (
+    UnsoundPrefix,
+    check_prefixes,
+    foreign_parameters,
+    place_seen_from,
+    require_whole_path,
+)
+from engine.spec.checking.response_headers import check_response_headers, read_response_headers
 from engine.spec.checking.schemas import check_schema, has_form
+from engine.spec.gathering.placed_routes import PlacedRoute
 from engine.spec.named_files import Home
 from engine.spec.names import NamedParts, Names, names_of
 from engine.spec.reading.node import Node
 from engine.spec.records import Route, Schema
 from engine.spec.route_names import body_document
-from engine.spec.service_records import Limits, Service
-from engine.spec.url_rules import meant_rule, parameter_schemas, path_parameters, rule_shape, text_parameters
+from engine.spec.service_records import Fault, Limits, Service
+from engine.spec.url_rules import parameter_schemas, path_parameters, rule_shape, text_parameters
 from engine.text import did_you_mean
 
 _IN_A_PATH = frozenset(("boolean", "number", "string"))
@@ -45,7 +54,9 @@ _BOUNDS = {
 }
 
 
-def check_routes(root: Node, home: Home, models_file: str | None, models: Node | None) -> Iterator[Diagnostic]:
+def check_routes(
+    root: Node, routes: Sequence[PlacedRoute], home: Home, models_file: str | None, models: Node | None
+) -> Iterator[Diagnostic]:
     """Return every mistake of routes.yaml; `models` are those of the models' file, None where it is broken."""
     service = root["service"]
     yield from _check_limits(service["limits"])
@@ -53,29 +64,41 @@ def check_routes(root: Node, home: Home, models_file: str | None, models: Node |
         message = "connections has no effect with proxies: all clients of a proxy share its address"
         yield service["limits"].key("connections").error(message, "warning")
     yield from check_built_in(service)
-    yield from check_base_path(root)
-    yield from check_guards(root, home)
+    yield from check_base_path(root, routes)
+    yield from check_guards(root, routes, home)
+    yield from check_prefixes(routes)
+    yield from check_response_headers(service, routes)
     yield from check_fault(service)
-    yield from check_seed(root)
+    yield from check_seed(root, [placed.written for placed in routes])
     built_in = built_in_shapes(service)
     taken: dict[tuple[str, str], Node] = {}
-    for route in root["routes"].items:
+    groups = {group for placed in routes for group in placed.groups}
+    yield from (mistake for group in groups for mistake in check_fault(group))
+    schemas: set[Node] = set()
+    for placed in routes:
+        route = placed.node
         path = route["path"]
         if path.text is not None:
             try:
+                require_whole_path(placed)
                 shape = rule_shape(path.text)
                 if shape in built_in:
                     yield path.error(f'path "{path.plain}" {built_in[shape]}')
                 yield from _conflicts(route, shape, taken)
-                yield from _foreign_parameters(path)
+                yield from foreign_parameters(placed.written["path"], "path")
                 yield from _check_path_features(route, path.text, models)
+            except UnsoundPrefix:
+                pass
             except ValueError as error:
                 yield path.error(f'path "{path.text}": {error}')
         yield from _check_limits(route["limits"])
         yield from _check_model(route, models_file, models)
-        yield from _check_input(route, formats=checks_formats(root))
-        yield from _idle_settings(route, service)
-        yield from check_fault(route)
+        yield from _check_input(route)
+        if route["input"].fields is not None and route["input"] not in schemas:  # several routes may have the same one
+            schemas.add(route["input"])
+            yield from check_schema(route["input"], formats=checks_formats(root))
+        yield from _idle_settings(placed, service)
+        yield from check_fault(placed.written)
         yield from check_parameters(route, formats=checks_formats(root))
         yield from check_answers(route, _names(route, models), home, formats=checks_formats(root))
 
@@ -99,13 +122,14 @@ def read_service(root: Node, home: Home) -> Service:
         rate=read_rate(node["rate_limit"], None),
         rates=read_rates(node["rate_limit"]),
         fault=read_fault(node),
+        response_headers=read_response_headers(node["response_headers"], ()),
         **chosen,
     )
 
 
-def read_routes(root: Node, home: Home, service: Service) -> tuple[Route, ...]:
+def read_routes(routes: Sequence[PlacedRoute], home: Home, service: Service) -> tuple[Route, ...]:
     """Make the routes' records from a document without mistakes; raise `SpecError` for a file that has vanished."""
-    return tuple(_route(node, service, home) for node in root["routes"].items)
+    return tuple(_route(placed, service, home) for placed in routes)
 
 
 def _names(route: Node, models: Node | None) -> Names:
@@ -142,16 +166,8 @@ def _conflicts(route: Node, shape: str, taken: dict[tuple[str, str], Node]) -> I
         if first is not path:
             yield path.error(
                 f'path "{path.plain}": {method} is already answered by '
-                f'"{first.plain}" on line {first.place.line}, which matches the same URLs'
+                f'"{first.plain}" {place_seen_from(path, first)}, which matches the same URLs'
             )
-
-
-def _foreign_parameters(path: Node) -> Iterator[Diagnostic]:
-    """Warn of path parameters in another framework's syntax, which are plain text here."""
-    if (meant := meant_rule(path.text or "")) is not None:
-        text, rule = meant
-        message = f'path "{path.plain}": "{text}" is not a path parameter but plain text; did you mean "{rule}"?'
-        yield path.error(message, "warning")
 
 
 def _accepted(route: Node) -> tuple[str, ...]:
@@ -219,26 +235,24 @@ def _either(types: frozenset[str]) -> str:
     return " or ".join(TYPE_NAMES[name] for name in sorted(types))
 
 
-def _check_input(route: Node, *, formats: bool) -> Iterator[Diagnostic]:
-    schema = route["input"]
-    if not schema.present:
+def _check_input(route: Node) -> Iterator[Diagnostic]:
+    if "input" not in route:
         return
     if "model" in route:
         yield route.key("input").error("a route with a model cannot have its own input; the model's input applies")
     for method in route["methods"].items:
         if method.text == "GET":
             yield method.error("a GET request has no body to check against the input; use POST, PUT, PATCH or DELETE")
-    if schema.fields is not None:
-        yield from check_schema(schema, formats=formats)
 
 
-def _idle_settings(route: Node, service: Node) -> Iterator[Diagnostic]:
-    """Warn of settings that have no effect on a route."""
+def _idle_settings(placed: PlacedRoute, service: Node) -> Iterator[Diagnostic]:
+    """Warn of settings of a route itself that have no effect on it."""
+    route = placed.written
     if "strict_content_type" in route and not {"input", "model"} & set(route.fields or ()):
         message = "strict_content_type has no effect here: the route has no input and no model, and reads no body"
         yield route.key("strict_content_type").error(message, "warning")
     limits = route["limits"]
-    is_faulty = read_fault(route, read_fault(service)) is not None
+    is_faulty = _fault(placed, read_fault(service)) is not None
     for name, users in (("instances", {"model"}), ("concurrent", {"input", "model"})):
         if name in limits and not users & set(route.fields or ()) and not (name == "concurrent" and is_faulty):
             yield limits.key(name).error(f"{name} has no effect here: the route has no model", "warning")
@@ -267,8 +281,15 @@ def _limit(name: str, limit: Node) -> float:
     return int((_size(limit.text) if limit.text is not None else limit.plain) or 0)
 
 
-def _route(node: Node, service: Service, home: Home) -> Route:
-    fault = read_fault(node, service.fault)
+def _fault(placed: PlacedRoute, fault: Fault | None) -> Fault | None:
+    """Return the fault of a route: each group, and the route itself, replaces that of the service, if it has one."""
+    for place in (*placed.groups, placed.written):
+        fault = read_fault(place, fault)
+    return fault
+
+
+def _route(placed: PlacedRoute, service: Service, home: Home) -> Route:
+    node, fault = placed.node, _fault(placed, service.fault)
     route = Route(
         node=node,
         path=node["path"].plain,
@@ -286,6 +307,7 @@ def _route(node: Node, service: Service, home: Home) -> Route:
         cors=read_cors(node["cors"], service.cors),
         rate=read_rate(node["rate_limit"], service.rate),
         strict_content_type=bool(node["strict_content_type"].plain),
+        response_headers=read_response_headers(node["response_headers"], service.response_headers),
         fault=fault,
     )
     parameters: dict[str, Any] = read_parameters(node, formats=service.formats == "check")
