@@ -34,19 +34,23 @@ class FixedEndpoint(Endpoint):
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What the answers of a route need besides its spec: what draws its faults, if any, and counters for sequences."""
+    """What the answers of a route need besides its spec: what draws its faults, if any, and counters for sequences.
+
+    With `formats`, conditions check the keyword `format`.
+    """
 
     faults: Faults | None
     counters: Counters
+    formats: bool
 
 
 class DeclaredEndpoint(Endpoint):
     """Reads the values that a route declares, and answers with the first case whose condition they meet."""
 
-    def __init__(self, route: Route, names: Names, means: Means, *, formats: bool) -> None:
+    def __init__(self, route: Route, names: Names, means: Means) -> None:
         reader = RequestReader(route, is_exact=True)
         self._read: Callable[[Request], Values] = Values if reader.is_idle else reader.read
-        self._cases = build_cases(route, names, means, formats=formats)
+        self._cases = build_cases(route, names, means)
         self._always = self._cases[0][1].respond if self._cases[0][0] is None else None
         is_constant = reader.is_idle and self._always is not None
         self._constant = self._cases[0][1].constant if is_constant else None
@@ -72,12 +76,12 @@ class DeclaredEndpoint(Endpoint):
         return answer_by_case(self._cases, values)
 
 
-def build_cases(route: Route, names: Names, means: Means, *, formats: bool) -> list[tuple[Test | None, Answer]]:
+def build_cases(route: Route, names: Names, means: Means) -> list[tuple[Test | None, Answer]]:
     """Prepare the cases of a route, each with the test of its condition."""
     name, cases = f"{' '.join(route.methods)} {route.path}", []
     for number, (case, assumed) in enumerate(cases_with_names(route.cases, names)):
         answer = _answer_of(case, f"{name} {number}", assumed, means)
-        condition = _build_condition(case, names, means.faults, formats=formats)
+        condition = _build_condition(case, names, means)
         cases.append((condition, _inject(case, means.faults, answer)))
     return cases
 
@@ -90,8 +94,9 @@ def _answer_of(case: Case, name: str, names: Names, means: Means) -> Answer:
     return build_sequence(case.sequence, answers, names, means.counters(name))
 
 
-def _build_condition(case: Case, names: Names, faults: Faults | None, *, formats: bool) -> Test | None:
-    test = None if case.when is None else build_test(case.when, names, formats=formats)
+def _build_condition(case: Case, names: Names, means: Means) -> Test | None:
+    test = None if case.when is None else build_test(case.when, names, formats=means.formats)
+    faults = means.faults
     chance = case.chance
     if faults is None or chance is None:
         return test
@@ -121,9 +126,9 @@ def answer_by_case(cases: list[tuple[Test | None, Answer]], values: Values) -> R
     raise AssertionError("the last case has a condition")  # which `check` refuses
 
 
-def build_declared(route: Route, models: Mapping[str, Model], means: Means, *, formats: bool) -> Endpoint:
+def build_declared(route: Route, models: Mapping[str, Model], means: Means) -> Endpoint:
     """Make the endpoint of a route without a model."""
-    endpoint = DeclaredEndpoint(route, route_names(route, models), means, formats=formats)
+    endpoint = DeclaredEndpoint(route, route_names(route, models), means)
     constant = endpoint.constant
     return endpoint if constant is None or is_kept(route.responses[0]) else FixedEndpoint(constant)
 

@@ -15,7 +15,9 @@ from engine.endpoints.messages import Endpoint, encode_any_json
 from engine.endpoints.monitoring.exposition import MetricsEndpoint
 from engine.endpoints.monitoring.health import LIVE, ReadyEndpoint, ServiceState, StatusEndpoint
 from engine.endpoints.openapi.document import describe_spec
-from engine.endpoints.prediction import PredictEndpoint
+from engine.endpoints.prediction import Asking, PredictEndpoint, model_headers
+from engine.endpoints.shape_names import require_shaped_answers
+from engine.endpoints.shaped import ShapedEndpoint
 from engine.models import Facts, Predictor
 from engine.spec import Route, Spec
 
@@ -78,12 +80,15 @@ def _endpoint(
             return ReadyEndpoint(process.status)
         case "status":
             return StatusEndpoint(process.status, route.sources)
+    counters = process.counters or own_counters(partial(process.meter.count, FORGOTTEN))
+    means = Means(faults, counters, spec.service.formats == "check")
     if route.model is None:
-        counters = process.counters or own_counters(partial(process.meter.count, FORGOTTEN))
-        means = Means(faults, counters)
-        return build_declared(route, spec.models, means, formats=spec.service.formats == "check")
-    name = route.model
-    return PredictEndpoint(route, spec.models[name], predictors[name], process.meter, named=spec.service.model_header)
+        return build_declared(route, spec.models, means)
+    asking = Asking(spec.models[route.model], predictors[route.model], process.meter)
+    headers = model_headers(asking.facts, named=spec.service.model_header)
+    if not route.is_shaped:
+        return PredictEndpoint(route, asking, headers)
+    return ShapedEndpoint(route, asking, require_shaped_answers(route, spec, asking.facts), means, headers)
 
 
 def _facts(predictors: Mapping[str, Predictor]) -> dict[str, Facts]:

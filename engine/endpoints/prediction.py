@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any
 
 from engine.endpoints.instance_reader import Asked, InstanceReader
-from engine.endpoints.messages import Endpoint, Request, Response, encode_json
+from engine.endpoints.messages import Endpoint, Headers, Request, Response, encode_json
 from engine.endpoints.monitoring.metrics import Meter
 from engine.endpoints.problems import FULL, Problem, overload_problem, require_none, violations_problem
 from engine.endpoints.row_bodies import ANY_TYPE, MEDIA_TYPES, RowWriter, format_of_answer
@@ -37,6 +37,7 @@ class Asking:
     """Asks a model for the instances of requests, measures that, and makes problems of what it refuses."""
 
     def __init__(self, model: Model, predictor: Predictor, meter: Meter) -> None:
+        self.model, self.facts = model, predictor.facts
         self._predict = predictor
         self._timed = meter.model(model.name).add
         predictor.watch(meter.batches(model.name).add)
@@ -90,17 +91,11 @@ def model_headers(facts: Facts, *, named: bool) -> tuple[tuple[str, str], ...]:
 class PredictEndpoint(Endpoint):
     """Answers with predictions for one instance, or for `{"instances": [...]}`; by GET for one in the query string."""
 
-    def __init__(self, route: Route, model: Model, predictor: Predictor, meter: Meter, *, named: bool = False) -> None:
-        self._model, self._facts = model, predictor.facts
-        self._headers = (*_HEADERS, *model_headers(predictor.facts, named=named))
-        self._asking = Asking(model, predictor, meter)
-        self._reader = InstanceReader(route, model, predictor.facts)
+    def __init__(self, route: Route, asking: Asking, headers: Headers = ()) -> None:
+        self._asking = asking
+        self._reader = InstanceReader(route, asking.model, asking.facts)
+        self._write = PredictionWriter(asking, headers).write
         self._free = [None] * route.limits.concurrent
-
-    @cached_property
-    def _writer(self) -> RowWriter:
-        """Made for the first request that needs it, because of what it imports."""
-        return RowWriter(self._model, self._facts)
 
     @property
     def is_quick(self) -> bool:
@@ -127,10 +122,23 @@ class PredictEndpoint(Endpoint):
         if not reader.is_valid(asked):
             budget = reader.budget(request, asked)
             require_none(reader.violations(asked, budget), budget)
-        return self.write(self._asking.ask(asked), asked, request)
+        return self._write(self._asking.ask(asked), asked, request)
+
+
+class PredictionWriter:
+    """Writes predictions as they are, in the format that a client prefers."""
+
+    def __init__(self, asking: Asking, headers: Headers) -> None:
+        self._model, self._facts = asking.model, asking.facts
+        self._headers = (*_HEADERS, *headers)
+
+    @cached_property
+    def _rows(self) -> RowWriter:
+        """Made for the first request that needs it, because of what it imports."""
+        return RowWriter(self._model, self._facts)
 
     def write(self, prediction: Prediction, asked: Asked, request: Request) -> Response:
-        """Write predictions in the format that the client prefers; raise `Problem` for numbers that JSON has not."""
+        """Make the answer to a request; raise `Problem` for numbers that JSON does not have."""
         sent = asked.sent
         kind = sent if request.accept in ANY_TYPE else format_of_answer(request, sent)
         body = as_json(prediction) if kind == "json" else b""
@@ -139,7 +147,7 @@ class PredictEndpoint(Endpoint):
         if kind == "json":
             return Response(_OK, self._headers, body)
         headers = (("Content-Type", MEDIA_TYPES[kind]), *self._headers[1:])
-        return Response(_OK, headers, self._writer.write(prediction, kind))
+        return Response(_OK, headers, self._rows.write(prediction, kind))
 
 
 def as_json(prediction: Prediction) -> bytes:

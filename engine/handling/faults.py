@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import socket
 import sys
@@ -62,6 +61,8 @@ def reset_connection(descriptor: int) -> None:
     """
     if not sys.platform.startswith("linux"):
         raise OSError(errno.ENOSYS, "connections can be reset only on Linux")
+    import ctypes  # noqa: PLC0415 - few services reset connections
+
     connect = ctypes.CDLL(None, use_errno=True).connect
     if connect(descriptor, _NOBODY, len(_NOBODY)) != 0:
         raise OSError(ctypes.get_errno(), "the connection cannot be reset")

@@ -12,6 +12,7 @@ from engine.spec.authoring.drafts import (
 from engine.spec.authoring.entry_text import ModelEntry
 from engine.spec.authoring.outline import Outline, OutlinedFeature, bare_model
 from engine.spec.checking.built_in import BUILT_IN, DOCS_FILES, divide_for_admin, docs_file_path
+from engine.spec.checking.cases import check_answers
 from engine.spec.checking.grammar import GrammarName, grammar
 from engine.spec.checking.guards import MAX_KEY
 from engine.spec.checking.pins import lock_of, write_pins
@@ -28,6 +29,7 @@ from engine.spec.conditions import (
 from engine.spec.gathering.spec_files import Opens, Watched
 from engine.spec.globs import FilePattern
 from engine.spec.load import load_spec
+from engine.spec.model_names import ModelAnswer, answer_roots, without_answer
 from engine.spec.named_files import MAX_BYTES as MAX_FILE_BYTES
 from engine.spec.named_files import find_inside, model_inside, normal_name, read_regular, write_whole
 from engine.spec.names import Known, Names, path_object

@@ -76,9 +76,13 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A value with all that is in it, such as the body: where names begin."""
+    """A value with all that is in it, such as the body: where names begin.
+
+    If it `is_open`, what it contains is not known yet, and each name counts as certain.
+    """
 
     schema: Subschema
+    is_open: bool = field(default=False, kw_only=True)
 
     def require(self, name: Name) -> None:
         """Raise `ValueError`, for the author, for a name that nothing here has."""
@@ -143,7 +147,7 @@ class Names:
             known = known.step(key, at)
             at = Name(name.root, name.steps[:number])
             known = self._with_guarantees(known, at)
-        return known
+        return Known(known.parts) if root.is_open else known
 
     def _with_guarantees(self, known: Known, at: Name) -> Known:
         if not self.assumed:

@@ -58,10 +58,11 @@ class Route(Record):
     """A URL rule with its parameters' names, its methods, and its answer.
 
     `cases` answer, the first whose condition is true; a lone `response` of the spec is one without a condition. Without
-    any, a `model` answers as it is, or a `built_in` route of the engine. `query`, `headers`, `cookies` and
-    `path_parameters` declare parameters, and `accepts` says how a body may be written. `allowed` are the names of the
-    API keys that may use it, None if no key is required. `sources` are the networks that see the status. Every answer,
-    also to an error, gets those of the `response_headers` that it has not itself.
+    any, a `model` answers as it is, or a `built_in` route of the engine. The model's instances are made by `instance`,
+    only one for a request that `is_single`; `on_failure` answers where the model fails. `query`, `headers`, `cookies`
+    and `path_parameters` declare parameters, and `accepts` says how a body may be written. `allowed` are the names of
+    the API keys that may use it, None if no key is required. `sources` are the networks that see the status. Every
+    answer, also to an error, gets those of the `response_headers` that it has not itself.
     """
 
     path: str
@@ -69,6 +70,9 @@ class Route(Record):
     methods: tuple[str, ...]
     cases: tuple[Case, ...] = ()
     model: str | None = None
+    instance: Any = None
+    is_single: bool = False
+    on_failure: DeclaredResponse | None = None
     built_in: BuiltIn | None = None
     input: Schema | None = None
     query: Schema | None = None
@@ -106,7 +110,14 @@ class Route(Record):
     @property
     def responses(self) -> tuple[DeclaredResponse, ...]:
         """The responses that the spec declares for the route."""
-        return tuple(response for case in self.cases for response in case.responses)
+        own = tuple(response for case in self.cases for response in case.responses)
+        return own if self.on_failure is None else (*own, self.on_failure)
+
+    @property
+    def is_shaped(self) -> bool:
+        """Whether a model's route declares more than the model itself does."""
+        is_declared = bool(self.cases) or self.checks_parameters or self.input is not None
+        return is_declared or self.instance is not None or self.on_failure is not None or self.is_single
 
     @property
     def checks_parameters(self) -> bool:

@@ -7,7 +7,8 @@ from typing import Any
 
 from engine.schema import Subschema
 from engine.spec.conditions import guaranteed_by, guaranteed_without
-from engine.spec.names import NamedParts, Names, names_of
+from engine.spec.model_names import ModelAnswer, answer_roots
+from engine.spec.names import NamedParts, Names, Root, names_of
 from engine.spec.records import Model, Route
 from engine.spec.response_records import Case
 
@@ -21,8 +22,8 @@ _FILE = {
 }
 
 
-def route_names(route: Route, models: Mapping[str, Model]) -> Names:
-    """Make the table of a route of a spec without mistakes."""
+def route_names(route: Route, models: Mapping[str, Model], answer: Mapping[str, Root] | None = None) -> Names:
+    """Make the table of a route of a spec without mistakes; `answer` has the names of its model's answer."""
     parameters = {"query": route.query, "headers": route.headers, "cookies": route.cookies}
     documents = {key: schema.document for key, schema in parameters.items() if schema is not None}
     if route.path_parameters is not None:
@@ -30,9 +31,13 @@ def route_names(route: Route, models: Mapping[str, Model]) -> Names:
     body: Any = None
     if route.input is not None:
         body = body_document(route.input.document, route.accepts)
-    elif route.model is not None:
+    elif route.model is not None and route.instance is None:
         body = models[route.model].input.instance.without(route.parameters).schema
-    return names_of(NamedParts(path=route.path, methods=route.methods, parameters=documents, body=body))
+    if route.model is not None and answer is None:
+        output = models[route.model].output
+        own = ModelAnswer(name=route.model, labels=output.labels, has_probabilities=output.probabilities)
+        answer = answer_roots(own)
+    return names_of(NamedParts(path=route.path, methods=route.methods, parameters=documents, body=body), answer)
 
 
 def cases_with_names(cases: tuple[Case, ...], names: Names) -> Iterator[tuple[Case, Names]]:

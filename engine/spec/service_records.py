@@ -32,9 +32,10 @@ class Record:
 class Limits(Record):
     """The limits of a request: `body`, `url` and `headers` in bytes, `instances` in one request to a model.
 
-    A worker handles `concurrent` requests to a route with a model or an input at once. A body may take `body_time`
-    seconds and must arrive at `body_rate` bytes a second, an answer must be read at `response_rate`; one address may
-    have that many `connections`, or any number if it is None.
+    A worker handles `concurrent` requests to a route with a model or an input at once, and has as many of any route
+    wait for an injected delay or failure. A body may take `body_time` seconds and must arrive at `body_rate` bytes
+    a second, an answer must be read at `response_rate`; one address may have that many `connections`, or any number
+    if it is None.
     """
 
     body: int = 1024 * 1024

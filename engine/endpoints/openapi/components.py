@@ -13,7 +13,6 @@ from engine.schema.documents import Place, References, base_of, write_fragment
 
 _HOME = "#/components/schemas/"
 _BOUNDS = {"minimum": -1, "maximum": 1}
-SCALAR_TYPES = ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"))
 
 
 class Components:

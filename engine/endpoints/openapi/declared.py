@@ -8,10 +8,10 @@ from typing import Any
 
 from engine.endpoints.bodies import BODY_KINDS
 from engine.endpoints.bodies.file_body import type_of_file
-from engine.endpoints.openapi.components import SCALAR_TYPES
 from engine.endpoints.openapi.joining import joined_answers
 from engine.endpoints.problems import status_title
 from engine.endpoints.responding import content_type, is_kept
+from engine.endpoints.shape_names import SCALAR_TYPES
 from engine.schema import JSON_TYPES
 from engine.spec import (
     Case,
@@ -35,6 +35,19 @@ def declared_answers(cases: tuple[Case, ...], names: Names, method: str) -> dict
         for response in case.responses:
             answers = _joined(answers, _answers_of(response, assumed, method))
     return answers
+
+
+def join_items(answers: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe the answers of a route that takes several items too, whose answers are joined then."""
+    joined = {}
+    for status, answer in answers.items():
+        content = dict(answer.get("content", {}))
+        if (one := content.get("application/json", {}).get("schema")) is not None:
+            predictions = {"type": "array", "minItems": 1, "items": one}
+            several = {"type": "object", "required": ["predictions"], "properties": {"predictions": predictions}}
+            content["application/json"] = {**content["application/json"], "schema": {"anyOf": [one, several]}}
+        joined[status] = {**answer, **({"content": content} if content else {})}
+    return joined
 
 
 def _joined(known: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:

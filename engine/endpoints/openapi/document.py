@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from engine.endpoints.instance_reader import BATCH_KEY
 from engine.endpoints.openapi.components import Components, pascal_case, with_model_bounds
-from engine.endpoints.openapi.declared import declared_answers
+from engine.endpoints.openapi.declared import declared_answers, join_items
 from engine.endpoints.openapi.declared_parameters import declared_parameters
 from engine.endpoints.openapi.joining import join_operations, joined_answers
 from engine.endpoints.openapi.responses import (
@@ -30,8 +30,20 @@ from engine.endpoints.openapi.row_formats import rows_in, rows_out
 from engine.endpoints.prediction import MODEL_HEADER
 from engine.endpoints.problems import MEDIA_TYPE, status_title
 from engine.endpoints.requests.body_reader import TYPES
+from engine.endpoints.shape_names import shaped_names, takes_many
 from engine.models import Facts
-from engine.spec import BUILT_IN, Model, Route, Spec, Table, path_object, path_template, route_names, text_parameters
+from engine.spec import (
+    BUILT_IN,
+    Model,
+    Names,
+    Route,
+    Spec,
+    Table,
+    path_object,
+    path_template,
+    route_names,
+    text_parameters,
+)
 
 VERSION = "3.1.0"
 ENGINE_TAG = "Built in"
@@ -97,7 +109,8 @@ class _Describer:
         }
 
     def _operation(self, route: Route, method: str, template: str) -> dict[str, Any]:
-        takes_query = route.model is not None and method == "GET"
+        is_own = route.model is not None and route.instance is None and route.input is None
+        takes_query = is_own and method == "GET"
         parameters = self._path_parameters(route, template)
         operation: dict[str, Any] = {
             "operationId": self._id(method, template),
@@ -148,7 +161,7 @@ class _Describer:
         names = re.findall(r"\{([^}]*)\}", template)
         added = None if route.path_parameters is None else route.path_parameters.node.plain
         schemas: dict[str, Any] = dict(path_object(route.path, added)["properties"])
-        if route.model is not None and (texts := text_parameters(route.path)):
+        if route.model is not None and route.instance is None and (texts := text_parameters(route.path)):
             features = self._components.properties(self._input(self._model(route)))
             schemas |= {name: features[name] for name in texts}
         return [
@@ -168,22 +181,15 @@ class _Describer:
         if route.input is not None:
             # As it is written: the document shows clients the schema itself, with its references rewritten.
             reference = self._components.take_in(f"{pascal_case(route.path)}Input", route.input.document)
-            return {"required": True, "content": {TYPES[kind]: {"schema": reference} for kind in route.accepts}}
-        if route.model is None:
+            is_many = route.model is not None and takes_many(route, self._spec)
+            taken = self._batch(reference, route) if is_many else reference
+            return {"required": True, "content": {TYPES[kind]: {"schema": taken} for kind in route.accepts}}
+        if route.model is None or route.instance is not None:
             return None
         model = self._model(route)
         schema: Any = self._input(model, route.parameters)
-        if BATCH_KEY not in model.input.instance.properties:
-            batch = {
-                "type": "object",
-                "required": [BATCH_KEY],
-                "additionalProperties": False,
-                "properties": {
-                    BATCH_KEY: {"type": "array", "minItems": 1, "maxItems": route.limits.instances, "items": schema}
-                },
-            }
-            alone = {**schema, "not": {"type": "object", "required": [BATCH_KEY]}}  # with these, it is a batch
-            schema = {"anyOf": [alone, self._components.put(f"{pascal_case(model.name)}Instances", batch)]}
+        if takes_many(route, self._spec):
+            schema = self._batch(schema, route)
         content: dict[str, Any] = {"schema": schema}
         inputs = [without_features(one.input, route) for one in model.shown_examples]
         if inputs:
@@ -191,6 +197,20 @@ class _Describer:
             content["examples"] = shown
         rows = rows_in(model, route, self._input(model, route.parameters), inputs)
         return {"required": True, "content": {"application/json": content, **rows}}
+
+    def _batch(self, schema: Mapping[str, Any], route: Route) -> dict[str, Any]:
+        """Describe one item, or several of them."""
+        batch = {
+            "type": "object",
+            "required": [BATCH_KEY],
+            "additionalProperties": False,
+            "properties": {
+                BATCH_KEY: {"type": "array", "minItems": 1, "maxItems": route.limits.instances, "items": schema}
+            },
+        }
+        alone = {**schema, "not": {"type": "object", "required": [BATCH_KEY]}}  # with these, it is a batch
+        name = pascal_case(route.model or "" if route.input is None else route.path)
+        return {"anyOf": [alone, self._components.put(f"{name}Instances", batch)]}
 
     def _answers(self, route: Route, method: str) -> dict[str, Any]:
         if route.built_in is not None:
@@ -200,6 +220,9 @@ class _Describer:
             if route.built_in in ("docs", "openapi"):
                 answers["304"] = {"description": "The client has the current version."}
             return answers
+        if route.cases:
+            answers = declared_answers(route.cases, self._names(route), method)
+            return join_items(answers) if route.model is not None and takes_many(route, self._spec) else answers
         if route.model is not None:
             model = self._model(route)
             content = {"application/json": {"schema": self._prediction(route), **example_of(model)}}
@@ -212,7 +235,12 @@ class _Describer:
                 says = "The model and the first digits of the SHA-256 of the file that answers."
                 answer["headers"] = {MODEL_HEADER: {"description": says, "schema": {"type": "string"}}}
             return {"200": answer}
-        return declared_answers(route.cases, route_names(route, self._spec.models), method)
+        return {}
+
+    def _names(self, route: Route) -> Names:
+        if route.model is None:
+            return route_names(route, self._spec.models)
+        return shaped_names(route, self._spec, self._models[route.model])
 
     def _prediction(self, route: Route) -> dict[str, str]:
         model = self._model(route)

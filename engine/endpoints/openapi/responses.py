@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from engine.endpoints.messages import Headers
-from engine.endpoints.openapi.components import SCALAR_TYPES
-from engine.models import Facts, ResultForm, key_of
+from engine.endpoints.shape_names import result_schema
+from engine.models import Facts
 from engine.schema import JSON_NUMBER
 from engine.spec import Model, Route, Spec
 
@@ -22,7 +22,7 @@ def headed(answer: dict[str, Any], headers: Headers) -> dict[str, Any]:
 def prediction_schema(model: Model, facts: Facts) -> dict[str, Any]:
     """Describe the answer of a model."""
     decided = {"description": _decision_text(facts)} if facts.threshold else {}
-    properties: dict[str, Any] = {"result": _list_of({**_result_schema(facts), **decided})}
+    properties: dict[str, Any] = {"result": _list_of({**result_schema(facts), **decided})}
     if model.output.labels is not None:
         properties["labels"] = _list_of({"type": "string", "enum": list(model.output.labels), **decided})
     if model.output.probabilities:
@@ -51,27 +51,6 @@ def _decision_text(facts: Facts) -> str:
 def quote_class(key: str) -> str:
     """Put the name of a class in quotation marks, since it may be a word such as "stays"; a number needs none."""
     return key if JSON_NUMBER.fullmatch(key) else f'"{key}"'
-
-
-def _result_schema(facts: Facts) -> dict[str, Any]:
-    """Describe one result: by the classes if it is one of them, else by its form."""
-    form = facts.result
-    if facts.classes is None or not facts.answers_classes or (form is not None and form.lengths):
-        return {} if form is None else _of_form(form, is_number=facts.kind == "regressor")
-    if all(isinstance(value, str) for value in facts.classes):
-        return {"type": "string", "enum": list(facts.classes)}
-    kinds = {next(name for kind, name in SCALAR_TYPES if isinstance(value, kind)) for value in facts.classes}
-    named = ", ".join(map(key_of, facts.classes))
-    return {**({"type": kinds.pop()} if len(kinds) == 1 else {}), "description": f"One of the classes {named}."}
-
-
-def _of_form(form: ResultForm, *, is_number: bool) -> dict[str, Any]:
-    """Describe lists of values; a number that is whole in one result may have a fraction in the next."""
-    name = "number" if is_number and form.type == "integer" else form.type
-    schema: dict[str, Any] = {"type": name} if name else {}
-    for length in reversed(form.lengths):
-        schema = {"type": "array", "minItems": length, "maxItems": length, "items": schema}
-    return schema
 
 
 def _list_of(items: dict[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ _CONDITIONS = {"when", "chance"}
 _CHANGING = ("now", "uuid")
 
 
-def check_answers(route: Node, names: Names, home: Home, *, formats: bool) -> Iterator[Diagnostic]:
+def check_answers(route: Node, names: Names, home: Home | None, *, formats: bool) -> Iterator[Diagnostic]:
     """Report every mistake in what a route answers: its response, its sequence, or its cases."""
     yield from _check_answer(route, names, home)
     cases = route["cases"].items
@@ -64,7 +64,7 @@ def read_answers(route: Node, home: Home, fault: Fault | None) -> tuple[Case, ..
     )
 
 
-def _check_answer(place: Node, names: Names, home: Home) -> Iterator[Diagnostic]:
+def _check_answer(place: Node, names: Names, home: Home | None) -> Iterator[Diagnostic]:
     """Report every mistake in the response or the sequence of a route or of a case."""
     if "response" in place:
         yield from check_response(place["response"], names, home)
@@ -78,7 +78,7 @@ def _read_answer(place: Node, home: Home) -> dict[str, Any]:
     return {"response": read_response(place["response"], home)}
 
 
-def _check_sequence(sequence: Node, names: Names, home: Home) -> Iterator[Diagnostic]:
+def _check_sequence(sequence: Node, names: Names, home: Home | None) -> Iterator[Diagnostic]:
     """Report every mistake in a sequence; `names` are those that its responses and `per` can use."""
     steps = sequence["responses"].items
     for step in steps:

@@ -171,11 +171,15 @@ def _alternatives(node: Node, beside: dict[str, Any]) -> Iterator[Diagnostic]:
     branches = {branch["required"][0]: branch for branch in beside["oneOf"] if "required" in branch}
     names = [*branches]
     found = [name for name in node.fields if name in names]
+    if beside["title"] == "route" and len(found) > 1:  # a model goes with each of the others
+        found = [name for name in found if name != "model"]
+        names.remove("model")
     listed = join_words([f'"{name}"' for name in names], "or")
     if not found and not _misspelt(node, names, beside):
         yield node.error(f"{_a(beside)} needs {listed}")
+    count = "at most one" if beside["title"] == "route" else "exactly one"
     for name in found[1:]:
-        message = f'"{name}" cannot be combined with "{found[0]}": {_a(beside)} has exactly one of {listed}'
+        message = f'"{name}" cannot be combined with "{found[0]}": {_a(beside)} has {count} of {listed}'
         yield node.key(name).error(message)
     if len(found) == 1:
         yield from _beside_alternative(node, found[0], branches, beside)

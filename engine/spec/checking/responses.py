@@ -41,8 +41,8 @@ _NEEDED = {  # by the status of an answer (RFC 9110, sections 10, 11, 14 and 15)
 }
 
 
-def check_response(response: Node, names: Names, home: Home) -> Iterator[Diagnostic]:
-    """Report every mistake in a response; `names` are those that it can refer to."""
+def check_response(response: Node, names: Names, home: Home | None) -> Iterator[Diagnostic]:
+    """Report every mistake in a response; `names` are what it can refer to, and `home` has its files."""
     for node in _texts(response):
         yield from check_references(node, names)
     yield from _check_html(response if response.text is not None else response["html"], names)
@@ -57,7 +57,8 @@ def check_response(response: Node, names: Names, home: Home) -> Iterator[Diagnos
     for name, key, _ in response["headers"].pairs() if len(kinds) > 1 else ():
         if name.lower() == "content-type":
             yield key.error(f"{name} cannot be the same for {join_words(kinds, 'and')}; remove it, each has its own")
-    yield from _check_file(response["file"], home)
+    if home is not None:
+        yield from _check_file(response["file"], home)
 
 
 def read_response(node: Node, home: Home) -> DeclaredResponse:
@@ -101,6 +102,7 @@ def response_nodes(route: Node) -> Iterator[Node]:
     for place in (route, *route["cases"].items):
         yield place["response"]
         yield from (step["response"] for step in place["sequence"]["responses"].items)
+    yield route["on_failure"]["response"]
 
 
 def response_files(routes: Iterable[Node], home: Home) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,6 +20,7 @@ from engine.spec.checking.guards import (
     read_rate,
     read_rates,
 )
+from engine.spec.checking.limits import check_limits, read_limits
 from engine.spec.checking.parameters import check_parameters, documents_of, read_parameters
 from engine.spec.checking.prefixes import (
     UnsoundPrefix,
@@ -30,7 +30,9 @@ from engine.spec.checking.prefixes import (
     require_whole_path,
 )
 from engine.spec.checking.response_headers import check_response_headers, read_response_headers
+from engine.spec.checking.responses import read_response
 from engine.spec.checking.schemas import check_schema, has_form
+from engine.spec.checking.shaping import answer_names, check_shape
 from engine.spec.gathering.placed_routes import PlacedRoute
 from engine.spec.named_files import Home
 from engine.spec.names import NamedParts, Names, names_of
@@ -43,15 +45,6 @@ from engine.text import did_you_mean
 
 _IN_A_PATH = frozenset(("boolean", "number", "string"))
 _CHOICES = ("title", "version", "description", "errors", "formats", "model_header", "proxies", "base_path", "seed")
-_UNITS = {"B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2, "GB": 1000**3, "GiB": 1024**3}
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_BOUNDS = {
-    "body": (1, 1024**3),
-    "url": (64, 60_000),
-    "headers": (8192, 1024**2),
-    "body_rate": (0, 1024**3),
-    "response_rate": (0, 1024**3),
-}
 
 
 def check_routes(
@@ -59,7 +52,7 @@ def check_routes(
 ) -> Iterator[Diagnostic]:
     """Return every mistake of routes.yaml; `models` are those of the models' file, None where it is broken."""
     service = root["service"]
-    yield from _check_limits(service["limits"])
+    yield from check_limits(service["limits"])
     if "connections" in service["limits"] and service["proxies"].plain:
         message = "connections has no effect with proxies: all clients of a proxy share its address"
         yield service["limits"].key("connections").error(message, "warning")
@@ -91,7 +84,7 @@ def check_routes(
                 pass
             except ValueError as error:
                 yield path.error(f'path "{path.text}": {error}')
-        yield from _check_limits(route["limits"])
+        yield from check_limits(route["limits"])
         yield from _check_model(route, models_file, models)
         yield from _check_input(route)
         if route["input"].fields is not None and route["input"] not in schemas:  # several routes may have the same one
@@ -100,7 +93,9 @@ def check_routes(
         yield from _idle_settings(placed, service)
         yield from check_fault(placed.written)
         yield from check_parameters(route, formats=checks_formats(root))
-        yield from check_answers(route, _names(route, models), home, formats=checks_formats(root))
+        names = _names(route, models)
+        yield from check_answers(route, names, home, formats=checks_formats(root))
+        yield from check_shape(route, models, names, home)
 
 
 def checks_formats(root: Node | None) -> bool:
@@ -115,7 +110,7 @@ def read_service(root: Node, home: Home) -> Service:
     auth = read_auth(node["auth"], home)
     return Service(
         node=node,
-        limits=_limits(node["limits"], Limits(node=node)),
+        limits=read_limits(node["limits"], Limits(node=node)),
         auth=auth,
         allowed=key_names(auth) if auth is not None and auth.required else None,
         cors=read_cors(node["cors"], None),
@@ -141,9 +136,8 @@ def _names(route: Node, models: Node | None) -> Names:
     except ValueError:  # reported elsewhere
         path, parameters = "", ()
     body, lacks = _body(route, models, parameters)
-    return names_of(
-        NamedParts(path=path, methods=_methods(route), parameters=documents_of(route), body=body, body_lacks=lacks)
-    )
+    parts = NamedParts(path=path, methods=_methods(route), parameters=documents_of(route), body=body, body_lacks=lacks)
+    return names_of(parts, answer_names(route, models))
 
 
 def _body(route: Node, models: Node | None, in_path: Collection[str]) -> tuple[Any, str]:
@@ -153,6 +147,8 @@ def _body(route: Node, models: Node | None, in_path: Collection[str]) -> tuple[A
         return body_document(schema.plain if has_form(schema.plain) else True, _accepted(route)), ""
     if {*_methods(route)} == {"GET"}:
         return None, "a GET request has no body; take the value from the query, or answer POST"
+    if "instance" in route:
+        return None, "a route with an instance declares its body; add input: {type: object, properties: {…}}"
     if model is not None:
         document = models[model]["input"].plain if models is not None else True
         return InstanceSchema(document).without(in_path).schema if has_form(document) else True, ""
@@ -181,13 +177,6 @@ def _methods(route: Node) -> tuple[str, ...]:
     return ("POST",) if "model" in route or "input" in route else ("GET",)
 
 
-def _check_limits(limits: Node) -> Iterator[Diagnostic]:
-    for name, (least, most) in _BOUNDS.items():
-        size = limits[name]
-        if size.text is not None and not least <= (_size(size.text) or least) <= most:
-            yield size.error(f"{name} must be from {least:,} to {most:,} bytes")
-
-
 def _check_model(route: Node, models_file: str | None, models: Node | None) -> Iterator[Diagnostic]:
     model = route["model"]
     if model.text is None:
@@ -199,7 +188,7 @@ def _check_model(route: Node, models_file: str | None, models: Node | None) -> I
         yield model.error(f'unknown model "{model.text}" {known}')
     kind = models[model.text]["input"]["type"].plain if models is not None else None
     for method in route["methods"].items:
-        if method.text == "GET" and kind not in (None, "object"):
+        if method.text == "GET" and kind not in (None, "object") and "instance" not in route:
             yield method.error(
                 "GET takes features as query parameters, but the input of this model is of type "
                 f"{show(kind)}, not an object; use POST"
@@ -209,7 +198,7 @@ def _check_model(route: Node, models_file: str | None, models: Node | None) -> I
 def _check_path_features(route: Node, path: str, models: Node | None) -> Iterator[Diagnostic]:
     """Report path parameters of a model's route that are not features of the model."""
     model = route["model"].text
-    if model is None or models is None or model not in models:
+    if model is None or models is None or model not in models or "instance" in route:
         return
     schema, parameters = models[model]["input"], parameter_schemas(path)
     if not parameters or not has_form(schema.plain):  # a large input is not judged again for every route
@@ -238,8 +227,6 @@ def _either(types: frozenset[str]) -> str:
 def _check_input(route: Node) -> Iterator[Diagnostic]:
     if "input" not in route:
         return
-    if "model" in route:
-        yield route.key("input").error("a route with a model cannot have its own input; the model's input applies")
     for method in route["methods"].items:
         if method.text == "GET":
             yield method.error("a GET request has no body to check against the input; use POST, PUT, PATCH or DELETE")
@@ -258,29 +245,6 @@ def _idle_settings(placed: PlacedRoute, service: Node) -> Iterator[Diagnostic]:
             yield limits.key(name).error(f"{name} has no effect here: the route has no model", "warning")
 
 
-def _size(text: str) -> int | None:
-    """Read a size such as `512 KiB` in bytes; the grammar reports other values."""
-    match = re.fullmatch(r"([1-9][0-9]{0,9}) ?([KMG]?i?B)", text)
-    return int(match[1]) * _UNITS[match[2]] if match and match[2] in _UNITS else None
-
-
-def _seconds(text: str) -> float | None:
-    """Read a duration such as `30s` in seconds; the grammar reports other values."""
-    match = re.fullmatch(r"([1-9][0-9]{0,5}) ?(ms|s|m|h)", text)
-    return int(match[1]) * _SECONDS[match[2]] if match else None
-
-
-def _limits(node: Node, default: Limits) -> Limits:
-    chosen: dict[str, Any] = {name: _limit(name, limit) for name, _, limit in node.pairs()}
-    return replace(default, node=node, **chosen)
-
-
-def _limit(name: str, limit: Node) -> float:
-    if name == "body_time":
-        return _seconds(limit.text or "") or 0.0
-    return int((_size(limit.text) if limit.text is not None else limit.plain) or 0)
-
-
 def _fault(placed: PlacedRoute, fault: Fault | None) -> Fault | None:
     """Return the fault of a route: each group, and the route itself, replaces that of the service, if it has one."""
     for place in (*placed.groups, placed.written):
@@ -297,12 +261,15 @@ def _route(placed: PlacedRoute, service: Service, home: Home) -> Route:
         methods=_methods(node),
         cases=read_answers(node, home, fault),
         model=node["model"].plain,
+        instance=node["instance"].plain,
+        is_single=node["many"].plain is False,
+        on_failure=read_response(node["on_failure"]["response"], home) if "on_failure" in node else None,
         input=_input(node["input"], service) if "input" in node else None,
         accepts=_accepted(node),
         summary=node["summary"].plain or "",
         description=node["description"].plain or "",
         tags=tuple(node["tags"].plain or ()),
-        limits=_limits(node["limits"], service.limits),
+        limits=read_limits(node["limits"], service.limits),
         allowed=allowed_names(node["auth"], service.auth, service.allowed),
         cors=read_cors(node["cors"], service.cors),
         rate=read_rate(node["rate_limit"], service.rate),
