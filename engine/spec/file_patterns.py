@@ -44,7 +44,7 @@ def folder_of(template: Template) -> str:
     """Return the folder that a template begins with; raise `ValueError`, for the author, if there is none."""
     begin = template[0] if isinstance(template[0], str) else ""
     folder, slash, _ = begin.rpartition("/")
-    if not slash or not folder or folder.startswith(("/", ".")):
+    if not slash or any(not part or part.startswith(".") for part in folder.split("/")):
         raise ValueError(
             "a file's name with references begins with a folder, as in pages/${path.name}, so that nothing beside it "
             "can be named"

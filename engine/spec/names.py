@@ -6,12 +6,14 @@ name the schemas that apply to its value, and whether the value is always there.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from engine.schema import JSON_TYPES, TYPE_NAMES, Subschema, show
+from engine.schema.samples import sample
 from engine.spec.conditions import Guarantees, join_guarantees
 from engine.spec.reading.scalars import resolve_scalar
 from engine.spec.references import Name, Reference, unknown_root
@@ -21,6 +23,7 @@ from engine.text import did_you_mean, join_words
 ANY = Subschema(True, True)
 _OF_OTHERS = {"type": ["object", "array"]}
 _HOLDS_OTHERS = Subschema(_OF_OTHERS, _OF_OTHERS)
+_EMPTY = {"array": "[]", "object": "{}"}
 
 
 @dataclass(frozen=True)  # without slots, to keep what is cached
@@ -47,7 +50,17 @@ class Known:
     @property
     def is_choice(self) -> bool:
         """Whether the value is one of a list that the spec's author wrote."""
-        return any(part.written("enum") is not None or part.written("const") is not None for part in self.parts)
+        return self.choices is not None
+
+    @property
+    def choices(self) -> Sequence[Any] | None:
+        """The list of which the value is one; None if there is no list."""
+        for part in self.parts:
+            if (listed := part.written("enum")) is not None:
+                return list(listed)
+            if "const" in part.own:
+                return [part.own["const"]]
+        return None
 
     def step(self, key: str, whole: Name) -> Known:
         """Go down to a key of an object or an index of an array; raise `ValueError`, for the author, if there is none.
@@ -57,6 +70,8 @@ class Known:
         if not self.types & {"array", "object"}:
             raise ValueError(f'"{whole}" is {_either(self.types)}, which has no "{key}"')
         index = int(key) if key.isascii() and key.isdigit() and "array" in self.types else None
+        if index is None and self.types == {"array"}:
+            raise ValueError(f'"{whole}" is an array, which has no "{key}"; write an index, as in {whole}.0')
         declared, is_needed, names = list[Subschema](), False, list[str]()
         is_closed = False
         for part in self.parts:
@@ -70,8 +85,10 @@ class Known:
             raise ValueError(f'"{whole}" has no "{key}" {did_you_mean(key, names, "its schema has")}')
         is_plain = self.types == ({"object"} if index is None or key in names else {"array"})
         has_default = any(part.default is not None for part in declared)
-        reason = self.reason or _absence(key, whole, self.types, is_declared=bool(declared), is_plain=is_plain)
-        return Known(declared or [ANY], (self.is_certain and is_plain and is_needed) or has_default, reason)
+        if (is_plain and is_needed) or has_default:
+            return Known(declared or [ANY], self.is_certain or has_default, "" if has_default else self.reason)
+        reason = _absence(key, whole, self.types, is_declared=bool(declared), is_plain=is_plain)
+        return Known(declared or [ANY], False, f"{self.reason}, {reason}" if self.reason else reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +128,9 @@ class Parameters(Root):
             raise ValueError(f'unknown name "path.{word}" {known}')
         if "did you mean" in near:
             raise ValueError(f'"{self.key}.{word}" is not declared {near}')
-        line = f"{self.key}: {{properties: {{{word}: {{type: string}}}}}}"
-        raise ValueError(f'"{self.key}.{word}" is not declared; add it to the route: {line}')
+        spelled = name.spelled if self.key == "headers" else word
+        line = f"{self.key}: {{properties: {{{spelled}: {{type: string}}}}}}"
+        raise ValueError(f'"{self.key}.{spelled}" is not declared; add it to the route: {line}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,16 +187,20 @@ class Names:
         if reference.default is not None:
             self.default_of(reference, known)
         elif not known.is_certain:
-            raise ValueError(
-                f'"{reference.name}" may be absent: {known.reason}, or give it a default, as in '
-                f"${{{reference.name}:-{_sample_default(known)}}}"
-            )
+            spelled, reason = reference.name.spelled, known.reason
+            reason = reason.replace(f'"{spelled.lower()}"', f'"{spelled}"') if spelled else reason
+            raise ValueError(f'"{reference.name}" may be absent: {reason}, {_how_to_default(reference, known)}')
         return known
 
     def default_of(self, reference: Reference, known: Known) -> Any:
         """Return the default of a reference, read by the types of its value; raise `ValueError` for a misfit."""
         if any(part.default is not None for part in known.parts):
             raise ValueError(f'"{reference.name}" already has a default in its schema; remove one of the two')
+        if known.types <= {"array", "object"}:
+            raise ValueError(
+                f'"{reference.name}" is {_either(known.types)}, and a default here is a scalar; write the default into '
+                f"its schema, as in default: {_EMPTY[min(known.types, default='array')]}"
+            )
         value = read_default(reference.default or "", known.types)
         for part in known.parts:
             found = next(part.validator.violations(value), None)
@@ -223,18 +245,29 @@ def _below(own: Mapping[str, Any], key: str, index: int | None) -> Iterator[Any]
 
 def _absence(key: str, whole: Name, types: frozenset[str], *, is_declared: bool, is_plain: bool) -> str:
     if not is_plain:
-        return f'"{whole}" may be {_either(types - {"object"}) if types != JSON_TYPES else "anything"}; set its type'
+        return f'set the type of "{whole}", which may be {_either(types) if types != JSON_TYPES else "anything"}'
     if key.isdigit() and types == {"array"}:
         return f"set minItems: {int(key) + 1}"
     return f'add "{key}" to required' if is_declared else f'declare "{key}" under properties and require it'
 
 
-def _sample_default(known: Known) -> str:
-    for kind, text in (("number", "1"), ("boolean", "false"), ("null", "null")):
-        if known.types == {kind}:
-            return text
-    offered = next((part.listed[0] for part in known.parts if part.listed), "none")
-    return str(offered)
+def _how_to_default(reference: Reference, known: Known) -> str:
+    """Say how to write a default that fits."""
+    if known.types <= {"array", "object"}:
+        return f"or give it a default in its schema, as in default: {_EMPTY[min(known.types, default='array')]}"
+    made = [sample(part) for part in known.parts] if known.types != JSON_TYPES else []
+    fitting = (text for text in map(_scalar_text, ["none", *made]) if _fits(text, known))
+    name = str(reference.name)
+    return f"or give it a default, as in ${{{name}:-{next(fitting, '…')}}}"
+
+
+def _scalar_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _fits(text: str, known: Known) -> bool:
+    value = read_default(text, known.types)
+    return not isinstance(value, dict | list) and all(part.takes(value) for part in known.parts)
 
 
 def _type_name(value: Any) -> str:
@@ -270,6 +303,8 @@ def names_of(declared: NamedParts, answer: Mapping[str, Root] | None = None) -> 
         roots[key] = Parameters(Subschema(schema, schema), key)
     roots["body"] = Lacking(ANY, declared.body_lacks) if declared.body is None else root_of(declared.body)
     methods = [*declared.methods, *(["HEAD"] if "GET" in declared.methods else [])]
+    roots |= dict.fromkeys(("label", "model", "probability", "result"), Lacking(ANY, "this route has no model"))
+    roots["problem"] = Lacking(ANY, "only the bodies of errors have it")
     roots["method"] = root_of({"type": "string", "enum": methods})
     return Names({**roots, **_MADE, **(answer or {})})
 

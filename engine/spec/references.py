@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
@@ -12,6 +12,13 @@ from engine.text import did_you_mean
 
 _TOKEN = re.compile(r"\$\$\{|\$\{(?P<inside>[^{}]*)\}|\$\{")
 _DOTTED = re.compile(r"(?P<root>[a-z_]+)(?P<rest>\..*)?", re.DOTALL)
+_MEANT = {  # the words of other tools
+    **dict.fromkeys(("data", "form", "input", "json", "payload"), "body"),
+    **dict.fromkeys(("args", "parameters", "params", "querystring"), "query"),
+    **dict.fromkeys(("header", "http_headers"), "headers"),
+    "cookie": "cookies",
+    "path_parameters": "path",
+}
 LITERAL = "write $${ for a literal ${"
 
 
@@ -24,8 +31,11 @@ class Name:
 
     root: str
     steps: tuple[str, ...] = ()
+    spelled: str = field(default="", compare=False, repr=False)  # the name of a header, as the spec writes it
 
     def __str__(self) -> str:
+        if self.spelled and "." not in self.spelled:
+            return f"{self.root}.{self.spelled}"
         if all(step and "." not in step and "#" not in step for step in self.steps):
             return ".".join((self.root, *self.steps))
         return f"{self.root}#" + "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in self.steps)
@@ -118,6 +128,8 @@ def string_values(value: Any) -> Iterable[str]:
 
 def unknown_root(name: Name, roots: Iterable[str]) -> str:
     """Say that a name begins with none of the roots, with the one that was probably meant."""
+    if (meant := _MEANT.get(name.root)) is not None:
+        return f'unknown name "{name}"; write {Name(meant, name.steps)}'
     return f'unknown name "{name}" {did_you_mean(str(name), roots, "this route has")}'
 
 
@@ -137,7 +149,7 @@ def _read_reference(token: re.Match[str]) -> Reference:
 
 def _make_name(root: str, steps: list[str]) -> Name:
     if root == "headers":  # which HTTP does not distinguish by case (RFC 9110, section 5.1)
-        steps = [step.lower() for step in steps[:1]] + steps[1:]
+        return Name(root, tuple(step.lower() for step in steps[:1]) + tuple(steps[1:]), "".join(steps[:1]))
     return Name(root, tuple(steps))
 
 

@@ -13,7 +13,12 @@ from engine.spec.records import Model, Route
 from engine.spec.response_records import Case
 
 _TEXT, _COUNT = {"type": "string"}, {"type": "integer", "minimum": 0}
-_BINARY = {"type": "object", "required": ["type", "size"], "properties": {"type": _TEXT, "size": _COUNT}}
+_BINARY = {
+    "type": "object",
+    "required": ["type", "size"],
+    "properties": {"type": _TEXT, "size": _COUNT},
+    "additionalProperties": False,
+}
 _FILE = {
     "type": "object",
     "required": ["name", "type", "size"],

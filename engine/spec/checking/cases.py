@@ -9,7 +9,7 @@ from engine.diagnostics import Diagnostic
 from engine.spec.checking.faults import check_fault, read_chance, read_fault
 from engine.spec.checking.judging import judge_when
 from engine.spec.checking.responses import check_response, read_response
-from engine.spec.checking.when import check_condition, read_condition
+from engine.spec.checking.when import check_condition, has_condition_form, read_condition
 from engine.spec.conditions import Condition, guaranteed_by, guaranteed_without
 from engine.spec.named_files import Home
 from engine.spec.names import Names
@@ -37,7 +37,7 @@ def check_answers(route: Node, names: Names, home: Home | None, *, formats: bool
         if "when" in case:
             mistakes = list(check_condition(case["when"], names, formats=formats))
             yield from mistakes
-            if not mistakes:
+            if not mistakes and has_condition_form(case["when"]):
                 condition = read_condition(case["when"])
                 yield from judge_when(case["when"], names)
                 assumed = names.assume(guaranteed_by(condition))

@@ -236,6 +236,8 @@ def _of_wrong_type(node: Node, violation: Violation, beside: dict[str, Any]) -> 
         return f"{message}; write it in brackets: [{source}]"
     if wanted == ["object"] and (key := _LACKS_SPACE.fullmatch(source)):
         return f"{message}; a colon and a space follow a key: {key['key']}: {key['value']}"
+    if where in ("when", "not") and wanted == ["object"]:
+        return f"{message}; write a name and its value, as in {{query.page: 1}}"
     if wanted == ["array"] and node.fields:
         return f'{message}; begin each entry with "- "'
     return message + advise_unquoted(value, wanted)
@@ -251,7 +253,7 @@ def _where(violation: Violation) -> str:
 
 def _noun(path: Path) -> str:
     name = next((step for step in reversed(path) if isinstance(step, str)), "value")
-    return {"methods": "method", "errors": "error format"}.get(name, name)
+    return {"methods": "method", "accepts": "format", "errors": "error format"}.get(name, name)
 
 
 def _a(beside: dict[str, Any]) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.diagnostics import Diagnostic
-from engine.schema import Subschema, show
+from engine.schema import JSON_NUMBER, Subschema, show
 from engine.schema.relation import Verdict, judge_condition
 from engine.spec.checking.when import read_match
 from engine.spec.names import Known, Names
 from engine.spec.reading.node import Node
 from engine.spec.references import parse_name
 
+_TRUTHS = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
 _OPPOSITES = {"always": "never", "never": "always"}
 
 
@@ -26,7 +27,7 @@ def judge_when(node: Node, names: Names, *, is_negated: bool = False) -> Iterato
                 yield from judge_when(value, names, is_negated=not is_negated)
             case "present" | "absent":
                 for item in value.items or [value]:
-                    verdict = _judge_presence(names.find(parse_name(item.plain)), item.plain)
+                    verdict = _judge_presence(item.plain, names)
                     yield from _report(item, verdict, is_negated=is_negated != (key == "absent"))
             case _:
                 yield from _report(key_node, _judge_match(key, value, names), is_negated=is_negated)
@@ -40,8 +41,12 @@ def _report(at: Node, verdict: Verdict, *, is_negated: bool) -> Iterator[Diagnos
         yield at.error(f"this condition is always true: {verdict.reason}", "warning")
 
 
-def _judge_presence(known: Known, name: str) -> Verdict:
-    return Verdict("always", f'"{name}" is always there') if known.is_certain else Verdict("sometimes")
+def _judge_presence(text: str, names: Names) -> Verdict:
+    name = parse_name(text)
+    if not names.find(name).is_certain:
+        return Verdict("sometimes")
+    of_itself = Names(names.roots).find(name).is_certain
+    return Verdict("always", f'"{text}" is {"always there" if of_itself else "there after the cases before"}')
 
 
 def _judge_match(key: str, value: Node, names: Names) -> Verdict:
@@ -57,9 +62,15 @@ def _judge_match(key: str, value: Node, names: Names) -> Verdict:
 
 
 def _advice(key: str, value: Node, known: Known) -> str:
-    """Say how to compare a text with a number."""
-    is_bare = isinstance(value.plain, bool | int | float)
-    if not is_bare or known.types != {"string"}:
+    """Say how to write a value of another type than the declared one."""
+    plain = value.plain
+    if known.types == {"array"} and value.fields is None:
+        return f"; for one of its items, write {{contains: {{const: {value.written}}}}}"
+    if known.types == {"boolean"} and str(plain).lower() in _TRUTHS:
+        return f"; write {_TRUTHS[str(plain).lower()]}"
+    if known.types == {"number"} and isinstance(plain, str) and JSON_NUMBER.fullmatch(plain):
+        return f"; write it without the quotes: {plain}"
+    if not isinstance(plain, bool | int | float) or known.types != {"string"}:
         return ""
     in_path = f", or write <int:{key.removeprefix('path.')}> in the path" if key.startswith("path.") else ""
     return f"; put it in quotes, {show(value.written)}{in_path or ', or declare its type'}"

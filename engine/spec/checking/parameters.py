@@ -1,9 +1,9 @@
-"""The parameters that a route declares: checks of their schemas beyond JSON Schema, and their records."""
+"""What a route declares of its requests: checks of parameters and formats beyond JSON Schema, and their records."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.diagnostics import Diagnostic
@@ -18,10 +18,22 @@ from engine.text import did_you_mean, join_words
 KINDS = ("query", "headers", "cookies", "path_parameters")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OF_HTTP = {  # headers that HTTP itself reads, or this service, before any route does
-    **dict.fromkeys(("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"), "of the connection"),
-    **dict.fromkeys(("content-length", "content-encoding", "expect", "host"), "read by the server"),
-    "content-type": "what accepts is about",
-    "cookie": "read by cookies",
+    **dict.fromkeys(
+        ("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"),
+        "belongs to the connection, and cannot be declared",
+    ),
+    **dict.fromkeys(
+        ("content-length", "content-encoding", "expect", "host"), "is read by the server, and cannot be declared"
+    ),
+    "content-type": "cannot be declared, because accepts says which types a body may have",
+    "cookie": "cannot be declared, because cookies are declared one by one under cookies",
+}
+_FORMATS = {  # the JSON type of a body in each format, and what it is called
+    "json": ("object", "a JSON body"),
+    "form": ("object", "a form"),
+    "multipart": ("object", "a form"),
+    "text": ("string", "a text"),
+    "binary": ("object", "the description of a binary body, its type and size,"),
 }
 
 
@@ -34,10 +46,54 @@ def check_parameters(route: Node, *, formats: bool) -> Iterator[Diagnostic]:
         mistakes = list(check_schema(schema, formats=formats))
         yield from mistakes
         if schema["type"].plain not in (None, "object"):
-            yield schema["type"].error(f"{kind} are the properties of an object; remove the type")
+            yield schema["type"].error("the parameters are the properties of an object; remove the type")
         if has_form(schema.plain) and not any(mistake.severity == "error" for mistake in mistakes):
             yield from _check_each(kind, schema, formats=formats)
             yield from _check_names(kind, schema, route["path"].text or "")
+
+
+def check_accepts(route: Node) -> Iterator[Diagnostic]:
+    """Report formats of a body that have no effect, exclude each other, or that the input never allows."""
+    accepts, schema = route["accepts"], route["input"]
+    named = {item.text: item for item in accepts.items if item.text in _FORMATS}
+    if "accepts" in route and not {"input", "model"} & {*(route.fields or ())}:
+        message = "accepts has no effect here: the route has no input, and reads no body"
+        yield route.key("accepts").error(message, "warning")
+    if "binary" in named and len(named) > 1:
+        message = "binary takes a body of any type, and stands alone; remove it, or the other formats"
+        yield named["binary"].error(message)
+    if not (named and schema.present and has_form(schema.plain)):
+        return
+    declared = Subschema(schema.plain, schema.plain)
+    for name, item in named.items():
+        kind, what = _FORMATS[name or ""]
+        if kind not in declared.types and name != "json":
+            yield item.error(f"{what} is {TYPE_NAMES[kind]}, which the input does not allow; change one of the two")
+    yield from _check_described(schema, declared, named.keys())
+
+
+def _check_described(schema: Node, declared: Subschema, named: Collection[str | None]) -> Iterator[Diagnostic]:
+    """Report what no form can send, and what is not known of a file or a binary body."""
+    if "binary" in named:
+        yield from _check_known(schema, ("type", "size"), "a binary body")
+    for name, _, property_ in schema["properties"].pairs():
+        found = declared.part(property_.plain)
+        if found.types == {"object"} and "multipart" in named:
+            yield from _check_known(property_, ("name", "type", "size"), "a file")
+        elif "form" in named and ("json" not in named or name in [item.text for item in schema["required"].items]):
+            items = found.part(found.said.get("items", True)).types
+            if found.types == {"object"} or (found.types == {"array"} and items <= {"array", "object"}):
+                what = "an object" if found.types == {"object"} else "an array of arrays or objects"
+                message = f'"{name}" cannot be {what} in a form, where each value is a text'
+                yield property_.follow(("type",)).error(f"{message}; declare its parts one by one, or accept json")
+
+
+def _check_known(schema: Node, known: Sequence[str], what: str) -> Iterator[Diagnostic]:
+    named = [(name, key) for name, key, _ in schema["properties"].pairs()]
+    named += [(item.text, item) for item in schema["required"].items if item.text is not None]
+    for name, node in named:
+        if name not in known:
+            yield node.error(f'"{name}" is not known of {what} {did_you_mean(name, known, "it has")}')
 
 
 def read_parameters(route: Node, *, formats: bool) -> dict[str, Schema]:
@@ -105,7 +161,7 @@ def _check_names(kind: str, schema: Node, path: str) -> Iterator[Diagnostic]:
             if first != name:
                 yield key.error(f"{name} is the same header as {first}: upper and lower case do not count; keep one")
             if (owner := _OF_HTTP.get(name.lower())) is not None:
-                yield key.error(f"{name} is {owner}, and cannot be declared; remove it")
+                yield key.error(f"{name} {owner}; remove it")
     if kind in ("headers", "cookies") and schema["additionalProperties"].plain is False:
         message = f"every client sends other {kind} too, and would be refused; remove additionalProperties"
         yield schema.key("additionalProperties").error(message)
@@ -118,8 +174,8 @@ def _check_path_parameter(
         yield key.error(f'"{name}" is not a parameter of this path {did_you_mean(name, known, "it has")}')
         return
     wanted, given = Subschema(property_.plain, property_.plain).types, Subschema(known[name], known[name]).types
-    if not wanted & given:
-        types = join_words([TYPE_NAMES[one] for one in sorted(given)], "or")
+    if not wanted & given and not wanted <= {"array", "object"}:  # which are reported by their types
+        types = _either(given)
         advice = f"; write <int:{name}> or <float:{name}> in the path" if wanted == {"number"} else ""
         yield property_.error(f'"{name}" is {types} by its converter in the path, which this schema forbids{advice}')
 
@@ -129,6 +185,10 @@ def _path_schemas(path: str) -> Mapping[str, dict[str, Any]]:
         return parameter_schemas(path)
     except Exception:  # noqa: BLE001 - the path is reported elsewhere, and Werkzeug may raise anything over it
         return {}
+
+
+def _either(types: Collection[str]) -> str:
+    return join_words([TYPE_NAMES[one] for one in sorted(types)], "or")
 
 
 def _word(kind: str) -> str:

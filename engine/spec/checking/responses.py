@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
+from typing import Any
 
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
@@ -31,7 +32,9 @@ _OUR_HEADERS = ("connection", "content-length", "date", "keep-alive", "server", 
 _KNOWN_AT_START = ("content-type", "etag")
 _PLACES = ("content-location", "location", "refresh")
 # What a URI must begin with, before a reference, so that the reference can add no scheme and no host to it.
-_HAS_HOST = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]+[/?#]|/(?![/\\])|[^/:?#\\]+/|[?#]|\.{1,2}/)")
+_HAS_HOST = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]+[/?#]|/(?![/\\])|[^/:?#\\]+([/?#]|\Z)|[?#])")
+_MAX_CHOICES = 100
+_BEFORE_URL = re.compile(r"\A\s*[0-9]*\s*[;,]\s*(url\s*=\s*)?[\"']?", re.IGNORECASE)  # in Refresh
 _NEEDED = {  # by the status of an answer (RFC 9110, sections 10, 11, 14 and 15)
     **dict.fromkeys((301, 302, 303, 307, 308), ("Location", "tells the client where to go")),
     206: ("Content-Range", "tells which part this is"),
@@ -179,7 +182,7 @@ def _check_html(html: Node, names: Names) -> Iterator[Diagnostic]:
         return
     dangers = find_dangers([part if isinstance(part, str) else None for part in template])
     for reference, danger in zip(references_in(template), dangers, strict=True):
-        if danger is not None and not (danger.kind == "address" and _is_choice(reference, names)):
+        if danger is not None and not (danger.kind == "address" and _choices_of(reference, names) is not None):
             message = f"${{{reference.name}}} stands {danger.reason}"
             yield Diagnostic(html.place_of(reference.written), html.hidden(message))
 
@@ -232,29 +235,32 @@ def check_headers(headers: Node) -> Iterator[Diagnostic]:
 
 def _check_target(name: str, item: Node, names: Names) -> Iterator[Diagnostic]:
     """Report a reference in a `Location` that could lead a client to another host."""
-    before = ""
+    before = [""]  # what may be written before a part
     try:
         template = parse_template(item.text or "")
     except ReferenceMistake:  # reported elsewhere
         return
     for part in template:
         if isinstance(part, str):
-            before += part
+            written = _BEFORE_URL.sub("", part) if name.lower() == "refresh" else part
+            before = [one + written for one in before]
             continue
-        if not _HAS_HOST.match(before) and not _is_choice(part, names):
+        choices = _choices_of(part, names)
+        if choices is None and not all(map(_HAS_HOST.match, before)):
             message = (
                 f"in {name}, {part.written} could lead to any other site; begin with a path, as in /{part.written}, "
                 "or give the value a schema with an enum"
             )
             yield Diagnostic(item.place_of(part.written), item.hidden(message))
-        before += "x"
+        before = ["/x"] if choices is None else [one + str(choice) for one in before for choice in choices]
+        before = before[:_MAX_CHOICES]
 
 
-def _is_choice(reference: Reference, names: Names) -> bool:
+def _choices_of(reference: Reference, names: Names) -> Sequence[Any] | None:
     try:
-        return names.find(reference.name).is_choice
+        return names.find(reference.name).choices
     except ValueError:  # reported elsewhere
-        return True
+        return []
 
 
 def _values(header: Node) -> Sequence[Node]:

@@ -21,7 +21,7 @@ from engine.spec.checking.guards import (
     read_rates,
 )
 from engine.spec.checking.limits import check_limits, read_limits
-from engine.spec.checking.parameters import check_parameters, documents_of, read_parameters
+from engine.spec.checking.parameters import check_accepts, check_parameters, documents_of, read_parameters
 from engine.spec.checking.prefixes import (
     UnsoundPrefix,
     check_prefixes,
@@ -92,6 +92,7 @@ def check_routes(
             yield from check_schema(route["input"], formats=checks_formats(root))
         yield from _idle_settings(placed, service)
         yield from check_fault(placed.written)
+        yield from check_accepts(route)
         yield from check_parameters(route, formats=checks_formats(root))
         names = _names(route, models)
         yield from check_answers(route, names, home, formats=checks_formats(root))

@@ -35,6 +35,25 @@ def check_condition(node: Node, names: Names, *, formats: bool) -> Iterator[Diag
                 yield from _check_value(value, formats=formats)
 
 
+def has_condition_form(node: Node) -> bool:
+    """Return whether a condition has the form of one, as its grammar says."""
+    if not node.fields:
+        return False
+    for key, _, value in node.pairs():
+        match key:
+            case "present" | "absent":
+                is_good = all(item.text is not None for item in (value.items or [value]))
+            case "any" | "all":
+                is_good = bool(value.items) and all(map(has_condition_form, value.items))
+            case "not":
+                is_good = has_condition_form(value)
+            case _:
+                is_good = True
+        if not is_good:
+            return False
+    return True
+
+
 def read_condition(node: Node) -> Condition:
     """Make the record of a condition without mistakes."""
     parts: list[Condition] = []

@@ -116,6 +116,11 @@ def _yaml_events(source: Source) -> Iterator[Event]:
         if error.problem == "mapping values are not allowed in this context":
             first, end, advice = explain_second_colon(source.text, start)
             raise source.error(first, end, f"not YAML: {advice}") from None
+        if source.text[start - 1 : start + 1] == "${" and str(error.problem).startswith("did not find expected ','"):
+            end = source.text.find("}", start, start + 200) + 1 or start + 1
+            written = source.text[start - 1 : end]
+            message = f'between brackets or braces, a text with a reference needs quotes: write "{written}"'
+            raise source.error(start - 1, end, f"not YAML: {message}") from None
         began = source.place(error.context_mark.index, 0).line if error.context_mark else 0
         raise source.error(start, start + 1, _explain(source.text[start : start + 1], error, began)) from None
     finally:
