@@ -21,7 +21,7 @@ from engine.spec.checking.guards import (
     read_rates,
 )
 from engine.spec.checking.limits import check_limits, read_limits
-from engine.spec.checking.parameters import check_accepts, check_parameters, documents_of, read_parameters
+from engine.spec.checking.parameters import ParameterChecks, check_accepts, documents_of, read_parameters
 from engine.spec.checking.prefixes import (
     UnsoundPrefix,
     check_prefixes,
@@ -62,12 +62,13 @@ def check_routes(
     yield from check_prefixes(routes)
     yield from check_response_headers(service, routes)
     yield from check_fault(service)
-    yield from check_seed(root, [placed.written for placed in routes])
     built_in = built_in_shapes(service)
     taken: dict[tuple[str, str], Node] = {}
-    groups = {group for placed in routes for group in placed.groups}
+    groups = dict.fromkeys(group for placed in routes for group in placed.groups)
+    yield from check_seed(root, (*groups, *(placed.written for placed in routes)))
     yield from (mistake for group in groups for mistake in check_fault(group))
     schemas: set[Node] = set()
+    parameters = ParameterChecks(formats=checks_formats(root))
     for placed in routes:
         route = placed.node
         path = route["path"]
@@ -93,7 +94,7 @@ def check_routes(
         yield from _idle_settings(placed, service)
         yield from check_fault(placed.written)
         yield from check_accepts(route)
-        yield from check_parameters(route, formats=checks_formats(root))
+        yield from parameters.check(placed)
         names = _names(route, models)
         yield from check_answers(route, names, home, formats=checks_formats(root))
         yield from check_shape(route, models, names, home)
