@@ -136,8 +136,15 @@ def read_parameters(route: Node, *, formats: bool) -> dict[str, Schema]:
 
 
 def documents_of(route: Node) -> Mapping[str, Any]:
-    """Return the schemas of a route's parameters as they are written, as far as they have the form of schemas."""
-    return {kind: route[kind].plain for kind in KINDS if route[kind].fields is not None and has_form(route[kind].plain)}
+    """Return the schemas of a route's parameters as they are written, or the names in one that has no form."""
+    declared = {kind: route[kind] for kind in KINDS if route[kind].fields is not None}
+    return {kind: one.plain if has_form(one.plain) else _only_names(one) for kind, one in declared.items()}
+
+
+def _only_names(schema: Node) -> dict[str, Any]:
+    """Return a schema in which everything may be referred to that one with mistakes, reported elsewhere, declares."""
+    names = [name for name, _, _ in schema["properties"].pairs()]
+    return {"properties": dict.fromkeys(names, True), "required": names}
 
 
 def _document(kind: str, route: Node) -> Any:
