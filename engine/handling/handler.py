@@ -14,7 +14,7 @@ from typing import cast
 
 from werkzeug.routing import RequestRedirect
 
-from engine.endpoints import Guards, Headers, Meter, Mounted, Request, Response, direct_client
+from engine.endpoints import Guards, Headers, Meter, Mounted, Problem, Request, Response, direct_client
 from engine.handling.added_headers import AddedHeaders
 from engine.handling.admission import admit_request
 from engine.handling.answers import Counted, WireAnswer, write_answer
@@ -52,7 +52,7 @@ class Handler:
         self.router = Router(mounted, spec.service)
         self._guards = guards
         self._bodies = BodyReader(spec.service.limits, mounted)
-        self._failures = Failures(spec.service, mounted)
+        self._failures = Failures(spec, mounted)
         self.added = AddedHeaders(spec.service, mounted)
 
     def respond(self, incoming: Incoming) -> WireAnswer:
@@ -122,6 +122,10 @@ class Handler:
 
     def explain(self, error: Exception, incoming: Incoming) -> Response:
         return self._failures.answer(error, incoming)
+
+    def refuse(self, problem: Problem, incoming: Incoming) -> Response:
+        """Answer a request that the server refuses, in the form that the spec declares."""
+        return self._failures.write_own(problem, incoming) or problem.response()
 
     def marks(self, incoming: Incoming) -> Headers:
         """Return the headers that are added because of the request; those of every answer are `answers.ALWAYS`."""

@@ -32,7 +32,7 @@ from engine.spec.load import load_spec
 from engine.spec.model_names import ModelAnswer, answer_roots, without_answer
 from engine.spec.named_files import MAX_BYTES as MAX_FILE_BYTES
 from engine.spec.named_files import find_inside, model_inside, normal_name, read_regular, write_whole
-from engine.spec.names import Known, Names, path_object
+from engine.spec.names import Known, Names, path_object, problem_names
 from engine.spec.reading.compose import asking_names, asking_places, walk_nodes
 from engine.spec.reading.node import Node
 from engine.spec.reading.source import Source

@@ -12,6 +12,7 @@ from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.spec.checking.built_in import built_in_routes
 from engine.spec.checking.composing.table import check_tables, derive_inputs
+from engine.spec.checking.error_bodies import check_error_bodies, read_error_bodies
 from engine.spec.checking.grammar import GrammarName, check_grammar, check_included
 from engine.spec.checking.guards import key_files
 from engine.spec.checking.models_file import check_models, read_models
@@ -92,6 +93,7 @@ class _Loader:
         if routes_root:
             placed, included = self._place(routes_root, schemas[self.routes.parent])
             roots |= {self.routes.parent / name: root for name, root in included.items()}
+            self.found += check_error_bodies(routes_root["service"])
             self.found += check_routes(
                 routes_root, placed, self.home, str(models) if models else None, _models(models_root)
             )
@@ -110,6 +112,7 @@ class _Loader:
             files=schemas[self.routes.parent].files.sources,
             lock=lock_of(models) if models else None,
             pins=pins,
+            error_bodies=read_error_bodies(routes_root["service"]),
             warnings=tuple(sorted(set(self.found))),
         )
 

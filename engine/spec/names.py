@@ -309,6 +309,11 @@ def names_of(declared: NamedParts, answer: Mapping[str, Root] | None = None) -> 
     return Names({**roots, **_MADE, **(answer or {})})
 
 
+def problem_names() -> Names:
+    """Make the table for the bodies of errors: what an error says, and what the engine itself makes."""
+    return Names({"problem": root_of(_PROBLEM), "method": root_of({"type": "string"}), **_MADE})
+
+
 def parameters_object(key: str, document: Any) -> dict[str, Any]:
     """Return the schema of an object with all parameters of one kind; names of headers are in lower case."""
     schema = {**(document or {}), "type": "object"}
@@ -328,6 +333,28 @@ def path_object(path: str, document: Any) -> dict[str, Any]:
     return {**(document or {}), "type": "object", "required": [*properties], "properties": properties}
 
 
+_TEXT = {"type": "string"}
+_PROBLEM = {  # as engine/endpoints/problems.py writes it
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "errors", "request_id"],
+    "properties": {
+        "type": _TEXT,
+        "title": _TEXT,
+        "status": {"type": "integer"},
+        "detail": _TEXT,
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "detail"],
+                "properties": {"in": _TEXT, "pointer": _TEXT, "detail": _TEXT},
+                "additionalProperties": False,
+            },
+        },
+        "request_id": _TEXT,
+    },
+    "additionalProperties": False,
+}
 _MADE: Mapping[str, Root] = {  # by the engine itself
     "url": root_of({"type": "string"}),
     "now": root_of({"type": "string", "format": "date-time"}),

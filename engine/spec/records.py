@@ -285,9 +285,9 @@ class StandIn(Model):
 class Spec:
     """Both files of a service; `folder` is the folder of the routes' file.
 
-    `routes` are those of the file and of those that it includes, `built_in` those that the engine adds. `files` are
-    those that were read beside the spec's own, by their names in the folder. `lock` is the path of `pins`, which
-    include those of models that are not in the spec.
+    `routes` are those of the file and of those that it includes, `built_in` those that the engine adds, and
+    `error_bodies` what errors look like. `files` are those that were read beside the spec's own, by their names in the
+    folder. `lock` is the path of `pins`, which include those of models that are not in the spec.
     """
 
     folder: Path
@@ -295,6 +295,7 @@ class Spec:
     routes: tuple[Route, ...]
     built_in: tuple[Route, ...]
     models: Mapping[str, Model]
+    error_bodies: Mapping[str, DeclaredResponse] = field(default_factory=dict)
     files: Mapping[str, Source] = field(default_factory=dict)
     lock: Path | None = None
     pins: Mapping[str, Pin] = field(default_factory=dict)

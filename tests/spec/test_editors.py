@@ -196,6 +196,7 @@ def test_a_modeline_names_the_grammar(user_folder: Path) -> None:
 
 # Where the editor differs, by the reason. Each reason is held against what it says, in `explains`.
 MISSING = "a lacking key is marked at the key or dash above, also where a misspelt key explains it to the engine"
+TOGETHER = "a key that does not go with those beside it is marked at the name of the entry"
 JOINED = "marks with the same words, side by side on a line, are drawn as one"
 SECOND = "`model` is marked beside a `response`; a schema cannot tell which of the two comes second"
 BEYOND = "the server compiles no patterns, looks no references up, and does not judge an empty key"
@@ -208,8 +209,9 @@ OTHERWISE = {
         examples-incomplete/models.yaml model-misspelt-keys/models.yaml model-without-file-and-input/models.yaml
         models-broken-and-routes-broken/routes.yaml place-minified-json/routes.yaml
         group-broken/routes.yaml place-no-line-break-at-the-end/routes.yaml unknown-keys/routes.yaml
-        guards-misspelt/routes.yaml
+        guards-misspelt/routes.yaml composition-chain/models.yaml
     """,
+    TOGETHER: "composition-of-two-kinds/models.yaml stand-ins/models.yaml",
     JOINED: """
         built-in-of-wrong-type/routes.yaml guards/routes.yaml labels/models.yaml methods/routes.yaml
         response-with-file-and-json/routes.yaml schema-unknown-keywords/routes.yaml
@@ -239,7 +241,7 @@ OTHERWISE = {
 }
 REASONS = {name: reason for reason, names in OTHERWISE.items() for name in names.split()}
 ONE_ANSWER = "A route has exactly one of response, cases, sequence and model."
-LACKS = ("Missing property ", "A route has exactly one of ")
+LACKS = ("Missing property ", "A route has exactly one of ", "A model has exactly one of ")
 
 
 @dataclass(frozen=True)
@@ -266,7 +268,11 @@ class Compared:
         marked_lines = {mark.line for mark in self.marks}
         return {
             MISSING: all(mark.message.startswith(LACKS) for mark in self.extra)
-            and all(" is missing in " in self.told[place] for place in self.unmarked),
+            and all(re.search(" is missing in | needs ", self.told[place]) for place in self.unmarked),
+            TOGETHER: all(mark.message.startswith(LACKS) for mark in self.extra)
+            and all(
+                re.search(" is missing in | needs |cannot be combined", self.told[place]) for place in self.unmarked
+            ),
             JOINED: not self.extra and {line for line, _ in self.unmarked} <= marked_lines,
             SECOND: [mark.message for mark in self.extra] == [ONE_ANSWER]
             and [1] == [line - self.extra[0].line for line, _ in self.unmarked],
@@ -402,8 +408,24 @@ WITHOUT_DEFAULT = {
         "json": ONE_OF_THEM,
         "file": ONE_OF_THEM,
     },
-    "models.name": {"description": NONE, "features": DEPENDS, "threshold": NONE, "examples": EMPTY, "reference": NONE},
+    "models.name": {
+        "file": ONE_OF_THEM,
+        "average": ONE_OF_THEM,
+        "switch": ONE_OF_THEM,
+        "to": DEPENDS,
+        "otherwise": NONE,
+        "table": ONE_OF_THEM,
+        "key": DEPENDS,
+        "model": DEPENDS,
+        "description": NONE,
+        "input": DEPENDS,
+        "features": DEPENDS,
+        "threshold": NONE,
+        "examples": EMPTY,
+        "reference": NONE,
+    },
     "models.name.output": {"labels": NONE},
+    "models.name.examples.0": {"label": NONE, "probabilities": NONE},
 }
 
 

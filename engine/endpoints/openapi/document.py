@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from engine.endpoints.instance_reader import BATCH_KEY
 from engine.endpoints.openapi.components import Components, pascal_case, with_model_bounds
-from engine.endpoints.openapi.declared import declared_answers, join_items
+from engine.endpoints.openapi.declared import content_of, declared_answers, join_items
 from engine.endpoints.openapi.declared_parameters import declared_parameters
 from engine.endpoints.openapi.joining import join_operations, joined_answers
 from engine.endpoints.openapi.responses import (
@@ -41,6 +41,7 @@ from engine.spec import (
     Table,
     path_object,
     path_template,
+    problem_names,
     route_names,
     text_parameters,
 )
@@ -256,7 +257,9 @@ class _Describer:
         name = pascal_case(status_title(int(status))) + "Strict" * is_strict + "Key" * is_keyed
         name += f"With{pascal_case(' '.join(own))}" if own else ""
         if name not in self._responses:
-            content = {MEDIA_TYPE: {"schema": self._problem}, "text/html": {}}
+            body = self._spec.error_bodies.get(status) or self._spec.error_bodies.get("default")
+            usual: dict[str, Any] = {MEDIA_TYPE: {"schema": self._problem}, "text/html": {}}
+            content = usual if body is None else content_of(body, problem_names())
             means = STRICT_TYPE if is_strict else UNKNOWN_KEY if is_keyed else MEANINGS[int(status)]
             self._responses[name] = headed({"description": means, "content": content}, route.response_headers)
         return {"$ref": f"#/components/responses/{name}"}

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from operator import attrgetter
 from typing import Any, Final
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 from engine.endpoints.messages import Request
@@ -45,10 +46,9 @@ class Values:
     def url(self) -> str:
         """The path and the query string as they were sent."""
         environ, query = self.request.environ, self.request.query
-        path = (
-            (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1").decode(errors="replace")
-        )
-        return f"{path}?{query}" if query else path
+        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        text = quote(path.encode("latin-1"), safe=_IN_PATHS)
+        return f"{text}?{query}" if query else text
 
     @cached_property
     def now(self) -> str:

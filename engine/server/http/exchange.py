@@ -261,7 +261,10 @@ class Exchange:
         ids = id_headers(self._incoming)
         added = self._traffic.handler.added.of_service
         problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=(*_RETRY, _CLOSE, *ids, *added))
-        self._write(*write_answer(problem.response(), self._incoming.environ["REQUEST_METHOD"]))
+        response = self._traffic.handler.refuse(problem, self._incoming)
+        if not isinstance(response.body, bytes) or len(response.body) > LARGE:  # for which there is no room either
+            response = problem.response()
+        self._write(*write_answer(response, self._incoming.environ["REQUEST_METHOD"]))
 
 
 class Front(Traffic):

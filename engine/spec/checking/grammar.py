@@ -151,6 +151,11 @@ def _unknown_key(root: Node, violation: Violation, beside: dict[str, Any]) -> Di
 
 
 def _bad_names(node: Node, violation: Violation) -> Iterator[Diagnostic]:
+    if violation.path[-1:] == ("error_bodies",):
+        for name, key, _ in node.pairs():
+            if f"name {show(name)} " in violation.detail:
+                yield key.error(f"{show(name)} is not the status of an error; use one from 400 to 599, or default")
+        return
     what = "model" if violation.path == ("models",) else "header"
     allowed = "letters, digits, _ . and -, a letter first" if what == "model" else _IN_HEADERS
     for name, key, _ in node.pairs():

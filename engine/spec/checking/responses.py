@@ -64,7 +64,7 @@ def check_response(response: Node, names: Names, home: Home | None) -> Iterator[
         yield from _check_file(response["file"], home)
 
 
-def read_response(node: Node, home: Home) -> DeclaredResponse:
+def read_response(node: Node, home: Home | None) -> DeclaredResponse:
     """Make a response's record from a document without mistakes; raise `SpecError` for a file that has vanished."""
     if node.text is not None:
         return DeclaredResponse(node=node, bodies=(DeclaredBody(node=node, kind="html", content=node.text),))
@@ -74,7 +74,7 @@ def read_response(node: Node, home: Home) -> DeclaredResponse:
         headers=read_headers(node["headers"]),
         bodies=tuple(
             DeclaredBody(node=node[kind], kind=kind, content=file_text(node[kind]), files=_read_files(node[kind], home))
-            if kind == "file"
+            if kind == "file" and home is not None
             else DeclaredBody(node=node[kind], kind=kind, content=node[kind].plain)
             for kind in _kinds_of(node)
         ),
@@ -102,7 +102,7 @@ def file_text(file: Node) -> str:
 
 def response_nodes(route: Node) -> Iterator[Node]:
     """Yield the responses of a route, wherever they stand in it."""
-    for place in (route, *route["cases"].items):
+    for place in (route, route["on_failure"], *route["cases"].items):
         yield place["response"]
         yield from (step["response"] for step in place["sequence"]["responses"].items)
     yield route["on_failure"]["response"]
