@@ -14,7 +14,7 @@ import flask
 import pytest
 
 from engine.endpoints import Problem, Request
-from engine.endpoints.counters import MOST_KEYS, KeyCounts, SharedCounts
+from engine.endpoints.answering.counters import MOST_KEYS, KeyCounts, SharedCounts
 from engine.endpoints.fixed import Means, build_declared
 from engine.errors import Overloaded
 from engine.spec import load_spec
