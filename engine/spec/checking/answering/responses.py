@@ -106,6 +106,7 @@ def response_nodes(route: Node) -> Iterator[Node]:
     for place in (route, route["on_failure"], *route["cases"].items):
         yield place["response"]
         yield from (step["response"] for step in place["sequence"]["responses"].items)
+    yield route["on_failure"]["response"]
 
 
 def response_files(routes: Iterable[Node], home: Home) -> Iterator[str]:
