@@ -335,6 +335,38 @@ def test_a_route_with_two_answers_or_none_is_told_in_words(editor: Editor) -> No
         assert [ONE_ANSWER] == [mark.message for mark in marks]
 
 
+PATTERNS = [
+    ("service: {chance: often}", "Not a percentage; write 5%, for example."),
+    ("service: {delay: soon}", "Not a duration; write 300ms, or a range such as 200ms..2s."),
+    ("service: {for: long}", "Not a duration; write a number and a unit, such as 10s."),
+    ("service: {limits: {body_time: long}}", "Not a duration; write a number and a unit, such as 30s."),
+    ("service: {limits: {url: long}}", "Not a size; write a number of bytes, or a size such as 512 KiB or 1 MiB."),
+    ("service: {error_bodies: {418s: {}}}", "Not the status of an error; use one from 400 to 599, or default."),
+    ("service: {response_headers: {a b: c}}", "Not a header name; use letters, digits and -."),
+]
+
+
+@pytest.mark.parametrize(("text", "told"), PATTERNS)
+def test_a_value_of_the_wrong_form_is_told_in_words(editor: Editor, text: str, told: str) -> None:
+    """Without its pattern."""
+    marks = editor.marks(editor.open(f"forms-{PATTERNS.index((text, told))}/routes.yaml", text))
+    assert [told] == [mark.message for mark in marks if mark.message.startswith(("Not ", "String "))]
+
+
+@pytest.mark.parametrize("name", GRAMMARS)
+def test_every_pattern_of_a_grammar_says_in_words_what_it_means(name: str) -> None:
+    waiting: list[Any] = [{**grammar(name), "$defs": {**grammar(name)["$defs"], "schema": True}}]
+    silent = []
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            silent += [part["pattern"]] if "pattern" in part and "patternErrorMessage" not in part else []
+            waiting += part.values()
+        elif isinstance(part, list):
+            waiting += part
+    assert [] == silent
+
+
 def test_the_repositorys_own_specs_name_their_schemas_and_have_no_mistake() -> None:
     with editing(ROOT) as started:
         files = [ROOT / "routes.yaml", ROOT / "models.yaml", *sorted((ROOT / "examples").glob("*/*.yaml"))]
