@@ -81,6 +81,17 @@ class ShapedEndpoint(Endpoint):
         responses = [answer_by_case(self._cases, values) for values in items]
         return self._sent(_joined(responses) if asked.is_batch else responses[0])
 
+    def choose_case(self, request: Request) -> int:
+        """Return the number of the case, from 1, that answers a valid request of one item; 1 if there are none."""
+        shared = Values(request)
+        shared.model = self._model
+        asked = self._read(request, shared)
+        items = self._take_items(asked, shared)
+        if self._has_shape:
+            asked = self._items.make(asked, items, request)
+        self._fill(items, self._asking.ask(asked, self._place))
+        return next((number for number, (test, _) in enumerate(self._cases, 1) if test is None or test(items[0])), 1)
+
     def _take_items(self, asked: Asked, shared: Values) -> list[Values]:
         """Make the values of each item."""
         items = [shared] if len(asked.instances) == 1 else [_copied(shared) for _ in asked.instances]
