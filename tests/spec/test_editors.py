@@ -198,7 +198,7 @@ def test_a_modeline_names_the_grammar(user_folder: Path) -> None:
 MISSING = "a lacking key is marked at the key or dash above, also where a misspelt key explains it to the engine"
 TOGETHER = "a key that does not go with those beside it is marked at the name of the entry"
 JOINED = "marks with the same words, side by side on a line, are drawn as one"
-SECOND = "`model` is marked beside a `response`; a schema cannot tell which of the two comes second"
+SECOND = "of two keys that exclude each other the first is marked; a schema cannot tell which one comes second"
 BEYOND = "the server compiles no patterns, looks no references up, and does not judge an empty key"
 SYNTAX = "where YAML itself is broken, another parser loses its way at another place"
 UNSEEN = "what the engine refuses, and the server reads"
@@ -209,11 +209,13 @@ OTHERWISE = {
         examples-incomplete/models.yaml model-misspelt-keys/models.yaml model-without-file-and-input/models.yaml
         models-broken-and-routes-broken/routes.yaml place-minified-json/routes.yaml
         group-broken/routes.yaml place-no-line-break-at-the-end/routes.yaml unknown-keys/routes.yaml
-        guards-misspelt/routes.yaml composition-chain/models.yaml
+        guards-misspelt/routes.yaml cases-in-disorder/routes.yaml sequences/routes.yaml
+        composition-chain/models.yaml
     """,
     TOGETHER: "composition-of-two-kinds/models.yaml stand-ins/models.yaml",
     JOINED: """
-        built-in-of-wrong-type/routes.yaml guards/routes.yaml labels/models.yaml methods/routes.yaml
+        built-in-of-wrong-type/routes.yaml faults/routes.yaml faults-of-the-service/routes.yaml guards/routes.yaml
+        labels/models.yaml methods/routes.yaml
         response-with-file-and-json/routes.yaml schema-unknown-keywords/routes.yaml
     """,
     SECOND: "route-with-two-answers/routes.yaml",
@@ -240,8 +242,8 @@ OTHERWISE = {
     """,
 }
 REASONS = {name: reason for reason, names in OTHERWISE.items() for name in names.split()}
-ONE_ANSWER = "A route has exactly one of response, cases, sequence and model."
-LACKS = ("Missing property ", "A route has exactly one of ", "A model has exactly one of ")
+ONE_ANSWER = "A route needs a response, cases, a sequence or a model; of the first three, it can have only one."
+LACKS = ("Missing property ", ONE_ANSWER, "A case has exactly one of ", "A model has exactly one of ")
 
 
 @dataclass(frozen=True)
@@ -274,8 +276,8 @@ class Compared:
                 re.search(" is missing in | needs |cannot be combined", self.told[place]) for place in self.unmarked
             ),
             JOINED: not self.extra and {line for line, _ in self.unmarked} <= marked_lines,
-            SECOND: [mark.message for mark in self.extra] == [ONE_ANSWER]
-            and [1] == [line - self.extra[0].line for line, _ in self.unmarked],
+            SECOND: {ONE_ANSWER} == {mark.message for mark in self.extra}
+            and {line for line, _ in self.unmarked} == {mark.line + 1 for mark in self.extra},
             MIXED: self.within_reach == set(self.told),
             BEYOND: not self.extra,
             SYNTAX: self.within_reach == set(self.told) and bool(self.extra),
@@ -300,7 +302,7 @@ def compared(editor: Editor) -> dict[Path, Compared]:
     opened = {}
     for file in BROKEN:
         text = file.read_bytes().decode("utf-8-sig", "replace")
-        opened[file] = editor.open(f"{file.parent.name}/{file.name}", text)
+        opened[file] = editor.open(f"invalid/{file.parent.name}/{file.name}", text)
     return {file: compare(file, editor.marks(uri)) for file, uri in opened.items()}
 
 
@@ -328,7 +330,7 @@ def test_every_reason_is_of_a_file() -> None:
 
 
 def test_a_route_with_two_answers_or_none_is_told_in_words(editor: Editor) -> None:
-    for route in ("{path: /, response: hi, model: iris}", "{path: /}"):
+    for route in ("{path: /, response: hi, cases: [{response: hi}]}", "{path: /}"):
         marks = editor.marks(editor.open(f"answers-{len(route)}/routes.yaml", f"routes:\n  - {route}\n"))
         assert [ONE_ANSWER] == [mark.message for mark in marks]
 
@@ -347,7 +349,7 @@ def served() -> Iterator[tuple[str, str]]:
     """Give every spec that a test serves, and every one of a page."""
     for name in GRAMMARS:
         for file in sorted((ROOT / "tests" / "cases").glob(f"*/{name}.yaml")):
-            yield f"{file.parent.name}/{name}.yaml", file.read_text()
+            yield f"cases/{file.parent.name}/{name}.yaml", file.read_text()
         for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
             for number, block in enumerate(blocks(page)):
                 if re.search(rf"^{name}:", block, re.MULTILINE) and "$schema" not in block:
@@ -372,7 +374,8 @@ DEPENDS = "it depends on the route or the model"
 
 WITHOUT_DEFAULT = {
     "": {"$defs": EMPTY},
-    "service": {"seed": NONE, "response_headers": EMPTY},
+    "service": {"error_bodies": EMPTY, "seed": NONE, "response_headers": EMPTY},
+    "service.error_bodies.name": {"json": ONE_OF_THEM, "html": ONE_OF_THEM, "text": ONE_OF_THEM},
     "service.rate_limit": {"limit": NONE},
     "service.limits": {"connections": NONE},
     "service.built_in.docs": {"path": DEPENDS, "auth": DEPENDS},
@@ -394,6 +397,7 @@ WITHOUT_DEFAULT = {
         "path": ONE_OF_THEM,
         "methods": DEPENDS,
         "model": ONE_OF_THEM,
+        "instance": DEPENDS,
         "cases": ONE_OF_THEM,
         "input": NONE,
         "description": DEPENDS,
