@@ -96,6 +96,8 @@ def kind(value: dict[str, Any], schema: dict[str, Any]) -> str:
         return kind({**value["allOf"][0], **{key: part for key, part in value.items() if key != "allOf"}}, schema)
     if "$ref" in value:
         named = follow(value, schema)
+        if "anyOf" in named:
+            return kind({"anyOf": named["anyOf"]}, schema)
         if "properties" not in named:  # a value that is described where it is used
             return kind({key: part for key, part in named.items() if key != "$ref"}, schema)
         types, title = named["type"], named["title"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from engine.text import make_printable, plural, terminal_cells
@@ -16,13 +16,17 @@ EXCERPT_WIDTH = 120
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """A stretch of one source line; `line` and `column` count from 1, and line 0 means the whole file."""
+    """A stretch of one source line; `line` and `column` count from 1, and line 0 means the whole file.
+
+    `via` says why the file is read, if it is not one of the spec's own: where it is included, and where that file is.
+    """
 
     file: str
     line: int = 0
     column: int = 0
     width: int = 1
     text: str = ""
+    via: tuple[str, ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
@@ -65,6 +69,7 @@ def render_diagnostics(diagnostics: Sequence[Diagnostic], paint: Paint = lambda 
         severity = paint(f"{found.severity}:", found.severity)
         lines.append(f"{paint(f'{found.place}:', 'place')} {severity} {make_printable(found.message)}")
         lines += found.place.excerpt(paint)
+        lines += [paint(" " * 5 + " = ", "dim") + make_printable(step) for step in found.place.via]
     errors = sum(found.severity == "error" for found in diagnostics)
     warnings = len(diagnostics) - errors
     counts = [plural(errors, "error")] * bool(errors) + [plural(warnings, "warning")] * bool(warnings)

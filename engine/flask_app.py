@@ -88,7 +88,8 @@ class App(flask.Flask):
         incoming = self._incoming()
         if incoming.sending is not None:
             response = self._send_later(response, incoming, incoming.sending)
-        response.headers.extend((*answers.ALWAYS, *self.handler.marks(incoming)))
+        added = self.handler.added.lacking(response.headers, incoming.route)
+        response.headers.extend((*added, *answers.ALWAYS, *self.handler.marks(incoming)))
         if response.is_streamed:
             response.call_on_close(lambda: self.handler.leave(incoming, response.status_code))
         else:

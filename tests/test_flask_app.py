@@ -34,7 +34,7 @@ INSTANCE = {"sepal_length": 5.9, "sepal_width": 3.0, "petal_length": 5.1, "petal
 class Broken:
     """A predictor that fails as no predictor should."""
 
-    facts = SimpleNamespace(report=SimpleNamespace(seconds=None))
+    facts = SimpleNamespace(report=SimpleNamespace(seconds=None), is_stand_in=False)
 
     def __call__(self, instances: Any) -> Any:  # noqa: ARG002
         raise RuntimeError("the database password is hunter2\nsecond line")
@@ -120,8 +120,8 @@ def test_a_file_that_vanishes_between_its_check_and_its_reading_is_told(
 
     require = Home.require
 
-    def require_for_the_last_time(home: Home, name: str) -> None:
-        require(home, name)
+    def require_for_the_last_time(home: Home, name: str, folder: str = "") -> None:
+        require(home, name, folder)
         (home.folder / name).unlink()
 
     monkeypatch.setattr(Home, "require", require_for_the_last_time)

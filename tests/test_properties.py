@@ -49,8 +49,11 @@ VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS | st.text(), inner, max_size=5)
 )
 ROUTE = st.dictionaries(st.sampled_from(sorted(grammar("routes")["$defs"]["route"]["properties"])), VALUES, max_size=5)
+GROUP = st.dictionaries(st.sampled_from(sorted(grammar("routes")["$defs"]["group"]["properties"])), VALUES, max_size=4)
+NESTED = st.fixed_dictionaries({"routes": st.lists(ROUTE, max_size=2)}, optional={"prefix": WORDS, "auth": VALUES})
+ENTRY = ROUTE | GROUP | NESTED | st.fixed_dictionaries({"include": WORDS | st.text()}, optional={"prefix": VALUES})
 SPECS = st.fixed_dictionaries(
-    {"routes": st.lists(st.fixed_dictionaries({"path": WORDS}, optional={"response": VALUES}) | ROUTE, max_size=4)},
+    {"routes": st.lists(st.fixed_dictionaries({"path": WORDS}, optional={"response": VALUES}) | ENTRY, max_size=4)},
     optional={"service": VALUES, "version": VALUES},
 )
 MODEL = st.fixed_dictionaries(

@@ -26,9 +26,11 @@ from engine.spec import (
     FileModel,
     Model,
     Node,
+    Source,
     Spec,
     StandIn,
     Table,
+    asking_names,
     asking_places,
     normal_name,
     read_regular,
@@ -37,6 +39,9 @@ from engine.spec import (
 
 # What a model may take from the environment where it is served: nothing compiled, and no golden answer, depends on it.
 _ASKED_LATER = frozenset((*NOT_COMPILED, "batch", "reference", "timeout"))
+_NAME_OF_ENVIRONMENT = (
+    "a bundle has no value of the environment, so the name of a file that it packs cannot come from there"
+)
 _MOST_DIGESTS = 8 * 1024 * 1024
 
 
@@ -83,7 +88,8 @@ def _needs(model: FileModel, prepared: PreparedModel) -> tuple[str, ...]:
 def _texts(spec: Spec) -> dict[str, bytes]:
     """Return the spec's own files, as they are written: `${env:…}` stands in them, and no value."""
     records = ((ROUTES, [spec.service]), (MODELS, spec.models.values()), (LOCK, spec.pins.values()))
-    return {name: record.node.source.text.encode() for name, several in records for record in several}
+    texts = {name: record.node.source.text.encode() for name, several in records for record in several}
+    return texts | {FILES + name: source.text.encode() for name, source in spec.files.items()}
 
 
 def _files(spec: Spec) -> dict[str, bytes]:
@@ -134,16 +140,16 @@ def _read_digests(spec: Spec, node: Node) -> bytes:
 
 
 def _mistakes_in_files(spec: Spec) -> Iterator[Diagnostic]:
-    asking = asking_places(spec.service.node.source)
+    sources = (spec.service.node.source, *spec.files.values())
+    for source in sources:
+        yield from (node.error(f"{_NAME_OF_ENVIRONMENT}; write the name") for node in asking_names(source))
+    asking = _Asking()
     named = [(node, name) for node, name, _ in _served_files(spec)]
     for node, name in [*named, *((node, node.text or "") for node in _digest_files(spec))]:
         if Path(name).is_absolute():  # a list of keys, which is read where it is served
             continue
-        if node.start in asking:
-            yield node.error(
-                "a bundle has no value of the environment, so the name of a file that it packs cannot come from there; "
-                "write the name itself, or, for a list of keys, an absolute one"
-            )
+        if node.start in asking[node.source]:
+            yield node.error(f"{_NAME_OF_ENVIRONMENT}; write the name itself, or, for a list of keys, an absolute one")
             continue
         try:
             require_plain(FILES + normal_name(name))
@@ -152,13 +158,21 @@ def _mistakes_in_files(spec: Spec) -> Iterator[Diagnostic]:
 
 
 def _mistakes_in_models(spec: Spec, prepared: Mapping[str, PreparedModel]) -> Iterator[Diagnostic]:
-    asking: frozenset[int] = frozenset()
+    asking = _Asking()
+    sources = {model.node.source for model in spec.models.values()}
+    for source in sources:
+        yield from (node.error(f"{_NAME_OF_ENVIRONMENT}; write the name") for node in asking_names(source))
     for model in spec.models.values():
         if isinstance(model, StandIn):
             message = f'"{model.name}" has no file yet, and a bundle has compiled models only; train it first'
             yield model.node["stand_in"].error(message)
-        asking = asking or asking_places(model.node.source)
     for name, model in spec.file_models.items():
+        beside = {node.source: node for _, node in walk_nodes(model.node["input"])}
+        strange = [node for source, node in beside.items() if source not in (*sources, *spec.files.values())]
+        if strange:
+            message = "a bundle packs files of schemas below the folder of routes.yaml only; move models.yaml there"
+            yield strange[0].error(message)
+            continue
         yield from _compiled_from_environment(model, asking)
         for path in prepared[name].modules:
             if not path.endswith(".py"):
@@ -166,10 +180,18 @@ def _mistakes_in_models(spec: Spec, prepared: Mapping[str, PreparedModel]) -> It
                 yield model.node["file"].error(message)
 
 
-def _compiled_from_environment(model: Model, asking: frozenset[int]) -> Iterator[Diagnostic]:
+class _Asking(dict[Source, frozenset[int]]):
+    """Where values stand in each file that come from the environment, found out when it is asked for."""
+
+    def __missing__(self, source: Source) -> frozenset[int]:
+        self[source] = asking_places(source)
+        return self[source]
+
+
+def _compiled_from_environment(model: Model, asking: Mapping[Source, frozenset[int]]) -> Iterator[Diagnostic]:
     for key, _, value in model.node.pairs():
         for _, node in walk_nodes(value) if key not in _ASKED_LATER else ():
-            if node.start in asking:
+            if node.start in asking[node.source]:
                 yield node.error(
                     f"a bundle has no value of the environment, and {key} is part of what is compiled; write it here "
                     f"instead of {node.written}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import click
@@ -12,6 +13,7 @@ from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.isolation import Progress
 from engine.models import STAND_IN, Facts, Report
+from engine.spec import Spec
 from engine.terminal import json_option, print_diagnostics, print_json, print_table, show_progress, spec_options
 from engine.text import plural
 
@@ -38,7 +40,7 @@ def command(routes: str, models: str | None, as_json: bool) -> None:
     try:
         spec = load_spec(routes, models)
         with show_progress() as show:
-            facts = run_with_models(spec, facts_of, routes, models, progress=show)
+            facts = run_with_models(spec, facts_of, routes, models, progress=show, here=partial(facts_of_spec, spec))
     except SpecError as error:
         if not as_json:
             raise
@@ -61,6 +63,16 @@ def facts_of(routes: str, models: str | None, progress: Progress) -> tuple[Facts
     from engine.handling import open_service
 
     _, predictors = open_service(routes, models, progress)
+    return tuple(predictor.facts for predictor in predictors.values())
+
+
+def facts_of_spec(spec: Spec, progress: Progress) -> tuple[Facts, ...]:
+    """Check a spec that has been read with its models, and tell of these; raise `SpecError`."""
+    from engine.handling import build_handler
+    from engine.models import compile_models
+
+    predictors = compile_models(spec, progress)
+    build_handler(spec, predictors)
     return tuple(predictor.facts for predictor in predictors.values())
 
 
@@ -162,4 +174,5 @@ def diagnostic_json(found: Diagnostic) -> dict[str, Any]:
         "line": place.line,
         "column": place.column,
         "message": found.message,
+        **({"via": list(place.via)} if place.via else {}),
     }

@@ -34,9 +34,13 @@ def command(routes: str, models: str | None, as_json: bool) -> None:
         print_routes(spec)
 
 
-def print_routes(spec: Spec) -> None:
-    """Print the table of routes; a column that says the same of all of them, that there is no guard, is left out."""
-    every = (*spec.routes, *spec.built_in)
+def print_routes(spec: Spec, most: int | None = None) -> None:
+    """Print the table of routes; a column that says the same of all of them, that there is no guard, is left out.
+
+    Of the file's own routes, at most so many are shown.
+    """
+    shown = spec.routes[:most]
+    every = (*shown, *spec.built_in)
     columns: dict[str, list[str]] = {
         "path": [route.path for route in every],
         "methods": [", ".join(route.methods) for route in every],
@@ -47,6 +51,10 @@ def print_routes(spec: Spec) -> None:
     if any(route.rate is not None for route in every):
         columns["rate"] = ["" if route.rate is None else str(route.rate) for route in every]
     print_table(tuple(columns), zip(*columns.values(), strict=True))
+    if len(shown) < len(spec.routes):
+        click.echo(
+            f"\n{len(spec.routes) - len(shown):,} more routes are not shown; to list all: python -m engine routes"
+        )
 
 
 def _keys(route: Route) -> str:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from engine.server import CertificateFiles
 
 DEFAULT_PORT = 5000
+MOST_ROUTES = 200  # shown at start
 
 logger = logging.getLogger("engine")
 
@@ -163,7 +164,7 @@ def command(
         else:
             print_diagnostics(first.mistakes)
             click.echo(f"{spec.service.title} {spec.service.version}\n")
-            print_routes(spec if admin is None else divide_for_admin(spec)[0])
+            print_routes(spec if admin is None else divide_for_admin(spec)[0], MOST_ROUTES)
             click.echo()
             print_models(first.facts, *[""] * (bundle is not None))  # there is nothing to compile from
             for note in first.notes:

@@ -45,13 +45,19 @@ class Problem(EngineError):
 
     def response(self) -> Response:
         """Write the problem as its JSON answer (RFC 9457, section 3)."""
-        members: dict[str, Any] = {"type": "about:blank", "title": status_title(self.status), "status": self.status}
-        members["detail"] = self.detail
-        if self.errors:
-            members["errors"] = list(self.errors)
-        if self.request_id:
-            members["request_id"] = self.request_id
-        return Response(self.status, (("Content-Type", MEDIA_TYPE), *self.headers), encode_json(members))
+        return Response(self.status, (("Content-Type", MEDIA_TYPE), *self.headers), encode_json(problem_members(self)))
+
+
+def problem_members(problem: Problem) -> dict[str, Any]:
+    """Return the members of a problem's JSON object."""
+    status = problem.status
+    members: dict[str, Any] = {"type": "about:blank", "title": status_title(status), "status": int(status)}
+    members["detail"] = problem.detail
+    if problem.errors:
+        members["errors"] = list(problem.errors)
+    if problem.request_id:
+        members["request_id"] = problem.request_id
+    return members
 
 
 def violations_problem(

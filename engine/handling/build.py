@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from engine.collecting import pause_collector
 from engine.endpoints import Meter, ServiceState, Status, build_endpoints, show_models
 from engine.handling.handler import Handler
 from engine.isolation import Progress
@@ -38,8 +39,9 @@ def build_handler(spec: Spec, predictors: Mapping[str, Predictor], process: Serv
     `process` knows the state of the service; without it, the handler reports on its own process.
     """
     process = process or _alone(predictors)
-    mounted, guards = build_endpoints(spec, predictors, process)
-    return Handler(spec, mounted, guards, process.meter)
+    with pause_collector():
+        mounted, guards = build_endpoints(spec, predictors, process)
+        return Handler(spec, mounted, guards, process.meter)
 
 
 def _alone(predictors: Mapping[str, Predictor]) -> ServiceState:

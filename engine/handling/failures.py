@@ -14,10 +14,11 @@ from werkzeug.http import parse_accept_header
 
 from engine.endpoints import Headers, Mounted, Problem, Response
 from engine.endpoints.problems import status_title
+from engine.handling.error_bodies import ErrorBodies
 from engine.handling.error_page import dress
 from engine.handling.incoming import Incoming, request_id
 from engine.schema import clip
-from engine.spec import Service
+from engine.spec import Spec
 from engine.text import make_printable
 
 MAX_ACCEPT = 1000  # characters of an Accept header that are read; browsers send about 150
@@ -32,7 +33,9 @@ class Failures:
     The service's `errors` decide for a client that accepts anything.
     """
 
-    def __init__(self, service: Service, mounted: Iterable[Mounted]) -> None:
+    def __init__(self, spec: Spec, mounted: Iterable[Mounted]) -> None:
+        service = spec.service
+        self._bodies = ErrorBodies(spec.error_bodies) if spec.error_bodies else None
         # The page is the first of the paths that the docs take.
         self._docs = next((one for one in mounted if one.route.built_in == "docs"), None)
         self._title = service.title
@@ -43,17 +46,26 @@ class Failures:
         if isinstance(error, HTTPException):
             return self._answer_http(error, incoming)
         problem = error if isinstance(error, Problem) else _failed(error, incoming)
+        if (own := self.write_own(problem, incoming)) is not None:
+            return own
         if not self._wants_html(incoming):
             return problem.response()
         return _page(problem.status, (("Content-Type", _HTML), *problem.headers), _write_html(problem), incoming)
+
+    def write_own(self, problem: Problem, incoming: Incoming) -> Response | None:
+        """Write a problem with the body that the spec declares for it; None if there is none."""
+        return None if self._bodies is None else self._bodies.write(problem, incoming)
 
     def _answer_http(self, error: HTTPException, incoming: Incoming) -> Response:
         if isinstance(error, MethodNotAllowed):
             error.valid_methods = sorted(error.valid_methods or ())
         status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
-        if not self._wants_html(incoming):
+        if self._bodies is not None or not self._wants_html(incoming):
             allow = (("Allow", _allowed(error)),) if isinstance(error, MethodNotAllowed) else ()
-            return Problem(status, self._detail(error, incoming), headers=allow).response()
+            problem = Problem(status, self._detail(error, incoming), headers=allow)
+            own = self.write_own(problem, incoming)
+            if own is not None or not self._wants_html(incoming):
+                return own or problem.response()
         html = error.get_body(incoming.environ)
         if status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED) and _is_browser(incoming):
             html = self._with_docs(html, incoming)

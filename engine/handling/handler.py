@@ -14,7 +14,8 @@ from typing import cast
 
 from werkzeug.routing import RequestRedirect
 
-from engine.endpoints import Guards, Headers, Meter, Mounted, Request, Response, direct_client
+from engine.endpoints import Guards, Headers, Meter, Mounted, Problem, Request, Response, direct_client
+from engine.handling.added_headers import AddedHeaders
 from engine.handling.admission import admit_request
 from engine.handling.answers import Counted, WireAnswer, write_answer
 from engine.handling.failures import Failures
@@ -22,7 +23,7 @@ from engine.handling.faults import call_faulty
 from engine.handling.incoming import Incoming, id_headers
 from engine.handling.request_body import BodyReader
 from engine.handling.routing import Router
-from engine.spec import Spec
+from engine.spec import Route, Spec
 
 # A longer body is not read in a thread that others wait for.
 QUICK_BYTES = 10_000
@@ -36,9 +37,11 @@ class Handler:
        body, a redirect, or the error of a path that no route matches.
     3. `call`: the endpoint.
     4. `explain`: any error of these steps becomes an answer.
-    5. `marks`: the headers that depend on the request, from the guards and with its ids. `constant_answers` and what
-       the server refuses itself have none; a header of every answer belongs in `answers.ALWAYS`.
-    6. `leave`: the request is counted, and its memory freed. Where `incoming.sending` delays the answer or keeps it
+    5. `added`: the `response_headers` of the spec that the answer has not itself; the server adds those of the service
+       to what it refuses itself.
+    6. `marks`: the headers that depend on the request, from the guards and with its ids. `constant_answers` and what
+       the server refuses itself have none; a header of every answer of every service belongs in `answers.ALWAYS`.
+    7. `leave`: the request is counted, and its memory freed. Where `incoming.sending` delays the answer or keeps it
        from being sent, this is left to whoever sends it.
     """
 
@@ -49,7 +52,8 @@ class Handler:
         self.router = Router(mounted, spec.service)
         self._guards = guards
         self._bodies = BodyReader(spec.service.limits, mounted)
-        self._failures = Failures(spec.service, mounted)
+        self._failures = Failures(spec, mounted)
+        self.added = AddedHeaders(spec.service, mounted)
 
     def respond(self, incoming: Incoming) -> WireAnswer:
         """Answer a request, however long that takes."""
@@ -119,6 +123,10 @@ class Handler:
     def explain(self, error: Exception, incoming: Incoming) -> Response:
         return self._failures.answer(error, incoming)
 
+    def refuse(self, problem: Problem, incoming: Incoming) -> Response:
+        """Answer a request that the server refuses, in the form that the spec declares."""
+        return self._failures.write_own(problem, incoming) or problem.response()
+
     def marks(self, incoming: Incoming) -> Headers:
         """Return the headers that are added because of the request; those of every answer are `answers.ALWAYS`."""
         admission = incoming.admission
@@ -143,12 +151,18 @@ class Handler:
         incoming.body = incoming.content = b""
 
     def _finish(self, incoming: Incoming, response: Response) -> WireAnswer:
+        if self.added.stand:
+            response = self._with_added(response, incoming.route)
         status, headers, body = write_answer(response, incoming.environ["REQUEST_METHOD"], self.marks(incoming))
         if isinstance(body, bytes):
             if incoming.sending is None:
                 self.leave(incoming, status)
             return status, headers, body
         return status, headers, Counted(body, lambda: self.leave(incoming, status))
+
+    def _with_added(self, response: Response, route: Route | None) -> Response:
+        headers = (*response.headers, *self.added.lacking(response.headers, route))
+        return Response(response.status, headers, response.body)
 
     def constant_answers(self) -> Iterator[tuple[str, WireAnswer, Callable[[float], None]]]:
         """Return each path whose GET has the same answer for all clients, with that answer and its counter.
@@ -160,7 +174,7 @@ class Handler:
             if constant is None or "GET" not in route.methods or one.guard.stands or route.parameters:
                 continue
             if len(route.path.encode()) <= route.limits.url:
-                answer = write_answer(constant, "GET")
+                answer = write_answer(self._with_added(constant, route), "GET")
                 count = self.meter.requests(route.path, "GET", constant.status).add
                 for path in {route.path, self.spec.service.base_path + route.path}:
                     yield path, answer, count

@@ -132,8 +132,17 @@ class ModelPredictor:
 
     def __call__(self, instances: Sequence[Any]) -> Prediction:
         """Predict for instances that are valid by the schema; raise `RefusedInstance` for those refused."""
+        answer = self.answer(instances)
+        labels = [self._labels[result] for result in answer.result] if self._labels else None
+        if answer.probabilities is None:
+            return Prediction(answer.result, labels)
+        chances = [dict(zip(self._keys, row, strict=True)) for row in answer.probabilities]
+        return Prediction(answer.result, labels, chances)
+
+    def answer(self, instances: Sequence[Any]) -> Answer:
+        """Predict as a call does, without words for the classes."""
         try:
-            answer = self._answer(instances)
+            return self._answer(instances)
         except Refusal as refusal:
             deadline = time.monotonic() + LOOKING_SECONDS
             found = list(islice(self._refused(instances, 0, refusal, deadline), MAX_REFUSED + 1))
@@ -143,11 +152,6 @@ class ModelPredictor:
             are_all = len(found) <= MAX_REFUSED and is_in_time
             first, *others = found[:MAX_REFUSED] or [self._told(0, refusal, instances[0], deadline)]
             raise RefusedInstance(first.row, first.reason, others, key=first.key, are_all=are_all) from refusal
-        labels = [self._labels[result] for result in answer.result] if self._labels else None
-        if answer.probabilities is None:
-            return Prediction(answer.result, labels)
-        chances = [dict(zip(self._keys, row, strict=True)) for row in answer.probabilities]
-        return Prediction(answer.result, labels, chances)
 
     def watch(self, observe: Callable[[int], None]) -> None:
         """Report the number of rows of every call of the model; a runtime with shared calls does so itself."""

@@ -27,18 +27,20 @@ from engine.models import (
     rehearse_models,
     restore_models,
 )
-from engine.spec import Spec, load_spec
+from engine.spec import FilePattern, Opens, Spec, Watched, load_spec
 
 Stamp = tuple[int, ...] | None
 
 
-def stamp_files(files: Iterable[Path]) -> dict[Path, Stamp]:
+def stamp_files(files: Iterable[Watched]) -> dict[Watched, Stamp]:
     """Return the files' stamps."""
     return {file: stamp_file(file) for file in files}
 
 
-def stamp_file(file: Path) -> Stamp:
-    """Return what changes when a file does; None where there is no such file."""
+def stamp_file(file: Watched) -> Stamp:
+    """Return what changes when a file does, or the names that match a pattern; None where there is no such file."""
+    if isinstance(file, FilePattern):
+        return file.stamp()
     try:
         found = file.stat()
     except (OSError, ValueError):
@@ -61,9 +63,7 @@ class SpecSource:
     bundle: Path | None = None
     sha256: str | None = None
 
-    def read(
-        self, opens: Callable[[Iterable[Path]], None] = lambda _: None
-    ) -> tuple[Spec, Mapping[str, PreparedModel] | None]:
+    def read(self, opens: Opens = lambda _: None) -> tuple[Spec, Mapping[str, PreparedModel] | None]:
         """Read the spec, and its models where they come compiled; raise `SpecError`."""
         if self.bundle is not None:
             return unpack_bundle(self.bundle, self.sha256, opens)
@@ -78,35 +78,53 @@ class CheckResult:
     workers import no module beside models.yaml, and otherwise differs where one of these does.
     """
 
-    stamps: dict[Path, Stamp] = field(default_factory=dict)
+    stamps: dict[Watched, Stamp] = field(default_factory=dict)
     snapshot: bytes | None = None
     facts: tuple[Facts, ...] = ()
     notes: tuple[str, ...] = ()
     mistakes: tuple[Diagnostic, ...] = ()
     modules: str = ""
 
+    def note(self, files: Iterable[Watched]) -> None:
+        """Note files as they are, before they are opened."""
+        for file in files:
+            self.stamps.setdefault(file.absolute(), stamp_file(file))
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSpec:
+    """A spec that has been read, its models where they come compiled, and its files as they were before."""
+
+    spec: Spec
+    packed: Mapping[str, PreparedModel] | None
+    stamps: Mapping[Watched, Stamp]
+
+
+def read_spec(source: SpecSource) -> ReadSpec:
+    """Read a spec; raise `SpecError`."""
+    outcome = CheckResult()
+    spec, packed = source.read(outcome.note)
+    return ReadSpec(spec, packed, outcome.stamps)
+
 
 def check_spec(
     source: SpecSource,
     progress: Progress = lambda _: None,
-    stamped: Callable[[dict[Path, Stamp]], None] = lambda _: None,
+    stamped: Callable[[dict[Watched, Stamp]], None] = lambda _: None,
+    known: ReadSpec | None = None,
 ) -> CheckResult:
     """Do all that can fail: read the spec, prepare its models, build the app as a worker will.
 
-    `stamped` is told of the files before their contents are worked on.
+    `stamped` is told of the files before their contents are worked on. What is `known` of the spec is not read again.
     """
-    outcome = CheckResult()
-
-    def opens(files: Iterable[Path]) -> None:
-        for file in files:
-            outcome.stamps.setdefault(file.absolute(), stamp_file(file))
+    outcome = CheckResult() if known is None else CheckResult(dict(known.stamps))
 
     def opens_modules(files: Iterable[Path]) -> None:
-        opens(files)
+        outcome.note(files)
         stamped(outcome.stamps)
 
     try:
-        spec, packed = source.read(opens)
+        spec, packed = source.read(outcome.note) if known is None else (known.spec, known.packed)
         opened = LoadedEstimators(opens_modules)
         stamped(outcome.stamps)
         prepared = prepare_models(spec, progress, opened) if packed is None else packed
@@ -178,7 +196,7 @@ def unpinned_models(spec: Spec) -> tuple[str, ...]:
 def check_isolated(
     source: SpecSource,
     progress: Progress = lambda _: None,
-    stamped: Callable[[Mapping[Path, Stamp]], None] = lambda _: None,
+    stamped: Callable[[Mapping[Watched, Stamp]], None] = lambda _: None,
 ) -> CheckResult:
     """Check a spec in another process, as `check_spec` does in this one; raise `LostProcess` if that process ends."""
 

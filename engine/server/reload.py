@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from engine.diagnostics import render_diagnostics
 from engine.endpoints import show_models
@@ -18,6 +17,7 @@ from engine.server.listening.certificate import Certificate, CertificateFiles
 from engine.server.logs import log_step
 from engine.server.patience import Patience
 from engine.server.supervising.supervisor import Supervisor
+from engine.spec import Watched
 
 logger = logging.getLogger("engine")
 
@@ -65,7 +65,7 @@ class Reloader(threading.Thread):
         super().__init__(name="reloader", daemon=True)
         self._source = source
         self._supervisor = supervisor
-        self._stamps: Mapping[Path, Stamp] = first.stamps
+        self._stamps: Mapping[Watched, Stamp] = first.stamps
         self._watching = watching
         self._renewal = renewal
         self._asked = threading.Event()
@@ -132,7 +132,7 @@ class Reloader(threading.Thread):
                 if self._stopped:
                     raise
 
-    def _know(self, stamps: Mapping[Path, Stamp]) -> None:
+    def _know(self, stamps: Mapping[Watched, Stamp]) -> None:
         """Note which files a check is about to read, also where that check is lost."""
         self._stamps = stamps
 

@@ -15,7 +15,7 @@ from engine.endpoints import show_models
 from engine.errors import SpecError
 from engine.isolation import Progress
 from engine.models import lost_at_models, needs_sklearn
-from engine.server.checking import CheckResult, SpecSource, check_isolated, check_spec, unpinned_models
+from engine.server.checking import CheckResult, SpecSource, check_isolated, check_spec, read_spec, unpinned_models
 from engine.server.heartbeat import HANG_SECONDS
 from engine.server.listening.certificate import Certificate, CertificateFiles
 from engine.server.listening.listener import ADMIN_ADVICE, Addresses, in_url, listen_on
@@ -52,13 +52,14 @@ def first_check(source: SpecSource, progress: Progress) -> tuple[CheckResult, Sp
     What would import scikit-learn or open a model file is done in another process. `progress` is told of the steps that
     take their time.
     """
-    spec, packed = source.read()
+    known = read_spec(source)
+    spec, packed = known.spec, known.packed
     with lost_at_models(spec):
         if packed is None:
             apart = bool(needs_sklearn(spec) or unpinned_models(spec))
         else:
             apart = any(one.compiled.needs_estimator for one in packed.values())
-        outcome = check_isolated(source, progress) if apart else check_spec(source)
+        outcome = check_isolated(source, progress) if apart else check_spec(source, known=known)
     if outcome.snapshot is None:
         raise SpecError(outcome.mistakes)
     return outcome, spec

@@ -23,6 +23,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
+from engine.collecting import pause_collector
 from engine.diagnostics import render_diagnostics
 from engine.endpoints import Counter, Counts, Meter, ServiceState, Status
 from engine.errors import Overloaded, SpecError
@@ -130,15 +131,17 @@ class Follower:
             return
         self._say("loads")
         try:
-            handlers, predictors = self._build(number, snapshot)
+            with pause_collector():
+                handlers, predictors = self._build(number, snapshot)
         except Exception as error:
             self._say("failed", (number, f"{type(error).__name__}: {error}"))
             if not self._number:
                 raise
             logger.exception("generation %d cannot be served by this worker", number)
             return
-        for front, handler in zip(self._fronts(), handlers, strict=True):
-            front.serve(handler)
+        with pause_collector():
+            for front, handler in zip(self._fronts(), handlers, strict=True):
+                front.serve(handler)
         self._predictors, self._number = predictors, number
         self.meter.keep({one.route.path for handler in handlers for one in handler.mounted})
         del handler, handlers, predictors

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from engine.spec.file_patterns import MAX_FILES, list_folder, match_files
+from engine.spec.globs import find_files, match_names
 from engine.spec.references import Template
 from engine.text import begin_alike
 
@@ -40,16 +41,30 @@ class Home:
         self.folder = folder
         self.packed = packed
 
-    def require(self, name: str) -> None:
-        """Raise `ValueError`, for the spec's author, for a file that may not be served or is not there."""
-        if self.packed is None:
-            find_inside(self.folder, name)
-        else:
-            self._packed(name)
+    def require(self, name: str, below: str = "") -> None:
+        """Raise `ValueError`, for the spec's author, for a file that may not be served or is not there.
 
-    def read(self, name: str) -> bytes:
+        The name is relative to the folder `below`, which is relative to this one.
+        """
+        if self.packed is None:
+            find_inside(self.folder, name, below)
+        else:
+            self._packed(name, below)
+
+    def read(self, name: str, below: str = "") -> bytes:
         """Read a file that is served; raise `ValueError`, for the spec's author, where it may not be."""
-        return read_inside(self.folder, name) if self.packed is None else self._packed(name)
+        return read_inside(self.folder, name, below) if self.packed is None else self._packed(name, below)
+
+    def find(self, name: str, below: str = "") -> str:
+        """Return what identifies a file, whatever links lead to it; raise `ValueError` where it may not be read."""
+        if self.packed is None:
+            return str(find_inside(self.folder, name, below))
+        self._packed(name, below)
+        return normal_name(name, below)
+
+    def glob(self, pattern: str) -> list[str]:
+        """Return the normalized names of the files that a pattern matches, sorted; raise `ValueError`."""
+        return find_files(self.folder, pattern) if self.packed is None else match_names(self.packed, pattern)
 
     def match(self, template: Template) -> list[str]:
         """Return the names of the files that a template with references can name; raise `ValueError` for too many."""
@@ -67,16 +82,19 @@ class Home:
             raise FileNotFoundError(errno.ENOENT, "it is not in the bundle")
         return self.packed[normal_name(name)][:most]
 
-    def _packed(self, name: str) -> bytes:
-        data = (self.packed or {}).get(normal_name(name))
+    def _packed(self, name: str, below: str = "") -> bytes:
+        data = (self.packed or {}).get(normal_name(name, below))
         if data is None:
             raise ValueError(f'file "{name}" is not in the bundle')
         return data
 
 
-def normal_name(name: str) -> str:
-    """Return the name by which a bundle has a file of the spec's folder: `page.html` for `./pages/../page.html`."""
-    return posixpath.normpath(name)
+def normal_name(name: str, below: str = "") -> str:
+    """Return the name by which a bundle has a file of the spec's folder: `page.html` for `./pages/../page.html`.
+
+    `below` is the folder of the file that names it.
+    """
+    return posixpath.normpath(posixpath.join(below, name))
 
 
 def read_regular(path: Path, most: int = -1) -> bytes:
@@ -88,14 +106,16 @@ def read_regular(path: Path, most: int = -1) -> bytes:
     return _read(os.open(path, _READING), most)
 
 
-def read_inside(folder: Path, name: str) -> bytes:
+def read_inside(folder: Path, name: str, below: str = "") -> bytes:
     """Read the file `name` in `folder`; raise `ValueError`, for the spec's author, if it may not be served.
+
+    The name is relative to the folder `below` in it.
 
     Links may change between the check of a file and its opening. So the resolved path is opened without following
     links.
     """
     home = folder.resolve()
-    path = find_inside(home, name)
+    path = find_inside(home, name, below)
     try:
         data = _read(_open_below(home, path.relative_to(home).parts), MAX_BYTES + 1)
     except OSError as error:
@@ -161,19 +181,27 @@ def _shared(one: str, other: str) -> int:
     return begin + begin_alike(one[begin:][::-1], other[begin:][::-1])
 
 
-def find_inside(folder: Path, name: str) -> Path:
-    """Find the file `name` in `folder`; raise `ValueError`, for the spec's author, if it may not be served."""
+def is_outside(name: str) -> bool:
+    """Return whether a normalized name leads out of the folder that it is relative to."""
+    return name == ".." or name.startswith(("../", "/"))
+
+
+def find_inside(folder: Path, name: str, below: str = "") -> Path:
+    """Find the file `name` in `folder`; raise `ValueError`, for the spec's author, if it may not be served.
+
+    The name is relative to the folder `below` in it.
+    """
     if "\0" in name:
         raise ValueError("a file name cannot contain a NUL character")
     if Path(name).is_absolute():
         raise ValueError(f'file "{name}" is absolute; write it relative to the spec, inside its folder')
     home = folder.resolve()
     try:
-        path = (home / name).resolve(strict=True)
+        path = (home / below / name).resolve(strict=True)
     except FileNotFoundError:
-        path = Path(os.path.normpath(home / name))
+        path = Path(os.path.normpath(home / below / name))
         _refuse_outside(path, home, name)
-        raise ValueError(f'file "{name}" does not exist{near_by(home, name)}') from None
+        raise ValueError(f'file "{name}" does not exist{near_by(home / below, name)}') from None
     except RuntimeError:  # what Python says of it until 3.12
         raise ValueError(f'file "{name}" cannot be read: {os.strerror(errno.ELOOP)}') from None
     except OSError as error:

@@ -141,6 +141,7 @@ class Service(Record):
     rates: Rates
     proxies: int = 0
     base_path: str = ""
+    response_headers: tuple[tuple[str, str], ...] = ()
     model_header: bool = False
     fault: Fault | None = None
     seed: int | None = None

@@ -18,6 +18,8 @@ from serving import command, run, run_here
 
 from engine import terminal
 from engine.commands import cli
+from engine.commands.routes import print_routes
+from engine.spec import load_spec
 
 pytestmark = pytest.mark.usefixtures("in_place")
 INSTANCE = '{"sepal_length": 5.9, "sepal_width": 3.0, "petal_length": 5.1, "petal_width": 1.8}'
@@ -95,6 +97,31 @@ def test_check_shows_each_models_facts() -> None:
 
 
 @pytest.mark.usefixtures("sample")
+def test_check_tells_as_json_why_a_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "routes.yaml").write_text("routes: [{include: a.yaml}]")
+    (tmp_path / "a.yaml").write_text("routes: [{path: /}]")
+    (found,) = json.loads(run_here("check", "--json", cwd=tmp_path).stdout)["diagnostics"]
+    assert ("a.yaml", ["included at routes.yaml:1:20"]) == (found["file"], found["via"])
+
+
+def test_routes_of_groups_have_whole_paths(tmp_path: Path) -> None:
+    (tmp_path / "routes.yaml").write_text("routes: [{prefix: /v1, routes: [{include: a.yaml}]}]")
+    (tmp_path / "a.yaml").write_text("routes: [{path: /users, response: {json: []}}]")
+    told = json.loads(run_here("routes", "--json", cwd=tmp_path).stdout)
+    assert {"path": "/v1/users", "methods": ["GET"], "answer": "200 json", "keys": None, "rate_limit": None} == told[0]
+
+
+def test_at_most_so_many_routes_are_shown(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """As at the start of `serve`."""
+    routes = ", ".join(f"{{path: /r{number}, response: hi}}" for number in range(5))
+    (tmp_path / "routes.yaml").write_text(f"routes: [{routes}]")
+    print_routes(load_spec(tmp_path / "routes.yaml"), 3)
+    shown = capsys.readouterr().out
+    assert (True, False) == ("/r2 " in shown, "/r3 " in shown)
+    assert "/-/status" in shown
+    assert shown.endswith("\n2 more routes are not shown; to list all: python -m engine routes\n")
+
+
 def test_check_tells_facts_as_json() -> None:
     done = run_here("check", "--json")
     told = json.loads(done.stdout)

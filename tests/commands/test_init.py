@@ -200,6 +200,47 @@ def test_a_route_that_names_the_model_already_is_taken_for_its_own() -> None:
     assert "http://127.0.0.1:5000/estimate" == done.stdout.split()[-1]
 
 
+GROUPED = """\
+routes:
+  - include: "more/*.yaml"
+  - prefix: /models
+    auth: false
+    routes:
+      - {path: /predict, response: taken}
+"""
+
+
+def test_a_route_is_added_below_groups_and_includes() -> None:
+    save(LinearRegression().fit(X, y))
+    Path("more").mkdir()
+    Path("more/a.yaml").write_text("routes: [{path: /more, response: hi}]")
+    Path("routes.yaml").write_text(GROUPED)
+    assert 0 == add("--yes").exit_code
+    assert GROUPED + "\n  - path: /predict\n    model: new\n" == Path("routes.yaml").read_text()
+    assert ["/more", "/models/predict", "/predict"] == [route.path for route in load_spec("routes.yaml").routes]
+
+
+@pytest.mark.parametrize("path", ["/models/predict", "/more"])
+def test_a_path_that_is_taken_in_a_group_or_an_included_file_is_refused(path: str) -> None:
+    save(LinearRegression().fit(X, y))
+    Path("more").mkdir()
+    Path("more/a.yaml").write_text("routes: [{path: /more, response: hi}]")
+    Path("routes.yaml").write_text(GROUPED)
+    done = add("--yes", "--path", path)
+    assert (1, GROUPED) == (done.exit_code, Path("routes.yaml").read_text())
+    assert f'the route "{path}" already exists; choose another path: --path {path}/new' in str(done.exception)
+
+
+def test_a_route_in_an_included_file_that_names_the_model_already_is_taken_for_its_own() -> None:
+    save(LinearRegression().fit(X, y))
+    Path("more.yaml").write_text("routes: [{path: /estimate, model: new}]")
+    routes = "routes: [{prefix: /v1, routes: [{include: more.yaml}]}]"
+    Path("routes.yaml").write_text(routes)
+    done = add()
+    assert (0, routes) == (done.exit_code, Path("routes.yaml").read_text())
+    assert "http://127.0.0.1:5000/v1/estimate" == done.stdout.split()[-1]
+
+
 def test_a_link_stays_a_link() -> None:
     save(LinearRegression().fit(X, y))
     Path("real.yaml").write_text(MODELS)

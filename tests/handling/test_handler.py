@@ -277,7 +277,7 @@ def test_a_failure_of_a_quick_answer_is_told_once(
         asked.append(instances)
         raise ZeroDivisionError
 
-    monkeypatch.setattr(app.handler.mounted[0].endpoint, "_predict", fail)
+    monkeypatch.setattr(app.handler.mounted[0].endpoint._asking, "_predict", fail)
     body = json.dumps(INSTANCE).encode()
     environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/predict", "CONTENT_LENGTH": str(len(body)), "wsgi.input": body}
     environ |= {"SERVER_NAME": "x", "SERVER_PORT": "80", "wsgi.url_scheme": "http", "SERVER_PROTOCOL": "HTTP/1.1"}

@@ -60,7 +60,11 @@ def follow(part: dict[str, Any], whole: dict[str, Any]) -> tuple[dict[str, Any],
     """Give a part of a grammar with what it refers to, and the name of that."""
     part = {**part.get("allOf", [{}])[0], **part}
     name = part.get("$ref", "").rpartition("/")[2]
-    return {**whole["$defs"].get(name, {}), **part}, name
+    found = {**whole["$defs"].get(name, {}), **part}
+    if name == "entry":  # whatever it will be: a route, a group or an include
+        kinds = [follow(kind, whole)[0] for kind in reversed(found["anyOf"])]
+        found["properties"] = {key: value for kind in kinds for key, value in kind["properties"].items()}
+    return found, name
 
 
 def objects(name: str) -> Iterator[tuple[Steps, dict[str, Any]]]:
@@ -135,6 +139,16 @@ def test_completion_goes_on_where_a_route_is_half_written(editor: Editor) -> Non
     assert keys == {offer.label for offer in editor.offers("routes.yaml", begun + "me") if offer.is_key}
 
 
+def test_completion_goes_on_where_a_group_or_an_include_is_half_written(editor: Editor) -> None:
+    parts = grammar("routes")["$defs"]
+    group, route = (set(parts[name]["properties"]) for name in ("group", "route"))
+    begun = "routes:\n  - prefix: /api\n    "
+    assert group - {"prefix"} == {offer.label for offer in editor.offers("routes.yaml", begun) if offer.is_key}
+    inside = f"{begun}routes:\n      - "
+    assert group | route | {"include"} == {one.label for one in editor.offers("routes.yaml", inside) if one.is_key}
+    assert set() == {offer.label for offer in editor.offers("routes.yaml", f"{inside}include: a\n        ")}
+
+
 def test_completing_a_subschema_writes_nothing_into_it(editor: Editor) -> None:
     offers = editor.offers("routes.yaml", write(("routes", 0, "input"), ""))
     assert ["items:\n  "] == [offer.inserted for offer in offers if offer.label == "items"]
@@ -182,23 +196,28 @@ def test_a_modeline_names_the_grammar(user_folder: Path) -> None:
 
 # Where the editor differs, by the reason. Each reason is held against what it says, in `explains`.
 MISSING = "a lacking key is marked at the key or dash above, also where a misspelt key explains it to the engine"
+TOGETHER = "a key that does not go with those beside it is marked at the name of the entry"
 JOINED = "marks with the same words, side by side on a line, are drawn as one"
 SECOND = "`model` is marked beside a `response`; a schema cannot tell which of the two comes second"
 BEYOND = "the server compiles no patterns, looks no references up, and does not judge an empty key"
 SYNTAX = "where YAML itself is broken, another parser loses its way at another place"
 UNSEEN = "what the engine refuses, and the server reads"
+MIXED = "an entry with keys of a route, a group or an include is taken for another one of them"
 
 OTHERWISE = {
     MISSING: """
         examples-incomplete/models.yaml model-misspelt-keys/models.yaml model-without-file-and-input/models.yaml
         models-broken-and-routes-broken/routes.yaml place-minified-json/routes.yaml
-        place-no-line-break-at-the-end/routes.yaml unknown-keys/routes.yaml guards-misspelt/routes.yaml
+        group-broken/routes.yaml place-no-line-break-at-the-end/routes.yaml unknown-keys/routes.yaml
+        guards-misspelt/routes.yaml composition-chain/models.yaml
     """,
+    TOGETHER: "composition-of-two-kinds/models.yaml stand-ins/models.yaml",
     JOINED: """
         built-in-of-wrong-type/routes.yaml guards/routes.yaml labels/models.yaml methods/routes.yaml
         response-with-file-and-json/routes.yaml schema-unknown-keywords/routes.yaml
     """,
     SECOND: "route-with-two-answers/routes.yaml",
+    MIXED: "entries-of-two-kinds/routes.yaml",
     BEYOND: """
         headers/routes.yaml model-schema-mistakes/models.yaml schema-nested-mistakes/routes.yaml
         schema-patterns/routes.yaml schema-references/routes.yaml schema-required-by-mistake/routes.yaml
@@ -207,7 +226,7 @@ OTHERWISE = {
         models-broken-and-routes-broken/models.yaml path-without-a-space/routes.yaml yaml-alias-bomb/routes.yaml
         yaml-closed-twice/routes.yaml yaml-indentation/routes.yaml yaml-indented-in-a-long-value/routes.yaml
         yaml-indented-more/routes.yaml yaml-item-indented-more/routes.yaml yaml-item-without-dash/routes.yaml
-        yaml-no-colon/routes.yaml
+        yaml-no-colon/routes.yaml references-unquoted/routes.yaml references-unquoted-in-a-list/routes.yaml
         yaml-python-tag/routes.yaml yaml-tab/routes.yaml yaml-two-colons/routes.yaml yaml-unclosed-brace/routes.yaml
         yaml-unclosed-bracket/routes.yaml yaml-unclosed-quote/routes.yaml yaml-utf16/routes.yaml
     """,
@@ -222,7 +241,7 @@ OTHERWISE = {
 }
 REASONS = {name: reason for reason, names in OTHERWISE.items() for name in names.split()}
 ONE_ANSWER = "A route has exactly one of response, cases, sequence and model."
-LACKS = ("Missing property ", "A route has exactly one of ")
+LACKS = ("Missing property ", "A route has exactly one of ", "A model has exactly one of ")
 
 
 @dataclass(frozen=True)
@@ -249,10 +268,15 @@ class Compared:
         marked_lines = {mark.line for mark in self.marks}
         return {
             MISSING: all(mark.message.startswith(LACKS) for mark in self.extra)
-            and all(" is missing in " in self.told[place] for place in self.unmarked),
+            and all(re.search(" is missing in | needs ", self.told[place]) for place in self.unmarked),
+            TOGETHER: all(mark.message.startswith(LACKS) for mark in self.extra)
+            and all(
+                re.search(" is missing in | needs |cannot be combined", self.told[place]) for place in self.unmarked
+            ),
             JOINED: not self.extra and {line for line, _ in self.unmarked} <= marked_lines,
             SECOND: [mark.message for mark in self.extra] == [ONE_ANSWER]
             and [1] == [line - self.extra[0].line for line, _ in self.unmarked],
+            MIXED: self.within_reach == set(self.told),
             BEYOND: not self.extra,
             SYNTAX: self.within_reach == set(self.told) and bool(self.extra),
             UNSEEN: self.within_reach == set(self.told) and not self.extra,
@@ -341,45 +365,67 @@ def test_what_the_engine_serves_is_not_underlined(editor: Editor) -> None:
 
 # What the grammars say
 
-ONE_OF_THEM = "a route has one of response and model, a response at most one of its bodies"
+ONE_OF_THEM = "a route has one of several answers, and a response has the bodies that it declares"
 EMPTY = "nothing, which an editor would write out as [] or {} instead of beginning the first entry"
 NONE = "there is none"
 DEPENDS = "it depends on the route or the model"
 
 WITHOUT_DEFAULT = {
+    "": {"$defs": EMPTY},
+    "service": {"seed": NONE, "response_headers": EMPTY},
     "service.rate_limit": {"limit": NONE},
     "service.limits": {"connections": NONE},
     "service.built_in.docs": {"path": DEPENDS, "auth": DEPENDS},
     "service.built_in.status": {"path": DEPENDS, "auth": DEPENDS},
     "service.auth.api_keys.0": {"env": ONE_OF_THEM, "file": ONE_OF_THEM},
     "routes.0": {
-        "methods": DEPENDS,
-        "model": ONE_OF_THEM,
-        "cases": ONE_OF_THEM,
-        "input": NONE,
+        "include": ONE_OF_THEM,
+        "prefix": NONE,
+        "routes": ONE_OF_THEM,
+        "auth": DEPENDS,
+        "rate_limit": DEPENDS,
         "query": NONE,
         "headers": NONE,
         "cookies": NONE,
         "path_parameters": NONE,
-        "description": DEPENDS,
-        "auth": DEPENDS,
-        "rate_limit": DEPENDS,
         "delay": DEPENDS,
         "fail": DEPENDS,
+        "response_headers": EMPTY,
+        "path": ONE_OF_THEM,
+        "methods": DEPENDS,
+        "model": ONE_OF_THEM,
+        "cases": ONE_OF_THEM,
+        "input": NONE,
+        "description": DEPENDS,
     },
     "routes.0.sequence": {"per": NONE},
     "routes.0.cases.0": {"delay": DEPENDS, "fail": DEPENDS},
     "routes.0.cases.0.when": {"present": NONE, "absent": NONE, "any": NONE, "all": NONE},
-    "service": {"seed": NONE},
     "routes.0.response": {
         "headers": EMPTY,
-        "text": ONE_OF_THEM,
-        "html": ONE_OF_THEM,
         "json": ONE_OF_THEM,
+        "html": ONE_OF_THEM,
+        "text": ONE_OF_THEM,
         "file": ONE_OF_THEM,
     },
-    "models.name": {"description": NONE, "features": DEPENDS, "threshold": NONE, "examples": EMPTY, "reference": NONE},
+    "models.name": {
+        "file": ONE_OF_THEM,
+        "average": ONE_OF_THEM,
+        "switch": ONE_OF_THEM,
+        "to": DEPENDS,
+        "otherwise": NONE,
+        "table": ONE_OF_THEM,
+        "key": DEPENDS,
+        "model": DEPENDS,
+        "description": NONE,
+        "input": DEPENDS,
+        "features": DEPENDS,
+        "threshold": NONE,
+        "examples": EMPTY,
+        "reference": NONE,
+    },
     "models.name.output": {"labels": NONE},
+    "models.name.examples.0": {"label": NONE, "probabilities": NONE},
 }
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import gzip
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +14,7 @@ from engine.batch.formats.parsed import Block, Parsed, RecordLayout, Unit, Write
 from engine.batch.scoring.record_batch import ABSENT, BadRow
 from engine.batch.scoring.score import Scorer
 from engine.batch.scoring_errors import Unreadable
+from engine.collecting import pause_collector
 from engine.models import Snapshot, restore_alone
 from engine.schema import clip
 
@@ -78,7 +77,7 @@ class Work:
         self._scorers: dict[int, Scorer] = {}
 
     def __call__(self, job: Job, block: Block) -> Done:
-        with _uncollected():
+        with pause_collector():
             return self._score(job, block)
 
     def _score(self, job: Job, block: Block) -> Done:
@@ -108,18 +107,6 @@ class Work:
         if width not in self._scorers:
             self._scorers[width] = Scorer(self._model, self._predictor, width)
         return self._scorers[width]
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Do without the collector of cycles, which looks at every list again and again, and finds none."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _problem(parsed: Parsed, bad: BadRow, unit: Unit) -> RowProblem:

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from engine.endpoints.answering.responding import content_type, is_kept
 from engine.endpoints.bodies import BODY_KINDS
 from engine.endpoints.bodies.file_body import type_of_file
 from engine.endpoints.openapi.joining import joined_answers
 from engine.endpoints.problems import status_title
-from engine.endpoints.responding import content_type, is_kept
 from engine.endpoints.shape_names import SCALAR_TYPES
 from engine.schema import JSON_TYPES
 from engine.spec import (
@@ -112,13 +112,17 @@ def _answers_of(declared: DeclaredResponse, names: Names, method: str) -> dict[s
         shown.setdefault("ETag", {"schema": {"type": "string"}})
     if shown:
         answer["headers"] = shown
-    content = {media_type: part for body in declared.bodies for media_type, part in _content(declared, body, names)}
-    if content:
+    if content := content_of(declared, names):
         answer["content"] = content
     answers = {str(declared.status): answer}
     if is_kept(declared) and method == "GET":
         answers.setdefault("304", {"description": "The client has the current file."})
     return answers
+
+
+def content_of(declared: DeclaredResponse, names: Names) -> dict[str, Any]:
+    """Describe the bodies of a response, by media type."""
+    return {media_type: part for body in declared.bodies for media_type, part in _content(declared, body, names)}
 
 
 def _content(declared: DeclaredResponse, body: DeclaredBody, names: Names) -> Iterator[tuple[str, dict[str, Any]]]:

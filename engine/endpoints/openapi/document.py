@@ -11,8 +11,9 @@ from typing import Any
 from urllib.parse import quote
 
 from engine.endpoints.instance_reader import BATCH_KEY
+from engine.endpoints.openapi.body_formats import formats_of
 from engine.endpoints.openapi.components import Components, pascal_case, with_model_bounds
-from engine.endpoints.openapi.declared import declared_answers, join_items
+from engine.endpoints.openapi.declared import content_of, declared_answers, join_items
 from engine.endpoints.openapi.declared_parameters import declared_parameters
 from engine.endpoints.openapi.joining import join_operations, joined_answers
 from engine.endpoints.openapi.responses import (
@@ -22,13 +23,13 @@ from engine.endpoints.openapi.responses import (
     UNKNOWN_KEY,
     description_of,
     example_of,
+    headed,
     prediction_schema,
     statuses_of,
 )
 from engine.endpoints.openapi.row_formats import rows_in, rows_out
 from engine.endpoints.prediction import MODEL_HEADER
 from engine.endpoints.problems import MEDIA_TYPE, status_title
-from engine.endpoints.requests.body_reader import TYPES
 from engine.endpoints.shape_names import shaped_names, takes_many
 from engine.models import Facts
 from engine.spec import (
@@ -40,6 +41,7 @@ from engine.spec import (
     Table,
     path_object,
     path_template,
+    problem_names,
     route_names,
     text_parameters,
 )
@@ -129,7 +131,8 @@ class _Describer:
             operation["requestBody"] = body
         statuses = (*statuses_of(route, method), *["404"] * self._is_keyed(route))
         problems = {status: self._refused(status, route) for status in statuses}
-        operation["responses"] = joined_answers(self._answers(route, method), problems, self._responses)
+        answers = {status: headed(one, route.response_headers) for status, one in self._answers(route, method).items()}
+        operation["responses"] = joined_answers(answers, problems, self._responses)
         return operation
 
     def _id(self, method: str, template: str) -> str:
@@ -181,7 +184,7 @@ class _Describer:
             reference = self._components.take_in(f"{pascal_case(route.path)}Input", route.input.document)
             is_many = route.model is not None and takes_many(route, self._spec)
             taken = self._batch(reference, route) if is_many else reference
-            return {"required": True, "content": {TYPES[kind]: {"schema": taken} for kind in route.accepts}}
+            return {"required": True, "content": formats_of(route, taken)}
         if route.model is None or route.instance is not None:
             return None
         model = self._model(route)
@@ -236,12 +239,9 @@ class _Describer:
         return {}
 
     def _names(self, route: Route) -> Names:
-        models = self._spec.models
-        return (
-            route_names(route, models)
-            if route.model is None
-            else shaped_names(route, self._spec, self._models[route.model])
-        )
+        if route.model is None:
+            return route_names(route, self._spec.models)
+        return shaped_names(route, self._spec, self._models[route.model])
 
     def _prediction(self, route: Route) -> dict[str, str]:
         model = self._model(route)
@@ -251,15 +251,23 @@ class _Describer:
         return self._predictions[model.name]
 
     def _refused(self, status: str, route: Route) -> dict[str, str]:
-        """Return the reference to the description of an error."""
-        is_strict = status == "415" and route.strict_content_type
+        """Return the reference to the description of an error; routes with other headers have other descriptions."""
+        is_strict, own = status == "415" and route.strict_content_type, self._headers_of(route)
         is_keyed = status == "404" and self._is_keyed(route)
         name = pascal_case(status_title(int(status))) + "Strict" * is_strict + "Key" * is_keyed
+        name += f"With{pascal_case(' '.join(own))}" if own else ""
         if name not in self._responses:
-            content = {MEDIA_TYPE: {"schema": self._problem}, "text/html": {}}
+            body = self._spec.error_bodies.get(status) or self._spec.error_bodies.get("default")
+            usual: dict[str, Any] = {MEDIA_TYPE: {"schema": self._problem}, "text/html": {}}
+            content = usual if body is None else content_of(body, problem_names())
             means = STRICT_TYPE if is_strict else UNKNOWN_KEY if is_keyed else MEANINGS[int(status)]
-            self._responses[name] = {"description": means, "content": content}
+            self._responses[name] = headed({"description": means, "content": content}, route.response_headers)
         return {"$ref": f"#/components/responses/{name}"}
+
+    def _headers_of(self, route: Route) -> list[str]:
+        """Name the headers of a route's answers, if they are not those of the service; a name each once."""
+        names, of_service = (sorted({name for name, _ in one.response_headers}) for one in (route, self._spec.service))
+        return names if names != of_service else []
 
     def _is_keyed(self, route: Route) -> bool:
         """Return whether a route asks for a row of a table, which may be missing."""

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from engine.endpoints.messages import Headers
 from engine.endpoints.shape_names import result_schema
 from engine.models import Facts
 from engine.schema import JSON_NUMBER
 from engine.spec import Model, Route, Spec
+
+
+def headed(answer: dict[str, Any], headers: Headers) -> dict[str, Any]:
+    """Return an answer with the headers that every answer has; its own win."""
+    own = {name.lower() for name in answer.get("headers", ())}
+    added = {name: {"schema": {"type": "string"}} for name, _ in headers if name.lower() not in own}
+    return {**answer, "headers": {**answer.get("headers", {}), **added}} if added else answer
 
 
 def prediction_schema(model: Model, facts: Facts) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from operator import attrgetter
 from typing import Any, Final
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 from engine.endpoints.messages import Request
@@ -45,10 +46,9 @@ class Values:
     def url(self) -> str:
         """The path and the query string as they were sent."""
         environ, query = self.request.environ, self.request.query
-        path = (
-            (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1").decode(errors="replace")
-        )
-        return f"{path}?{query}" if query else path
+        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        text = quote(path.encode("latin-1"), safe=_IN_PATHS)
+        return f"{text}?{query}" if query else text
 
     @cached_property
     def now(self) -> str:
@@ -85,9 +85,7 @@ def read_name(name: Name, names: Names, default: Any = ABSENT) -> Reader:
         value = root(values)
         for key, index, instead in steps:
             value = _child(value, key, index)
-            if value is ABSENT:
-                if instead is ABSENT:
-                    return default
+            if value is ABSENT:  # a later default stands for its value even if what should have it is absent
                 value = instead
         return value
 
@@ -128,5 +126,4 @@ def _child(value: Any, key: str, index: int | None) -> Any:
 
 
 def _default_of(names: Names, name: Name) -> Any:
-    found = next((part.default for part in names.find(name).parts if part.default is not None), None)
-    return ABSENT if found is None else found
+    return next((part.default for part in names.find(name).parts if part.has_default), ABSENT)

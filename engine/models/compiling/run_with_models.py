@@ -13,13 +13,21 @@ from engine.spec import Spec
 Result = TypeVar("Result")
 
 
-def run_with_models(spec: Spec, work: Callable[..., Result], *arguments: Any, progress: Progress) -> Result:
+def run_with_models(
+    spec: Spec,
+    work: Callable[..., Result],
+    *arguments: Any,
+    progress: Progress,
+    here: Callable[[Progress], Result] | None = None,
+) -> Result:
     """Return `work(*arguments, progress)`, which opens models of the spec, in another process unless all are compiled.
+
+    If they are, `here` may do the same in this process, with what this one has read already.
 
     Raises the exceptions of `work`, or `SpecError` at the model that exceeded the limits of time or memory.
     """
     if not needs_sklearn(spec):
-        return work(*arguments, progress)
+        return work(*arguments, progress) if here is None else here(progress)
     with lost_at_models(spec):
         return run_isolated(work, *arguments, hear=progress)
 

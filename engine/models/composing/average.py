@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -18,7 +18,7 @@ from engine.models.composing.composed import (
 )
 from engine.models.composing.part import Part, ask_each, join_refusals, not_finite
 from engine.models.data.array import Array
-from engine.models.predictor import ResultForm
+from engine.models.predictor import Facts, ResultForm
 from engine.models.runtime.answer import Answer, Runtime
 from engine.models.runtime.class_names import Wording
 from engine.models.runtime.threshold import Decision, decision_of, named_threshold
@@ -37,7 +37,7 @@ def compose_average(model: Composition, parts: Parts) -> Composed:
     for part in asked:
         if wording.classes is not None:
             require_probabilities(average, part, (*_PATH, part.name), "an average")
-        elif part.facts.result is None or part.facts.result.lengths or part.facts.result.type in ("string", "boolean"):
+        elif not _answers_number(part.facts):
             message = f'"{part.name}" does not answer a single number, of which there could be an average'
             raise average.error(message, *_PATH, part.name)
     decision = decision_of(average, wording, asked[0].facts.kind)
@@ -48,12 +48,19 @@ def compose_average(model: Composition, parts: Parts) -> Composed:
     return Composed(runtime, wording, "classifier", result, title, named_threshold(average, wording))
 
 
+def _answers_number(facts: Facts) -> bool:
+    """Return whether the results are quantities: a cluster's number is none."""
+    is_number = facts.result is not None and not facts.result.lengths and facts.result.type in ("integer", "number")
+    is_named = facts.kind in ("clusterer", "outlier detector") and facts.response_method == "predict"
+    return is_number and not is_named
+
+
 def _of_numbers(parts: Sequence[Part], weights: Sequence[float]) -> Runtime:
+    mean = _weighted_mean(parts, np.array(weights)[:, None])
+
     def answer(instances: Any) -> Answer:
         answers = ask_each(partial(part.ask, instances) for part in parts)
-        numbers = np.array([one.result for one in answers], np.float64)
-        _require_finite(numbers, parts)
-        return Answer(np.average(numbers, axis=0, weights=weights).tolist())
+        return Answer(mean(np.array([one.result for one in answers], np.float64)).tolist())
 
     return answer
 
@@ -61,19 +68,18 @@ def _of_numbers(parts: Sequence[Part], weights: Sequence[float]) -> Runtime:
 def _of_probabilities(
     parts: Sequence[Part], weights: Sequence[float], wording: Wording, decision: Decision | None, *, shows_all: bool
 ) -> Runtime:
+    mean = _weighted_mean(parts, np.array(weights)[:, None, None])
     orders = [class_order(wording, part) for part in parts]
+    sorted_ = [order == [*range(len(order))] for order in orders]
     classes = wording.classes or ()
 
     def answer(instances: Any) -> Answer:
         answers = ask_each(partial(part.ask, instances) for part in parts)
-        chances = np.array(
-            [
-                np.array([[*row.values()] for row in one.probabilities or ()], np.float64)[:, order]
-                for one, order in zip(answers, orders, strict=True)
-            ]
-        )
-        _require_finite(chances, parts)
-        means = np.average(chances, axis=0, weights=weights)
+        chances = np.array([one.probabilities for one in answers], np.float64)
+        for place, order in enumerate(orders):
+            if not sorted_[place]:
+                chances[place] = chances[place][:, order]
+        means = mean(chances)
         if decision is None:
             result = [classes[place] for place in means.argmax(axis=1).tolist()]
         else:
@@ -83,10 +89,22 @@ def _of_probabilities(
     return answer
 
 
+def _weighted_mean(parts: Sequence[Part], weights: Array) -> Callable[[Array], Array]:
+    """Return a function that computes what `np.average` does, of finite numbers with a row for each part."""
+    total = weights.sum()
+
+    def mean(values: Array) -> Array:
+        with np.errstate(over="ignore", invalid="ignore"):
+            means: Array = (values * weights).sum(axis=0) / total
+        if not np.isfinite(means).all():
+            _require_finite(values, parts)
+        return means
+
+    return mean
+
+
 def _require_finite(values: Array, parts: Sequence[Part]) -> None:
     """Raise `RefusedInstance` for answers that are not finite numbers, which would spoil the mean."""
-    if np.isfinite(values).all():
-        return
-    raise join_refusals(
-        [not_finite(parts[place].name, row) for place, row, *_ in np.argwhere(~np.isfinite(values)).tolist()]
-    )
+    odd = np.argwhere(~np.isfinite(values)).tolist()
+    if odd:
+        raise join_refusals([not_finite(parts[place].name, row) for place, row, *_ in odd])

@@ -12,7 +12,7 @@ from engine.diagnostics import Diagnostic
 from engine.errors import RefusedInstance, SpecError
 from engine.models.composing.composed import Composed, Parts
 from engine.models.composing.part import Part, ask_each, join_refusals, not_finite
-from engine.models.predictor import ModelPredictor, Prediction
+from engine.models.predictor import ModelPredictor
 from engine.models.restoring.result_form import TYPE_NAMES
 from engine.models.runtime.answer import Answer
 from engine.schema import show
@@ -28,12 +28,9 @@ def compose_chain(model: Composition, parts: Parts, own: ModelPredictor) -> Comp
     """Make the chain, whose own file's predictor is `own`."""
     chain = cast("Chain", model)
     compute = feature_computer(chain, parts)
-    shows_all = chain.output.probabilities
 
     def answer(instances: Any) -> Answer:
-        found = own(compute(instances))
-        chances = [[*row.values()] for row in found.probabilities or ()]
-        return Answer(found.result, chances if shows_all else None)
+        return own.answer(compute(instances))
 
     facts = own.facts
     title = f"{facts.estimator} with {', '.join(f'{one.name} of {one.model}' for one in chain.own.computed)}"
@@ -80,9 +77,10 @@ def _require_finite(columns: Sequence[tuple[str, str, list[Any]]]) -> None:
         raise join_refusals(odd)
 
 
-def _taker(computed: Computed, part: Part) -> Callable[[Prediction], list[Any]]:
+def _taker(computed: Computed, part: Part) -> Callable[[Answer], list[Any]]:
     if computed.take == "probability":
-        return lambda found: [row[computed.of_class] for row in found.probabilities or ()]
+        place = part.facts.keys.index(computed.of_class)
+        return lambda found: [row[place] for row in found.probabilities or ()]
     labels = part.wording.label_by_class() if computed.take == "label" else {}
     return lambda found: [labels.get(one, one) for one in found.result]
 

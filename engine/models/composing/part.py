@@ -8,8 +8,9 @@ from itertools import islice
 from typing import Any
 
 from engine.errors import RefusedInstance
-from engine.models.predictor import LOOKING_SECONDS, MAX_REFUSED, ModelPredictor, Prediction
+from engine.models.predictor import LOOKING_SECONDS, MAX_REFUSED, ModelPredictor
 from engine.models.restoring.result_form import NOT_FINITE
+from engine.models.runtime.answer import Answer
 from engine.schema import Subschema
 from engine.spec import Model, Schema
 
@@ -29,13 +30,13 @@ class Part:
         self._project = _projection(outer, model.input)
         self._is_valid = None if _is_implied(outer, model.input) else model.input.validator().is_valid
 
-    def ask(self, outer: Sequence[Any], places: Sequence[int] | None = None) -> Prediction:
+    def ask(self, outer: Sequence[Any], places: Sequence[int] | None = None) -> Answer:
         """Predict for outer instances; raise `RefusedInstance` with their places, if given, and this model's name."""
         instances = list(map(self._project, outer))
         try:
             if self._is_valid is not None and not all(map(self._is_valid, instances)):
                 raise self._misfits(instances)
-            return self.predictor(instances)
+            return self.predictor.answer(instances)
         except RefusedInstance as refused:
             raise self._named(refused, places) from refused
 
@@ -71,9 +72,9 @@ def join_refusals(found: Sequence[RefusedInstance], *, are_all: bool = True) -> 
     return type(first)(first.row, first.reason, others, key=first.key, are_all=is_whole)
 
 
-def ask_each(asked: Iterable[Callable[[], Prediction]]) -> list[Prediction]:
+def ask_each(asked: Iterable[Callable[[], Answer]]) -> list[Answer]:
     """Ask several models in turn; raise one `RefusedInstance` for all that any of them refuses."""
-    answers: list[Prediction] = []
+    answers: list[Answer] = []
     refused: list[RefusedInstance] = []
     for ask in asked:
         try:
@@ -126,4 +127,4 @@ def _is_allowed(given: Any, taken: Any) -> bool:
         return taken is True
     ruled = {keyword: value for keyword, value in taken.items() if keyword not in _NOTES}
     said = {keyword: value for keyword, value in given.items() if keyword not in _NOTES} if given is not True else {}
-    return ruled.keys() <= {"type"} or (ruled == said and "$ref" not in str(ruled))
+    return ruled.keys() <= {"type"} or (ruled == said and "'$" not in str(ruled))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, cast
 
+from engine.errors import RefusedInstance
 from engine.models.composing.composed import (
     Composed,
     Parts,
@@ -15,6 +16,7 @@ from engine.models.composing.composed import (
 )
 from engine.models.composing.part import ask_each
 from engine.models.runtime.answer import Answer
+from engine.schema import show
 from engine.spec import Composition, Switch
 
 _PATH = ("to",)
@@ -39,7 +41,9 @@ def compose_switch(model: Composition, parts: Parts) -> Composed:
         for place, instance in enumerate(instances):
             value = instance.get(feature)
             name = targets.get(_exact(default if value is None else value), switch.otherwise)
-            places.setdefault(name or "", []).append(place)
+            if name is None:
+                raise RefusedInstance(place, f"there is no model for {show(value)}", key=feature)
+            places.setdefault(name, []).append(place)
         answers = ask_each(
             partial(parts[name].ask, [instances[row] for row in rows], rows) for name, rows in places.items()
         )
@@ -48,9 +52,8 @@ def compose_switch(model: Composition, parts: Parts) -> Composed:
         for (name, rows), found in zip(places.items(), answers, strict=True):
             for row, one in zip(rows, found.result, strict=True):
                 results[row] = one
-            for row, by_class in zip(rows, found.probabilities or (), strict=False):
-                listed = [*by_class.values()]
-                chances[row] = [listed[place] for place in orders[name]]
+            for row, by_class in zip(rows, (found.probabilities or ()) if shows_all else (), strict=False):
+                chances[row] = [by_class[place] for place in orders[name]]
         return Answer(results, chances if shows_all else None)
 
     kinds = {part.facts.kind for part in asked}

@@ -17,6 +17,9 @@ from engine.schema import show
 from engine.spec import Composition, Model, Table
 from engine.text import did_you_mean
 
+MAX_ROWS = 100_000
+_Kept = tuple[int, tuple[str, ...]]
+
 
 def compose_table(model: Composition, parts: Parts) -> Composed:
     """Make the table, whose rows are read when they are asked for."""
@@ -30,12 +33,11 @@ def compose_table(model: Composition, parts: Parts) -> Composed:
         if unknown := [place for place, key in enumerate(keys) if key not in rows]:
             raise join_refusals([_unknown(table, place, keys[place]) for place in unknown])
         try:
-            found = part.predictor([read(rows[key]) for key in keys])
+            found = part.predictor.answer([read(rows[key]) for key in keys])
         except RefusedInstance as refused:
-            told = [_told(table, rows[keys[one.row]], one) for one in (refused, *refused.others)]
+            told = [_told(table, rows[keys[one.row]][0], one) for one in (refused, *refused.others)]
             raise join_refusals(told, are_all=refused.are_all) from refused
-        chances = [[*row.values()] for row in found.probabilities or ()]
-        return Answer(found.result, chances if shows_all else None)
+        return Answer(found.result, found.probabilities if shows_all else None)
 
     facts = part.facts
     title = f"rows of {table.file.name} for {part.name}"
@@ -52,12 +54,16 @@ def compose_table(model: Composition, parts: Parts) -> Composed:
     )
 
 
-def _keyed(table: Table, model: Model) -> tuple[dict[Any, Row], Callable[[Row], Any]]:
-    """Return the rows by their keys, and a function that makes an instance of a row."""
+def _keyed(table: Table, model: Model) -> tuple[dict[Any, _Kept], Callable[[_Kept], Any]]:
+    """Return the rows by their keys, and a function that makes an instance of a row.
+
+    A row is kept as its line and a tuple of texts, which the collector of cycles leaves alone, other than records.
+    """
     file = _open(table, model)
     read = row_reader(model.input, file.names)
     schema, place = table.input.instance.properties[table.key], file.names.index(table.key)
-    return {typed_cell(row.texts[place], schema): row for row in file.rows}, lambda row: read(row)[0]
+    kept = {typed_cell(row.texts[place], schema): (row.line, tuple(row.texts)) for row in file.rows}
+    return kept, lambda one: read(Row(one[0], file.names, one[1]))[0]
 
 
 def _open(table: Table, model: Model) -> CsvFile:
@@ -90,7 +96,10 @@ def _mistakes(table: Table, model: Model) -> Iterator[str]:
     read, validator = row_reader(model.input, file.names), model.input.validator()
     schema, place = table.input.instance.properties[table.key], file.names.index(table.key)
     lines: dict[Any, int] = {}
-    for row in file.rows:
+    for count, row in enumerate(file.rows):
+        if count == MAX_ROWS:
+            yield f"it has more than {MAX_ROWS:,} rows, all of which each worker would hold in memory; keep fewer"
+            return
         yield from _mistakes_in_key(table, row, typed_cell(row.texts[place], schema), lines)
         instance, is_known = read(row)
         if not is_known and not validator.is_valid(instance):
@@ -115,8 +124,8 @@ def _unknown(table: Table, place: int, key: Any) -> RefusedInstance:
     return UnknownKey(place, f'there is no row with "{table.key}" {show(key)}', key=table.key)
 
 
-def _told(table: Table, row: Row, refused: RefusedInstance) -> RefusedInstance:
-    return RefusedInstance(refused.row, f"{refused.reason} (in line {row.line} of {table.file.name})", key=table.key)
+def _told(table: Table, line: int, refused: RefusedInstance) -> RefusedInstance:
+    return RefusedInstance(refused.row, f"{refused.reason} (in line {line} of {table.file.name})", key=table.key)
 
 
 def _wrong(table: Table) -> Wrong:

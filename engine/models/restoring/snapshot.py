@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from engine.collecting import pause_collector
 from engine.models.restoring.prepared import PreparedModel
 from engine.spec import Spec
 
@@ -25,12 +26,14 @@ class Snapshot:
         limit = sys.getrecursionlimit()
         sys.setrecursionlimit(max(limit, _PICKLE_DEPTH))
         try:
-            return pickle.dumps(self, protocol=pickle.HIGHEST_PROTOCOL)
+            with pause_collector():
+                return pickle.dumps(self, protocol=pickle.HIGHEST_PROTOCOL)
         finally:
             sys.setrecursionlimit(limit)
 
     @staticmethod
     def load(payload: bytes) -> Snapshot:
         """Read the output of `dump`, which always comes from this service's own processes."""
-        snapshot: Snapshot = pickle.loads(payload)  # noqa: S301 - see above
+        with pause_collector():
+            snapshot: Snapshot = pickle.loads(payload)  # noqa: S301 - see above
         return snapshot

@@ -15,7 +15,6 @@ from engine.handling import (
     INSTEAD,
     Handler,
     WireAnswer,
-    answers,
     close_body,
     id_headers,
     request_id,
@@ -181,7 +180,7 @@ class Exchange:
         status = CUT_OFF if connection is not None else INSTEAD.get(fails, CLIENT_GONE)
         handler.leave(self._incoming, status)
         if status in INSTEAD.values():  # the system does not tell of connections
-            self._write(status, [*answers.ALWAYS, _CLOSE], b"")
+            self._write(status, [*self._traffic.own_headers, _CLOSE], b"")
         else:
             self._traffic.computing.discard(self._client)
             self._protocol.response_empty(status, [])  # nobody gets it, but without any, Granian logs an error
@@ -190,7 +189,7 @@ class Exchange:
     def _fail(self, error: BaseException) -> None:
         logger.error("a request failed outside its endpoint", exc_info=error)
         if self._protocol is not None:
-            self._write(HTTPStatus.INTERNAL_SERVER_ERROR, [*answers.ALWAYS, _CLOSE], b"")
+            self._write(HTTPStatus.INTERNAL_SERVER_ERROR, [*self._traffic.own_headers, _CLOSE], b"")
 
     def _drop_rest(self, answer: WireAnswer) -> None:
         """Read what the client still sends before it is answered; a client who sends too much is cut off."""
@@ -260,8 +259,12 @@ class Exchange:
     def _send_refusal(self, detail: str) -> None:
         """Refuse a request where there is too much of everything, and so without the handler."""
         ids = id_headers(self._incoming)
-        problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=(*_RETRY, _CLOSE, *ids))
-        self._write(*write_answer(problem.response(), self._incoming.environ["REQUEST_METHOD"]))
+        added = self._traffic.handler.added.of_service
+        problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=(*_RETRY, _CLOSE, *ids, *added))
+        response = self._traffic.handler.refuse(problem, self._incoming)
+        if not isinstance(response.body, bytes) or len(response.body) > LARGE:  # for which there is no room either
+            response = problem.response()
+        self._write(*write_answer(response, self._incoming.environ["REQUEST_METHOD"]))
 
 
 class Front(Traffic):
@@ -280,7 +283,7 @@ class Front(Traffic):
                 Exchange(self, protocol, scope).begin()
         except Exception:
             logger.exception("a request failed before it reached its handler")
-            protocol.response_empty(HTTPStatus.INTERNAL_SERVER_ERROR, [*answers.ALWAYS])
+            protocol.response_empty(HTTPStatus.INTERNAL_SERVER_ERROR, [*self.own_headers])
 
     def _answer_at_once(self, found: tuple[WireAnswer, Callable[[float], None]], protocol: Any, scope: Any) -> bool:
         """Answer a request of which nothing but its path matters, and tell whether it is one."""

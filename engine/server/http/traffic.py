@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from engine.handling import Environ, Handler, WireAnswer
+from engine.handling import Environ, Handler, WireAnswer, answers
 from engine.server.http.bodies import BodyBounds, Clock, Held, Reading, ShortReading
 from engine.server.http.capacity import Threads
 from engine.server.http.large_bodies import LARGE, MOST_BYTES, Stored
@@ -65,6 +65,11 @@ class Traffic:
         }
         self.hosts = handler.router.hosts
         self.handler = handler
+
+    @property
+    def own_headers(self) -> tuple[tuple[str, str], ...]:
+        """The headers of an answer that the server makes itself."""
+        return (*answers.ALWAYS, *self.handler.added.of_service)
 
     def in_flight(self) -> int:
         """Count the requests that are not answered yet."""

@@ -6,6 +6,7 @@ import copy
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,14 @@ from engine.diagnostics import Diagnostic
 from engine.errors import EngineError, SpecError
 from engine.spec.authoring.entry_text import indent_lines
 from engine.spec.authoring.yaml_text import write_flow
+from engine.spec.gathering.included_files import Includes
+from engine.spec.gathering.placed_routes import place_routes
+from engine.spec.gathering.spec_files import SpecFiles, TooMuch
+from engine.spec.named_files import Home
 from engine.spec.reading.compose import compose_document
 from engine.spec.reading.node import Node
 from engine.spec.reading.source import Source, decode_source, read_data
-from engine.spec.url_rules import rule_shape
+from engine.spec.urls.url_rules import rule_shape
 
 _DASH = re.compile(r"( *)-( +)[^\s#]")
 
@@ -43,8 +48,7 @@ class SpecFile:
 
     def route_conflict(self, path: str, model: str) -> Iterator[Diagnostic]:
         """Return the mistake of adding a route whose path is taken."""
-        for route in self._root["routes"].items:
-            taken = route["path"]
+        for taken in (route["path"] for route in self._routes()):
             if taken.text is not None and _shape(taken.text) == _shape(path):
                 free = f"{path.rstrip('/')}/{model}"
                 message = f'the route "{taken.text}" already exists; choose another path: --path {free}'
@@ -52,8 +56,16 @@ class SpecFile:
 
     def path_of(self, model: str) -> str | None:
         """Return the path of the first route that names a model."""
-        routes = self._root["routes"].items
-        return next((route["path"].text for route in routes if route["model"].text == model), None)
+        return next((route["path"].text for route in self._routes() if route["model"].text == model), None)
+
+    def _routes(self) -> Iterator[Node]:
+        """Yield all routes with their whole paths, also those of groups and of included files, broken ones left out."""
+        files = SpecFiles(Home(self.path.parent), lambda _: None, {})
+        with suppress(TooMuch):
+            for placed in place_routes(
+                self._root["routes"].items, Includes(files, self._root, [], lambda _: ()).entries
+            ):
+                yield placed.node
 
     def with_model(self, entry: str) -> tuple[bytes, str]:
         """Return the file with one more entry, and the added text; raise `EngineError` if that is impossible."""

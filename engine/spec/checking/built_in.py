@@ -6,7 +6,7 @@ And the base path, under which a proxy publishes the service, with the routes th
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from werkzeug.routing import Map
@@ -14,10 +14,11 @@ from werkzeug.routing import Map
 from engine.diagnostics import Diagnostic
 from engine.schema import clip
 from engine.spec.checking.guards import allowed_names
+from engine.spec.gathering.placed_routes import PlacedRoute
 from engine.spec.reading.node import Node
 from engine.spec.records import BuiltIn, Route, Spec
 from engine.spec.service_records import Service
-from engine.spec.url_rules import LazyRule, path_parameters, rule_shape
+from engine.spec.urls.url_rules import LazyRule, path_parameters, rule_shape
 
 BUILT_IN: Mapping[BuiltIn, tuple[str, str]] = {
     "docs": ("/docs", "serves the docs page"),
@@ -127,6 +128,7 @@ def _route(service: Service, name: BuiltIn, path: str) -> Route:
         allowed=allowed_names(service.node["built_in"][name]["auth"], service.auth, allowed),
         cors=None if name == "status" else service.cors,
         rate=None if name in _OPEN else service.rate,
+        response_headers=service.response_headers,
         sources=tuple(service.node["built_in"]["status"]["from"].plain or _HERE) if name == "status" else (),
     )
 
@@ -147,7 +149,7 @@ def _parts(name: BuiltIn, path: str) -> tuple[str, ...]:
     return (path, *(docs_file_path(path, file) for file in DOCS_FILES)) if name == "docs" else (path,)
 
 
-def check_base_path(root: Node) -> Iterator[Diagnostic]:
+def check_base_path(root: Node, routes: Iterable[PlacedRoute]) -> Iterator[Diagnostic]:
     """Report a base path that is none, and the routes that its requests could not be told apart from."""
     node = root["service"]["base_path"]
     base = node.text
@@ -164,7 +166,8 @@ def check_base_path(root: Node) -> Iterator[Diagnostic]:
                 f'base_path "{base}": the engine\'s own "{name}" is at {path}; choose another base_path, or move it '
                 f'under service: "built_in: {{{name}: /other}}"'
             )
-    for route in root["routes"].items:
+    for placed in routes:
+        route = placed.node
         path = route["path"].text or ""
         if _is_below(path, base):
             yield route["path"].error(_said_twice(path, base))

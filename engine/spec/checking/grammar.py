@@ -12,11 +12,12 @@ from typing import Any, Literal
 
 from engine.diagnostics import Diagnostic
 from engine.schema import TYPE_NAMES, Path, Validator, Violation, advise_unquoted, clip, show
-from engine.spec.checking.faults import EXPLAINED
+from engine.spec.checking.answering.faults import EXPLAINED
+from engine.spec.gathering.entries import INCLUDED_FILE, INCLUDED_KEYS, advise_key, kind_of, walk_entries
 from engine.spec.reading.node import Node
 from engine.text import did_you_mean, join_words
 
-GrammarName = Literal["routes", "models", "lock"]
+GrammarName = Literal["routes", "models", "lock", "included"]
 
 _YAML_TYPES = {**TYPE_NAMES, "array": "a list", "object": "a mapping", "boolean": "true or false"}
 _IN_HEADERS = "letters, digits and -"
@@ -26,25 +27,55 @@ _LACKS_SPACE = re.compile(r"(?P<key>[a-z_]+)(:| +:?)(?P<value>\S.*)")
 
 @cache
 def grammar(name: GrammarName) -> dict[str, Any]:
-    """Read a grammar: the JSON Schema of `routes.yaml`, of `models.yaml` or of `models.lock`."""
+    """Read a grammar: the JSON Schema of `routes.yaml`, of a file it includes, of `models.yaml` or `models.lock`."""
+    if name == "included":
+        return _included(grammar("routes"))
     schema: dict[str, Any] = json.loads(files("engine.spec").joinpath(f"{name}.schema.json").read_bytes())
     return schema
 
 
+def _included(routes: dict[str, Any]) -> dict[str, Any]:
+    """Return the grammar of an included file, which has only some keys of routes.yaml."""
+    allowed = {key: value for key, value in routes["properties"].items() if key in INCLUDED_KEYS}
+    return {**routes, "title": INCLUDED_FILE, "properties": allowed}
+
+
 def own_rules(name: GrammarName) -> dict[str, Any]:
-    """Return a grammar without its rules for JSON Schemas, which are for editors; `schemas` checks those in a spec."""
+    """Return a grammar without its rules for JSON Schemas and for the kinds of entries, which are for editors.
+
+    `schemas` checks the schemas in a spec, and each entry is checked as the kind that its keys show.
+    """
     rules = grammar(name)
-    return {**rules, "$defs": {**rules["$defs"], "schema": True}}
+    return {**rules, "$defs": {**rules["$defs"], "schema": True, "entry": True}}
 
 
 @cache
-def _validator(name: GrammarName) -> Validator:
-    return Validator(own_rules(name))
+def _validator(name: GrammarName, part: str | None = None) -> Validator:
+    """Compile a grammar, or the rules of a part of it."""
+    rules = own_rules(name)
+    return Validator(rules if part is None else {"$ref": f"#/$defs/{part}", "$defs": rules["$defs"]})
 
 
 def check_grammar(name: GrammarName, root: Node) -> Iterator[Diagnostic]:
     """Return every mistake that the grammar alone shows."""
-    for violation in _validator(name).violations(root.plain):
+    yield from _mistakes(name, _validator(name), root, ())
+    for path, entry in walk_entries(root) if name in ("routes", "included") else ():
+        validator = _validator(name, kind_of(entry, grammar(name)["$defs"]))
+        if not validator.is_valid(entry.plain):  # much faster than listing violations
+            yield from _mistakes(name, validator, root, path)
+
+
+def check_included(root: Node) -> Iterator[Diagnostic]:
+    """Return every mistake in a file that routes.yaml includes that the grammar alone shows."""
+    if "models" in root and "routes" not in root:
+        yield root.key("models").error("this is a file of models, which is not included; name only files with routes")
+    else:
+        yield from check_grammar("included", root)
+
+
+def _mistakes(name: GrammarName, validator: Validator, root: Node, at: Path) -> Iterator[Diagnostic]:
+    """Explain the violations of the value at a path."""
+    for violation in validator.violations(root.follow(at).plain, at):
         node = root.follow(violation.path)
         beside = _beside(grammar(name), violation.schema_path)
         match violation.keyword:
@@ -113,11 +144,18 @@ def _unknown_key(root: Node, violation: Violation, beside: dict[str, Any]) -> Di
         )
     if beside.get("title") == "route limits" and violation.name in grammar("routes")["$defs"]["limits"]["properties"]:
         return key.error(f'"{violation.name}" applies to the whole service; move it to limits under service')
+    if advice := advise_key(violation.name, beside, grammar("routes")):
+        return key.error(advice)
     known = did_you_mean(violation.name, beside["properties"], f"{_a(beside)} has")
     return key.error(f'unknown key "{clip(violation.name)}" in {_a(beside)} {known}')
 
 
 def _bad_names(node: Node, violation: Violation) -> Iterator[Diagnostic]:
+    if violation.path[-1:] == ("error_bodies",):
+        for name, key, _ in node.pairs():
+            if f"name {show(name)} " in violation.detail:
+                yield key.error(f"{show(name)} is not the status of an error; use one from 400 to 599, or default")
+        return
     what = "model" if violation.path == ("models",) else "header"
     allowed = "letters, digits, _ . and -, a letter first" if what == "model" else _IN_HEADERS
     for name, key, _ in node.pairs():

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from engine.diagnostics import Diagnostic
+from engine.spec.gathering.placed_routes import PlacedRoute
 from engine.spec.named_files import Home
 from engine.spec.reading.node import Node
 from engine.spec.service_records import RATE_SECONDS, Auth, Cors, RateLimit, Rates
@@ -33,7 +34,7 @@ _RATE = re.compile(rf"(?P<requests>[1-9][0-9]{{0,8}}) ?/ ?(?P<unit>{'|'.join(RAT
 _STORAGES = ("redis://", "rediss://", "redis+unix://")
 
 
-def check_guards(root: Node, home: Home) -> Iterator[Diagnostic]:
+def check_guards(root: Node, routes: Iterable[PlacedRoute], home: Home) -> Iterator[Diagnostic]:
     """Return every mistake in the guards."""
     service = root["service"]
     yield from _check_keys(service["auth"]["api_keys"], home)
@@ -41,7 +42,8 @@ def check_guards(root: Node, home: Home) -> Iterator[Diagnostic]:
     yield from _check_rate(service["rate_limit"])
     names = [key["name"].text for key in service["auth"]["api_keys"].items if key["name"].text is not None]
     yield from _check_shared_counts(service)
-    for route in root["routes"].items:
+    for placed in routes:
+        route = placed.node
         yield from _check_allowed(route["auth"], "auth" in service, names)
         yield from _check_cors(route["cors"])
         yield from _check_rate(route["rate_limit"])
@@ -211,14 +213,18 @@ def _check_shared_counts(service: Node) -> Iterator[Diagnostic]:
 
 def _check_own_headers(route: Node, service: Node) -> Iterator[Diagnostic]:
     """Return the headers of a response that a guard sends too; browsers reject responses that have them twice."""
-    headers = route["response"]["headers"]
+    for name, key, _ in route["response"]["headers"].pairs():
+        if guard := guard_that_sends(name, route, service):
+            yield key.error(f'{guard} already sends {name}; remove it, or set "{guard}: false" on this route')
+
+
+def guard_that_sends(header: str, settings: Node, service: Node) -> str:
+    """Return the guard of a route, or of the whole service, that sends a header; empty if none does."""
     for guard, names in _SENT_BY.items():
-        declared = route[guard] if guard in route else service[guard]
-        if not declared.present or declared.plain is False:
-            continue
-        for name, key, _ in headers.pairs():
-            if name.lower() in names:
-                yield key.error(f'{guard} already sends {name}; remove it, or set "{guard}: false" on this route')
+        declared = settings[guard] if guard in settings else service[guard]
+        if declared.present and declared.plain is not False and header.lower() in names:
+            return guard
+    return ""
 
 
 def _has_sound_port(url: str) -> bool:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from engine.diagnostics import Diagnostic
-from engine.schema import TYPE_NAMES, InstanceSchema, Subschema, show
+from engine.schema import InstanceSchema
+from engine.spec.checking.answering.cases import check_answers, read_answers
+from engine.spec.checking.answering.faults import check_fault, check_seed, read_fault
+from engine.spec.checking.answering.response_headers import check_response_headers, read_response_headers
+from engine.spec.checking.answering.responses import read_response
+from engine.spec.checking.answering.shaping import answer_names, check_shape
 from engine.spec.checking.built_in import built_in_shapes, check_base_path, check_built_in
-from engine.spec.checking.cases import check_answers, read_answers
-from engine.spec.checking.faults import check_fault, check_seed, read_fault
 from engine.spec.checking.guards import (
     allowed_names,
     check_guards,
@@ -21,65 +23,79 @@ from engine.spec.checking.guards import (
     read_rate,
     read_rates,
 )
-from engine.spec.checking.parameters import check_accepts, check_parameters, documents_of, read_parameters
-from engine.spec.checking.responses import read_response
+from engine.spec.checking.limits import check_limits, read_limits
+from engine.spec.checking.model_routes import check_model, check_path_features
+from engine.spec.checking.parameters import ParameterChecks, check_accepts, documents_of, read_parameters
+from engine.spec.checking.prefixes import (
+    UnsoundPrefix,
+    check_prefixes,
+    foreign_parameters,
+    place_seen_from,
+    require_whole_path,
+)
 from engine.spec.checking.schemas import check_schema, has_form
-from engine.spec.checking.shaping import answer_names, check_shape
+from engine.spec.gathering.placed_routes import PlacedRoute
+from engine.spec.model_records import Schema
 from engine.spec.named_files import Home
-from engine.spec.names import NamedParts, Names, names_of
+from engine.spec.naming.name_tables import NamedParts, names_of
+from engine.spec.naming.names import Names
+from engine.spec.naming.route_names import body_document
 from engine.spec.reading.node import Node
-from engine.spec.records import Route, Schema
-from engine.spec.route_names import body_document
-from engine.spec.service_records import Limits, Service
-from engine.spec.url_rules import meant_rule, parameter_schemas, path_parameters, rule_shape, text_parameters
-from engine.text import did_you_mean
+from engine.spec.records import Route
+from engine.spec.service_records import Fault, Limits, Service
+from engine.spec.urls.url_rules import path_parameters, rule_shape
 
-_IN_A_PATH = frozenset(("boolean", "number", "string"))
 _CHOICES = ("title", "version", "description", "errors", "formats", "model_header", "proxies", "base_path", "seed")
-_UNITS = {"B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2, "GB": 1000**3, "GiB": 1024**3}
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_BOUNDS = {
-    "body": (1, 1024**3),
-    "url": (64, 60_000),
-    "headers": (8192, 1024**2),
-    "body_rate": (0, 1024**3),
-    "response_rate": (0, 1024**3),
-}
 
 
-def check_routes(root: Node, home: Home, models_file: str | None, models: Node | None) -> Iterator[Diagnostic]:
+def check_routes(
+    root: Node, routes: Sequence[PlacedRoute], home: Home, models_file: str | None, models: Node | None
+) -> Iterator[Diagnostic]:
     """Return every mistake of routes.yaml; `models` are those of the models' file, None where it is broken."""
     service = root["service"]
-    yield from _check_limits(service["limits"])
+    yield from check_limits(service["limits"])
     if "connections" in service["limits"] and service["proxies"].plain:
         message = "connections has no effect with proxies: all clients of a proxy share its address"
         yield service["limits"].key("connections").error(message, "warning")
     yield from check_built_in(service)
-    yield from check_base_path(root)
-    yield from check_guards(root, home)
+    yield from check_base_path(root, routes)
+    yield from check_guards(root, routes, home)
+    yield from check_prefixes(routes)
+    yield from check_response_headers(service, routes)
     yield from check_fault(service)
-    yield from check_seed(root)
     built_in = built_in_shapes(service)
     taken: dict[tuple[str, str], Node] = {}
-    for route in root["routes"].items:
+    groups = dict.fromkeys(group for placed in routes for group in placed.groups)
+    yield from check_seed(root, (*groups, *(placed.written for placed in routes)))
+    yield from (mistake for group in groups for mistake in check_fault(group))
+    schemas: set[Node] = set()
+    parameters = ParameterChecks(formats=checks_formats(root))
+    for placed in routes:
+        route = placed.node
         path = route["path"]
         if path.text is not None:
             try:
+                require_whole_path(placed)
                 shape = rule_shape(path.text)
                 if shape in built_in:
                     yield path.error(f'path "{path.plain}" {built_in[shape]}')
                 yield from _conflicts(route, shape, taken)
-                yield from _foreign_parameters(path)
-                yield from _check_path_features(route, path.text, models)
+                yield from foreign_parameters(placed.written["path"], "path")
+                yield from check_path_features(route, path.text, models)
+            except UnsoundPrefix:
+                pass
             except ValueError as error:
                 yield path.error(f'path "{path.text}": {error}')
-        yield from _check_limits(route["limits"])
-        yield from _check_model(route, models_file, models)
-        yield from _check_input(route, formats=checks_formats(root))
-        yield from _idle_settings(route, service)
-        yield from check_fault(route)
+        yield from check_limits(route["limits"])
+        yield from check_model(route, models_file, models)
+        yield from _check_input(route)
+        if route["input"].fields is not None and route["input"] not in schemas:  # several routes may have the same one
+            schemas.add(route["input"])
+            yield from check_schema(route["input"], formats=checks_formats(root))
+        yield from _idle_settings(placed, service)
+        yield from check_fault(placed.written)
         yield from check_accepts(route)
-        yield from check_parameters(route, formats=checks_formats(root))
+        yield from parameters.check(placed)
         names = _names(route, models)
         yield from check_answers(route, names, home, formats=checks_formats(root))
         yield from check_shape(route, models, names, home)
@@ -97,20 +113,21 @@ def read_service(root: Node, home: Home) -> Service:
     auth = read_auth(node["auth"], home)
     return Service(
         node=node,
-        limits=_limits(node["limits"], Limits(node=node)),
+        limits=read_limits(node["limits"], Limits(node=node)),
         auth=auth,
         allowed=key_names(auth) if auth is not None and auth.required else None,
         cors=read_cors(node["cors"], None),
         rate=read_rate(node["rate_limit"], None),
         rates=read_rates(node["rate_limit"]),
         fault=read_fault(node),
+        response_headers=read_response_headers(node["response_headers"], ()),
         **chosen,
     )
 
 
-def read_routes(root: Node, home: Home, service: Service) -> tuple[Route, ...]:
+def read_routes(routes: Sequence[PlacedRoute], home: Home, service: Service) -> tuple[Route, ...]:
     """Make the routes' records from a document without mistakes; raise `SpecError` for a file that has vanished."""
-    return tuple(_route(node, service, home) for node in root["routes"].items)
+    return tuple(_route(placed, service, home) for placed in routes)
 
 
 def _names(route: Node, models: Node | None) -> Names:
@@ -148,16 +165,8 @@ def _conflicts(route: Node, shape: str, taken: dict[tuple[str, str], Node]) -> I
         if first is not path:
             yield path.error(
                 f'path "{path.plain}": {method} is already answered by '
-                f'"{first.plain}" on line {first.place.line}, which matches the same URLs'
+                f'"{first.plain}" {place_seen_from(path, first)}, which matches the same URLs'
             )
-
-
-def _foreign_parameters(path: Node) -> Iterator[Diagnostic]:
-    """Warn of path parameters in another framework's syntax, which are plain text here."""
-    if (meant := meant_rule(path.text or "")) is not None:
-        text, rule = meant
-        message = f'path "{path.plain}": "{text}" is not a path parameter but plain text; did you mean "{rule}"?'
-        yield path.error(message, "warning")
 
 
 def _accepted(route: Node) -> tuple[str, ...]:
@@ -171,108 +180,36 @@ def _methods(route: Node) -> tuple[str, ...]:
     return ("POST",) if "model" in route or "input" in route else ("GET",)
 
 
-def _check_limits(limits: Node) -> Iterator[Diagnostic]:
-    for name, (least, most) in _BOUNDS.items():
-        size = limits[name]
-        if size.text is not None and not least <= (_size(size.text) or least) <= most:
-            yield size.error(f"{name} must be from {least:,} to {most:,} bytes")
-
-
-def _check_model(route: Node, models_file: str | None, models: Node | None) -> Iterator[Diagnostic]:
-    model = route["model"]
-    if model.text is None:
-        return
-    if models_file is None:
-        yield model.error(f'unknown model "{model.text}": there is no models.yaml beside this file')
-    elif models is not None and model.text not in models:
-        known = did_you_mean(model.text, models.fields or (), f"{models_file} has")
-        yield model.error(f'unknown model "{model.text}" {known}')
-    kind = models[model.text]["input"]["type"].plain if models is not None else None
-    for method in route["methods"].items:
-        if method.text == "GET" and kind not in (None, "object") and "instance" not in route:
-            yield method.error(
-                "GET takes features as query parameters, but the input of this model is of type "
-                f"{show(kind)}, not an object; use POST"
-            )
-
-
-def _check_path_features(route: Node, path: str, models: Node | None) -> Iterator[Diagnostic]:
-    """Report path parameters of a model's route that are not features of the model."""
-    model = route["model"].text
-    if model is None or models is None or model not in models or "instance" in route:
-        return
-    schema, parameters = models[model]["input"], parameter_schemas(path)
-    if not parameters or not has_form(schema.plain):  # a large input is not judged again for every route
-        return
-    for name, parameter in parameters.items():
-        feature = schema["properties"][name]
-        if schema["type"].plain not in (None, "object"):
-            kind = show(schema["type"].plain)
-            message = f'path parameter "{name}" is not a feature: the model\'s input is of type {kind}, not an object'
-            yield route["path"].error(message)
-        elif not feature.present:
-            known = did_you_mean(name, (one for one, _, _ in schema["properties"].pairs()), "its features are")
-            yield route["path"].error(f'path parameter "{name}" is not a feature of the model "{model}" {known}')
-        elif not (types := Subschema(feature.plain, schema.plain).types) & _IN_A_PATH:
-            message = f'path parameter "{name}": the feature is {_either(types)}, which a path cannot contain'
-            yield route["path"].error(f"{message}; send it in the body")
-        elif not (name in text_parameters(path) or "enum" in parameter or types & InstanceSchema(parameter).types):
-            message = f'path parameter "{name}": the feature is {_either(types)}, which its converter cannot return'
-            yield route["path"].error(f"{message}; write <{name}>")
-
-
-def _either(types: frozenset[str]) -> str:
-    return " or ".join(TYPE_NAMES[name] for name in sorted(types))
-
-
-def _check_input(route: Node, *, formats: bool) -> Iterator[Diagnostic]:
-    schema = route["input"]
-    if not schema.present:
+def _check_input(route: Node) -> Iterator[Diagnostic]:
+    if "input" not in route:
         return
     for method in route["methods"].items:
         if method.text == "GET":
             yield method.error("a GET request has no body to check against the input; use POST, PUT, PATCH or DELETE")
-    if schema.fields is not None:
-        yield from check_schema(schema, formats=formats)
 
 
-def _idle_settings(route: Node, service: Node) -> Iterator[Diagnostic]:
-    """Warn of settings that have no effect on a route."""
+def _idle_settings(placed: PlacedRoute, service: Node) -> Iterator[Diagnostic]:
+    """Warn of settings of a route itself that have no effect on it."""
+    route = placed.written
     if "strict_content_type" in route and not {"input", "model"} & set(route.fields or ()):
         message = "strict_content_type has no effect here: the route has no input and no model, and reads no body"
         yield route.key("strict_content_type").error(message, "warning")
     limits = route["limits"]
-    is_faulty = read_fault(route, read_fault(service)) is not None
+    is_faulty = _fault(placed, read_fault(service)) is not None
     for name, users in (("instances", {"model"}), ("concurrent", {"input", "model"})):
         if name in limits and not users & set(route.fields or ()) and not (name == "concurrent" and is_faulty):
             yield limits.key(name).error(f"{name} has no effect here: the route has no model", "warning")
 
 
-def _size(text: str) -> int | None:
-    """Read a size such as `512 KiB` in bytes; the grammar reports other values."""
-    match = re.fullmatch(r"([1-9][0-9]{0,9}) ?([KMG]?i?B)", text)
-    return int(match[1]) * _UNITS[match[2]] if match and match[2] in _UNITS else None
+def _fault(placed: PlacedRoute, fault: Fault | None) -> Fault | None:
+    """Return the fault of a route: each group, and the route itself, replaces that of the service, if it has one."""
+    for place in (*placed.groups, placed.written):
+        fault = read_fault(place, fault)
+    return fault
 
 
-def _seconds(text: str) -> float | None:
-    """Read a duration such as `30s` in seconds; the grammar reports other values."""
-    match = re.fullmatch(r"([1-9][0-9]{0,5}) ?(ms|s|m|h)", text)
-    return int(match[1]) * _SECONDS[match[2]] if match else None
-
-
-def _limits(node: Node, default: Limits) -> Limits:
-    chosen: dict[str, Any] = {name: _limit(name, limit) for name, _, limit in node.pairs()}
-    return replace(default, node=node, **chosen)
-
-
-def _limit(name: str, limit: Node) -> float:
-    if name == "body_time":
-        return _seconds(limit.text or "") or 0.0
-    return int((_size(limit.text) if limit.text is not None else limit.plain) or 0)
-
-
-def _route(node: Node, service: Service, home: Home) -> Route:
-    fault = read_fault(node, service.fault)
+def _route(placed: PlacedRoute, service: Service, home: Home) -> Route:
+    node, fault = placed.node, _fault(placed, service.fault)
     route = Route(
         node=node,
         path=node["path"].plain,
@@ -288,11 +225,12 @@ def _route(node: Node, service: Service, home: Home) -> Route:
         summary=node["summary"].plain or "",
         description=node["description"].plain or "",
         tags=tuple(node["tags"].plain or ()),
-        limits=_limits(node["limits"], service.limits),
+        limits=read_limits(node["limits"], service.limits),
         allowed=allowed_names(node["auth"], service.auth, service.allowed),
         cors=read_cors(node["cors"], service.cors),
         rate=read_rate(node["rate_limit"], service.rate),
         strict_content_type=bool(node["strict_content_type"].plain),
+        response_headers=read_response_headers(node["response_headers"], service.response_headers),
         fault=fault,
     )
     parameters: dict[str, Any] = read_parameters(node, formats=service.formats == "check")

@@ -11,6 +11,7 @@ from engine.diagnostics import Diagnostic
 from engine.schema import FORMATS, METASCHEMA, TYPE_NAMES, SchemaError, Validator, clip, show
 from engine.schema.documents import HOLDS_LIST, HOLDS_MAP, HOLDS_ONE
 from engine.spec.reading.node import Node
+from engine.spec.reading.source import Source
 from engine.text import did_you_mean
 
 _PLAIN = frozenset(
@@ -180,7 +181,7 @@ def _unresolved(root: Node) -> Iterator[Diagnostic]:
         for keyword in ("$ref", "$dynamicRef"):
             reference = node[keyword]
             if reference.text is not None and not _resolves(resolver, reference.text):
-                yield reference.error(_dangling(reference.text))
+                yield reference.error(_dangling(reference.text, reference.source))
         waiting += [(below, resolver) for below in _directly_in(node)]
 
 
@@ -198,10 +199,13 @@ def _resolves(resolver: jsonschema_rs.Resolver, reference: str) -> bool:
         return False
 
 
-def _dangling(reference: str) -> str:
+def _dangling(reference: str, source: Source) -> str:
+    if reference.removeprefix("#/$defs/") in source.definitions:
+        name = f"{source.name.rpartition('/')[2]}{reference}"
+        return f'$ref "{clip(reference)}" does not exist in this schema; the $defs of the file are "{clip(name)}"'
     if reference.startswith("#"):
         return f'$ref "{clip(reference)}" does not exist in this schema; "#" is the schema itself, not the file'
     return (
-        f'$ref "{clip(reference)}" points outside this schema, and nothing is ever fetched; '
-        'copy its target to "$defs" and refer to it as "#/$defs/NAME"'
+        f'$ref "{clip(reference)}" points outside this schema, and nothing is ever fetched; copy its target to "$defs" '
+        'and refer to it as "#/$defs/NAME", or into a file beside this one: "schemas/user.yaml#/User"'
     )

@@ -28,7 +28,7 @@ def is_standing_in(entry: Node, folder: Path | None) -> bool:
 
 def check_stand_in(entry: Node, folder: Path | None, *, locked: bool) -> Iterator[Diagnostic]:
     """Return every mistake in an entry's examples as answers, and a warning if they answer now."""
-    if entry["stand_in"].plain is True and not entry["examples"].items:
+    if "file" in entry and entry["stand_in"].plain is True and not entry["examples"].items:
         message = "a stand-in answers with the results of examples, and there are none; add one under examples"
         yield entry.key("stand_in").error(message)
         return

@@ -54,6 +54,7 @@ def compose_document(source: Source, *, environment: bool = True) -> Node:
         raise source.error(0, 0, "the file is empty; a spec begins with its first key, such as routes: or models:")
     if composer.mistakes:
         raise SpecError(composer.mistakes)
+    source.definitions = frozenset(composer.root["$defs"].fields or ())
     return composer.root
 
 
@@ -155,6 +156,14 @@ def walk_nodes(node: Node) -> Iterator[tuple[tuple[str | int, ...], Node]]:
         yield path, current
         waiting += [((*path, index), item) for index, item in enumerate(current.items)]
         waiting += [((*path, key), value) for key, _, value in current.pairs()]
+
+
+def asking_names(source: Source) -> Iterator[Node]:
+    """Yield the names of files to include or to refer to that ask for values of the environment."""
+    for _, node in walk_nodes(compose_document(source, environment=False)):
+        for key in ("include", "$ref"):
+            if node[key].text is not None and is_asking(node[key].text or ""):
+                yield node[key]
 
 
 def asking_places(source: Source) -> frozenset[int]:

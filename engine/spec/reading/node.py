@@ -34,6 +34,8 @@ class Node:
             return self.fields[step][1]
         if isinstance(step, int) and 0 <= step < len(self.items):
             return self.items[step]
+        if not self.present:
+            return self
         return Node(self.source, self.start, self.end, None, present=False)
 
     def __contains__(self, key: str) -> bool:

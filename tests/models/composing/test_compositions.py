@@ -12,7 +12,11 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sklearn.cluster import KMeans
 from sklearn.compose import make_column_transformer
+from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -133,6 +137,14 @@ def test_an_average_of_regressors_is_that_of_their_numbers(spec: Spec) -> None:
 
 def result_type(facts: Facts) -> str:
     return facts.result.type if facts.result is not None else ""
+
+
+def test_a_mean_that_is_too_large_is_left_to_the_route_which_refuses_it(spec: Spec) -> None:
+    """And nothing warns on the way."""
+    huge = DummyRegressor(strategy="constant", constant=1e308).fit([[0.0]], [0.0])
+    own = {name: {"input": schema("x")} for name in ("a", "b")}
+    made = spec({"a": huge, "b": huge}, **own, mean={"average": {"a": 1, "b": 1}, "input": schema("x")})["mean"]
+    assert [np.inf] == made([{"x": 1}]).result
 
 
 HOUSES = pd.DataFrame(
@@ -361,3 +373,77 @@ def test_a_feature_that_the_file_does_not_know_is_told_at_its_name(spec: Spec, t
             b={"input": AGE_AND_SPEND, **CHANCES},
             own={"features": ["age", "spend", feature], "input": AGE_AND_SPEND},
         )
+
+
+def test_values_of_several_alternatives_are_not_listed(spec: Spec) -> None:
+    """The first alternative alone would make "b" a value without a model."""
+    own = {name: {"input": schema("spend")} for name in TAXES}
+    outer = schema("spend", by={"anyOf": [{"enum": ["a"]}, {"enum": ["b"]}]})
+    with pytest.raises(SpecError, match='"by" may have other values than those of "to"'):
+        spec(TAXES, **own, tax={"switch": "by", "to": {"a": "ch"}, "input": outer})
+    made = spec(TAXES, **own, tax={"switch": "by", "to": {"a": "ch", "b": "eu"}, "otherwise": "eu", "input": outer})
+    (result,) = made["tax"]([{"by": "b", "spend": 50}]).result
+    assert pytest.approx(TAXES["eu"].predict(pd.DataFrame({"spend": [50]}))[0]) == result
+
+
+def test_numbers_of_clusters_have_no_average(spec: Spec) -> None:
+    models = {"a": KMeans(2, random_state=0).fit(AGES), "b": KMeans(3, random_state=0).fit(AGES)}
+    own = {name: {"input": AGE_AND_SPEND} for name in models}
+    with pytest.raises(SpecError) as error:
+        spec(models, **own, mean={"average": {"a": 1, "b": 1}, "input": AGE_AND_SPEND})
+    assert ['"a" does not answer a single number, of which there could be an average'] == [
+        found.message for found in error.value.diagnostics
+    ]
+
+
+def test_a_table_has_a_bound(spec: Spec, two: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.models.composing.table.MAX_ROWS", 299)
+    AGES.assign(id=range(COUNT)).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(SpecError, match=r"t\.csv: it has more than 299 rows"):
+        spec({"a": two["a"]}, a=entries_of_two()["a"], rows={"table": "t.csv", "key": "id", "model": "a"})
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_the_outer_input_allows_is_answered_or_refused(nested: Predictor, data: st.DataObject) -> None:
+    """With bounds, nulls and absences that only some of the models take; a refusal is the same alone and in a batch."""
+    number = st.one_of(st.none(), st.integers(-200, 200), st.floats(-200, 200))
+    one = st.fixed_dictionaries(
+        {"country": st.sampled_from(["CH", "DE", None])}, optional={"spend": number, "age": number}
+    )
+    asked = data.draw(st.lists(one, min_size=1, max_size=12))
+    alone: list[Any] = []
+    for instance in asked:
+        try:
+            alone.append(nested([instance]).result[0])
+        except RefusedInstance as refused:
+            alone.append((refused.reason, refused.key))
+    try:
+        assert [pytest.approx(one) for one in alone] == nested(asked).result
+    except RefusedInstance as refused:
+        found = {one.row: (one.reason, one.key) for one in (refused, *refused.others)}
+        assert {row: one for row, one in enumerate(alone) if isinstance(one, tuple)} == found
+
+
+@pytest.fixture(scope="module")
+def nested(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+    folder = tmp_path_factory.mktemp("nested")
+    for name, estimator in TAXES.items():
+        joblib.dump(estimator, folder / f"{name}.joblib")
+    gap = {"type": ["number", "null"], "default": 7}
+    narrow = {**schema("spend"), "properties": {"spend": {"type": "number", "maximum": 50, "minimum": -50}}}
+    outer = {
+        "type": "object",
+        "required": ["country"],
+        "properties": {"country": {"enum": ["CH", "DE", None]}, "spend": gap, "age": {"type": ["number", "null"]}},
+    }
+    models = {
+        "ch": {"file": "ch.joblib", "input": narrow},
+        "eu": {"file": "eu.joblib", "input": schema("spend")},
+        "tax": {"switch": "country", "to": {"CH": "ch"}, "otherwise": "eu", "input": outer},
+        "mean": {"average": {"tax": 1, "twice": 2}, "input": outer},
+        "twice": {"average": {"eu": 1, "tax": 1}, "input": outer},
+    }
+    (folder / "routes.yaml").write_text(json.dumps({"routes": [{"path": "/", "response": "hi"}]}))
+    (folder / "models.yaml").write_text(json.dumps({"models": models}))
+    return compile_models(load_spec(folder / "routes.yaml"))["mean"]

@@ -47,8 +47,8 @@ def _check(entry: Node) -> Iterator[Diagnostic]:
 
 
 def _values(feature: Subschema) -> list[Any] | None:
-    """List the values that a feature may have, besides null; None where its schema does not."""
-    said = feature.usual.schema
+    """List the values that a feature may have, besides null; None where its schema does not list them all."""
+    said = feature.said
     if "const" in said:
         return [said["const"]]
     if "enum" in said:

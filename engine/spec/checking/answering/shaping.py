@@ -1,0 +1,164 @@
+"""Routes that shape a model's answer: checks of `instance`, `many` and `on_failure`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from engine.diagnostics import Diagnostic
+from engine.schema import InstanceSchema, Subschema
+from engine.schema.relation import judge_condition
+from engine.spec.checking.answering.responses import check_references, check_response
+from engine.spec.checking.schemas import has_form
+from engine.spec.named_files import Home
+from engine.spec.naming.model_names import ModelAnswer, answer_roots, lacking_roots, without_answer
+from engine.spec.naming.names import Names
+from engine.spec.reading.compose import walk_nodes
+from engine.spec.reading.node import Node
+from engine.spec.references import Reference, parse_template, references_in
+from engine.text import did_you_mean
+
+BATCH_KEY = "instances"
+_OF_MODELS = ("instance", "many", "on_failure")
+_OF_ITEMS = ("body", "result", "label", "probability")
+
+
+def answer_names(route: Node, models: Node | None) -> dict[str, Any]:
+    """Make the roots of the names of a route's model, as far as its entry says what they are."""
+    name = route["model"].text
+    if name is None:
+        return dict(lacking_roots())
+    output = models[name]["output"] if models is not None else route["nothing"]
+    labels = [item.text for item in output["labels"].items if item.text is not None]
+    is_there = models is not None and name in models
+    return dict(
+        answer_roots(
+            ModelAnswer(
+                name=name,
+                labels=labels if "labels" in output else None,
+                has_probabilities=bool(output["probabilities"].plain) or not is_there,
+            )
+        )
+    )
+
+
+def check_shape(route: Node, models: Node | None, names: Names, home: Home) -> Iterator[Diagnostic]:
+    """Report every mistake in how a route shapes requests to a model, and its answers."""
+    if "model" not in route:
+        for key in _OF_MODELS:
+            if key in route:
+                yield route.key(key).error(f"{key} belongs to a route with a model; add model: NAME, or remove it")
+        return
+    yield from check_response(route["on_failure"]["response"], without_answer(names), home)
+    if "instance" in route:
+        yield from _check_instance(route, models, without_answer(names))
+    yield from _check_many(route)
+
+
+def takes_many(route: Node) -> bool:
+    """Whether a body may contain several items."""
+    is_asked = route["many"].plain is not False and any(one.text != "GET" for one in route["methods"].items or [route])
+    has_body = "instance" not in route or "input" in route
+    return is_asked and has_body and BATCH_KEY not in route["input"]["properties"]
+
+
+def _check_instance(route: Node, models: Node | None, names: Names) -> Iterator[Diagnostic]:
+    instance, name = route["instance"], route["model"].text or ""
+    schema = models[name]["input"].plain if models is not None and name in models else True
+    declared = InstanceSchema(schema if has_form(schema) else True)
+    if instance.fields is None or declared.form != "object":
+        for _, node in walk_nodes(instance):
+            yield from check_references(node, names)
+        return
+    for key, key_node, value in instance.pairs():
+        feature = declared.properties.get(key)
+        if feature is None and declared.properties:
+            known = did_you_mean(key, declared.properties, "its features are")
+            yield key_node.error(f'"{key}" is not a feature of the model "{name}" {known}')
+            continue
+        is_needed = key in declared.required and (feature is None or feature.default is None)
+        yield from _check_feature(key, value, feature or declared.part(True), names, is_needed=is_needed)
+    for key in declared.required:
+        if key not in instance and declared.properties[key].default is None if key in declared.properties else False:
+            yield route.key("instance").error(
+                f'the model "{name}" requires "{key}", which the instance lacks; add it, as in {key}: "${{body.{key}}}"'
+            )
+
+
+def _check_feature(key: str, value: Node, feature: Subschema, names: Names, *, is_needed: bool) -> Iterator[Diagnostic]:
+    """Check what becomes one feature: a value of its own, or a reference to one that fits."""
+    reference = _alone(value)
+    if reference is None:
+        mistakes = [found for _, node in walk_nodes(value) for found in check_references(node, names)]
+        yield from mistakes
+        if not mistakes and not any("${" in (node.text or "") for _, node in walk_nodes(value)):
+            for violation in feature.validator.violations(value.plain):
+                yield value.error(f'this is no value of the feature "{key}": {violation.detail}')
+        elif not mistakes and value.text is not None and "string" not in feature.types:
+            yield value.error(f'the feature "{key}" is no text; use one reference alone, which keeps its type')
+        return
+    if is_needed or reference.default is not None:
+        mistakes = list(check_references(value, names))
+        yield from mistakes
+        if mistakes:
+            return
+    try:
+        known = names.find(reference.name)
+    except ValueError as error:
+        yield Diagnostic(value.place_of(reference.written), value.hidden(str(error)))
+        return
+    for part in known.parts:
+        verdict = judge_condition(part, feature)
+        if verdict.kind == "never":
+            yield value.error(f'"{reference.name}" can never be the feature "{key}": {verdict.reason}')
+            return
+
+
+def _alone(value: Node) -> Reference | None:
+    """Return the reference that a string is, None if it is anything else."""
+    try:
+        template = parse_template(value.text) if value.text is not None else ()
+    except ValueError:  # reported elsewhere
+        return None
+    return template[0] if len(template) == 1 and isinstance(template[0], Reference) else None
+
+
+def _check_many(route: Node) -> Iterator[Diagnostic]:
+    """Report a route whose answers cannot be put into one."""
+    obstacle = _obstacle(route) if takes_many(route) else ""
+    if not obstacle:
+        return
+    if "many" in route:
+        yield route["many"].error(f"the answers for several items cannot be one answer: {obstacle}; set many: false")
+    else:
+        message = f"a body with several items could not be answered: {obstacle}; add many: false to take one at a time"
+        yield route.key("model").error(message)
+
+
+def _obstacle(route: Node) -> str:
+    """Say why the answers of a route cannot be joined, empty if they can."""
+    places = route["cases"].items or ([route] if {"response", "sequence"} & {*(route.fields or ())} else [])
+    if any("sequence" in place for place in places):
+        return "a sequence counts requests"
+    responses = [place["response"] for place in places]
+    for response in responses:
+        if "json" not in response or {"html", "text", "file"} & {*(response.fields or ())}:
+            return f"the response on line {response.place.line} is not JSON alone"
+    if len({response["status"].plain or 200 for response in responses}) > 1:
+        return "the cases have different statuses"
+    headers = [response["headers"].plain or {} for response in responses]
+    if any(one != headers[0] for one in headers):
+        return "the cases have different headers"
+    for response in responses:
+        for _, node in walk_nodes(response["headers"]):
+            if (used := _of_item(node)) is not None:
+                return f"a header has {used.written}, which each item has of its own"
+    return ""
+
+
+def _of_item(node: Node) -> Reference | None:
+    try:
+        found = references_in(parse_template(node.text or ""))
+    except ValueError:  # reported elsewhere
+        return None
+    return next((one for one in found if one.name.root in _OF_ITEMS), None)
