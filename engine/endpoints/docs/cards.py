@@ -15,6 +15,7 @@ from engine.endpoints.docs.fields import FormField, body_fields_of
 from engine.endpoints.docs.filled_forms import fill_form
 from engine.endpoints.docs.previews import Preview, preview_of
 from engine.endpoints.docs.route_fields import Filled, fields_of
+from engine.endpoints.docs.shown_cases import ShownCase, shown_cases
 from engine.endpoints.openapi.document import KEY_HEADER, UNTAGGED, summary_of, tags_of
 from engine.endpoints.openapi.responses import description_of
 from engine.endpoints.problems import status_title
@@ -50,11 +51,11 @@ class Chip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """What the page shows of one route; `key` names the header of its API key, if it requires one.
+    """What the page shows of one route: a `preview` of its only answer, or its `cases`.
 
-    A model's `facts` are in its first card, whose id the others have as `described_at`. Of a model with two classes,
-    `threshold` is the positive one, the other, and the probability from which the positive one is answered. One that
-    `takes_batches` can be sent several instances at once.
+    `key` names the header of its API key, if it requires one. A model's `facts` are in its first card, whose id the
+    others have as `described_at`. Of a model with two classes, `threshold` is the positive one, the other, and the
+    probability from which the positive one is answered. One that `takes_batches` can be sent several instances at once.
     """
 
     id: str
@@ -66,6 +67,7 @@ class Card:
     fields: tuple[FormField, ...]
     answers: tuple[ShownAnswer, ...]
     preview: Preview | None
+    cases: tuple[ShownCase, ...]
     key: str
     curl: str
     curl_rows: str = ""
@@ -136,6 +138,9 @@ def cards_of(spec: Spec, document: Mapping[str, Any], models: Mapping[str, Facts
         fields = fields_of(route, model, _filled_at_first(route, model))
         paragraph, _, rest = (said := description_of(route, spec, models)).partition("\n\n")
         words = rest if facts is not None and paragraph == facts.estimator else said  # which is in the facts
+        names = route_names(route, spec.models)
+        preview = preview_of(route, model, facts, names)
+        plain, may_see = model is not None and not route.cases, _may_see(readers, route)
         card = Card(
             id=name,
             route=route,
@@ -145,9 +150,8 @@ def cards_of(spec: Spec, document: Mapping[str, Any], models: Mapping[str, Facts
             description=words,
             fields=fields,
             answers=tuple(_answers(operations, document)),
-            preview=preview_of(route, model, facts, route_names(route, spec.models))
-            if model or _may_see(readers, route)
-            else None,
+            preview=preview if plain or may_see else None,
+            cases=shown_cases(route, names) if may_see and (preview is None or plain) else (),
             key=key,
             curl=curl_command(route, fields, key),
             takes_batches=model is not None and takes_many(route, spec),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from urllib.parse import quote, urlencode
 
@@ -13,6 +14,8 @@ from engine.spec import Route, path_template
 
 MAX_LINE = 60
 SAFE = "/!'()*~"  # what JavaScript's encodeURIComponent leaves as it is, and slashes
+_PLAIN_COOKIE = re.compile(r"[\w!#$%&'()*+\-./:<=>?@\[\]^`{|}~]*", re.ASCII)
+_NOT_IN_COOKIES = re.compile(r'[^ -~]|[",;\\]')
 NO_FILE = "FILE"  # in the place of one that is not chosen yet
 
 
@@ -36,9 +39,17 @@ def _query(fields: list[FormField]) -> str:
 
 def _headers(fields: tuple[FormField, ...]) -> list[str]:
     headers = [f"{one.name}: {text}" for one in fields if one.role == "header" for text in one.sent if text]
-    cookies = [f"{one.name}={text}" for one in fields if one.role == "cookie" for text in one.sent]
+    cookies = [f"{one.name}={_in_cookie(text)}" for one in fields if one.role == "cookie" for text in one.sent]
     written = [f"-H {shlex.quote(header)}" for header in headers]
     return [*written, *([f"-b {shlex.quote('; '.join(cookies))}"] if cookies else [])]
+
+
+def _in_cookie(text: str) -> str:
+    """Write a value as Werkzeug reads it: between quotation marks where it has characters that a cookie has not."""
+    if _PLAIN_COOKIE.fullmatch(text):
+        return text
+    escaped = _NOT_IN_COOKIES.sub(lambda found: f"\\{ord(found[0]):03o}", text.encode().decode("latin-1"))
+    return f'"{escaped}"'
 
 
 def _body(asked: list[FormField], fields: tuple[FormField, ...], kind: str) -> list[str]:

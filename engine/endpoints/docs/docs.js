@@ -257,5 +257,5 @@ function formOf(parts) {
 // A script cannot set the header Cookie, but cookies of the path that it asks, for as long as that takes.
 function setCookies({ url, cookies }, end) {
   const { pathname } = new URL(url);
-  for (const [name, text] of cookies) document.cookie = `${name}=${text}; path=${pathname}; SameSite=Strict${end}`;
+  for (const cookie of cookies) document.cookie = `${cookie}; path=${pathname}; SameSite=Strict${end}`;
 }

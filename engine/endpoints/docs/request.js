@@ -26,7 +26,7 @@ export function read(card) {
     method: method(card),
     url: url(card, isQuery),
     headers: pairs(card, "header").filter(([, text]) => text !== ""),
-    cookies: pairs(card, "cookie"),
+    cookies: pairs(card, "cookie").map(([name, text]) => `${name}=${inCookie(text)}`),
     format,
     parts: format === "multipart" ? parts : undefined,
     missing: controls(card, "member").filter(isMissing).map(({ dataset }) => [dataset.field, NO_FILE]),
@@ -61,6 +61,13 @@ function pairs(card, ...roles) {
     if (control.dataset.role === "whole") return Object.entries(parsed(control.value) ?? {});
     return textsOf(control).map((text) => [control.dataset.field, text]);
   });
+}
+
+// Between quotation marks, a cookie can have any character, as Werkzeug writes and reads it.
+function inCookie(text) {
+  if (/^[\w!#$%&'()*+\-./:<=>?@[\]^`{|}~]*$/.test(text)) return text;
+  const escaped = (character) => `\\${character.charCodeAt().toString(8).padStart(3, "0")}`;
+  return `"${asLatin(text).replace(/[^ -~]|[",;\\]/g, escaped)}"`;
 }
 
 // Null is an empty value there, where that cannot be a text.
@@ -146,7 +153,6 @@ function described({ files, multiple }) {
 export function faultOf(control) {
   if (control.validity.badInput) return `This is not a ${control.type}.`;
   if (control.dataset.role === "path" && control.value === "") return "The path needs a value here.";
-  if (control.dataset.role === "cookie" && control.value.includes(";")) return 'A cookie cannot contain ";".';
   if (control.dataset.role === "cookie" && textsOf(control).length > 1) return "A browser sends only one cookie of a name.";
   if (control.dataset.kind !== "json" || control.value.trim() === "") return "";
   try {
@@ -166,7 +172,7 @@ export function curl(request) {
   const lines = [`curl ${method === usual || file ? "" : `-X ${method} `}${quoted(url)}`];
   if (key) lines.push(`-H "${key}: $API_KEY"`);
   lines.push(...headers.map(([name, text]) => `-H ${quoted(`${name}: ${text}`)}`));
-  if (cookies.length) lines.push(`-b ${quoted(cookies.map((pair) => pair.join("=")).join("; "))}`);
+  if (cookies.length) lines.push(`-b ${quoted(cookies.join("; "))}`);
   return [...lines, ...sent].join(" \\\n  ");
 }
 
@@ -199,7 +205,7 @@ export function python({ method, url, headers, cookies, format, body, key }) {
   const isJSON = format === "json" && body !== undefined && pretty(body) !== undefined;
   const lines = [...(isJSON ? ["import json"] : []), ...(key ? ["import os"] : [])];
   const sent = headers.map(([name, text]) => [name, JSON.stringify(asLatin(text))]);
-  if (cookies.length) sent.push(["Cookie", JSON.stringify(asLatin(cookies.map((pair) => pair.join("=")).join("; ")))]);
+  if (cookies.length) sent.push(["Cookie", JSON.stringify(asLatin(cookies.join("; ")))]);
   const isFile = format === "binary" && method !== "GET";
   const type = typeOf({ format, body: isFile ? (body ?? {}) : body });
   if (type) sent.push(["Content-Type", JSON.stringify(type)]);

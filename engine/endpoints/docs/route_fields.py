@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from engine.endpoints.answering.responding import content_type
 from engine.endpoints.docs.fields import (
     ABSENT,
     FormField,
@@ -17,14 +18,13 @@ from engine.endpoints.docs.fields import (
     write_json,
 )
 from engine.endpoints.openapi.document import without_features
-from engine.endpoints.responding import content_type
 from engine.schema import InstanceSchema, Subschema, write_pointer
 from engine.schema.samples import sample
 from engine.spec import Model, Route, Schema, parameter_schemas
 
 _NIL_UUID = "00000000-0000-0000-0000-000000000000"
 _TIME = "a date or time, such as 2024-01-31 or 2024-01-31T12:00:00Z"
-_COOKIE = "a cookie of this path while the request is sent"
+_COOKIE = "sent from here as a cookie of this browser, which it keeps only for that"
 _NOT_SENT = "only in the curl command, since browsers set it themselves"
 # https://fetch.spec.whatwg.org/#forbidden-request-header, and one that Chromium ignores
 _BROWSERS_OWN = frozenset(
@@ -78,7 +78,15 @@ def _parameters(role: Role, schema: Schema | None, example: Mapping[str, Any]) -
     whole = schema.instance
     known = sample(whole)
     value = {name: one for name, one in {**known, **example}.items() if name in whole.said.get("properties", {})}
-    return [_as_list(one, whole) for one in member_fields(whole, value, role)]
+    return [_with_default(_as_list(one, whole), whole) for one in member_fields(whole, value, role)]
+
+
+def _with_default(field: FormField, whole: Subschema) -> FormField:
+    """Show in an empty field what counts where it is left out."""
+    default = whole.part(whole.said["properties"][field.name]).default
+    if default is None or field.kind not in ("number", "text") or field.value is not ABSENT:
+        return field
+    return replace(field, attributes={**field.attributes, "placeholder": f"default {default}"})
 
 
 def _as_list(field: FormField, whole: Subschema) -> FormField:
