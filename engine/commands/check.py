@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from functools import partial
-from typing import Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +17,13 @@ from engine.models import STAND_IN, Facts, Report
 from engine.spec import Spec
 from engine.terminal import json_option, print_diagnostics, print_json, print_table, show_progress, spec_options
 from engine.text import plural
+
+if TYPE_CHECKING:
+    from engine.handling import Handler
+    from engine.handling.route_trials import RouteTrial
+    from engine.models import Predictor
+
+    Tried = tuple[tuple[Facts, ...], tuple[RouteTrial, ...]]
 
 EXPLAINING = "python -m engine compile"
 
@@ -40,20 +48,24 @@ def command(routes: str, models: str | None, as_json: bool) -> None:
     try:
         spec = load_spec(routes, models)
         with show_progress() as show:
-            facts = run_with_models(spec, facts_of, routes, models, progress=show, here=partial(facts_of_spec, spec))
+            here = partial(try_spec, spec)
+            facts, trials = run_with_models(spec, try_service, routes, models, progress=show, here=here)
     except SpecError as error:
         if not as_json:
             raise
         print_json({"ok": False, "diagnostics": [diagnostic_json(found) for found in error.diagnostics]})
         raise click.exceptions.Exit(1) from None
-    warnings = sorted((*spec.warnings, *(warning for one in facts for warning in one.warnings)))
+    of_models, of_routes = (one.warnings for one in facts), (one.mistakes for one in trials)
+    warnings = sorted((*spec.warnings, *chain.from_iterable(of_models), *chain.from_iterable(of_routes)))
     if as_json:
         found, about = [diagnostic_json(warning) for warning in warnings], [facts_json(one) for one in facts]
-        print_json({"ok": True, "diagnostics": found, "routes": len(spec.routes), "models": about})
+        answers = [{"route": one.route, "answers": one.answers, "examples": one.cases} for one in trials]
+        print_json({"ok": True, "diagnostics": found, "routes": len(spec.routes), "models": about, "answers": answers})
         return
     print_diagnostics(warnings)
     print_models(facts)
     print_notes(facts)
+    print_trials(trials)
     counts = [plural(len(spec.routes), "route")] + [plural(len(facts), "model")] * bool(facts)
     click.echo(f"{', '.join(counts)}: ok")
 
@@ -66,14 +78,43 @@ def facts_of(routes: str, models: str | None, progress: Progress) -> tuple[Facts
     return tuple(predictor.facts for predictor in predictors.values())
 
 
-def facts_of_spec(spec: Spec, progress: Progress) -> tuple[Facts, ...]:
-    """Check a spec that has been read with its models, and tell of these; raise `SpecError`."""
+def try_service(
+    routes: str, models: str | None, progress: Progress
+) -> tuple[tuple[Facts, ...], tuple[RouteTrial, ...]]:
+    """Check a spec with its models, and try the routes that shape their answers; raise `SpecError`."""
+    from engine.handling import open_service
+
+    handler, predictors = open_service(routes, models, progress)
+    return _tried(handler, predictors)
+
+
+def try_spec(spec: Spec, progress: Progress) -> Tried:
+    """Do the same with a spec that has been read."""
     from engine.handling import build_handler
     from engine.models import compile_models
 
     predictors = compile_models(spec, progress)
-    build_handler(spec, predictors)
-    return tuple(predictor.facts for predictor in predictors.values())
+    return _tried(build_handler(spec, predictors), predictors)
+
+
+def _tried(handler: Handler, predictors: Mapping[str, Predictor]) -> Tried:
+    from engine.handling.route_trials import try_routes
+
+    trials = try_routes(handler)
+    mistakes = [mistake for trial in trials for mistake in trial.mistakes]
+    if any(mistake.severity == "error" for mistake in mistakes):
+        raise SpecError([*mistakes, *handler.spec.warnings])
+    return tuple(predictor.facts for predictor in predictors.values()), trials
+
+
+def print_trials(trials: Iterable[RouteTrial]) -> None:
+    """Print what routes that shape a model's answer have answered to the model's examples."""
+    from engine.handling.route_trials import describe_trial
+
+    for trial in trials:
+        click.echo(describe_trial(trial))
+    if trials:
+        click.echo()
 
 
 def facts_json(facts: Facts) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from http import HTTPStatus
 from itertools import repeat
+from math import isfinite
 from time import perf_counter
 from typing import Any
 
@@ -90,11 +91,19 @@ class Asking:
 
 def require_finite(prediction: Prediction, asked: Asked) -> None:
     """Raise `Problem` for answers with numbers that JSON does not have."""
-    chances = prediction.probabilities or repeat(None)
+    chances: Iterable[Any] = prediction.probabilities or repeat(None)
+    if all(map(_is_surely_finite, prediction.result, chances)):
+        return
     answers = zip(prediction.result, chances, strict=False)
     if odd := [row for row, parts in enumerate(answers) if not is_finite(parts)]:
         told = (Violation(asked.where(row), NOT_FINITE, "", ()) for row in odd)
         raise violations_problem(told if asked.rows is None else map(asked.rows.told, told))
+
+
+def _is_surely_finite(result: Any, chances: Mapping[str, float] | None) -> bool:
+    """Return True for most finite answers, quickly; False means that each number must be looked at."""
+    is_finite_one = isfinite(result) if isinstance(result, int | float) else isinstance(result, str)
+    return is_finite_one and (chances is None or isfinite(sum(chances.values())))
 
 
 def model_headers(facts: Facts, *, named: bool) -> tuple[tuple[str, str], ...]:

@@ -69,7 +69,7 @@ class ShapedEndpoint(Endpoint):
         asked = self._read(request, shared)
         items = self._take_items(asked, shared)
         if self._has_shape:
-            asked = self._items.make(asked, items, request)
+            self._items.make(asked, items, request)
         try:
             prediction = self._asking.ask(asked, self._place)
         except Exception as error:  # noqa: BLE001 - whatever fails, the spec may say what to answer
@@ -81,9 +81,23 @@ class ShapedEndpoint(Endpoint):
         responses = [answer_by_case(self._cases, values) for values in items]
         return self._sent(_joined(responses) if asked.is_batch else responses[0])
 
+    def choose_case(self, request: Request) -> int:
+        """Return the number of the case, from 1, that answers a valid request of one item; 1 if there are none."""
+        shared = Values(request)
+        shared.model = self._model
+        asked = self._read(request, shared)
+        items = self._take_items(asked, shared)
+        if self._has_shape:
+            self._items.make(asked, items, request)
+        self._fill(items, self._asking.ask(asked, self._place))
+        return next((number for number, (test, _) in enumerate(self._cases, 1) if test is None or test(items[0])), 1)
+
     def _take_items(self, asked: Asked, shared: Values) -> list[Values]:
         """Make the values of each item."""
-        items = [shared] if len(asked.instances) == 1 else [_copied(shared) for _ in asked.instances]
+        if len(asked.instances) == 1:
+            shared.body = asked.instances[0]
+            return [shared]
+        items = [_copied(shared) for _ in asked.instances]
         for values, item in zip(items, asked.instances, strict=True):
             values.body = item
         return items
@@ -92,8 +106,8 @@ class ShapedEndpoint(Endpoint):
         """Read the parameters and the items of a request; raise `Problem` with all violations of both."""
         reader = self._items if self._has_shape else self._instances
         asked = reader.read(request)
-        wrong, size = fill_parameters(shared, self._parameters)
         is_valid = reader.is_valid(asked)
+        wrong, size = fill_parameters(shared, self._parameters) if self._parameters else ([], 0)
         if wrong or not is_valid:
             asked.size += size
             budget = reader.budget(request, asked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from engine import create_app
+from engine.flask_app import App
+from engine.handling import open_service
+from engine.handling.route_trials import describe_trial, try_routes
 
 PLANS = ["free", "pro", "team"]
 MODELS = """
@@ -438,6 +442,17 @@ routes:
     response: {json: {id: "${path.id}", price: "${result}"}}
 """)
     return made
+
+
+def test_the_request_of_the_documentation_gets_its_answer(spec_folder: Path) -> None:
+    page = (ROOT / "docs" / "shaping.md").read_text()
+    (spec_folder / "routes.yaml").write_text(re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[0])
+    (spec_folder / "models.yaml").write_bytes((ROOT / "models.yaml").read_bytes())
+    sent, wanted, _ = map(json.loads, re.findall(r"```json\n(.*?)```", page, re.DOTALL))
+    handler, _ = open_service(spec_folder / "routes.yaml")
+    answer = App(handler).test_client().post("/gardens/north/flowers", json=sent)
+    assert (200, wanted) == (answer.status_code, answer.json)
+    assert "\n".join(map(describe_trial, try_routes(handler))) in page
 
 
 def test_a_composed_model_is_shaped(houses: Path) -> None:

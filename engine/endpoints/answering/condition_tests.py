@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
+from operator import ge, gt, le, lt
 from typing import Any
 
 from engine.endpoints.problems import Problem
@@ -12,6 +13,7 @@ from engine.schema import Validator
 from engine.spec import Alternatives, Condition, IsPresent, Matches, Names, Negation, Together
 
 Test = Callable[[Values], bool]
+_BOUNDS = {"minimum": ge, "maximum": le, "exclusiveMinimum": gt, "exclusiveMaximum": lt}
 _TOO_COSTLY = "this takes too long to compare with the conditions of the route; send less at once, or nest it less"
 
 
@@ -40,6 +42,9 @@ def _build_match(read: Callable[[Values], Any], schema: Any, *, formats: bool) -
         if is_truth:
             return lambda values: read(values) is wanted
         return lambda values: (found := read(values)) == wanted and not isinstance(found, bool)
+    if isinstance(schema, dict) and schema.keys() <= _BOUNDS.keys() and len(schema) == 1:
+        ((keyword, bound),) = schema.items()
+        return _build_bound(read, _BOUNDS[keyword], bound)
     validator = Validator(schema, formats=formats)
     is_valid, safe_size = validator.is_valid, validator.safe_size
 
@@ -49,6 +54,17 @@ def _build_match(read: Callable[[Values], Any], schema: Any, *, formats: bool) -
             return False
         size = len(values.request.body)
         return is_valid(found) if size <= safe_size else _judge_within_budget(validator, found, values)
+
+    return test
+
+
+def _build_bound(read: Callable[[Values], Any], compare: Callable[[Any, Any], bool], bound: float) -> Test:
+    """Return the test of a single bound, which says nothing of values that are no numbers."""
+
+    def test(values: Values) -> bool:
+        found = read(values)
+        is_number = isinstance(found, int | float) and not isinstance(found, bool)
+        return compare(found, bound) if is_number else found is not ABSENT
 
     return test
 

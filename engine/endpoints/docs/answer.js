@@ -1,6 +1,6 @@
 // Shows what a service has answered, by text nodes alone, so that nothing in an answer becomes markup here.
 
-import { controls, isRaw, JSON_NUMBER, parsed, pretty } from "./request.js";
+import { controls, fields, isRaw, JSON_NUMBER, parsed, pretty } from "./request.js";
 
 const SHOWN_CHARACTERS = 200_000;
 const SHOWN_ROWS = 50;
@@ -114,9 +114,9 @@ function reasons(got, problem) {
 }
 
 // The field that a violation is about. A missing member is reported for the object that it is missing in.
-function place(card, { pointer, detail }) {
-  if (isRaw(card)) return controls(card, "raw")[0];
-  return controls(card, "member", "item", "whole").find((control) => {
+function place(card, { in: part, pointer, detail }) {
+  if (!part && isRaw(card)) return controls(card, "raw")[0];
+  return controls(card, ...(part ? [part] : ["member", "item", "whole"])).find((control) => {
     const own = control.dataset.pointer;
     const missing = pointer === "#" && detail.startsWith(`"${control.dataset.field}" is required`);
     return pointer === own || pointer.startsWith(`${own}/`) || missing;
@@ -124,7 +124,7 @@ function place(card, { pointer, detail }) {
 }
 
 export function showFaults(card, faults, isLive) {
-  const order = controls(card, "path", "member", "item", "whole", "raw");
+  const order = [...fields(card), ...controls(card, "raw")];
   const rank = ({ control }) => (control ? order.indexOf(control) : order.length);
   const items = [...faults].sort((one, other) => rank(one) - rank(other)).map(({ control, pointer, detail }) => {
     if (!control) return make("li", { dir: "auto" }, pointer && pointer !== "#" ? `${pointer}: ${detail}` : detail);

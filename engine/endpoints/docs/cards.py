@@ -11,12 +11,15 @@ from typing import Any
 
 from engine.endpoints.docs.about import Fact, facts_about
 from engine.endpoints.docs.curl import curl_command, curl_rows
-from engine.endpoints.docs.fields import ABSENT, FormField, body_fields, path_fields
+from engine.endpoints.docs.fields import FormField, body_fields_of
+from engine.endpoints.docs.filled_forms import fill_form
 from engine.endpoints.docs.previews import Preview, preview_of
-from engine.endpoints.instance_reader import BATCH_KEY
-from engine.endpoints.openapi.document import KEY_HEADER, UNTAGGED, summary_of, tags_of, without_features
+from engine.endpoints.docs.route_fields import Filled, fields_of
+from engine.endpoints.docs.shown_cases import ShownCase, shown_cases
+from engine.endpoints.openapi.document import KEY_HEADER, UNTAGGED, summary_of, tags_of
 from engine.endpoints.openapi.responses import description_of
 from engine.endpoints.problems import status_title
+from engine.endpoints.shape_names import takes_many
 from engine.models import Facts, key_of
 from engine.spec import Model, Route, Spec, path_template, route_names
 
@@ -25,8 +28,7 @@ MAX_CHIPS = 12
 MAX_NAME = 30
 TWO = 2
 HALF = 0.5
-
-_TIME = "a date or time, such as 2024-01-31 or 2024-01-31T12:00:00Z"
+GROUPS = {"query": "Query", "header": "Headers", "cookie": "Cookies"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +51,11 @@ class Chip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """What the page shows of one route; `key` names the header of its API key, if it requires one.
+    """What the page shows of one route: a `preview` of its only answer, or its `cases`.
 
-    A model's `facts` are in its first card, whose id the others have as `described_at`. Of a model with two classes,
-    `threshold` is the positive one, the other, and the probability from which the positive one is answered.
+    `key` names the header of its API key, if it requires one. A model's `facts` are in its first card, whose id the
+    others have as `described_at`. Of a model with two classes, `threshold` is the positive one, the other, and the
+    probability from which the positive one is answered. One that `takes_batches` can be sent several instances at once.
     """
 
     id: str
@@ -64,6 +67,7 @@ class Card:
     fields: tuple[FormField, ...]
     answers: tuple[ShownAnswer, ...]
     preview: Preview | None
+    cases: tuple[ShownCase, ...]
     key: str
     curl: str
     curl_rows: str = ""
@@ -72,6 +76,7 @@ class Card:
     facts: tuple[Fact, ...] = ()
     described_at: str = ""
     threshold: tuple[str, str, float] | None = None
+    takes_batches: bool = False
     is_open: bool = False
 
     @property
@@ -87,12 +92,31 @@ class Card:
     @property
     def opens_by_link(self) -> bool:
         """Whether a form can ask it without a script, and a link too; neither sends a key."""
-        return "GET" in self.route.methods and not self.route.parameters and not self.key
+        is_plain = all(
+            field.role in ("query", "member") and field.kind not in ("list", "file") for field in self.fields
+        )
+        return "GET" in self.route.methods and not self.route.parameters and not self.key and is_plain
 
     @property
-    def takes_batches(self) -> bool:
-        """Whether several instances can be sent at once."""
-        return self.route.model is not None and all(field.name != BATCH_KEY for field in self.fields)
+    def groups(self) -> Mapping[str, tuple[FormField, ...]]:
+        """The fields of parameters besides the path, by what they are called."""
+        named = {word: tuple(one for one in self.fields if one.role == role) for role, word in GROUPS.items()}
+        return {word: fields for word, fields in named.items() if fields}
+
+    @property
+    def body_fields(self) -> list[FormField]:
+        """The fields of the body, or of the query string that has it in a GET."""
+        return body_fields_of(self.fields)
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """The formats in which the page can send the body, the usual one first."""
+        return self.route.accepts if self.body_fields else ()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the answer is the model's own."""
+        return self.route.model is not None and not self.route.cases
 
 
 def cards_of(spec: Spec, document: Mapping[str, Any], models: Mapping[str, Facts]) -> Iterator[Card]:
@@ -108,12 +132,15 @@ def cards_of(spec: Spec, document: Mapping[str, Any], models: Mapping[str, Facts
         name = operations[0]["operationId"].replace("_", "-")
         name = f"{name}-{number}" if name in taken else name
         taken.add(name)
-        fields = _fields(route, spec)
         key = KEY_HEADER if route.allowed is not None else ""
         model = spec.models[route.model] if route.model is not None else None
         facts = models[route.model] if route.model is not None else None
+        fields = fields_of(route, model, _filled_at_first(route, model))
         paragraph, _, rest = (said := description_of(route, spec, models)).partition("\n\n")
         words = rest if facts is not None and paragraph == facts.estimator else said  # which is in the facts
+        names = route_names(route, spec.models)
+        preview = preview_of(route, model, facts, names)
+        plain, may_see = model is not None and not route.cases, _may_see(readers, route)
         card = Card(
             id=name,
             route=route,
@@ -123,11 +150,11 @@ def cards_of(spec: Spec, document: Mapping[str, Any], models: Mapping[str, Facts
             description=words,
             fields=fields,
             answers=tuple(_answers(operations, document)),
-            preview=preview_of(route, model, facts, route_names(route, spec.models))
-            if model or _may_see(readers, route)
-            else None,
+            preview=preview if plain or may_see else None,
+            cases=shown_cases(route, names) if may_see and (preview is None or plain) else (),
             key=key,
             curl=curl_command(route, fields, key),
+            takes_batches=model is not None and takes_many(route, spec),
             is_open=route is first,
         )
         if model is None or facts is None:
@@ -135,7 +162,7 @@ def cards_of(spec: Spec, document: Mapping[str, Any], models: Mapping[str, Facts
             continue
         known = described.setdefault(model.name, name)
         about = () if known != name else tuple(facts_about(model, facts))
-        yield replace(card, facts=about, described_at=known, **_of_model(route, spec, model, facts, key))
+        yield replace(card, facts=about, described_at=known, **_of_model(card, model, facts))
 
 
 def _may_see(readers: tuple[str, ...] | None, route: Route) -> bool:
@@ -143,18 +170,27 @@ def _may_see(readers: tuple[str, ...] | None, route: Route) -> bool:
     return route.allowed is None or (readers is not None and {*readers} <= {*route.allowed})
 
 
-def _of_model(route: Route, spec: Spec, model: Model, facts: Facts, key: str) -> dict[str, Any]:
+def _filled_at_first(route: Route, model: Model | None) -> Filled:
+    """Fill a form in with the model's first example."""
+    if model is None or not model.shown_examples:
+        return Filled()
+    return fill_form(route, model.shown_examples[0].input) or Filled()
+
+
+def _of_model(card: Card, model: Model, facts: Facts) -> dict[str, Any]:
     """Return what the card of a model has beside that of another route."""
+    route = card.route
     is_binary = model.output.probabilities and len(facts.keys) == TWO
     bars = facts.threshold or ({facts.keys[1]: HALF} if is_binary else {})
     positive, bar = next(iter(bars.items()), ("", HALF))
     negative = next((key for key in facts.keys if key != positive), "")
     named = [(_name_of(example.result, model, facts), example.input) for example in model.shown_examples]
     listed = [(f"Row {number}", row) for number, row in enumerate(facts.rows, 1)]
+    takes_rows = card.is_plain and route.input is None and route.instance is None and not route.is_single
     return {
-        "curl_rows": curl_rows(route, _fields(route, spec), key) if "POST" in route.methods else "",
-        "examples": tuple(_chips(route, spec, named)),
-        "rows": tuple(_chips(route, spec, listed)),
+        "curl_rows": curl_rows(route, card.fields, card.key) if takes_rows and "POST" in route.methods else "",
+        "examples": tuple(_chips(card, model, named)),
+        "rows": tuple(_chips(card, model, listed)),
         "threshold": (positive, negative, bar) if is_binary else None,
     }
 
@@ -165,13 +201,14 @@ def _name_of(result: Any, model: Model, facts: Facts) -> str:
     return labels.get(key_of(result)) or shorten(key_of(result), MAX_NAME, placeholder="…")
 
 
-def _chips(route: Route, spec: Spec, named: list[tuple[str, Any]]) -> Iterator[Chip]:
-    """Make a chip of each instance that the route's form can show; of equal names, the later ones get a number."""
+def _chips(card: Card, model: Model, named: list[tuple[str, Any]]) -> Iterator[Chip]:
+    """Make a chip of each instance that the card's form can show; of equal names, the later ones get a number."""
     counts = Counter[str]()
-    form = [(field.role, field.name) for field in _fields(route, spec)]
+    form = [(field.role, field.name) for field in card.fields]
     for name, instance in named[:MAX_CHIPS]:
-        fields = _fields(route, spec, instance)
-        if form == [(field.role, field.name) for field in fields]:
+        filled = fill_form(card.route, instance)
+        fields = () if filled is None else fields_of(card.route, model, filled)
+        if fields and form == [(field.role, field.name) for field in fields]:
             counts[name] += 1
             yield Chip(
                 name=name if counts[name] == 1 else f"{name} {counts[name]}", texts=[field.texts for field in fields]
@@ -181,26 +218,6 @@ def _chips(route: Route, spec: Spec, named: list[tuple[str, Any]]) -> Iterator[C
 def _shape(template: str) -> str:
     """Return what is equal for paths that OpenAPI cannot tell apart."""
     return re.sub(r"\{[^}]*\}", "{}", template)
-
-
-def _fields(route: Route, spec: Spec, instance: Any = ABSENT) -> tuple[FormField, ...]:
-    """Make the fields of a route's form, filled in as in an instance, by default the model's first example."""
-    if route.model is None:
-        body = () if route.input is None else body_fields(route.input.instance)
-        return (*path_fields(route, {}), *body)
-    model = spec.models[route.model]
-    if instance is ABSENT and model.shown_examples:
-        instance = model.shown_examples[0].input
-    in_path = path_fields(route, instance if isinstance(instance, Mapping) else {})
-    left = instance if instance is ABSENT else without_features(instance, route)
-    fields = body_fields(model.input.instance.without(route.parameters), left)
-    times = {name for name, dtype in model.dtypes.items() if dtype.startswith("datetime")}
-    return (*in_path, *(_as_time(one) if one.name in times else one for one in fields))
-
-
-def _as_time(field: FormField) -> FormField:
-    """Say how a time is written, which a schema of type string does not tell."""
-    return replace(field, limits=", ".join(filter(None, (field.limits, _TIME))))
 
 
 def _answers(operations: list[dict[str, Any]], document: Mapping[str, Any]) -> Iterator[ShownAnswer]:

@@ -1,7 +1,9 @@
 // Lets a person send requests from the docs page, which is complete without it: the forms are in its HTML.
 
 import { clear, forget, make, outcome, show, showFaults, toCorrect } from "./answer.js";
-import { controls, curl, faultOf, fields, fill, isRaw, meaning, method, body, pretty, python, read, textOf, url } from "./request.js";
+import {
+  asLatin, controls, curl, faultOf, fields, fill, formatOf, isRaw, meaning, method, body, pretty, python, read, textOf, typeOf, url,
+} from "./request.js";
 import { acceptRows } from "./rows.js";
 
 const LIVE_MILLISECONDS = 200; // between two requests that nobody has pressed Send for
@@ -80,7 +82,7 @@ function update(card) {
   const isQuery = method(card) === "GET";
   const toggle = card.querySelector("[data-as-json]");
   if (toggle) {
-    toggle.parentElement.hidden = isQuery;
+    toggle.parentElement.hidden = isQuery || formatOf(card) !== "json";
     card.querySelector("[data-raw]").hidden = !isRaw(card);
     card.querySelector("[data-fields]").hidden = isRaw(card);
   }
@@ -91,7 +93,9 @@ function update(card) {
   }
   const request = read(card);
   card.querySelector("[data-curl]").textContent = curl(request);
-  card.querySelector("[data-python]").textContent = python(request);
+  const snippet = card.querySelector("[data-python]");
+  snippet.closest("figure").hidden = Boolean(request.parts); // which Python has no short words for
+  snippet.textContent = python(request);
   const ofRows = card.querySelector("[data-curl-rows]");
   if (ofRows) ofRows.textContent = curl({ ...request, url: url(card, false), method: "POST", file: "rows.csv" });
   const link = card.querySelector("[data-share]");
@@ -104,8 +108,17 @@ function update(card) {
 // A link to a form with its values, which go to nobody: a browser does not send a fragment.
 
 function linkTo(card) {
-  const values = fields(card).map((control) => [control.dataset.field, textOf(control)]);
+  const values = shared(card).map((control) => [nameOf(control), textOf(control)]);
   return `#${card.id}?${new URLSearchParams(values)}`;
+}
+
+// Cookies and files stay here.
+function shared(card) {
+  return fields(card).filter(({ dataset }) => dataset.role !== "cookie" && dataset.kind !== "file");
+}
+
+function nameOf({ dataset: { role, field } }) {
+  return role === "query" || role === "header" ? `${role}.${field}` : field;
 }
 
 function fillFromLink() {
@@ -113,7 +126,7 @@ function fillFromLink() {
   const card = values === undefined ? null : document.getElementById(id);
   if (!card?.matches("[data-card]")) return;
   const texts = new URLSearchParams(values);
-  for (const control of fields(card)) if (texts.has(control.dataset.field)) fill(control, texts.get(control.dataset.field));
+  for (const control of shared(card)) if (texts.has(nameOf(control))) fill(control, texts.get(nameOf(control)));
   for (const around of [card.querySelector(".try"), card.closest("details")]) if (around) around.open = true;
   update(card);
   card.scrollIntoView();
@@ -182,7 +195,7 @@ function keyed(card) {
 async function send(card, isLive) {
   const before = running.get(card);
   if (before && !before.isLive && !isLive) return;
-  const filled = isRaw(card) ? controls(card, "path", "raw") : fields(card);
+  const filled = isRaw(card) ? controls(card, "path", "query", "header", "cookie", "raw") : fields(card);
   const faults = filled.map((control) => ({ control, detail: faultOf(control) })).filter(({ detail }) => detail);
   if (faults.length && isLive) return;
   before?.controller.abort();
@@ -214,12 +227,35 @@ async function send(card, isLive) {
   }
 }
 
-async function ask(card, { method, url, body }, { controller, isLive }) {
-  const headers = { Accept: "application/json, application/problem+json, */*;q=0.5", ...keyed(card) };
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+async function ask(card, request, { controller, isLive }) {
+  const { method, url, parts } = request;
+  const headers = new Headers({ Accept: "application/json, application/problem+json, */*;q=0.5", ...keyed(card) });
+  for (const [name, text] of request.headers) headers.set(name, asLatin(text));
+  const type = typeOf(request);
+  if (type) headers.set("Content-Type", type);
   const start = performance.now();
-  const got = await fetch(url, { method, headers, body, redirect: "manual", cache: "no-store", signal: controller.signal });
-  const bytes = await got.arrayBuffer();
+  const body = parts ? formOf(parts) : request.body;
+  const settings = { method, headers, body, redirect: "manual", cache: "no-store", signal: controller.signal };
+  setCookies(request, "");
+  let got, bytes;
+  try {
+    got = await fetch(url, settings);
+    bytes = await got.arrayBuffer();
+  } finally {
+    setCookies(request, "; max-age=0");
+  }
   if (got.status === 429) next = performance.now() + 1000 * (Number(got.headers.get("Retry-After")) || PAUSE_SECONDS);
   show(card, got, bytes, Math.round(performance.now() - start), isLive);
+}
+
+function formOf(parts) {
+  const form = new FormData();
+  for (const [name, value] of parts) form.append(name, value);
+  return form;
+}
+
+// A script cannot set the header Cookie, but cookies of the path that it asks, for as long as that takes.
+function setCookies({ url, cookies }, end) {
+  const { pathname } = new URL(url);
+  for (const cookie of cookies) document.cookie = `${cookie}; path=${pathname}; SameSite=Strict${end}`;
 }

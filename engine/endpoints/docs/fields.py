@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from engine.schema import FORMATS, JSON_TYPES, InstanceSchema, Subschema, write_pointer
 from engine.schema.samples import Guess, sample
-from engine.spec import Route, parameter_schemas
 
-Kind = Literal["number", "choice", "text", "date", "json"]
+Kind = Literal["number", "choice", "text", "date", "json", "list", "file"]
+Role = Literal["path", "query", "header", "cookie", "member", "item", "whole"]
 
 ABSENT: Any = object()
 MAX_FIELDS = 100
@@ -20,7 +20,6 @@ MAX_CHOICES = 200
 MAX_SPAN = 1e12  # between the bounds of a slider
 STEPS = 100  # that a slider has at least
 
-_NIL_UUID = "00000000-0000-0000-0000-000000000000"
 _ATTRIBUTES = {"minimum": "min", "maximum": "max", "multipleOf": "step", "maxLength": "maxlength"}
 
 
@@ -28,13 +27,13 @@ _ATTRIBUTES = {"minimum": "min", "maximum": "max", "multipleOf": "step", "maxLen
 class FormField:
     """One thing that a form asks for.
 
-    Its value goes into the path, is a member of the body's object, an item of its array, or all of it. `value` is
-    what is filled in at first, `pointer` what an error calls it. Where it can be an empty text (`is_text`), a query
-    string cannot say null; `is_any` is one that takes anything, as a column that the model ignores. `slider` are the
-    attributes of one beside it, which a number between bounds has.
+    Its value is a parameter, or a member of the body's object, an item of its array, or all of it. `value` is what is
+    filled in at first, `pointer` what an error calls it. Where it can be an empty text (`is_text`), a query string
+    cannot say null; `is_any` is one that takes anything, as a column that the model ignores. `slider` are the
+    attributes of one beside it, which a number between bounds has. A `list` has an item in each line.
     """
 
-    role: Literal["path", "member", "item", "whole"]
+    role: Role
     name: str
     pointer: str = ""
     kind: Kind = "json"
@@ -65,24 +64,30 @@ class FormField:
         return '""' if self.kind == "text" else None
 
     @property
-    def query(self) -> str | None:
-        """What a query string says at first; None where it says nothing."""
+    def sent(self) -> tuple[str, ...]:
+        """The texts of it that a query string or a form has at first."""
+        if self.kind == "list":
+            return tuple(filter(None, self.text.split("\n")))
+        if self.json is None:
+            return ()
         if self.json == "null":
-            return None if self.is_text else ""
-        return None if self.json is None else self.text
+            return () if self.is_text else ("",)
+        return tuple(map(_plain, self.value)) if isinstance(self.value, list) else (self.text,)
 
     @property
     def text(self) -> str:
         """What the field shows at first."""
-        if self.value is ABSENT or (self.value is None and self.kind != "json"):
+        if self.value is ABSENT or self.kind == "file" or (self.value is None and self.kind != "json"):
             return ""
         if self.kind == "json":
             return json.dumps(self.value, ensure_ascii=False, indent=2)
-        return self.value if isinstance(self.value, str) else write_json(self.value)
+        return "\n".join(map(_plain, self.value)) if self.kind == "list" else _plain(self.value)
 
     @property
     def json(self) -> str | None:
         """The JSON of what is sent at first."""
+        if self.kind == "file":
+            return None
         if self.value is ABSENT or (self.value is None and not self.required):
             return self.empty
         return self.text if self.kind == "json" else write_json(self.value)
@@ -93,9 +98,19 @@ def write_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def _plain(value: Any) -> str:
+    """Write a value as a text, a string without quotation marks."""
+    return value if isinstance(value, str) else write_json(value)
+
+
+def body_fields_of(fields: Sequence[FormField]) -> list[FormField]:
+    """Return the fields of the body."""
+    return [field for field in fields if field.role in ("member", "item", "whole")]
+
+
 def body_of(fields: tuple[FormField, ...]) -> str | None:
     """Put the JSON of all fields together, as the page does when it sends them; None where there is no body."""
-    asked = [field for field in fields if field.role != "path"]
+    asked = body_fields_of(fields)
     if not asked:
         return None
     if asked[0].role == "whole":
@@ -105,29 +120,18 @@ def body_of(fields: tuple[FormField, ...]) -> str | None:
     return f"{{{', '.join(f'{write_json(field.name)}: {field.json}' for field in asked if field.json is not None)}}}"
 
 
-def path_fields(route: Route, example: Mapping[str, Any]) -> tuple[FormField, ...]:
-    """Make the fields of a route's path parameters, filled in as in an example where that has them."""
-    fields = []
-    for name, schema in parameter_schemas(route.path).items():
-        plain = InstanceSchema({key: value for key, value in schema.items() if key != "pattern"})
-        text = plain.schema == {"type": "string"}
-        value = name if text else _NIL_UUID if schema.get("format") == "uuid" else sample(plain)
-        fields.append(_shown(FormField(role="path", name=name, value=example.get(name, value)), plain))
-    return tuple(fields)
-
-
 def body_fields(schema: InstanceSchema, example: Any = ABSENT) -> tuple[FormField, ...]:
     """Make the fields of a body that a schema describes, filled in as in an example, or with what the schema offers."""
     value = sample(schema) if example is ABSENT else example
-    if schema.form == "object" and isinstance(value, dict) and (members := _members(schema, value)):
+    if schema.form == "object" and isinstance(value, dict) and (members := member_fields(schema, value)):
         return members
     if schema.form == "array" and isinstance(value, list) and (items := _items(schema, value)):
         return items
-    return (_shown(FormField(role="whole", name="body", pointer="#", value=value), schema),)
+    return (show_field(FormField(role="whole", name="body", pointer="#", value=value), schema),)
 
 
-def _members(schema: Subschema, value: Mapping[str, Any]) -> tuple[FormField, ...]:
-    """Make a field for each property, those last that may be anything."""
+def member_fields(schema: Subschema, value: Mapping[str, Any], role: Role = "member") -> tuple[FormField, ...]:
+    """Make a field for each property, those last that may be anything; none if the value has others."""
     properties = schema.said.get("properties", {})
     required = schema.said.get("required", [])
     if len(properties) > MAX_FIELDS or not properties.keys() >= {*required, *value}:
@@ -136,8 +140,8 @@ def _members(schema: Subschema, value: Mapping[str, Any]) -> tuple[FormField, ..
     for name, part in properties.items():
         known, needed = value.get(name, ABSENT), name in required
         known = ABSENT if isinstance(known, Guess) else known
-        bare = FormField(role="member", name=name, pointer=write_pointer((name,)), required=needed, value=known)
-        fields.append(_shown(bare, schema.part(part)))
+        bare = FormField(role=role, name=name, pointer=write_pointer((name,)), required=needed, value=known)
+        fields.append(show_field(bare, schema.part(part)))
     return tuple(sorted(fields, key=lambda field: field.is_any and not field.required))
 
 
@@ -149,12 +153,12 @@ def _items(schema: Subschema, value: list[Any]) -> tuple[FormField, ...]:
     if "prefixItems" in said:
         return ()
     return tuple(
-        _shown(FormField(role="item", name=str(number + 1), pointer=write_pointer((number,)), value=item), part)
+        show_field(FormField(role="item", name=str(number + 1), pointer=write_pointer((number,)), value=item), part)
         for number, item in enumerate(value)
     )
 
 
-def _shown(bare: FormField, schema: Subschema) -> FormField:
+def show_field(bare: FormField, schema: Subschema) -> FormField:
     """Say of a field how it is shown, of the kind that its schema's types call for."""
     said, types = schema.said, schema.types
     choices = [said["const"]] if "const" in said else said.get("enum", ())

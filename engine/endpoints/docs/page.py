@@ -17,6 +17,7 @@ from engine.endpoints.docs.curl import SAFE
 from engine.endpoints.docs.fields import write_json
 from engine.endpoints.instance_reader import BATCH_KEY
 from engine.endpoints.openapi.document import ENGINE_TAG
+from engine.endpoints.requests.body_reader import TYPES
 from engine.models import Facts
 from engine.spec import Spec, docs_file_path
 
@@ -43,6 +44,7 @@ def write_page(path: str, spec: Spec, document: Mapping[str, Any], models: Mappi
         root=_root(path),
         openapi=_link(openapi) if openapi else "",
         batch_key=BATCH_KEY,
+        types=TYPES | {"binary": "a file"},
         engine_tag=ENGINE_TAG,
     )
 

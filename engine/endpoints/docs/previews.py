@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.endpoints.answering.responding import build_answer, content_type
@@ -13,54 +13,57 @@ from engine.endpoints.messages import encode_any_json
 from engine.endpoints.openapi.responses import prediction_schema
 from engine.endpoints.problems import status_title
 from engine.models import Facts
-from engine.spec import DeclaredResponse, Model, Names, Route, SequenceStep
+from engine.spec import DeclaredBody, DeclaredResponse, Model, Names, Route
 
 MAX_BYTES = 4000
 MAX_CHOICES = 12
+MAX_LINE = 60
 _TEXTUAL = ("text/", "application/json", "application/yaml")
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """An answer as the page shows it: its status and media type, and its body or the form of that."""
+    """An answer as the page shows it: its status, its media type, its body or the form of that, and who gets it."""
 
     status: str
     media_type: str
     body: str
+    which: str = ""
 
 
 def preview_of(route: Route, model: Model | None, facts: Facts | None, names: Names) -> Preview | None:
-    """Show what a route answers, if that is known; None for what the engine adds."""
-    if model is not None and facts is not None:
+    """Show what a route answers to each request; None if that depends, and for what the engine adds."""
+    if model is not None and facts is not None and not route.cases:
         return Preview("200 OK", "application/json", form_of(prediction_schema(model, facts)))
-    if not route.cases:
+    if len(route.cases) != 1 or route.is_faulty or route.on_failure is not None:
         return None
-    answers = route.cases[-1]  # which answers where no condition is met
-    if (sequence := answers.sequence) is not None:
-        per = f" per {sequence.per}" if sequence.per is not None else ""
-        shown = "\n\n".join(_step(step, names) for step in sequence.steps)
-        return Preview(f"Sequence{per}" + (", repeated" if sequence.repeat else ""), "", shown)
-    return _preview(answers.responses[0], names)
+    response = route.cases[0].response
+    return None if response is None or len(response.bodies) > 1 else next(preview_bodies(response, names))
 
 
-def _step(step: SequenceStep, names: Names) -> str:
-    """Write a response of a sequence, with how often it is given."""
-    one = _preview(step.response, names)
-    times = f"{step.times} times " if step.times > 1 else ""
-    said = " · ".join(filter(None, (f"{times}{one.status}", one.media_type)))
-    return "\n".join(filter(None, (said, one.body)))
+def preview_bodies(declared: DeclaredResponse, names: Names) -> Iterator[Preview]:
+    """Show each body of a response; a response without any has one preview too."""
+    status = f"{declared.status} {status_title(declared.status)}"
+    for body in declared.bodies:
+        shown = _shown(replace(declared, bodies=(body,)), body, names)
+        yield Preview(status, content_type(declared, body).partition(";")[0], shown.rstrip("\n"))
+    if not declared.bodies:
+        yield Preview(status, "", "")
 
 
-def _preview(declared: DeclaredResponse, names: Names) -> Preview:
-    body = declared.bodies[0] if declared.bodies else None
-    kind = content_type(declared, body) if body is not None else ""
+def _shown(declared: DeclaredResponse, body: DeclaredBody, names: Names) -> str:
     constant = build_answer(declared, names).constant
-    shown = ""
     if constant is not None and isinstance(constant.body, bytes):
-        shown = _as_text(constant.body, kind)
-    elif body is not None and BODY_KINDS[body.kind].is_literal:
-        shown = body.content if isinstance(body.content, str) else encode_any_json(body.content).decode()
-    return Preview(f"{declared.status} {status_title(declared.status)}", kind.partition(";")[0], shown.rstrip("\n"))
+        return _as_text(constant.body, content_type(declared, body))
+    if not BODY_KINDS[body.kind].is_literal:
+        return ""
+    return body.content if isinstance(body.content, str) else _laid_out(body.content)
+
+
+def _laid_out(content: Any) -> str:
+    """Write JSON in one line, or in several if it is long."""
+    written = encode_any_json(content).decode().rstrip("\n")
+    return written if len(written) <= MAX_LINE else json.dumps(content, ensure_ascii=False, indent=2)
 
 
 def _as_text(body: bytes, kind: str) -> str:

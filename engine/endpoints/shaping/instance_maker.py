@@ -22,7 +22,7 @@ class InstanceMaker:
     """Makes instances of the values of requests, and finds the place in a request that a feature comes from."""
 
     def __init__(self, instance: Any, names: Names, model: Model) -> None:
-        self._sources = {key: reference.name for key, reference in _references_in(instance).items()}
+        self._sources = {key: reference.name for key, reference in references_in(instance).items()}
         is_object = isinstance(instance, Mapping) and model.input.instance.form == "object"
         self.make = _make_features(instance, names, model) if is_object else _make_whole(instance, names)
         self.uses_of_body = sum(name.root == "body" for name in self._sources.values())
@@ -50,7 +50,7 @@ def _moved(violation: Violation, asked: Asked, row: int, source: Name, rest: tup
     return replace(violation, path=(*begin, *steps, *rest), part=part)
 
 
-def _references_in(instance: Any) -> Mapping[str, Reference]:
+def references_in(instance: Any) -> Mapping[str, Reference]:
     """Return the references that are each alone a feature, by its name or position, or the whole instance."""
     if isinstance(instance, Mapping):
         pairs = [*instance.items()]

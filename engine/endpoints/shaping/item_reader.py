@@ -72,16 +72,13 @@ class ItemReader:
             else:
                 yield from self._body.violations(item, request, budget)
 
-    def make(self, asked: Asked, items: Sequence[Values], request: Request) -> Asked:
-        """Make the instances of valid items; raise `Problem` for those that the model's input does not allow."""
+    def make(self, asked: Asked, items: Sequence[Values], request: Request) -> None:
+        """Make instances of valid items, in their place; raise `Problem` for what the model's input does not allow."""
         maker = self._make
-        instances = self._put_path(asked, request) if maker is None else [maker.make(values) for values in items]
-        made = replace(asked, instances=instances)
-        is_costly = self._is_costly(asked, request)
-        if is_costly or not all(map(self._model.is_valid, instances)):
+        asked.instances = self._put_path(asked, request) if maker is None else [maker.make(values) for values in items]
+        if self._is_costly(asked, request) or not all(map(self._model.is_valid, asked.instances)):
             budget = self._model.budget(request.paid(asked.size) + _shared_size(request))
-            require_none(list_once(self._violations(made, budget)), budget)
-        return made
+            require_none(list_once(self._violations(asked, budget)), budget)
 
     def place(self, violation: Violation, asked: Asked, row: int) -> Violation:
         """Return a violation of an instance at its place in the request."""
@@ -89,11 +86,11 @@ class ItemReader:
             return self._make.place(violation, asked, row)
         return replace(violation, path=(*asked.where(row), *violation.path))
 
-    def _violations(self, made: Asked, budget: Budget) -> Iterator[Violation]:
+    def _violations(self, asked: Asked, budget: Budget) -> Iterator[Violation]:
         """Yield the violations of the instances."""
-        for row, instance in enumerate(made.instances):
+        for row, instance in enumerate(asked.instances):
             for violation in self._model.violations(instance, (), budget):
-                yield self.place(violation, made, row)
+                yield self.place(violation, asked, row)
 
     def _put_path(self, asked: Asked, request: Request) -> list[Any]:
         if self._path is None:
