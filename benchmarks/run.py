@@ -24,6 +24,7 @@ from costs import costs
 from duels import PAIRS, SECONDS, duels
 from large_spec import measure
 from predict import HEADING
+from references import reference_costs
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 
@@ -154,6 +155,14 @@ def page(found: dict[str, Contestant], arguments: argparse.Namespace, against: l
         *(f"| {kind} | {microseconds:.2f} |" for kind, microseconds in costs()),
         "",
         *measure(),
+        "## The cost of references and cases",
+        "",
+        "Endpoints called in turn in one process, each beside the same route with a constant in place of the reference "
+        "(`python benchmarks/references.py`): the medians of 200 rounds.",
+        "",
+        "| in the answer | µs beyond the same route without it | µs of that route |",
+        "|---|---:|---:|",
+        *(f"| {kind} | {more:.2f} | {plain:.2f} |" for kind, more, plain in reference_costs()),
     ]
     return "\n".join(lines) + "\n"
 

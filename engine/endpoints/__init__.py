@@ -1,6 +1,6 @@
 """build: Spec + Predictors → Endpoints, each a plain `Request` → `Response`. No Flask, no YAML."""
 
-from engine.endpoints.counters import FORGOTTEN, Counter, SharedCounts
+from engine.endpoints.answering.counters import FORGOTTEN, Counter, SharedCounts
 from engine.endpoints.guards.client import client_address, direct_client
 from engine.endpoints.guards.guard import Admission, Guard, Guards
 from engine.endpoints.messages import Endpoint, Failing, Headers, Request, Response, Sending

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
 
-from engine.endpoints.condition_tests import Test, build_test
-from engine.endpoints.counters import Counters
+from engine.endpoints.answering.condition_tests import Test, build_test
+from engine.endpoints.answering.counters import Counters
+from engine.endpoints.answering.responding import Answer, build_answer, is_kept, tag_file
+from engine.endpoints.answering.turns import build_sequence
 from engine.endpoints.faults import Faults
 from engine.endpoints.messages import Endpoint, Headers, Request, Response
 from engine.endpoints.requests.request_reader import RequestReader
 from engine.endpoints.requests.values import Values
-from engine.endpoints.responding import Answer, build_answer, is_kept, tag_file
-from engine.endpoints.turns import build_sequence
 from engine.spec import Case, Model, Names, Route, cases_with_names, route_names
 
 

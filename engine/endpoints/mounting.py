@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from engine.endpoints.counters import FORGOTTEN, own_counters
+from engine.endpoints.answering.counters import FORGOTTEN, own_counters
 from engine.endpoints.docs import build_docs
 from engine.endpoints.faults import Faults, FaultyEndpoint
 from engine.endpoints.fixed import GeneratedEndpoint, Means, build_declared

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from itertools import chain
 from typing import Any
 
+from engine.endpoints.answering.responding import build_answer
 from engine.endpoints.bodies.filling import shape_value
 from engine.endpoints.fixed import Means, answer_by_case, build_cases
 from engine.endpoints.instance_reader import BATCH_KEY, Asked, InstanceReader, take_batch
@@ -18,7 +19,6 @@ from engine.endpoints.problems import FULL, Problem, overload_problem, require_n
 from engine.endpoints.requests.body_reader import BodyReader
 from engine.endpoints.requests.parameters import fill_parameters, parameter_readers
 from engine.endpoints.requests.values import ABSENT, Values, read_name, read_reference
-from engine.endpoints.responding import build_answer
 from engine.errors import RefusedInstance
 from engine.models import Prediction, key_of
 from engine.schema import Budget, Violation

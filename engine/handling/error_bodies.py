@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.endpoints import Problem, Request, Response
+from engine.endpoints.answering.responding import build_answer
 from engine.endpoints.problems import problem_members
 from engine.endpoints.requests.values import Values
-from engine.endpoints.responding import build_answer
 from engine.handling.incoming import Incoming
 from engine.spec import DeclaredResponse, problem_names
 

@@ -79,6 +79,11 @@ class Subschema:
         return self.written("default")
 
     @cached_property
+    def has_default(self) -> bool:
+        """Whether there is a default, which may be null."""
+        return "default" in self.own or any(target.has_default for target in self._referred)
+
+    @cached_property
     def listed(self) -> tuple[Any, ...]:
         """The scalars of its enum, in the order in which pandas makes categories of them: sorted."""
         kept = [value for value in self.written("enum") or () if isinstance(value, str | int | float)]

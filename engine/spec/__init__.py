@@ -11,8 +11,8 @@ from engine.spec.authoring.drafts import (
 )
 from engine.spec.authoring.entry_text import ModelEntry
 from engine.spec.authoring.outline import Outline, OutlinedFeature, bare_model
+from engine.spec.checking.answering.cases import check_answers
 from engine.spec.checking.built_in import BUILT_IN, DOCS_FILES, divide_for_admin, docs_file_path
-from engine.spec.checking.cases import check_answers
 from engine.spec.checking.grammar import GrammarName, grammar
 from engine.spec.checking.guards import MAX_KEY
 from engine.spec.checking.pins import lock_of, write_pins
@@ -29,27 +29,19 @@ from engine.spec.conditions import (
 from engine.spec.gathering.spec_files import Opens, Watched
 from engine.spec.globs import FilePattern
 from engine.spec.load import load_spec
-from engine.spec.model_names import ModelAnswer, answer_roots, without_answer
+from engine.spec.model_records import Computed, Example, FileModel, Model, Output, Schema, StandIn
 from engine.spec.named_files import MAX_BYTES as MAX_FILE_BYTES
 from engine.spec.named_files import find_inside, model_inside, normal_name, read_regular, write_whole
-from engine.spec.names import Known, Names, path_object, problem_names
+from engine.spec.naming.known import Known
+from engine.spec.naming.model_names import ModelAnswer, answer_roots, without_answer
+from engine.spec.naming.name_tables import path_object, problem_names
+from engine.spec.naming.names import Names
+from engine.spec.naming.route_names import body_document, cases_with_names, route_names
 from engine.spec.reading.compose import asking_names, asking_places, walk_nodes
 from engine.spec.reading.node import Node
 from engine.spec.reading.source import Source
-from engine.spec.records import (
-    BuiltIn,
-    Computed,
-    Example,
-    FileModel,
-    Model,
-    Output,
-    Route,
-    Schema,
-    Spec,
-    StandIn,
-)
+from engine.spec.records import BuiltIn, Route, Spec
 from engine.spec.references import Name, Reference, Template, parse_template, references_in
 from engine.spec.response_records import Case, DeclaredBody, DeclaredResponse, Sequence, SequenceStep
-from engine.spec.route_names import body_document, cases_with_names, route_names
 from engine.spec.service_records import Cors, Fault, Limits, RateLimit, Rates, Service
-from engine.spec.url_rules import LazyRule, parameter_schemas, path_template, rule_shape, text_parameters
+from engine.spec.urls.url_rules import LazyRule, parameter_schemas, path_template, rule_shape, text_parameters

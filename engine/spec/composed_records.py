@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from engine.spec.records import Example, FileModel, Model
+from engine.spec.model_records import Example, FileModel, Model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

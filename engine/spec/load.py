@@ -10,25 +10,26 @@ from types import MappingProxyType
 from engine.collecting import pause_collector
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
+from engine.spec.checking.answering.error_bodies import check_error_bodies, read_error_bodies
+from engine.spec.checking.answering.responses import response_files
 from engine.spec.checking.built_in import built_in_routes
 from engine.spec.checking.composing.table import check_tables, derive_inputs
-from engine.spec.checking.error_bodies import check_error_bodies, read_error_bodies
 from engine.spec.checking.grammar import GrammarName, check_grammar, check_included
 from engine.spec.checking.guards import key_files
 from engine.spec.checking.models_file import check_models, read_models
 from engine.spec.checking.pins import check_pins, lock_command, lock_of, read_pins
-from engine.spec.checking.responses import response_files
 from engine.spec.checking.routes_file import check_routes, checks_formats, read_routes, read_service
 from engine.spec.checking.schemas import check_schema
 from engine.spec.gathering.included_files import Includes
 from engine.spec.gathering.placed_routes import PlacedRoute, place_routes
 from engine.spec.gathering.schema_files import SchemaFiles
 from engine.spec.gathering.spec_files import Opens, SpecFiles, TooMuch
+from engine.spec.model_records import Pin
 from engine.spec.named_files import Home
 from engine.spec.reading.compose import compose_document
 from engine.spec.reading.node import Node
 from engine.spec.reading.source import decode_source, read_data
-from engine.spec.records import Pin, Spec
+from engine.spec.records import Spec
 
 
 def load_spec(

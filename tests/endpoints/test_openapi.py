@@ -57,6 +57,51 @@ def test_it_is_valid(document: dict[str, Any]) -> None:
     validate(document)
 
 
+def test_parameters_formats_and_several_bodies_are_described(app_of: AppOf) -> None:
+    """With the exact types of what is filled in."""
+    app = app_of(
+        """routes:
+  - path: /a/<int:id>
+    path_parameters: {properties: {id: {minimum: 1}}}
+    query: {required: [q], properties: {q: {type: string}, page: {type: integer, default: 1}}}
+    headers: {properties: {X-Tenant: {enum: [a, b]}}}
+    cookies: {properties: {session: {type: string}}}
+    cases:
+      - {when: {query.q: no}, response: {status: 202, json: {page: "${query.page}", now: "${now}"}}}
+      - {response: {json: {id: "${path.id}", text: "is ${path.id}"}, html: "<p>${query.q}</p>"}}
+  - path: /upload
+    accepts: [json, multipart]
+    input: {type: object, required: [file], properties: {name: {type: string}, file: {type: object}}}
+    response: {json: {name: "${body.name:-none}", size: "${body.file.size}"}}
+  - {path: /bytes, accepts: [binary], input: {}, response: {json: "${body.size}"}}
+"""
+    )
+    document = json.loads(app.test_client().get("/openapi.json").data)
+    validate(document)
+    got = document["paths"]["/a/{id}"]["get"]
+    parameters = {(one["in"], one["name"]): (one["required"], one["schema"]) for one in got["parameters"]}
+    assert {
+        ("path", "id"): (True, {"allOf": [{"type": "integer", "minimum": 0}, {"minimum": 1}]}),
+        ("query", "q"): (True, {"type": "string"}),
+        ("query", "page"): (False, {"type": "integer", "default": 1}),
+        ("header", "X-Tenant"): (False, {"enum": ["a", "b"]}),
+        ("cookie", "session"): (False, {"type": "string"}),
+    } == parameters
+    filled = got["responses"]["202"]["content"]["application/json"]["schema"]
+    assert {"page": {"type": "integer"}, "now": {"type": "string", "format": "date-time"}} == filled["properties"]
+    assert {"application/json", "text/html"} == got["responses"]["200"]["content"].keys()
+    assert {"406", "422"} <= got["responses"].keys()
+    uploaded = document["paths"]["/upload"]["post"]
+    formats = uploaded["requestBody"]["content"]
+    assert {"application/json", "multipart/form-data"} == formats.keys()
+    form = {"name": {"type": "string"}, "file": {"type": "string", "format": "binary"}}
+    assert form == formats["multipart/form-data"]["schema"]["properties"]
+    size = uploaded["responses"]["200"]["content"]["application/json"]["schema"]["properties"]["size"]
+    assert "integer" == size["type"]
+    binary = document["paths"]["/bytes"]["post"]["requestBody"]["content"]
+    assert {"*/*": {"schema": {"type": "string", "format": "binary"}}} == binary
+
+
 def test_it_names_the_service(document: dict[str, Any]) -> None:
     assert {"title": "Iris", "version": "1.2.3", "description": "Flowers."} == document["info"]
     assert ["pages", "models", "public", "Endpoints", "Built in"] == [tag["name"] for tag in document["tags"]]

@@ -14,7 +14,7 @@ import flask
 import pytest
 
 from engine.endpoints import Problem, Request
-from engine.endpoints.counters import MOST_KEYS, KeyCounts, SharedCounts
+from engine.endpoints.answering.counters import MOST_KEYS, KeyCounts, SharedCounts
 from engine.endpoints.fixed import Means, build_declared
 from engine.errors import Overloaded
 from engine.spec import load_spec
@@ -100,7 +100,7 @@ def test_a_turn_that_nobody_can_tell_is_503(tmp_path: Path) -> None:
     (tmp_path / "routes.yaml").write_text("routes: [{path: /, sequence: {responses: [{response: a}, {response: b}]}}]")
     spec = load_spec(tmp_path / "routes.yaml")
     (route,) = spec.routes
-    endpoint = build_declared(route, {}, Means(None, lambda _: fail), formats=True)
+    endpoint = build_declared(route, {}, Means(None, lambda _: fail, formats=True))
     with pytest.raises(Problem, match="nobody answers") as raised:
         endpoint(Request("GET"))
     assert (503, (("Retry-After", "1"),)) == (raised.value.status, raised.value.headers)

@@ -18,7 +18,7 @@ from engine.endpoints.problems import Problem, require_none
 from engine.endpoints.requests.text_values import TextReader, parse_query
 from engine.schema import InstanceSchema, Validator
 from engine.spec import load_spec
-from engine.spec.url_rules import rule_shape
+from engine.spec.urls.url_rules import rule_shape
 
 # It measures seconds or memory that others would take from it.
 pytestmark = pytest.mark.alone

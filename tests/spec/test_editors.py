@@ -226,7 +226,7 @@ OTHERWISE = {
         models-broken-and-routes-broken/models.yaml path-without-a-space/routes.yaml yaml-alias-bomb/routes.yaml
         yaml-closed-twice/routes.yaml yaml-indentation/routes.yaml yaml-indented-in-a-long-value/routes.yaml
         yaml-indented-more/routes.yaml yaml-item-indented-more/routes.yaml yaml-item-without-dash/routes.yaml
-        yaml-no-colon/routes.yaml
+        yaml-no-colon/routes.yaml references-unquoted/routes.yaml references-unquoted-in-a-list/routes.yaml
         yaml-python-tag/routes.yaml yaml-tab/routes.yaml yaml-two-colons/routes.yaml yaml-unclosed-brace/routes.yaml
         yaml-unclosed-bracket/routes.yaml yaml-unclosed-quote/routes.yaml yaml-utf16/routes.yaml
     """,
@@ -365,7 +365,7 @@ def test_what_the_engine_serves_is_not_underlined(editor: Editor) -> None:
 
 # What the grammars say
 
-ONE_OF_THEM = "a route has one of response and model, a response at most one of its bodies"
+ONE_OF_THEM = "a route has one of several answers, and a response has the bodies that it declares"
 EMPTY = "nothing, which an editor would write out as [] or {} instead of beginning the first entry"
 NONE = "there is none"
 DEPENDS = "it depends on the route or the model"
@@ -403,9 +403,9 @@ WITHOUT_DEFAULT = {
     "routes.0.cases.0.when": {"present": NONE, "absent": NONE, "any": NONE, "all": NONE},
     "routes.0.response": {
         "headers": EMPTY,
-        "text": ONE_OF_THEM,
-        "html": ONE_OF_THEM,
         "json": ONE_OF_THEM,
+        "html": ONE_OF_THEM,
+        "text": ONE_OF_THEM,
         "file": ONE_OF_THEM,
     },
     "models.name": {

@@ -36,45 +36,42 @@ def fill_json(content: Any, names: Names) -> Body:
     The value is cut into bytes that never change and the values of references, each written as JSON by itself: so no
     value can break the structure.
     """
-    pieces: list[bytes | Callable[[Values], bytes]] = []
-    for piece in _pieces(content, names):
+    pieces: list[bytes | Reader] = []
+    for piece in [*_pieces(content, names), b"\n"]:
         if isinstance(piece, bytes) and pieces and isinstance(last := pieces[-1], bytes):
             pieces[-1] = last + piece
         else:
             pieces.append(piece)
     if len(pieces) == 1 and isinstance(only := pieces[0], bytes):
-        return only + b"\n"
-    fixed = [*pieces, b"\n"]
-    return lambda values: b"".join([piece if isinstance(piece, bytes) else piece(values) for piece in fixed])
+        return only
+    match pieces:
+        case [bytes(before), read, bytes(after)] if callable(read):
+            return lambda values: before + encode_value(read(values)) + after
+    return lambda values: b"".join([one if isinstance(one, bytes) else encode_value(one(values)) for one in pieces])
 
 
-def _pieces(content: Any, names: Names) -> list[bytes | Callable[[Values], bytes]]:
+def _pieces(content: Any, names: Names) -> list[bytes | Reader]:
+    """Cut a JSON value into bytes, and what reads the values between them."""
     if isinstance(content, str):
-        return [_string(content, names)]
+        return [_encoded(_string_shape(content, names))]
     if isinstance(content, list):
         return _joined(b"[", [_pieces(item, names) for item in content], b"]")
     if isinstance(content, dict) and any("${" in key for key in content):
-        shape = shape_value(content, names)
-        if callable(shape):
-            return [lambda values: encode_value(shape(values))]
-        return [encode_value(shape)]
+        return [_encoded(shape_value(content, names))]
     if isinstance(content, dict):
         return _joined(b"{", [[encode_value(key) + b":", *_pieces(item, names)] for key, item in content.items()], b"}")
     return [encode_value(content)]
 
 
-def _joined(
-    begin: bytes, inside: list[list[bytes | Callable[[Values], bytes]]], end: bytes
-) -> list[bytes | Callable[[Values], bytes]]:
-    pieces: list[bytes | Callable[[Values], bytes]] = [begin]
+def _joined(begin: bytes, inside: list[list[bytes | Reader]], end: bytes) -> list[bytes | Reader]:
+    pieces: list[bytes | Reader] = [begin]
     for number, item in enumerate(inside):
         pieces += [b","] * bool(number) + item
     return [*pieces, end]
 
 
-def _string(text: str, names: Names) -> bytes | Callable[[Values], bytes]:
-    shape = _string_shape(text, names)
-    return (lambda values: encode_value(shape(values))) if callable(shape) else encode_value(shape)
+def _encoded(shape: Any) -> bytes | Reader:
+    return shape if callable(shape) else encode_value(shape)
 
 
 def shape_value(content: Any, names: Names) -> Any:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from engine.endpoints.answering.responding import build_answer, content_type
 from engine.endpoints.bodies import BODY_KINDS
 from engine.endpoints.messages import encode_any_json
 from engine.endpoints.openapi.responses import prediction_schema
 from engine.endpoints.problems import status_title
-from engine.endpoints.responding import build_answer, content_type
 from engine.models import Facts
 from engine.spec import DeclaredResponse, Model, Names, Route, SequenceStep
 

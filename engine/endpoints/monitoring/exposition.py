@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from engine.counting import Tally
-from engine.endpoints.counters import FORGOTTEN
+from engine.endpoints.answering.counters import FORGOTTEN
 from engine.endpoints.faults import KINDS
 from engine.endpoints.messages import Endpoint, Request, Response
 from engine.endpoints.monitoring.health import ServiceState

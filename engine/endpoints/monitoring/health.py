@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from engine.endpoints.counters import Counters
+from engine.endpoints.answering.counters import Counters
 from engine.endpoints.fixed import FixedEndpoint
 from engine.endpoints.messages import Endpoint, Request, Response, encode_json
 from engine.endpoints.monitoring.metrics import Counts, Meter

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from engine.endpoints.answering.responding import content_type, is_kept
 from engine.endpoints.bodies import BODY_KINDS
 from engine.endpoints.bodies.file_body import type_of_file
 from engine.endpoints.openapi.joining import joined_answers
 from engine.endpoints.problems import status_title
-from engine.endpoints.responding import content_type, is_kept
 from engine.endpoints.shape_names import SCALAR_TYPES
 from engine.schema import JSON_TYPES
 from engine.spec import (

@@ -25,7 +25,7 @@ def declared_parameters(route: Route) -> list[dict[str, Any]]:
                 "required": name in schema.instance.required,
                 "schema": schema_of_known(Known([feature])),
             }
-            if feature.default is not None:
+            if feature.has_default:
                 one["schema"] = {**one["schema"], "default": feature.default}
             if description := feature.written("description"):
                 one["description"] = description

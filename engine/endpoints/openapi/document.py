@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from engine.endpoints.instance_reader import BATCH_KEY
+from engine.endpoints.openapi.body_formats import formats_of
 from engine.endpoints.openapi.components import Components, pascal_case, with_model_bounds
 from engine.endpoints.openapi.declared import content_of, declared_answers, join_items
 from engine.endpoints.openapi.declared_parameters import declared_parameters
@@ -29,7 +30,6 @@ from engine.endpoints.openapi.responses import (
 from engine.endpoints.openapi.row_formats import rows_in, rows_out
 from engine.endpoints.prediction import MODEL_HEADER
 from engine.endpoints.problems import MEDIA_TYPE, status_title
-from engine.endpoints.requests.body_reader import TYPES
 from engine.endpoints.shape_names import shaped_names, takes_many
 from engine.models import Facts
 from engine.spec import (
@@ -184,7 +184,7 @@ class _Describer:
             reference = self._components.take_in(f"{pascal_case(route.path)}Input", route.input.document)
             is_many = route.model is not None and takes_many(route, self._spec)
             taken = self._batch(reference, route) if is_many else reference
-            return {"required": True, "content": {TYPES[kind]: {"schema": taken} for kind in route.accepts}}
+            return {"required": True, "content": formats_of(route, taken)}
         if route.model is None or route.instance is not None:
             return None
         model = self._model(route)

@@ -15,6 +15,7 @@ from engine.schema import InstanceSchema, clip, explain_not_json, show, stray_to
 from engine.schema.samples import sample
 
 _ANY = InstanceSchema(document=True)
+MAX_DEPTH = 500  # of bodies whose values an answer may contain
 _LONG_INTEGER = re.compile(rb"[0-9]{19}")
 _FORM = re.compile(rb"\s*[\w.%+\[\]-]+=[^\s{}]*\s*\Z")
 
@@ -35,7 +36,22 @@ def read_json(
         value = orjson.loads(request.body)
     except orjson.JSONDecodeError as error:
         raise Problem(HTTPStatus.BAD_REQUEST, _not_json(request, error, schema, takes)) from None
+    if is_exact and request.body.count(b"[") + request.body.count(b"{") > MAX_DEPTH and _is_deep(value):
+        raise Problem(HTTPStatus.BAD_REQUEST, f"the body is nested more than {MAX_DEPTH} levels deep")
     return json.loads(request.body) if is_exact and _LONG_INTEGER.search(request.body) else value
+
+
+def _is_deep(value: Any) -> bool:
+    """Return whether a value has more levels than can be written again."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            item
+            for one in level
+            if isinstance(one, list | dict)
+            for item in (one.values() if isinstance(one, dict) else one)
+        ]
+    return any(isinstance(one, list | dict) for one in level)
 
 
 def _types(takes: str) -> str:

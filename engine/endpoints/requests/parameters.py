@@ -28,7 +28,7 @@ class ParameterReader:
         self._reader = TextReader(schema.instance, is_exact=True)
         self._validator = schema.validator()
         properties = schema.instance.properties.items()
-        self._defaults = [(name, one.default) for name, one in properties if one.default is not None]
+        self._defaults = [(name, one.default) for name, one in properties if one.has_default]
 
     def read(self, request: Request) -> tuple[dict[str, Any], bool, int]:
         """Return the parameters with defaults, whether they are valid, and how many bytes they have."""

@@ -85,9 +85,7 @@ def read_name(name: Name, names: Names, default: Any = ABSENT) -> Reader:
         value = root(values)
         for key, index, instead in steps:
             value = _child(value, key, index)
-            if value is ABSENT:
-                if instead is ABSENT:
-                    return default
+            if value is ABSENT:  # a later default stands for its value even if what should have it is absent
                 value = instead
         return value
 
@@ -128,5 +126,4 @@ def _child(value: Any, key: str, index: int | None) -> Any:
 
 
 def _default_of(names: Names, name: Name) -> Any:
-    found = next((part.default for part in names.find(name).parts if part.default is not None), None)
-    return ABSENT if found is None else found
+    return next((part.default for part in names.find(name).parts if part.has_default), ABSENT)

@@ -21,7 +21,7 @@ from engine.spec.named_files import Home
 from engine.spec.reading.compose import compose_document
 from engine.spec.reading.node import Node
 from engine.spec.reading.source import Source, decode_source, read_data
-from engine.spec.url_rules import rule_shape
+from engine.spec.urls.url_rules import rule_shape
 
 _DASH = re.compile(r"( *)-( +)[^\s#]")
 

@@ -21,9 +21,9 @@ from engine.spec.authoring.entry_text import (
     schema_text,
 )
 from engine.spec.checking.grammar import GrammarName
+from engine.spec.model_records import Model
 from engine.spec.named_files import read_regular, write_all
 from engine.spec.reading.environment import BEGIN
-from engine.spec.records import Model
 from engine.spec.references import string_values
 
 

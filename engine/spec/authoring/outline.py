@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine.spec.choices import ResponseMethodName
+from engine.spec.model_records import Batch, FileModel, Output, Schema
 from engine.spec.reading.node import Node
 from engine.spec.reading.source import Source
-from engine.spec.records import Batch, FileModel, Output, Schema
 
 MAX_TEXT = 10_000
 

@@ -18,7 +18,7 @@ from engine.spec.gathering.placed_routes import PlacedRoute
 from engine.spec.reading.node import Node
 from engine.spec.records import BuiltIn, Route, Spec
 from engine.spec.service_records import Service
-from engine.spec.url_rules import LazyRule, path_parameters, rule_shape
+from engine.spec.urls.url_rules import LazyRule, path_parameters, rule_shape
 
 BUILT_IN: Mapping[BuiltIn, tuple[str, str]] = {
     "docs": ("/docs", "serves the docs page"),

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from engine.diagnostics import Diagnostic
 from engine.schema import TYPE_NAMES, Path, Validator, Violation, advise_unquoted, clip, show
-from engine.spec.checking.faults import EXPLAINED
+from engine.spec.checking.answering.faults import EXPLAINED
 from engine.spec.gathering.entries import INCLUDED_FILE, INCLUDED_KEYS, advise_key, kind_of, walk_entries
 from engine.spec.reading.node import Node
 from engine.text import did_you_mean, join_words

@@ -16,9 +16,9 @@ from engine.spec.checking.composing.table import answer_alike
 from engine.spec.checking.schemas import check_schema, has_form
 from engine.spec.checking.stand_ins import check_stand_in, is_standing_in
 from engine.spec.choices import RESPONSE_METHODS
+from engine.spec.model_records import Batch, Example, FileModel, Model, Output, Pin, Schema, StandIn, Threshold
 from engine.spec.named_files import Home, model_inside, near_by
 from engine.spec.reading.node import Node
-from engine.spec.records import Batch, Example, FileModel, Model, Output, Pin, Schema, StandIn, Threshold
 from engine.text import did_you_mean
 
 _CHOICES = (

@@ -9,10 +9,10 @@ from typing import Any
 from engine.diagnostics import Diagnostic
 from engine.schema import TYPE_NAMES, Subschema, show
 from engine.spec.checking.schemas import check_schema, has_form
-from engine.spec.names import parameters_object, path_object
+from engine.spec.model_records import Schema
+from engine.spec.naming.name_tables import parameters_object, path_object
 from engine.spec.reading.node import Node
-from engine.spec.records import Schema
-from engine.spec.url_rules import parameter_schemas
+from engine.spec.urls.url_rules import parameter_schemas
 from engine.text import did_you_mean, join_words
 
 KINDS = ("query", "headers", "cookies", "path_parameters")

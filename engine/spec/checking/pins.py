@@ -10,9 +10,9 @@ from typing import Any
 
 from engine.diagnostics import Diagnostic
 from engine.spec.checking.stand_ins import is_standing_in
+from engine.spec.model_records import Example, Pin
 from engine.spec.named_files import write_whole
 from engine.spec.reading.node import Node
-from engine.spec.records import Example, Pin
 
 VERSION = 1
 

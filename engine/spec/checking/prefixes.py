@@ -8,7 +8,7 @@ from functools import lru_cache
 from engine.diagnostics import Diagnostic
 from engine.spec.gathering.placed_routes import PlacedRoute
 from engine.spec.reading.node import Node
-from engine.spec.url_rules import meant_rule, path_parameters, rule_shape
+from engine.spec.urls.url_rules import meant_rule, path_parameters, rule_shape
 
 
 class UnsoundPrefix(ValueError):

@@ -8,10 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from engine.diagnostics import Diagnostic
-from engine.schema import TYPE_NAMES, InstanceSchema, Subschema, show
+from engine.schema import InstanceSchema
+from engine.spec.checking.answering.cases import check_answers, read_answers
+from engine.spec.checking.answering.faults import check_fault, check_seed, read_fault
+from engine.spec.checking.answering.response_headers import check_response_headers, read_response_headers
+from engine.spec.checking.answering.responses import read_response
+from engine.spec.checking.answering.shaping import answer_names, check_shape
 from engine.spec.checking.built_in import built_in_shapes, check_base_path, check_built_in
-from engine.spec.checking.cases import check_answers, read_answers
-from engine.spec.checking.faults import check_fault, check_seed, read_fault
 from engine.spec.checking.guards import (
     allowed_names,
     check_guards,
@@ -21,6 +24,7 @@ from engine.spec.checking.guards import (
     read_rate,
     read_rates,
 )
+from engine.spec.checking.model_routes import check_model, check_path_features
 from engine.spec.checking.parameters import check_accepts, check_parameters, documents_of, read_parameters
 from engine.spec.checking.prefixes import (
     UnsoundPrefix,
@@ -29,21 +33,18 @@ from engine.spec.checking.prefixes import (
     place_seen_from,
     require_whole_path,
 )
-from engine.spec.checking.response_headers import check_response_headers, read_response_headers
-from engine.spec.checking.responses import read_response
 from engine.spec.checking.schemas import check_schema, has_form
-from engine.spec.checking.shaping import answer_names, check_shape
 from engine.spec.gathering.placed_routes import PlacedRoute
+from engine.spec.model_records import Schema
 from engine.spec.named_files import Home
-from engine.spec.names import NamedParts, Names, names_of
+from engine.spec.naming.name_tables import NamedParts, names_of
+from engine.spec.naming.names import Names
+from engine.spec.naming.route_names import body_document
 from engine.spec.reading.node import Node
-from engine.spec.records import Route, Schema
-from engine.spec.route_names import body_document
+from engine.spec.records import Route
 from engine.spec.service_records import Fault, Limits, Service
-from engine.spec.url_rules import parameter_schemas, path_parameters, rule_shape, text_parameters
-from engine.text import did_you_mean
+from engine.spec.urls.url_rules import path_parameters, rule_shape
 
-_IN_A_PATH = frozenset(("boolean", "number", "string"))
 _CHOICES = ("title", "version", "description", "errors", "formats", "model_header", "proxies", "base_path", "seed")
 _UNITS = {"B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2, "GB": 1000**3, "GiB": 1024**3}
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -88,13 +89,13 @@ def check_routes(
                     yield path.error(f'path "{path.plain}" {built_in[shape]}')
                 yield from _conflicts(route, shape, taken)
                 yield from foreign_parameters(placed.written["path"], "path")
-                yield from _check_path_features(route, path.text, models)
+                yield from check_path_features(route, path.text, models)
             except UnsoundPrefix:
                 pass
             except ValueError as error:
                 yield path.error(f'path "{path.text}": {error}')
         yield from _check_limits(route["limits"])
-        yield from _check_model(route, models_file, models)
+        yield from check_model(route, models_file, models)
         yield from _check_input(route)
         if route["input"].fields is not None and route["input"] not in schemas:  # several routes may have the same one
             schemas.add(route["input"])
@@ -192,53 +193,6 @@ def _check_limits(limits: Node) -> Iterator[Diagnostic]:
         size = limits[name]
         if size.text is not None and not least <= (_size(size.text) or least) <= most:
             yield size.error(f"{name} must be from {least:,} to {most:,} bytes")
-
-
-def _check_model(route: Node, models_file: str | None, models: Node | None) -> Iterator[Diagnostic]:
-    model = route["model"]
-    if model.text is None:
-        return
-    if models_file is None:
-        yield model.error(f'unknown model "{model.text}": there is no models.yaml beside this file')
-    elif models is not None and model.text not in models:
-        known = did_you_mean(model.text, models.fields or (), f"{models_file} has")
-        yield model.error(f'unknown model "{model.text}" {known}')
-    kind = models[model.text]["input"]["type"].plain if models is not None else None
-    for method in route["methods"].items:
-        if method.text == "GET" and kind not in (None, "object") and "instance" not in route:
-            yield method.error(
-                "GET takes features as query parameters, but the input of this model is of type "
-                f"{show(kind)}, not an object; use POST"
-            )
-
-
-def _check_path_features(route: Node, path: str, models: Node | None) -> Iterator[Diagnostic]:
-    """Report path parameters of a model's route that are not features of the model."""
-    model = route["model"].text
-    if model is None or models is None or model not in models or "instance" in route:
-        return
-    schema, parameters = models[model]["input"], parameter_schemas(path)
-    if not parameters or not has_form(schema.plain):  # a large input is not judged again for every route
-        return
-    for name, parameter in parameters.items():
-        feature = schema["properties"][name]
-        if schema["type"].plain not in (None, "object"):
-            kind = show(schema["type"].plain)
-            message = f'path parameter "{name}" is not a feature: the model\'s input is of type {kind}, not an object'
-            yield route["path"].error(message)
-        elif not feature.present:
-            known = did_you_mean(name, (one for one, _, _ in schema["properties"].pairs()), "its features are")
-            yield route["path"].error(f'path parameter "{name}" is not a feature of the model "{model}" {known}')
-        elif not (types := Subschema(feature.plain, schema.plain).types) & _IN_A_PATH:
-            message = f'path parameter "{name}": the feature is {_either(types)}, which a path cannot contain'
-            yield route["path"].error(f"{message}; send it in the body")
-        elif not (name in text_parameters(path) or "enum" in parameter or types & InstanceSchema(parameter).types):
-            message = f'path parameter "{name}": the feature is {_either(types)}, which its converter cannot return'
-            yield route["path"].error(f"{message}; write <{name}>")
-
-
-def _either(types: frozenset[str]) -> str:
-    return " or ".join(TYPE_NAMES[name] for name in sorted(types))
 
 
 def _check_input(route: Node) -> Iterator[Diagnostic]:

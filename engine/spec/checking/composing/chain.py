@@ -9,8 +9,8 @@ from engine.diagnostics import Diagnostic
 from engine.schema import show
 from engine.spec.checking.composing.kind import ComposedEntry, CompositionKind, Parts
 from engine.spec.composed_records import Chain
+from engine.spec.model_records import Computed
 from engine.spec.reading.node import Node
-from engine.spec.records import Computed
 
 TAKEN = ("result", "label", "probability")
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from engine.diagnostics import Diagnostic
 from engine.spec.composed_records import Composition
+from engine.spec.model_records import FileModel
 from engine.spec.named_files import Home
 from engine.spec.reading.node import Node
-from engine.spec.records import FileModel
 
 Parts = Iterator[tuple[str, Node]]
 """The models that an entry names, each with the node that names it."""

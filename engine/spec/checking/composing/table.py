@@ -17,9 +17,9 @@ from engine.schema import InstanceSchema
 from engine.spec.checking.composing.kind import ComposedEntry, CompositionKind, Parts
 from engine.spec.checking.schemas import has_form
 from engine.spec.composed_records import Table
+from engine.spec.model_records import Model
 from engine.spec.named_files import Home
 from engine.spec.reading.node import Node
-from engine.spec.records import Model
 from engine.text import did_you_mean
 
 _SCALARS = frozenset(("number", "string"))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.schema import Subschema
-from engine.spec.names import ANY, Lacking, Names, Root, root_of
+from engine.spec.naming.known import ANY
+from engine.spec.naming.names import Lacking, Names, Root, root_of
 
 ROOTS = ("result", "label", "probability", "model")
 _CHANCE = {"type": "number", "minimum": 0, "maximum": 1}

@@ -17,7 +17,7 @@ from werkzeug.routing import (
     UUIDConverter,
 )
 
-from engine.spec.splits import check_splits
+from engine.spec.urls.splits import check_splits
 from engine.text import did_you_mean
 
 

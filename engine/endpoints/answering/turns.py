@@ -6,12 +6,12 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 
+from engine.endpoints.answering.counters import Counter
+from engine.endpoints.answering.responding import Answer
 from engine.endpoints.bodies.filling import as_text
-from engine.endpoints.counters import Counter
 from engine.endpoints.messages import Response
 from engine.endpoints.problems import overload_problem
 from engine.endpoints.requests.values import ABSENT, Values, read_name
-from engine.endpoints.responding import Answer
 from engine.errors import Overloaded
 from engine.spec import Names
 from engine.spec import Sequence as DeclaredSequence

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from engine.diagnostics import Diagnostic
 from engine.schema import JSON_NUMBER, Subschema, show
 from engine.schema.relation import Verdict, judge_condition
-from engine.spec.checking.when import read_match
-from engine.spec.names import Known, Names
+from engine.spec.checking.answering.when import read_match
+from engine.spec.naming.known import Known
+from engine.spec.naming.names import Names
 from engine.spec.reading.node import Node
 from engine.spec.references import parse_name
 

@@ -8,7 +8,7 @@ from engine.diagnostics import Diagnostic
 from engine.schema import show
 from engine.spec.checking.schemas import check_schema
 from engine.spec.conditions import Alternatives, Condition, IsPresent, Matches, Negation, Together
-from engine.spec.names import Names
+from engine.spec.naming.names import Names
 from engine.spec.reading.node import Node
 from engine.spec.references import parse_name
 from engine.text import did_you_mean

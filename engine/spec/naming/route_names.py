@@ -7,9 +7,11 @@ from typing import Any
 
 from engine.schema import Subschema
 from engine.spec.conditions import guaranteed_by, guaranteed_without
-from engine.spec.model_names import ModelAnswer, answer_roots
-from engine.spec.names import NamedParts, Names, Root, names_of
-from engine.spec.records import Model, Route
+from engine.spec.model_records import Model
+from engine.spec.naming.model_names import ModelAnswer, answer_roots
+from engine.spec.naming.name_tables import NamedParts, names_of
+from engine.spec.naming.names import Names, Root
+from engine.spec.records import Route
 from engine.spec.response_records import Case
 
 _TEXT, _COUNT = {"type": "string"}, {"type": "integer", "minimum": 0}

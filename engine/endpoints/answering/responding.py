@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
 
+from engine.endpoints.answering.header_values import write_header
+from engine.endpoints.answering.negotiation import choose_type
 from engine.endpoints.bodies import BODY_KINDS
 from engine.endpoints.bodies.file_body import type_of_file
 from engine.endpoints.bodies.filling import Written, fill_text
-from engine.endpoints.header_values import write_header
 from engine.endpoints.messages import Headers, Request, Response
-from engine.endpoints.negotiation import choose_type
 from engine.endpoints.problems import Problem
 from engine.endpoints.requests.values import Values
 from engine.spec import DeclaredBody, DeclaredResponse, Names, parse_template, references_in

@@ -8,11 +8,11 @@ from typing import Any
 from engine.diagnostics import Diagnostic
 from engine.schema import InstanceSchema, Subschema
 from engine.schema.relation import judge_condition
-from engine.spec.checking.responses import check_references, check_response
+from engine.spec.checking.answering.responses import check_references, check_response
 from engine.spec.checking.schemas import has_form
-from engine.spec.model_names import ModelAnswer, answer_roots, lacking_roots, without_answer
 from engine.spec.named_files import Home
-from engine.spec.names import Names
+from engine.spec.naming.model_names import ModelAnswer, answer_roots, lacking_roots, without_answer
+from engine.spec.naming.names import Names
 from engine.spec.reading.compose import walk_nodes
 from engine.spec.reading.node import Node
 from engine.spec.references import Reference, parse_template, references_in

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from engine.diagnostics import Diagnostic
-from engine.spec.checking.faults import check_fault, read_chance, read_fault
-from engine.spec.checking.judging import judge_when
-from engine.spec.checking.responses import check_response, read_response
-from engine.spec.checking.when import check_condition, has_condition_form, read_condition
+from engine.spec.checking.answering.faults import check_fault, read_chance, read_fault
+from engine.spec.checking.answering.judging import judge_when
+from engine.spec.checking.answering.responses import check_response, read_response
+from engine.spec.checking.answering.when import check_condition, has_condition_form, read_condition
 from engine.spec.conditions import Condition, guaranteed_by, guaranteed_without
 from engine.spec.named_files import Home
-from engine.spec.names import Names
+from engine.spec.naming.names import Names
 from engine.spec.reading.node import Node
 from engine.spec.references import parse_name
 from engine.spec.response_records import Case, SequenceStep

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from engine.diagnostics import Diagnostic
+from engine.spec.checking.answering.responses import check_headers, read_headers
 from engine.spec.checking.guards import guard_that_sends
-from engine.spec.checking.responses import check_headers, read_headers
 from engine.spec.gathering.placed_routes import PlacedRoute
 from engine.spec.reading.node import Node
 from engine.spec.references import Reference, parse_template, scan_template

@@ -12,7 +12,8 @@ from engine.errors import SpecError
 from engine.spec.checking.grammar import grammar
 from engine.spec.checking.html_contexts import find_dangers
 from engine.spec.named_files import Home, normal_name
-from engine.spec.names import Known, Names
+from engine.spec.naming.known import Known
+from engine.spec.naming.names import Names
 from engine.spec.reading.compose import walk_nodes
 from engine.spec.reading.node import Node
 from engine.spec.references import (

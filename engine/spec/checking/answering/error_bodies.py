@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from engine.diagnostics import Diagnostic
-from engine.spec.checking.responses import check_response, read_response
-from engine.spec.names import problem_names
+from engine.spec.checking.answering.responses import check_response, read_response
+from engine.spec.naming.name_tables import problem_names
 from engine.spec.reading.node import Node
 from engine.spec.response_records import DeclaredResponse
 

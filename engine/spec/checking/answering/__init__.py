@@ -1,0 +1,1 @@
+"""What a route answers, in routes.yaml: responses, cases, sequences, faults, and the shapes of models."""

@@ -1,0 +1,1 @@
+"""URL rules and their parameters, as Flask has them."""
