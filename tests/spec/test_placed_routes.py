@@ -70,6 +70,14 @@ def test_schemas_of_header_parameters_are_joined_in_any_case() -> None:
     assert {"properties": {"X-B": 2, "x-a": 3}} == found
 
 
+def test_a_header_is_required_in_the_spelling_of_its_property() -> None:
+    """Otherwise a header that a group requires would not be declared, once a route spells it in another way."""
+    found = inherits("{required: [X-A, X-B], properties: {X-A: 1, X-B: 2}}", "{properties: {x-a: 3}}", "headers")
+    assert ["x-a", "X-B"] == found["required"]
+    found = inherits("{required: [X-A], properties: {X-A: 1}}", "{required: [x-a], properties: {x-a: 3}}", "headers")
+    assert ["x-a"] == found["required"]
+
+
 def test_a_route_knows_its_groups() -> None:
     """Each place's faults replace those of the places around it, which only their reader can say."""
     (route,) = placed("[{delay: 1s, routes: [{prefix: /a, routes: [{path: /, fail: reset}]}]}]")

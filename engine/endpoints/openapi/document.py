@@ -239,12 +239,9 @@ class _Describer:
         return {}
 
     def _names(self, route: Route) -> Names:
-        models = self._spec.models
-        return (
-            route_names(route, models)
-            if route.model is None
-            else shaped_names(route, self._spec, self._models[route.model])
-        )
+        if route.model is None:
+            return route_names(route, self._spec.models)
+        return shaped_names(route, self._spec, self._models[route.model])
 
     def _prediction(self, route: Route) -> dict[str, str]:
         model = self._model(route)

@@ -9,6 +9,7 @@ from typing import Any
 from engine.diagnostics import Diagnostic
 from engine.schema import TYPE_NAMES, Subschema, show
 from engine.spec.checking.schemas import check_schema, has_form
+from engine.spec.gathering.placed_routes import PlacedRoute
 from engine.spec.model_records import Schema
 from engine.spec.naming.name_tables import parameters_object, path_object
 from engine.spec.reading.node import Node
@@ -37,19 +38,48 @@ _FORMATS = {  # the JSON type of a body in each format, and what it is called
 }
 
 
-def check_parameters(route: Node, *, formats: bool) -> Iterator[Diagnostic]:
-    """Report every mistake in the parameters of a route."""
-    for kind in KINDS:
-        schema = route[kind]
-        if schema.fields is None:
-            continue
-        mistakes = list(check_schema(schema, formats=formats))
+class ParameterChecks:
+    """Reports every mistake in the parameters of routes, and those in a group's once for all of its routes."""
+
+    def __init__(self, *, formats: bool) -> None:
+        self._formats = formats
+        self._sound: dict[Node, bool] = {}
+        self._strange: set[Node] = set()
+
+    def check(self, placed: PlacedRoute) -> Iterator[Diagnostic]:
+        """Report every mistake in the parameters of one route that has not been reported."""
+        for kind in KINDS:
+            schema = placed.node[kind]
+            if schema.fields is not None and schema not in self._sound:
+                yield from self._check_schema(kind, schema)
+            if kind == "path_parameters" and self._sound.get(schema, False):
+                yield from self._check_in_path(schema, placed)
+
+    def _check_schema(self, kind: str, schema: Node) -> Iterator[Diagnostic]:
+        mistakes = list(check_schema(schema, formats=self._formats))
         yield from mistakes
         if schema["type"].plain not in (None, "object"):
             yield schema["type"].error("the parameters are the properties of an object; remove the type")
-        if has_form(schema.plain) and not any(mistake.severity == "error" for mistake in mistakes):
-            yield from _check_each(kind, schema, formats=formats)
-            yield from _check_names(kind, schema, route["path"].text or "")
+        has_errors = any(mistake.severity == "error" for mistake in mistakes)
+        self._sound[schema] = has_form(schema.plain) and not has_errors
+        if self._sound[schema]:
+            yield from _check_each(kind, schema, formats=self._formats)
+            yield from _check_names(kind, schema)
+
+    def _check_in_path(self, schema: Node, placed: PlacedRoute) -> Iterator[Diagnostic]:
+        """Report properties that are no parameters of the path, or of types that its converters never return."""
+        path = placed.node["path"].text or ""
+        known = _path_schemas(path)
+        own = placed.written["path_parameters"]["properties"]
+        for name, key, property_ in schema["properties"].pairs():
+            if key in self._strange:
+                continue
+            found = list(
+                _check_path_parameter(name, key, property_, known, "this path" if name in own else f'"{path}"')
+            )
+            if found:
+                self._strange.add(key)
+            yield from found
 
 
 def check_accepts(route: Node) -> Iterator[Diagnostic]:
@@ -106,8 +136,15 @@ def read_parameters(route: Node, *, formats: bool) -> dict[str, Schema]:
 
 
 def documents_of(route: Node) -> Mapping[str, Any]:
-    """Return the schemas of a route's parameters as they are written, as far as they have the form of schemas."""
-    return {kind: route[kind].plain for kind in KINDS if route[kind].fields is not None and has_form(route[kind].plain)}
+    """Return the schemas of a route's parameters as they are written, or the names in one that has no form."""
+    declared = {kind: route[kind] for kind in KINDS if route[kind].fields is not None}
+    return {kind: one.plain if has_form(one.plain) else _only_names(one) for kind, one in declared.items()}
+
+
+def _only_names(schema: Node) -> dict[str, Any]:
+    """Return a schema in which everything may be referred to that one with mistakes, reported elsewhere, declares."""
+    names = [name for name, _, _ in schema["properties"].pairs()]
+    return {"properties": dict.fromkeys(names, True), "required": names}
 
 
 def _document(kind: str, route: Node) -> Any:
@@ -147,13 +184,9 @@ def _check_type(kind: str, name: str, property_: Node, found: Subschema) -> Iter
         yield at.error(f'"{name}" cannot be an array of arrays or objects, since its items are texts')
 
 
-def _check_names(kind: str, schema: Node, path: str) -> Iterator[Diagnostic]:
+def _check_names(kind: str, schema: Node) -> Iterator[Diagnostic]:
     spellings: dict[str, str] = {}
-    known = _path_schemas(path) if kind == "path_parameters" else {}
-    for name, key, property_ in schema["properties"].pairs():
-        if kind == "path_parameters":
-            yield from _check_path_parameter(name, key, property_, known)
-            continue
+    for name, key, _ in schema["properties"].pairs():
         if kind in ("headers", "cookies") and not _TOKEN.fullmatch(name):
             yield key.error(f"{show(name)} cannot be the name of {_word(kind)}; use letters, digits, - and _")
         if kind == "headers":
@@ -168,10 +201,10 @@ def _check_names(kind: str, schema: Node, path: str) -> Iterator[Diagnostic]:
 
 
 def _check_path_parameter(
-    name: str, key: Node, property_: Node, known: Mapping[str, dict[str, Any]]
+    name: str, key: Node, property_: Node, known: Mapping[str, dict[str, Any]], path: str
 ) -> Iterator[Diagnostic]:
     if name not in known:
-        yield key.error(f'"{name}" is not a parameter of this path {did_you_mean(name, known, "it has")}')
+        yield key.error(f'"{name}" is not a parameter of {path} {did_you_mean(name, known, "it has")}')
         return
     wanted, given = Subschema(property_.plain, property_.plain).types, Subschema(known[name], known[name]).types
     if not wanted & given and not wanted <= {"array", "object"}:  # which are reported by their types

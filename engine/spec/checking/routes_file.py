@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -24,8 +23,9 @@ from engine.spec.checking.guards import (
     read_rate,
     read_rates,
 )
+from engine.spec.checking.limits import check_limits, read_limits
 from engine.spec.checking.model_routes import check_model, check_path_features
-from engine.spec.checking.parameters import check_accepts, check_parameters, documents_of, read_parameters
+from engine.spec.checking.parameters import ParameterChecks, check_accepts, documents_of, read_parameters
 from engine.spec.checking.prefixes import (
     UnsoundPrefix,
     check_prefixes,
@@ -46,15 +46,6 @@ from engine.spec.service_records import Fault, Limits, Service
 from engine.spec.urls.url_rules import path_parameters, rule_shape
 
 _CHOICES = ("title", "version", "description", "errors", "formats", "model_header", "proxies", "base_path", "seed")
-_UNITS = {"B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2, "GB": 1000**3, "GiB": 1024**3}
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_BOUNDS = {
-    "body": (1, 1024**3),
-    "url": (64, 60_000),
-    "headers": (8192, 1024**2),
-    "body_rate": (0, 1024**3),
-    "response_rate": (0, 1024**3),
-}
 
 
 def check_routes(
@@ -62,7 +53,7 @@ def check_routes(
 ) -> Iterator[Diagnostic]:
     """Return every mistake of routes.yaml; `models` are those of the models' file, None where it is broken."""
     service = root["service"]
-    yield from _check_limits(service["limits"])
+    yield from check_limits(service["limits"])
     if "connections" in service["limits"] and service["proxies"].plain:
         message = "connections has no effect with proxies: all clients of a proxy share its address"
         yield service["limits"].key("connections").error(message, "warning")
@@ -72,12 +63,13 @@ def check_routes(
     yield from check_prefixes(routes)
     yield from check_response_headers(service, routes)
     yield from check_fault(service)
-    yield from check_seed(root, [placed.written for placed in routes])
     built_in = built_in_shapes(service)
     taken: dict[tuple[str, str], Node] = {}
-    groups = {group for placed in routes for group in placed.groups}
+    groups = dict.fromkeys(group for placed in routes for group in placed.groups)
+    yield from check_seed(root, (*groups, *(placed.written for placed in routes)))
     yield from (mistake for group in groups for mistake in check_fault(group))
     schemas: set[Node] = set()
+    parameters = ParameterChecks(formats=checks_formats(root))
     for placed in routes:
         route = placed.node
         path = route["path"]
@@ -94,7 +86,7 @@ def check_routes(
                 pass
             except ValueError as error:
                 yield path.error(f'path "{path.text}": {error}')
-        yield from _check_limits(route["limits"])
+        yield from check_limits(route["limits"])
         yield from check_model(route, models_file, models)
         yield from _check_input(route)
         if route["input"].fields is not None and route["input"] not in schemas:  # several routes may have the same one
@@ -103,7 +95,7 @@ def check_routes(
         yield from _idle_settings(placed, service)
         yield from check_fault(placed.written)
         yield from check_accepts(route)
-        yield from check_parameters(route, formats=checks_formats(root))
+        yield from parameters.check(placed)
         names = _names(route, models)
         yield from check_answers(route, names, home, formats=checks_formats(root))
         yield from check_shape(route, models, names, home)
@@ -121,7 +113,7 @@ def read_service(root: Node, home: Home) -> Service:
     auth = read_auth(node["auth"], home)
     return Service(
         node=node,
-        limits=_limits(node["limits"], Limits(node=node)),
+        limits=read_limits(node["limits"], Limits(node=node)),
         auth=auth,
         allowed=key_names(auth) if auth is not None and auth.required else None,
         cors=read_cors(node["cors"], None),
@@ -188,13 +180,6 @@ def _methods(route: Node) -> tuple[str, ...]:
     return ("POST",) if "model" in route or "input" in route else ("GET",)
 
 
-def _check_limits(limits: Node) -> Iterator[Diagnostic]:
-    for name, (least, most) in _BOUNDS.items():
-        size = limits[name]
-        if size.text is not None and not least <= (_size(size.text) or least) <= most:
-            yield size.error(f"{name} must be from {least:,} to {most:,} bytes")
-
-
 def _check_input(route: Node) -> Iterator[Diagnostic]:
     if "input" not in route:
         return
@@ -214,29 +199,6 @@ def _idle_settings(placed: PlacedRoute, service: Node) -> Iterator[Diagnostic]:
     for name, users in (("instances", {"model"}), ("concurrent", {"input", "model"})):
         if name in limits and not users & set(route.fields or ()) and not (name == "concurrent" and is_faulty):
             yield limits.key(name).error(f"{name} has no effect here: the route has no model", "warning")
-
-
-def _size(text: str) -> int | None:
-    """Read a size such as `512 KiB` in bytes; the grammar reports other values."""
-    match = re.fullmatch(r"([1-9][0-9]{0,9}) ?([KMG]?i?B)", text)
-    return int(match[1]) * _UNITS[match[2]] if match and match[2] in _UNITS else None
-
-
-def _seconds(text: str) -> float | None:
-    """Read a duration such as `30s` in seconds; the grammar reports other values."""
-    match = re.fullmatch(r"([1-9][0-9]{0,5}) ?(ms|s|m|h)", text)
-    return int(match[1]) * _SECONDS[match[2]] if match else None
-
-
-def _limits(node: Node, default: Limits) -> Limits:
-    chosen: dict[str, Any] = {name: _limit(name, limit) for name, _, limit in node.pairs()}
-    return replace(default, node=node, **chosen)
-
-
-def _limit(name: str, limit: Node) -> float:
-    if name == "body_time":
-        return _seconds(limit.text or "") or 0.0
-    return int((_size(limit.text) if limit.text is not None else limit.plain) or 0)
 
 
 def _fault(placed: PlacedRoute, fault: Fault | None) -> Fault | None:
@@ -263,7 +225,7 @@ def _route(placed: PlacedRoute, service: Service, home: Home) -> Route:
         summary=node["summary"].plain or "",
         description=node["description"].plain or "",
         tags=tuple(node["tags"].plain or ()),
-        limits=_limits(node["limits"], service.limits),
+        limits=read_limits(node["limits"], service.limits),
         allowed=allowed_names(node["auth"], service.auth, service.allowed),
         cors=read_cors(node["cors"], service.cors),
         rate=read_rate(node["rate_limit"], service.rate),

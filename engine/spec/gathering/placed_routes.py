@@ -105,8 +105,18 @@ def join_parameters(outer: Node, inner: Node) -> Node:
 
 
 def join_header_parameters(outer: Node, inner: Node) -> Node:
-    """Return the schema of the header parameters of both."""
-    return _join_schemas(outer, inner, join_headers)
+    """Return the schema of the header parameters of both; `required` has each header as the properties spell it."""
+    joined = _join_schemas(outer, inner, join_headers)
+    if joined.fields is None or not joined["required"].items:
+        return joined
+    spelt = {name.lower(): name for name, _, _ in joined["properties"].pairs()}
+    items = [
+        item if item.text is None else replace(item, plain=spelt.get(item.text.lower(), item.text))
+        for item in joined["required"].items
+    ]
+    alone = [*{repr(item.plain): item for item in reversed(items)}.values()][::-1]
+    required = replace(joined["required"], items=alone, plain=[item.plain for item in alone])
+    return _mapping(joined, {**joined.fields, "required": (joined.key("required"), required)})
 
 
 def _join_schemas(outer: Node, inner: Node, join_properties: Merge) -> Node:

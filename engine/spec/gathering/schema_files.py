@@ -27,6 +27,7 @@ from engine.spec.gathering.schema_places import (
     unescape_step,
 )
 from engine.spec.gathering.spec_files import SpecFiles, TooMuch, locate
+from engine.spec.gathering.whole_conditions import make_cases_whole
 from engine.spec.gathering.whole_schema import Target, WholeSchema
 from engine.spec.reading.node import Node
 
@@ -71,8 +72,9 @@ class SchemaFiles:
             yield WholeSchema(self, schema, (name, ("$defs", key))).make()
 
     def make_route_whole(self, placed: PlacedRoute) -> PlacedRoute:
-        """Return a route with whole schemas."""
-        return replace(placed, node=self.make_fields_whole(placed.node, _SCHEMAS_OF_ROUTES))
+        """Return a route with whole schemas, those of its conditions too."""
+        node = self.make_fields_whole(placed.node, _SCHEMAS_OF_ROUTES)
+        return replace(placed, node=make_cases_whole(node, self.make_whole))
 
     def make_models_whole(self, root: Node) -> Node:
         """Return the document of models.yaml with whole inputs."""

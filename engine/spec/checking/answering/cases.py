@@ -7,7 +7,6 @@ from typing import Any
 
 from engine.diagnostics import Diagnostic
 from engine.spec.checking.answering.faults import check_fault, read_chance, read_fault
-from engine.spec.checking.answering.judging import judge_when
 from engine.spec.checking.answering.responses import check_response, read_response
 from engine.spec.checking.answering.when import check_condition, has_condition_form, read_condition
 from engine.spec.conditions import Condition, guaranteed_by, guaranteed_without
@@ -39,6 +38,8 @@ def check_answers(route: Node, names: Names, home: Home | None, *, formats: bool
             yield from mistakes
             if not mistakes and has_condition_form(case["when"]):
                 condition = read_condition(case["when"])
+                from engine.spec.checking.answering.judging import judge_when  # noqa: PLC0415 - many specs have no cases
+
                 yield from judge_when(case["when"], names)
                 assumed = names.assume(guaranteed_by(condition))
                 if "chance" not in case:

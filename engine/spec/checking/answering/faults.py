@@ -1,6 +1,6 @@
 """Injected faults in routes.yaml: `delay`, `fail` with `for`, and `chance`, at every place that may have them.
 
-A place is a mapping with these keys: the service, a route or a case.
+A place is a mapping with these keys: the service, a group, a route or a case.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ def check_fault(place: Node, *, draws: bool = True) -> Iterator[Diagnostic]:
         yield place.key("chance").error(message)
 
 
-def check_seed(root: Node, routes: Iterable[Node]) -> Iterator[Diagnostic]:
-    """Warn of a seed in a spec that draws nothing; `routes` are those of all its files."""
+def check_seed(root: Node, places: Iterable[Node]) -> Iterator[Diagnostic]:
+    """Warn of a seed in a spec that draws nothing; `places` are the groups and routes of all its files."""
     service = root["service"]
     if "seed" not in service:
         return
-    for part in (service, *root["routes"].items, *routes):
+    for part in (service, *root["routes"].items, *places):
         for _, node in walk_nodes(part):
             delay = node["delay"].text if node.fields is not None else None
             if "chance" in node or (delay is not None and ".." in delay):

@@ -10,7 +10,6 @@ from typing import Any
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.spec.checking.grammar import grammar
-from engine.spec.checking.html_contexts import find_dangers
 from engine.spec.named_files import Home, normal_name
 from engine.spec.naming.known import Known
 from engine.spec.naming.names import Names
@@ -106,6 +105,7 @@ def response_nodes(route: Node) -> Iterator[Node]:
     for place in (route, route["on_failure"], *route["cases"].items):
         yield place["response"]
         yield from (step["response"] for step in place["sequence"]["responses"].items)
+    yield route["on_failure"]["response"]
 
 
 def response_files(routes: Iterable[Node], home: Home) -> Iterator[str]:
@@ -180,6 +180,8 @@ def _check_html(html: Node, names: Names) -> Iterator[Diagnostic]:
         template = parse_template(html.text)
     except ReferenceMistake:  # reported elsewhere
         return
+    from engine.spec.checking.html_contexts import find_dangers  # noqa: PLC0415 - few pages have references
+
     dangers = find_dangers([part if isinstance(part, str) else None for part in template])
     for reference, danger in zip(references_in(template), dangers, strict=True):
         if danger is not None and not (danger.kind == "address" and _choices_of(reference, names) is not None):

@@ -7,7 +7,6 @@ from typing import Any
 
 from engine.diagnostics import Diagnostic
 from engine.schema import InstanceSchema, Subschema
-from engine.schema.relation import judge_condition
 from engine.spec.checking.answering.responses import check_references, check_response
 from engine.spec.checking.schemas import has_form
 from engine.spec.named_files import Home
@@ -121,6 +120,8 @@ def _check_feature(key: str, value: Node, feature: Subschema, names: Names, *, i
     except ValueError as error:
         yield Diagnostic(value.place_of(reference.written), value.hidden(str(error)))
         return
+    from engine.schema.relation import judge_condition  # noqa: PLC0415 - few routes have an instance
+
     for part in known.parts:
         verdict = judge_condition(part, feature)
         if verdict.kind == "never":
