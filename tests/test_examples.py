@@ -25,6 +25,12 @@ ANSWERS = {
     "diabetes": ['{"result":[198.995250764128'],
     "guarded": ['{"type":"about:blank","title":"Unauthorized","status":401', '{"hello":"ci"}\n', "hello everybody"],
     "houses": ['{"result":[370394.39704', '{"result":[1862.3195840', '{"result":[1862.3195840'],
+    "mocks": [
+        '{"id":42,"lang":"fr","agent":"curl/',
+        '{"id": "1", "title": "a title", "views": 100}\n',
+        "four",
+        '{"id":1,"name":"Spot","photoUrls":["https://pets.example/spot.jpg"]}\n',
+    ],
     "nginx": ["Hello you", "Hello you"],
     "passengers": ['{"result":["comes"],"probabilities":[{"comes":0.', '{"result":["stays away"],"probabilities":[{'],
     "shop": [
