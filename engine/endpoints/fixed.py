@@ -15,7 +15,7 @@ from engine.endpoints.faults import Faults
 from engine.endpoints.messages import Endpoint, Headers, Request, Response
 from engine.endpoints.requests.request_reader import RequestReader
 from engine.endpoints.requests.values import Values
-from engine.spec import Case, Model, Names, Route, cases_with_names, route_names
+from engine.spec import Case, Model, Names, Route, cases_with_names, route_names, used_roots
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class DeclaredEndpoint(Endpoint):
     """Reads the values that a route declares, and answers with the first case whose condition they meet."""
 
     def __init__(self, route: Route, names: Names, means: Means) -> None:
-        reader = RequestReader(route, is_exact=True)
+        reader = RequestReader(route, is_exact="body" in used_roots(route))
         self._read: Callable[[Request], Values] = Values if reader.is_idle else reader.read
         self._cases = build_cases(route, names, means)
         self._always = self._cases[0][1].respond if self._cases[0][0] is None else None

@@ -17,6 +17,7 @@ from engine.schema import Budget, Path, Violation
 from engine.spec import Model, Route
 
 BATCH_KEY = "instances"
+ALONE = Violation((BATCH_KEY,), "this route takes one at a time; send it by itself", "", ())
 _TAKES = "JSON, text/csv or application/x-ndjson"
 
 
@@ -49,19 +50,23 @@ class Asked:
 
 
 class InstanceReader:
-    """Reads the instances of a route with a model; parameters in `besides` are none of its features."""
+    """Reads the instances of a route with a model; the query parameters that it declares are no features."""
 
-    def __init__(self, route: Route, model: Model, facts: Facts, besides: Sequence[str] = ()) -> None:
+    def __init__(self, route: Route, model: Model, facts: Facts) -> None:
         self._model, self._facts, self._parameters = model, facts, route.parameters
         self._is_strict = route.strict_content_type
         self._most = route.limits.instances
         self._validator = model.input.validator()
         self._safe_size = self._validator.safe_size
         self._schema = model.input.instance
-        self._takes_batches = BATCH_KEY not in self._schema.properties
+        has_key = BATCH_KEY in self._schema.properties
+        self._takes_batches = not has_key and not route.is_single
+        self._refuses_batches = not has_key and route.is_single
+        self._is_single = route.is_single
         self._query = TextReader(self._schema)
         self._path = PathFeatures(self._schema, route.parameters) if route.parameters else None
-        self._besides = frozenset(besides)
+        declared = () if route.query is None else route.query.instance.properties
+        self._besides = frozenset(declared) - frozenset(self._schema.properties)
 
     @cached_property
     def _rows(self) -> RowReader:
@@ -96,6 +101,9 @@ class InstanceReader:
 
     def _found(self, asked: Asked, budget: Budget) -> Iterator[Violation]:
         yield from asked.misplaced
+        if self._refuses_batches and isinstance(asked.value, dict) and BATCH_KEY in asked.value:
+            yield ALONE
+            return
         broken = asked.broken
         for row, instance in enumerate(asked.instances):
             if row in broken:
@@ -110,11 +118,12 @@ class InstanceReader:
         return Asked([self._query.read(texts)], is_batch=False, size=len(request.query), texts=texts)
 
     def _read_body(self, request: Request) -> Asked:
-        sent = "json" if request.content_type in USUAL_TYPES else format_of_body(request)
+        is_json = self._is_single or request.content_type in USUAL_TYPES
+        sent = "json" if is_json else format_of_body(request)
         if sent != "json":
             rows = self._rows.read(request, sent)
             return Asked(rows.instances, is_batch=True, size=rows.size, sent=sent, rows=rows)
-        value = read_json(request, self._schema, strict=self._is_strict, takes=_TAKES)
+        value = read_json(request, self._schema, strict=self._is_strict, takes="JSON" if self._is_single else _TAKES)
         if not (self._takes_batches and isinstance(value, dict) and BATCH_KEY in value):
             return Asked([value], is_batch=False, size=len(request.body), value=value)
         instances, misplaced = take_batch(value, self._most)

@@ -16,7 +16,7 @@ from engine.endpoints.monitoring.exposition import MetricsEndpoint
 from engine.endpoints.monitoring.health import LIVE, ReadyEndpoint, ServiceState, StatusEndpoint
 from engine.endpoints.openapi.document import describe_spec
 from engine.endpoints.prediction import Asking, PredictEndpoint, model_headers
-from engine.endpoints.shape_names import require_shaped_answers
+from engine.endpoints.shape_names import require_shaped_answers, shaped_names
 from engine.endpoints.shaped import ShapedEndpoint
 from engine.models import Facts, Predictor
 from engine.spec import Route, Spec
@@ -38,7 +38,11 @@ class Mounted:
 def build_endpoints(
     spec: Spec, predictors: Mapping[str, Predictor], process: ServiceState
 ) -> tuple[tuple[Mounted, ...], Guards]:
-    """Make every route's endpoint and guard, for the process that answers."""
+    """Make every route's endpoint and guard, for the process that answers.
+
+    Raises `SpecError` for a route whose answer the model cannot give.
+    """
+    require_shaped_answers(spec, _facts(predictors))
     routes = (*spec.routes, *spec.built_in)
     made = [one for route in routes for one in _endpoints(route, spec, predictors, process)]
     guards = Guards(spec.service, [route for route, _ in made], process.meter)
@@ -88,7 +92,7 @@ def _endpoint(
     headers = model_headers(asking.facts, named=spec.service.model_header)
     if not route.is_shaped:
         return PredictEndpoint(route, asking, headers)
-    return ShapedEndpoint(route, asking, require_shaped_answers(route, spec, asking.facts), means, headers)
+    return ShapedEndpoint(route, asking, shaped_names(route, spec, asking.facts), means, headers)
 
 
 def _facts(predictors: Mapping[str, Predictor]) -> dict[str, Facts]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import cached_property
 from http import HTTPStatus
 from itertools import repeat
@@ -11,7 +13,7 @@ from typing import Any
 from engine.endpoints.instance_reader import Asked, InstanceReader
 from engine.endpoints.messages import Endpoint, Headers, Request, Response, encode_json
 from engine.endpoints.monitoring.metrics import Meter
-from engine.endpoints.problems import FULL, Problem, overload_problem, require_none, violations_problem
+from engine.endpoints.problems import FULL, Problem, list_once, overload_problem, require_none, violations_problem
 from engine.endpoints.row_bodies import ANY_TYPE, MEDIA_TYPES, RowWriter, format_of_answer
 from engine.errors import Overloaded, RefusedInstance, UnknownKey
 from engine.models import NOT_FINITE, Facts, Prediction, Predictor, is_finite
@@ -33,6 +35,15 @@ def name_model(facts: Facts) -> str:
     return f"{facts.name}@{facts.hash}"
 
 
+Place = Callable[[Violation, Asked, int], Violation]
+"""Returns a violation of the instance of one row at its place in the request."""
+
+
+def place_in_body(violation: Violation, asked: Asked, row: int) -> Violation:
+    """Return a violation of an instance that is in the body as it is."""
+    return replace(violation, path=(*asked.where(row), *violation.path))
+
+
 class Asking:
     """Asks a model for the instances of requests, measures that, and makes problems of what it refuses."""
 
@@ -48,19 +59,23 @@ class Asking:
         seconds = self._predict.facts.report.seconds
         return seconds is not None and seconds < QUICK_SECONDS
 
-    def ask(self, asked: Asked) -> Prediction:
-        """Predict for valid instances; raise `Problem` for those that the model refuses, or if it is overloaded."""
+    def ask(self, asked: Asked, place: Place) -> Prediction:
+        """Predict for valid instances; raise `Problem` for those that the model refuses, or if it is overloaded.
+
+        `place` finds the place in the request of what an instance violates.
+        """
         try:
             return self._ask(asked.instances)
         except RefusedInstance as refused:
             if isinstance(refused, UnknownKey) and not asked.is_batch:
                 raise Problem(HTTPStatus.NOT_FOUND, refused.reason) from None
-            told = (
-                Violation((*asked.where(one.row), *_within(asked.instances[one.row], one.key)), one.reason, "", ())
+            told: Iterable[Violation] = (
+                place(Violation(_within(asked.instances[one.row], one.key), one.reason, "", ()), asked, one.row)
                 for one in (refused, *refused.others)
             )
             rows = asked.rows
-            raise violations_problem(told if rows is None else map(rows.told, told), are_all=refused.are_all) from None
+            told = list_once(told) if rows is None else map(rows.told, told)
+            raise violations_problem(told, are_all=refused.are_all) from None
         except Overloaded as busy:
             raise overload_problem(busy) from None
 
@@ -122,7 +137,7 @@ class PredictEndpoint(Endpoint):
         if not reader.is_valid(asked):
             budget = reader.budget(request, asked)
             require_none(reader.violations(asked, budget), budget)
-        return self._write(self._asking.ask(asked), asked, request)
+        return self._write(self._asking.ask(asked, place_in_body), asked, request)
 
 
 class PredictionWriter:

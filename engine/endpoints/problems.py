@@ -91,6 +91,17 @@ def overload_problem(busy: Overloaded) -> Problem:
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(busy), headers=(("Retry-After", "1"),))
 
 
+def list_once(violations: Iterable[Violation]) -> Iterator[Violation]:
+    """Yield violations; those of a part that all items of a request share, such as its query, once."""
+    seen = set()
+    for found in violations:
+        same = (found.part, found.path, found.verdict)
+        if not found.part or same not in seen:
+            yield found
+        if found.part:
+            seen.add(same)
+
+
 def require_none(violations: Iterator[Violation], budget: Budget) -> None:
     """Raise the 422 for a body that has violations."""
     first = next(violations, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from engine.endpoints.instance_reader import BATCH_KEY
@@ -12,16 +13,23 @@ from engine.spec import ModelAnswer, Names, Route, Spec, answer_roots, check_ans
 SCALAR_TYPES = ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"))
 
 
-def require_shaped_answers(route: Route, spec: Spec, facts: Facts) -> Names:
-    """Return the names of a route with its model's answer.
+def require_shaped_answers(spec: Spec, models: Mapping[str, Facts]) -> None:
+    """Check the routes that shape a model's answer, once the models are known.
 
-    Raises `SpecError` for a reference to what the model does not answer with, and for a condition that it cannot meet.
+    Raises `SpecError` with every reference to what a model does not answer with, and every condition that it cannot
+    meet.
     """
-    names = shaped_names(route, spec, facts)
-    found = list(check_answers(route.node, names, None, formats=spec.service.formats == "check"))
+    checks_formats = spec.service.formats == "check"
+    found = [
+        mistake
+        for route in spec.routes
+        if route.model is not None and route.cases
+        for mistake in check_answers(
+            route.node, shaped_names(route, spec, models[route.model]), None, formats=checks_formats
+        )
+    ]
     if any(mistake.severity == "error" for mistake in found):
-        raise SpecError([*found, *spec.warnings])
-    return names
+        raise SpecError([*found, *(warning for warning in spec.warnings if warning not in found)])
 
 
 def shaped_names(route: Route, spec: Spec, facts: Facts) -> Names:

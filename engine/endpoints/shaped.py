@@ -3,128 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from http import HTTPStatus
 from itertools import chain
-from typing import Any
 
 from engine.endpoints.answering.responding import build_answer
-from engine.endpoints.bodies.filling import shape_value
 from engine.endpoints.fixed import Means, answer_by_case, build_cases
-from engine.endpoints.instance_reader import BATCH_KEY, Asked, InstanceReader, take_batch
+from engine.endpoints.instance_reader import Asked, InstanceReader
 from engine.endpoints.messages import Endpoint, Headers, Request, Response
-from engine.endpoints.prediction import Asking, PredictionWriter, require_finite
+from engine.endpoints.prediction import Asking, PredictionWriter, place_in_body, require_finite
 from engine.endpoints.problems import FULL, Problem, overload_problem, require_none
-from engine.endpoints.requests.body_reader import BodyReader
 from engine.endpoints.requests.parameters import fill_parameters, parameter_readers
-from engine.endpoints.requests.values import ABSENT, Values, read_name, read_reference
+from engine.endpoints.requests.values import Values
+from engine.endpoints.shaping.item_reader import ItemReader
 from engine.errors import RefusedInstance
 from engine.models import Prediction, key_of
-from engine.schema import Budget, Violation
-from engine.spec import Model, Name, Names, Reference, Route, parse_template, without_answer
+from engine.spec import Names, Route, without_answer
 
 PREDICTIONS = "predictions"
-_PARTS = {"path": "path", "query": "query", "headers": "header", "cookies": "cookie"}
 logger = logging.getLogger("engine")
-
-
-class ItemReader:
-    """Reads the items of a public shape, each of which an instance is made of; without an input there is one, empty."""
-
-    def __init__(self, route: Route, names: Names, model: Model) -> None:
-        self._body = None if route.input is None else BodyReader(route, route.input, is_exact=True)
-        is_public = route.input is not None and BATCH_KEY not in route.input.instance.properties
-        self._takes_many = is_public and not route.is_single
-        self._most = route.limits.instances
-        self._model = model.input.validator()
-        self._make = None if route.instance is None else InstanceMaker(route.instance, names, model)
-
-    def read(self, request: Request) -> Asked:
-        """Read the items of a request; raise `Problem` for what cannot be read at all."""
-        if self._body is None:
-            return Asked([None], is_batch=False, size=0)
-        value = self._body.read(request)
-        if not (self._takes_many and isinstance(value, dict) and BATCH_KEY in value):
-            return Asked([value], is_batch=False, size=len(request.body), value=value)
-        items, misplaced = take_batch(value, self._most)
-        return Asked(items, is_batch=True, size=len(request.body), value=value, misplaced=misplaced)
-
-    def is_valid(self, asked: Asked) -> bool:
-        """Judge the items quickly; False may only mean that violations must be looked for."""
-        if self._body is None:
-            return True
-        validator = self._body.validator
-        if asked.misplaced or asked.size > validator.safe_size:
-            return False
-        return all(map(validator.is_valid, asked.instances))
-
-    def budget(self, request: Request, asked: Asked) -> Budget:
-        """Make the budget for finding the violations of a request."""
-        paid = request.paid(asked.size)
-        return Budget(paid) if self._body is None else self._body.validator.budget(paid)
-
-    def violations(self, asked: Asked, request: Request, budget: Budget) -> Iterator[Violation]:
-        """Yield the violations of the items."""
-        yield from asked.misplaced
-        if self._body is None:
-            return
-        for row, item in enumerate(asked.instances):
-            if asked.is_batch:
-                yield from self._body.validator.violations(item, asked.where(row), budget)
-            else:
-                yield from self._body.violations(item, request, budget)
-
-    def make(self, asked: Asked, items: Sequence[Values]) -> Asked:
-        """Make the instances of valid items; raise `Problem` for those that the model's input does not allow."""
-        maker = self._make
-        instances = asked.instances if maker is None else [maker.make(values) for values in items]
-        made = replace(asked, instances=instances)
-        if not all(map(self._model.is_valid, instances)):
-            budget = self._model.budget(asked.size)
-            found = (
-                _placed(violation, asked, row, maker)
-                for row, instance in enumerate(instances)
-                for violation in self._model.violations(instance, (), budget)
-            )
-            require_none(found, budget)
-        return made
-
-
-class InstanceMaker:
-    """Makes instances of the values of requests, as `instance` says; `sources` has the name of each feature."""
-
-    def __init__(self, instance: Any, names: Names, model: Model) -> None:
-        schema = model.input.instance
-        self.sources: Mapping[str, Name] = {}
-        if not isinstance(instance, Mapping) or schema.form != "object":
-            shape = shape_value(instance, names)
-            self.make: Callable[[Values], Any] = shape if callable(shape) else lambda _: shape
-            return
-        references = {key: found for key, value in instance.items() if (found := _alone(value)) is not None}
-        self.sources = {key: reference.name for key, reference in references.items()}
-        optional = {key for key in references if key not in schema.required or schema.feature(key).default is not None}
-        readers: list[tuple[str, Callable[[Values], Any]]] = []
-        fixed: dict[str, Any] = {}
-        for key, value in instance.items():
-            if key in references:
-                is_free = key in optional and references[key].default is None
-                read = read_name(references[key].name, names) if is_free else read_reference(references[key], names)
-                readers.append((key, read))
-            elif callable(shape := shape_value(value, names)):
-                readers.append((key, shape))
-            else:
-                fixed[key] = shape
-
-        def make(values: Values) -> dict[str, Any]:
-            made = dict(fixed)
-            for key, read in readers:
-                value = read(values)
-                if value is not ABSENT:
-                    made[key] = value
-            return made
-
-        self.make = make
 
 
 class ShapedEndpoint(Endpoint):
@@ -134,9 +31,9 @@ class ShapedEndpoint(Endpoint):
         self._parameters = parameter_readers(route)
         self._asking = asking
         self._has_shape = route.instance is not None or route.input is not None
-        besides = () if route.query is None else tuple(route.query.instance.properties)
-        self._instances = InstanceReader(route, asking.model, asking.facts, besides)
+        self._instances = InstanceReader(route, asking.model, asking.facts)
         self._items = ItemReader(route, names, asking.model)
+        self._place = self._items.place if self._has_shape else place_in_body
         self._write = PredictionWriter(asking, headers).write
         self._cases = build_cases(route, names, means)
         self._failed = None if route.on_failure is None else build_answer(route.on_failure, without_answer(names))
@@ -160,6 +57,8 @@ class ShapedEndpoint(Endpoint):
         try:
             self._free.pop()
         except IndexError:
+            if self._failed is not None:  # whose answer may refer to what was sent
+                self._take_items(self._read(request, shared), shared)
             return self._fail(overload_problem(FULL), shared)
         try:
             return self._answer(request, shared)
@@ -168,13 +67,11 @@ class ShapedEndpoint(Endpoint):
 
     def _answer(self, request: Request, shared: Values) -> Response:
         asked = self._read(request, shared)
-        items = [shared] if len(asked.instances) == 1 else [_copied(shared) for _ in asked.instances]
-        for values, item in zip(items, asked.instances, strict=True):
-            values.body = item
+        items = self._take_items(asked, shared)
         if self._has_shape:
-            asked = self._items.make(asked, items)
+            asked = self._items.make(asked, items, request)
         try:
-            prediction = self._asking.ask(asked)
+            prediction = self._asking.ask(asked, self._place)
         except Exception as error:  # noqa: BLE001 - whatever fails, the spec may say what to answer
             return self._fail(error, shared)
         if not self._cases:
@@ -183,6 +80,13 @@ class ShapedEndpoint(Endpoint):
         self._fill(items, prediction)
         responses = [answer_by_case(self._cases, values) for values in items]
         return self._sent(_joined(responses) if asked.is_batch else responses[0])
+
+    def _take_items(self, asked: Asked, shared: Values) -> list[Values]:
+        """Make the values of each item."""
+        items = [shared] if len(asked.instances) == 1 else [_copied(shared) for _ in asked.instances]
+        for values, item in zip(items, asked.instances, strict=True):
+            values.body = item
+        return items
 
     def _read(self, request: Request, shared: Values) -> Asked:
         """Read the parameters and the items of a request; raise `Problem` with all violations of both."""
@@ -224,7 +128,9 @@ class ShapedEndpoint(Endpoint):
     def _sent(self, response: Response) -> Response:
         if not self._headers:
             return response
-        return Response(response.status, (*response.headers, *self._headers), response.body)
+        own = {name.lower() for name, _ in response.headers}
+        added = (header for header in self._headers if header[0].lower() not in own)
+        return Response(response.status, (*response.headers, *added), response.body)
 
 
 def _copied(shared: Values) -> Values:
@@ -239,21 +145,3 @@ def _joined(responses: Sequence[Response]) -> Response:
     first = responses[0]
     bodies = [response.body.rstrip(b"\n") for response in responses if isinstance(response.body, bytes)]
     return Response(first.status, first.headers, b'{"%b":[' % PREDICTIONS.encode() + b",".join(bodies) + b"]}\n")
-
-
-def _alone(value: Any) -> Reference | None:
-    template = parse_template(value) if isinstance(value, str) else ()
-    return template[0] if len(template) == 1 and isinstance(template[0], Reference) else None
-
-
-def _placed(violation: Violation, asked: Asked, row: int, maker: InstanceMaker | None) -> Violation:
-    """Return a violation of an instance at the place of the request that its feature comes from."""
-    if maker is None:
-        return replace(violation, path=(*asked.where(row), *violation.path))
-    key = str(violation.path[0]) if violation.path else violation.name
-    source = maker.sources.get(key)
-    if source is None or source.root not in (*_PARTS, "body"):
-        return replace(violation, path=asked.where(row), verdict=f"in the feature {key}: {violation.verdict}")
-    part = _PARTS.get(source.root, "")
-    begin = () if part else asked.where(row)
-    return replace(violation, path=(*begin, *source.steps, *violation.path[1:]), part=part)

@@ -134,12 +134,12 @@ def check_spec(
         predictors = restore_models(spec, prepared, opened=opened, is_checked=False)
         if packed is not None:
             rehearse_models(spec, predictors, is_elsewhere=True)
+        build_handler(spec, predictors)
     except SpecError as error:
         outcome.mistakes = error.diagnostics
         return outcome
     if spec.lock is not None and outcome.notes:
         outcome.stamps[spec.lock.absolute()] = stamp_file(spec.lock)
-    build_handler(spec, predictors)
     outcome.facts = tuple(predictor.facts for predictor in predictors.values())
     served = [(facts.name, facts.report.instead) for facts in outcome.facts]
     outcome.notes += tuple(f"{name}: {instead}" for name, instead in served if instead)

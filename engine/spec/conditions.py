@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +48,18 @@ class Alternatives:
 
 Condition = IsPresent | Matches | Negation | Together | Alternatives
 Guarantees = Mapping[Name, tuple[Subschema, ...]]
+
+
+def names_in(condition: Condition) -> Iterator[Name]:
+    """Yield the names whose values a condition looks at."""
+    match condition:
+        case IsPresent(name) | Matches(name, _):
+            yield name
+        case Negation(of):
+            yield from names_in(of)
+        case Together(parts) | Alternatives(parts):
+            for part in parts:
+                yield from names_in(part)
 
 
 def guaranteed_by(condition: Condition) -> Guarantees:

@@ -9,6 +9,7 @@ import pytest
 from conftest import ROOT
 
 from engine.diagnostics import render_diagnostics
+from engine.endpoints.shape_names import require_shaped_answers
 from engine.errors import SpecError
 from engine.models import compile_models
 from engine.spec import load_spec
@@ -20,7 +21,8 @@ def told() -> str:
     """What is said of the spec in the working directory."""
     try:
         spec = load_spec("routes.yaml")
-        compile_models(spec)
+        predictors = compile_models(spec)
+        require_shaped_answers(spec, {name: predictor.facts for name, predictor in predictors.items()})
     except SpecError as error:
         return str(error)
     return render_diagnostics(spec.warnings)

@@ -197,7 +197,8 @@ class _Describer:
         if inputs:
             shown = {f"example-{number}": {"value": one} for number, one in enumerate(inputs, 1)}
             content["examples"] = shown
-        rows = rows_in(model, route, self._input(model, route.parameters), inputs)
+        instance = self._input(model, route.parameters)
+        rows = {} if route.is_single else rows_in(model, route, instance, inputs)
         return {"required": True, "content": {"application/json": content, **rows}}
 
     def _batch(self, schema: Mapping[str, Any], route: Route) -> dict[str, Any]:

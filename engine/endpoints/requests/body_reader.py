@@ -42,9 +42,11 @@ class BodyReader:
             "text": _read_plain_text,
             "binary": _describe_binary,
         }
+        # Read the body; raise `Problem` 400 for one that is broken, and 415 for a type that is not accepted.
+        self.read: Callable[[Request], Any] = self._read_json if route.accepts == ("json",) else self._read_any
+        self._takes = _listed(route.accepts) if len(route.accepts) > 1 else "JSON"
 
-    def read(self, request: Request) -> Any:
-        """Read the body; raise `Problem` 400 for one that is broken, and 415 for a type that is not accepted."""
+    def _read_any(self, request: Request) -> Any:
         return self._read[self._format_of(request)](request)
 
     def is_valid(self, value: Any, request: Request) -> bool:
@@ -78,8 +80,7 @@ class BodyReader:
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"{describe_type(request)}; send {_listed(accepts)}")
 
     def _read_json(self, request: Request) -> Any:
-        takes = _listed(self._accepts) if len(self._accepts) > 1 else "JSON"
-        return read_json(request, self._schema, strict=self._is_strict, takes=takes, is_exact=self._is_exact)
+        return read_json(request, self._schema, strict=self._is_strict, takes=self._takes, is_exact=self._is_exact)
 
     def _read_form(self, request: Request) -> Any:
         return self._texts.read(parse_form(request.body)) if self._texts is not None else None

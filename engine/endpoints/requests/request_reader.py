@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
 
 from engine.endpoints.messages import Request
@@ -43,17 +44,18 @@ class RequestReader:
             self._free.append(None)
 
     def _read(self, request: Request) -> Values:
-        values = Values(request)
+        values, body = Values(request), self._body
         broken: BodyReader | None = None
-        if self._body is not None:
-            values.body = self._body.read(request)
-            broken = None if self._body.is_valid(values.body, request) else self._body
-        wrong, size = fill_parameters(values, self._parameters)
+        if body is not None:
+            value = values.body = body.read(request)
+            if not body.is_valid(value, request):
+                broken = body
+        wrong, size = fill_parameters(values, self._parameters) if self._parameters else ((), 0)
         if wrong or broken is not None:
             self._require_none(values, wrong, broken, len(request.body) + size)
         return values
 
-    def _require_none(self, values: Values, wrong: list[Reads], broken: BodyReader | None, size: int) -> None:
+    def _require_none(self, values: Values, wrong: Sequence[Reads], broken: BodyReader | None, size: int) -> None:
         """Raise the problem with all violations that are found, within the budget of the request's size."""
         paid = values.request.paid(size)
         budget = Budget(paid) if self._body is None else self._body.validator.budget(paid)

@@ -6,12 +6,13 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from engine.schema import Subschema
-from engine.spec.conditions import guaranteed_by, guaranteed_without
+from engine.spec.conditions import guaranteed_by, guaranteed_without, names_in
 from engine.spec.model_records import Model
 from engine.spec.naming.model_names import ModelAnswer, answer_roots
 from engine.spec.naming.name_tables import NamedParts, names_of
 from engine.spec.naming.names import Names, Root
 from engine.spec.records import Route
+from engine.spec.references import parse_template, references_in, string_values
 from engine.spec.response_records import Case
 
 _TEXT, _COUNT = {"type": "string"}, {"type": "integer", "minimum": 0}
@@ -67,3 +68,24 @@ def body_document(document: Any, accepts: Collection[str]) -> Any:
         for name, part in document.get("properties", {}).items()
     }
     return {**document, "properties": properties}
+
+
+def used_roots(route: Route) -> set[str]:
+    """Return the roots of all names that the answers and conditions of a route use."""
+    found: set[str] = set()
+    for response in route.responses:
+        contents = [body.content for body in response.bodies]
+        for text in (*string_values(contents), *_keys(contents), *(value for _, value in response.headers)):
+            found |= {one.name.root for one in references_in(parse_template(text))}
+    for case in route.cases:
+        found |= set() if case.when is None else {name.root for name in names_in(case.when)}
+        if case.sequence is not None and case.sequence.per is not None:
+            found.add(case.sequence.per.root)
+    return found
+
+
+def _keys(content: Any) -> Iterator[str]:
+    if isinstance(content, Mapping):
+        yield from content
+    for item in content.values() if isinstance(content, Mapping) else content if isinstance(content, list) else ():
+        yield from _keys(item)

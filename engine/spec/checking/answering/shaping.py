@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from engine.diagnostics import Diagnostic
-from engine.schema import InstanceSchema, Subschema
+from engine.schema import TYPE_NAMES, InstanceSchema, Subschema
+from engine.schema.relation import judge_condition
 from engine.spec.checking.answering.responses import check_references, check_response
 from engine.spec.checking.schemas import has_form
 from engine.spec.named_files import Home
@@ -15,7 +16,7 @@ from engine.spec.naming.names import Names
 from engine.spec.reading.compose import walk_nodes
 from engine.spec.reading.node import Node
 from engine.spec.references import Reference, parse_template, references_in
-from engine.text import did_you_mean
+from engine.text import did_you_mean, join_words
 
 BATCH_KEY = "instances"
 _OF_MODELS = ("instance", "many", "on_failure")
@@ -63,9 +64,22 @@ def check_shape(route: Node, models: Node | None, names: Names, home: Home) -> I
                 yield route.key(key).error(f"{key} belongs to a route with a model; add model: NAME, or remove it")
         return
     yield from check_response(route["on_failure"]["response"], without_answer(names), home)
+    yield from _check_failure(route)
     if "instance" in route:
         yield from _check_instance(route, models, without_answer(names))
     yield from _check_many(route)
+
+
+def _check_failure(route: Node) -> Iterator[Diagnostic]:
+    """Report an answer to a request of several items that refers to the body of one."""
+    if not takes_many(route):
+        return
+    for _, node in walk_nodes(route["on_failure"]["response"]):
+        used = _of_item(node)
+        if used is not None and used.name.root == "body":
+            message = "each item of a batch has a body of its own, and on_failure answers once"
+            place = node.place_of(used.written)
+            yield Diagnostic(place, f"{used.written}: {message}; add many: false to take one at a time")
 
 
 def takes_many(route: Node) -> bool:
@@ -80,8 +94,7 @@ def _check_instance(route: Node, models: Node | None, names: Names) -> Iterator[
     schema = models[name]["input"].plain if models is not None and name in models else True
     declared = InstanceSchema(schema if has_form(schema) else True)
     if instance.fields is None or declared.form != "object":
-        for _, node in walk_nodes(instance):
-            yield from check_references(node, names)
+        yield from _check_whole(instance, name, declared, names)
         return
     for key, key_node, value in instance.pairs():
         feature = declared.properties.get(key)
@@ -96,6 +109,25 @@ def _check_instance(route: Node, models: Node | None, names: Names) -> Iterator[
             yield route.key("instance").error(
                 f'the model "{name}" requires "{key}", which the instance lacks; add it, as in {key}: "${{body.{key}}}"'
             )
+
+
+def _check_whole(instance: Node, name: str, declared: InstanceSchema, names: Names) -> Iterator[Diagnostic]:
+    """Check an instance that is not an object, or that one reference makes."""
+    mistakes = [found for _, node in walk_nodes(instance) for found in check_references(node, names)]
+    yield from mistakes
+    reference = _alone(instance)
+    if mistakes or not declared.types:
+        return
+    if reference is not None:
+        for part in names.find(reference.name).parts:
+            if (verdict := judge_condition(part, declared)).kind == "never":
+                yield instance.error(f'"{reference.name}" can never be an instance of "{name}": {verdict.reason}')
+                return
+        return
+    form = "object" if instance.fields is not None else "string" if instance.text is not None else "array"
+    if form not in declared.types:
+        wanted = join_words([TYPE_NAMES[one] for one in sorted(declared.types)], "or")
+        yield instance.error(f'the model "{name}" takes {wanted}, and this instance is {TYPE_NAMES[form]}')
 
 
 def _check_feature(key: str, value: Node, feature: Subschema, names: Names, *, is_needed: bool) -> Iterator[Diagnostic]:
@@ -120,8 +152,6 @@ def _check_feature(key: str, value: Node, feature: Subschema, names: Names, *, i
     except ValueError as error:
         yield Diagnostic(value.place_of(reference.written), value.hidden(str(error)))
         return
-    from engine.schema.relation import judge_condition  # noqa: PLC0415 - few routes have an instance
-
     for part in known.parts:
         verdict = judge_condition(part, feature)
         if verdict.kind == "never":
