@@ -45,14 +45,13 @@ def answer_names(route: Node, models: Node | None) -> dict[str, Any]:
 
 
 def _answering(name: str, models: Node) -> str:
-    """Return the model that answers in the place of a table, whose model may be a table too."""
-    seen = {name}
+    """Return the model that answers in the place of a table, empty if tables ask each other in a circle."""
+    seen: set[str] = set()
     while "table" in models[name]:
-        inner = models[name]["model"].text
-        if inner is None or inner in seen:  # reported elsewhere
-            break
-        seen.add(inner)
-        name = inner
+        seen.add(name)
+        name = models[name]["model"].text or ""
+        if name in seen:  # reported elsewhere
+            return ""
     return name
 
 
