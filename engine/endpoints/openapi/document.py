@@ -124,7 +124,7 @@ class _Describer:
             operation["security"] = [{name: []} for name in _SECURITY_SCHEMES]
         if takes_query:
             parameters += self._query_parameters(route)
-        parameters += declared_parameters(route)
+        parameters += declared_parameters(route, self._components)
         if parameters:
             operation["parameters"] = parameters
         if not takes_query and (body := self._body(route)) is not None:
@@ -160,8 +160,9 @@ class _Describer:
         A text that is a model's feature is described as the feature.
         """
         names = re.findall(r"\{([^}]*)\}", template)
-        added = None if route.path_parameters is None else route.path_parameters.node.plain
-        schemas: dict[str, Any] = dict(path_object(route.path, added)["properties"])
+        declared = path_object(route.path, None) if route.path_parameters is None else route.path_parameters.document
+        name = f"{pascal_case(route.path)}Path"
+        schemas: dict[str, Any] = dict(self._components.take_in_properties(name, declared))
         if route.model is not None and route.instance is None and (texts := text_parameters(route.path)):
             features = self._components.properties(self._input(self._model(route)))
             schemas |= {name: features[name] for name in texts}

@@ -28,6 +28,8 @@ def answer_names(route: Node, models: Node | None) -> dict[str, Any]:
     name = route["model"].text
     if name is None:
         return dict(lacking_roots())
+    if models is not None:
+        name = _answering(name, models)
     output = models[name]["output"] if models is not None else route["nothing"]
     labels = [item.text for item in output["labels"].items if item.text is not None]
     is_there = models is not None and name in models
@@ -40,6 +42,17 @@ def answer_names(route: Node, models: Node | None) -> dict[str, Any]:
             )
         )
     )
+
+
+def _answering(name: str, models: Node) -> str:
+    """Return the model that answers in the place of a table, empty if tables ask each other in a circle."""
+    seen: set[str] = set()
+    while "table" in models[name]:
+        seen.add(name)
+        name = models[name]["model"].text or ""
+        if name in seen:  # reported elsewhere
+            return ""
+    return name
 
 
 def check_shape(route: Node, models: Node | None, names: Names, home: Home) -> Iterator[Diagnostic]:
