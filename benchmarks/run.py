@@ -23,6 +23,7 @@ from contestants import contestants, peers, prepare
 from costs import costs
 from duels import PAIRS, SECONDS, duels
 from predict import HEADING
+from shaping import shaping
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 
@@ -151,8 +152,25 @@ def page(found: dict[str, Contestant], arguments: argparse.Namespace, against: l
         "| work | µs per request |",
         "|---|---:|",
         *(f"| {kind} | {microseconds:.2f} |" for kind, microseconds in costs()),
+        *_shaping_lines(),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _shaping_lines() -> list[str]:
+    """Write what it costs to shape a model's answer."""
+    measured = shaping()
+    return [
+        "",
+        "## The cost of shaping a model's answer",
+        "",
+        "One instance of the forest through the handler, without a network (`python benchmarks/shaping.py`): a route "
+        "with only a `model`, and others that shape its answer.",
+        "",
+        "| route | µs per request | times the first |",
+        "|---|---:|---:|",
+        *(f"| {kind} | {microseconds:.1f} | {microseconds / measured[0][1]:.2f} |" for kind, microseconds in measured),
+    ]
 
 
 def kept(file: Path) -> str:
