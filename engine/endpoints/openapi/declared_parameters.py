@@ -26,7 +26,7 @@ def declared_parameters(route: Route, components: Components) -> list[dict[str, 
                 "name": spelled.get(name, name),
                 "in": part,
                 "required": name in schema.instance.required,
-                "schema": dict(written[name]) if _refers(written[name]) else schema_of_known(Known([feature])),
+                "schema": dict(written[name]) if _refers(written.get(name)) else schema_of_known(Known([feature])),
             }
             if feature.has_default:
                 one["schema"] = {**one["schema"], "default": feature.default}
