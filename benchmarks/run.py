@@ -25,6 +25,7 @@ from duels import PAIRS, SECONDS, duels
 from large_spec import measure
 from predict import HEADING
 from references import reference_costs
+from shaping import shaping
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 
@@ -163,8 +164,25 @@ def page(found: dict[str, Contestant], arguments: argparse.Namespace, against: l
         "| in the answer | µs beyond the same route without it | µs of that route |",
         "|---|---:|---:|",
         *(f"| {kind} | {more:.2f} | {plain:.2f} |" for kind, more, plain in reference_costs()),
+        *_shaping_lines(),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _shaping_lines() -> list[str]:
+    """Write what it costs to shape a model's answer."""
+    measured = shaping()
+    return [
+        "",
+        "## The cost of shaping a model's answer",
+        "",
+        "One instance of the forest through the handler, without a network (`python benchmarks/shaping.py`): a route "
+        "with only a `model`, and others that shape its answer.",
+        "",
+        "| route | µs per request | times the first |",
+        "|---|---:|---:|",
+        *(f"| {kind} | {microseconds:.1f} | {microseconds / measured[0][1]:.2f} |" for kind, microseconds in measured),
+    ]
 
 
 def kept(file: Path) -> str:

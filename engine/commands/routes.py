@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
 
-from engine.spec import DeclaredResponse, Route, Spec
+from engine.spec import Case, DeclaredResponse, Route, Spec
 from engine.terminal import json_option, print_json, print_table, spec_options
 from engine.text import join_words
 
@@ -79,9 +80,17 @@ def describe_answer(route: Route) -> str:
         return f"built in: {route.built_in}"
     if not route.cases:
         return f"model {route.model}"
-    answers = list(dict.fromkeys(map(_describe_response, route.responses)))
+    answers = list(dict.fromkeys(answer for case in route.cases for answer in _describe_case(case, route)))
     by_model = f"model {route.model}: " * (route.model is not None)
     return by_model + join_words(answers, "or") + ", input checked" * (route.input is not None)
+
+
+def _describe_case(case: Case, route: Route) -> Iterator[str]:
+    fault = case.fault if case.has_fault else route.fault
+    if fault is not None and fault.failure is not None and fault.failure.chance == 1:
+        yield fault.failure.kind
+    else:
+        yield from map(_describe_response, case.responses)
 
 
 def _describe_response(declared: DeclaredResponse) -> str:

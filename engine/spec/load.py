@@ -11,7 +11,7 @@ from engine.collecting import pause_collector
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.spec.checking.answering.error_bodies import check_error_bodies, read_error_bodies
-from engine.spec.checking.answering.responses import response_files
+from engine.spec.checking.answering.response_files import response_files
 from engine.spec.checking.built_in import built_in_routes
 from engine.spec.checking.composing.table import check_tables, derive_inputs
 from engine.spec.checking.grammar import GrammarName, check_grammar, check_included

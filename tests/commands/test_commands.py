@@ -177,6 +177,23 @@ def test_routes_lists_what_answers() -> None:
     assert hello in told
 
 
+def test_routes_says_which_cases_never_answer(spec_folder: Path) -> None:
+    (spec_folder / "routes.yaml").write_text("""
+routes:
+  - path: /carriers/<name>
+    fail: timeout
+    cases:
+      - {when: {path.name: brittle}, fail: reset, response: {status: 503}}
+      - {when: {path.name: silent}, response: {status: 503}}
+      - {chance: 5%, fail: false, response: {status: 502, text: no}}
+      - {fail: false, response: {json: {}}}
+  - {path: /now-and-then, fail: reset, chance: 50%, response: hi}
+""")
+    answers = {one["path"]: one["answer"] for one in json.loads(run_here("routes", "--json").stdout)}
+    assert "reset, timeout, 502 text or 200 json" == answers["/carriers/<name>"]
+    assert "200 html" == answers["/now-and-then"]
+
+
 def test_routes_says_who_may_ask_and_how_often() -> None:
     guarded = ("routes", "-r", "examples/guarded/routes.yaml")
     rows = [line.split() for line in run_here(*guarded, cwd=ROOT).stdout.splitlines()]

@@ -297,6 +297,8 @@ def test_every_response_is_shown_with_its_condition(visit: Callable[..., Page]) 
         found = page.locator(f'[data-card][data-path="{path}"]')
         found.get_by_text("Responses").click()
         expect(found.locator(".cases > li > p")).to_have_text(expected)
+    orders = page.locator('[data-card][data-path="/orders/{id}"] .cases figcaption')
+    expect(orders).to_have_text(["402 Payment Required · application/json", "503 Service Unavailable · text/plain"])
     hello = page.locator('[data-card][data-path="/hello"] .cases figcaption')
     expect(hello).to_have_text(["200 OK · application/json", "200 OK · text/html", "200 OK · text/plain"])
 
@@ -310,4 +312,10 @@ def test_forms_stand_in_nobodys_way(width: int, scheme: str, visit: Callable[...
     expect(found.get_by_role("group", name="Errors")).to_be_focused()
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     assert width == page.evaluate("document.documentElement.scrollWidth")
+    wide = """() => [...document.querySelectorAll("form :is(input, select, textarea, label)")]
+      .filter((one) => !one.closest(".unseen"))
+      .filter((one) => one.getBoundingClientRect().right > one.closest("form").getBoundingClientRect().right + 1)
+      .map((one) => one.outerHTML)"""
+    assert [] == page.evaluate(wide)
+    assert page.locator("label", has_text="Sent as").bounding_box()["height"] < 40
     assert [] == obstacles(page)

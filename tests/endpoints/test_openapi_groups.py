@@ -64,3 +64,36 @@ def test_schemas_of_files_are_components(document: dict[str, Any]) -> None:
     name = body["$ref"].rpartition("/")[2]
     assert {"friend": body, "tag": {"$ref": f"#/components/schemas/{name}Tag"}} == schemas[name]["properties"]
     assert {"type": "string"} == schemas[f"{name}Tag"]
+
+
+def test_parameters_whose_schemas_are_in_files_refer_to_components(app_of: AppOf, spec_folder: Path) -> None:
+    (spec_folder / "kinds.yaml").write_text("""
+Kind: {enum: [a, b]}
+Page: {type: integer, minimum: 1, default: 1}
+Path: {properties: {kind: {$ref: "#/Kind"}}}
+Query: {properties: {page: {$ref: "#/Page"}}}
+""")
+    routes = """
+routes:
+  - path: /things/<kind>
+    path_parameters: {properties: {kind: {$ref: "kinds.yaml#/Kind"}}}
+    query: {properties: {page: {$ref: "kinds.yaml#/Page"}, q: {type: string}}}
+    headers: {required: [X-Kind], properties: {X-Kind: {$ref: "kinds.yaml#/Kind"}}}
+    response: {json: {kind: "${path.kind}"}}
+  - path: /all/<kind>
+    path_parameters: {$ref: "kinds.yaml#/Path"}
+    query: {$ref: "kinds.yaml#/Query"}
+    response: {json: {page: "${query.page}"}}
+"""
+    found = json.loads(app_of(routes).test_client().get("/openapi.json").data)
+    validate(found)
+    schemas = found["components"]["schemas"]
+    kind, page, q, header = found["paths"]["/things/{kind}"]["get"]["parameters"]
+    referred = [kind["schema"]["allOf"][1], header["schema"], page["schema"]]
+    expected = [{"enum": ["a", "b"]}, {"enum": ["a", "b"]}, {"type": "integer", "minimum": 1, "default": 1}]
+    assert expected == [schemas[one["$ref"].rpartition("/")[2]] for one in referred]
+    assert {"type": "string"} == q["schema"]
+    names = [("kind", True), ("page", False), ("q", False), ("X-Kind", True)]
+    assert names == [(one["name"], one["required"]) for one in (kind, page, q, header)]
+    described = found["paths"]["/all/{kind}"]["get"]["parameters"]
+    assert [("kind", "path"), ("page", "query")] == [(one["name"], one["in"]) for one in described]

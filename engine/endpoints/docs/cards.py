@@ -16,8 +16,9 @@ from engine.endpoints.docs.filled_forms import fill_form
 from engine.endpoints.docs.previews import Preview, preview_of
 from engine.endpoints.docs.route_fields import Filled, fields_of
 from engine.endpoints.docs.shown_cases import ShownCase, shown_cases
-from engine.endpoints.openapi.document import KEY_HEADER, UNTAGGED, summary_of, tags_of
+from engine.endpoints.openapi.document import KEY_HEADER
 from engine.endpoints.openapi.responses import description_of
+from engine.endpoints.openapi.summaries import UNTAGGED, summary_of, tags_of
 from engine.endpoints.problems import status_title
 from engine.endpoints.shape_names import takes_many
 from engine.models import Facts, key_of

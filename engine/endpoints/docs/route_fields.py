@@ -17,7 +17,7 @@ from engine.endpoints.docs.fields import (
     show_field,
     write_json,
 )
-from engine.endpoints.openapi.document import without_features
+from engine.endpoints.openapi.summaries import without_features
 from engine.schema import InstanceSchema, Subschema, write_pointer
 from engine.schema.samples import sample
 from engine.spec import Model, Route, Schema, parameter_schemas

@@ -43,14 +43,12 @@ class ShownCase:
 
 def shown_cases(route: Route, names: Names) -> tuple[ShownCase, ...]:
     """Show what each case of a route answers, and what it answers where its model fails."""
-    shown = [
-        ShownCase(
-            _when(case, is_last=case is route.cases[-1], is_alone=len(route.cases) == 1),
-            _faults(case.fault if case.has_fault else route.fault),
-            tuple(_previews(case, assumed)),
-        )
-        for case, assumed in cases_with_names(route.cases, names)
-    ]
+    shown = []
+    for case, assumed in cases_with_names(route.cases, names):
+        fault = case.fault if case.has_fault else route.fault
+        when = _when(case, is_last=case is route.cases[-1], is_alone=len(route.cases) == 1)
+        previews = () if _always_fails(fault) else tuple(_previews(case, assumed))
+        shown.append(ShownCase(when, _faults(fault), previews))
     if route.model is not None and not route.cases and route.fault is not None:
         shown.append(ShownCase("", _faults(route.fault), ()))
     if route.on_failure is not None:
@@ -126,6 +124,10 @@ def _schema(schema: Any) -> str:
         if said := ", ".join(filter(None, (named, words))):
             return f": {said}"
     return f" matches `{write_json(schema)}`"
+
+
+def _always_fails(fault: Fault | None) -> bool:
+    return fault is not None and fault.failure is not None and fault.failure.chance == 1
 
 
 def _faults(fault: Fault | None) -> str:

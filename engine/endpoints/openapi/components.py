@@ -62,6 +62,13 @@ class Components:
         self.schemas[name] = move_references(rest, "", references, lead)
         return reference
 
+    def take_in_properties(self, name: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the properties of an object; the schema is only added if they refer to parts of it."""
+        written: Mapping[str, Any] = document.get("properties", {})
+        if '"$ref"' not in json.dumps(written):
+            return written
+        return self.properties(self.take_in(name, document))
+
     def properties(self, reference: Mapping[str, str]) -> Mapping[str, Any]:
         """Return the properties of a schema that has been added."""
         schema = self.schemas[reference["$ref"].removeprefix(_HOME)]

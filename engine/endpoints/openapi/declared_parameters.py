@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from engine.endpoints.openapi.components import Components, pascal_case
 from engine.endpoints.openapi.declared import schema_of_known
 from engine.spec import Known, Route
 
 _PARTS = (("query", "query"), ("headers", "header"), ("cookies", "cookie"))
 
 
-def declared_parameters(route: Route) -> list[dict[str, Any]]:
+def declared_parameters(route: Route, components: Components) -> list[dict[str, Any]]:
     """Describe the query, header and cookie parameters of a route, as the spec spells them."""
     described = []
     for key, part in _PARTS:
@@ -18,12 +20,13 @@ def declared_parameters(route: Route) -> list[dict[str, Any]]:
         if schema is None:
             continue
         spelled = {name.lower() if key == "headers" else name: name for name, _, _ in schema.node["properties"].pairs()}
+        written = components.take_in_properties(f"{pascal_case(route.path)}{part.title()}", schema.document)
         for name, feature in schema.instance.properties.items():
             one: dict[str, Any] = {
                 "name": spelled.get(name, name),
                 "in": part,
                 "required": name in schema.instance.required,
-                "schema": schema_of_known(Known([feature])),
+                "schema": dict(written[name]) if _refers(written.get(name)) else schema_of_known(Known([feature])),
             }
             if feature.has_default:
                 one["schema"] = {**one["schema"], "default": feature.default}
@@ -31,3 +34,7 @@ def declared_parameters(route: Route) -> list[dict[str, Any]]:
                 one["description"] = description
             described.append(one)
     return described
+
+
+def _refers(schema: Any) -> bool:
+    return '"$ref"' in json.dumps(schema)

@@ -28,6 +28,7 @@ from engine.endpoints.openapi.responses import (
     statuses_of,
 )
 from engine.endpoints.openapi.row_formats import rows_in, rows_out
+from engine.endpoints.openapi.summaries import ENGINE_TAG, summary_of, tags_of, without_features
 from engine.endpoints.prediction import MODEL_HEADER
 from engine.endpoints.problems import MEDIA_TYPE, status_title
 from engine.endpoints.shape_names import shaped_names, takes_many
@@ -47,8 +48,6 @@ from engine.spec import (
 )
 
 VERSION = "3.1.0"
-ENGINE_TAG = "Built in"
-UNTAGGED = "Endpoints"
 KEY_HEADER = "X-API-Key"
 
 _SECURITY_SCHEMES = {
@@ -124,7 +123,7 @@ class _Describer:
             operation["security"] = [{name: []} for name in _SECURITY_SCHEMES]
         if takes_query:
             parameters += self._query_parameters(route)
-        parameters += declared_parameters(route)
+        parameters += declared_parameters(route, self._components)
         if parameters:
             operation["parameters"] = parameters
         if not takes_query and (body := self._body(route)) is not None:
@@ -160,8 +159,9 @@ class _Describer:
         A text that is a model's feature is described as the feature.
         """
         names = re.findall(r"\{([^}]*)\}", template)
-        added = None if route.path_parameters is None else route.path_parameters.node.plain
-        schemas: dict[str, Any] = dict(path_object(route.path, added)["properties"])
+        declared = path_object(route.path, None) if route.path_parameters is None else route.path_parameters.document
+        name = f"{pascal_case(route.path)}Path"
+        schemas: dict[str, Any] = dict(self._components.take_in_properties(name, declared))
         if route.model is not None and route.instance is None and (texts := text_parameters(route.path)):
             features = self._components.properties(self._input(self._model(route)))
             schemas |= {name: features[name] for name in texts}
@@ -279,25 +279,3 @@ class _Describer:
 def _root(path: str) -> str:
     """Return the path from a document to the root of the service, also valid behind a proxy that adds a prefix."""
     return "/".join([".."] * (path.count("/") - 1)) or "."
-
-
-def summary_of(route: Route) -> str:
-    """Summarize a route in a few words."""
-    if route.summary:
-        return route.summary
-    if route.built_in is not None:
-        does = BUILT_IN[route.built_in][1]
-        return does[0].upper() + does[1:]
-    return f"Predict with the model {route.model}" if route.model is not None else route.path
-
-
-def tags_of(route: Route) -> tuple[str, ...]:
-    """Return the sections that show a route, at least one."""
-    return route.tags or (UNTAGGED if route.built_in is None else ENGINE_TAG,)
-
-
-def without_features(instance: Any, route: Route) -> Any:
-    """Return an instance without the features in a route's path."""
-    if not isinstance(instance, Mapping) or not route.parameters:
-        return instance
-    return {name: value for name, value in instance.items() if name not in route.parameters}

@@ -18,6 +18,10 @@ from engine.text import join_words
 FORM, MULTIPART, TEXT = "application/x-www-form-urlencoded", "multipart/form-data", "text/plain"
 TYPES = {"json": "application/json", "form": FORM, "multipart": MULTIPART, "text": TEXT, "binary": "*/*"}
 
+_JSON_AS_FORM = Violation(  # as curl sends it, whose default type is that of forms
+    (), f"the body looks like JSON, but its Content-Type is that of a form; send {TYPES['json']}", "type", ("type",)
+)
+
 
 class BodyReader:
     """Reads the bodies of one route; `validator` judges their values."""
@@ -55,6 +59,8 @@ class BodyReader:
         if self._texts is None or (kind := self._format_of(request)) not in ("form", "multipart"):
             return found
         if kind == "form":
+            if "json" in self._accepts and _looks_like_json(request.body):
+                return iter([_JSON_AS_FORM])
             return self._texts.told(found, parse_form(request.body))
         texts = _parse_multipart(request)[0]
         return (_needs_file(one, texts) for one in self._texts.told(found, texts))
@@ -93,6 +99,10 @@ def _needs_file(found: Violation, texts: Texts) -> Violation:
     if found.types != ("object",) or not found.path or found.path[0] not in texts:
         return found
     return replace(found, verdict=f"{show(texts[str(found.path[0])][0])} must be a file", hint=str)
+
+
+def _looks_like_json(body: bytes) -> bool:
+    return (stripped := body.strip())[:1] + stripped[-1:] in (b"{}", b"[]")
 
 
 def _listed(accepts: tuple[str, ...]) -> str:

@@ -74,9 +74,14 @@ class Node:
     def place(self) -> Place:
         return self.source.place(self.start, self.end)
 
-    def place_of(self, fragment: str) -> Place:
-        """Return the place of a piece of a string, or that of the whole string if escapes or folding hide it."""
+    def place_of(self, fragment: str, number: int = 0) -> Place:
+        """Return the place of a piece of a string, or that of the whole string if escapes or folding hide it.
+
+        Of several equal pieces, it is that with this number, from 0.
+        """
         start = self.source.text.find(fragment, self.start, self.end) if fragment else -1
+        for _ in range(number):
+            start = self.source.text.find(fragment, start + 1, self.end) if start >= 0 else -1
         return self.source.place(start, start + len(fragment)) if start >= 0 else self.place
 
     def error(self, message: str, severity: Severity = "error") -> Diagnostic:

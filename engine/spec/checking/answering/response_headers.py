@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from engine.diagnostics import Diagnostic
-from engine.spec.checking.answering.responses import check_headers, read_headers
+from engine.spec.checking.answering.declared_headers import check_headers, read_headers
 from engine.spec.checking.guards import guard_that_sends
 from engine.spec.gathering.placed_routes import PlacedRoute
 from engine.spec.reading.node import Node

@@ -28,6 +28,8 @@ def answer_names(route: Node, models: Node | None) -> dict[str, Any]:
     name = route["model"].text
     if name is None:
         return dict(lacking_roots())
+    if models is not None:
+        name = _answering(name, models)
     output = models[name]["output"] if models is not None else route["nothing"]
     labels = [item.text for item in output["labels"].items if item.text is not None]
     is_there = models is not None and name in models
@@ -40,6 +42,17 @@ def answer_names(route: Node, models: Node | None) -> dict[str, Any]:
             )
         )
     )
+
+
+def _answering(name: str, models: Node) -> str:
+    """Return the model that answers in the place of a table, empty if tables ask each other in a circle."""
+    seen: set[str] = set()
+    while "table" in models[name]:
+        seen.add(name)
+        name = models[name]["model"].text or ""
+        if name in seen:  # reported elsewhere
+            return ""
+    return name
 
 
 def check_shape(route: Node, models: Node | None, names: Names, home: Home) -> Iterator[Diagnostic]:
@@ -120,13 +133,7 @@ def _check_feature(key: str, value: Node, feature: Subschema, names: Names, *, i
     """Check what becomes one feature: a value of its own, or a reference to one that fits."""
     reference = _alone(value)
     if reference is None:
-        mistakes = [found for _, node in walk_nodes(value) for found in check_references(node, names)]
-        yield from mistakes
-        if not mistakes and not any("${" in (node.text or "") for _, node in walk_nodes(value)):
-            for violation in feature.validator.violations(value.plain):
-                yield value.error(f'this is no value of the feature "{key}": {violation.detail}')
-        elif not mistakes and value.text is not None and "string" not in feature.types:
-            yield value.error(f'the feature "{key}" is no text; use one reference alone, which keeps its type')
+        yield from _check_made(key, value, feature, names)
         return
     if is_needed or reference.default is not None:
         mistakes = list(check_references(value, names))
@@ -138,11 +145,27 @@ def _check_feature(key: str, value: Node, feature: Subschema, names: Names, *, i
     except ValueError as error:
         yield Diagnostic(value.place_of(reference.written), value.hidden(str(error)))
         return
+    if reference.default is not None:
+        found = next(feature.validator.violations(names.default_of(reference, known)), None)
+        if found is not None:
+            yield value.error(f'the default of "{reference.name}" is no value of the feature "{key}": {found.detail}')
+            return
     for part in known.parts:
         verdict = judge_condition(part, feature)
         if verdict.kind == "never":
             yield value.error(f'"{reference.name}" can never be the feature "{key}": {verdict.reason}')
             return
+
+
+def _check_made(key: str, value: Node, feature: Subschema, names: Names) -> Iterator[Diagnostic]:
+    """Check what becomes a feature and is not one reference: a constant, or a text with references."""
+    mistakes = [found for _, node in walk_nodes(value) for found in check_references(node, names)]
+    yield from mistakes
+    if not mistakes and not any("${" in (node.text or "") for _, node in walk_nodes(value)):
+        for violation in feature.validator.violations(value.plain):
+            yield value.error(f'this is no value of the feature "{key}": {violation.detail}')
+    elif not mistakes and value.text is not None and "string" not in feature.types:
+        yield value.error(f'the feature "{key}" is no text; use one reference alone, which keeps its type')
 
 
 def _alone(value: Node) -> Reference | None:
