@@ -374,16 +374,18 @@ def test_every_pattern_of_a_grammar_says_in_words_what_it_means(name: str) -> No
 
 def test_the_repositorys_own_specs_name_their_schemas_and_have_no_mistake() -> None:
     with editing(ROOT) as started:
-        files = [ROOT / "routes.yaml", ROOT / "models.yaml", *sorted((ROOT / "examples").glob("*/*.yaml"))]
+        names = [f"{folder}{name}.yaml" for folder in ("", "examples/*/") for name in GRAMMARS]
+        files = [file for name in names for file in sorted(ROOT.glob(name))]
         opened = {file: started.open(str(file.relative_to(ROOT)), file.read_text()) for file in files}
         for file, uri in opened.items():
             key = grammar(file.stem)["properties"][file.stem]
-            shown = started.hover(str(file.relative_to(ROOT)), file.read_text(), f"{file.stem}:")
+            begun = re.match(rf"(?s).*?^{file.stem}:", file.read_text(), re.MULTILINE)[0]
+            shown = started.hover(str(file.relative_to(ROOT)), begun, f"{file.stem}:")
             assert ([], True) == (started.marks(uri), key["description"] in shown), file
 
 
 def served() -> Iterator[tuple[str, str]]:
-    """Give every spec that a test serves, and every one of a page."""
+    """Give every spec that a test serves, every one of a page, and every file that an example includes."""
     for name in GRAMMARS:
         for file in sorted((ROOT / "tests" / "cases").glob(f"*/{name}.yaml")):
             yield f"cases/{file.parent.name}/{name}.yaml", file.read_text()
@@ -391,6 +393,9 @@ def served() -> Iterator[tuple[str, str]]:
             for number, block in enumerate(blocks(page)):
                 if re.search(rf"^{name}:", block, re.MULTILINE) and "$schema" not in block:
                     yield f"{page.name}/{number}/{name}.yaml", block
+    for file in sorted((ROOT / "examples").rglob("*.yaml")):
+        if file.stem not in GRAMMARS and re.search(r"^routes:", file.read_text(), re.MULTILINE):
+            yield f"{file.relative_to(ROOT)}/routes.yaml", file.read_text()
 
 
 def test_what_the_engine_serves_is_not_underlined(editor: Editor) -> None:
