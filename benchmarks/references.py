@@ -13,8 +13,7 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-from engine.endpoints.counters import Counters
-
+from engine.endpoints.answering.counters import Counters
 from engine.endpoints.fixed import Means, build_declared
 from engine.endpoints.messages import Endpoint, Request
 from engine.spec import load_spec

@@ -225,7 +225,7 @@ OTHERWISE = {
         schema-patterns/routes.yaml schema-references/routes.yaml schema-required-by-mistake/routes.yaml
     """,
     SYNTAX: """
-        models-broken-and-routes-broken/models.yaml path-without-a-space/routes.yaml yaml-alias-bomb/routes.yaml
+        models-broken-and-routes-broken/models.yaml path-without-a-space/routes.yaml
         yaml-closed-twice/routes.yaml yaml-indentation/routes.yaml yaml-indented-in-a-long-value/routes.yaml
         yaml-indented-more/routes.yaml yaml-item-indented-more/routes.yaml yaml-item-without-dash/routes.yaml
         yaml-no-colon/routes.yaml references-unquoted/routes.yaml references-unquoted-in-a-list/routes.yaml
@@ -233,7 +233,7 @@ OTHERWISE = {
         yaml-unclosed-bracket/routes.yaml yaml-unclosed-quote/routes.yaml yaml-utf16/routes.yaml
     """,
     UNSEEN: """
-        environment/routes.yaml
+        environment/routes.yaml yaml-alias-bomb/routes.yaml
         yaml-alias-in-itself/routes.yaml yaml-control-character/routes.yaml yaml-del/routes.yaml
         yaml-duplicate-keys-by-value/routes.yaml yaml-infinite/routes.yaml yaml-integer-of-5000-digits/routes.yaml
         yaml-list-as-key/routes.yaml yaml-lone-surrogate/routes.yaml yaml-merge-key/routes.yaml
@@ -303,7 +303,12 @@ def compared(editor: Editor) -> dict[Path, Compared]:
     for file in BROKEN:
         text = file.read_bytes().decode("utf-8-sig", "replace")
         opened[file] = editor.open(f"invalid/{file.parent.name}/{file.name}", text)
-    return {file: compare(file, editor.marks(uri)) for file, uri in opened.items()}
+    return {file: compare(file, mistakes(editor, uri)) for file, uri in opened.items()}
+
+
+def mistakes(editor: Editor, uri: str) -> list[Mark]:
+    """Return what is underlined, except anchors without an alias, which are no mistake."""
+    return [mark for mark in editor.marks(uri) if "Unused anchor" not in mark.message]
 
 
 def compare(file: Path, marks: list[Mark]) -> Compared:
@@ -335,6 +340,38 @@ def test_a_route_with_two_answers_or_none_is_told_in_words(editor: Editor) -> No
         assert [ONE_ANSWER] == [mark.message for mark in marks]
 
 
+PATTERNS = [
+    ("service: {chance: often}", "Not a percentage; write 5%, for example."),
+    ("service: {delay: soon}", "Not a duration; write 300ms, or a range such as 200ms..2s."),
+    ("service: {for: long}", "Not a duration; write a number and a unit, such as 10s."),
+    ("service: {limits: {body_time: long}}", "Not a duration; write a number and a unit, such as 30s."),
+    ("service: {limits: {url: long}}", "Not a size; write a number of bytes, or a size such as 512 KiB or 1 MiB."),
+    ("service: {error_bodies: {418s: {}}}", "Not the status of an error; use one from 400 to 599, or default."),
+    ("service: {response_headers: {a b: c}}", "Not a header name; use letters, digits and -."),
+]
+
+
+@pytest.mark.parametrize(("text", "told"), PATTERNS)
+def test_a_value_of_the_wrong_form_is_told_in_words(editor: Editor, text: str, told: str) -> None:
+    """Without its pattern."""
+    marks = editor.marks(editor.open(f"forms-{PATTERNS.index((text, told))}/routes.yaml", text))
+    assert [told] == [mark.message for mark in marks if mark.message.startswith(("Not ", "String "))]
+
+
+@pytest.mark.parametrize("name", GRAMMARS)
+def test_every_pattern_of_a_grammar_says_in_words_what_it_means(name: str) -> None:
+    waiting: list[Any] = [{**grammar(name), "$defs": {**grammar(name)["$defs"], "schema": True}}]
+    silent = []
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            silent += [part["pattern"]] if "pattern" in part and "patternErrorMessage" not in part else []
+            waiting += part.values()
+        elif isinstance(part, list):
+            waiting += part
+    assert [] == silent
+
+
 def test_the_repositorys_own_specs_name_their_schemas_and_have_no_mistake() -> None:
     with editing(ROOT) as started:
         files = [ROOT / "routes.yaml", ROOT / "models.yaml", *sorted((ROOT / "examples").glob("*/*.yaml"))]
@@ -358,10 +395,7 @@ def served() -> Iterator[tuple[str, str]]:
 
 def test_what_the_engine_serves_is_not_underlined(editor: Editor) -> None:
     opened = {name: editor.open(name, text) for name, text in served()}
-    marks = {
-        name: [mark for mark in editor.marks(uri) if "Unused anchor" not in mark.message]
-        for name, uri in opened.items()
-    }
+    marks = {name: mistakes(editor, uri) for name, uri in opened.items()}
     assert {} == {name: found for name, found in marks.items() if found}
 
 
