@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import Any
 
 from engine.diagnostics import Diagnostic
@@ -67,6 +68,10 @@ def check_shape(route: Node, models: Node | None, names: Names, home: Home) -> I
     if "instance" in route:
         yield from _check_instance(route, models, without_answer(names))
     yield from _check_many(route)
+    closed = route["query"]["additionalProperties"]
+    if "instance" not in route and closed.plain is False and any(one.text == "GET" for one in route["methods"].items):
+        message = "by GET, features are query parameters too, and would be refused; remove additionalProperties"
+        yield route["query"].key("additionalProperties").error(message)
 
 
 def _check_failure(route: Node) -> Iterator[Diagnostic]:
@@ -103,8 +108,10 @@ def _check_instance(route: Node, models: Node | None, names: Names) -> Iterator[
             continue
         is_needed = key in declared.required and (feature is None or feature.default is None)
         yield from _check_feature(key, value, feature or declared.part(True), names, is_needed=is_needed)
+    unknown = [key for key, _, _ in instance.pairs() if key not in declared.properties]
     for key in declared.required:
-        if key not in instance and declared.properties[key].default is None if key in declared.properties else False:
+        is_lacking = key not in instance and key in declared.properties and declared.properties[key].default is None
+        if is_lacking and not get_close_matches(key, unknown, n=1):  # a misspelt one is reported already
             yield route.key("instance").error(
                 f'the model "{name}" requires "{key}", which the instance lacks; add it, as in {key}: "${{body.{key}}}"'
             )
