@@ -47,7 +47,8 @@ def test_every_verdict_is_the_suites(file: str, group: dict[str, Any], tmp_path:
     if needs_network(file, group):
         with pytest.raises(SpecError) as refused:
             load_spec(routes)
-        assert "nothing is ever fetched" in str(refused.value) or "schemas are read as" in str(refused.value)
+        said = ("nothing is ever fetched", "schemas are read as", 'json" does not exist')
+        assert any(part in str(refused.value) for part in said)
         return
     client = build_app(load_spec(routes)).test_client()
     for test in group["tests"]:

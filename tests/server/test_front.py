@@ -11,11 +11,13 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from granian_door import Headers, Protocol, Scope, Watcher, ask
 
+from engine.endpoints import Problem, Response
 from engine.handling import Handler, Incoming, WireAnswer, build_handler
 from engine.models import compile_models
 from engine.server.http import Front, exchange
@@ -70,9 +72,14 @@ def handler_of(routes: str) -> Handler:
 class Slow:
     """A handler that answers nothing quickly, and keeps what it is given."""
 
+    added = SimpleNamespace(of_service=())
+
     def __init__(self, answer: Callable[[Incoming], bytes | Iterable[bytes]]) -> None:
         self.incoming: Incoming
         self._answer = answer
+
+    def refuse(self, problem: Problem, _: Incoming) -> Response:
+        return problem.response()
 
     def quick(self, incoming: Incoming) -> None:
         """Leave every request to another thread."""
