@@ -128,9 +128,14 @@ def string_values(value: Any) -> Iterable[str]:
 
 def unknown_root(name: Name, roots: Iterable[str]) -> str:
     """Say that a name begins with none of the roots, with the one that was probably meant."""
+    known = list(roots)
+    last = name.steps[-1] if name.steps else name.root
+    same = next((word for word in known if word.partition(".")[2] == last), None)
+    if same is not None:
+        return f'unknown name "{name}" (did you mean "{same}"?)'
     if (meant := _MEANT.get(name.root)) is not None:
         return f'unknown name "{name}"; write {Name(meant, name.steps)}'
-    return f'unknown name "{name}" {did_you_mean(str(name), roots, "this route has")}'
+    return f'unknown name "{name}" {did_you_mean(str(name), known, "this route has")}'
 
 
 def _read_reference(token: re.Match[str]) -> Reference:

@@ -22,12 +22,13 @@ _EMPTY = {"array": "[]", "object": "{}"}
 class Known:
     """What is known of a value: the schemas that it matches, and whether it `is_certain` to be there.
 
-    `reason` says in a few words why it may be absent.
+    `reason` says in a few words why it may be absent, and `near` which declared name was probably meant.
     """
 
     parts: Sequence[Subschema]
     is_certain: bool = True
     reason: str = ""
+    near: str = ""
 
     @cached_property
     def types(self) -> frozenset[str]:
@@ -75,11 +76,12 @@ class Known:
         index = int(key) if key.isascii() and key.isdigit() and "array" in self.types else None
         if index is None and self.types == {"array"}:
             raise ValueError(f'"{whole}" is an array, which has no "{key}"; write an index, as in {whole}.0')
-        declared, is_needed, names = list[Subschema](), False, list[str]()
+        declared, is_needed, names, siblings = list[Subschema](), False, list[str](), list[str]()
         is_closed = False
         for part in self.parts:
             for own in part.applied:
                 declared += map(part.part, _below(own, key, index))
+                siblings += own.get("properties", ())
                 is_needed |= key in own.get("required", ()) or (index is not None and index < own.get("minItems", 0))
                 if own.get("additionalProperties") is False and "patternProperties" not in own:
                     is_closed = is_closed or key not in own.get("properties", {})
@@ -94,7 +96,9 @@ class Known:
         if (is_plain and is_needed) or has_default:
             return Known(declared or [ANY], self.is_certain or has_default, "" if has_default else self.reason)
         reason = _absence(key, whole, self.types, is_declared=bool(declared), is_plain=is_plain)
-        return Known(declared or [ANY], False, f"{self.reason}, {reason}" if self.reason else reason)
+        reason = f"{self.reason}, {reason}" if self.reason else reason
+        near = did_you_mean(key, siblings, "") if siblings and not declared else ""
+        return Known(declared or [ANY], False, reason, near if "did you mean" in near else "")
 
 
 def _below(own: Mapping[str, Any], key: str, index: int | None) -> Iterator[Any]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.schema import Subschema
+from engine.schema import SchemaError, Subschema
 from engine.spec.conditions import Guarantees, join_guarantees
 from engine.spec.naming.known import Known, how_to_default, read_default
 from engine.spec.references import Name, Reference, unknown_root
@@ -128,6 +128,8 @@ class Names:
         elif not known.is_certain:
             spelled, reason = reference.name.spelled, known.reason
             reason = reason.replace(f'"{spelled.lower()}"', f'"{spelled}"') if spelled else reason
+            if known.near:
+                raise ValueError(f'"{reference.name}" is not declared {known.near}')
             raise ValueError(f'"{reference.name}" may be absent: {reason}, {how_to_default(reference, known)}')
         return known
 
@@ -139,7 +141,10 @@ class Names:
             raise ValueError(f'"{reference.name}" is {known.in_words}, and {known.needs_default_in_schema}')
         value = read_default(reference.default or "", known.types)
         for part in known.parts:
-            found = next(part.validator.violations(value), None)
+            try:
+                found = next(part.validator.violations(value), None)
+            except SchemaError:  # reported at the schema
+                continue
             if found is not None:
                 raise ValueError(f'the default of "{reference.name}" does not fit its schema: {found.detail}')
         return value

@@ -42,6 +42,7 @@ _ADVICE: Mapping[str | tuple[str, str], str] = {
     "found unknown escape character": "no such escape in double quotes; write \\\\ for \\, or use single quotes",
     "found undefined tag handle": "tags are not supported; put the value in quotes if it begins with !",
 }
+_FLOW_END = re.compile(r"[,\]}\n]")
 _LINE = re.compile(r"(?P<indent> *)(?P<dashes>(?:- +)*)(?P<text>[^# ].*)")
 _NO_SPACE = re.compile(r"[^\s:'\"]+:(?=\S)(?!//)")
 
@@ -117,14 +118,24 @@ def _yaml_events(source: Source) -> Iterator[Event]:
             first, end, advice = explain_second_colon(source.text, start)
             raise source.error(first, end, f"not YAML: {advice}") from None
         if source.text[start - 1 : start + 1] == "${" and str(error.problem).startswith("did not find expected ','"):
-            end = source.text.find("}", start, start + 200) + 1 or start + 1
-            written = source.text[start - 1 : end]
+            begin, end = _around_reference(source.text, start - 1)
+            written = source.text[begin:end]
             message = f'between brackets or braces, a text with a reference needs quotes: write "{written}"'
-            raise source.error(start - 1, end, f"not YAML: {message}") from None
+            raise source.error(begin, end, f"not YAML: {message}") from None
         began = source.place(error.context_mark.index, 0).line if error.context_mark else 0
         raise source.error(start, start + 1, _explain(source.text[start : start + 1], error, began)) from None
     finally:
         loader.dispose()
+
+
+def _around_reference(text: str, at: int) -> tuple[int, int]:
+    """Return the start and the end of the plain text around an unquoted reference in a flow collection."""
+    before = max(text.rfind(mark, 0, at) + len(mark) for mark in ("{", "[", ",", ": ", "\n") if mark in text[:at])
+    begin = before + len(text[before:at]) - len(text[before:at].lstrip())
+    closed = text.find("}", at, at + 200) + 1 or at + 2
+    rest = _FLOW_END.search(text, closed)
+    end = rest.start() if rest is not None else len(text)
+    return begin, closed + len(text[closed:end].rstrip())
 
 
 def _from_libyaml(source: Source, event: Any) -> Event:

@@ -93,8 +93,8 @@ def check_references(node: Node, names: Names) -> Iterator[Diagnostic]:
         try:
             if isinstance(part, ReferenceMistake):
                 raise part
-            if isinstance(part, Reference):
-                names.require(part)
+            if isinstance(part, Reference) and (near := names.require(part).near):
+                yield Diagnostic(node.place_of(part.written), f'"{part.name}" is not declared {near}', "warning")
         except ReferenceMistake as mistake:
             yield Diagnostic(node.place_of(mistake.fragment), node.hidden(str(mistake)))
         except ValueError as error:

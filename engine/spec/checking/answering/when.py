@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from engine.diagnostics import Diagnostic
 from engine.schema import show
@@ -14,6 +15,7 @@ from engine.spec.references import parse_name
 from engine.text import did_you_mean
 
 _KEYWORDS = ("present", "absent", "any", "all", "not")
+_IGNORED = "unknown schema keyword"
 _CHANGING = ("now", "uuid")
 
 
@@ -105,6 +107,11 @@ def _check_value(value: Node, *, formats: bool) -> Iterator[Diagnostic]:
             "for this very list"
         )
     elif value.fields is not None:
-        yield from check_schema(value, formats=formats)
+        for mistake in check_schema(value, formats=formats):
+            if mistake.severity == "warning" and mistake.message.startswith(_IGNORED):
+                message = mistake.message.replace(" is ignored", "") + ", with which the condition would always be true"
+                yield replace(mistake, message=message, severity="error")
+            else:
+                yield mistake
     elif value.text is not None and value.text.startswith("${"):
         yield value.error(f"{show(value.text)} is no reference here: a condition compares with what the spec says")
