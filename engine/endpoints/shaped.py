@@ -78,6 +78,10 @@ class ShapedEndpoint(Endpoint):
             return self._write(prediction, asked, request)
         require_finite(prediction, asked)
         self._fill(items, prediction)
+        if asked.is_batch:
+            budget = shared.budget  # which begins now
+            for values in items:
+                values.budget = budget
         responses = [answer_by_case(self._cases, values) for values in items]
         return self._sent(_joined(responses) if asked.is_batch else responses[0])
 

@@ -157,3 +157,13 @@ def test_a_label_of_a_regression_is_a_located_error_reported_with_those_of_other
         (2, 47, '"label": the model "line" is no classifier, and has no labels; use ${result}'),
         (3, 47, '"result" is a number, which has no "x"'),
     ] == [(one.place.line, one.place.column, one.message) for one in error.value.diagnostics]
+
+
+def test_the_openapi_document_has_what_answers_instead(app_with: App) -> None:
+    document = app_with().test_client().get("/openapi.json").json
+    content = document["paths"]["/"]["post"]["responses"]["503"]["content"]
+    declared = {"for": {"type": "number"}, "at": {"type": "string"}}
+    assert declared == {
+        name: {"type": part["type"]} for name, part in content["application/json"]["schema"]["properties"].items()
+    }
+    assert "application/problem+json" in content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from http import HTTPStatus
 from operator import ge, gt, le, lt
@@ -9,7 +10,8 @@ from typing import Any
 
 from engine.endpoints.problems import Problem
 from engine.endpoints.requests.values import ABSENT, Values, read_name
-from engine.schema import Validator
+from engine.schema import Budget, Validator
+from engine.schema.costs import is_small
 from engine.spec import Alternatives, Condition, IsPresent, Matches, Names, Negation, Together
 
 Test = Callable[[Values], bool]
@@ -52,8 +54,11 @@ def _build_match(read: Callable[[Values], Any], schema: Any, *, formats: bool) -
         found = read(values)
         if found is ABSENT:
             return False
-        size = len(values.request.body)
-        return is_valid(found) if size <= safe_size else _judge_within_budget(validator, found, values)
+        if safe_size == math.inf:
+            return is_valid(found)
+        if values.budget.left() <= 0:
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, _TOO_COSTLY)
+        return is_valid(found) if is_small(found, safe_size) else _judge_within_budget(validator, found, values.budget)
 
     return test
 
@@ -69,9 +74,8 @@ def _build_bound(read: Callable[[Values], Any], compare: Callable[[Any, Any], bo
     return test
 
 
-def _judge_within_budget(validator: Validator, found: Any, values: Values) -> bool:
-    """Judge a value of a large body; raise `Problem` if that takes too long."""
-    budget = validator.budget(values.request.paid(len(values.request.body)))
+def _judge_within_budget(validator: Validator, found: Any, budget: Budget) -> bool:
+    """Judge a large value; raise `Problem` if that takes longer than all conditions of a request may."""
     violation = next(validator.violations(found, budget=budget), None)
     if budget.is_spent:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, _TOO_COSTLY)

@@ -19,7 +19,9 @@ _SAFE = {  # in the value of a reference, by the header that contains it
     "link": "",
     "set-cookie": "!#$%&'()*+-./:<=>?@[]^_`{|}~",  # all of a cookie-octet (RFC 6265, section 4.1.1)
 }
-_TWO_SLASHES = re.compile(r"^((?:[0-9]+\s*[;,]\s*(?:url\s*=\s*)?)?[\"']?/)/", re.IGNORECASE)
+# Browsers read a Refresh with fractions and blanks too, and a backslash as a slash.
+_TWO_SLASHES = re.compile(r"^(\s*(?:[0-9.]+\s*[;,]?\s*(?:url\s*=\s*)?)?[\"']?[/\\])[/\\]", re.IGNORECASE)
+_UNQUOTED = _VISIBLE.replace('"', "").replace("\\", "")  # what a value may have inside of quotes
 
 
 def write_header(name: str, text: str, names: Names) -> Written:
@@ -27,7 +29,7 @@ def write_header(name: str, text: str, names: Names) -> Written:
     is_uri = name.lower() in _URIS
     if (is_uri or name.lower() == "refresh") and references_in(parse_template(text)):
         return _write_target(text, names, _IN_URIS if is_uri else _VISIBLE)
-    safe = _SAFE.get(name.lower(), _VISIBLE)
+    safe = _SAFE.get(name.lower(), _UNQUOTED if '"' in text else _VISIBLE)
     written = fill_text(text, names, lambda value: quote(value, safe=safe))
     return _as_uri(written) if is_uri and isinstance(written, str) else written
 

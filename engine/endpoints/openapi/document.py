@@ -35,6 +35,7 @@ from engine.endpoints.shape_names import shaped_names, takes_many
 from engine.models import Facts
 from engine.spec import (
     BUILT_IN,
+    Case,
     Model,
     Names,
     Route,
@@ -45,6 +46,7 @@ from engine.spec import (
     problem_names,
     route_names,
     text_parameters,
+    without_answer,
 )
 
 VERSION = "3.1.0"
@@ -215,6 +217,14 @@ class _Describer:
         return {"anyOf": [alone, self._components.put(f"{name}Instances", batch)]}
 
     def _answers(self, route: Route, method: str) -> dict[str, Any]:
+        """Describe the answers of a route, also those where its model fails."""
+        answers = self._own_answers(route, method)
+        if route.on_failure is None:
+            return answers
+        failed = Case(node=route.on_failure.node, response=route.on_failure)
+        return joined_answers(answers, declared_answers((failed,), without_answer(self._names(route)), method), {})
+
+    def _own_answers(self, route: Route, method: str) -> dict[str, Any]:
         if route.built_in is not None:
             media_types = {"docs": "text/html", "metrics": "text/plain"}
             content: dict[str, Any] = {media_types.get(route.built_in, "application/json"): {}}

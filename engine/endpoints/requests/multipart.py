@@ -54,6 +54,8 @@ def parse_multipart(request: Request) -> tuple[dict[str, list[str]], dict[str, l
         raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the form has more than {MAX_PARTS:,} parts") from None
     except ValueError:
         raise Problem(HTTPStatus.BAD_REQUEST, _MALFORMED) from None
+    if None in fields or None in files:
+        raise Problem(HTTPStatus.BAD_REQUEST, "a part of the form has no name; each needs one (RFC 7578, section 4.2)")
     described = {
         name: [
             {"name": one.filename or "", "type": one.mimetype or "application/octet-stream", "size": _size(one.stream)}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any
 
 from werkzeug.http import parse_cookie
 
 from engine.endpoints.messages import Request
+from engine.endpoints.problems import Problem
 from engine.endpoints.requests.text_values import TextReader, Texts, parse_query
 from engine.endpoints.requests.values import Values
 from engine.schema import Budget, Violation
@@ -34,7 +36,7 @@ class ParameterReader:
         """Return the parameters with defaults, whether they are valid, and how many bytes they have."""
         texts = self._texts(request)
         instance = self._reader.read(texts)
-        size = sum([len(text) for found in texts.values() for text in found])
+        size = sum([len(name) + len(text) + 1 for name, found in texts.items() for text in found])
         is_valid = size <= self._validator.safe_size and self._validator.is_valid(instance)
         for name, default in self._defaults:
             instance.setdefault(name, default)
@@ -125,7 +127,10 @@ def _header_texts(schema: Schema) -> Callable[[Request], Texts]:
 
 
 def _cookie_texts(request: Request) -> Texts:
-    cookies = parse_cookie(request.environ.get("HTTP_COOKIE", ""))
+    try:
+        cookies = parse_cookie(request.environ.get("HTTP_COOKIE", ""))
+    except UnicodeError:
+        raise Problem(HTTPStatus.BAD_REQUEST, "the cookies are not UTF-8") from None
     return {name: cookies.getlist(name) for name in cookies}
 
 

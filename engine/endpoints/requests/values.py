@@ -11,6 +11,8 @@ from urllib.parse import quote
 from uuid import UUID, uuid4
 
 from engine.endpoints.messages import Request
+from engine.schema import Budget
+from engine.schema.budget import JUDGING_PER_BYTE
 from engine.spec import Name, Names, Reference
 
 ABSENT: Final = object()
@@ -49,6 +51,12 @@ class Values:
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         text = quote(path.encode("latin-1"), safe=_IN_PATHS)
         return f"{text}?{query}" if query else text
+
+    @cached_property
+    def budget(self) -> Budget:
+        """What all conditions together may cost, for all items of a batch."""
+        request = self.request
+        return Budget(request.paid(len(request.body) + len(request.query)), JUDGING_PER_BYTE)
 
     @cached_property
     def now(self) -> str:
