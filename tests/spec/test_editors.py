@@ -228,7 +228,8 @@ OTHERWISE = {
         models-broken-and-routes-broken/models.yaml path-without-a-space/routes.yaml
         yaml-closed-twice/routes.yaml yaml-indentation/routes.yaml yaml-indented-in-a-long-value/routes.yaml
         yaml-indented-more/routes.yaml yaml-item-indented-more/routes.yaml yaml-item-without-dash/routes.yaml
-        yaml-no-colon/routes.yaml references-unquoted/routes.yaml references-unquoted-in-a-list/routes.yaml
+        yaml-no-colon/routes.yaml references-unquoted/routes.yaml references-unquoted-in-a-text/routes.yaml
+        references-unquoted-in-a-list/routes.yaml
         yaml-python-tag/routes.yaml yaml-tab/routes.yaml yaml-two-colons/routes.yaml yaml-unclosed-brace/routes.yaml
         yaml-unclosed-bracket/routes.yaml yaml-unclosed-quote/routes.yaml yaml-utf16/routes.yaml
     """,
