@@ -91,8 +91,8 @@ def test_what_changes_between_the_look_and_the_opening_is_refused(
     look = files.find_inside
     open_files = count_open_files()
 
-    def look_and_change(home: Path, name: str) -> Path:
-        found = look(home, name)
+    def look_and_change(home: Path, name: str, below: str = "") -> Path:
+        found = look(home, name, below)
         change(folder)
         return found
 
