@@ -32,7 +32,7 @@ def unpack_bundle(
 ) -> tuple[Spec, Mapping[str, PreparedModel]]:
     """Read a bundle, only if it has this SHA-256, if one is given; raise `SpecError` with the reason against it.
 
-    `opens` is told of the file before it is read. Its spec gets its values from this environment.
+    `opens` is called with the file before it is read. Its spec gets its values from this environment.
     """
     opens([file])
     try:

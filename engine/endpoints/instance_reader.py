@@ -14,9 +14,8 @@ from engine.endpoints.requests.text_values import PathFeatures, TextReader, Text
 from engine.endpoints.row_bodies import USUAL_TYPES, RowFormat, RowReader, Rows, format_of_body
 from engine.models import Facts
 from engine.schema import Budget, Path, Violation
-from engine.spec import Model, Route
+from engine.spec import BATCH_KEY, Model, Route
 
-BATCH_KEY = "instances"
 ALONE = Violation((BATCH_KEY,), "this route takes one at a time; send it by itself", "", ())
 _TAKES = "JSON, text/csv or application/x-ndjson"
 

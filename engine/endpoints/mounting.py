@@ -85,7 +85,7 @@ def _endpoint(
         case "status":
             return StatusEndpoint(process.status, route.sources)
     counters = process.counters or own_counters(partial(process.meter.count, FORGOTTEN))
-    means = Means(faults, counters, spec.service.formats == "check")
+    means = Means(faults, counters, spec.service.checks_formats)
     if route.model is None:
         return build_declared(route, spec.models, means)
     asking = Asking(spec.models[route.model], predictors[route.model], process.meter)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.endpoints.instance_reader import BATCH_KEY
 from engine.errors import SpecError
 from engine.models import Facts, ResultForm, key_of
-from engine.spec import ModelAnswer, Names, Route, Spec, answer_roots, check_answers, route_names
+from engine.spec import BATCH_KEY, ModelAnswer, Names, Route, Spec, answer_roots, check_answers, route_names
 
 SCALAR_TYPES = ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"))
 
@@ -19,13 +18,12 @@ def require_shaped_answers(spec: Spec, models: Mapping[str, Facts]) -> None:
     Raises `SpecError` with every reference to what a model does not answer with, and every condition that it cannot
     meet.
     """
-    checks_formats = spec.service.formats == "check"
     found = [
         mistake
         for route in spec.routes
         if route.model is not None and route.cases
         for mistake in check_answers(
-            route.node, shaped_names(route, spec, models[route.model]), None, formats=checks_formats
+            route.node, shaped_names(route, spec, models[route.model]), None, formats=spec.service.checks_formats
         )
     ]
     if any(mistake.severity == "error" for mistake in found):

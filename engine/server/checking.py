@@ -115,7 +115,8 @@ def check_spec(
 ) -> CheckResult:
     """Do all that can fail: read the spec, prepare its models, build the app as a worker will.
 
-    `stamped` is told of the files before their contents are worked on. What is `known` of the spec is not read again.
+    `stamped` is called with the files before the work on their contents begins. A spec that is `known` is not read
+    again.
     """
     outcome = CheckResult() if known is None else CheckResult(dict(known.stamps))
 

@@ -40,8 +40,8 @@ from engine.spec.naming.route_names import body_document, cases_with_names, rout
 from engine.spec.reading.compose import asking_names, asking_places, walk_nodes
 from engine.spec.reading.node import Node
 from engine.spec.reading.source import Source
-from engine.spec.records import BuiltIn, Route, Spec
-from engine.spec.references import Name, Reference, Template, parse_template, references_in
+from engine.spec.records import BATCH_KEY, BuiltIn, Route, Spec
+from engine.spec.references import Name, Reference, Template, lone_reference, parse_template, references_in
 from engine.spec.response_records import Case, DeclaredBody, DeclaredResponse, Sequence, SequenceStep
 from engine.spec.service_records import Cors, Fault, Limits, RateLimit, Rates, Service
 from engine.spec.urls.url_rules import LazyRule, parameter_schemas, path_template, rule_shape, text_parameters

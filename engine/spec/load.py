@@ -45,7 +45,7 @@ def load_spec(
 
     Without `models`, the models.yaml beside `routes` is read if it is there. Paths inside a file are relative
     to that file. With `locked`, a model that has no pin in the models.lock beside models.yaml is a mistake.
-    `opens` is told of every file that the spec is made of, before it is opened. `drafts` are read in place of
+    `opens` is called with every file that the spec is made of, before it is opened. `drafts` are read in place of
     the spec's own files of these paths, which may not be there yet. With `packed`, the spec comes from a bundle: all of
     its own files are drafts, those that it names are `packed`, and its model files are not asked for.
     """

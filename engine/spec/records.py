@@ -13,6 +13,7 @@ from engine.spec.reading.source import Source
 from engine.spec.response_records import Case, DeclaredResponse
 from engine.spec.service_records import Cors, Fault, Limits, RateLimit, Record, Service
 
+BATCH_KEY = "instances"
 BuiltIn = Literal["docs", "openapi", "metrics", "live", "ready", "status"]
 
 

@@ -91,6 +91,12 @@ def scan_template(text: str) -> Iterator[str | Reference | ReferenceMistake]:
         yield literal
 
 
+def lone_reference(value: Any) -> Reference | None:
+    """Return the reference that a text is alone, None for anything else; raise `ReferenceMistake` for a broken text."""
+    template = parse_template(value) if isinstance(value, str) else ()
+    return template[0] if len(template) == 1 and isinstance(template[0], Reference) else None
+
+
 def references_in(template: Template) -> list[Reference]:
     """Return the references of a template, in their order."""
     return [part for part in template if isinstance(part, Reference)]

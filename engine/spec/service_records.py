@@ -145,3 +145,8 @@ class Service(Record):
     model_header: bool = False
     fault: Fault | None = None
     seed: int | None = None
+
+    @property
+    def checks_formats(self) -> bool:
+        """Whether values must have the `format` that their schemas name."""
+        return self.formats == "check"

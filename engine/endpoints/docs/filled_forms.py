@@ -9,7 +9,7 @@ from engine.endpoints.docs.fields import ABSENT
 from engine.endpoints.docs.route_fields import Filled
 from engine.schema import InstanceSchema
 from engine.schema.samples import sample
-from engine.spec import Name, Reference, Route, parse_template
+from engine.spec import Name, Route, lone_reference
 
 
 def fill_form(route: Route, instance: Any) -> Filled | None:
@@ -38,8 +38,8 @@ def _turn_around(route: Route, instance: Any) -> Filled | None:
 
 def _source_of(text: Any) -> Name | None:
     """Return the name of the value that a feature is, if it is one as it stands."""
-    template = parse_template(text) if isinstance(text, str) else ()
-    return template[0].name if len(template) == 1 and isinstance(template[0], Reference) else None
+    reference = lone_reference(text)
+    return None if reference is None else reference.name
 
 
 def _put(filled: Filled, source: Name, value: Any) -> bool:

@@ -15,11 +15,10 @@ from markupsafe import Markup
 from engine.endpoints.docs.cards import MODELS, cards_of
 from engine.endpoints.docs.curl import SAFE
 from engine.endpoints.docs.fields import write_json
-from engine.endpoints.instance_reader import BATCH_KEY
 from engine.endpoints.openapi.summaries import ENGINE_TAG
 from engine.endpoints.requests.body_reader import TYPES
 from engine.models import Facts
-from engine.spec import Spec, docs_file_path
+from engine.spec import BATCH_KEY, Spec, docs_file_path
 
 MANY_ROUTES = 10  # from here on, the list of endpoints stays beside them
 

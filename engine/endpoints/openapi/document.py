@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from engine.endpoints.instance_reader import BATCH_KEY
 from engine.endpoints.openapi.body_formats import formats_of
 from engine.endpoints.openapi.components import Components, pascal_case, with_model_bounds
 from engine.endpoints.openapi.declared import content_of, declared_answers, join_items
@@ -34,6 +33,7 @@ from engine.endpoints.problems import MEDIA_TYPE, status_title
 from engine.endpoints.shape_names import shaped_names, takes_many
 from engine.models import Facts
 from engine.spec import (
+    BATCH_KEY,
     BUILT_IN,
     Case,
     Model,

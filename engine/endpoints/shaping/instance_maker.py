@@ -10,7 +10,7 @@ from engine.endpoints.bodies.filling import shape_value
 from engine.endpoints.instance_reader import Asked
 from engine.endpoints.requests.values import ABSENT, Values, read_name, read_reference
 from engine.schema import Violation
-from engine.spec import Model, Name, Names, Reference, parse_template
+from engine.spec import Model, Name, Names, Reference, lone_reference
 
 _PARTS = {"path": "path", "query": "query", "headers": "header", "cookies": "cookie"}
 _ALL = ""  # the feature's name where one reference makes the whole instance
@@ -58,7 +58,7 @@ def references_in(instance: Any) -> Mapping[str, Reference]:
         pairs = [(str(place), value) for place, value in enumerate(instance)]
     else:
         pairs = [(_ALL, instance)]
-    return {key: found for key, value in pairs if (found := _alone(value)) is not None}
+    return {key: found for key, value in pairs if (found := lone_reference(value)) is not None}
 
 
 def _make_whole(instance: Any, names: Names) -> _Reads:
@@ -73,7 +73,7 @@ def _make_features(instance: Mapping[str, Any], names: Names, model: Model) -> _
     fixed: dict[str, Any] = {}
     for key, value in instance.items():
         is_free = key not in schema.required or schema.feature(key).default is not None
-        reference = _alone(value)
+        reference = lone_reference(value)
         if reference is not None and is_free and reference.default is None:
             readers.append((key, read_name(reference.name, names)))
         elif reference is not None:
@@ -92,8 +92,3 @@ def _make_features(instance: Mapping[str, Any], names: Names, model: Model) -> _
         return made
 
     return make
-
-
-def _alone(value: Any) -> Reference | None:
-    template = parse_template(value) if isinstance(value, str) else ()
-    return template[0] if len(template) == 1 and isinstance(template[0], Reference) else None

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from engine.endpoints.instance_reader import ALONE, BATCH_KEY, Asked, take_batch
+from engine.endpoints.instance_reader import ALONE, Asked, take_batch
 from engine.endpoints.messages import Request
 from engine.endpoints.problems import list_once, require_none
 from engine.endpoints.requests.body_reader import BodyReader
@@ -14,7 +14,7 @@ from engine.endpoints.requests.text_values import PathFeatures
 from engine.endpoints.requests.values import Values
 from engine.endpoints.shaping.instance_maker import InstanceMaker
 from engine.schema import Budget, Violation
-from engine.spec import Model, Names, Route
+from engine.spec import BATCH_KEY, Model, Names, Route
 
 
 class ItemReader:

@@ -128,7 +128,7 @@ def restore_alone(spec: Spec, prepared: Mapping[str, PreparedModel], name: str) 
 
 
 def complete_spec(spec: Spec, prepared: Mapping[str, PreparedModel], opened: LoadedEstimators) -> Spec:
-    """Give the file of each chain its whole input and its examples; raise `SpecError`."""
+    """Return the spec in which the model file of each chain has its whole input and examples; raise `SpecError`."""
     if not any(isinstance(model, Chain) for model in spec.models.values()):
         return spec
     open_models = OpenModels(spec, lambda model: restore_model(model, prepared[model.name], opened))

@@ -18,7 +18,7 @@ from engine.spec.gathering.placed_routes import PlacedRoute
 from engine.spec.reading.node import Node
 from engine.spec.records import BuiltIn, Route, Spec
 from engine.spec.service_records import Service
-from engine.spec.urls.url_rules import LazyRule, path_parameters, rule_shape
+from engine.spec.urls.url_rules import LazyRule, path_parameters, rule_shape, why_no_prefix
 
 BUILT_IN: Mapping[BuiltIn, tuple[str, str]] = {
     "docs": ("/docs", "serves the docs page"),
@@ -155,7 +155,7 @@ def check_base_path(root: Node, routes: Iterable[PlacedRoute]) -> Iterator[Diagn
     base = node.text
     if base is None:
         return
-    if (why := _why_not(base)) is not None:
+    if why := why_no_prefix(base) or ("must not have path parameters" if path_parameters(base) else ""):
         yield node.error(f'base_path "{base}": {why}')
         return
     for name, path, place in placed_routes(root["service"]):
@@ -177,23 +177,6 @@ def check_base_path(root: Node, routes: Iterable[PlacedRoute]) -> Iterator[Diagn
                 "without that prefix"
             )
             yield route["path"].error(message, "warning")
-
-
-def _why_not(base: str) -> str | None:
-    """Say what keeps a text from being a base path."""
-    if "://" in base:
-        return "must be a path, not a URL; leave out the scheme and the host"
-    if not base.strip("/"):
-        return "adds nothing to a path; leave it out"
-    if not base.startswith("/"):
-        return f'must begin with "/"; write /{base.rstrip("/")}'
-    if base.endswith("/"):
-        return f'must not end with "/"; write {base.rstrip("/")}'
-    try:
-        rule_shape(base)
-    except ValueError as error:
-        return str(error)
-    return "must not have path parameters" if path_parameters(base) else None
 
 
 def _said_twice(path: str, base: str) -> str:

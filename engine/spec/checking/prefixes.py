@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 
 from engine.diagnostics import Diagnostic
 from engine.spec.gathering.placed_routes import PlacedRoute
 from engine.spec.reading.node import Node
-from engine.spec.urls.url_rules import meant_rule, path_parameters, rule_shape
+from engine.spec.urls.url_rules import meant_rule, path_parameters, why_no_prefix
+
+_AT_END = ", with which the paths of its routes begin"
 
 
 class UnsoundPrefix(ValueError):
@@ -56,25 +57,7 @@ def place_seen_from(node: Node, other: Node) -> str:
 
 def _mistake(prefix: Node, outer: tuple[Node, ...]) -> str:
     """Say what is wrong with a prefix inside of others; empty if nothing is."""
-    return _why_not(prefix.text or "") or _repeated(prefix, outer)
-
-
-@lru_cache(maxsize=1000)
-def _why_not(prefix: str) -> str:
-    """Say what keeps a text from being the beginning of paths; empty if nothing does."""
-    if "://" in prefix:
-        return "must be a path, not a URL; leave out the scheme and the host"
-    if not prefix.strip("/"):
-        return "adds nothing to a path; leave it out"
-    if not prefix.startswith("/"):
-        return f'must begin with "/"; write /{prefix.rstrip("/")}'
-    if prefix.endswith("/"):
-        return f'must not end with "/", with which the paths of its routes begin; write {prefix.rstrip("/")}'
-    try:
-        rule_shape(prefix)
-    except ValueError as error:
-        return str(error)
-    return ""
+    return why_no_prefix(prefix.text or "", _AT_END) or _repeated(prefix, outer)
 
 
 def _repeated(path: Node, prefixes: tuple[Node, ...]) -> str:

@@ -233,9 +233,9 @@ def _route(placed: PlacedRoute, service: Service, home: Home) -> Route:
         response_headers=read_response_headers(node["response_headers"], service.response_headers),
         fault=fault,
     )
-    parameters: dict[str, Any] = read_parameters(node, formats=service.formats == "check")
+    parameters: dict[str, Any] = read_parameters(node, formats=service.checks_formats)
     return replace(route, **parameters)
 
 
 def _input(node: Node, service: Service) -> Schema:
-    return Schema(node=node, document=node.plain, formats=service.formats == "check")
+    return Schema(node=node, document=node.plain, formats=service.checks_formats)

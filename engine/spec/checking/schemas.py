@@ -10,6 +10,7 @@ import jsonschema_rs
 from engine.diagnostics import Diagnostic
 from engine.schema import FORMATS, METASCHEMA, TYPE_NAMES, SchemaError, Validator, clip, show
 from engine.schema.documents import HOLDS_LIST, HOLDS_MAP, HOLDS_ONE
+from engine.spec.gathering.schema_places import schemas_in
 from engine.spec.reading.node import Node
 from engine.spec.reading.source import Source
 from engine.text import did_you_mean
@@ -32,15 +33,18 @@ has_form = _metaschema.is_valid
 """Whether a value has the form of a schema, so that its keywords can be read; it may still refer to nothing."""
 
 
-def check_schema(root: Node, *, makes_columns: bool = False, formats: bool = True) -> Iterator[Diagnostic]:
+def check_schema(
+    root: Node, *, makes_columns: bool = False, is_condition: bool = False, formats: bool = True
+) -> Iterator[Diagnostic]:
     """Return every mistake in a schema; unknown keywords and, with `formats`, unknown formats are only warnings.
 
-    If its properties are the columns of a model, it is a mistake to require any other property.
+    If its properties are the columns of a model, it is a mistake to require any other property; if it is a condition,
+    an unknown keyword is a mistake too.
     """
     sound = True
     explained: set[int] = set()
     for node in _subschemas(root):
-        yield from _unknown_keywords(node)
+        yield from _unknown_keywords(node, is_condition=is_condition)
         yield from _unknown_formats(node) if formats else ()
         yield from _undeclared_names(node, are_columns=makes_columns and node is root)
         for at, message in _keyword_mistakes(node):
@@ -69,18 +73,7 @@ def _subschemas(root: Node) -> Iterator[Node]:
         node = waiting.pop()
         if node.fields is not None:
             yield node
-            waiting += _directly_in(node)
-
-
-def _directly_in(schema: Node) -> Iterator[Node]:
-    """Yield the schemas that are values of keywords, but not values of `enum`, `default` and the like."""
-    for keyword, _, value in schema.pairs():
-        if keyword in HOLDS_ONE:
-            yield value
-        elif keyword in HOLDS_LIST:
-            yield from value.items
-        elif keyword in HOLDS_MAP:
-            yield from (below for _, _, below in value.pairs())
+            waiting += schemas_in(node)
 
 
 def _undeclared_names(node: Node, *, are_columns: bool) -> Iterator[Diagnostic]:
@@ -109,13 +102,16 @@ def _is_matched(name: str, node: Node) -> bool:
         return True
 
 
-def _unknown_keywords(node: Node) -> Iterator[Diagnostic]:
+def _unknown_keywords(node: Node, *, is_condition: bool) -> Iterator[Diagnostic]:
     for keyword, key, _ in node.pairs():
         if keyword not in KEYWORDS and not keyword.startswith("x-"):
             meant = did_you_mean(keyword, KEYWORDS, "")
             hint = f" {meant}" if "did you mean" in meant else ""
-            message = f'unknown schema keyword "{clip(keyword)}" is ignored{hint}'
-            yield key.error(message, "warning")
+            message = f'unknown schema keyword "{clip(keyword)}"'
+            if is_condition:
+                yield key.error(f"{message}{hint}, with which the condition would always be true")
+            else:
+                yield key.error(f"{message} is ignored{hint}", "warning")
 
 
 def _unknown_formats(node: Node) -> Iterator[Diagnostic]:
@@ -182,7 +178,7 @@ def _unresolved(root: Node) -> Iterator[Diagnostic]:
             reference = node[keyword]
             if reference.text is not None and not _resolves(resolver, reference.text):
                 yield reference.error(_dangling(reference.text, reference.source))
-        waiting += [(below, resolver) for below in _directly_in(node)]
+        waiting += [(below, resolver) for below in schemas_in(node)]
 
 
 def _enter(resolver: jsonschema_rs.Resolver, identifier: str) -> jsonschema_rs.Resolver:

@@ -40,11 +40,12 @@ def leads_out(schema: Node) -> bool:
         if node.fields is not None:
             if is_file_reference(node["$ref"]):
                 return True
-            waiting += _directly_in(node)
+            waiting += schemas_in(node)
     return False
 
 
-def _directly_in(schema: Node) -> Iterator[Node]:
+def schemas_in(schema: Node) -> Iterator[Node]:
+    """Yield the schemas that are values of keywords, but not values of `enum`, `default` and the like."""
     for keyword, _, value in schema.pairs():
         if keyword in HOLDS_ONE:
             yield value

@@ -26,7 +26,7 @@ class TooMuch(SpecError):
 
 
 class SpecFiles:
-    """Reads files of the folder of a spec, and keeps what it has read; `opens` is told of each before it is opened.
+    """Reads files of the folder of a spec, and keeps what it has read; `opens` is called with each before it is opened.
 
     `own` are the spec's own files in this folder, by their names, which may be referred to as well.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from itertools import zip_longest
 from typing import Any
 
@@ -118,6 +119,25 @@ def _converted(converter: BaseConverter) -> dict[str, Any]:
     return {"type": "string", "pattern": f"^{converter.regex}$"}
 
 
+@lru_cache(maxsize=1000)
+def why_no_prefix(prefix: str, at_end: str = "") -> str:
+    """Say what keeps a text from being put before paths, empty if nothing does; `at_end` says why no slash ends it."""
+    if "://" in prefix:
+        return "must be a path, not a URL; leave out the scheme and the host"
+    if not prefix.strip("/"):
+        return "adds nothing to a path; leave it out"
+    if not prefix.startswith("/"):
+        return f'must begin with "/"; write /{prefix.rstrip("/")}'
+    if prefix.endswith("/"):
+        return f'must not end with "/"{at_end}; write {prefix.rstrip("/")}'
+    try:
+        rule_shape(prefix)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+@lru_cache(maxsize=100)  # a route's path is read several times in succession, which takes Werkzeug its time
 def rule_shape(path: str) -> str:
     """Return a key that is equal for rules that match the same URLs; raise `ValueError`, for the author, if invalid."""
     if not path.startswith("/"):

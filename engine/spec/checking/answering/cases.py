@@ -8,7 +8,7 @@ from typing import Any
 from engine.diagnostics import Diagnostic
 from engine.spec.checking.answering.faults import check_fault, read_chance, read_fault
 from engine.spec.checking.answering.responses import check_response, read_response
-from engine.spec.checking.answering.when import check_condition, has_condition_form, read_condition
+from engine.spec.checking.answering.when import check_condition, find_lasting, has_condition_form, read_condition
 from engine.spec.conditions import Condition, guaranteed_by, guaranteed_without
 from engine.spec.named_files import Home
 from engine.spec.naming.names import Names
@@ -19,7 +19,6 @@ from engine.spec.response_records import Sequence as SequenceRecord
 from engine.spec.service_records import Fault
 
 _CONDITIONS = {"when", "chance"}
-_CHANGING = ("now", "uuid")
 
 
 def check_answers(route: Node, names: Names, home: Home | None, *, formats: bool) -> Iterator[Diagnostic]:
@@ -37,9 +36,9 @@ def check_answers(route: Node, names: Names, home: Home | None, *, formats: bool
             mistakes = list(check_condition(case["when"], names, formats=formats))
             yield from mistakes
             if not mistakes and has_condition_form(case["when"]):
-                condition = read_condition(case["when"])
                 from engine.spec.checking.answering.judging import judge_when  # noqa: PLC0415 - many specs have no cases
 
+                condition = read_condition(case["when"])
                 yield from judge_when(case["when"], names)
                 assumed = names.assume(guaranteed_by(condition))
                 if "chance" not in case:
@@ -108,13 +107,10 @@ def _read_sequence(node: Node, home: Home) -> SequenceRecord:
 
 def _check_per(per: Node, text: str, names: Names) -> Iterator[Diagnostic]:
     try:
-        name = parse_name(text.removeprefix("${").removesuffix("}") if text.startswith("${") else text)
-        if text.startswith("${"):
-            yield per.error(f"per has a name, not a reference; write {name}")
-        elif name.root in _CHANGING:
-            yield per.error(f'"{name}" is another value at every request, so that every count would be the first')
-        else:
-            names.find(name)
+        if mistake := find_lasting(
+            text, names, "per has a name, not a reference", "so that every count would be the first"
+        ):
+            yield per.error(mistake)
     except ValueError as error:
         meant = f"path.{text}"
         yield per.error(f'unknown name "{text}"; write {meant}' if meant in {*names.words()} else str(error))

@@ -16,10 +16,10 @@ from engine.spec.naming.model_names import ModelAnswer, answer_roots, lacking_ro
 from engine.spec.naming.names import Names
 from engine.spec.reading.compose import walk_nodes
 from engine.spec.reading.node import Node
-from engine.spec.references import Reference, parse_template, references_in
+from engine.spec.records import BATCH_KEY
+from engine.spec.references import Reference, lone_reference, parse_template, references_in
 from engine.text import did_you_mean, join_words
 
-BATCH_KEY = "instances"
 _OF_MODELS = ("instance", "many", "on_failure")
 _OF_ITEMS = ("body", "result", "label", "probability")
 
@@ -178,10 +178,9 @@ def _check_made(key: str, value: Node, feature: Subschema, names: Names) -> Iter
 def _alone(value: Node) -> Reference | None:
     """Return the reference that a string is, None if it is anything else."""
     try:
-        template = parse_template(value.text) if value.text is not None else ()
+        return lone_reference(value.text)
     except ValueError:  # reported elsewhere
         return None
-    return template[0] if len(template) == 1 and isinstance(template[0], Reference) else None
 
 
 def _check_many(route: Node) -> Iterator[Diagnostic]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from engine.diagnostics import Diagnostic
 from engine.schema import show
@@ -15,8 +14,7 @@ from engine.spec.references import parse_name
 from engine.text import did_you_mean
 
 _KEYWORDS = ("present", "absent", "any", "all", "not")
-_IGNORED = "unknown schema keyword"
-_CHANGING = ("now", "uuid")
+_CHANGING = ("now", "uuid")  # with every request
 
 
 def check_condition(node: Node, names: Names, *, formats: bool) -> Iterator[Diagnostic]:
@@ -32,8 +30,7 @@ def check_condition(node: Node, names: Names, *, formats: bool) -> Iterator[Diag
             case "not":
                 yield from check_condition(value, names, formats=formats)
             case _:
-                mistakes = list(_check_name(key_node, key, names))
-                yield from mistakes
+                yield from _check_name(key_node, key, names)
                 yield from _check_value(value, formats=formats)
 
 
@@ -82,17 +79,28 @@ def read_match(key: str, value: Node) -> Matches:
     return Matches(parse_name(key), schema)
 
 
+def find_lasting(text: str, names: Names, form: str, consequence: str) -> str:
+    """Find a name whose value is the same at equal requests, and say what is wrong with one that is not; empty if none.
+
+    Raises `ValueError` for what is no name, or unknown. `form` says what belongs here in the place of a reference.
+    """
+    name = parse_name(text.removeprefix("${").removesuffix("}") if text.startswith("${") else text)
+    if text.startswith("${"):
+        return f"{form}; write {name}"
+    if name.root in _CHANGING:
+        return f'"{name}" is another value at every request, {consequence}'
+    names.find(name)
+    return ""
+
+
 def _check_name(node: Node, text: str | None, names: Names) -> Iterator[Diagnostic]:
     if text is None:
         return
     try:
-        name = parse_name(text.removeprefix("${").removesuffix("}") if text.startswith("${") else text)
-        if text.startswith("${"):
-            yield node.error(f"a condition has names, not references; write {name}")
-        elif name.root in _CHANGING:
-            yield node.error(f'"{name}" is another value at every request, and no condition can depend on it')
-        else:
-            names.find(name)
+        if mistake := find_lasting(
+            text, names, "a condition has names, not references", "and no condition can depend on it"
+        ):
+            yield node.error(mistake)
     except ValueError as error:
         near = did_you_mean(text, _KEYWORDS, "")
         unknown = str(error).startswith("unknown name") and "did you mean" in near
@@ -107,11 +115,6 @@ def _check_value(value: Node, *, formats: bool) -> Iterator[Diagnostic]:
             "for this very list"
         )
     elif value.fields is not None:
-        for mistake in check_schema(value, formats=formats):
-            if mistake.severity == "warning" and mistake.message.startswith(_IGNORED):
-                message = mistake.message.replace(" is ignored", "") + ", with which the condition would always be true"
-                yield replace(mistake, message=message, severity="error")
-            else:
-                yield mistake
+        yield from check_schema(value, is_condition=True, formats=formats)
     elif value.text is not None and value.text.startswith("${"):
         yield value.error(f"{show(value.text)} is no reference here: a condition compares with what the spec says")

@@ -59,7 +59,7 @@ def check_tables(models: Node, home: Home) -> Iterator[Diagnostic]:
 
 
 def derive_inputs(root: Node, home: Home) -> Node:
-    """Give each table without an input one: an object with the key, an integer if all keys are whole numbers."""
+    """Add the input that a table does not declare: an object with its key, an integer if all keys are whole numbers."""
     models = root["models"]
     if not any("table" in entry and "input" not in entry for _, _, entry in models.pairs()):
         return root
