@@ -101,7 +101,12 @@ def parameter_schemas(path: str) -> Mapping[str, dict[str, Any]]:
     """Return the JSON Schema of each path parameter, according to its converter."""
     if "<" not in path:
         return {}
-    return {name: _converted(converter) for name, converter in _ReadRule(path).converters.items()}
+    return {name: _converted(converter) for name, converter in _converters(path).items()}
+
+
+@lru_cache(maxsize=100)  # several checks of a route ask in succession, and it takes Werkzeug its time
+def _converters(path: str) -> Mapping[str, BaseConverter]:
+    return _ReadRule(path).converters
 
 
 def _converted(converter: BaseConverter) -> dict[str, Any]:
@@ -137,7 +142,6 @@ def why_no_prefix(prefix: str, at_end: str = "") -> str:
     return ""
 
 
-@lru_cache(maxsize=100)  # a route's path is read several times in succession, which takes Werkzeug its time
 def rule_shape(path: str) -> str:
     """Return a key that is equal for rules that match the same URLs; raise `ValueError`, for the author, if invalid."""
     if not path.startswith("/"):
@@ -165,7 +169,7 @@ def _check_parameters(path: str) -> None:
     if unknown:
         raise ValueError(f'unknown converter "{unknown[0]}" {did_you_mean(unknown[0], _NAMED, "available")}')
     try:
-        converters = _ReadRule(path).converters
+        converters = _converters(path)
         for converter in converters.values():  # Werkzeug compiles them at the first request
             re.compile(converter.regex)
     except Exception as error:  # noqa: BLE001 - a converter may raise anything over its arguments
