@@ -158,11 +158,12 @@ def test_the_steps_of_the_image_give_a_service_that_runs_read_only_and_without_r
     context: Path, tmp_path: Path
 ) -> None:
     """Only what pip would download comes from the packages of the tests."""
-    probe = ["bwrap", "--ro-bind", "/", "/", "--unshare-pid", "--die-with-parent", "true"]
-    if subprocess.run(probe, capture_output=True, check=False).returncode:
-        pytest.skip("bubblewrap is not allowed here")
     (tmp_path / "image").mkdir()
     image = Image(tmp_path / "image")
+    probe = image.start("true", final=True)
+    refused, _ = probe.communicate(timeout=60)
+    if probe.returncode:
+        pytest.skip(f"a container cannot be made here: {refused}")
     build(image, context)
     assert [] == list((image.folder / "srv" / "service").glob("*.whl"))
     before = sorted(str(path) for path in image.folder.rglob("*"))
