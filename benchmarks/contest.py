@@ -81,7 +81,7 @@ def free_port() -> int:
     """Find a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager
@@ -187,5 +187,5 @@ def results_of(answer: Any) -> list[Any]:
     if isinstance(answer, list):
         return answer
     if "outputs" in answer:
-        return answer["outputs"][0]["data"]
-    return answer.get("result") or answer.get("predictions") or []
+        answer = answer["outputs"][0]
+    return list(answer.get("result") or answer.get("predictions") or answer.get("data") or [])
