@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,35 @@ def test_a_part_of_a_form_without_a_name_is_refused(tmp_path: Path, disposition:
     headers = {"Content-Type": "multipart/form-data; boundary=B"}
     answer = app.test_client().post("/", data=PART % disposition, headers=headers)
     assert (400, True) == (answer.status_code, "has no name" in answer.json["detail"])
+
+
+HEADS = {"headers": b"a:\r\n", "lines": b"A: b\r\n c\r\n", "parameters": b"A: b; c=d; e=f; g=h\r\n"}
+
+
+@pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
+def test_the_headers_of_a_part_are_bounded(tmp_path: Path, head: bytes) -> None:
+    """They take up to 40 times their size while they are read."""
+    route = {"path": "/", "methods": ["POST"], "accepts": ["multipart"], "input": {"type": "object"}}
+    app = app_of(tmp_path, {**route, "response": {"json": "${body}"}})
+    headers = {"Content-Type": "multipart/form-data; boundary=B"}
+    names = b'Content-Disposition: form-data; name="a"\r\n'
+    few, many = (b"--B\r\n%s%s\r\nx\r\n--B--\r\n" % (names, head * times) for times in (100, 900_000 // len(head)))
+    assert {"a": "x"} == app.test_client().post("/", data=few, headers=headers).json
+    tracemalloc.start()
+    answer = app.test_client().post("/", data=many, headers=headers)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (400, "the headers of a part have more than 16,384 bytes") == (answer.status_code, answer.json["detail"])
+    assert peak < 8 * len(many)
+
+
+@pytest.mark.parametrize("header", ["Location", "Link", "SourceMap"])
+def test_empty_segments_make_no_host(tmp_path: Path, header: str) -> None:
+    text = "/${query.a}/${query.b}"
+    response = {"headers": {header: f"</x>; rel=prev, <{text}>; rel=next" if header == "Link" else text}}
+    app = app_of(tmp_path, {"path": "/", "query": TEXTS, "response": response})
+    sent = app.test_client().get("/?a=&b=evil.example").headers[header]
+    assert ("</x>; rel=prev, </.//evil.example>; rel=next" if header == "Link" else "/.//evil.example") == sent
 
 
 def test_a_cookie_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:

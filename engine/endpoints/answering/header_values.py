@@ -12,22 +12,22 @@ from engine.endpoints.bodies.filling import Written, as_text, fill_text
 from engine.endpoints.requests.values import Values, read_reference
 from engine.spec import Names, Reference, parse_template, references_in
 
-_URIS = ("content-location", "location")
+_URIS = frozenset(("content-location", "location", "sourcemap", "x-sourcemap"))
+_WITH_URIS = frozenset(("link", "refresh"))  # between other words
 _VISIBLE = "".join(map(chr, range(0x20, 0x7F)))
 _IN_URIS = "/:?#[]@!$&'()*+,;=%~"
 _SAFE = {  # in the value of a reference, by the header that contains it
-    "link": "",
     "set-cookie": "!#$%&'()*+-./:<=>?@[]^_`{|}~",  # all of a cookie-octet (RFC 6265, section 4.1.1)
 }
-# Browsers read a Refresh with fractions and blanks too, and a backslash as a slash.
-_TWO_SLASHES = re.compile(r"^(\s*(?:[0-9.]+\s*[;,]?\s*(?:url\s*=\s*)?)?[\"']?[/\\])[/\\]", re.IGNORECASE)
+# Up to the first slash of a URI. Browsers read a Refresh with fractions and blanks too, and a backslash as a slash.
+_FIRST_SLASH = re.compile(r"(?:\A\s*(?:[0-9.]+\s*[;,]?\s*(?:url\s*=\s*)?)?[\"']?|<\s*)[/\\]\Z", re.IGNORECASE)
 _UNQUOTED = _VISIBLE.replace('"', "").replace("\\", "")  # what a value may have inside of quotes
 
 
 def write_header(name: str, text: str, names: Names) -> Written:
     """Make a header's value; characters that are not allowed in a header, or in its URI, are percent-encoded."""
     is_uri = name.lower() in _URIS
-    if (is_uri or name.lower() == "refresh") and references_in(parse_template(text)):
+    if (is_uri or name.lower() in _WITH_URIS) and references_in(parse_template(text)):
         return _write_target(text, names, _IN_URIS if is_uri else _VISIBLE)
     safe = _SAFE.get(name.lower(), _UNQUOTED if '"' in text else _VISIBLE)
     written = fill_text(text, names, lambda value: quote(value, safe=safe))
@@ -52,10 +52,10 @@ def _write_target(text: str, names: Names, literal: str) -> Callable[[Values], s
             parts.append(_quoting(part, names, "/" if takes_slashes else ""))
 
     def write(values: Values) -> str:
-        written = [part if isinstance(part, str) else part(values) for part in parts]
-        made = "".join(written)
-        if _TWO_SLASHES.match(made) and not _TWO_SLASHES.match(written[0]):  # unless the author means a host
-            return _TWO_SLASHES.sub(r"\1.//", made)
+        made = ""
+        for part in parts:
+            written = part if isinstance(part, str) else part(values)
+            made += "./" + written if written[:1] in ("/", "\\") and _FIRST_SLASH.search(made) else written
         return made
 
     return write

@@ -62,8 +62,9 @@ class BodyReader:
             if "json" in self._accepts and _looks_like_json(request.body):
                 return iter([_JSON_AS_FORM])
             return self._texts.told(found, parse_form(request.body))
-        texts = _parse_multipart(request)[0]
-        return (_needs_file(one, texts) for one in self._texts.told(found, texts))
+        texts, files = _parse_multipart(request)
+        several = {name: [str(one["name"]) for one in sent] for name, sent in files.items() if len(sent) > 1}
+        return (_needs_file(one, texts) for one in self._texts.told(found, texts | several))
 
     def _format_of(self, request: Request) -> str:
         accepts = self._accepts

@@ -4,24 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from engine.diagnostics import Diagnostic
-from engine.spec.naming.names import Names
 from engine.spec.reading.node import Node
-from engine.spec.references import (
-    Reference,
-    ReferenceMistake,
-    parse_template,
-)
 
 _OUR_HEADERS = ("connection", "content-length", "date", "keep-alive", "server", "transfer-encoding", "upgrade")
 _KNOWN_AT_START = ("content-type", "etag")
-_PLACES = ("content-location", "location", "refresh")
-# What a URI must begin with, before a reference, so that the reference can add no scheme and no host to it.
-_HAS_HOST = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]+[/?#]|/(?![/\\])|[^/:?#\\]+([/?#]|\Z)|[?#])")
-_MAX_CHOICES = 100
-_BEFORE_URL = re.compile(r"\A\s*[0-9]*\s*[;,]\s*(url\s*=\s*)?[\"']?", re.IGNORECASE)  # in Refresh
 _NEEDED = {  # by the status of an answer (RFC 9110, sections 10, 11, 14 and 15)
     **dict.fromkeys((301, 302, 303, 307, 308), ("Location", "tells the client where to go")),
     206: ("Content-Range", "tells which part this is"),
@@ -36,15 +24,8 @@ def read_headers(headers: Node) -> tuple[tuple[str, str], ...]:
     return tuple(
         (name, item.text if item.text is not None else item.written)
         for name, _, value in headers.pairs()
-        for item in _values(value)
+        for item in values_of(value)
     )
-
-
-def check_targets(headers: Node, names: Names) -> Iterator[Diagnostic]:
-    """Report every reference in the URI of a header that could lead a client to another host."""
-    for name, _, value in headers.pairs():
-        for item in _values(value) if name.lower() in _PLACES else ():
-            yield from _check_target(name, item, names)
 
 
 def check_headers(headers: Node) -> Iterator[Diagnostic]:
@@ -55,45 +36,14 @@ def check_headers(headers: Node) -> Iterator[Diagnostic]:
             yield key.error(f"{name} is the same header as {same}; to send it several times, give it a list")
         if name.lower() in _OUR_HEADERS:
             yield key.error(f"the server sets {name} itself; leave it out")
-        for item in _values(value):
+        for item in values_of(value):
             if isinstance(item.plain, str) and (reason := _not_a_header_value(item.plain)):
                 yield item.error(f"{name}: {reason}")
             elif name.lower() in _KNOWN_AT_START and item.text is not None and "${" in item.text.replace("$${", ""):
                 yield item.error(f"{name} cannot contain references: it is the same in every response of a route")
 
 
-def _check_target(name: str, item: Node, names: Names) -> Iterator[Diagnostic]:
-    """Report a reference in a `Location` that could lead a client to another host."""
-    before = [""]  # what may be written before a part
-    try:
-        template = parse_template(item.text or "")
-    except ReferenceMistake:  # reported elsewhere
-        return
-    for part in template:
-        if isinstance(part, str):
-            written = _BEFORE_URL.sub("", part) if name.lower() == "refresh" else part
-            before = [one + written for one in before]
-            continue
-        choices = choices_of(part, names)
-        if choices is None and not all(map(_HAS_HOST.match, before)):
-            message = (
-                f"in {name}, {part.written} could lead to any other site; begin with a path, as in /{part.written}, "
-                "or give the value a schema with an enum"
-            )
-            yield Diagnostic(item.place_of(part.written), item.hidden(message))
-        before = ["/x"] if choices is None else [one + str(choice) for one in before for choice in choices]
-        before = before[:_MAX_CHOICES]
-
-
-def choices_of(reference: Reference, names: Names) -> Sequence[Any] | None:
-    """Return the only values that a reference can have, None if there are others, or if it is a mistake."""
-    try:
-        return names.find(reference.name).choices
-    except ValueError:  # reported elsewhere
-        return []
-
-
-def _values(header: Node) -> Sequence[Node]:
+def values_of(header: Node) -> Sequence[Node]:
     """Return the values of a header; an empty list has none."""
     return header.items if isinstance(header.plain, list) else (header,)
 

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from engine.diagnostics import Diagnostic
 from engine.spec.checking.answering.declared_headers import (
     check_headers,
-    check_targets,
-    choices_of,
     lacking_headers,
     read_headers,
 )
+from engine.spec.checking.answering.header_references import check_header_references, choices_of
 from engine.spec.checking.answering.response_files import check_file, file_text, read_files
 from engine.spec.checking.grammar import grammar
 from engine.spec.named_files import Home
@@ -41,7 +40,7 @@ def check_response(response: Node, names: Names, home: Home | None) -> Iterator[
         yield from check_references(node, names)
     yield from _check_html(response if response.text is not None else response["html"], names)
     yield from check_headers(response["headers"])
-    yield from check_targets(response["headers"], names)
+    yield from check_header_references(response["headers"], names)
     yield from lacking_headers(response)
     yield from _unescaped(response, names)
     status = response["status"].plain
