@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.endpoints.messages import encode_value
 from engine.endpoints.requests.values import Reader, Values, read_reference
-from engine.spec import Names, Reference, parse_template
+from engine.spec import Names, Reference, parse_template, references_in
 
 Written = str | Callable[[Values], str]
 """A text, or a function that makes it from the values of a request."""
@@ -20,8 +20,11 @@ def fill_text(text: str, names: Names, write: Callable[[str], str] = str) -> Wri
     if not any(isinstance(part, Reference) for part in template):
         return "".join(map(str, template))
     parts = [read_reference(part, names) if isinstance(part, Reference) else part for part in template]
-    if len(parts) == 1 and callable(read := parts[0]):
-        return lambda values: write(as_text(read(values)))
+    if len(references_in(template)) == 1:
+        (read,) = filter(callable, parts)
+        at = parts.index(read)
+        before, after = ("".join(map(str, some)) for some in (parts[:at], parts[at + 1 :]))
+        return lambda values: before + write(as_text(read(values))) + after
     return lambda values: "".join([part if isinstance(part, str) else write(as_text(part(values))) for part in parts])
 
 
