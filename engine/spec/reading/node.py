@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.diagnostics import Diagnostic, Place, Severity
@@ -28,6 +28,7 @@ class Node:
     items: Sequence[Node] = ()
     size: int = 1
     present: bool = True
+    _absent: Node | None = field(default=None, init=False, repr=False)  # made when something is looked up in vain
 
     def __getitem__(self, step: str | int) -> Node:
         if isinstance(step, str) and self.fields is not None and step in self.fields:
@@ -36,7 +37,9 @@ class Node:
             return self.items[step]
         if not self.present:
             return self
-        return Node(self.source, self.start, self.end, None, present=False)
+        if self._absent is None:
+            object.__setattr__(self, "_absent", Node(self.source, self.start, self.end, None, present=False))
+        return self._absent  # type: ignore[return-value]
 
     def __contains__(self, key: str) -> bool:
         return self.fields is not None and key in self.fields
