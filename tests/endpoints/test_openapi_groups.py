@@ -62,8 +62,11 @@ def test_schemas_of_files_are_components(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     body = document["paths"]["/t/{tenant}/users"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     name = body["$ref"].rpartition("/")[2]
-    assert {"friend": body, "tag": {"$ref": f"#/components/schemas/{name}Tag"}} == schemas[name]["properties"]
-    assert {"type": "string"} == schemas[f"{name}Tag"]
+    assert ("User", {"friend": body, "tag": {"$ref": "#/components/schemas/Tag"}}) == (
+        name,
+        schemas[name]["properties"],
+    )
+    assert {"type": "string"} == schemas["Tag"]
 
 
 def test_parameters_whose_schemas_are_in_files_refer_to_components(app_of: AppOf, spec_folder: Path) -> None:
@@ -97,3 +100,71 @@ routes:
     assert names == [(one["name"], one["required"]) for one in (kind, page, q, header)]
     described = found["paths"]["/all/{kind}"]["get"]["parameters"]
     assert [("kind", "path"), ("page", "query")] == [(one["name"], one["in"]) for one in described]
+
+
+SHARED = """
+routes:
+  - {path: "/v1/a/<any(one, two):kind>/people", input: {$ref: "people.yaml#/Person"}, response: hi}
+  - {path: /b, input: {$ref: "people.yaml#/Person"}, response: hi}
+  - {path: /c, input: {type: object, properties: {of: {$ref: "people.yaml#/Person"}}}, response: hi}
+  - {path: /d, input: {type: object, properties: {of: {$ref: "people.yaml#/Tag"}}}, response: hi}
+  - path: /e
+    input:
+      properties: {mine: {$ref: "tags.yaml#/Tag"}, of: {$ref: "people.yaml#/Tag"}, pet: {$ref: "people.yaml#/Pet"}}
+    response: hi
+  - path: /f
+    input: {$ref: "#/$defs/Size", $defs: {Size: {type: number}}}
+    query: {properties: {size: {$ref: "#/$defs/Size"}}, $defs: {Size: {type: number}}}
+    response: hi
+"""
+
+
+def test_a_schema_that_many_routes_use_is_one_component(app_of: AppOf, spec_folder: Path) -> None:
+    """By its own name, also in a circle; others of the same name that say something else, or lead elsewhere, stay."""
+    (spec_folder / "people.yaml").write_text("""
+Person: {type: object, properties: {friend: {$ref: "#/Person"}, pets: {items: {$ref: "#/Pet"}}, tag: {$ref: "#/Tag"}}}
+Pet: {type: object, properties: {owner: {$ref: "#/Person"}}}
+Tag: {type: string}
+""")
+    (spec_folder / "tags.yaml").write_text("Tag: {type: integer}")
+    found = json.loads(app_of(SHARED).test_client().get("/openapi.json").data)
+    validate(found)
+    schemas = found["components"]["schemas"]
+    assert ["Problem", "Person", "Pet", "Tag", "CInput", "DInput", "EInput", "Tag2", "Size"] == list(schemas)
+    bodies = {
+        path: next(iter(item["post"]["requestBody"]["content"].values()))["schema"]["$ref"].rpartition("/")[2]
+        for path, item in found["paths"].items()
+        if "requestBody" in item.get("post", {})
+    }
+    expected = ["Person", "Person", "CInput", "DInput", "EInput", "Size"]
+    assert expected == list(bodies.values())
+    home = "#/components/schemas/"
+    assert {"friend": {"$ref": f"{home}Person"}} == {"friend": schemas["Person"]["properties"]["friend"]}
+    assert {"owner": {"$ref": f"{home}Person"}} == schemas["Pet"]["properties"]
+    assert {"of": {"$ref": f"{home}Tag"}} == schemas["DInput"]["properties"]
+    assert {
+        "mine": {"$ref": f"{home}Tag2"},
+        "of": {"$ref": f"{home}Tag"},
+        "pet": {"$ref": f"{home}Pet"},
+    } == schemas["EInput"]["properties"]
+    assert [{"$ref": f"{home}Size"}] == [one["schema"] for one in found["paths"]["/f"]["post"]["parameters"]]
+
+
+def test_names_of_components_are_short(app_of: AppOf) -> None:
+    """Those of schemas have the last parts of a path, and those of errors with other headers a number."""
+    headers = "{X-Frame-Options: deny, Strict-Transport-Security: max-age=1, Referrer-Policy: none}"
+    routes = f"""
+routes:
+  - path: "/api/v1/t/<any(a, b, c):tenant>/users/<int:id>"
+    methods: [PUT, PATCH]
+    input: {{type: object}}
+    response: {{headers: {headers}, text: hi}}
+  - {{path: "/t/<uuid:tenant>/users/<int(min=1):id>", methods: [PUT], input: {{type: string}}, response: hi}}
+  - {{prefix: /g, response_headers: {headers}, routes: [{{path: /a, response: hi}}, {{path: /b, response: hi}}]}}
+"""
+    found = json.loads(app_of(routes).test_client().get("/openapi.json").data)
+    validate(found)
+    assert ["Problem", "TenantUsersIdInput", "TenantUsersIdInput2"] == list(found["components"]["schemas"])
+    codes = ["BadRequest", "ContentTooLarge", "URITooLong"]
+    named = [name for name in found["components"]["responses"] if name.rstrip("2") in codes]
+    assert [*codes, *(f"{name}2" for name in codes)] == named

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from engine.endpoints.openapi.components import Components, pascal_case
+from engine.endpoints.openapi.component_names import route_name
+from engine.endpoints.openapi.components import Components
 from engine.endpoints.openapi.declared import schema_of_known
 from engine.spec import Known, Route
 
@@ -20,7 +21,7 @@ def declared_parameters(route: Route, components: Components) -> list[dict[str, 
         if schema is None:
             continue
         spelled = {name.lower() if key == "headers" else name: name for name, _, _ in schema.node["properties"].pairs()}
-        written = components.take_in_properties(f"{pascal_case(route.path)}{part.title()}", schema.document)
+        written = components.take_in_properties(f"{route_name(route)}{part.title()}", schema.document)
         for name, feature in schema.instance.properties.items():
             one: dict[str, Any] = {
                 "name": spelled.get(name, name),

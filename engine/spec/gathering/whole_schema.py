@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from dataclasses import replace
 from typing import Protocol
@@ -18,6 +17,7 @@ from engine.spec.gathering.schema_places import (
     is_file_reference,
     is_place_of_schema,
     mapping_with,
+    name_of_file,
     references_of,
 )
 from engine.spec.reading.node import Node
@@ -152,7 +152,7 @@ class WholeSchema:
                 return found + write_fragment(pointer[length:])
         node = follow(self._files.root(file, at), pointer)
         self._files.count(at, node)
-        name = self._free_name(pointer[-1] if pointer else posixpath.basename(file).partition(".")[0])
+        name = self._free_name(pointer[-1] if pointer else name_of_file(file))
         self._taken.add(name)
         self._known[target] = "#" + write_fragment(("$defs", name))
         self._waiting.append((name, file, node))
