@@ -17,13 +17,13 @@ from engine.endpoints.openapi.declared import content_of, declared_answers, join
 from engine.endpoints.openapi.declared_parameters import declared_parameters
 from engine.endpoints.openapi.joining import join_operations, joined_answers
 from engine.endpoints.openapi.responses import (
-    MEANINGS,
     PROBLEM,
     STRICT_TYPE,
     UNKNOWN_KEY,
     description_of,
     example_of,
     headed,
+    meaning_of,
     prediction_schema,
     statuses_of,
 )
@@ -51,6 +51,7 @@ from engine.spec import (
 )
 
 VERSION = "3.1.0"
+DEFAULT = "default"
 KEY_HEADER = "X-API-Key"
 
 _SECURITY_SCHEMES = {
@@ -76,7 +77,8 @@ class _Describer:
         self._spec = spec
         self._models = models
         self._components = Components()
-        self._problem = self._components.put("Problem", PROBLEM)
+        if DEFAULT not in spec.error_bodies:
+            self._problem = self._components.put("Problem", PROBLEM)
         self._responses: dict[str, Any] = {}
         self._inputs: dict[tuple[str, tuple[str, ...]], dict[str, str]] = {}
         self._predictions: dict[str, dict[str, str]] = {}
@@ -271,10 +273,12 @@ class _Describer:
         name = pascal_case(status_title(int(status))) + "Strict" * is_strict + "Key" * is_keyed
         name += str(number) if number > 1 else ""
         if name not in self._responses:
-            body = self._spec.error_bodies.get(status) or self._spec.error_bodies.get("default")
-            usual: dict[str, Any] = {MEDIA_TYPE: {"schema": self._problem}, "text/html": {}}
-            content = usual if body is None else content_of(body, problem_names())
-            means = STRICT_TYPE if is_strict else UNKNOWN_KEY if is_keyed else MEANINGS[int(status)]
+            body = self._spec.error_bodies.get(status) or self._spec.error_bodies.get(DEFAULT)
+            if body is None:
+                content: dict[str, Any] = {MEDIA_TYPE: {"schema": self._problem}, "text/html": {}}
+            else:
+                content = content_of(body, problem_names())
+            means = STRICT_TYPE if is_strict else UNKNOWN_KEY if is_keyed else meaning_of(int(status), body)
             self._responses[name] = headed({"description": means, "content": content}, route.response_headers)
         return {"$ref": f"#/components/responses/{name}"}
 
