@@ -9,6 +9,7 @@ from typing import Any
 
 import flask
 import pytest
+from conftest import ROOT
 from openapi_spec_validator import validate
 
 AppOf = Callable[..., flask.Flask]
@@ -168,3 +169,31 @@ routes:
     codes = ["BadRequest", "ContentTooLarge", "URITooLong"]
     named = [name for name in found["components"]["responses"] if name.rstrip("2") in codes]
     assert [*codes, *(f"{name}2" for name in codes)] == named
+
+
+def test_parameters_under_all_of_and_references_are_listed(app_of: AppOf) -> None:
+    routes = (ROOT / "tests" / "cases" / "parameters-together" / "routes.yaml").read_text()
+    found = json.loads(app_of(routes).test_client().get("/openapi.json").data)
+    validate(found)
+    listed = {
+        path: [(one["in"], one["name"], one["required"], one["schema"]) for one in item["get"]["parameters"]]
+        for path, item in found["paths"].items()
+        if "parameters" in item["get"]
+    }
+    page = {"allOf": [{"type": "integer", "minimum": 1, "default": 1}, {"maximum": 50}], "default": 1}
+    assert {
+        "/search": [
+            ("query", "tag", False, {"type": "array", "items": {"type": "string"}, "default": []}),
+            ("query", "page", False, page),
+            ("query", "size", False, {"type": "integer", "maximum": 100}),
+            ("query", "q", True, {"type": "string"}),
+            ("query", "exact", False, {"type": "boolean", "default": False}),
+        ],
+        "/tenant": [
+            ("header", "X-Tenant", True, {"enum": ["a", "b"]}),
+            ("cookie", "theme", False, {"type": "string", "default": "dark"}),
+            ("cookie", "visits", False, {"type": "integer", "default": 0}),
+        ],
+        "/closed": [("query", "a", False, {"type": "integer"})],
+        "/things/{id}": [("path", "id", True, {"allOf": [{"type": "integer", "minimum": 0}, {"minimum": 5}]})],
+    } == listed

@@ -15,6 +15,8 @@ from engine.schema.documents import Place as Pointer
 from engine.spec.reading.node import Node
 from engine.text import did_you_mean
 
+# Beside a $ref, these say nothing of values, so that the target can stand in the place of both.
+ANNOTATIONS = frozenset("$comment default deprecated description examples readOnly title writeOnly".split())
 HAS_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//")
 
 
