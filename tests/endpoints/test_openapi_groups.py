@@ -197,3 +197,14 @@ def test_parameters_under_all_of_and_references_are_listed(app_of: AppOf) -> Non
         "/closed": [("query", "a", False, {"type": "integer"})],
         "/things/{id}": [("path", "id", True, {"allOf": [{"type": "integer", "minimum": 0}, {"minimum": 5}]})],
     } == listed
+
+
+def test_a_form_with_files_refers_to_components(app_of: AppOf, spec_folder: Path) -> None:
+    (spec_folder / "parts.yaml").write_text("Tag: {type: string}\nUpload: {type: object}")
+    upload = '{properties: {tag: {$ref: "parts.yaml#/Tag"}, file: {$ref: "parts.yaml#/Upload"}}, type: object}'
+    routes = f"routes: [{{path: /up, accepts: [multipart], input: {upload}, response: hi}}]"
+    found = json.loads(app_of(routes).test_client().get("/openapi.json").data)
+    validate(found)
+    form = found["paths"]["/up"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    expected = {"tag": {"$ref": "#/components/schemas/Tag"}, "file": {"type": "string", "format": "binary"}}
+    assert expected == form["properties"]

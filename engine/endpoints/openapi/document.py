@@ -191,7 +191,7 @@ class _Describer:
             reference = self._components.take_in(name, route.input.document)
             is_many = route.model is not None and takes_many(route, self._spec)
             taken = self._batch(reference, route) if is_many else reference
-            return {"required": True, "content": formats_of(route, taken)}
+            return {"required": True, "content": formats_of(route, taken, self._components.properties(reference))}
         if route.model is None or route.instance is not None:
             return None
         model = self._model(route)
