@@ -93,7 +93,7 @@ routes:
     validate(found)
     schemas = found["components"]["schemas"]
     kind, page, q, header = found["paths"]["/things/{kind}"]["get"]["parameters"]
-    referred = [kind["schema"]["allOf"][1], header["schema"], page["schema"]]
+    referred = [kind["schema"], header["schema"], page["schema"]]
     expected = [{"enum": ["a", "b"]}, {"enum": ["a", "b"]}, {"type": "integer", "minimum": 1, "default": 1}]
     assert expected == [schemas[one["$ref"].rpartition("/")[2]] for one in referred]
     assert {"type": "string"} == q["schema"]
@@ -208,3 +208,23 @@ def test_a_form_with_files_refers_to_components(app_of: AppOf, spec_folder: Path
     form = found["paths"]["/up"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     expected = {"tag": {"$ref": "#/components/schemas/Tag"}, "file": {"type": "string", "format": "binary"}}
     assert expected == form["properties"]
+
+
+@pytest.mark.parametrize(
+    ("path", "added", "expected"),
+    [
+        ("<a>", "{pattern: '^[a-z]+$'}", {"type": "string", "pattern": "^[a-z]+$"}),
+        ("<a>", "{enum: [x, y]}", {"type": "string", "enum": ["x", "y"]}),
+        ("<int:a>", "{maximum: 5}", {"allOf": [{"type": "integer", "minimum": 0}, {"maximum": 5}]}),
+        (
+            "<string(length=2):a>",
+            "{enum: [xy]}",
+            {"allOf": [{"type": "string", "pattern": "^[^/]{2}$"}, {"enum": ["xy"]}]},
+        ),
+    ],
+)
+def test_a_text_in_the_path_has_the_schema_of_the_spec(path: str, added: str, expected: Any, app_of: AppOf) -> None:
+    routes = f"routes: [{{path: '/p/{path}', path_parameters: {{properties: {{a: {added}}}}}, response: hi}}]"
+    found = json.loads(app_of(routes).test_client().get("/openapi.json").data)
+    validate(found)
+    assert [expected] == [one["schema"] for one in found["paths"]["/p/{a}"]["get"]["parameters"]]

@@ -14,7 +14,7 @@ from engine.endpoints.openapi.body_formats import formats_of
 from engine.endpoints.openapi.component_names import pascal_case, route_name
 from engine.endpoints.openapi.components import Components, with_model_bounds
 from engine.endpoints.openapi.declared import content_of, declared_answers, join_items
-from engine.endpoints.openapi.declared_parameters import declared_parameters
+from engine.endpoints.openapi.declared_parameters import declared_parameters, path_schema
 from engine.endpoints.openapi.joining import join_operations, joined_answers
 from engine.endpoints.openapi.responses import (
     PROBLEM,
@@ -172,7 +172,7 @@ class _Describer:
             features = self._components.properties(self._input(self._model(route)))
             schemas |= {name: features[name] for name in texts}
         return [
-            {"name": name, "in": "path", "required": True, "schema": schema}
+            {"name": name, "in": "path", "required": True, "schema": path_schema(schema)}
             for name, schema in zip(names, schemas.values(), strict=True)
         ]
 
