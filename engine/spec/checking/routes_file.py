@@ -35,6 +35,7 @@ from engine.spec.checking.prefixes import (
 )
 from engine.spec.checking.schemas import check_schema, has_form
 from engine.spec.gathering.placed_routes import PlacedRoute
+from engine.spec.gathering.schema_places import name_of_target
 from engine.spec.model_records import Schema
 from engine.spec.named_files import Home
 from engine.spec.naming.name_tables import NamedParts, names_of
@@ -220,7 +221,7 @@ def _route(placed: PlacedRoute, service: Service, home: Home) -> Route:
         instance=node["instance"].plain,
         is_single=node["many"].plain is False,
         on_failure=read_response(node["on_failure"]["response"], home) if "on_failure" in node else None,
-        input=_input(node["input"], service) if "input" in node else None,
+        input=_input(placed, service) if "input" in node else None,
         accepts=_accepted(node),
         summary=node["summary"].plain or "",
         description=node["description"].plain or "",
@@ -237,5 +238,6 @@ def _route(placed: PlacedRoute, service: Service, home: Home) -> Route:
     return replace(route, **parameters)
 
 
-def _input(node: Node, service: Service) -> Schema:
-    return Schema(node=node, document=node.plain, formats=service.checks_formats)
+def _input(placed: PlacedRoute, service: Service) -> Schema:
+    node, name = placed.node["input"], name_of_target(placed.written["input"])
+    return Schema(node=node, document=node.plain, name=name, formats=service.checks_formats)
