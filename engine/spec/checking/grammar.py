@@ -20,6 +20,7 @@ from engine.text import did_you_mean, join_words
 GrammarName = Literal["routes", "models", "lock", "included"]
 
 _YAML_TYPES = {**TYPE_NAMES, "array": "a list", "object": "a mapping", "boolean": "true or false"}
+_PARAMETERS = ("query", "headers", "cookies", "path_parameters")
 _IN_HEADERS = "letters, digits and -"
 _PERCENTAGE = re.compile(r"(\d{1,3}(?:[.,]\d+)?) *(%?)")
 _LACKS_SPACE = re.compile(r"(?P<key>[a-z_]+)(:| +:?)(?P<value>\S.*)")
@@ -243,6 +244,9 @@ def _of_wrong_type(node: Node, violation: Violation, beside: dict[str, Any]) -> 
         return f"{message}; a colon and a space follow a key: {key['key']}: {key['value']}"
     if where in ("when", "not") and wanted == ["object"]:
         return f"{message}; write a name and its value, as in {{query.page: 1}}"
+    if where in _PARAMETERS and wanted == ["object"] and isinstance(violation.path[-2], int):  # not in a response
+        named = next((item.text for item in node.items or (node,) if item.text), "name")
+        return f"{message}; declare each parameter: {where}: {{properties: {{{named}: {{type: string}}}}}}"
     if wanted == ["array"] and node.fields:
         return f'{message}; begin each entry with "- "'
     return message + advise_unquoted(value, wanted)

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.diagnostics import Diagnostic
 from engine.schema import TYPE_NAMES, Subschema, show
+from engine.spec.checking.misplaced import check_misplaced, declared_names, misplaced_names
 from engine.spec.checking.schemas import check_schema, has_form
 from engine.spec.gathering.placed_routes import PlacedRoute
 from engine.spec.model_records import Schema
@@ -56,7 +57,11 @@ class ParameterChecks:
                 yield from self._check_in_path(schema, placed)
 
     def _check_schema(self, kind: str, schema: Node) -> Iterator[Diagnostic]:
-        mistakes = list(check_schema(schema, formats=self._formats))
+        misplaced = misplaced_names(schema)
+        mistakes = [
+            *check_misplaced(kind, schema, misplaced),
+            *check_schema(schema, apart=misplaced, formats=self._formats),
+        ]
         yield from mistakes
         if schema["type"].plain not in (None, "object"):
             yield schema["type"].error("the parameters are the properties of an object; remove the type")
@@ -137,13 +142,17 @@ def read_parameters(route: Node, *, formats: bool) -> dict[str, Schema]:
 
 def documents_of(route: Node) -> Mapping[str, Any]:
     """Return the schemas of a route's parameters as they are written, or the names in one that has no form."""
-    declared = {kind: route[kind] for kind in KINDS if route[kind].fields is not None}
-    return {kind: one.plain if has_form(one.plain) else _only_names(one) for kind, one in declared.items()}
+    declared = {kind: route[kind] for kind in KINDS if kind in route}
+    return {kind: one.plain if _is_readable(one) else _only_names(one) for kind, one in declared.items()}
+
+
+def _is_readable(schema: Node) -> bool:
+    return schema.fields is not None and has_form(schema.plain) and not misplaced_names(schema)
 
 
 def _only_names(schema: Node) -> dict[str, Any]:
     """Return a schema in which everything may be referred to that one with mistakes, reported elsewhere, declares."""
-    names = [name for name, _, _ in schema["properties"].pairs()]
+    names = declared_names(schema)
     return {"properties": dict.fromkeys(names, True), "required": names}
 
 

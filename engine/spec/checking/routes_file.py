@@ -24,6 +24,7 @@ from engine.spec.checking.guards import (
     read_rates,
 )
 from engine.spec.checking.limits import check_limits, read_limits
+from engine.spec.checking.misplaced import check_misplaced, misplaced_in_body
 from engine.spec.checking.model_routes import check_model, check_path_features
 from engine.spec.checking.parameters import ParameterChecks, check_accepts, documents_of, read_parameters
 from engine.spec.checking.prefixes import (
@@ -37,7 +38,7 @@ from engine.spec.checking.schemas import check_schema, has_form
 from engine.spec.gathering.placed_routes import PlacedRoute
 from engine.spec.model_records import Schema
 from engine.spec.named_files import Home
-from engine.spec.naming.name_tables import NamedParts, names_of
+from engine.spec.naming.name_tables import UNKNOWN, NamedParts, names_of
 from engine.spec.naming.names import Names
 from engine.spec.naming.route_names import body_document
 from engine.spec.reading.node import Node
@@ -91,7 +92,7 @@ def check_routes(
         yield from _check_input(route)
         if route["input"].fields is not None and route["input"] not in schemas:  # several routes may have the same one
             schemas.add(route["input"])
-            yield from check_schema(route["input"], formats=checks_formats(root))
+            yield from _check_body_schema(route["input"], formats=checks_formats(root))
         yield from _idle_settings(placed, service)
         yield from check_fault(placed.written)
         yield from check_accepts(route)
@@ -144,17 +145,18 @@ def _names(route: Node, models: Node | None) -> Names:
 
 
 def _body(route: Node, models: Node | None, in_path: Collection[str]) -> tuple[Any, str]:
-    """Return the schema of a route's body, or None and why there is none."""
+    """Return the schema of a route's body, UNKNOWN if it is broken, or None and why there is none."""
     schema, model = route["input"], route["model"].text
     if schema.present:
-        return body_document(schema.plain if has_form(schema.plain) else True, _accepted(route)), ""
+        is_readable = has_form(schema.plain) and not misplaced_in_body(schema)
+        return body_document(schema.plain, _accepted(route)) if is_readable else UNKNOWN, ""
     if {*_methods(route)} == {"GET"}:
         return None, "a GET request has no body; take the value from the query, or answer POST"
     if "instance" in route:
         return None, "a route with an instance declares its body; add input: {type: object, properties: {…}}"
     if model is not None:
-        document = models[model]["input"].plain if models is not None else True
-        return InstanceSchema(document).without(in_path).schema if has_form(document) else True, ""
+        document = models[model]["input"].plain if models is not None else None
+        return InstanceSchema(document).without(in_path).schema if has_form(document) else UNKNOWN, ""
     return None, "this route reads no body; declare it: input: {type: object, properties: {…}}"
 
 
@@ -186,6 +188,12 @@ def _check_input(route: Node) -> Iterator[Diagnostic]:
     for method in route["methods"].items:
         if method.text == "GET":
             yield method.error("a GET request has no body to check against the input; use POST, PUT, PATCH or DELETE")
+
+
+def _check_body_schema(schema: Node, *, formats: bool) -> Iterator[Diagnostic]:
+    misplaced = misplaced_in_body(schema)
+    yield from check_misplaced("input", schema, misplaced)
+    yield from check_schema(schema, apart=misplaced, formats=formats)
 
 
 def _idle_settings(placed: PlacedRoute, service: Node) -> Iterator[Diagnostic]:

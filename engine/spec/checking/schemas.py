@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import jsonschema_rs
 
@@ -34,17 +34,22 @@ has_form = _metaschema.is_valid
 
 
 def check_schema(
-    root: Node, *, makes_columns: bool = False, is_condition: bool = False, formats: bool = True
+    root: Node,
+    *,
+    makes_columns: bool = False,
+    is_condition: bool = False,
+    formats: bool = True,
+    apart: Collection[str] = (),
 ) -> Iterator[Diagnostic]:
     """Return every mistake in a schema; unknown keywords and, with `formats`, unknown formats are only warnings.
 
     If its properties are the columns of a model, it is a mistake to require any other property; if it is a condition,
-    an unknown keyword is a mistake too.
+    an unknown keyword is a mistake too. The keys `apart`, of the schema itself, are reported elsewhere.
     """
     sound = True
     explained: set[int] = set()
     for node in _subschemas(root):
-        yield from _unknown_keywords(node, is_condition=is_condition)
+        yield from _unknown_keywords(node, apart if node is root else (), is_condition=is_condition)
         yield from _unknown_formats(node) if formats else ()
         yield from _undeclared_names(node, are_columns=makes_columns and node is root)
         for at, message in _keyword_mistakes(node):
@@ -54,6 +59,8 @@ def check_schema(
     for violation in _metaschema.violations(root.plain):
         node = root.follow(violation.path)
         sound = False
+        if violation.path[:1] and violation.path[0] in apart:
+            continue
         if not explained.intersection(map(id, (node, *node.items))):
             yield node.error(f"not a JSON Schema: {violation.detail}")
     for dangling in _unresolved(root):
@@ -102,9 +109,9 @@ def _is_matched(name: str, node: Node) -> bool:
         return True
 
 
-def _unknown_keywords(node: Node, *, is_condition: bool) -> Iterator[Diagnostic]:
+def _unknown_keywords(node: Node, apart: Collection[str], *, is_condition: bool) -> Iterator[Diagnostic]:
     for keyword, key, _ in node.pairs():
-        if keyword not in KEYWORDS and not keyword.startswith("x-"):
+        if keyword not in KEYWORDS and not keyword.startswith("x-") and keyword not in apart:
             meant = did_you_mean(keyword, KEYWORDS, "")
             hint = f" {meant}" if "did you mean" in meant else ""
             message = f'unknown schema keyword "{clip(keyword)}"'
