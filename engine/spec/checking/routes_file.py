@@ -133,15 +133,16 @@ def read_routes(routes: Sequence[PlacedRoute], home: Home, service: Service) -> 
 
 def _names(route: Node, models: Node | None) -> Names:
     """Make the table of names of a route, as far as it is without mistakes."""
-    path = route["path"].text or ""
+    path, is_sound = route["path"].text or "", True
     try:
         rule_shape(path)
         parameters = path_parameters(path)
     except ValueError:  # reported elsewhere
-        path, parameters = "", ()
+        path, parameters, is_sound = "", (), False
     body, lacks = _body(route, models, parameters)
     parts = NamedParts(path=path, methods=_methods(route), parameters=documents_of(route), body=body, body_lacks=lacks)
-    return names_of(parts, answer_names(route, models))
+    names = names_of(parts, answer_names(route, models))
+    return names if is_sound else names.opened("path")
 
 
 def _body(route: Node, models: Node | None, in_path: Collection[str]) -> tuple[Any, str]:

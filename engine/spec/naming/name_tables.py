@@ -38,8 +38,10 @@ def names_of(declared: NamedParts, answer: Mapping[str, Root] | None = None) -> 
         roots[key] = Parameters(Subschema(schema, schema), key)
     if declared.body is None:
         roots["body"] = Lacking(ANY, declared.body_lacks)
+    elif declared.body is UNKNOWN:
+        roots["body"] = Root(ANY, is_open=True)
     else:
-        roots["body"] = Root(ANY, is_open=True) if declared.body is UNKNOWN else root_of(declared.body)
+        roots["body"] = root_of(declared.body)
     methods = [*declared.methods, *(["HEAD"] if "GET" in declared.methods else [])]
     roots |= dict.fromkeys(("label", "model", "probability", "result"), Lacking(ANY, "this route has no model"))
     roots["problem"] = Lacking(ANY, "only the bodies of errors have it")

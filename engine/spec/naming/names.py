@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.schema import SchemaError, Subschema
 from engine.spec.conditions import Guarantees, join_guarantees
-from engine.spec.naming.known import Known, how_to_default, read_default
+from engine.spec.naming.known import ANY, Known, how_to_default, read_default
 from engine.spec.references import Name, Reference, unknown_root
 from engine.text import did_you_mean
 
@@ -116,6 +116,10 @@ class Names:
     def assume(self, guaranteed: Guarantees) -> Names:
         """Return the table with further guarantees."""
         return Names(self.roots, join_guarantees([self.assumed, guaranteed]))
+
+    def opened(self, root: str) -> Names:
+        """Return the table with one root of which nothing is known, since what declares it has mistakes."""
+        return Names({**self.roots, root: Root(ANY, is_open=True)}, self.assumed)
 
     def require(self, reference: Reference) -> Known:
         """Return what is known of the value of a reference, which is always there, or has a default that fits.

@@ -64,6 +64,10 @@ _FOREIGN = re.compile(
 )
 
 
+# A parameter in the syntax of OpenAPI ("{id}"), FastAPI ("{id:int}") and Spring ("{id:[0-9]+}", "{*rest}").
+_IN_BRACES = re.compile(r"\{+\s*(?P<star>\*?)(?P<name>[a-zA-Z_][\w-]*)\*?\s*(?::(?P<converter>[^{}]*))?\}+")
+
+
 def path_parameters(path: str) -> tuple[str, ...]:
     """Return the names of a rule's path parameters, in their order."""
     return tuple(match["name"] for match in _VARIABLE.finditer(path))
@@ -149,7 +153,8 @@ def rule_shape(path: str) -> str:
     literal = _VARIABLE.sub("", path)
     for character, why in _NOT_IN_A_PATH.items():
         if character in literal:
-            raise ValueError(why)
+            meant = _in_our_syntax(path) if character == "{" else "{"
+            raise ValueError(why if "{" in meant else f"{why}: {meant}")
     if "//" in path:
         raise ValueError("a path cannot have an empty segment; write one slash")
     if {".", ".."} & set(path.split("/")):
@@ -158,6 +163,17 @@ def rule_shape(path: str) -> str:
         return path
     _check_parameters(path)
     return _VARIABLE.sub(_anonymous, path)
+
+
+def _in_our_syntax(path: str) -> str:
+    """Write a path with the parameters of OpenAPI, `{id}`, or of FastAPI, `{id:int}`, as a rule."""
+
+    def translate(piece: re.Match[str]) -> str:
+        converter = "path" if piece["star"] else piece["converter"] if piece["converter"] in _NAMED else ""
+        name = re.sub(r"\W", "_", piece["name"])
+        return f"<{converter}:{name}>" if converter else f"<{name}>"
+
+    return _IN_BRACES.sub(translate, path)
 
 
 def _check_parameters(path: str) -> None:
@@ -205,7 +221,7 @@ def _anonymous(variable: re.Match[str]) -> str:
 _NOT_IN_A_PATH: Mapping[str, str] = {
     "<": 'a "<" without a ">"; write a path parameter as <name> or <converter:name>',
     ">": 'a ">" without a "<"; write a path parameter as <name> or <converter:name>',
-    "{": "write a path parameter as <name>, as in Flask, not {name}",
+    "{": "a path parameter is written as <name>",
     "?": "a path cannot have a query, which is not matched",
     "#": "a path cannot have a fragment, which clients do not send",
     "%": "write the path decoded: é instead of %C3%A9",

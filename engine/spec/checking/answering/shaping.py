@@ -166,6 +166,9 @@ def _check_feature(key: str, value: Node, feature: Subschema, names: Names, *, i
 
 def _check_made(key: str, value: Node, feature: Subschema, names: Names) -> Iterator[Diagnostic]:
     """Check what becomes a feature and is not one reference: a constant, or a text with references."""
+    if foreign := list(_foreign(value, names)):
+        yield from foreign
+        return
     mistakes = [found for _, node in walk_nodes(value) for found in check_references(node, names)]
     yield from mistakes
     if not mistakes and not any("${" in (node.text or "") for _, node in walk_nodes(value)):
@@ -173,6 +176,16 @@ def _check_made(key: str, value: Node, feature: Subschema, names: Names) -> Iter
             yield value.error(f'this is no value of the feature "{key}": {violation.detail}')
     elif not mistakes and value.text is not None and "string" not in feature.types:
         yield value.error(f'the feature "{key}" is no text; use one reference alone, which keeps its type')
+
+
+def _foreign(value: Node, names: Names) -> Iterator[Diagnostic]:
+    """Report a `{{…}}` in a feature, which would be a text that no client means."""
+    if "{{" not in (value.text or ""):
+        return
+    from engine.spec.naming.notations import find_mustaches  # noqa: PLC0415 - few specs have such mistakes
+
+    for fragment, meant in find_mustaches(value.text or "", names, is_page=False):
+        yield value.error(f"{fragment} is not a reference; write {meant or '${query.page}'}")
 
 
 def _alone(value: Node) -> Reference | None:
