@@ -13,6 +13,7 @@ from typing import Any, Literal
 from engine.diagnostics import Diagnostic
 from engine.schema import TYPE_NAMES, Path, Validator, Violation, advise_unquoted, clip, show
 from engine.spec.checking.answering.faults import EXPLAINED
+from engine.spec.choices import advise_format
 from engine.spec.gathering.entries import INCLUDED_FILE, INCLUDED_KEYS, advise_key, kind_of, walk_entries
 from engine.spec.reading.node import Node
 from engine.text import did_you_mean, join_words
@@ -220,6 +221,8 @@ def _not_one_of(node: Node, violation: Violation, beside: dict[str, Any]) -> str
         return f"{value} is answered automatically {why}; leave it out"
     if not isinstance(value, str) or not isinstance(choices[0], str):
         return f"{_where(violation)}: {show(value)} must be {join_words([show(choice) for choice in choices], 'or')}"
+    if "accepts" in violation.path and (advice := advise_format(value)):
+        return f"unknown format {show(value)}{advice}"
     return f"unknown {_noun(violation.path)} {show(value)} {did_you_mean(value, map(str, choices), 'allowed')}"
 
 

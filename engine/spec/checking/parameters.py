@@ -35,7 +35,7 @@ _FORMATS = {  # the JSON type of a body in each format, and what it is called
     "form": ("object", "a form"),
     "multipart": ("object", "a form"),
     "text": ("string", "a text"),
-    "binary": ("object", "the description of a binary body, its type and size,"),
+    "binary": ("object", "a binary body"),
 }
 
 
@@ -100,11 +100,29 @@ def check_accepts(route: Node) -> Iterator[Diagnostic]:
     if not (named and schema.present and has_form(schema.plain)):
         return
     declared = Subschema(schema.plain, schema.plain)
+    for name, at in misdeclared_files(route):
+        message = f'"{name}" is declared as a text here; a file is an object with its name, type and size'
+        yield at.error(f"{message}: write {{type: object}}")
     for name, item in named.items():
         kind, what = _FORMATS[name or ""]
-        if kind not in declared.types and name != "json":
+        if kind not in declared.types and name == "binary":
+            message = "a binary body is an object with its type and size, which the input does not allow"
+            yield item.error(f"{message}; write input: {{type: object}}")
+        elif kind not in declared.types and name != "json":
             yield item.error(f"{what} is {TYPE_NAMES[kind]}, which the input does not allow; change one of the two")
     yield from _check_described(schema, declared, named.keys())
+
+
+def misdeclared_files(route: Node) -> Iterator[tuple[str, Node]]:
+    """Yield the properties of a form that are declared as OpenAPI declares files, with the node that says so."""
+    if not any(item.text == "multipart" for item in route["accepts"].items):
+        return
+    for name, _, property_ in route["input"]["properties"].pairs():
+        for schema in (property_, property_["items"]):
+            if schema["format"].plain == "binary":
+                yield name, schema["format"]
+            elif "contentMediaType" in schema and "contentEncoding" not in schema:
+                yield name, schema.key("contentMediaType")
 
 
 def _check_described(schema: Node, declared: Subschema, named: Collection[str | None]) -> Iterator[Diagnostic]:

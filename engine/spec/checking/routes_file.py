@@ -26,7 +26,13 @@ from engine.spec.checking.guards import (
 from engine.spec.checking.limits import check_limits, read_limits
 from engine.spec.checking.misplaced import check_misplaced, misplaced_in_body
 from engine.spec.checking.model_routes import check_model, check_path_features
-from engine.spec.checking.parameters import ParameterChecks, check_accepts, documents_of, read_parameters
+from engine.spec.checking.parameters import (
+    ParameterChecks,
+    check_accepts,
+    documents_of,
+    misdeclared_files,
+    read_parameters,
+)
 from engine.spec.checking.prefixes import (
     UnsoundPrefix,
     check_prefixes,
@@ -92,7 +98,7 @@ def check_routes(
         yield from _check_input(route)
         if route["input"].fields is not None and route["input"] not in schemas:  # several routes may have the same one
             schemas.add(route["input"])
-            yield from _check_body_schema(route["input"], formats=checks_formats(root))
+            yield from _check_body_schema(route, formats=checks_formats(root))
         yield from _idle_settings(placed, service)
         yield from check_fault(placed.written)
         yield from check_accepts(route)
@@ -149,7 +155,7 @@ def _body(route: Node, models: Node | None, in_path: Collection[str]) -> tuple[A
     """Return the schema of a route's body, UNKNOWN if it is broken, or None and why there is none."""
     schema, model = route["input"], route["model"].text
     if schema.present:
-        is_readable = has_form(schema.plain) and not misplaced_in_body(schema)
+        is_readable = has_form(schema.plain) and not misplaced_in_body(schema) and not any(misdeclared_files(route))
         return body_document(schema.plain, _accepted(route)) if is_readable else UNKNOWN, ""
     if {*_methods(route)} == {"GET"}:
         return None, "a GET request has no body; take the value from the query, or answer POST"
@@ -191,10 +197,14 @@ def _check_input(route: Node) -> Iterator[Diagnostic]:
             yield method.error("a GET request has no body to check against the input; use POST, PUT, PATCH or DELETE")
 
 
-def _check_body_schema(schema: Node, *, formats: bool) -> Iterator[Diagnostic]:
+def _check_body_schema(route: Node, *, formats: bool) -> Iterator[Diagnostic]:
+    schema = route["input"]
     misplaced = misplaced_in_body(schema)
     yield from check_misplaced("input", schema, misplaced)
-    yield from check_schema(schema, apart=misplaced, formats=formats)
+    elsewhere = {at.place for _, at in misdeclared_files(route)}
+    elsewhere |= {schema["format"].place} if "binary" in _accepted(route) else set()
+    mistakes = check_schema(schema, apart=misplaced, formats=formats)
+    yield from (mistake for mistake in mistakes if mistake.place not in elsewhere)
 
 
 def _idle_settings(placed: PlacedRoute, service: Node) -> Iterator[Diagnostic]:

@@ -69,7 +69,7 @@ def explain_notation(written: str, names: Names) -> str:
         if reading.default:
             return f"{written}: its schema has a default, so no other is allowed here; write {meant}"
         if reading.is_whole:
-            return f'unknown name "{inside}"; write {meant}'
+            return f'unknown name "{inside}" (did you mean "{meant[2:-1]}"?)'
         return f"{written}: nothing is computed in a reference; write {meant}"
     return ""
 
