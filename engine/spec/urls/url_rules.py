@@ -184,6 +184,9 @@ def _check_parameters(path: str) -> None:
     unknown = [match["converter"] for match in _VARIABLE.finditer(path) if match["converter"] not in _CONVERTERS]
     if unknown:
         raise ValueError(f'unknown converter "{unknown[0]}" {did_you_mean(unknown[0], _NAMED, "available")}')
+    for match in _VARIABLE.finditer(path):
+        if match["converter"] == "any" and (quoted := _in_quotes((match["arguments"] or "()")[1:-1])):
+            raise ValueError(f'the values of "{match["name"]}" need quotes: <any({quoted}):{match["name"]}>')
     try:
         converters = _converters(path)
         for converter in converters.values():  # Werkzeug compiles them at the first request
@@ -196,6 +199,14 @@ def _check_parameters(path: str) -> None:
             raise ValueError(f'the bounds of "{name}" must be numbers, as in <int(min=1):{name}>')
     for run in _runs(path, converters):
         check_splits(run)
+
+
+def _in_quotes(values: str) -> str:
+    """Return the values of `any` in quotes if one needs them, else an empty text: Werkzeug reads `1,2` as a number."""
+    found = [value.strip() for value in _VALUE.findall(values) if value.strip()]
+    if all(value[0] in "\"'" or (value.isidentifier() and value not in _CONSTANTS) for value in found):
+        return ""
+    return ", ".join(value if value[0] in "\"'" else f'"{value}"' for value in found)
 
 
 def _runs(path: str, converters: Mapping[str, BaseConverter]) -> Iterator[list[str | BaseConverter]]:
@@ -227,5 +238,7 @@ _NOT_IN_A_PATH: Mapping[str, str] = {
     "%": "write the path decoded: é instead of %C3%A9",
     "\\": "a path is written with forward slashes",
 }
+_VALUE = re.compile(r"\s*(?:\"[^\"]*\"|'[^']*'|[^,]+)")
+_CONSTANTS = ("None", "True", "False")
 _NAMED = sorted(set(Map.default_converters) - {"default"})
 _CONVERTERS = {None, *Map.default_converters}
