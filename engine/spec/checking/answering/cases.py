@@ -9,7 +9,7 @@ from engine.diagnostics import Diagnostic
 from engine.spec.checking.answering.faults import check_fault, read_chance, read_fault
 from engine.spec.checking.answering.responses import check_response, read_response
 from engine.spec.checking.answering.when import check_condition, find_lasting, has_condition_form, read_condition
-from engine.spec.conditions import Condition, guaranteed_by, guaranteed_without
+from engine.spec.conditions import Condition, guaranteed_by, guaranteed_without, names_in
 from engine.spec.named_files import Home
 from engine.spec.naming.names import Names
 from engine.spec.reading.node import Node
@@ -39,9 +39,10 @@ def check_answers(route: Node, names: Names, home: Home | None, *, formats: bool
                 from engine.spec.checking.answering.judging import judge_when  # noqa: PLC0415 - many specs have no cases
 
                 condition = read_condition(case["when"])
-                yield from judge_when(case["when"], names)
+                judged = list(judge_when(case["when"], names))
+                yield from judged
                 assumed = names.assume(guaranteed_by(condition))
-                if "chance" not in case:
+                if "chance" not in case and len(judged) < len(list(names_in(condition))):  # else nothing follows
                     yield from _check_repeated(case, condition, earlier)
                     names = names.assume(guaranteed_without(condition))
         yield from _check_answer(case, assumed, home)

@@ -71,6 +71,8 @@ def _advice(key: str, value: Node, known: Known) -> str:
         return f"; write {_TRUTHS[str(plain).lower()]}"
     if known.types == {"number"} and isinstance(plain, str) and JSON_NUMBER.fullmatch(plain):
         return f"; write it without the quotes: {plain}"
+    if isinstance(plain, float) and not plain.is_integer() and any(part.is_whole for part in known.parts):
+        return ", only integers"
     if not isinstance(plain, bool | int | float) or known.types != {"string"}:
         return ""
     in_path = f", or write <int:{key.removeprefix('path.')}> in the path" if key.startswith("path.") else ""

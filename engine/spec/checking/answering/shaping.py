@@ -9,6 +9,7 @@ from typing import Any
 from engine.diagnostics import Diagnostic
 from engine.schema import TYPE_NAMES, InstanceSchema, Subschema
 from engine.schema.relation import judge_condition
+from engine.spec.checking.answering.refused_values import check_refused
 from engine.spec.checking.answering.responses import check_references, check_response
 from engine.spec.checking.schemas import has_form
 from engine.spec.named_files import Home
@@ -107,7 +108,11 @@ def _check_instance(route: Node, models: Node | None, names: Names) -> Iterator[
             yield key_node.error(f'"{key}" is not a feature of the model "{name}" {known}')
             continue
         is_needed = key in declared.required and (feature is None or feature.default is None)
-        yield from _check_feature(key, value, feature or declared.part(True), names, is_needed=is_needed)
+        mistakes = list(_check_feature(key, value, feature or declared.part(True), names, is_needed=is_needed))
+        yield from mistakes
+        reference = _alone(value)
+        if feature is not None and reference is not None and not mistakes:
+            yield from check_refused(route, key, value, reference, feature, names)
     unknown = [key for key, _, _ in instance.pairs() if key not in declared.properties]
     for key in declared.required:
         is_lacking = key not in instance and key in declared.properties and declared.properties[key].default is None
