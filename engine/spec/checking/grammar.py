@@ -21,6 +21,7 @@ from engine.text import did_you_mean, join_words
 GrammarName = Literal["routes", "models", "lock", "included"]
 
 _YAML_TYPES = {**TYPE_NAMES, "array": "a list", "object": "a mapping", "boolean": "true or false"}
+_NEEDS_RESPONSE = "needs a response too, which its documentation shows; add one, such as response: {status: 503}"
 _PARAMETERS = ("query", "headers", "cookies", "path_parameters")
 _IN_HEADERS = "letters, digits and -"
 _PERCENTAGE = re.compile(r"(\d{1,3}(?:[.,]\d+)?) *(%?)")
@@ -183,7 +184,8 @@ def _alternatives(node: Node, beside: dict[str, Any]) -> Iterator[Diagnostic]:
         names.remove("model")
     listed = join_words([f'"{name}"' for name in names], "or")
     if not found and not _misspelt(node, names, beside):
-        yield node.error(f"{_a(beside)} needs {listed}")
+        message = f"{_a(beside)} with fail {_NEEDS_RESPONSE}" if node["fail"].plain else f"{_a(beside)} needs {listed}"
+        yield node.error(message)
     count = "at most one" if beside["title"] == "route" else "exactly one"
     for name in found[1:]:
         message = f'"{name}" cannot be combined with "{found[0]}": {_a(beside)} has {count} of {listed}'
