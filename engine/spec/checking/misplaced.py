@@ -33,7 +33,9 @@ def declared_names(declared: Node) -> list[str]:
     if declared.fields is None:
         return [item.text for item in declared.items or (declared,) if item.text is not None]
     meant = [key for name, _, value in declared.pairs() if _is_misspelt(name, value) for key, _, _ in value.pairs()]
-    return [*misplaced_names(declared), *meant, *(name for name, _, _ in declared["properties"].pairs())]
+    properties = declared["properties"]
+    listed = [item.text for item in properties.items if item.text is not None]
+    return [*misplaced_names(declared), *meant, *listed, *(name for name, _, _ in properties.pairs())]
 
 
 def check_misplaced(key: str, schema: Node, names: list[str]) -> Iterator[Diagnostic]:

@@ -40,9 +40,13 @@ _FORMATS = {  # the JSON type of a body in each format, and what it is called
 
 
 class ParameterChecks:
-    """Reports every mistake in the parameters of routes, and those in a group's once for all of its routes."""
+    """Reports every mistake in the parameters of routes, and those in a group's once for all of its routes.
+
+    `broken` are the schemas with mistakes, of which only the names count.
+    """
 
     def __init__(self, *, formats: bool) -> None:
+        self.broken: set[Node] = set()
         self._formats = formats
         self._sound: dict[Node, bool] = {}
         self._strange: set[Node] = set()
@@ -51,10 +55,14 @@ class ParameterChecks:
         """Report every mistake in the parameters of one route that has not been reported."""
         for kind in KINDS:
             schema = placed.node[kind]
+            found: list[Diagnostic] = []
             if schema.fields is not None and schema not in self._sound:
-                yield from self._check_schema(kind, schema)
+                found += self._check_schema(kind, schema)
             if kind == "path_parameters" and self._sound.get(schema, False):
-                yield from self._check_in_path(schema, placed)
+                found += self._check_in_path(schema, placed)
+            if any(mistake.severity == "error" for mistake in found):
+                self.broken.add(schema)
+            yield from found
 
     def _check_schema(self, kind: str, schema: Node) -> Iterator[Diagnostic]:
         misplaced = misplaced_names(schema)
@@ -113,6 +121,11 @@ def check_accepts(route: Node) -> Iterator[Diagnostic]:
     yield from _check_described(schema, declared, named.keys())
 
 
+def has_unknown_format(route: Node) -> bool:
+    """Return whether a route accepts a format that there is not, so that nothing is known of its body."""
+    return any(item.text not in _FORMATS for item in route["accepts"].items)
+
+
 def misdeclared_files(route: Node) -> Iterator[tuple[str, Node]]:
     """Yield the properties of a form that are declared as OpenAPI declares files, with the node that says so."""
     if not any(item.text == "multipart" for item in route["accepts"].items):
@@ -158,14 +171,12 @@ def read_parameters(route: Node, *, formats: bool) -> dict[str, Schema]:
     }
 
 
-def documents_of(route: Node) -> Mapping[str, Any]:
-    """Return the schemas of a route's parameters as they are written, or the names in one that has no form."""
+def documents_of(route: Node, broken: Collection[Node]) -> Mapping[str, Any]:
+    """Return the schemas of a route's parameters as they are written, or the names in a broken one."""
     declared = {kind: route[kind] for kind in KINDS if kind in route}
-    return {kind: one.plain if _is_readable(one) else _only_names(one) for kind, one in declared.items()}
-
-
-def _is_readable(schema: Node) -> bool:
-    return schema.fields is not None and has_form(schema.plain) and not misplaced_names(schema)
+    return {
+        kind: _only_names(one) if one.fields is None or one in broken else one.plain for kind, one in declared.items()
+    }
 
 
 def _only_names(schema: Node) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from engine.diagnostics import Diagnostic
@@ -30,6 +31,7 @@ from engine.spec.checking.parameters import (
     ParameterChecks,
     check_accepts,
     documents_of,
+    has_unknown_format,
     misdeclared_files,
     read_parameters,
 )
@@ -45,13 +47,15 @@ from engine.spec.gathering.placed_routes import PlacedRoute
 from engine.spec.model_records import Schema
 from engine.spec.named_files import Home
 from engine.spec.naming.name_tables import UNKNOWN, NamedParts, names_of
-from engine.spec.naming.names import Names
+from engine.spec.naming.names import TO_DECLARE, Names
 from engine.spec.naming.route_names import body_document
 from engine.spec.reading.node import Node
 from engine.spec.records import Route
 from engine.spec.service_records import Fault, Limits, Service
 from engine.spec.urls.url_rules import path_parameters, rule_shape
 
+_NO_BODY = "this route reads no body; declare it: input: {type: object, properties: {…}}"
+_NO_PUBLIC_BODY = "a route with an instance declares its body; add input: {type: object, properties: {…}}"
 _CHOICES = ("title", "version", "description", "errors", "formats", "model_header", "proxies", "base_path", "seed")
 
 
@@ -98,14 +102,14 @@ def check_routes(
         yield from _check_input(route)
         if route["input"].fields is not None and route["input"] not in schemas:  # several routes may have the same one
             schemas.add(route["input"])
-            yield from _check_body_schema(route, formats=checks_formats(root))
+            yield from _check_body_schema(route, parameters.broken, formats=checks_formats(root))
         yield from _idle_settings(placed, service)
         yield from check_fault(placed.written)
         yield from check_accepts(route)
         yield from parameters.check(placed)
-        names = _names(route, models)
-        yield from check_answers(route, names, home, formats=checks_formats(root))
-        yield from check_shape(route, models, names, home)
+        names = _names(route, models, parameters.broken)
+        answers = check_answers(route, names, home, formats=checks_formats(root))
+        yield from _once(chain(answers, check_shape(route, models, names, home)))
 
 
 def checks_formats(root: Node | None) -> bool:
@@ -137,8 +141,8 @@ def read_routes(routes: Sequence[PlacedRoute], home: Home, service: Service) -> 
     return tuple(_route(placed, service, home) for placed in routes)
 
 
-def _names(route: Node, models: Node | None) -> Names:
-    """Make the table of names of a route, as far as it is without mistakes."""
+def _names(route: Node, models: Node | None, broken: Collection[Node]) -> Names:
+    """Make the table of names of a route, as far as it is without mistakes; some schemas are broken."""
     path, is_sound = route["path"].text or "", True
     try:
         rule_shape(path)
@@ -146,25 +150,39 @@ def _names(route: Node, models: Node | None) -> Names:
     except ValueError:  # reported elsewhere
         path, parameters, is_sound = "", (), False
     body, lacks = _body(route, models, parameters)
-    parts = NamedParts(path=path, methods=_methods(route), parameters=documents_of(route), body=body, body_lacks=lacks)
+    if route["input"] in broken or any(misdeclared_files(route)) or has_unknown_format(route):
+        body = UNKNOWN
+    documents = documents_of(route, broken)
+    parts = NamedParts(path=path, methods=_methods(route), parameters=documents, body=body, body_lacks=lacks)
     names = names_of(parts, answer_names(route, models))
-    return names if is_sound else names.opened("path")
+    return names if is_sound and route["path_parameters"] not in broken else names.opened("path")
 
 
 def _body(route: Node, models: Node | None, in_path: Collection[str]) -> tuple[Any, str]:
-    """Return the schema of a route's body, UNKNOWN if it is broken, or None and why there is none."""
+    """Return the schema of a route's body, UNKNOWN if it has no form, or None and why there is none."""
     schema, model = route["input"], route["model"].text
     if schema.present:
-        is_readable = has_form(schema.plain) and not misplaced_in_body(schema) and not any(misdeclared_files(route))
-        return body_document(schema.plain, _accepted(route)) if is_readable else UNKNOWN, ""
+        return body_document(schema.plain, _accepted(route)) if has_form(schema.plain) else UNKNOWN, ""
     if {*_methods(route)} == {"GET"}:
         return None, "a GET request has no body; take the value from the query, or answer POST"
     if "instance" in route:
-        return None, "a route with an instance declares its body; add input: {type: object, properties: {…}}"
+        return None, _NO_PUBLIC_BODY
     if model is not None:
         document = models[model]["input"].plain if models is not None else None
         return InstanceSchema(document).without(in_path).schema if has_form(document) else UNKNOWN, ""
-    return None, "this route reads no body; declare it: input: {type: object, properties: {…}}"
+    return None, _NO_BODY
+
+
+def _once(mistakes: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
+    """Leave out what would repeat an advice: what is used in several places is to be declared once."""
+    seen: set[str] = set()
+    for mistake in mistakes:
+        remedy = next((one for one in (_NO_BODY, _NO_PUBLIC_BODY) if mistake.message.endswith(one)), mistake.message)
+        if remedy is not mistake.message or TO_DECLARE in remedy:
+            if remedy in seen:
+                continue
+            seen.add(remedy)
+        yield mistake
 
 
 def _conflicts(route: Node, shape: str, taken: dict[tuple[str, str], Node]) -> Iterator[Diagnostic]:
@@ -197,13 +215,15 @@ def _check_input(route: Node) -> Iterator[Diagnostic]:
             yield method.error("a GET request has no body to check against the input; use POST, PUT, PATCH or DELETE")
 
 
-def _check_body_schema(route: Node, *, formats: bool) -> Iterator[Diagnostic]:
+def _check_body_schema(route: Node, broken: set[Node], *, formats: bool) -> Iterator[Diagnostic]:
+    """Report every mistake in the schema of a body, and add it to the broken ones if there is any."""
     schema = route["input"]
     misplaced = misplaced_in_body(schema)
-    yield from check_misplaced("input", schema, misplaced)
     elsewhere = {at.place for _, at in misdeclared_files(route)}
     elsewhere |= {schema["format"].place} if "binary" in _accepted(route) else set()
-    mistakes = check_schema(schema, apart=misplaced, formats=formats)
+    mistakes = [*check_misplaced("input", schema, misplaced), *check_schema(schema, apart=misplaced, formats=formats)]
+    if any(mistake.severity == "error" for mistake in mistakes):
+        broken.add(schema)
     yield from (mistake for mistake in mistakes if mistake.place not in elsewhere)
 
 

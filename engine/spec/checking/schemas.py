@@ -143,6 +143,7 @@ def _keyword_mistakes(node: Node) -> Iterator[tuple[Node, str]]:
             meant = _MEANT.get(item.text.lower())
             known = f"(write {meant})" if meant else did_you_mean(item.text, TYPE_NAMES, "allowed")
             yield item, f"unknown type {show(item.text)} {known}"
+    yield from _wrong_forms(node)
     if isinstance(node["required"].plain, bool):
         yield node["required"], "required must be a list of names, beside properties: required: [name]"
     if node["items"].items:
@@ -151,6 +152,20 @@ def _keyword_mistakes(node: Node) -> Iterator[tuple[Node, str]]:
         yield from _pattern_mistake(node["pattern"], node["pattern"].text)
     for pattern, key, _ in node["patternProperties"].pairs():
         yield from _pattern_mistake(key, pattern)
+
+
+def _wrong_forms(node: Node) -> Iterator[tuple[Node, str]]:
+    """Explain a text in the place of a list, a list in the place of a mapping, and a type in that of a schema."""
+    for keyword, what in (("required", "names"), ("enum", "values")):
+        if node[keyword].text is not None:
+            yield node[keyword], f"{keyword} must be a list of {what}: {keyword}: [{node[keyword].written}]"
+    properties = node["properties"]
+    if properties.items:
+        name = next((item.text for item in properties.items if item.text), "name")
+        yield properties, f"properties must be a mapping of names to schemas: properties: {{{name}: {{type: string}}}}"
+    for name, _, property_ in properties.pairs():
+        if property_.text in TYPE_NAMES:
+            yield property_, f"a property has a schema, not a type; write {name}: {{type: {property_.text}}}"
 
 
 def _pattern_mistake(node: Node, pattern: str) -> Iterator[tuple[Node, str]]:

@@ -16,6 +16,7 @@ from engine.spec.naming.known import ANY, Known, how_to_default, read_default
 from engine.spec.references import Name, Reference, unknown_root
 from engine.text import did_you_mean
 
+TO_DECLARE = "is not declared; add it to the route"
 _OF_OTHERS = {"type": ["object", "array"]}
 _HOLDS_OTHERS = Subschema(_OF_OTHERS, _OF_OTHERS)
 
@@ -59,7 +60,7 @@ class Parameters(Root):
             raise ValueError(f'"{self.key}.{word}" is not declared {near}')
         spelled = name.spelled if self.key == "headers" else word
         line = f"{self.key}: {{properties: {{{spelled}: {{type: string}}}}}}"
-        raise ValueError(f'"{self.key}.{spelled}" is not declared; add it to the route: {line}')
+        raise ValueError(f'"{self.key}.{spelled}" {TO_DECLARE}: {line}')
 
 
 @dataclass(frozen=True, slots=True)
