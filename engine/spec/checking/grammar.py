@@ -14,7 +14,7 @@ from engine.diagnostics import Diagnostic
 from engine.schema import TYPE_NAMES, Path, Validator, Violation, advise_unquoted, clip, show
 from engine.spec.checking.answering.faults import EXPLAINED
 from engine.spec.choices import advise_format
-from engine.spec.gathering.entries import INCLUDED_FILE, INCLUDED_KEYS, advise_key, kind_of, walk_entries
+from engine.spec.gathering.entries import INCLUDED_FILE, INCLUDED_KEYS, advise_key, kind_of, meant_key, walk_entries
 from engine.spec.reading.node import Node
 from engine.text import did_you_mean, join_words
 
@@ -150,6 +150,9 @@ def _unknown_key(root: Node, violation: Violation, beside: dict[str, Any]) -> Di
     if advice := advise_key(violation.name, beside, grammar("routes")):
         return key.error(advice)
     known = did_you_mean(violation.name, beside["properties"], f"{_a(beside)} has")
+    if meant := meant_key(violation.name, beside.get("title", "")):
+        is_data = meant == "text" and isinstance(root.follow(violation.path).plain, dict | list)
+        known = f'(did you mean "{"json" if is_data else meant}"?)'
     return key.error(f'unknown key "{clip(violation.name)}" in {_a(beside)} {known}')
 
 
@@ -213,6 +216,8 @@ def _misspelt(node: Node, names: list[str], beside: dict[str, Any]) -> bool:
     if "<<" in node:
         return True
     unknown = [key.lower() for key, _, _ in node.pairs() if key not in beside["properties"]]
+    if {meant_key(key, beside.get("title", "")) for key in unknown} & {*names}:
+        return True
     return any(difflib.get_close_matches(name, unknown, n=1) for name in names)
 
 
@@ -247,14 +252,23 @@ def _of_wrong_type(node: Node, violation: Violation, beside: dict[str, Any]) -> 
         return f"{message}; write it in brackets: [{source}]"
     if wanted == ["object"] and (key := _LACKS_SPACE.fullmatch(source)):
         return f"{message}; a colon and a space follow a key: {key['key']}: {key['value']}"
-    if where in ("when", "not") and wanted == ["object"]:
-        return f"{message}; write a name and its value, as in {{query.page: 1}}"
-    if where in _PARAMETERS and wanted == ["object"] and isinstance(violation.path[-2], int):  # not in a response
-        named = next((item.text for item in node.items or (node,) if item.text), "name")
-        return f"{message}; declare each parameter: {where}: {{properties: {{{named}: {{type: string}}}}}}"
+    if wanted == ["object"] and (advice := _advise_mapping(where, node, violation)):
+        return f"{message}; {advice}"
     if wanted == ["array"] and node.fields:
         return f'{message}; begin each entry with "- "'
     return message + advise_unquoted(value, wanted)
+
+
+def _advise_mapping(where: str, node: Node, violation: Violation) -> str:
+    """Say how a key that needs a mapping is written; empty for most keys."""
+    if where in ("when", "not"):
+        return "write a name and its value, as in {query.page: 1}"
+    if where in _PARAMETERS and isinstance(violation.path[-2], int):  # not in a response
+        named = next((item.text for item in node.items or (node,) if item.text), "name")
+        return f"declare each parameter: {where}: {{properties: {{{named}: {{type: string}}}}}}"
+    if where == "sequence" and node.items:
+        return "put the list under responses: {responses: […]}"
+    return ""
 
 
 def _where(violation: Violation) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
 from typing import Any
 
 from engine.diagnostics import Diagnostic
@@ -43,9 +42,11 @@ from engine.spec.checking.prefixes import (
     require_whole_path,
 )
 from engine.spec.checking.schemas import check_schema, has_form
+from engine.spec.gathering.entries import is_misspelt
 from engine.spec.gathering.placed_routes import PlacedRoute
 from engine.spec.model_records import Schema
 from engine.spec.named_files import Home
+from engine.spec.naming.model_names import NO_MODEL
 from engine.spec.naming.name_tables import UNKNOWN, NamedParts, names_of
 from engine.spec.naming.names import TO_DECLARE, Names
 from engine.spec.naming.route_names import body_document
@@ -56,6 +57,7 @@ from engine.spec.urls.url_rules import path_parameters, rule_shape
 
 _NO_BODY = "this route reads no body; declare it: input: {type: object, properties: {…}}"
 _NO_PUBLIC_BODY = "a route with an instance declares its body; add input: {type: object, properties: {…}}"
+_REMEDIES = (_NO_BODY, _NO_PUBLIC_BODY, NO_MODEL)
 _CHOICES = ("title", "version", "description", "errors", "formats", "model_header", "proxies", "base_path", "seed")
 
 
@@ -109,7 +111,7 @@ def check_routes(
         yield from parameters.check(placed)
         names = _names(route, models, parameters.broken)
         answers = check_answers(route, names, home, formats=checks_formats(root))
-        yield from _once(chain(answers, check_shape(route, models, names, home)))
+        yield from _once(sorted([*answers, *check_shape(route, models, names, home)]))
 
 
 def checks_formats(root: Node | None) -> bool:
@@ -155,7 +157,12 @@ def _names(route: Node, models: Node | None, broken: Collection[Node]) -> Names:
     documents = documents_of(route, broken)
     parts = NamedParts(path=path, methods=_methods(route), parameters=documents, body=body, body_lacks=lacks)
     names = names_of(parts, answer_names(route, models))
-    return names if is_sound and route["path_parameters"] not in broken else names.opened("path")
+    unclear = [key for key in ("query", "headers", "cookies") if is_misspelt(route, key)]
+    unclear += ["body"] if is_misspelt(route, "input") or is_misspelt(route, "instance") else []
+    unclear += [] if is_sound and route["path_parameters"] not in broken else ["path"]
+    for root in unclear:
+        names = names.opened(root)
+    return names
 
 
 def _body(route: Node, models: Node | None, in_path: Collection[str]) -> tuple[Any, str]:
@@ -177,12 +184,11 @@ def _once(mistakes: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
     """Leave out what would repeat an advice: what is used in several places is to be declared once."""
     seen: set[str] = set()
     for mistake in mistakes:
-        remedy = next((one for one in (_NO_BODY, _NO_PUBLIC_BODY) if mistake.message.endswith(one)), mistake.message)
-        if remedy is not mistake.message or TO_DECLARE in remedy:
-            if remedy in seen:
-                continue
-            seen.add(remedy)
-        yield mistake
+        told = mistake.message
+        remedy = told if TO_DECLARE in told else next(filter(told.endswith, _REMEDIES), "")
+        if not remedy or remedy not in seen:
+            yield mistake
+        seen.add(remedy)
 
 
 def _conflicts(route: Node, shape: str, taken: dict[tuple[str, str], Node]) -> Iterator[Diagnostic]:

@@ -25,6 +25,16 @@ _PLAIN = frozenset(
 KEYWORDS = HOLDS_ONE | HOLDS_LIST | HOLDS_MAP | _PLAIN
 _NOT_LINEAR = re.compile(r"\(\?<?[=!]|\\[1-9]|\\k<")
 _MEANT = {"dict": "object", "double": "number", "float": "number", "list": "array", "text": "string"}
+_KEYWORDS_MEANT = {  # the operators of other tools
+    **dict.fromkeys((">=", "gte", "ge", "min"), "minimum"),
+    **dict.fromkeys((">", "gt"), "exclusiveMinimum"),
+    **dict.fromkeys(("<=", "lte", "le", "max"), "maximum"),
+    **dict.fromkeys(("<", "lt"), "exclusiveMaximum"),
+    **dict.fromkeys(("==", "=", "eq", "equals", "equal"), "const"),
+    **dict.fromkeys(("!=", "ne", "neq"), "not: {const: …}"),
+    **dict.fromkeys(("in", "one_of", "values", "choices"), "enum"),
+    **dict.fromkeys(("matches", "regex", "regexp"), "pattern"),
+}
 _BASE = "document:///"
 _ELSEWHERE = {"$comment": "not in this document"}
 
@@ -112,13 +122,15 @@ def _is_matched(name: str, node: Node) -> bool:
 def _unknown_keywords(node: Node, apart: Collection[str], *, is_condition: bool) -> Iterator[Diagnostic]:
     for keyword, key, _ in node.pairs():
         if keyword not in KEYWORDS and not keyword.startswith("x-") and keyword not in apart:
-            meant = did_you_mean(keyword, KEYWORDS, "")
-            hint = f" {meant}" if "did you mean" in meant else ""
+            meant = _KEYWORDS_MEANT.get(keyword.lower())
+            known = did_you_mean(keyword, KEYWORDS, "")
+            near = f" {known}" if "did you mean" in known and not meant else ""
+            advice = f"; write {meant}" if meant else ""
             message = f'unknown schema keyword "{clip(keyword)}"'
             if is_condition:
-                yield key.error(f"{message}{hint}, with which the condition would always be true")
+                yield key.error(f"{message}{near}, with which the condition would always be true{advice}")
             else:
-                yield key.error(f"{message} is ignored{hint}", "warning")
+                yield key.error(f"{message} is ignored{near}{advice}", "warning")
 
 
 def _unknown_formats(node: Node) -> Iterator[Diagnostic]:

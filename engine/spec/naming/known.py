@@ -116,7 +116,8 @@ def _below(own: Mapping[str, Any], key: str, index: int | None) -> Iterator[Any]
 
 def _absence(key: str, whole: Name, types: frozenset[str], *, is_declared: bool, is_plain: bool) -> str:
     if not is_plain:
-        return f'set the type of "{whole}", which may be {_either(types) if types != JSON_TYPES else "anything"}'
+        kind = "array" if key.isdigit() and "array" in types else "object"
+        return f'set type: {kind} for "{whole}", which may be {_either(types) if types != JSON_TYPES else "anything"}'
     if key.isdigit() and types == {"array"}:
         return f"set minItems: {int(key) + 1}"
     return f'add "{key}" to required' if is_declared else f'declare "{key}" under properties and require it'

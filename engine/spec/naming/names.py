@@ -16,6 +16,7 @@ from engine.spec.naming.known import ANY, Known, how_to_default, read_default
 from engine.spec.references import Name, Reference, unknown_root
 from engine.text import did_you_mean
 
+MAY_BE_ABSENT = "may be absent:"
 TO_DECLARE = "is not declared; add it to the route"
 _OF_OTHERS = {"type": ["object", "array"]}
 _HOLDS_OTHERS = Subschema(_OF_OTHERS, _OF_OTHERS)
@@ -135,7 +136,7 @@ class Names:
             reason = reason.replace(f'"{spelled.lower()}"', f'"{spelled}"') if spelled else reason
             if known.near:
                 raise ValueError(f'"{reference.name}" is not declared {known.near}')
-            raise ValueError(f'"{reference.name}" may be absent: {reason}, {how_to_default(reference, known)}')
+            raise ValueError(f'"{reference.name}" {MAY_BE_ABSENT} {reason}, {how_to_default(reference, known)}')
         return known
 
     def default_of(self, reference: Reference, known: Known) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from engine.diagnostics import Diagnostic
@@ -14,6 +15,8 @@ from engine.spec.reading.node import Node
 from engine.spec.references import parse_name
 
 _TRUTHS = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
+_BOUNDS = {">=": "minimum", ">": "exclusiveMinimum", "<=": "maximum", "<": "exclusiveMaximum"}
+_COMPARED = re.compile(r"\s*(>=|>|<=|<)\s*(-?\d+(?:\.\d+)?)\s*")
 _OPPOSITES = {"always": "never", "never": "always"}
 
 
@@ -73,6 +76,8 @@ def _advice(key: str, value: Node, known: Known) -> str:
         return f"; write it without the quotes: {plain}"
     if isinstance(plain, float) and not plain.is_integer() and any(part.is_whole for part in known.parts):
         return ", only integers"
+    if isinstance(plain, str) and (compared := _COMPARED.fullmatch(plain)) and known.types != {"string"}:
+        return f"; write {{{_BOUNDS[compared[1]]}: {compared[2]}}}"
     if not isinstance(plain, bool | int | float) or known.types != {"string"}:
         return ""
     in_path = f", or write <int:{key.removeprefix('path.')}> in the path" if key.startswith("path.") else ""

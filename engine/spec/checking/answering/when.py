@@ -14,6 +14,12 @@ from engine.spec.references import parse_name
 from engine.text import did_you_mean
 
 _KEYWORDS = ("present", "absent", "any", "all", "not")
+_MEANT = {  # the words of other tools
+    **dict.fromkeys(("and", "allof", "every"), "all"),
+    **dict.fromkeys(("or", "anyof", "some"), "any"),
+    **dict.fromkeys(("exists", "required"), "present"),
+    **dict.fromkeys(("missing", "notexists"), "absent"),
+}
 _CHANGING = ("now", "uuid")  # with every request
 
 
@@ -30,8 +36,8 @@ def check_condition(node: Node, names: Names, *, formats: bool) -> Iterator[Diag
             case "not":
                 yield from check_condition(value, names, formats=formats)
             case _:
-                yield from _check_name(key_node, key, names)
-                yield from _check_value(value, formats=formats)
+                mistakes = list(_check_name(key_node, key, names))
+                yield from mistakes or _check_value(value, formats=formats)
 
 
 def has_condition_form(node: Node) -> bool:
@@ -102,6 +108,9 @@ def _check_name(node: Node, text: str | None, names: Names) -> Iterator[Diagnost
         ):
             yield node.error(mistake)
     except ValueError as error:
+        if (meant := _MEANT.get(text.lower())) is not None:
+            yield node.error(f'unknown name "{text}" (did you mean "{meant}"?)')
+            return
         near = did_you_mean(text, _KEYWORDS, "")
         unknown = str(error).startswith("unknown name") and "did you mean" in near
         yield node.error(f'unknown name "{text}" {near}' if unknown else str(error))
