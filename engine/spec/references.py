@@ -140,7 +140,7 @@ def unknown_root(name: Name, roots: Iterable[str]) -> str:
     if same is not None:
         return f'unknown name "{name}" (did you mean "{same}"?)'
     if (meant := _MEANT.get(name.root)) is not None:
-        return f'unknown name "{name}"; write {Name(meant, name.steps)}'
+        return f'unknown name "{name}" (did you mean "{Name(meant, name.steps)}"?)'
     return f'unknown name "{name}" {did_you_mean(str(name), known, "this route has")}'
 
 
@@ -149,7 +149,7 @@ def _read_reference(token: re.Match[str]) -> Reference:
     if token["doubled"] is not None:
         raise ReferenceMistake(token.group(), f"a reference has one brace: ${{{token['doubled'].strip()}}}; {LITERAL}")
     if inside is None:
-        raise ReferenceMistake(token.group(), f"a ${{ without its }}; {LITERAL}")
+        raise ReferenceMistake(token.group(), f"this ${{ has no closing }}; {LITERAL}")
     text, separator, default = inside.partition(":-")
     if not text.strip():
         raise ReferenceMistake(token.group(), f"a ${{}} without a name, such as query.page; {LITERAL}")

@@ -237,7 +237,7 @@ def _of_wrong_type(node: Node, violation: Violation, beside: dict[str, Any]) -> 
     """Explain a wrong type in YAML's words, with advice: quotes for `version: 1.0`, brackets for `methods: GET`."""
     wanted = [beside["type"]] if isinstance(beside["type"], str) else beside["type"]
     where, value, source = _where(violation), node.plain, node.written
-    nouns = join_words([_YAML_TYPES[name] for name in wanted], "or")
+    nouns = join_words([_YAML_TYPES[name] for name in wanted], "or").replace("true or false or", "true, false or")
     if value is None and not source:
         return f"{where} has no value; it needs {nouns}"
     if node.fields:

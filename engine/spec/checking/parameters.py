@@ -70,11 +70,12 @@ class ParameterChecks:
             *check_misplaced(kind, schema, misplaced),
             *check_schema(schema, apart=misplaced, formats=self._formats),
         ]
-        yield from mistakes
-        if schema["type"].plain not in (None, "object"):
-            yield schema["type"].error("the parameters are the properties of an object; remove the type")
         has_errors = any(mistake.severity == "error" for mistake in mistakes)
         self._sound[schema] = has_form(schema.plain) and not has_errors
+        undeclared = {one.place for one in _check_required(kind, schema)} if self._sound[schema] else ()
+        yield from (mistake for mistake in mistakes if mistake.place not in undeclared)  # which are errors below
+        if schema["type"].plain not in (None, "object"):
+            yield schema["type"].error("the parameters are the properties of an object; remove the type")
         if self._sound[schema]:
             yield from _check_each(kind, schema, formats=self._formats)
             yield from _check_names(kind, schema)
@@ -103,7 +104,7 @@ def check_accepts(route: Node) -> Iterator[Diagnostic]:
         message = "accepts has no effect here: the route has no input, and reads no body"
         yield route.key("accepts").error(message, "warning")
     if "binary" in named and len(named) > 1:
-        message = "binary takes a body of any type, and stands alone; remove it, or the other formats"
+        message = "binary accepts a body of any type, so no other format can stand beside it; remove it, or the others"
         yield named["binary"].error(message)
     if not (named and schema.present and has_form(schema.plain)):
         return
@@ -199,15 +200,20 @@ def _check_each(kind: str, schema: Node, *, formats: bool) -> Iterator[Diagnosti
         if "default" not in property_:
             continue
         if kind == "path_parameters":
-            yield property_.key("default").error(f'"{name}" is always in the path, and needs no default')
+            yield property_.key("default").error(f'"{name}" is always in the path, so it needs no default; remove it')
         for violation in whole.of_property(name).violations(property_["default"].plain):
             yield property_["default"].error(f"the default violates its own schema: {violation.detail}")
         if name in required:
             message = f'"{name}" is required, so its default has no effect; remove one of the two'
             yield property_.key("default").error(message, "warning")
+    yield from _check_required(kind, schema)
+
+
+def _check_required(kind: str, schema: Node) -> Iterator[Diagnostic]:
+    required = {item.text: item for item in schema["required"].items}
     for required_name, item in required.items():
         if required_name is not None and required_name not in schema["properties"] and kind != "path_parameters":
-            known = did_you_mean(required_name, (name for name, _, _ in schema["properties"].pairs()), "declared are")
+            known = did_you_mean(required_name, (name for name, _, _ in schema["properties"].pairs()), "declared")
             yield item.error(f'"{required_name}" is required but not declared under properties {known}')
 
 
@@ -217,7 +223,7 @@ def _check_type(kind: str, name: str, property_: Node, found: Subschema) -> Iter
     if "object" in found.types and is_told:
         yield at.error(f'"{name}" cannot be an object, since {_word(kind)} is one text; declare its parts one by one')
     elif "array" in found.types and is_told and kind == "path_parameters":
-        yield at.error(f'"{name}" cannot be an array: a path has it once')
+        yield at.error(f'"{name}" cannot be an array, because a path contains it once; declare a single value')
     elif found.types == {"array"} and found.part(found.said.get("items", True)).types <= {"array", "object"}:
         yield at.error(f'"{name}" cannot be an array of arrays or objects, since its items are texts')
 
@@ -234,7 +240,7 @@ def _check_names(kind: str, schema: Node) -> Iterator[Diagnostic]:
             if (owner := _OF_HTTP.get(name.lower())) is not None:
                 yield key.error(f"{name} {owner}; remove it")
     if kind in ("headers", "cookies") and schema["additionalProperties"].plain is False:
-        message = f"every client sends other {kind} too, and would be refused; remove additionalProperties"
+        message = f"clients send other {kind} too, so every request would be refused; remove additionalProperties"
         yield schema.key("additionalProperties").error(message)
 
 
@@ -247,8 +253,10 @@ def _check_path_parameter(
     wanted, given = Subschema(property_.plain, property_.plain).types, Subschema(known[name], known[name]).types
     if not wanted & given and not wanted <= {"array", "object"}:  # which are reported by their types
         types = _either(given)
-        advice = f"; write <int:{name}> or <float:{name}> in the path" if wanted == {"number"} else ""
-        yield property_.error(f'"{name}" is {types} by its converter in the path, which this schema forbids{advice}')
+        advice = (
+            f"write <int:{name}> or <float:{name}> in the path" if wanted == {"number"} else "change one of the two"
+        )
+        yield property_.error(f'the path makes "{name}" {types}, which this schema does not allow; {advice}')
 
 
 def _path_schemas(path: str) -> Mapping[str, dict[str, Any]]:

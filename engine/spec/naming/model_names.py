@@ -80,5 +80,5 @@ def _probability(answer: ModelAnswer) -> Root:
 
 def without_answer(names: Names) -> Names:
     """Return a table where the model has not answered yet."""
-    missing = Lacking(ANY, "the model has not answered yet")
+    missing = Lacking(ANY, "the model has no answer here; use values of the request")
     return Names({**names.roots, **dict.fromkeys(("result", "label", "probability"), missing)}, names.assumed)

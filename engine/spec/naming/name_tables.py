@@ -44,7 +44,7 @@ def names_of(declared: NamedParts, answer: Mapping[str, Root] | None = None) -> 
         roots["body"] = root_of(declared.body)
     methods = [*declared.methods, *(["HEAD"] if "GET" in declared.methods else [])]
     roots |= dict.fromkeys(("label", "model", "probability", "result"), Lacking(ANY, "this route has no model"))
-    roots["problem"] = Lacking(ANY, "only the bodies of errors have it")
+    roots["problem"] = Lacking(ANY, "this name is available only in error_bodies")
     roots["method"] = root_of({"type": "string", "enum": methods})
     return Names({**roots, **_MADE, **(answer or {})})
 

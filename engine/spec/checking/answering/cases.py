@@ -117,7 +117,10 @@ def _read_sequence(node: Node, home: Home) -> SequenceRecord:
 def _check_per(per: Node, text: str, names: Names) -> Iterator[Diagnostic]:
     try:
         if mistake := find_lasting(
-            text, names, "per has a name, not a reference", "so that every count would be the first"
+            text,
+            names,
+            "per takes a name, not a reference",
+            "so each would be the first; name a value that stays the same",
         ):
             yield per.error(mistake)
     except ValueError as error:

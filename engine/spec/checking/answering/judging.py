@@ -50,7 +50,7 @@ def _judge_presence(text: str, names: Names) -> Verdict:
     if not names.find(name).is_certain:
         return Verdict("sometimes")
     of_itself = Names(names.roots).find(name).is_certain
-    return Verdict("always", f'"{text}" is {"always there" if of_itself else "there after the cases before"}')
+    return Verdict("always", f'"{text}" is {"always present" if of_itself else "always present after the cases above"}')
 
 
 def _judge_match(key: str, value: Node, names: Names) -> Verdict:

@@ -71,7 +71,7 @@ def check_shape(route: Node, models: Node | None, names: Names, home: Home) -> I
     yield from _check_many(route)
     closed = route["query"]["additionalProperties"]
     if "instance" not in route and closed.plain is False and any(one.text == "GET" for one in route["methods"].items):
-        message = "by GET, features are query parameters too, and would be refused; remove additionalProperties"
+        message = "with GET, features are query parameters too and would be refused; remove additionalProperties"
         yield route["query"].key("additionalProperties").error(message)
 
 
@@ -160,7 +160,7 @@ def _check_feature(key: str, value: Node, feature: Subschema, names: Names, *, i
     if reference.default is not None:
         found = next(feature.validator.violations(names.default_of(reference, known)), None)
         if found is not None:
-            yield value.error(f'the default of "{reference.name}" is no value of the feature "{key}": {found.detail}')
+            yield value.error(f'the default of "{reference.name}" is not valid for the feature "{key}": {found.detail}')
             return
     for part in known.parts:
         verdict = judge_condition(part, feature)
@@ -178,9 +178,9 @@ def _check_made(key: str, value: Node, feature: Subschema, names: Names) -> Iter
     yield from mistakes
     if not mistakes and not any("${" in (node.text or "") for _, node in walk_nodes(value)):
         for violation in feature.validator.violations(value.plain):
-            yield value.error(f'this is no value of the feature "{key}": {violation.detail}')
+            yield value.error(f'this value is not valid for the feature "{key}": {violation.detail}')
     elif not mistakes and value.text is not None and "string" not in feature.types:
-        yield value.error(f'the feature "{key}" is no text; use one reference alone, which keeps its type')
+        yield value.error(f'the feature "{key}" is not a string; write one reference alone, which keeps its type')
 
 
 def _foreign(value: Node, names: Names) -> Iterator[Diagnostic]:

@@ -94,7 +94,7 @@ def find_lasting(text: str, names: Names, form: str, consequence: str) -> str:
     if text.startswith("${"):
         return f"{form}; write {name}"
     if name.root in _CHANGING:
-        return f'"{name}" is another value at every request, {consequence}'
+        return f'"{name}" changes with every request, {consequence}'
     names.find(name)
     return ""
 
@@ -104,7 +104,7 @@ def _check_name(node: Node, text: str | None, names: Names) -> Iterator[Diagnost
         return
     try:
         if mistake := find_lasting(
-            text, names, "a condition has names, not references", "and no condition can depend on it"
+            text, names, "a condition uses names, not references", "so no condition can depend on it; use another name"
         ):
             yield node.error(mistake)
     except ValueError as error:
@@ -126,4 +126,6 @@ def _check_value(value: Node, *, formats: bool) -> Iterator[Diagnostic]:
     elif value.fields is not None:
         yield from check_schema(value, is_condition=True, formats=formats)
     elif value.text is not None and value.text.startswith("${"):
-        yield value.error(f"{show(value.text)} is no reference here: a condition compares with what the spec says")
+        yield value.error(
+            f"a condition compares with fixed values, so {show(value.text)} cannot be a reference; write the value"
+        )
