@@ -147,7 +147,9 @@ def unknown_root(name: Name, roots: Iterable[str]) -> str:
 def _read_reference(token: re.Match[str]) -> Reference:
     inside = token["inside"]
     if token["doubled"] is not None:
-        raise ReferenceMistake(token.group(), f"a reference has one brace: ${{{token['doubled'].strip()}}}; {LITERAL}")
+        raise ReferenceMistake(
+            token.group(), f'a reference has one brace: "${{{token["doubled"].strip()}}}"; {LITERAL}'
+        )
     if inside is None:
         raise ReferenceMistake(token.group(), f"this ${{ has no closing }}; {LITERAL}")
     text, separator, default = inside.partition(":-")

@@ -72,7 +72,7 @@ class Known:
         `whole` is the name of this value.
         """
         if not self.types & {"array", "object"}:
-            raise ValueError(f'"{whole}" is {_either(self.types)}, so it has no "{key}"; write {whole}')
+            raise ValueError(f'"{whole}" is {_either(self.types)}, so it has no "{key}"; write "{whole}"')
         index = int(key) if key.isascii() and key.isdigit() and "array" in self.types else None
         if index is None and self.types == {"array"}:
             raise ValueError(f'"{whole}" is an array, so it has no "{key}"; write an index, as in {whole}.0')

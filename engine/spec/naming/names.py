@@ -56,7 +56,7 @@ class Parameters(Root):
         near = did_you_mean(word, self.words(), "")
         if self.key == "path":
             if not [*self.words()]:
-                raise ValueError(f'"path.{word}": this path has no parameters; write one in it, as in /<{word}>')
+                raise ValueError(f'"path.{word}": this path has no parameters; write one in it, as in "/<{word}>"')
             known = did_you_mean(f"path.{word}", (f"path.{one}" for one in self.words()), "this path has")
             raise ValueError(f'unknown name "path.{word}" {known}')
         if "did you mean" in near:

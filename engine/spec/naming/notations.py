@@ -65,12 +65,12 @@ def explain_notation(written: str, names: Names) -> str:
         if (meant := _write(reading, names)) is None:
             continue
         if ":-" in meant:
-            return f"{written}: a default begins with :-; write {meant}"
+            return f'"{written}": a default begins with :-; write "{meant}"'
         if reading.default:
-            return f"{written}: its schema has a default, so no other is allowed here; write {meant}"
+            return f'"{written}": its schema has a default, so no other is allowed here; write "{meant}"'
         if reading.is_whole:
             return f'unknown name "{inside}" (did you mean "{meant[2:-1]}"?)'
-        return f"{written}: nothing is computed in a reference; write {meant}"
+        return f'"{written}": nothing is computed in a reference; write "{meant}"'
     return ""
 
 

@@ -154,7 +154,7 @@ def rule_shape(path: str) -> str:
     for character, why in _NOT_IN_A_PATH.items():
         if character in literal:
             meant = _in_our_syntax(path) if character == "{" else "{"
-            raise ValueError(why if "{" in meant else f"{why}: {meant}")
+            raise ValueError(why if "{" in meant else f'{why}: "{meant}"')
     if "//" in path:
         raise ValueError("a path cannot have an empty segment; write one slash")
     if {".", ".."} & set(path.split("/")):

@@ -119,8 +119,8 @@ def _check_mustaches(node: Node, names: Names, *, is_page: bool) -> Iterator[Dia
     from engine.spec.naming.notations import find_mustaches  # noqa: PLC0415 - few responses have them
 
     for fragment, meant in find_mustaches(node.text, names, is_page=is_page):
-        advice = f"for the value, write {meant}" if meant else "a reference is a name, as in ${query.page}"
-        message = f"{fragment} is sent as it is; {advice}"
+        advice = f'for the value, write "{meant}"' if meant else "a reference is a name, as in ${query.page}"
+        message = f'"{fragment}" is sent as it is; {advice}'
         yield Diagnostic(node.place_of(fragment), node.hidden(message), "warning")
 
 

@@ -190,7 +190,7 @@ def _foreign(value: Node, names: Names) -> Iterator[Diagnostic]:
     from engine.spec.naming.notations import find_mustaches  # noqa: PLC0415 - few specs have such mistakes
 
     for fragment, meant in find_mustaches(value.text or "", names, is_page=False):
-        yield value.error(f"{fragment} is not a reference; write {meant or '${query.page}'}")
+        yield value.error(f'"{fragment}" is not a reference; write "{meant or "${query.page}"}"')
 
 
 def _alone(value: Node) -> Reference | None:
