@@ -42,6 +42,7 @@ _ROOTS = {
     "cookie": ("cookies",),
     **dict.fromkeys(("bodyraw", "data", "form", "json", "jsonpath", "payload"), ("body",)),
 }
+_LONGEST = 200
 _DECLARABLE = ("body.", "cookies.", "headers.", "path.", "query.")
 _OF_OTHERS = re.compile(r"request\.|\w+\s+['\"]")
 _MUSTACHES = re.compile(r"(?<!\$)\{\{\{?[\s&]*(?P<inside>[^{}]{1,200}?)\s*\}?\}\}")
@@ -59,6 +60,8 @@ class _Reading:
 def explain_notation(written: str, names: Names) -> str:
     """Say how a reference that names nothing is written here; empty if it is in no other notation that is known."""
     inside = written.removeprefix("${").removesuffix("}").strip()
+    if len(inside) > _LONGEST:
+        return ""
     if _declared(inside.partition(":-")[0].strip(), names) is not None:
         return ""  # it has another mistake
     for reading in _readings(inside):
