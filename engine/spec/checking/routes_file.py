@@ -14,6 +14,7 @@ from engine.spec.checking.answering.response_headers import check_response_heade
 from engine.spec.checking.answering.responses import read_response
 from engine.spec.checking.answering.shaping import answer_names, check_shape
 from engine.spec.checking.built_in import built_in_shapes, check_base_path, check_built_in
+from engine.spec.checking.grammar import grammar
 from engine.spec.checking.guards import (
     allowed_names,
     check_guards,
@@ -157,12 +158,18 @@ def _names(route: Node, models: Node | None, broken: Collection[Node]) -> Names:
     documents = documents_of(route, broken)
     parts = NamedParts(path=path, methods=_methods(route), parameters=documents, body=body, body_lacks=lacks)
     names = names_of(parts, answer_names(route, models))
-    unclear = [key for key in ("query", "headers", "cookies") if is_misspelt(route, key)]
-    unclear += ["body"] if is_misspelt(route, "input") or is_misspelt(route, "instance") else []
+    known = grammar("routes")["$defs"]["route"]["properties"]
+    unclear = [] if (route.fields or {}).keys() <= known.keys() else _misspelt_roots(route)
     unclear += [] if is_sound and route["path_parameters"] not in broken else ["path"]
     for root in unclear:
         names = names.opened(root)
     return names
+
+
+def _misspelt_roots(route: Node) -> list[str]:
+    """Return the roots of which a misspelt key probably says something."""
+    found = [key for key in ("query", "headers", "cookies") if is_misspelt(route, key)]
+    return found + (["body"] if is_misspelt(route, "input") or is_misspelt(route, "instance") else [])
 
 
 def _body(route: Node, models: Node | None, in_path: Collection[str]) -> tuple[Any, str]:
