@@ -9,7 +9,7 @@ import random
 from collections.abc import Sequence
 
 from engine.endpoints.messages import Endpoint, Failing, Request, Response, Sending
-from engine.endpoints.problems import FULL, overload_problem
+from engine.endpoints.problems import FULL, Problem, overload_problem
 from engine.spec import Fault, Route
 
 # What faults are counted as.
@@ -74,5 +74,8 @@ class FaultyEndpoint(Endpoint):
 
     def __call__(self, request: Request) -> Response:
         """Answer one request; raise `Problem` as the endpoint does, or if too many requests wait already."""
-        self._faults.inject(self._fault, request)
+        try:
+            self._faults.inject(self._fault, request)
+        except Problem as busy:
+            return self._endpoint.refuse(request, busy)
         return self._endpoint(request)

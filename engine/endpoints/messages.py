@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
+from uuid import UUID
 
 import orjson
 
@@ -100,6 +101,10 @@ class Endpoint(Protocol):
     def __call__(self, request: Request) -> Response:
         """Answer one request; raise `Problem` if the answer is an error."""
 
+    def refuse(self, request: Request, busy: Exception) -> Response:  # noqa: ARG002 - most have no other answer
+        """Answer a request for which there is no room; raise the problem if there is no other answer."""
+        raise busy
+
 
 def encode_json(value: Any) -> bytes:
     """Write JSON as Flask's jsonify does: compact, with a line break at the end."""
@@ -111,7 +116,14 @@ def encode_value(value: Any) -> bytes:
     try:
         return orjson.dumps(value)
     except TypeError:  # an integer beyond 64 bits
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str).encode()
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain).encode()
+
+
+def _plain(value: Any) -> str:
+    """Write a UUID, which orjson knows itself; raise `TypeError` for anything else that JSON does not have."""
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")
 
 
 def encode_any_json(value: Any) -> bytes:

@@ -57,13 +57,19 @@ class ShapedEndpoint(Endpoint):
         try:
             self._free.pop()
         except IndexError:
-            if self._failed is not None:  # whose answer may refer to what was sent
-                self._take_items(self._read(request, shared), shared)
-            return self._fail(overload_problem(FULL), shared)
+            return self.refuse(request, overload_problem(FULL))
         try:
             return self._answer(request, shared)
         finally:
             self._free.append(None)
+
+    def refuse(self, request: Request, busy: Exception) -> Response:
+        """Answer a request for which there is no room as `on_failure` says."""
+        shared = Values(request)
+        shared.model = self._model
+        if self._failed is not None:  # whose answer may refer to what was sent
+            self._take_items(self._read(request, shared), shared)
+        return self._fail(busy, shared)
 
     def _answer(self, request: Request, shared: Values) -> Response:
         asked = self._read(request, shared)
@@ -82,7 +88,10 @@ class ShapedEndpoint(Endpoint):
             budget = shared.budget  # which begins now
             for values in items:
                 values.budget = budget
-        responses = [answer_by_case(self._cases, values) for values in items]
+        try:
+            responses = [answer_by_case(self._cases, values) for values in items]
+        except Problem as busy:  # too many requests wait for the fault of a case
+            return self._fail(busy, shared)
         return self._sent(_joined(responses) if asked.is_batch else responses[0])
 
     def choose_case(self, request: Request) -> int:

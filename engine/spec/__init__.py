@@ -33,7 +33,7 @@ from engine.spec.load import load_spec
 from engine.spec.model_records import Computed, Example, FileModel, Model, Output, Schema, StandIn
 from engine.spec.named_files import MAX_BYTES as MAX_FILE_BYTES
 from engine.spec.named_files import find_inside, model_inside, normal_name, read_regular, write_whole
-from engine.spec.naming.known import Known
+from engine.spec.naming.known import Known, read_default
 from engine.spec.naming.model_names import ModelAnswer, answer_roots, without_answer
 from engine.spec.naming.name_tables import path_object, problem_names
 from engine.spec.naming.names import Names
@@ -42,7 +42,7 @@ from engine.spec.reading.compose import asking_names, asking_places, walk_nodes
 from engine.spec.reading.node import Node
 from engine.spec.reading.source import Source
 from engine.spec.records import BATCH_KEY, BuiltIn, Route, Spec
-from engine.spec.references import Name, Reference, Template, lone_reference, parse_template, references_in
+from engine.spec.references import URI_HEADERS, Name, Reference, Template, lone_reference, parse_template, references_in
 from engine.spec.response_records import Case, DeclaredBody, DeclaredResponse, Sequence, SequenceStep
 from engine.spec.service_records import Cors, Fault, Limits, RateLimit, Rates, Service
 from engine.spec.urls.url_rules import LazyRule, parameter_schemas, path_template, rule_shape, text_parameters

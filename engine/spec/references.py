@@ -119,6 +119,12 @@ def parse_name(text: str) -> Name:
     return _make_name(dotted["root"], steps)
 
 
+URI_HEADERS = frozenset(
+    "content-location hx-push-url hx-redirect hx-replace-url location sourcemap x-accel-redirect x-sourcemap".split()
+)
+"""The headers, in lower case, whose value is a URI that clients or proxies go to."""
+
+
 def string_values(value: Any) -> Iterable[str]:
     """Yield every string value in a JSON value, without its keys."""
     waiting = [value]

@@ -83,6 +83,17 @@ def test_the_fields_of_a_model_are_filled_in_from_its_first_example(app_of: AppO
     assert {"sepal_length": "5.9", "sepal_width": "3.0", "petal_length": "5.1", "petal_width": "1.8"} == shown
 
 
+def test_a_public_shape_with_a_number_that_nothing_suggests_has_a_card(app_of: AppOf) -> None:
+    """The model's example says nothing of it, so that the form leaves it to the reader."""
+    features = ("sepal_length", "sepal_width", "petal_length", "petal_width")
+    shape = {name: {"type": "number"} for name in features} | {"id": {"type": "integer"}}
+    instance = {name: f"${{body.{name}}}" for name in features}
+    route = {"path": "/x", "model": "iris", "instance": instance}
+    route["input"] = {"type": "object", "required": [*shape], "properties": shape}
+    answer = app_of(json.dumps({"routes": [route]}), IRIS).test_client().get("/docs")
+    assert (200, True) == (answer.status_code, "5.9" in answer.text)
+
+
 def test_features_in_the_path_are_fields_of_the_path(app_of: AppOf) -> None:
     routes = "routes: [{path: '/p/<sepal_length>/<float:petal_width>', model: iris}]"
     page = Page(app_of(routes, IRIS).test_client().get("/docs").text)

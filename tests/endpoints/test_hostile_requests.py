@@ -92,3 +92,14 @@ def test_all_conditions_together_cost_what_the_bytes_of_a_request_pay_for(tmp_pa
         assert (200, "z") == (answer.status_code, answer.text)
     else:
         assert (422, True) == (answer.status_code, "takes too long" in answer.json["detail"])
+
+
+def test_an_accept_header_is_remembered_only_as_far_as_it_is_read(tmp_path: Path) -> None:
+    app = app_of(tmp_path, {"path": "/", "response": {"json": [1], "text": "a"}})
+    tracemalloc.start()
+    for number in range(300):
+        answer = app.test_client().get("/", headers={"Accept": f"*/*,{number}{'x' * 50_000}"})
+        assert b"[1]\n" == answer.data
+    current = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert current < 2_000_000

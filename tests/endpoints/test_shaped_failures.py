@@ -16,6 +16,8 @@ from apps import build_app
 from modelling import NAMES, OBJECT
 from sklearn.linear_model import LinearRegression
 
+from engine import create_app
+from engine.endpoints import Request
 from engine.errors import Overloaded, RefusedInstance, SpecError
 from engine.handling import open_service
 from engine.models import Facts, Prediction, Predictor, compile_models
@@ -167,3 +169,37 @@ def test_the_openapi_document_has_what_answers_instead(app_with: App) -> None:
         name: {"type": part["type"]} for name, part in content["application/json"]["schema"]["properties"].items()
     }
     assert "application/problem+json" in content
+
+
+@pytest.mark.parametrize("digits", [1, 309, 4000])
+def test_an_integer_of_the_path_that_no_float_can_hold_is_refused(tmp_path: Path, iris_file: Path, digits: int) -> None:
+    instance = {name: "${path.n}" if name == NAMES[0] else 1.0 for name in NAMES}
+    route = {
+        "path": "/<int:n>",
+        "methods": ["POST"],
+        "model": "iris",
+        "instance": instance,
+        "response": {"json": "${result}"},
+    }
+    model = {"iris": {"file": str(iris_file), "input": OBJECT}}
+    (tmp_path / "models.yaml").write_text(json.dumps({"models": model}))
+    (tmp_path / "routes.yaml").write_text(json.dumps({"routes": [route]}))
+    app = create_app(tmp_path / "routes.yaml")
+    answer = app.test_client().post("/" + "5" * digits)
+    assert (200 if digits == 1 else 422) == answer.status_code
+    if digits > 1:
+        assert "path" == answer.json["errors"][0]["in"]
+
+
+def test_on_failure_answers_where_too_many_requests_wait_for_a_delay(tmp_path: Path, iris_file: Path) -> None:
+    route = {"path": "/", "model": "iris", "limits": {"concurrent": 1}, "response": {"json": "${result}"}}
+    route |= {"delay": "60s", "on_failure": {"response": {"status": 503, "json": {"ask": "a human"}}}}
+    (tmp_path / "models.yaml").write_text(json.dumps({"models": {"iris": {"file": str(iris_file), "input": OBJECT}}}))
+    (tmp_path / "routes.yaml").write_text(json.dumps({"routes": [route]}))
+    handler, _ = open_service(tmp_path / "routes.yaml")
+    (mounted,) = (one for one in handler.mounted if one.route.path == "/")
+    body = json.dumps(ROW).encode()
+    first, second = (Request("POST", body=body, content_type="application/json") for _ in range(2))
+    assert 200 == mounted.endpoint(first).status
+    refused = mounted.endpoint(second)
+    assert (503, {"ask": "a human"}) == (refused.status, json.loads(refused.body))

@@ -26,6 +26,13 @@ def environ(*headers: tuple[str, str], path: str = "/", client: str = "127.0.0.1
 HOST = ("Host", "x")
 
 
+def test_a_query_in_utf_8_is_latin_1_in_an_environ() -> None:
+    """As PEP 3333 has it; Granian decodes it."""
+    scope = Scope(path="/", query="q=日本&é=1", headers=[HOST])
+    sent = read_head(scope, LIMIT, 0.0).environ["QUERY_STRING"]
+    assert "q=日本&é=1" == sent.encode("latin-1").decode()
+
+
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [

@@ -97,11 +97,8 @@ def test_the_command_prints_a_grammar_even_if_the_spec_has_mistakes(tmp_path: Pa
     done = run_here("schema", "routes", "--names-of", "routes.yaml", cwd=tmp_path)
     assert (1, grammar("routes")) == (done.returncode, json.loads(done.stdout))
     assert 'a path must begin with "/"' in done.stderr
-    shop = str(ROOT / "examples" / "shop" / "routes.yaml")
-    done = run_here("schema", "routes", "--names-of", shop, cwd=tmp_path)
-    assert (0, True) == (
-        done.returncode,
-        "body.address.city" in json.loads(done.stdout)["$defs"]["condition"]["properties"],
-    )
-    done = run_here("schema", "models", "--names-of", shop, cwd=tmp_path)
+    mocks = str(ROOT / "examples" / "mocks" / "routes.yaml")
+    done = run_here("schema", "routes", "--names-of", mocks, cwd=tmp_path)
+    assert (0, True) == (done.returncode, "body.roles" in json.loads(done.stdout)["$defs"]["condition"]["properties"])
+    done = run_here("schema", "models", "--names-of", mocks, cwd=tmp_path)
     assert (2, True) == (done.returncode, "models.yaml has no conditions; the names are for routes" in done.stderr)

@@ -237,7 +237,7 @@ OTHERWISE = {
         yaml-unclosed-bracket/routes.yaml yaml-unclosed-quote/routes.yaml yaml-utf16/routes.yaml
     """,
     UNSEEN: """
-        environment/routes.yaml yaml-alias-bomb/routes.yaml
+        environment/routes.yaml merge-keys/routes.yaml yaml-alias-bomb/routes.yaml
         yaml-alias-in-itself/routes.yaml yaml-control-character/routes.yaml yaml-del/routes.yaml
         yaml-duplicate-keys-by-value/routes.yaml yaml-infinite/routes.yaml yaml-integer-of-5000-digits/routes.yaml
         yaml-list-as-key/routes.yaml yaml-lone-surrogate/routes.yaml yaml-merge-key/routes.yaml

@@ -10,9 +10,8 @@ from werkzeug.urls import iri_to_uri
 
 from engine.endpoints.bodies.filling import Written, as_text, fill_text
 from engine.endpoints.requests.values import Values, read_reference
-from engine.spec import Names, Reference, parse_template, references_in
+from engine.spec import URI_HEADERS, Names, Reference, parse_template, references_in
 
-_URIS = frozenset(("content-location", "location", "sourcemap", "x-sourcemap"))
 _WITH_URIS = frozenset(("link", "refresh"))  # between other words
 _VISIBLE = "".join(map(chr, range(0x20, 0x7F)))
 _IN_URIS = "/:?#[]@!$&'()*+,;=%~"
@@ -26,7 +25,7 @@ _UNQUOTED = _VISIBLE.replace('"', "").replace("\\", "")  # what a value may have
 
 def write_header(name: str, text: str, names: Names) -> Written:
     """Make a header's value; characters that are not allowed in a header, or in its URI, are percent-encoded."""
-    is_uri = name.lower() in _URIS
+    is_uri = name.lower() in URI_HEADERS
     if (is_uri or name.lower() in _WITH_URIS) and references_in(parse_template(text)):
         return _write_target(text, names, _IN_URIS if is_uri else _VISIBLE)
     safe = _SAFE.get(name.lower(), _UNQUOTED if '"' in text else _VISIBLE)

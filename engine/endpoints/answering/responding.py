@@ -10,7 +10,7 @@ from functools import lru_cache
 from http import HTTPStatus
 
 from engine.endpoints.answering.header_values import write_header
-from engine.endpoints.answering.negotiation import choose_type
+from engine.endpoints.answering.negotiation import MAX_ACCEPT, choose_type
 from engine.endpoints.bodies import BODY_KINDS
 from engine.endpoints.bodies.file_body import type_of_file
 from engine.endpoints.bodies.filling import Written, fill_text
@@ -136,7 +136,7 @@ def _choose(declared: DeclaredResponse, answers: list[Answer]) -> Answer:
         return chosen
 
     def respond(values: Values) -> Response:
-        response = answers[choose(values.request.accept)].respond(values)
+        response = answers[choose(values.request.accept[:MAX_ACCEPT])].respond(values)
         return Response(response.status, (*response.headers, ("Vary", "Accept")), response.body)
 
     return Answer(respond)

@@ -8,7 +8,7 @@ from typing import Any
 from engine.endpoints.docs.fields import ABSENT
 from engine.endpoints.docs.route_fields import Filled
 from engine.schema import InstanceSchema
-from engine.schema.samples import sample
+from engine.schema.samples import Guess, sample
 from engine.spec import Name, Route, lone_reference
 
 
@@ -57,4 +57,13 @@ def _put(filled: Filled, source: Name, value: Any) -> bool:
 
 
 def _is_taken(route: Route, body: Any) -> bool:
-    return route.input is not None and route.input.validator().is_valid(body)
+    return route.input is not None and route.input.validator().is_valid(_without_guesses(body))
+
+
+def _without_guesses(value: Any) -> Any:
+    """Return a value as JSON has it: a guess is a number, which validators do not know."""
+    if isinstance(value, dict):
+        return {key: _without_guesses(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_without_guesses(part) for part in value]
+    return int(value) if isinstance(value, Guess) else value

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 from engine.endpoints.messages import Request
 from engine.schema import Budget
 from engine.schema.budget import JUDGING_PER_BYTE
-from engine.spec import Name, Names, Reference
+from engine.spec import Name, Names, Reference, read_default
 
 ABSENT: Final = object()
 Reader = Callable[["Values"], Any]
@@ -71,8 +71,7 @@ class Values:
 
 def read_reference(reference: Reference, names: Names) -> Reader:
     """Return what reads the value of a reference, or its default; `names` are those that `check` has used."""
-    known = names.find(reference.name)
-    default = ABSENT if reference.default is None else names.default_of(reference, known)
+    default = ABSENT if reference.default is None else read_default(reference.default, names.find(reference.name).types)
     return read_name(reference.name, names, default)
 
 

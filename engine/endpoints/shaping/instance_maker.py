@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 from engine.endpoints.bodies.filling import shape_value
@@ -66,6 +67,14 @@ def _make_whole(instance: Any, names: Names) -> _Reads:
     return shape if callable(shape) else lambda _: shape
 
 
+def _as_float(value: int) -> float:
+    """Return an integer beyond 64 bits as the nearest float64, which is infinite if it is beyond these too."""
+    try:
+        return float(value)
+    except OverflowError:
+        return inf if value > 0 else -inf
+
+
 def _make_features(instance: Mapping[str, Any], names: Names, model: Model) -> _Reads:
     """Prepare an object, from which a feature that the model does not need is absent where its reference is."""
     schema = model.input.instance
@@ -88,7 +97,7 @@ def _make_features(instance: Mapping[str, Any], names: Names, model: Model) -> _
         for key, read in readers:
             value = read(values)
             if value is not ABSENT:
-                made[key] = value if type(value) is not int or _LEAST <= value <= _MOST else float(value)
+                made[key] = value if type(value) is not int or _LEAST <= value <= _MOST else _as_float(value)
         return made
 
     return make

@@ -48,10 +48,10 @@ def read_head(scope: Any, limit: int, began: float) -> Incoming:
     if not len(sent) == len(environ) == len(headers):
         environ = _joined(headers)
     environ.pop(_UNREAD, None)
-    client, path, version = scope.client, scope.path, scope.http_version
+    client, path, query, version = scope.client, scope.path, scope.query_string, scope.http_version
     environ["REQUEST_METHOD"] = scope.method
     environ["PATH_INFO"] = path if path.isascii() else path.encode().decode("latin-1")
-    environ["QUERY_STRING"] = scope.query_string
+    environ["QUERY_STRING"] = query if query.isascii() else query.encode().decode("latin-1")
     environ["SERVER_PROTOCOL"] = _VERSIONS.get(version, "HTTP/1.0")
     environ["REMOTE_ADDR"] = client.rpartition(":")[0].strip("[]")
     incoming = Incoming(environ, began)

@@ -141,10 +141,6 @@ def _is_duration(rules: dict[str, Any]) -> bool:
 
 def _unknown_key(root: Node, violation: Violation, beside: dict[str, Any]) -> Diagnostic:
     key = root.follow(violation.path[:-1]).key(violation.name)
-    if violation.name == "<<":
-        return key.error(
-            "merge keys (<<) are not part of YAML 1.2; repeat the keys, or use an alias for the whole value"
-        )
     if beside.get("title") == "route limits" and violation.name in grammar("routes")["$defs"]["limits"]["properties"]:
         return key.error(f'"{violation.name}" applies to the whole service; move it to limits under service')
     if advice := advise_key(violation.name, beside, grammar("routes")):

@@ -32,8 +32,8 @@ class Known:
 
     @cached_property
     def types(self) -> frozenset[str]:
-        """The JSON types that the value may have, an integer being a number."""
-        return JSON_TYPES.intersection(*(part.types for part in self.parts))
+        """The JSON types that the value may have, an integer being a number; all where the schemas allow none."""
+        return JSON_TYPES.intersection(*(part.types for part in self.parts)) or JSON_TYPES
 
     @property
     def in_words(self) -> str:
@@ -82,7 +82,8 @@ class Known:
             for own in part.applied:
                 declared += map(part.part, _below(own, key, index))
                 siblings += own.get("properties", ())
-                is_needed |= key in own.get("required", ()) or (index is not None and index < own.get("minItems", 0))
+                is_needed |= "object" in self.types and key in own.get("required", ())
+                is_needed |= index is not None and index < own.get("minItems", 0)
                 if own.get("additionalProperties") is False and "patternProperties" not in own:
                     is_closed = is_closed or key not in own.get("properties", {})
                     names += own.get("properties", ())
@@ -91,7 +92,7 @@ class Known:
         is_plain = self.types == ({"object"} if index is None or key in names else {"array"})
         has_default = any(part.has_default for part in declared)
         for part in declared if has_default else ():
-            if part.has_default and not part.takes(part.default):
+            if part.has_default and not all(other.takes(part.default) for other in declared):
                 raise ValueError(f'the default of "{key}" in "{whole}" violates its own schema; correct it')
         if (is_plain and is_needed) or has_default:
             return Known(declared or [ANY], self.is_certain or has_default, "" if has_default else self.reason)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,10 +57,36 @@ def problem_names() -> Names:
 def parameters_object(key: str, document: Any) -> dict[str, Any]:
     """Return the schema of an object with all parameters of one kind; names of headers are in lower case."""
     schema = {**(document or {}), "type": "object"}
-    if key == "headers":
-        properties = {name.lower(): part for name, part in schema.get("properties", {}).items()}
-        schema |= {"properties": properties, "required": [name.lower() for name in schema.get("required", ())]}
-    return schema
+    return _lower_names(schema) if key == "headers" else schema
+
+
+def _lower_names(schema: Any) -> Any:
+    """Return a schema of headers with their names in lower case, wherever it speaks of the object that has them.
+
+    No header is an object itself, so that all definitions may be about that one.
+    """
+    if not isinstance(schema, dict):
+        return schema
+    made = dict(schema)
+    for key, said in schema.items():
+        if key in ("properties", "dependentRequired", "dependentSchemas"):
+            made[key] = {name.lower(): _LOWERED[key](part) for name, part in said.items()}
+        elif key in ("$defs", "definitions"):
+            made[key] = {name: _lower_names(part) for name, part in said.items()}
+        elif key in ("allOf", "anyOf", "oneOf"):
+            made[key] = [_lower_names(part) for part in said]
+        elif key in ("not", "if", "then", "else"):
+            made[key] = _lower_names(said)
+        elif key == "required":
+            made[key] = [name.lower() for name in said]
+    return made
+
+
+_LOWERED: Mapping[str, Callable[[Any], Any]] = {
+    "properties": lambda part: part,
+    "dependentRequired": lambda names: [name.lower() for name in names],
+    "dependentSchemas": _lower_names,
+}
 
 
 def path_object(path: str, document: Any) -> dict[str, Any]:

@@ -137,7 +137,14 @@ class _Composer:
         if node.fields is not None or node.items or isinstance(node.plain, list):
             raise self.source.error(event.start, event.end, "a key must be a string, not a list or a mapping")
         text = node.plain if isinstance(node.plain, str) else event.text or str(node.plain)
-        return Node(node.source, event.start, event.end, text)
+        key = Node(node.source, event.start, event.end, text)
+        if text == "<<" and self.source.text[event.start : event.start + 1] not in QUOTES:
+            self.mistakes.append(
+                key.error(
+                    "merge keys (<<) are not part of YAML 1.2; repeat the keys, or use an alias for the whole value"
+                )
+            )
+        return key
 
     def _add(self, parent: _Open, key: Node, value: Node) -> None:
         if key.plain in parent.fields:

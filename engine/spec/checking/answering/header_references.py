@@ -10,10 +10,11 @@ from engine.diagnostics import Diagnostic, Place
 from engine.spec.checking.answering.declared_headers import values_of
 from engine.spec.naming.names import Names
 from engine.spec.reading.node import Node
-from engine.spec.references import Reference, ReferenceMistake, Template, parse_template
+from engine.spec.references import URI_HEADERS, Reference, ReferenceMistake, Template, parse_template
 
 # What a URI must begin with, before a reference, so that the reference can add no scheme and no host to it.
 _HAS_HOST = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]+[/?#]|/(?![/\\])|[^/:?#\\]+([/?#]|\Z)|[?#])")
+_NAMED = re.compile(r"[^\s;=][^;=]*=[^;]*\Z")  # the name of a cookie or of an attribute, before its value
 _OUTSIDE = "/"  # of any URI, where a reference leads nowhere
 _MAX_CHOICES = 100
 _BEFORE_URL = re.compile(r"\A\s*[0-9]*\s*[;,]\s*(url\s*=\s*)?[\"']?", re.IGNORECASE)  # in Refresh
@@ -83,7 +84,7 @@ def _check_cookie(name: str, template: Template, names: Names) -> Iterator[tuple
     is_value = False
     for position, part in enumerate(template):
         if isinstance(part, str):
-            is_value = "=" in part.rpartition(";")[2] or (is_value and ";" not in part)
+            is_value = bool(_NAMED.search(part)) or (is_value and ";" not in part)
         elif not is_value and choices_of(part, names) is None:
             message = (
                 f"in {name}, {part.written} could be the name of any cookie or attribute; write the name, as in "
@@ -92,7 +93,16 @@ def _check_cookie(name: str, template: Template, names: Names) -> Iterator[tuple
             yield position, message
 
 
+def _check_service(name: str, template: Template, names: Names) -> Iterator[tuple[int, str]]:
+    """Yield the positions of references that could be another host."""
+    for position, part in enumerate(template):
+        if isinstance(part, Reference) and choices_of(part, names) is None:
+            message = f"in {name}, {part.written} could lead to any other host; write it, or give the value an enum"
+            yield position, message
+
+
 _CHECKS: Mapping[str, Callable[[str, Template, Names], Iterator[tuple[int, str]]]] = {
-    **dict.fromkeys(("content-location", "link", "location", "refresh", "sourcemap", "x-sourcemap"), _check_uris),
+    **dict.fromkeys((*URI_HEADERS, "link", "refresh"), _check_uris),
+    "alt-svc": _check_service,
     "set-cookie": _check_cookie,
 }

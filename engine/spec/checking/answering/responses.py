@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -27,11 +28,13 @@ from engine.spec.references import (
     parse_template,
     references_in,
     scan_template,
+    string_values,
 )
 from engine.spec.response_records import DeclaredBody, DeclaredResponse
 from engine.text import join_words
 
 _BODILESS = (204, 205, 304)
+_MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
 
 
 def check_response(response: Node, names: Names, home: Home | None) -> Iterator[Diagnostic]:
@@ -159,12 +162,22 @@ def _kinds_of(response: Node) -> list[str]:
 
 
 def _unescaped(response: Node, names: Names) -> Iterator[Diagnostic]:
-    """Warn of a client's values that are not escaped in a text of JSON or HTML."""
+    """Report a client's values that are not escaped in a body that its Content-Type makes JSON or a page."""
     types = (value.text or "" for name, _, value in response["headers"].pairs() if name.lower() == "content-type")
     media_type = next(types, "").partition(";")[0].strip().lower()
-    kind = "json" if media_type.endswith(("/json", "+json")) else "html" if media_type == "text/html" else ""
-    for reference, known in known_references(response["text"].text, names) if kind else ():
-        if "string" in known.types and not known.is_choice:
-            message = f"text sends ${{{reference.name}}} unescaped, which can break {media_type}; use {kind} instead"
-            yield response.key("text").error(message, "warning")
-            return
+    kind = _escaping_kind(media_type)
+    sent = {"text": [response["text"].text or ""], "json": string_values(response["json"].plain)}
+    for key, texts in sent.items() if kind else ():
+        known = (found for text in texts for found in known_references(text, names)) if key != kind else ()
+        reference = next((one for one, of in known if "string" in of.types and not of.is_choice), None)
+        if reference is not None:
+            message = f"{key} sends ${{{reference.name}}} unescaped, which can break {media_type}; use {kind} instead"
+            yield response.key(key).error(message)
+
+
+def _escaping_kind(media_type: str) -> str:
+    """Return the kind of body that escapes values for a type; empty for a type in which no value is code."""
+    if media_type.endswith(("/json", "+json")):
+        return "json"
+    is_page = media_type.endswith(("/html", "/xml", "+xml")) or (media_type and not _MEDIA_TYPE.fullmatch(media_type))
+    return "html" if is_page else ""  # of what is no type, browsers guess one
