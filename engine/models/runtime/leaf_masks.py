@@ -43,10 +43,14 @@ class LeafMasks:
 
 
 def suits(table: TreeTable) -> bool:
-    """Return whether each tree has few enough leaves, and the ensemble is not one of leaves alone."""
-    begins = table.roots
-    leaves = np.add.reduceat(table.is_leaf, begins)
-    return bool(leaves.max() <= MOST_LEAVES and leaves.sum() > len(leaves))
+    """Return whether each tree has few enough leaves, not all are leaves alone, and no branch is shared."""
+    leaves = np.add.reduceat(table.is_leaf, table.roots)
+    if leaves.max() > MOST_LEAVES or leaves.sum() == len(leaves):
+        return False
+    left = table.nodes["left"][~table.is_leaf]
+    parents = np.bincount(np.concatenate([left, left + 1]), minlength=len(table.nodes))
+    parents[table.roots] += 1
+    return bool((parents == 1).all())
 
 
 def _leaf_ranges(table: TreeTable) -> tuple[Array, Array, Array]:

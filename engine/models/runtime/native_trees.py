@@ -84,6 +84,15 @@ class NativeTrees:
             raise MemoryError
         return sums
 
+    @property
+    def has_masks(self) -> bool:
+        """Whether many rows are not walked, but found by masks of leaves."""
+        return self._masks is not None
+
+    def walk_only(self) -> None:
+        """Walk many rows too, to compare."""
+        self._masks = self._ensemble.masks = None
+
     def _checked(self, rows: Array) -> Array:
         if self.narrow:
             with np.errstate(over="ignore", invalid="ignore"):  # overflows are checked for

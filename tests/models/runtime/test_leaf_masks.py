@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier
+from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingRegressor, RandomForestClassifier
 
-from engine.models.lowering.tree_tables import forest_table
+from engine.models.lowering.tree_tables import forest_table, histogram_table
 from engine.models.runtime.leaf_masks import GROUP, MOST_LEAVES, suits
 from engine.models.runtime.native_trees import NativeTrees, build_library
 from engine.models.runtime.tree_table import NODE, TreeTable
@@ -58,7 +58,7 @@ def test_leaves_are_those_that_numpy_walks_to(table: TreeTable, data: st.DataObj
         if narrow and not np.isfinite(rows).all():
             continue
         trees = NativeTrees(table, build_library(), narrow, missing=True)
-        assert suits(table) == (trees._masks is not None) == bool(len(thresholds))
+        assert suits(table) == trees.has_masks == bool(len(thresholds))
         assert expected.tobytes() == trees(rows).tobytes()
 
 
@@ -74,6 +74,17 @@ def test_a_forest_of_any_size_answers_as_scikit_learn_does(count: int, rows: int
     assert suits(table)
     sums = NativeTrees(table, build_library(), narrow=True, missing=False)(asked)
     assert forest.predict_proba(asked).tobytes() == (sums / count).tobytes()
+
+
+def test_trees_that_share_branches_are_walked() -> None:
+    """A set of categories is a few nodes with the same branches below."""
+    random = np.random.default_rng(0)
+    cells = random.integers(0, 12, size=(400, 2)).astype(float)
+    y = np.isin(cells[:, 0], (1, 4, 5, 9)) * 2.0 + cells[:, 1] / 7
+    boosting = HistGradientBoostingRegressor(max_iter=3, max_leaf_nodes=4, categorical_features=[0]).fit(cells, y)
+    table = histogram_table(boosting)
+    assert not suits(table)
+    assert suits(histogram_table(HistGradientBoostingRegressor(max_iter=3, max_leaf_nodes=4).fit(cells, y)))
 
 
 def test_larger_trees_and_gaps_are_walked() -> None:
