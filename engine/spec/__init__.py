@@ -1,5 +1,6 @@
 """load, parse: YAML text → a frozen, typed `Spec`. No other folder reads YAML keys."""
 
+from engine.spec.authoring.condition_names import add_condition_names
 from engine.spec.authoring.drafts import (
     Draft,
     draft_hello,

@@ -1,4 +1,4 @@
-"""What a model's entry may choose from: the response methods and the runtimes, with everything that differs by them."""
+"""What an entry may choose from: response methods, runtimes, with all that differs by them, and bodies' formats."""
 
 from __future__ import annotations
 
@@ -47,3 +47,21 @@ RUNTIMES: Mapping[RuntimeName, Runtime] = {
     "onnx": Runtime("ONNX Runtime"),
     "native": Runtime("Trees compiled to C", replacement="numpy"),
 }
+
+_FORMATS_MEANT = {  # what a body is called elsewhere, without the part of a media type before the slash
+    **dict.fromkeys(("urlencoded", "url-encoded", "x-www-form-urlencoded", "formurlencoded"), "form"),
+    **dict.fromkeys(("form-data", "formdata", "file", "files", "upload"), "multipart"),
+    **dict.fromkeys(("plain", "plaintext", "string", "txt"), "text"),
+    **dict.fromkeys(("bytes", "octet-stream", "raw", "stream"), "binary"),
+}
+_FORMATS_OF_ROWS = ("csv", "jsonl", "jsonlines", "ndjson", "x-ndjson")
+
+
+def advise_format(word: str) -> str:
+    """Say which format of a body is meant by a word of another tool; empty if none is."""
+    last = word.lower().rpartition("/")[2]
+    if last in _FORMATS_OF_ROWS:
+        return "; a route with a model reads CSV and NDJSON anyway: remove it; elsewhere, write text"
+    kind = word.lower().partition("/")[0]
+    meant = "multipart" if kind == "multipart" else "json" if last.endswith("json") else _FORMATS_MEANT.get(last)
+    return f"; write {meant}" if meant else ""

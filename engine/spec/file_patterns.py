@@ -46,7 +46,7 @@ def folder_of(template: Template) -> str:
     folder, slash, _ = begin.rpartition("/")
     if not slash or any(not part or part.startswith(".") for part in folder.split("/")):
         raise ValueError(
-            "a file's name with references begins with a folder, as in pages/${path.name}, so that nothing beside it "
-            "can be named"
+            "a file's name with references must begin with a folder, as in pages/${path.name}, so that clients can get "
+            "only the files in it"
         )
     return folder

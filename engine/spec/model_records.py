@@ -18,10 +18,12 @@ class Schema(Record):
     """A JSON Schema 2020-12, checked: it compiles, and all its references resolve.
 
     With `formats`, the keyword `format` is checked. In the properties `times`, a date-time may leave out its offset:
-    they are columns of times, which may have been trained without one.
+    they are columns of times, which may have been trained without one. `name` is that of the schema in a file to which
+    this one only refers.
     """
 
     document: Any
+    name: str = ""
     formats: bool = True
     times: frozenset[str] = frozenset()
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from engine.text import did_you_mean
 
-_TOKEN = re.compile(r"\$\$\{|\$\{(?P<inside>[^{}]*)\}|\$\{")
+_TOKEN = re.compile(r"\$\$\{|\$\{(?P<inside>[^{}]*)\}|\$\{\{(?P<doubled>[^{}]+)\}\}|\$\{")
 _DOTTED = re.compile(r"(?P<root>[a-z_]+)(?P<rest>\..*)?", re.DOTALL)
 _MEANT = {  # the words of other tools
     **dict.fromkeys(("data", "form", "input", "json", "payload"), "body"),
@@ -140,14 +140,18 @@ def unknown_root(name: Name, roots: Iterable[str]) -> str:
     if same is not None:
         return f'unknown name "{name}" (did you mean "{same}"?)'
     if (meant := _MEANT.get(name.root)) is not None:
-        return f'unknown name "{name}"; write {Name(meant, name.steps)}'
+        return f'unknown name "{name}" (did you mean "{Name(meant, name.steps)}"?)'
     return f'unknown name "{name}" {did_you_mean(str(name), known, "this route has")}'
 
 
 def _read_reference(token: re.Match[str]) -> Reference:
     inside = token["inside"]
+    if token["doubled"] is not None:
+        raise ReferenceMistake(
+            token.group(), f'a reference has one brace: "${{{token["doubled"].strip()}}}"; {LITERAL}'
+        )
     if inside is None:
-        raise ReferenceMistake(token.group(), f"a ${{ without its }}; {LITERAL}")
+        raise ReferenceMistake(token.group(), f"this ${{ has no closing }}; {LITERAL}")
     text, separator, default = inside.partition(":-")
     if not text.strip():
         raise ReferenceMistake(token.group(), f"a ${{}} without a name, such as query.page; {LITERAL}")

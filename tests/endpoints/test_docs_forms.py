@@ -284,9 +284,9 @@ def test_the_form_of_a_shaped_route_has_its_public_shape(visit: Callable[..., Pa
 def test_every_response_is_shown_with_its_condition(visit: Callable[..., Page]) -> None:
     page = visit()
     conditions = {
-        "/search": ['query.exact is true and headers.X-Tenant is "b" and query.page: at least 2', "Otherwise"],
+        "/search": ['query.exact is true and headers.X-Tenant is "b" and query.page ≥ 2', "Otherwise"],
         "/orders/{id}": [
-            'body.amount: above 100 or body.note is "vip"',
+            'body.amount > 100 or body.note is "vip"',
             "In 5% of requests · Delayed by 200 ms to 2 s",
             "Otherwise · No answer; the connection is closed after 10 s",
         ],

@@ -155,7 +155,7 @@ def test_a_label_of_a_regression_is_a_located_error_reported_with_those_of_other
         open_service(tmp_path / "routes.yaml")
     assert [
         (2, 47, '"label": the model "line" is no classifier, and has no labels; use ${result}'),
-        (3, 47, '"result" is a number, which has no "x"'),
+        (3, 47, '"result" is a number, so it has no "x"; write "result"'),
     ] == [(one.place.line, one.place.column, one.message) for one in error.value.diagnostics]
 
 

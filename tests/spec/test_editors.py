@@ -202,6 +202,7 @@ SECOND = "of two keys that exclude each other the first is marked; a schema cann
 BEYOND = "the server compiles no patterns, looks no references up, and does not judge an empty key"
 SYNTAX = "where YAML itself is broken, another parser loses its way at another place"
 UNSEEN = "what the engine refuses, and the server reads"
+KEYWORD = "a parameter that has the name of a keyword is marked at its value"
 MIXED = "an entry with keys of a route, a group or an include is taken for another one of them"
 
 OTHERWISE = {
@@ -210,15 +211,17 @@ OTHERWISE = {
         models-broken-and-routes-broken/routes.yaml place-minified-json/routes.yaml
         group-broken/routes.yaml place-no-line-break-at-the-end/routes.yaml unknown-keys/routes.yaml
         guards-misspelt/routes.yaml cases-in-disorder/routes.yaml sequences/routes.yaml
-        composition-chain/models.yaml
+        composition-chain/models.yaml words-of-other-tools/routes.yaml
     """,
     TOGETHER: "composition-of-two-kinds/models.yaml stand-ins/models.yaml",
     JOINED: """
+        accepts-in-other-words/routes.yaml
         built-in-of-wrong-type/routes.yaml faults/routes.yaml faults-of-the-service/routes.yaml guards/routes.yaml
         labels/models.yaml methods/routes.yaml
         response-with-file-and-json/routes.yaml schema-unknown-keywords/routes.yaml
     """,
     SECOND: "route-with-two-answers/routes.yaml",
+    KEYWORD: "parameters-without-properties/routes.yaml",
     MIXED: "entries-of-two-kinds/routes.yaml",
     BEYOND: """
         headers/routes.yaml model-schema-mistakes/models.yaml schema-nested-mistakes/routes.yaml
@@ -279,6 +282,9 @@ class Compared:
             JOINED: not self.extra and {line for line, _ in self.unmarked} <= marked_lines,
             SECOND: {ONE_ANSWER} == {mark.message for mark in self.extra}
             and {line for line, _ in self.unmarked} == {mark.line + 1 for mark in self.extra},
+            KEYWORD: not self.unmarked
+            and {mark.line for mark in self.extra}
+            <= {line for (line, _), said in self.told.items() if " must be under properties" in said},
             MIXED: self.within_reach == set(self.told),
             BEYOND: not self.extra,
             SYNTAX: self.within_reach == set(self.told) and bool(self.extra),

@@ -80,4 +80,7 @@ def test_a_seed_fixes_the_draws_of_groups_in_included_files(setting: str, tmp_pa
     assert () == load_spec(tmp_path / "routes.yaml").warnings
     (tmp_path / "a.yaml").write_text(included.format("tags: [a]"))
     (warning,) = load_spec(tmp_path / "routes.yaml").warnings
-    assert "seed has no effect: nothing is drawn, since there is no chance and no delay with a range" == warning.message
+    assert (
+        "seed has no effect, because nothing is random: there is no chance, and no delay with a range"
+        == warning.message
+    )

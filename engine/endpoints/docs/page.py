@@ -20,6 +20,7 @@ from engine.endpoints.requests.body_reader import TYPES
 from engine.models import Facts
 from engine.spec import BATCH_KEY, Spec, docs_file_path
 
+MAX_OUTCOMES = 5  # that are shown before Responses is opened
 MANY_ROUTES = 10  # from here on, the list of endpoints stays beside them
 
 _CODE = re.compile(r"`([^`\n]+)`")
@@ -43,6 +44,7 @@ def write_page(path: str, spec: Spec, document: Mapping[str, Any], models: Mappi
         root=_root(path),
         openapi=_link(openapi) if openapi else "",
         batch_key=BATCH_KEY,
+        max_outcomes=MAX_OUTCOMES,
         types=TYPES | {"binary": "a file"},
         engine_tag=ENGINE_TAG,
     )

@@ -18,17 +18,22 @@ from engine.spec import DeclaredBody, DeclaredResponse, Model, Names, Route
 MAX_BYTES = 4000
 MAX_CHOICES = 12
 MAX_LINE = 60
+REDIRECTIONS = range(300, 400)
 _TEXTUAL = ("text/", "application/json", "application/yaml")
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """An answer as the page shows it: its status, its media type, its body or the form of that, and who gets it."""
+    """An answer as the page shows it: its status, its media type, its body or the form of that, and who gets it.
+
+    `location` is where a redirection leads, as the spec has it.
+    """
 
     status: str
     media_type: str
     body: str
     which: str = ""
+    location: str = ""
 
 
 def preview_of(route: Route, model: Model | None, facts: Facts | None, names: Names) -> Preview | None:
@@ -44,11 +49,19 @@ def preview_of(route: Route, model: Model | None, facts: Facts | None, names: Na
 def preview_bodies(declared: DeclaredResponse, names: Names) -> Iterator[Preview]:
     """Show each body of a response; a response without any has one preview too."""
     status = f"{declared.status} {status_title(declared.status)}"
+    location = _location(declared)
     for body in declared.bodies:
         shown = _shown(replace(declared, bodies=(body,)), body, names)
-        yield Preview(status, content_type(declared, body).partition(";")[0], shown.rstrip("\n"))
+        media_type = content_type(declared, body).partition(";")[0]
+        yield Preview(status, media_type, shown.rstrip("\n"), location=location)
     if not declared.bodies:
-        yield Preview(status, "", "")
+        yield Preview(status, "", "", location=location)
+
+
+def _location(declared: DeclaredResponse) -> str:
+    if declared.status not in REDIRECTIONS:
+        return ""
+    return next((value for name, value in declared.headers if name.lower() == "location"), "")
 
 
 def _shown(declared: DeclaredResponse, body: DeclaredBody, names: Names) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.endpoints.docs.fields import limits_of, write_json
@@ -29,16 +29,33 @@ _IN_WORDS = frozenset(
     "type minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength minItems maxItems format "
     "pattern".split()
 )
+ALWAYS = "Always"
+MAX_BRIEF = 160
+_COMPARED = {"minimum": "≥", "maximum": "≤", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}
 _FAILURES = {"reset": "the connection is reset", "timeout": "no answer; the connection is closed after {:g} s"}
 
 
 @dataclass(frozen=True, slots=True)
 class ShownCase:
-    """A case: its condition, how it is late or fails, and its responses; several are bodies, or a sequence."""
+    """A case: its condition, how it is late or fails, and its responses; several are bodies, or a sequence.
+
+    `brief` says in one line what the responses depend on.
+    """
 
     when: str
     faults: str
     previews: tuple[Preview, ...]
+    brief: str = ""
+
+    @property
+    def statuses(self) -> str:
+        """The statuses of its responses, each once."""
+        return ", ".join(dict.fromkeys(one.status.partition(" ")[0] for one in self.previews))
+
+    @property
+    def locations(self) -> tuple[str, ...]:
+        """Where its redirections lead, each once."""
+        return tuple(dict.fromkeys(one.location for one in self.previews if one.location))
 
 
 def shown_cases(route: Route, names: Names) -> tuple[ShownCase, ...]:
@@ -48,20 +65,35 @@ def shown_cases(route: Route, names: Names) -> tuple[ShownCase, ...]:
         fault = case.fault if case.has_fault else route.fault
         when = _when(case, is_last=case is route.cases[-1], is_alone=len(route.cases) == 1)
         previews = () if _always_fails(fault) else tuple(_previews(case, assumed))
-        shown.append(ShownCase(when, _faults(fault), previews))
+        shown.append(ShownCase(when, _faults(fault), previews, _brief(case, when)))
     if route.model is not None and not route.cases and route.fault is not None:
         shown.append(ShownCase("", _faults(route.fault), ()))
     if route.on_failure is not None:
         previews = tuple(preview_bodies(route.on_failure, without_answer(names)))
-        shown.append(ShownCase("If the model fails", "", previews))
+        shown.append(ShownCase("If the model fails", "", previews, "if the model fails"))
     return tuple(shown)
+
+
+def _brief(case: Case, when: str) -> str:
+    """Say in one line what the response of a case depends on."""
+    words = []
+    if case.when is not None:
+        words.append(f"when {when}" if len(when) <= MAX_BRIEF else "under a condition that is shown under Responses")
+    elif when != ALWAYS:
+        words.append(when[:1].lower() + when[1:])
+    if case.sequence is not None:
+        of = f" for each `{case.sequence.per}`" if case.sequence.per is not None else ""
+        words.append(f"{len(case.sequence.steps)} responses in turn{of}")
+    elif any(len(response.bodies) > 1 for response in case.responses):
+        words.append("by `Accept`")
+    return ", ".join(filter(None, words))
 
 
 def _when(case: Case, *, is_last: bool, is_alone: bool) -> str:
     chance = "" if case.chance is None else f"in {_percent(case.chance)} of requests"
     if case.when is not None:
         return ", ".join(filter(None, (in_words(case.when), chance)))
-    return chance[:1].upper() + chance[1:] or ("Always" if is_alone else "Otherwise" if is_last else "")
+    return chance[:1].upper() + chance[1:] or (ALWAYS if is_alone else "Otherwise" if is_last else "")
 
 
 def _previews(case: Case, names: Names) -> Iterator[Preview]:
@@ -83,7 +115,7 @@ def _steps(sequence: Sequence, names: Names) -> Iterator[Preview]:
         which = f"from request {first} on" if is_rest else which
         again = ", then from the start" if sequence.repeat and number == len(sequence.steps) else ""
         for one in preview_bodies(step.response, names):
-            yield Preview(one.status, one.media_type, one.body, which[0].upper() + which[1:] + of + again)
+            yield replace(one, which=which[0].upper() + which[1:] + of + again)
         first = last + 1
 
 
@@ -116,6 +148,13 @@ def _schema(schema: Any) -> str:
             return f" is {write_json(value)}"
         case {"enum": values, **others} if not others:
             return f" is one of {', '.join(map(write_json, values))}"
+    bounds = [key for key in schema if key in _COMPARED] if isinstance(schema, dict) else []
+    if (
+        len(bounds) == 1
+        and schema.keys() <= {*bounds, "type"}
+        and schema.get("type", "number") in ("number", "integer")
+    ):
+        return f" {_COMPARED[bounds[0]]} {write_json(schema[bounds[0]])}"
     if isinstance(schema, dict) and schema.keys() <= _IN_WORDS and isinstance(schema.get("type", ""), str):
         found = Subschema(schema, schema)
         kind = str(schema.get("type", ""))

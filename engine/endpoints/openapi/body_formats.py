@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from engine.endpoints.requests.body_reader import TYPES
@@ -11,12 +12,12 @@ from engine.spec import Route
 _BYTES = {"type": "string", "format": "binary"}
 
 
-def formats_of(route: Route, taken: Any) -> dict[str, Any]:
-    """Describe the body of a route in each of its formats; `taken` is its schema."""
-    return {TYPES[kind]: {"schema": _schema_in(kind, route, taken)} for kind in route.accepts}
+def formats_of(route: Route, taken: Any, moved: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe the body of a route in each of its formats; `taken` is its schema, and `moved` are its properties."""
+    return {TYPES[kind]: {"schema": _schema_in(kind, route, taken, moved)} for kind in route.accepts}
 
 
-def _schema_in(kind: str, route: Route, taken: Any) -> Any:
+def _schema_in(kind: str, route: Route, taken: Any, moved: Mapping[str, Any]) -> Any:
     if kind == "binary":
         return _BYTES
     if kind != "multipart" or route.input is None:
@@ -25,7 +26,7 @@ def _schema_in(kind: str, route: Route, taken: Any) -> Any:
     files = {name: _as_files(part) for name, part in described.properties.items() if _has_files(part)}
     if not files:
         return taken
-    properties = {name: files.get(name) or part.schema for name, part in described.properties.items()}
+    properties = {name: files.get(name, schema) for name, schema in moved.items()}
     return {"type": "object", "required": [*described.required], "properties": properties}
 
 

@@ -89,7 +89,7 @@ def schema_of_content(value: Any, names: Names) -> dict[str, Any]:
     if isinstance(value, list):
         kinds = [schema_of_content(item, names) for item in value]
         same = bool(kinds) and all(kind == kinds[0] for kind in kinds)
-        return {"type": "array", "items": kinds[0]} if same else {"type": "array"}
+        return {"type": "array", "items": kinds[0]} if same else {"type": "array", "items": {}}
     return {"type": next(name for kind, name in SCALAR_TYPES if isinstance(value, kind))}
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
-from engine.endpoints.openapi.components import Components, pascal_case
+from engine.endpoints.openapi.component_names import route_name
+from engine.endpoints.openapi.components import Components
 from engine.endpoints.openapi.declared import schema_of_known
-from engine.spec import Known, Route
+from engine.spec import Known, Route, parameter_schemas
 
 _PARTS = (("query", "query"), ("headers", "header"), ("cookies", "cookie"))
 
@@ -20,7 +22,7 @@ def declared_parameters(route: Route, components: Components) -> list[dict[str, 
         if schema is None:
             continue
         spelled = {name.lower() if key == "headers" else name: name for name, _, _ in schema.node["properties"].pairs()}
-        written = components.take_in_properties(f"{pascal_case(route.path)}{part.title()}", schema.document)
+        written = components.take_in_properties(f"{route_name(route)}{part.title()}", schema.document)
         for name, feature in schema.instance.properties.items():
             one: dict[str, Any] = {
                 "name": spelled.get(name, name),
@@ -34,6 +36,23 @@ def declared_parameters(route: Route, components: Components) -> list[dict[str, 
                 one["description"] = description
             described.append(one)
     return described
+
+
+def path_schema(schema: Any) -> Any:
+    """Return the schema of a path parameter; of a text without slashes, as all of them are, only what the spec adds.
+
+    Generators of clients know no `allOf` of texts.
+    """
+    match schema:
+        case {"allOf": [text, dict() as added]} if text == _text_in_path():
+            return added if "$ref" in added else {"type": "string", **added}
+    return schema
+
+
+@cache
+def _text_in_path() -> Any:
+    """Return the schema that the usual converter gives."""
+    return parameter_schemas("/<text>")["text"]
 
 
 def _refers(schema: Any) -> bool:

@@ -11,18 +11,19 @@ from typing import Any
 from urllib.parse import quote
 
 from engine.endpoints.openapi.body_formats import formats_of
-from engine.endpoints.openapi.components import Components, pascal_case, with_model_bounds
+from engine.endpoints.openapi.component_names import pascal_case, route_name
+from engine.endpoints.openapi.components import Components, with_model_bounds
 from engine.endpoints.openapi.declared import content_of, declared_answers, join_items
-from engine.endpoints.openapi.declared_parameters import declared_parameters
+from engine.endpoints.openapi.declared_parameters import declared_parameters, path_schema
 from engine.endpoints.openapi.joining import join_operations, joined_answers
 from engine.endpoints.openapi.responses import (
-    MEANINGS,
     PROBLEM,
     STRICT_TYPE,
     UNKNOWN_KEY,
     description_of,
     example_of,
     headed,
+    meaning_of,
     prediction_schema,
     statuses_of,
 )
@@ -50,6 +51,7 @@ from engine.spec import (
 )
 
 VERSION = "3.1.0"
+DEFAULT = "default"
 KEY_HEADER = "X-API-Key"
 
 _SECURITY_SCHEMES = {
@@ -75,10 +77,12 @@ class _Describer:
         self._spec = spec
         self._models = models
         self._components = Components()
-        self._problem = self._components.put("Problem", PROBLEM)
+        if DEFAULT not in spec.error_bodies:
+            self._problem = self._components.put("Problem", PROBLEM)
         self._responses: dict[str, Any] = {}
         self._inputs: dict[tuple[str, tuple[str, ...]], dict[str, str]] = {}
         self._predictions: dict[str, dict[str, str]] = {}
+        self._headers: dict[frozenset[str], int] = {}
         self._ids: set[str] = set()
 
     def document(self, path: str) -> dict[str, Any]:
@@ -162,13 +166,13 @@ class _Describer:
         """
         names = re.findall(r"\{([^}]*)\}", template)
         declared = path_object(route.path, None) if route.path_parameters is None else route.path_parameters.document
-        name = f"{pascal_case(route.path)}Path"
+        name = f"{route_name(route)}Path"
         schemas: dict[str, Any] = dict(self._components.take_in_properties(name, declared))
         if route.model is not None and route.instance is None and (texts := text_parameters(route.path)):
             features = self._components.properties(self._input(self._model(route)))
             schemas |= {name: features[name] for name in texts}
         return [
-            {"name": name, "in": "path", "required": True, "schema": schema}
+            {"name": name, "in": "path", "required": True, "schema": path_schema(schema)}
             for name, schema in zip(names, schemas.values(), strict=True)
         ]
 
@@ -183,10 +187,11 @@ class _Describer:
     def _body(self, route: Route) -> dict[str, Any] | None:
         if route.input is not None:
             # As it is written: the document shows clients the schema itself, with its references rewritten.
-            reference = self._components.take_in(f"{pascal_case(route.path)}Input", route.input.document)
+            name = pascal_case(route.input.name) if route.input.name else f"{route_name(route)}Input"
+            reference = self._components.take_in(name, route.input.document)
             is_many = route.model is not None and takes_many(route, self._spec)
             taken = self._batch(reference, route) if is_many else reference
-            return {"required": True, "content": formats_of(route, taken)}
+            return {"required": True, "content": formats_of(route, taken, self._components.properties(reference))}
         if route.model is None or route.instance is not None:
             return None
         model = self._model(route)
@@ -213,7 +218,7 @@ class _Describer:
             },
         }
         alone = {**schema, "not": {"type": "object", "required": [BATCH_KEY]}}  # with these, it is a batch
-        name = pascal_case(route.model or "" if route.input is None else route.path)
+        name = pascal_case(route.model or "") if route.input is None else route_name(route)
         return {"anyOf": [alone, self._components.put(f"{name}Instances", batch)]}
 
     def _answers(self, route: Route, method: str) -> dict[str, Any]:
@@ -263,22 +268,25 @@ class _Describer:
 
     def _refused(self, status: str, route: Route) -> dict[str, str]:
         """Return the reference to the description of an error; routes with other headers have other descriptions."""
-        is_strict, own = status == "415" and route.strict_content_type, self._headers_of(route)
+        is_strict, number = status == "415" and route.strict_content_type, self._number_of_headers(route)
         is_keyed = status == "404" and self._is_keyed(route)
         name = pascal_case(status_title(int(status))) + "Strict" * is_strict + "Key" * is_keyed
-        name += f"With{pascal_case(' '.join(own))}" if own else ""
+        name += str(number) if number > 1 else ""
         if name not in self._responses:
-            body = self._spec.error_bodies.get(status) or self._spec.error_bodies.get("default")
-            usual: dict[str, Any] = {MEDIA_TYPE: {"schema": self._problem}, "text/html": {}}
-            content = usual if body is None else content_of(body, problem_names())
-            means = STRICT_TYPE if is_strict else UNKNOWN_KEY if is_keyed else MEANINGS[int(status)]
+            body = self._spec.error_bodies.get(status) or self._spec.error_bodies.get(DEFAULT)
+            if body is None:
+                content: dict[str, Any] = {MEDIA_TYPE: {"schema": self._problem}, "text/html": {}}
+            else:
+                content = content_of(body, problem_names())
+            means = STRICT_TYPE if is_strict else UNKNOWN_KEY if is_keyed else meaning_of(int(status), body)
             self._responses[name] = headed({"description": means, "content": content}, route.response_headers)
         return {"$ref": f"#/components/responses/{name}"}
 
-    def _headers_of(self, route: Route) -> list[str]:
-        """Name the headers of a route's answers, if they are not those of the service; a name each once."""
-        names, of_service = (sorted({name for name, _ in one.response_headers}) for one in (route, self._spec.service))
-        return names if names != of_service else []
+    def _number_of_headers(self, route: Route) -> int:
+        """Return the number of the set of headers that the answers of a route have; 1 is that of the service."""
+        of_service, names = ({name for name, _ in one.response_headers} for one in (self._spec.service, route))
+        self._headers.setdefault(frozenset(of_service), 1)
+        return self._headers.setdefault(frozenset(names), len(self._headers) + 1)
 
     def _is_keyed(self, route: Route) -> bool:
         """Return whether a route asks for a row of a table, which may be missing."""

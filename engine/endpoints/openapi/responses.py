@@ -9,7 +9,7 @@ from engine.endpoints.messages import Headers
 from engine.endpoints.shape_names import result_schema
 from engine.models import Facts
 from engine.schema import JSON_NUMBER
-from engine.spec import Model, Route, Spec
+from engine.spec import DeclaredResponse, Model, Reference, Route, Spec, parse_template
 
 
 def headed(answer: dict[str, Any], headers: Headers) -> dict[str, Any]:
@@ -78,6 +78,7 @@ MEANINGS = {
     500: "The service failed; its log has the reason under `request_id`.",
     503: "The service is overloaded or shutting down; retry after `Retry-After` seconds.",
 }
+_MEMBERS = {422: "errors", 500: "request_id"}  # of a problem, which the meanings name
 STRICT_TYPE = "The Content-Type, the charset or the content coding of the body is not supported."
 UNKNOWN_KEY = "No row of the table has this key; or a path parameter has the wrong type."
 PROBLEM = {
@@ -108,6 +109,27 @@ PROBLEM = {
         "request_id": {"type": "string"},
     },
 }
+
+
+def meaning_of(status: int, body: DeclaredResponse | None) -> str:
+    """Say what an error means, and which member of its body has more: of a problem, or of the body that is declared."""
+    means, member = MEANINGS[status], _MEMBERS.get(status)
+    if body is None or member is None:
+        return means
+    found = next((name for one in body.bodies if (name := _member_with(f"problem.{member}", one.content))), "")
+    return means.replace(f"`{member}`", f"`{found}`") if found else f"{means.partition(';')[0]}."
+
+
+def _member_with(wanted: str, content: Any) -> str:
+    """Return the dotted path of the member that is one reference alone; empty if there is none."""
+    for key, value in content.items() if isinstance(content, Mapping) else ():
+        if isinstance(value, str):
+            match parse_template(value):
+                case (Reference() as reference,) if str(reference.name) == wanted:
+                    return str(key)
+        if found := _member_with(wanted, value):
+            return f"{key}.{found}"
+    return ""
 
 
 def statuses_of(route: Route, method: str) -> Iterable[str]:

@@ -38,7 +38,7 @@ def compose_average(model: Composition, parts: Parts) -> Composed:
         if wording.classes is not None:
             require_probabilities(average, part, (*_PATH, part.name), "an average")
         elif not _answers_number(part.facts):
-            message = f'"{part.name}" does not answer a single number, of which there could be an average'
+            message = f'"{part.name}" does not return a single number, so it has no average'
             raise average.error(message, *_PATH, part.name)
     decision = decision_of(average, wording, asked[0].facts.kind)
     if wording.classes is None:

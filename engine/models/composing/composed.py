@@ -70,7 +70,7 @@ def require_probabilities(model: Composition, part: Part, path: tuple[str | int,
     if not part.model.output.probabilities:
         advice = f'add to the entry of "{part.name}": "output: {{probabilities: true}}"'
         raise model.error(
-            f'{why} needs the probabilities of "{part.name}", and it does not answer them; {advice}', *path
+            f'{why} needs the probabilities of "{part.name}", which does not return them; {advice}', *path
         )
 
 

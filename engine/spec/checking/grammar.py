@@ -13,13 +13,16 @@ from typing import Any, Literal
 from engine.diagnostics import Diagnostic
 from engine.schema import TYPE_NAMES, Path, Validator, Violation, advise_unquoted, clip, show
 from engine.spec.checking.answering.faults import EXPLAINED
-from engine.spec.gathering.entries import INCLUDED_FILE, INCLUDED_KEYS, advise_key, kind_of, walk_entries
+from engine.spec.choices import advise_format
+from engine.spec.gathering.entries import INCLUDED_FILE, INCLUDED_KEYS, advise_key, kind_of, meant_key, walk_entries
 from engine.spec.reading.node import Node
 from engine.text import did_you_mean, join_words
 
 GrammarName = Literal["routes", "models", "lock", "included"]
 
 _YAML_TYPES = {**TYPE_NAMES, "array": "a list", "object": "a mapping", "boolean": "true or false"}
+_NEEDS_RESPONSE = "needs a response too, which its documentation shows; add one, such as response: {status: 503}"
+_PARAMETERS = ("query", "headers", "cookies", "path_parameters")
 _IN_HEADERS = "letters, digits and -"
 _PERCENTAGE = re.compile(r"(\d{1,3}(?:[.,]\d+)?) *(%?)")
 _LACKS_SPACE = re.compile(r"(?P<key>[a-z_]+)(:| +:?)(?P<value>\S.*)")
@@ -147,6 +150,9 @@ def _unknown_key(root: Node, violation: Violation, beside: dict[str, Any]) -> Di
     if advice := advise_key(violation.name, beside, grammar("routes")):
         return key.error(advice)
     known = did_you_mean(violation.name, beside["properties"], f"{_a(beside)} has")
+    if meant := meant_key(violation.name, beside.get("title", "")):
+        is_data = meant == "text" and isinstance(root.follow(violation.path).plain, dict | list)
+        known = f'(did you mean "{"json" if is_data else meant}"?)'
     return key.error(f'unknown key "{clip(violation.name)}" in {_a(beside)} {known}')
 
 
@@ -181,7 +187,8 @@ def _alternatives(node: Node, beside: dict[str, Any]) -> Iterator[Diagnostic]:
         names.remove("model")
     listed = join_words([f'"{name}"' for name in names], "or")
     if not found and not _misspelt(node, names, beside):
-        yield node.error(f"{_a(beside)} needs {listed}")
+        message = f"{_a(beside)} with fail {_NEEDS_RESPONSE}" if node["fail"].plain else f"{_a(beside)} needs {listed}"
+        yield node.error(message)
     count = "at most one" if beside["title"] == "route" else "exactly one"
     for name in found[1:]:
         message = f'"{name}" cannot be combined with "{found[0]}": {_a(beside)} has {count} of {listed}'
@@ -209,6 +216,8 @@ def _misspelt(node: Node, names: list[str], beside: dict[str, Any]) -> bool:
     if "<<" in node:
         return True
     unknown = [key.lower() for key, _, _ in node.pairs() if key not in beside["properties"]]
+    if {meant_key(key, beside.get("title", "")) for key in unknown} & {*names}:
+        return True
     return any(difflib.get_close_matches(name, unknown, n=1) for name in names)
 
 
@@ -219,6 +228,8 @@ def _not_one_of(node: Node, violation: Violation, beside: dict[str, Any]) -> str
         return f"{value} is answered automatically {why}; leave it out"
     if not isinstance(value, str) or not isinstance(choices[0], str):
         return f"{_where(violation)}: {show(value)} must be {join_words([show(choice) for choice in choices], 'or')}"
+    if "accepts" in violation.path and (advice := advise_format(value)):
+        return f"unknown format {show(value)}{advice}"
     return f"unknown {_noun(violation.path)} {show(value)} {did_you_mean(value, map(str, choices), 'allowed')}"
 
 
@@ -226,7 +237,7 @@ def _of_wrong_type(node: Node, violation: Violation, beside: dict[str, Any]) -> 
     """Explain a wrong type in YAML's words, with advice: quotes for `version: 1.0`, brackets for `methods: GET`."""
     wanted = [beside["type"]] if isinstance(beside["type"], str) else beside["type"]
     where, value, source = _where(violation), node.plain, node.written
-    nouns = join_words([_YAML_TYPES[name] for name in wanted], "or")
+    nouns = join_words([_YAML_TYPES[name] for name in wanted], "or").replace("true or false or", "true, false or")
     if value is None and not source:
         return f"{where} has no value; it needs {nouns}"
     if node.fields:
@@ -241,11 +252,23 @@ def _of_wrong_type(node: Node, violation: Violation, beside: dict[str, Any]) -> 
         return f"{message}; write it in brackets: [{source}]"
     if wanted == ["object"] and (key := _LACKS_SPACE.fullmatch(source)):
         return f"{message}; a colon and a space follow a key: {key['key']}: {key['value']}"
-    if where in ("when", "not") and wanted == ["object"]:
-        return f"{message}; write a name and its value, as in {{query.page: 1}}"
+    if wanted == ["object"] and (advice := _advise_mapping(where, node, violation)):
+        return f"{message}; {advice}"
     if wanted == ["array"] and node.fields:
         return f'{message}; begin each entry with "- "'
     return message + advise_unquoted(value, wanted)
+
+
+def _advise_mapping(where: str, node: Node, violation: Violation) -> str:
+    """Say how a key that needs a mapping is written; empty for most keys."""
+    if where in ("when", "not"):
+        return "write a name and its value, as in {query.page: 1}"
+    if where in _PARAMETERS and isinstance(violation.path[-2], int):  # not in a response
+        named = next((item.text for item in node.items or (node,) if item.text), "name")
+        return f"declare each parameter: {where}: {{properties: {{{named}: {{type: string}}}}}}"
+    if where == "sequence" and node.items:
+        return "put the list under responses: {responses: […]}"
+    return ""
 
 
 def _where(violation: Violation) -> str:

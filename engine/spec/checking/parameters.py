@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.diagnostics import Diagnostic
 from engine.schema import TYPE_NAMES, Subschema, show
+from engine.spec.checking.misplaced import check_misplaced, declared_names, misplaced_names
 from engine.spec.checking.schemas import check_schema, has_form
 from engine.spec.gathering.placed_routes import PlacedRoute
 from engine.spec.model_records import Schema
@@ -34,14 +35,18 @@ _FORMATS = {  # the JSON type of a body in each format, and what it is called
     "form": ("object", "a form"),
     "multipart": ("object", "a form"),
     "text": ("string", "a text"),
-    "binary": ("object", "the description of a binary body, its type and size,"),
+    "binary": ("object", "a binary body"),
 }
 
 
 class ParameterChecks:
-    """Reports every mistake in the parameters of routes, and those in a group's once for all of its routes."""
+    """Reports every mistake in the parameters of routes, and those in a group's once for all of its routes.
+
+    `broken` are the schemas with mistakes, of which only the names count.
+    """
 
     def __init__(self, *, formats: bool) -> None:
+        self.broken: set[Node] = set()
         self._formats = formats
         self._sound: dict[Node, bool] = {}
         self._strange: set[Node] = set()
@@ -50,18 +55,27 @@ class ParameterChecks:
         """Report every mistake in the parameters of one route that has not been reported."""
         for kind in KINDS:
             schema = placed.node[kind]
+            found: list[Diagnostic] = []
             if schema.fields is not None and schema not in self._sound:
-                yield from self._check_schema(kind, schema)
+                found += self._check_schema(kind, schema)
             if kind == "path_parameters" and self._sound.get(schema, False):
-                yield from self._check_in_path(schema, placed)
+                found += self._check_in_path(schema, placed)
+            if any(mistake.severity == "error" for mistake in found):
+                self.broken.add(schema)
+            yield from found
 
     def _check_schema(self, kind: str, schema: Node) -> Iterator[Diagnostic]:
-        mistakes = list(check_schema(schema, formats=self._formats))
-        yield from mistakes
-        if schema["type"].plain not in (None, "object"):
-            yield schema["type"].error("the parameters are the properties of an object; remove the type")
+        misplaced = misplaced_names(schema)
+        mistakes = [
+            *check_misplaced(kind, schema, misplaced),
+            *check_schema(schema, apart=misplaced, formats=self._formats),
+        ]
         has_errors = any(mistake.severity == "error" for mistake in mistakes)
         self._sound[schema] = has_form(schema.plain) and not has_errors
+        undeclared = {one.place for one in _check_required(kind, schema)} if self._sound[schema] else ()
+        yield from (mistake for mistake in mistakes if mistake.place not in undeclared)  # which are errors below
+        if schema["type"].plain not in (None, "object"):
+            yield schema["type"].error("the parameters are the properties of an object; remove the type")
         if self._sound[schema]:
             yield from _check_each(kind, schema, formats=self._formats)
             yield from _check_names(kind, schema)
@@ -90,16 +104,39 @@ def check_accepts(route: Node) -> Iterator[Diagnostic]:
         message = "accepts has no effect here: the route has no input, and reads no body"
         yield route.key("accepts").error(message, "warning")
     if "binary" in named and len(named) > 1:
-        message = "binary takes a body of any type, and stands alone; remove it, or the other formats"
+        message = "binary accepts a body of any type, so no other format can stand beside it; remove it, or the others"
         yield named["binary"].error(message)
     if not (named and schema.present and has_form(schema.plain)):
         return
     declared = Subschema(schema.plain, schema.plain)
+    for name, at in misdeclared_files(route):
+        message = f'"{name}" is declared as a text here; a file is an object with its name, type and size'
+        yield at.error(f"{message}: write {{type: object}}")
     for name, item in named.items():
         kind, what = _FORMATS[name or ""]
-        if kind not in declared.types and name != "json":
+        if kind not in declared.types and name == "binary":
+            message = "a binary body is an object with its type and size, which the input does not allow"
+            yield item.error(f"{message}; write input: {{type: object}}")
+        elif kind not in declared.types and name != "json":
             yield item.error(f"{what} is {TYPE_NAMES[kind]}, which the input does not allow; change one of the two")
     yield from _check_described(schema, declared, named.keys())
+
+
+def has_unknown_format(route: Node) -> bool:
+    """Return whether a route accepts a format that there is not, so that nothing is known of its body."""
+    return any(item.text not in _FORMATS for item in route["accepts"].items)
+
+
+def misdeclared_files(route: Node) -> Iterator[tuple[str, Node]]:
+    """Yield the properties of a form that are declared as OpenAPI declares files, with the node that says so."""
+    if not any(item.text == "multipart" for item in route["accepts"].items):
+        return
+    for name, _, property_ in route["input"]["properties"].pairs():
+        for schema in (property_, property_["items"]):
+            if schema["format"].plain == "binary":
+                yield name, schema["format"]
+            elif "contentMediaType" in schema and "contentEncoding" not in schema:
+                yield name, schema.key("contentMediaType")
 
 
 def _check_described(schema: Node, declared: Subschema, named: Collection[str | None]) -> Iterator[Diagnostic]:
@@ -135,15 +172,17 @@ def read_parameters(route: Node, *, formats: bool) -> dict[str, Schema]:
     }
 
 
-def documents_of(route: Node) -> Mapping[str, Any]:
-    """Return the schemas of a route's parameters as they are written, or the names in one that has no form."""
-    declared = {kind: route[kind] for kind in KINDS if route[kind].fields is not None}
-    return {kind: one.plain if has_form(one.plain) else _only_names(one) for kind, one in declared.items()}
+def documents_of(route: Node, broken: Collection[Node]) -> Mapping[str, Any]:
+    """Return the schemas of a route's parameters as they are written, or the names in a broken one."""
+    declared = {kind: route[kind] for kind in KINDS if kind in route}
+    return {
+        kind: _only_names(one) if one.fields is None or one in broken else one.plain for kind, one in declared.items()
+    }
 
 
 def _only_names(schema: Node) -> dict[str, Any]:
     """Return a schema in which everything may be referred to that one with mistakes, reported elsewhere, declares."""
-    names = [name for name, _, _ in schema["properties"].pairs()]
+    names = declared_names(schema)
     return {"properties": dict.fromkeys(names, True), "required": names}
 
 
@@ -161,15 +200,20 @@ def _check_each(kind: str, schema: Node, *, formats: bool) -> Iterator[Diagnosti
         if "default" not in property_:
             continue
         if kind == "path_parameters":
-            yield property_.key("default").error(f'"{name}" is always in the path, and needs no default')
+            yield property_.key("default").error(f'"{name}" is always in the path, so it needs no default; remove it')
         for violation in whole.of_property(name).violations(property_["default"].plain):
             yield property_["default"].error(f"the default violates its own schema: {violation.detail}")
         if name in required:
             message = f'"{name}" is required, so its default has no effect; remove one of the two'
             yield property_.key("default").error(message, "warning")
+    yield from _check_required(kind, schema)
+
+
+def _check_required(kind: str, schema: Node) -> Iterator[Diagnostic]:
+    required = {item.text: item for item in schema["required"].items}
     for required_name, item in required.items():
         if required_name is not None and required_name not in schema["properties"] and kind != "path_parameters":
-            known = did_you_mean(required_name, (name for name, _, _ in schema["properties"].pairs()), "declared are")
+            known = did_you_mean(required_name, (name for name, _, _ in schema["properties"].pairs()), "declared")
             yield item.error(f'"{required_name}" is required but not declared under properties {known}')
 
 
@@ -179,7 +223,7 @@ def _check_type(kind: str, name: str, property_: Node, found: Subschema) -> Iter
     if "object" in found.types and is_told:
         yield at.error(f'"{name}" cannot be an object, since {_word(kind)} is one text; declare its parts one by one')
     elif "array" in found.types and is_told and kind == "path_parameters":
-        yield at.error(f'"{name}" cannot be an array: a path has it once')
+        yield at.error(f'"{name}" cannot be an array, because a path contains it once; declare a single value')
     elif found.types == {"array"} and found.part(found.said.get("items", True)).types <= {"array", "object"}:
         yield at.error(f'"{name}" cannot be an array of arrays or objects, since its items are texts')
 
@@ -196,7 +240,7 @@ def _check_names(kind: str, schema: Node) -> Iterator[Diagnostic]:
             if (owner := _OF_HTTP.get(name.lower())) is not None:
                 yield key.error(f"{name} {owner}; remove it")
     if kind in ("headers", "cookies") and schema["additionalProperties"].plain is False:
-        message = f"every client sends other {kind} too, and would be refused; remove additionalProperties"
+        message = f"clients send other {kind} too, so every request would be refused; remove additionalProperties"
         yield schema.key("additionalProperties").error(message)
 
 
@@ -209,8 +253,10 @@ def _check_path_parameter(
     wanted, given = Subschema(property_.plain, property_.plain).types, Subschema(known[name], known[name]).types
     if not wanted & given and not wanted <= {"array", "object"}:  # which are reported by their types
         types = _either(given)
-        advice = f"; write <int:{name}> or <float:{name}> in the path" if wanted == {"number"} else ""
-        yield property_.error(f'"{name}" is {types} by its converter in the path, which this schema forbids{advice}')
+        advice = (
+            f"write <int:{name}> or <float:{name}> in the path" if wanted == {"number"} else "change one of the two"
+        )
+        yield property_.error(f'the path makes "{name}" {types}, which this schema does not allow; {advice}')
 
 
 def _path_schemas(path: str) -> Mapping[str, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from engine.spec.checking.answering.response_headers import check_response_heade
 from engine.spec.checking.answering.responses import read_response
 from engine.spec.checking.answering.shaping import answer_names, check_shape
 from engine.spec.checking.built_in import built_in_shapes, check_base_path, check_built_in
+from engine.spec.checking.grammar import grammar
 from engine.spec.checking.guards import (
     allowed_names,
     check_guards,
@@ -24,8 +25,16 @@ from engine.spec.checking.guards import (
     read_rates,
 )
 from engine.spec.checking.limits import check_limits, read_limits
+from engine.spec.checking.misplaced import check_misplaced, misplaced_in_body
 from engine.spec.checking.model_routes import check_model, check_path_features
-from engine.spec.checking.parameters import ParameterChecks, check_accepts, documents_of, read_parameters
+from engine.spec.checking.parameters import (
+    ParameterChecks,
+    check_accepts,
+    documents_of,
+    has_unknown_format,
+    misdeclared_files,
+    read_parameters,
+)
 from engine.spec.checking.prefixes import (
     UnsoundPrefix,
     check_prefixes,
@@ -34,17 +43,23 @@ from engine.spec.checking.prefixes import (
     require_whole_path,
 )
 from engine.spec.checking.schemas import check_schema, has_form
+from engine.spec.gathering.entries import is_misspelt
 from engine.spec.gathering.placed_routes import PlacedRoute
+from engine.spec.gathering.schema_places import name_of_target
 from engine.spec.model_records import Schema
 from engine.spec.named_files import Home
-from engine.spec.naming.name_tables import NamedParts, names_of
-from engine.spec.naming.names import Names
+from engine.spec.naming.model_names import NO_MODEL
+from engine.spec.naming.name_tables import UNKNOWN, NamedParts, names_of
+from engine.spec.naming.names import TO_DECLARE, Names
 from engine.spec.naming.route_names import body_document
 from engine.spec.reading.node import Node
 from engine.spec.records import Route
 from engine.spec.service_records import Fault, Limits, Service
 from engine.spec.urls.url_rules import path_parameters, rule_shape
 
+_NO_BODY = "this route reads no body; declare it: input: {type: object, properties: {…}}"
+_NO_PUBLIC_BODY = "a route with an instance declares its body; add input: {type: object, properties: {…}}"
+_REMEDIES = (_NO_BODY, _NO_PUBLIC_BODY, NO_MODEL)
 _CHOICES = ("title", "version", "description", "errors", "formats", "model_header", "proxies", "base_path", "seed")
 
 
@@ -91,14 +106,14 @@ def check_routes(
         yield from _check_input(route)
         if route["input"].fields is not None and route["input"] not in schemas:  # several routes may have the same one
             schemas.add(route["input"])
-            yield from check_schema(route["input"], formats=checks_formats(root))
+            yield from _check_body_schema(route, parameters.broken, formats=checks_formats(root))
         yield from _idle_settings(placed, service)
         yield from check_fault(placed.written)
         yield from check_accepts(route)
         yield from parameters.check(placed)
-        names = _names(route, models)
-        yield from check_answers(route, names, home, formats=checks_formats(root))
-        yield from check_shape(route, models, names, home)
+        names = _names(route, models, parameters.broken)
+        answers = check_answers(route, names, home, formats=checks_formats(root))
+        yield from _once(sorted([*answers, *check_shape(route, models, names, home)]))
 
 
 def checks_formats(root: Node | None) -> bool:
@@ -130,32 +145,58 @@ def read_routes(routes: Sequence[PlacedRoute], home: Home, service: Service) -> 
     return tuple(_route(placed, service, home) for placed in routes)
 
 
-def _names(route: Node, models: Node | None) -> Names:
-    """Make the table of names of a route, as far as it is without mistakes."""
-    path = route["path"].text or ""
+def _names(route: Node, models: Node | None, broken: Collection[Node]) -> Names:
+    """Make the table of names of a route, as far as it is without mistakes; some schemas are broken."""
+    path, is_sound = route["path"].text or "", True
     try:
         rule_shape(path)
         parameters = path_parameters(path)
     except ValueError:  # reported elsewhere
-        path, parameters = "", ()
+        path, parameters, is_sound = "", (), False
     body, lacks = _body(route, models, parameters)
-    parts = NamedParts(path=path, methods=_methods(route), parameters=documents_of(route), body=body, body_lacks=lacks)
-    return names_of(parts, answer_names(route, models))
+    if route["input"] in broken or any(misdeclared_files(route)) or has_unknown_format(route):
+        body = UNKNOWN
+    documents = documents_of(route, broken)
+    parts = NamedParts(path=path, methods=_methods(route), parameters=documents, body=body, body_lacks=lacks)
+    names = names_of(parts, answer_names(route, models))
+    known = grammar("routes")["$defs"]["route"]["properties"]
+    unclear = [] if (route.fields or {}).keys() <= known.keys() else _misspelt_roots(route)
+    unclear += [] if is_sound and route["path_parameters"] not in broken else ["path"]
+    for root in unclear:
+        names = names.opened(root)
+    return names
+
+
+def _misspelt_roots(route: Node) -> list[str]:
+    """Return the roots of which a misspelt key probably says something."""
+    found = [key for key in ("query", "headers", "cookies") if is_misspelt(route, key)]
+    return found + (["body"] if is_misspelt(route, "input") or is_misspelt(route, "instance") else [])
 
 
 def _body(route: Node, models: Node | None, in_path: Collection[str]) -> tuple[Any, str]:
-    """Return the schema of a route's body, or None and why there is none."""
+    """Return the schema of a route's body, UNKNOWN if it has no form, or None and why there is none."""
     schema, model = route["input"], route["model"].text
     if schema.present:
-        return body_document(schema.plain if has_form(schema.plain) else True, _accepted(route)), ""
+        return body_document(schema.plain, _accepted(route)) if has_form(schema.plain) else UNKNOWN, ""
     if {*_methods(route)} == {"GET"}:
         return None, "a GET request has no body; take the value from the query, or answer POST"
     if "instance" in route:
-        return None, "a route with an instance declares its body; add input: {type: object, properties: {…}}"
+        return None, _NO_PUBLIC_BODY
     if model is not None:
-        document = models[model]["input"].plain if models is not None else True
-        return InstanceSchema(document).without(in_path).schema if has_form(document) else True, ""
-    return None, "this route reads no body; declare it: input: {type: object, properties: {…}}"
+        document = models[model]["input"].plain if models is not None else None
+        return InstanceSchema(document).without(in_path).schema if has_form(document) else UNKNOWN, ""
+    return None, _NO_BODY
+
+
+def _once(mistakes: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
+    """Leave out what would repeat an advice: what is used in several places is to be declared once."""
+    seen: set[str] = set()
+    for mistake in mistakes:
+        told = mistake.message
+        remedy = told if TO_DECLARE in told else next(filter(told.endswith, _REMEDIES), "")
+        if not remedy or remedy not in seen:
+            yield mistake
+        seen.add(remedy)
 
 
 def _conflicts(route: Node, shape: str, taken: dict[tuple[str, str], Node]) -> Iterator[Diagnostic]:
@@ -186,6 +227,18 @@ def _check_input(route: Node) -> Iterator[Diagnostic]:
     for method in route["methods"].items:
         if method.text == "GET":
             yield method.error("a GET request has no body to check against the input; use POST, PUT, PATCH or DELETE")
+
+
+def _check_body_schema(route: Node, broken: set[Node], *, formats: bool) -> Iterator[Diagnostic]:
+    """Report every mistake in the schema of a body, and add it to the broken ones if there is any."""
+    schema = route["input"]
+    misplaced = misplaced_in_body(schema)
+    elsewhere = {at.place for _, at in misdeclared_files(route)}
+    elsewhere |= {schema["format"].place} if "binary" in _accepted(route) else set()
+    mistakes = [*check_misplaced("input", schema, misplaced), *check_schema(schema, apart=misplaced, formats=formats)]
+    if any(mistake.severity == "error" for mistake in mistakes):
+        broken.add(schema)
+    yield from (mistake for mistake in mistakes if mistake.place not in elsewhere)
 
 
 def _idle_settings(placed: PlacedRoute, service: Node) -> Iterator[Diagnostic]:
@@ -220,7 +273,7 @@ def _route(placed: PlacedRoute, service: Service, home: Home) -> Route:
         instance=node["instance"].plain,
         is_single=node["many"].plain is False,
         on_failure=read_response(node["on_failure"]["response"], home) if "on_failure" in node else None,
-        input=_input(node["input"], service) if "input" in node else None,
+        input=_input(placed, service) if "input" in node else None,
         accepts=_accepted(node),
         summary=node["summary"].plain or "",
         description=node["description"].plain or "",
@@ -237,5 +290,6 @@ def _route(placed: PlacedRoute, service: Service, home: Home) -> Route:
     return replace(route, **parameters)
 
 
-def _input(node: Node, service: Service) -> Schema:
-    return Schema(node=node, document=node.plain, formats=service.checks_formats)
+def _input(placed: PlacedRoute, service: Service) -> Schema:
+    node, name = placed.node["input"], name_of_target(placed.written["input"])
+    return Schema(node=node, document=node.plain, name=name, formats=service.checks_formats)

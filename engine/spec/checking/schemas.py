@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import jsonschema_rs
 
@@ -25,6 +25,16 @@ _PLAIN = frozenset(
 KEYWORDS = HOLDS_ONE | HOLDS_LIST | HOLDS_MAP | _PLAIN
 _NOT_LINEAR = re.compile(r"\(\?<?[=!]|\\[1-9]|\\k<")
 _MEANT = {"dict": "object", "double": "number", "float": "number", "list": "array", "text": "string"}
+_KEYWORDS_MEANT = {  # the operators of other tools
+    **dict.fromkeys((">=", "gte", "ge", "min"), "minimum"),
+    **dict.fromkeys((">", "gt"), "exclusiveMinimum"),
+    **dict.fromkeys(("<=", "lte", "le", "max"), "maximum"),
+    **dict.fromkeys(("<", "lt"), "exclusiveMaximum"),
+    **dict.fromkeys(("==", "=", "eq", "equals", "equal"), "const"),
+    **dict.fromkeys(("!=", "ne", "neq"), "not: {const: …}"),
+    **dict.fromkeys(("in", "one_of", "values", "choices"), "enum"),
+    **dict.fromkeys(("matches", "regex", "regexp"), "pattern"),
+}
 _BASE = "document:///"
 _ELSEWHERE = {"$comment": "not in this document"}
 
@@ -34,17 +44,22 @@ has_form = _metaschema.is_valid
 
 
 def check_schema(
-    root: Node, *, makes_columns: bool = False, is_condition: bool = False, formats: bool = True
+    root: Node,
+    *,
+    makes_columns: bool = False,
+    is_condition: bool = False,
+    formats: bool = True,
+    apart: Collection[str] = (),
 ) -> Iterator[Diagnostic]:
     """Return every mistake in a schema; unknown keywords and, with `formats`, unknown formats are only warnings.
 
     If its properties are the columns of a model, it is a mistake to require any other property; if it is a condition,
-    an unknown keyword is a mistake too.
+    an unknown keyword is a mistake too. The keys `apart`, of the schema itself, are reported elsewhere.
     """
     sound = True
     explained: set[int] = set()
     for node in _subschemas(root):
-        yield from _unknown_keywords(node, is_condition=is_condition)
+        yield from _unknown_keywords(node, apart if node is root else (), is_condition=is_condition)
         yield from _unknown_formats(node) if formats else ()
         yield from _undeclared_names(node, are_columns=makes_columns and node is root)
         for at, message in _keyword_mistakes(node):
@@ -54,6 +69,8 @@ def check_schema(
     for violation in _metaschema.violations(root.plain):
         node = root.follow(violation.path)
         sound = False
+        if violation.path[:1] and violation.path[0] in apart:
+            continue
         if not explained.intersection(map(id, (node, *node.items))):
             yield node.error(f"not a JSON Schema: {violation.detail}")
     for dangling in _unresolved(root):
@@ -102,16 +119,18 @@ def _is_matched(name: str, node: Node) -> bool:
         return True
 
 
-def _unknown_keywords(node: Node, *, is_condition: bool) -> Iterator[Diagnostic]:
+def _unknown_keywords(node: Node, apart: Collection[str], *, is_condition: bool) -> Iterator[Diagnostic]:
     for keyword, key, _ in node.pairs():
-        if keyword not in KEYWORDS and not keyword.startswith("x-"):
-            meant = did_you_mean(keyword, KEYWORDS, "")
-            hint = f" {meant}" if "did you mean" in meant else ""
+        if keyword not in KEYWORDS and not keyword.startswith("x-") and keyword not in apart:
+            meant = _KEYWORDS_MEANT.get(keyword.lower())
+            known = did_you_mean(keyword, KEYWORDS, "")
+            near = f" {known}" if "did you mean" in known and not meant else ""
+            advice = f"; write {meant}" if meant else ""
             message = f'unknown schema keyword "{clip(keyword)}"'
             if is_condition:
-                yield key.error(f"{message}{hint}, with which the condition would always be true")
+                yield key.error(f"{message}{near}, with which the condition would always be true{advice}")
             else:
-                yield key.error(f"{message} is ignored{hint}", "warning")
+                yield key.error(f"{message} is ignored{near}{advice}", "warning")
 
 
 def _unknown_formats(node: Node) -> Iterator[Diagnostic]:
@@ -136,6 +155,7 @@ def _keyword_mistakes(node: Node) -> Iterator[tuple[Node, str]]:
             meant = _MEANT.get(item.text.lower())
             known = f"(write {meant})" if meant else did_you_mean(item.text, TYPE_NAMES, "allowed")
             yield item, f"unknown type {show(item.text)} {known}"
+    yield from _wrong_forms(node)
     if isinstance(node["required"].plain, bool):
         yield node["required"], "required must be a list of names, beside properties: required: [name]"
     if node["items"].items:
@@ -144,6 +164,20 @@ def _keyword_mistakes(node: Node) -> Iterator[tuple[Node, str]]:
         yield from _pattern_mistake(node["pattern"], node["pattern"].text)
     for pattern, key, _ in node["patternProperties"].pairs():
         yield from _pattern_mistake(key, pattern)
+
+
+def _wrong_forms(node: Node) -> Iterator[tuple[Node, str]]:
+    """Explain a text in the place of a list, a list in the place of a mapping, and a type in that of a schema."""
+    for keyword, what in (("required", "names"), ("enum", "values")):
+        if node[keyword].text is not None:
+            yield node[keyword], f"{keyword} must be a list of {what}: {keyword}: [{node[keyword].written}]"
+    properties = node["properties"]
+    if properties.items:
+        name = next((item.text for item in properties.items if item.text), "name")
+        yield properties, f"properties must be a mapping of names to schemas: properties: {{{name}: {{type: string}}}}"
+    for name, _, property_ in properties.pairs():
+        if property_.text in TYPE_NAMES:
+            yield property_, f"a property has a schema, not a type; write {name}: {{type: {property_.text}}}"
 
 
 def _pattern_mistake(node: Node, pattern: str) -> Iterator[tuple[Node, str]]:

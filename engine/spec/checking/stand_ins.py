@@ -84,7 +84,7 @@ def _check_lacking(entry: Node) -> Iterator[Diagnostic]:
         chances = example["probabilities"]
         if chances.present and set(chances.fields or ()) != set(names[0]):
             listed = join_words(sorted(names[0]), "and")
-            yield chances.error(f"the first probabilities are those of {listed}, and these are of other classes")
+            yield chances.error(f"the first example has probabilities of {listed}; name the same classes here")
 
 
 def _check_unique(entry: Node) -> Iterator[Diagnostic]:
@@ -98,7 +98,7 @@ def _check_unique(entry: Node) -> Iterator[Diagnostic]:
             ):
                 line = other.place.line
                 yield example["input"].error(
-                    f"the example on line {line} answers the same instance otherwise; remove one"
+                    f"the example on line {line} has another result for the same instance; remove one of them"
                 )
 
 

@@ -16,6 +16,39 @@ INCLUDED_KEYS = ("routes", "$defs")
 # The keys that show a kind, in the order in which they are asked; a route has none of them.
 _SHOWN_BY: Mapping[str, EntryKind] = {"include": "include", "routes": "group", "prefix": "group"}
 
+# What other tools call a key, by the kind of what has it.
+_MEANT_KEYS: Mapping[str, Mapping[str, str]] = {
+    "case": {
+        **dict.fromkeys(("condition", "if", "match", "on"), "when"),
+        **dict.fromkeys(("default", "else", "otherwise", "return", "then"), "response"),
+    },
+    "response": {
+        **dict.fromkeys(("code", "status_code", "statuscode"), "status"),
+        **dict.fromkeys(("body", "content"), "text"),
+        "data": "json",
+    },
+    "route": {
+        **dict.fromkeys(("endpoint", "uri", "url"), "path"),
+        **dict.fromkeys(("body", "requestbody", "schema"), "input"),
+        **dict.fromkeys(("parameters", "params", "query_parameters"), "query"),
+        **dict.fromkeys(("return", "returns"), "response"),
+    },
+}
+
+
+def meant_key(word: str, title: str) -> str:
+    """Return the key that other tools call so, in what the grammar gives a title; empty if none is."""
+    return _MEANT_KEYS.get(title, {}).get(word.lower(), "")
+
+
+def is_misspelt(entry: Node, key: str) -> bool:
+    """Return whether an entry lacks a key, and has another one that probably means it."""
+    if key in entry:
+        return False
+    others = [word for word, _, _ in entry.pairs()]
+    near = difflib.get_close_matches(key, others, n=1, cutoff=0.7)
+    return bool(near) or any(meant_key(word, "route") == key for word in others)
+
 
 def kind_of(entry: Node, parts: Mapping[str, Any]) -> EntryKind:
     """Return what an entry is, or was probably meant to be: a misspelt key counts if nothing shows a route.

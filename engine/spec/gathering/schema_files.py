@@ -5,7 +5,7 @@ Nothing after this reads another file, and nothing is fetched. Every piece of th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from urllib.parse import unquote, urldefrag
 
@@ -14,6 +14,7 @@ from engine.errors import SpecError
 from engine.schema import clip
 from engine.schema.documents import Place as Pointer
 from engine.schema.documents import References
+from engine.spec.gathering.lifted_parameters import lift_parameters
 from engine.spec.gathering.placed_routes import PlacedRoute
 from engine.spec.gathering.schema_places import (
     allow_anything,
@@ -32,7 +33,7 @@ from engine.spec.gathering.whole_schema import Target, WholeSchema
 from engine.spec.reading.node import Node
 
 MAX_COPIED = 5_000_000
-_SCHEMAS_OF_ROUTES = ("cookies", "headers", "input", "path_parameters", "query")
+_PARAMETERS = ("cookies", "headers", "path_parameters", "query")
 
 
 class SchemaFiles:
@@ -43,6 +44,7 @@ class SchemaFiles:
         self._found = found
         self._whole: dict[Node, Node] = {}
         self._same: dict[Target, Node] = {}
+        self._lifted: dict[Node, Node] = {}
         self._references: dict[str, References] = {}
         self._copied = 0
 
@@ -73,7 +75,8 @@ class SchemaFiles:
 
     def make_route_whole(self, placed: PlacedRoute) -> PlacedRoute:
         """Return a route with whole schemas, those of its conditions too."""
-        node = self.make_fields_whole(placed.node, _SCHEMAS_OF_ROUTES)
+        node = self.make_fields_whole(placed.node, ("input", *_PARAMETERS))
+        node = _with_fields(node, {key: self._lift(node[key]) for key in _PARAMETERS if key in node})
         return replace(placed, node=make_cases_whole(node, self.make_whole))
 
     def make_models_whole(self, root: Node) -> Node:
@@ -90,9 +93,13 @@ class SchemaFiles:
 
     def make_fields_whole(self, node: Node, keys: Iterable[str]) -> Node:
         """Return a mapping with the schemas under some of its keys made whole; itself if that changes nothing."""
-        whole = {key: self.make_whole(node[key]) for key in keys if node[key].fields is not None}
-        changed = {key: (node.key(key), schema) for key, schema in whole.items() if schema is not node[key]}
-        return mapping_with(node, {**(node.fields or {}), **changed}) if changed else node
+        return _with_fields(node, {key: self.make_whole(node[key]) for key in keys if node[key].fields is not None})
+
+    def _lift(self, schema: Node) -> Node:
+        """Return the schema of parameters with all of them among its properties, the same one for all of its routes."""
+        if schema not in self._lifted:
+            self._lifted[schema] = lift_parameters(schema)
+        return self._lifted[schema]
 
     def target(self, at: Node, reference: str, home: str | None = None, base: str = "") -> Target:
         """Find the target of a reference; raise `SpecError`.
@@ -158,3 +165,9 @@ class SchemaFiles:
         if name not in self._references:
             self._references[name] = references_of(self.root(name, at).plain)
         return self._references[name]
+
+
+def _with_fields(node: Node, values: Mapping[str, Node]) -> Node:
+    """Return a mapping with other values under some of its keys; itself if they are the same."""
+    changed = {key: (node.key(key), value) for key, value in values.items() if value is not node[key]}
+    return mapping_with(node, {**(node.fields or {}), **changed}) if changed else node

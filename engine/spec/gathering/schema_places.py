@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote, urldefrag
 
 from engine.schema import clip
 from engine.schema.documents import HOLDS_LIST, HOLDS_MAP, HOLDS_ONE, References, base_of
@@ -13,6 +15,8 @@ from engine.schema.documents import Place as Pointer
 from engine.spec.reading.node import Node
 from engine.text import did_you_mean
 
+# Beside a $ref, these say nothing of values, so that the target can stand in the place of both.
+ANNOTATIONS = frozenset("$comment default deprecated description examples readOnly title writeOnly".split())
 HAS_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//")
 
 
@@ -59,6 +63,20 @@ def is_file_reference(reference: Node) -> bool:
     """Return whether a reference leads to a file, or to another schema by its name; not to a place in this one."""
     text = reference.text
     return text is not None and text[:1] not in ("", "#") and not HAS_SCHEME.match(text)
+
+
+def name_of_target(schema: Node) -> str:
+    """Return the name of the schema in a file to which a schema only refers; empty for any other schema."""
+    reference = schema["$ref"]
+    if reference.text is None or set(schema.plain) != {"$ref"} or not is_file_reference(reference):
+        return ""
+    address, fragment = urldefrag(reference.text)
+    return unescape_step(unquote(fragment).rpartition("/")[2]) or name_of_file(unquote(address))
+
+
+def name_of_file(file: str) -> str:
+    """Return the name of a file without folders and endings."""
+    return posixpath.basename(file).partition(".")[0]
 
 
 def is_place_of_schema(pointer: Pointer) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from dataclasses import replace
 from typing import Protocol
@@ -11,6 +10,7 @@ from engine.errors import SpecError
 from engine.schema.documents import HOLDS_LIST, HOLDS_MAP, HOLDS_ONE, write_fragment
 from engine.schema.documents import Place as Pointer
 from engine.spec.gathering.schema_places import (
+    ANNOTATIONS,
     HAS_SCHEME,
     allow_anything,
     base_in,
@@ -18,6 +18,7 @@ from engine.spec.gathering.schema_places import (
     is_file_reference,
     is_place_of_schema,
     mapping_with,
+    name_of_file,
     references_of,
 )
 from engine.spec.reading.node import Node
@@ -25,8 +26,6 @@ from engine.spec.reading.node import Node
 Target = tuple[str, Pointer]
 """A schema in a file: the file's normalized name, and the place in it."""
 
-# Beside a $ref, these say nothing of values, so that the target can stand in the place of both.
-_ANNOTATIONS = frozenset("$comment default deprecated description examples readOnly title writeOnly".split())
 _NAMES = ("$id", "$anchor")  # of schemas that are copied: every reference to them is a pointer
 _CIRCLE = "$ref: these references lead in a circle, and to no schema"
 _BELOW_ID = "$ref: below an $id, no file can be referred to; remove the $id"
@@ -78,7 +77,7 @@ class WholeSchema:
     def _stand_in(self, schema: Node, home: str | None) -> tuple[Target, Node] | None:
         """Return the target of a schema that only refers to it, with its own annotations; None for any other schema."""
         reference = schema["$ref"]
-        others = {key for key, _, _ in schema.pairs()} - {"$ref"} - _ANNOTATIONS
+        others = {key for key, _, _ in schema.pairs()} - {"$ref"} - ANNOTATIONS
         if reference.text is None or others or (home is None and not self._leads_to_file(reference, "")):
             return None
         try:
@@ -152,7 +151,7 @@ class WholeSchema:
                 return found + write_fragment(pointer[length:])
         node = follow(self._files.root(file, at), pointer)
         self._files.count(at, node)
-        name = self._free_name(pointer[-1] if pointer else posixpath.basename(file).partition(".")[0])
+        name = self._free_name(pointer[-1] if pointer else name_of_file(file))
         self._taken.add(name)
         self._known[target] = "#" + write_fragment(("$defs", name))
         self._waiting.append((name, file, node))

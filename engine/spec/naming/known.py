@@ -72,10 +72,10 @@ class Known:
         `whole` is the name of this value.
         """
         if not self.types & {"array", "object"}:
-            raise ValueError(f'"{whole}" is {_either(self.types)}, which has no "{key}"')
+            raise ValueError(f'"{whole}" is {_either(self.types)}, so it has no "{key}"; write "{whole}"')
         index = int(key) if key.isascii() and key.isdigit() and "array" in self.types else None
         if index is None and self.types == {"array"}:
-            raise ValueError(f'"{whole}" is an array, which has no "{key}"; write an index, as in {whole}.0')
+            raise ValueError(f'"{whole}" is an array, so it has no "{key}"; write an index, as in {whole}.0')
         declared, is_needed, names, siblings = list[Subschema](), False, list[str](), list[str]()
         is_closed = False
         for part in self.parts:
@@ -116,7 +116,8 @@ def _below(own: Mapping[str, Any], key: str, index: int | None) -> Iterator[Any]
 
 def _absence(key: str, whole: Name, types: frozenset[str], *, is_declared: bool, is_plain: bool) -> str:
     if not is_plain:
-        return f'set the type of "{whole}", which may be {_either(types) if types != JSON_TYPES else "anything"}'
+        kind = "array" if key.isdigit() and "array" in types else "object"
+        return f'set type: {kind} for "{whole}", which may be {_either(types) if types != JSON_TYPES else "anything"}'
     if key.isdigit() and types == {"array"}:
         return f"set minItems: {int(key) + 1}"
     return f'add "{key}" to required' if is_declared else f'declare "{key}" under properties and require it'

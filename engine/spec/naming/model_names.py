@@ -11,6 +11,7 @@ from engine.spec.naming.known import ANY
 from engine.spec.naming.names import Lacking, Names, Root, root_of
 
 ROOTS = ("result", "label", "probability", "model")
+NO_MODEL = "this route has no model; name one, as in model: iris"
 _CHANCE = {"type": "number", "minimum": 0, "maximum": 1}
 _MODEL = {
     "type": "object",
@@ -52,7 +53,7 @@ def answer_roots(answer: ModelAnswer) -> Mapping[str, Root]:
 
 def lacking_roots() -> Mapping[str, Root]:
     """Make the same roots for a route without a model."""
-    return dict.fromkeys(ROOTS, Lacking(ANY, "this route has no model; name one, as in model: iris"))
+    return dict.fromkeys(ROOTS, Lacking(ANY, NO_MODEL))
 
 
 def _label(answer: ModelAnswer) -> Root:
@@ -79,5 +80,5 @@ def _probability(answer: ModelAnswer) -> Root:
 
 def without_answer(names: Names) -> Names:
     """Return a table where the model has not answered yet."""
-    missing = Lacking(ANY, "the model has not answered yet")
+    missing = Lacking(ANY, "the model has no answer here; use values of the request")
     return Names({**names.roots, **dict.fromkeys(("result", "label", "probability"), missing)}, names.assumed)

@@ -11,12 +11,15 @@ from engine.spec.naming.known import ANY
 from engine.spec.naming.names import Lacking, Names, Parameters, Root, root_of
 from engine.spec.urls.url_rules import parameter_schemas
 
+UNKNOWN = object()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedParts:
     """What a route declares of its requests, as JSON Schemas: parameters by their keys in the spec, and the body.
 
-    `body` is None if the route reads none; `body_lacks` says why, with the remedy. `methods` are those of the route.
+    `body` is None if the route reads none; `body_lacks` says why, with the remedy. It is `UNKNOWN` if its schema is
+    broken. `methods` are those of the route.
     """
 
     path: str
@@ -33,10 +36,15 @@ def names_of(declared: NamedParts, answer: Mapping[str, Root] | None = None) -> 
     for key in ("query", "headers", "cookies"):
         schema = parameters_object(key, declared.parameters.get(key))
         roots[key] = Parameters(Subschema(schema, schema), key)
-    roots["body"] = Lacking(ANY, declared.body_lacks) if declared.body is None else root_of(declared.body)
+    if declared.body is None:
+        roots["body"] = Lacking(ANY, declared.body_lacks)
+    elif declared.body is UNKNOWN:
+        roots["body"] = Root(ANY, is_open=True)
+    else:
+        roots["body"] = root_of(declared.body)
     methods = [*declared.methods, *(["HEAD"] if "GET" in declared.methods else [])]
     roots |= dict.fromkeys(("label", "model", "probability", "result"), Lacking(ANY, "this route has no model"))
-    roots["problem"] = Lacking(ANY, "only the bodies of errors have it")
+    roots["problem"] = Lacking(ANY, "this name is available only in error_bodies")
     roots["method"] = root_of({"type": "string", "enum": methods})
     return Names({**roots, **_MADE, **(answer or {})})
 

@@ -12,10 +12,12 @@ from typing import Any
 
 from engine.schema import SchemaError, Subschema
 from engine.spec.conditions import Guarantees, join_guarantees
-from engine.spec.naming.known import Known, how_to_default, read_default
+from engine.spec.naming.known import ANY, Known, how_to_default, read_default
 from engine.spec.references import Name, Reference, unknown_root
 from engine.text import did_you_mean
 
+MAY_BE_ABSENT = "may be absent:"
+TO_DECLARE = "is not declared; add it to the route"
 _OF_OTHERS = {"type": ["object", "array"]}
 _HOLDS_OTHERS = Subschema(_OF_OTHERS, _OF_OTHERS)
 
@@ -53,13 +55,15 @@ class Parameters(Root):
             return
         near = did_you_mean(word, self.words(), "")
         if self.key == "path":
+            if not [*self.words()]:
+                raise ValueError(f'"path.{word}": this path has no parameters; write one in it, as in "/<{word}>"')
             known = did_you_mean(f"path.{word}", (f"path.{one}" for one in self.words()), "this path has")
             raise ValueError(f'unknown name "path.{word}" {known}')
         if "did you mean" in near:
             raise ValueError(f'"{self.key}.{word}" is not declared {near}')
         spelled = name.spelled if self.key == "headers" else word
         line = f"{self.key}: {{properties: {{{spelled}: {{type: string}}}}}}"
-        raise ValueError(f'"{self.key}.{spelled}" is not declared; add it to the route: {line}')
+        raise ValueError(f'"{self.key}.{spelled}" {TO_DECLARE}: {line}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,10 @@ class Names:
         """Return the table with further guarantees."""
         return Names(self.roots, join_guarantees([self.assumed, guaranteed]))
 
+    def opened(self, root: str) -> Names:
+        """Return the table with one root of which nothing is known, since what declares it has mistakes."""
+        return Names({**self.roots, root: Root(ANY, is_open=True)}, self.assumed)
+
     def require(self, reference: Reference) -> Known:
         """Return what is known of the value of a reference, which is always there, or has a default that fits.
 
@@ -130,7 +138,7 @@ class Names:
             reason = reason.replace(f'"{spelled.lower()}"', f'"{spelled}"') if spelled else reason
             if known.near:
                 raise ValueError(f'"{reference.name}" is not declared {known.near}')
-            raise ValueError(f'"{reference.name}" may be absent: {reason}, {how_to_default(reference, known)}')
+            raise ValueError(f'"{reference.name}" {MAY_BE_ABSENT} {reason}, {how_to_default(reference, known)}')
         return known
 
     def default_of(self, reference: Reference, known: Known) -> Any:

@@ -64,6 +64,10 @@ _FOREIGN = re.compile(
 )
 
 
+# A parameter in the syntax of OpenAPI ("{id}"), FastAPI ("{id:int}") and Spring ("{id:[0-9]+}", "{*rest}").
+_IN_BRACES = re.compile(r"\{+\s*(?P<star>\*?)(?P<name>[a-zA-Z_][\w-]*)\*?\s*(?::(?P<converter>[^{}]*))?\}+")
+
+
 def path_parameters(path: str) -> tuple[str, ...]:
     """Return the names of a rule's path parameters, in their order."""
     return tuple(match["name"] for match in _VARIABLE.finditer(path))
@@ -149,7 +153,8 @@ def rule_shape(path: str) -> str:
     literal = _VARIABLE.sub("", path)
     for character, why in _NOT_IN_A_PATH.items():
         if character in literal:
-            raise ValueError(why)
+            meant = _in_our_syntax(path) if character == "{" else "{"
+            raise ValueError(why if "{" in meant else f'{why}: "{meant}"')
     if "//" in path:
         raise ValueError("a path cannot have an empty segment; write one slash")
     if {".", ".."} & set(path.split("/")):
@@ -160,6 +165,17 @@ def rule_shape(path: str) -> str:
     return _VARIABLE.sub(_anonymous, path)
 
 
+def _in_our_syntax(path: str) -> str:
+    """Write a path with the parameters of OpenAPI, `{id}`, or of FastAPI, `{id:int}`, as a rule."""
+
+    def translate(piece: re.Match[str]) -> str:
+        converter = "path" if piece["star"] else piece["converter"] if piece["converter"] in _NAMED else ""
+        name = re.sub(r"\W", "_", piece["name"])
+        return f"<{converter}:{name}>" if converter else f"<{name}>"
+
+    return _IN_BRACES.sub(translate, path)
+
+
 def _check_parameters(path: str) -> None:
     names = path_parameters(path)
     if len(set(names)) < len(names):
@@ -168,6 +184,9 @@ def _check_parameters(path: str) -> None:
     unknown = [match["converter"] for match in _VARIABLE.finditer(path) if match["converter"] not in _CONVERTERS]
     if unknown:
         raise ValueError(f'unknown converter "{unknown[0]}" {did_you_mean(unknown[0], _NAMED, "available")}')
+    for match in _VARIABLE.finditer(path):
+        if match["converter"] == "any" and (quoted := _in_quotes((match["arguments"] or "()")[1:-1])):
+            raise ValueError(f'the values of "{match["name"]}" need quotes: <any({quoted}):{match["name"]}>')
     try:
         converters = _converters(path)
         for converter in converters.values():  # Werkzeug compiles them at the first request
@@ -180,6 +199,14 @@ def _check_parameters(path: str) -> None:
             raise ValueError(f'the bounds of "{name}" must be numbers, as in <int(min=1):{name}>')
     for run in _runs(path, converters):
         check_splits(run)
+
+
+def _in_quotes(values: str) -> str:
+    """Return the values of `any` in quotes if one needs them, else an empty text: Werkzeug reads `1,2` as a number."""
+    found = [value.strip() for value in _VALUE.findall(values) if value.strip()]
+    if all(value[0] in "\"'" or (value.isidentifier() and value not in _CONSTANTS) for value in found):
+        return ""
+    return ", ".join(value if value[0] in "\"'" else f'"{value}"' for value in found)
 
 
 def _runs(path: str, converters: Mapping[str, BaseConverter]) -> Iterator[list[str | BaseConverter]]:
@@ -205,11 +232,13 @@ def _anonymous(variable: re.Match[str]) -> str:
 _NOT_IN_A_PATH: Mapping[str, str] = {
     "<": 'a "<" without a ">"; write a path parameter as <name> or <converter:name>',
     ">": 'a ">" without a "<"; write a path parameter as <name> or <converter:name>',
-    "{": "write a path parameter as <name>, as in Flask, not {name}",
+    "{": "a path parameter is written as <name>",
     "?": "a path cannot have a query, which is not matched",
     "#": "a path cannot have a fragment, which clients do not send",
     "%": "write the path decoded: é instead of %C3%A9",
     "\\": "a path is written with forward slashes",
 }
+_VALUE = re.compile(r"\s*(?:\"[^\"]*\"|'[^']*'|[^,]+)")
+_CONSTANTS = ("None", "True", "False")
 _NAMED = sorted(set(Map.default_converters) - {"default"})
 _CONVERTERS = {None, *Map.default_converters}

@@ -391,7 +391,7 @@ def test_numbers_of_clusters_have_no_average(spec: Spec) -> None:
     own = {name: {"input": AGE_AND_SPEND} for name in models}
     with pytest.raises(SpecError) as error:
         spec(models, **own, mean={"average": {"a": 1, "b": 1}, "input": AGE_AND_SPEND})
-    assert ['"a" does not answer a single number, of which there could be an average'] == [
+    assert ['"a" does not return a single number, so it has no average'] == [
         found.message for found in error.value.diagnostics
     ]
 

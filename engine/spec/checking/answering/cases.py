@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from engine.diagnostics import Diagnostic
 from engine.spec.checking.answering.faults import check_fault, read_chance, read_fault
 from engine.spec.checking.answering.responses import check_response, read_response
 from engine.spec.checking.answering.when import check_condition, find_lasting, has_condition_form, read_condition
-from engine.spec.conditions import Condition, guaranteed_by, guaranteed_without
+from engine.spec.conditions import Condition, guaranteed_by, guaranteed_without, names_in
+from engine.spec.gathering.entries import meant_key
 from engine.spec.named_files import Home
-from engine.spec.naming.names import Names
+from engine.spec.naming.names import MAY_BE_ABSENT, Names
 from engine.spec.reading.node import Node
 from engine.spec.references import parse_name
 from engine.spec.response_records import Case, SequenceStep
@@ -29,22 +31,29 @@ def check_answers(route: Node, names: Names, home: Home | None, *, formats: bool
         return
     yield from _check_order(cases)
     earlier: dict[str, Node] = {}
+    is_vague = False  # whether a broken condition may have guaranteed something
     for case in cases:
         yield from check_fault(case, draws=False)
         assumed = names
+        is_vague |= _has_misspelt_condition(case)
         if "when" in case:
             mistakes = list(check_condition(case["when"], names, formats=formats))
             yield from mistakes
-            if not mistakes and has_condition_form(case["when"]):
+            is_broken = any(mistake.severity == "error" for mistake in mistakes)
+            is_broken |= not has_condition_form(case["when"])
+            is_vague |= is_broken
+            if not is_broken:
                 from engine.spec.checking.answering.judging import judge_when  # noqa: PLC0415 - many specs have no cases
 
                 condition = read_condition(case["when"])
-                yield from judge_when(case["when"], names)
+                judged = list(judge_when(case["when"], names))
+                yield from judged
                 assumed = names.assume(guaranteed_by(condition))
-                if "chance" not in case:
+                if "chance" not in case and len(judged) < len(list(names_in(condition))):  # else nothing follows
                     yield from _check_repeated(case, condition, earlier)
                     names = names.assume(guaranteed_without(condition))
-        yield from _check_answer(case, assumed, home)
+        answer = _check_answer(case, assumed, home)
+        yield from (one for one in answer if not (is_vague and MAY_BE_ABSENT in one.message))
 
 
 def read_answers(route: Node, home: Home, fault: Fault | None) -> tuple[Case, ...]:
@@ -108,7 +117,10 @@ def _read_sequence(node: Node, home: Home) -> SequenceRecord:
 def _check_per(per: Node, text: str, names: Names) -> Iterator[Diagnostic]:
     try:
         if mistake := find_lasting(
-            text, names, "per has a name, not a reference", "so that every count would be the first"
+            text,
+            names,
+            "per takes a name, not a reference",
+            "so each would be the first; name a value that stays the same",
         ):
             yield per.error(mistake)
     except ValueError as error:
@@ -117,7 +129,8 @@ def _check_per(per: Node, text: str, names: Names) -> Iterator[Diagnostic]:
 
 
 def _check_order(cases: Sequence[Node]) -> Iterator[Diagnostic]:
-    closing = next((case for case in cases if case.fields is not None and not _CONDITIONS & {*case.fields}), None)
+    plain = (case for case in cases if case.fields is not None and not _CONDITIONS & {*case.fields})
+    closing = next((case for case in plain if not _has_misspelt_condition(case)), None)
     last = cases[-1]
     if closing is None and last.fields is not None:
         if "when" in last:
@@ -126,9 +139,19 @@ def _check_order(cases: Sequence[Node]) -> Iterator[Diagnostic]:
         else:
             message = "the last case has a chance; add one without it, which answers all other requests"
             yield last.key("chance").error(message)
-    for case in cases[cases.index(closing) + 1 :] if closing is not None else ():
-        line = closing.place.line if closing is not None else 0
-        yield case.error(f"this case is never reached: the case on line {line} has no condition; move that to the end")
+    if closing is not None and closing is not last:
+        message = f"this case is never reached: the case on line {closing.place.line} has no condition"
+        yield cases[cases.index(closing) + 1].error(f"{message}; move that to the end")
+
+
+def _has_misspelt_condition(case: Node) -> bool:
+    """Return whether a case has a key that probably means `when`."""
+    others = [
+        key for key, _, _ in case.pairs() if key not in ("response", "sequence", "delay", "fail", "for", "chance")
+    ]
+    return "when" not in case and any(
+        meant_key(key, "case") == "when" or get_close_matches("when", [key.lower()]) for key in others
+    )
 
 
 def _check_repeated(case: Node, condition: Condition, earlier: dict[str, Node]) -> Iterator[Diagnostic]:

@@ -35,7 +35,9 @@ def check_fault(place: Node, *, draws: bool = True) -> Iterator[Diagnostic]:
     if (_seconds(hold.text or "") or 0.0) > LONGEST:
         yield hold.error(f"for: {hold.text} is too long; it is at most {LONGEST:g}s")
     if hold.present and place["fail"].plain in (None, False, "reset"):
-        yield place.key("for").error("for says how long fail: timeout holds a request; add fail: timeout, or remove it")
+        yield place.key("for").error(
+            "for says how long fail: timeout holds a request; add fail: timeout, or remove for"
+        )
     if draws and "chance" in place and all(place[key].plain is False or key not in place for key in ("delay", "fail")):
         message = "chance says how often a delay or a failure happens, and there is none here; add delay or fail"
         yield place.key("chance").error(message)
@@ -51,7 +53,7 @@ def check_seed(root: Node, places: Iterable[Node]) -> Iterator[Diagnostic]:
             delay = node["delay"].text if node.fields is not None else None
             if "chance" in node or (delay is not None and ".." in delay):
                 return
-    message = "seed has no effect: nothing is drawn, since there is no chance and no delay with a range"
+    message = "seed has no effect, because nothing is random: there is no chance, and no delay with a range"
     yield service.key("seed").error(message, "warning")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from engine.diagnostics import Diagnostic
@@ -14,6 +15,8 @@ from engine.spec.reading.node import Node
 from engine.spec.references import parse_name
 
 _TRUTHS = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
+_BOUNDS = {">=": "minimum", ">": "exclusiveMinimum", "<=": "maximum", "<": "exclusiveMaximum"}
+_COMPARED = re.compile(r"\s*(>=|>|<=|<)\s*(-?\d+(?:\.\d+)?)\s*")
 _OPPOSITES = {"always": "never", "never": "always"}
 
 
@@ -47,7 +50,7 @@ def _judge_presence(text: str, names: Names) -> Verdict:
     if not names.find(name).is_certain:
         return Verdict("sometimes")
     of_itself = Names(names.roots).find(name).is_certain
-    return Verdict("always", f'"{text}" is {"always there" if of_itself else "there after the cases before"}')
+    return Verdict("always", f'"{text}" is {"always present" if of_itself else "always present after the cases above"}')
 
 
 def _judge_match(key: str, value: Node, names: Names) -> Verdict:
@@ -71,6 +74,10 @@ def _advice(key: str, value: Node, known: Known) -> str:
         return f"; write {_TRUTHS[str(plain).lower()]}"
     if known.types == {"number"} and isinstance(plain, str) and JSON_NUMBER.fullmatch(plain):
         return f"; write it without the quotes: {plain}"
+    if isinstance(plain, float) and not plain.is_integer() and any(part.is_whole for part in known.parts):
+        return ", only integers"
+    if isinstance(plain, str) and (compared := _COMPARED.fullmatch(plain)) and known.types != {"string"}:
+        return f"; write {{{_BOUNDS[compared[1]]}: {compared[2]}}}"
     if not isinstance(plain, bool | int | float) or known.types != {"string"}:
         return ""
     in_path = f", or write <int:{key.removeprefix('path.')}> in the path" if key.startswith("path.") else ""

@@ -38,6 +38,7 @@ def check_response(response: Node, names: Names, home: Home | None) -> Iterator[
     """Report every mistake in a response; `names` are what it can refer to, and `home` has its files."""
     for node in _texts(response):
         yield from check_references(node, names)
+        yield from _check_mustaches(node, names, is_page=node in (response, response["html"]))
     yield from _check_html(response if response.text is not None else response["html"], names)
     yield from check_headers(response["headers"])
     yield from check_header_references(response["headers"], names)
@@ -89,17 +90,37 @@ def check_references(node: Node, names: Names) -> Iterator[Diagnostic]:
     if node.text is None or "${" not in node.text:
         return
     for part in scan_template(node.text):
+        if isinstance(part, str):
+            continue
+        fragment = part.fragment if isinstance(part, ReferenceMistake) else part.written
         try:
             if isinstance(part, ReferenceMistake):
                 raise part
-            if isinstance(part, Reference) and (near := names.require(part).near):
-                yield Diagnostic(node.place_of(part.written), f'"{part.name}" is not declared {near}', "warning")
-        except ReferenceMistake as mistake:
-            yield Diagnostic(node.place_of(mistake.fragment), node.hidden(str(mistake)))
+            if near := names.require(part).near:
+                yield Diagnostic(node.place_of(fragment), f'"{part.name}" is not declared {near}', "warning")
         except ValueError as error:
-            advice = f"; {LITERAL}" if str(error).startswith("unknown name") else ""
-            fragment = part.written if isinstance(part, Reference) else ""
-            yield Diagnostic(node.place_of(fragment), node.hidden(f"{error}{advice}"))
+            message = _of_notation(fragment, names) or str(error)
+            advice = f"; {LITERAL}" if message.startswith("unknown name") else ""
+            yield Diagnostic(node.place_of(fragment), node.hidden(f"{message}{advice}"))
+
+
+def _of_notation(fragment: str, names: Names) -> str:
+    """Explain a reference in the notation of another tool; empty if it is in none."""
+    from engine.spec.naming.notations import explain_notation  # noqa: PLC0415 - few specs have such mistakes
+
+    return explain_notation(fragment, names)
+
+
+def _check_mustaches(node: Node, names: Names, *, is_page: bool) -> Iterator[Diagnostic]:
+    """Warn of `{{…}}`, the references of other tools, which a page may have for itself, too."""
+    if node.text is None or "{{" not in node.text:
+        return
+    from engine.spec.naming.notations import find_mustaches  # noqa: PLC0415 - few responses have them
+
+    for fragment, meant in find_mustaches(node.text, names, is_page=is_page):
+        advice = f'for the value, write "{meant}"' if meant else "a reference is a name, as in ${query.page}"
+        message = f'"{fragment}" is sent as it is; {advice}'
+        yield Diagnostic(node.place_of(fragment), node.hidden(message), "warning")
 
 
 def _check_html(html: Node, names: Names) -> Iterator[Diagnostic]:

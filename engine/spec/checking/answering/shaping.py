@@ -9,6 +9,7 @@ from typing import Any
 from engine.diagnostics import Diagnostic
 from engine.schema import TYPE_NAMES, InstanceSchema, Subschema
 from engine.schema.relation import judge_condition
+from engine.spec.checking.answering.refused_values import check_refused
 from engine.spec.checking.answering.responses import check_references, check_response
 from engine.spec.checking.schemas import has_form
 from engine.spec.named_files import Home
@@ -70,7 +71,7 @@ def check_shape(route: Node, models: Node | None, names: Names, home: Home) -> I
     yield from _check_many(route)
     closed = route["query"]["additionalProperties"]
     if "instance" not in route and closed.plain is False and any(one.text == "GET" for one in route["methods"].items):
-        message = "by GET, features are query parameters too, and would be refused; remove additionalProperties"
+        message = "with GET, features are query parameters too and would be refused; remove additionalProperties"
         yield route["query"].key("additionalProperties").error(message)
 
 
@@ -107,7 +108,11 @@ def _check_instance(route: Node, models: Node | None, names: Names) -> Iterator[
             yield key_node.error(f'"{key}" is not a feature of the model "{name}" {known}')
             continue
         is_needed = key in declared.required and (feature is None or feature.default is None)
-        yield from _check_feature(key, value, feature or declared.part(True), names, is_needed=is_needed)
+        mistakes = list(_check_feature(key, value, feature or declared.part(True), names, is_needed=is_needed))
+        yield from mistakes
+        reference = _alone(value)
+        if feature is not None and reference is not None and not mistakes:
+            yield from check_refused(route, key, value, reference, feature, names)
     unknown = [key for key, _, _ in instance.pairs() if key not in declared.properties]
     for key in declared.required:
         is_lacking = key not in instance and key in declared.properties and declared.properties[key].default is None
@@ -155,7 +160,7 @@ def _check_feature(key: str, value: Node, feature: Subschema, names: Names, *, i
     if reference.default is not None:
         found = next(feature.validator.violations(names.default_of(reference, known)), None)
         if found is not None:
-            yield value.error(f'the default of "{reference.name}" is no value of the feature "{key}": {found.detail}')
+            yield value.error(f'the default of "{reference.name}" is not valid for the feature "{key}": {found.detail}')
             return
     for part in known.parts:
         verdict = judge_condition(part, feature)
@@ -166,13 +171,26 @@ def _check_feature(key: str, value: Node, feature: Subschema, names: Names, *, i
 
 def _check_made(key: str, value: Node, feature: Subschema, names: Names) -> Iterator[Diagnostic]:
     """Check what becomes a feature and is not one reference: a constant, or a text with references."""
+    if foreign := list(_foreign(value, names)):
+        yield from foreign
+        return
     mistakes = [found for _, node in walk_nodes(value) for found in check_references(node, names)]
     yield from mistakes
     if not mistakes and not any("${" in (node.text or "") for _, node in walk_nodes(value)):
         for violation in feature.validator.violations(value.plain):
-            yield value.error(f'this is no value of the feature "{key}": {violation.detail}')
+            yield value.error(f'this value is not valid for the feature "{key}": {violation.detail}')
     elif not mistakes and value.text is not None and "string" not in feature.types:
-        yield value.error(f'the feature "{key}" is no text; use one reference alone, which keeps its type')
+        yield value.error(f'the feature "{key}" is not a string; write one reference alone, which keeps its type')
+
+
+def _foreign(value: Node, names: Names) -> Iterator[Diagnostic]:
+    """Report a `{{…}}` in a feature, which would be a text that no client means."""
+    if "{{" not in (value.text or ""):
+        return
+    from engine.spec.naming.notations import find_mustaches  # noqa: PLC0415 - few specs have such mistakes
+
+    for fragment, meant in find_mustaches(value.text or "", names, is_page=False):
+        yield value.error(f'"{fragment}" is not a reference; write "{meant or "${query.page}"}"')
 
 
 def _alone(value: Node) -> Reference | None:

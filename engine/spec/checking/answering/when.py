@@ -14,6 +14,12 @@ from engine.spec.references import parse_name
 from engine.text import did_you_mean
 
 _KEYWORDS = ("present", "absent", "any", "all", "not")
+_MEANT = {  # the words of other tools
+    **dict.fromkeys(("and", "allof", "every"), "all"),
+    **dict.fromkeys(("or", "anyof", "some"), "any"),
+    **dict.fromkeys(("exists", "required"), "present"),
+    **dict.fromkeys(("missing", "notexists"), "absent"),
+}
 _CHANGING = ("now", "uuid")  # with every request
 
 
@@ -30,8 +36,8 @@ def check_condition(node: Node, names: Names, *, formats: bool) -> Iterator[Diag
             case "not":
                 yield from check_condition(value, names, formats=formats)
             case _:
-                yield from _check_name(key_node, key, names)
-                yield from _check_value(value, formats=formats)
+                mistakes = list(_check_name(key_node, key, names))
+                yield from mistakes or _check_value(value, formats=formats)
 
 
 def has_condition_form(node: Node) -> bool:
@@ -88,7 +94,7 @@ def find_lasting(text: str, names: Names, form: str, consequence: str) -> str:
     if text.startswith("${"):
         return f"{form}; write {name}"
     if name.root in _CHANGING:
-        return f'"{name}" is another value at every request, {consequence}'
+        return f'"{name}" changes with every request, {consequence}'
     names.find(name)
     return ""
 
@@ -98,10 +104,13 @@ def _check_name(node: Node, text: str | None, names: Names) -> Iterator[Diagnost
         return
     try:
         if mistake := find_lasting(
-            text, names, "a condition has names, not references", "and no condition can depend on it"
+            text, names, "a condition uses names, not references", "so no condition can depend on it; use another name"
         ):
             yield node.error(mistake)
     except ValueError as error:
+        if (meant := _MEANT.get(text.lower())) is not None:
+            yield node.error(f'unknown name "{text}" (did you mean "{meant}"?)')
+            return
         near = did_you_mean(text, _KEYWORDS, "")
         unknown = str(error).startswith("unknown name") and "did you mean" in near
         yield node.error(f'unknown name "{text}" {near}' if unknown else str(error))
@@ -117,4 +126,6 @@ def _check_value(value: Node, *, formats: bool) -> Iterator[Diagnostic]:
     elif value.fields is not None:
         yield from check_schema(value, is_condition=True, formats=formats)
     elif value.text is not None and value.text.startswith("${"):
-        yield value.error(f"{show(value.text)} is no reference here: a condition compares with what the spec says")
+        yield value.error(
+            f"a condition compares with fixed values, so {show(value.text)} cannot be a reference; write the value"
+        )

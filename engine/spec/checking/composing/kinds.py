@@ -35,7 +35,9 @@ def check_compositions(models: Node) -> Iterator[Diagnostic]:
         schema = entry["input"].plain
         if has_form(schema) and InstanceSchema(schema).form != "object":
             at = entry["input"].follow(("type",))
-            yield at.error("a model that asks others takes an object, of whose properties each takes its own")
+            yield at.error(
+                "the input of a model that asks others must be an object, of which each takes its own properties"
+            )
             continue
         yield from kind.check(entry)
         for part, named in kind.parts(entry):
@@ -59,7 +61,9 @@ def _cycles(models: Node, kinds: Mapping[str, CompositionKind]) -> Iterator[Diag
         for part, named in kinds[name].parts(models[name]):
             if part in here:
                 around = " -> ".join((*here[here.index(part) :], part))
-                found.append(named.error(f"these models ask each other in a circle: {around}"))
+                found.append(
+                    named.error(f"these models ask each other in a circle: {around}; change one of these entries")
+                )
                 continue
             depth = MAX_DEPTH if len(here) > MAX_DEPTH else visit(part, here)
             if depth >= MAX_DEPTH:

@@ -43,7 +43,7 @@ def _check(entry: Node) -> Iterator[Diagnostic]:
     if key.text not in instance.required:
         yield key.error(f'the key "{key.text}" is not required by the input; add it: "required: [{key.text}]"')
     if not instance.properties[key.text].types <= _SCALARS:
-        message = f'the key "{key.text}" may be something else than a text or a number; give it one of these types'
+        message = f'the key "{key.text}" may be other than a string or a number; give it one of these types'
         yield schema["properties"].key(key.text).error(message)
 
 
