@@ -52,7 +52,7 @@ class NativeTrees:
         arrays = (table.nodes, table.missing_right, table.roots, table.leaves, table.values)
         self._outputs = table.values.shape[1]
         self._ensemble = _Ensemble(
-            *(array.ctypes.data for array in arrays), len(table.roots), self._outputs, table.width
+            *(array.ctypes.data for array in arrays), len(table.roots), self._outputs, table.width, table.single
         )
         self._address = ctypes.addressof(self._ensemble)
         self.unloaded = ""
@@ -98,7 +98,7 @@ class _Ensemble(ctypes.Structure):
 
     _fields_ = (
         *((name, ctypes.c_void_p) for name in ("nodes", "missing_right", "roots", "leaves", "values")),
-        *((name, ctypes.c_int64) for name in ("trees", "outputs", "width")),
+        *((name, ctypes.c_int64) for name in ("trees", "outputs", "width", "single")),
     )
 
 
