@@ -237,7 +237,7 @@ def test_a_file_of_another_version_that_cannot_be_loaded_blames_the_version(serv
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("catboost.core", "the model needs catboost, which is not installed here: pip install catboost"),
+        ("pygam.terms", "the model needs pygam, which is not installed here: pip install pygam"),
         ("imblearn.pipeline", "the model needs imblearn, which is not installed here: pip install imbalanced-learn"),
         (
             "sklearn._gone",

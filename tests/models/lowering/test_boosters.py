@@ -158,7 +158,7 @@ def _no_names() -> Iterator[None]:
         yield
 
 
-def compiled(estimator: Any, columns: int | None = None) -> tuple[Program, TreeTable]:
+def compiled(estimator: Any, columns: int | None = None, method: str = "predict") -> tuple[Program, TreeTable]:
     found: list[TreeTable] = []
 
     def walk(table: TreeTable) -> NativeTrees:
@@ -166,7 +166,7 @@ def compiled(estimator: Any, columns: int | None = None) -> tuple[Program, TreeT
         return NativeTrees(table, build_library())
 
     chances = hasattr(estimator, "predict_proba")
-    program = lower_estimator(estimator, "predict", walk, probabilities=chances, columns=columns)
+    program = lower_estimator(estimator, method, walk, probabilities=chances, columns=columns)
     return load_program(dump_program(program)), found[0]
 
 
@@ -223,6 +223,14 @@ def test_numpy_walks_a_booster_to_the_same_bits(name: str) -> None:
     (walk,) = (step for step in program.scores if isinstance(step, NativeTrees))
     with np.errstate(invalid="ignore"):
         assert walk(rows).tobytes() == table.sum_leaves(rows).tobytes()
+
+
+@pytest.mark.parametrize("name", ["two classes", "several classes"])
+def test_the_raw_scores_of_lightgbm_are_the_same_bits(name: str) -> None:
+    estimator = LIGHTGBM[name]()
+    program, table = compiled(estimator, method="decision_function")
+    rows = hard_rows(table)
+    assert estimator.decision_function(rows).tolist() == program.arrays(rows)[0].tolist()
 
 
 @pytest.mark.exhaustive
@@ -324,5 +332,6 @@ def test_a_served_booster_is_compiled_and_right(library: str, around: str, serve
     predictor = serve(estimator, input=INPUT, output={"probabilities": True})
     answer = predictor([dict(zip(NAMES, one, strict=True)) for one in rows[:50].tolist()])
     assert estimator.predict(rows[:50]).reshape(-1).tolist() == answer.result
-    assert estimator.predict_proba(rows[:50]).tolist() == answer.probabilities
+    chances = [[*one.values()] for one in answer.probabilities or ()]
+    assert estimator.predict_proba(rows[:50]).tolist() == chances
     assert ("native", "exact") == (predictor.facts.report.runtime, predictor.facts.report.verdict)

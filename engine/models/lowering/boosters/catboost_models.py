@@ -42,7 +42,7 @@ def _regressor(model: Any, lower: Lower) -> Lowered:
 
 
 def _scores(model: Any, found: CatBoostJson, lower: Lower) -> Steps:
-    trees = lower.trees(found.table(int(model.n_features_in_)))
+    trees = lower.trees(found.table(len(model.feature_names_)))  # n_features_in_ is not in its files
     scale: Steps = () if found.scale == 1 else (s.Arithmetic("multiply", np.array(found.scale)),)
     return (s.WholeAsSingle(), trees, *scale, s.Arithmetic("add", found.bias))
 

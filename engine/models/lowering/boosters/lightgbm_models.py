@@ -25,7 +25,10 @@ def _classifier(model: Any, lower: Lower) -> Lowered:
     if len(classes) != max(text.outputs, 2) or callable(model.objective):
         raise NotLowered("LGBMClassifier with an objective of its own, or with one class")
     chances: Steps = (*link, s.Stack()) if text.outputs == 1 else link
-    return Lowered(scores, {"predict": (*chances, s.Choose(classes)), "predict_proba": chances})
+    methods: dict[str, Steps] = {"predict": (*chances, s.Choose(classes)), "predict_proba": chances}
+    if not text.is_average:
+        methods["decision_function"] = (s.Ravel(),) if text.outputs == 1 else ()
+    return Lowered(scores, methods)
 
 
 def _regressor(model: Any, lower: Lower) -> Lowered:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.models.data.array import Array
+from engine.models.lowering.result import NotLowered
 from engine.models.runtime.tree_table import NODE, TreeTable
 
 
@@ -41,20 +42,23 @@ def make_table(trees: Iterable[Tree], width: int, *, single: bool = False) -> Tr
         place = np.empty(len(tree.left), np.int64)
         place[order] = np.arange(len(order))
         leaf = tree.left[order] < 0
-        table = np.empty(len(order), NODE)
-        table["threshold"] = np.where(leaf, np.inf, tree.threshold[order])
-        table["feature"] = np.where(leaf, 0, tree.feature[order])
-        table["left"] = np.where(leaf, np.arange(len(order)), place[tree.left[order]]) + first
-        nodes.append(table)
+        own = np.empty(len(order), NODE)
+        own["threshold"] = np.where(leaf, np.inf, tree.threshold[order])
+        own["feature"] = np.where(leaf, 0, tree.feature[order])
+        own["left"] = np.where(leaf, np.arange(len(order)), place[tree.left[order]]) + first
+        nodes.append(own)
         missing.append(np.where(leaf, 0, 1 - tree.missing_left[order].astype(np.int64)).astype(np.uint8))
         leaves.append(np.where(leaf, np.cumsum(leaf) - 1 + first_leaf, 0).astype(np.int32))
         values.append(tree.values[order][leaf])
         roots.append(first)
         first += len(order)
         first_leaf += int(leaf.sum())
+    table = np.concatenate(nodes)
+    if table["feature"].min() < 0 or table["feature"].max() >= width:  # C would read beyond a row
+        raise NotLowered(f"trees of other features than the model's {width}")
     distinct, row = _distinct(np.ascontiguousarray(np.concatenate(values), dtype=np.float64))
     return TreeTable(
-        nodes=np.concatenate(nodes),
+        nodes=table,
         missing_right=np.concatenate(missing),
         roots=np.array(roots, np.int32),
         leaves=row[np.concatenate(leaves)].astype(np.int32),
