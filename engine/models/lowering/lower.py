@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -74,8 +75,13 @@ def _lower(estimator: Any, response_method: str, trees: Trees, *, probabilities:
     for method in [response_method] + ["predict_proba"] * probabilities:
         if method not in lowered.methods:
             raise NotLowered(f"{type(last).__name__}.{method}")
-    chances = lowered.methods["predict_proba"] if probabilities else None
-    return Program((*before, *lowered.scores), lowered.methods[response_method], chances)
+    result = lowered.methods[response_method]
+    if not probabilities:
+        return Program((*before, *lowered.scores), result)
+    chances = lowered.methods["predict_proba"]
+    pairs = zip(result, chances, strict=False)
+    both = len([*takewhile(lambda pair: pair[0] is pair[1], pairs)])  # these are computed once
+    return Program((*before, *lowered.scores, *result[:both]), result[both:], chances[both:])
 
 
 class _Lowering:

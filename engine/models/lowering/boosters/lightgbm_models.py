@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.models.estimators.estimator_parts import booster_dtypes
+from engine.models.estimators.readers.lightgbm_file import LightGBMClassifier, LightGBMRegressor
 from engine.models.lowering.boosters.category_columns import walk_columns
 from engine.models.lowering.boosters.lightgbm_text import LightGBMText, read_text
 from engine.models.lowering.result import Lower, Lowered, NotLowered, Steps
@@ -22,7 +23,7 @@ def _classifier(model: Any, lower: Lower) -> Lowered:
     text = _text_of(model)
     scores, link = _scores(model, text, lower), _link(text)
     classes = known_classes(model)
-    if len(classes) != max(text.outputs, 2) or callable(model.objective):
+    if len(classes) != max(text.outputs, 2) or callable(getattr(model, "objective", None)):
         raise NotLowered("LGBMClassifier with an objective of its own, or with one class")
     chances: Steps = (*link, s.Stack()) if text.outputs == 1 else link
     methods: dict[str, Steps] = {"predict": (*chances, s.Choose(classes)), "predict_proba": chances}
@@ -39,7 +40,7 @@ def _regressor(model: Any, lower: Lower) -> Lowered:
 
 def _text_of(model: Any) -> LightGBMText:
     """Read the trees that predictions use: those up to the best iteration, if training stopped early."""
-    options = model.get_params()
+    options = model.get_params() if hasattr(model, "get_params") else {}
     if options.get("pred_early_stop") or options.get("predict_disable_shape_check"):
         raise NotLowered("LightGBM with options of its predictions")
     return read_text(model.booster_.model_to_string())
@@ -84,4 +85,6 @@ LIGHTGBM: Mapping[str, Callable[[Any, Lower], Lowered]] = {
     "lightgbm.sklearn.LGBMClassifier": _classifier,
     "lightgbm.sklearn.LGBMRegressor": _regressor,
     "lightgbm.sklearn.LGBMRanker": _regressor,
+    f"{LightGBMClassifier.__module__}.LightGBMClassifier": _classifier,
+    f"{LightGBMRegressor.__module__}.LightGBMRegressor": _regressor,
 }
