@@ -31,7 +31,7 @@ typedef struct Masks {
     const int32_t *features; /* those that have cuts */
     const int32_t *first;    /* the row of `values` of each tree's leaf on the left */
     const double *values;
-    int64_t group_count, group_size, feature_count, trees, outputs, width;
+    int64_t group_count, group_size, feature_count, trees, outputs, width, single;
 } Masks;
 
 /* Take the cells of some rows apart, by feature; those of a row that is not there are those of the last one. */
@@ -98,7 +98,8 @@ static inline __attribute__((always_inline)) int32_t find_leaves(const Masks *m,
                     const double *leaf = m->values + (m->first[begin + tree] + __builtin_ctz(bits[lane])) * m->outputs;
                     double *sums = out + (row + lane) * m->outputs;
                     for (int64_t output = 0; output < m->outputs; output++)
-                        sums[output] += leaf[output];
+                        sums[output] = m->single ? (double)(float)(sums[output] + leaf[output])
+                                                 : sums[output] + leaf[output];
                 }
             }
         }

@@ -38,7 +38,7 @@ class LeafMasks:
         self._arrays = (made, runs, groups, used.astype(np.int32), first, values)
         self.structure = _Masks(
             *(array.ctypes.data for array in self._arrays),
-            len(groups) - 1, GROUP, len(used), len(table.roots), values.shape[1], table.width,
+            len(groups) - 1, GROUP, len(used), len(table.roots), values.shape[1], table.width, table.single,
         )  # fmt: skip
 
 
@@ -106,6 +106,6 @@ class _Masks(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("cuts", "runs", "groups", "features", "first", "values")),
         *(
             (name, ctypes.c_int64)
-            for name in ("group_count", "group_size", "feature_count", "trees", "outputs", "width")
+            for name in ("group_count", "group_size", "feature_count", "trees", "outputs", "width", "single")
         ),
     )

@@ -56,8 +56,9 @@ class NativeTrees:
         self._masks = LeafMasks(table, narrow) if suits(table) else None
         masks = None if self._masks is None else ctypes.addressof(self._masks.structure)
         self._ensemble = _Ensemble(
-            *(array.ctypes.data for array in arrays), len(table.roots), self._outputs, table.width, masks
-        )
+            *(array.ctypes.data for array in arrays),
+            len(table.roots), self._outputs, table.width, table.single, masks,
+        )  # fmt: skip
         self._address = ctypes.addressof(self._ensemble)
         self.unloaded = ""
         try:
@@ -111,7 +112,7 @@ class _Ensemble(ctypes.Structure):
 
     _fields_ = (
         *((name, ctypes.c_void_p) for name in ("nodes", "missing_right", "roots", "leaves", "values")),
-        *((name, ctypes.c_int64) for name in ("trees", "outputs", "width")),
+        *((name, ctypes.c_int64) for name in ("trees", "outputs", "width", "single")),
         ("masks", ctypes.c_void_p),
     )
 

@@ -1,4 +1,4 @@
-/* Walk tree ensembles as scikit-learn does: double thresholds, "<=" to the left, sums in the order of the trees.
+/* Walk tree ensembles: double thresholds, "<=" to the left, sums in the order of the trees, as scikit-learn does.
 
    A node's children stand side by side, so that a step is arithmetic and no branch that could be mispredicted; a
    leaf is its own left child. Several walks go in step, so that one's memory access hides behind another's. */
@@ -19,6 +19,7 @@ typedef struct {
     const int32_t *leaves; /* the row of `values` of each node that is a leaf */
     const double *values;
     int64_t trees, outputs, width;
+    int64_t single; /* sums are rounded to float32, as XGBoost's are: exact, since double has twice the bits */
     const struct Masks *masks; /* of small trees, NULL if there are larger ones */
 } Ensemble;
 
@@ -56,7 +57,7 @@ static inline void add(const Ensemble *e, int32_t at, double *sums)
 {
     const double *leaf = e->values + e->leaves[at] * e->outputs;
     for (int64_t output = 0; output < e->outputs; output++)
-        sums[output] += leaf[output];
+        sums[output] = e->single ? (double)(float)(sums[output] + leaf[output]) : sums[output] + leaf[output];
 }
 
 /* Add each row's leaves to its sums in `out`, which has `outputs` columns; `missing` says that a cell is NaN. */

@@ -42,7 +42,9 @@ def tables(draw: st.DrawFn) -> TreeTable:
         draw(st.lists(st.lists(FLOATS, min_size=outputs, max_size=outputs), min_size=count, max_size=count))
     )
     arrays = np.array(nodes, NODE), np.zeros(len(nodes), np.uint8), np.array(roots, np.int32)
-    return TreeTable(*arrays, np.array(leaves, np.int32), np.ascontiguousarray(values, np.float64), width)
+    return TreeTable(
+        *arrays, np.array(leaves, np.int32), np.ascontiguousarray(values, np.float64), width, draw(st.booleans())
+    )
 
 
 @settings(max_examples=300, deadline=None)
