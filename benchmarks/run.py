@@ -26,6 +26,7 @@ from large_spec import measure
 from predict import HEADING
 from references import reference_costs
 from shaping import shaping
+from walks import walk_lines
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 
@@ -165,6 +166,7 @@ def page(found: dict[str, Contestant], arguments: argparse.Namespace, against: l
         "|---|---:|---:|",
         *(f"| {kind} | {more:.2f} | {plain:.2f} |" for kind, more, plain in reference_costs()),
         *_shaping_lines(),
+        *walk_lines(),
     ]
     return "\n".join(lines) + "\n"
 

@@ -643,8 +643,8 @@ NO_MODEL: dict[str, tuple[Callable[[], Any] | None, str, str]] = {
         lambda: LinearRegression().fit(X, y),
         "model.sav",
         (
-            'unknown model format ".sav" (known: .pkl, .pickle, .joblib, .skops, .onnx); rename it to "model.pkl" if '
-            "pickle or joblib wrote it"
+            'unknown model format ".sav" (known: .pkl, .pickle, .joblib, .skops, .ubj, .json, .txt, .cbm, .onnx); '
+            'rename it to "model.pkl" if pickle or joblib wrote it'
         ),
     ),
 }

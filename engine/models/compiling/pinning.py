@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from engine.isolation import Progress, Step
 from engine.models.compiling.prepare import open_uncompiled, require_pinned_file
 from engine.models.composing.open_models import OpenModels
 from engine.models.data.reference import reference_instances
-from engine.models.files.formats import require_format
+from engine.models.files.formats import installed_version, require_format
 from engine.models.files.model_file import ModelFile, read_file
 from engine.models.files.modules import hash_modules
 from engine.models.predictor import ModelPredictor, Predictor
@@ -115,7 +114,7 @@ def _pin(model: FileModel, file: ModelFile, opened: LoadedEstimators, predictor:
     return {
         "sha256": file.sha256,
         "format": written.name,
-        "libraries": {library: version(library) for library in written.pinned},
+        "libraries": {library: installed_version(library) for library in written.pinned},
         **({"modules": modules} if modules else {}),
         "golden": _golden(model, predictor),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from engine.spec import FileModel
@@ -50,6 +51,27 @@ FORMATS = (
         pinned=("numpy", "scikit-learn", "skops"),
         serves_with=("skops",),
     ),
+    ModelFormat(
+        "xgboost",
+        (".ubj", ".json"),
+        reader="engine.models.estimators.readers.xgboost_file",
+        pinned=("numpy", "xgboost"),
+        serves_with=("xgboost",),
+    ),
+    ModelFormat(
+        "lightgbm",
+        (".txt",),
+        reader="engine.models.estimators.readers.lightgbm_file",
+        pinned=("lightgbm", "numpy"),
+        serves_with=("lightgbm",),
+    ),
+    ModelFormat(
+        "catboost",
+        (".cbm",),
+        reader="engine.models.estimators.readers.catboost_file",
+        pinned=("catboost", "numpy"),
+        serves_with=("catboost",),
+    ),
     ModelFormat("onnx", (".onnx",), reader=None, pinned=("onnxruntime",), imports=("onnx", "onnxruntime")),
 )
 _BY_ENDING = {ending: form for form in FORMATS for ending in form.endings}
@@ -60,6 +82,14 @@ def format_of(file: Path) -> ModelFormat | None:
     before, last = ("", "", *(ending.lower() for ending in file.suffixes))[-2:]
     inner = _BY_ENDING.get(before) if last in _COMPRESSED else None
     return inner if inner is not None and inner.may_be_compressed else _BY_ENDING.get(last)
+
+
+def installed_version(library: str) -> str:
+    """Return the version of a library that models.lock records; raise `PackageNotFoundError`."""
+    try:
+        return version(library)
+    except PackageNotFoundError:  # a distribution of XGBoost without the code for GPUs
+        return version(f"{library}-cpu")
 
 
 def require_format(model: FileModel) -> ModelFormat:

@@ -36,7 +36,7 @@ def _curves(member: Any) -> Steps:
     curves = member.calibrators
     if member.method == "sigmoid":
         slopes, offsets = (np.array([-getattr(curve, name) for curve in curves]) for name in ("a_", "b_"))
-        return (s.Arithmetic("multiply", slopes), s.Arithmetic("add", offsets), s.Logistic())
+        return (s.Arithmetic("multiply", slopes), s.Arithmetic("add", offsets), s.Sigmoid())
     if member.method != "isotonic" or any(curve.X_thresholds_.dtype != np.float64 for curve in curves):
         raise NotLowered(f"CalibratedClassifierCV with method {member.method}, or fitted on float32")
     places, values = (tuple(getattr(curve, name) for curve in curves) for name in ("X_thresholds_", "y_thresholds_"))

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
 
 from engine.models.data.array import Array
+from engine.models.lowering.boosters.catboost_models import CATBOOST
+from engine.models.lowering.boosters.lightgbm_models import LIGHTGBM
+from engine.models.lowering.boosters.xgboost_models import XGBOOST
 from engine.models.lowering.calibration import CALIBRATED
 from engine.models.lowering.ensembles import ENSEMBLES
 from engine.models.lowering.kernels import KERNEL_MACHINES
@@ -56,6 +60,8 @@ def _of_table(steps: Steps, every: Array) -> Steps:
     first = next(iter(steps), None)
     if isinstance(first, s.Select):
         return steps
+    if isinstance(first, s.WholeAsSingle):  # integers in a table are rounded to float64, if at all
+        return select_columns(every, (s.Cast(), *steps[1:]))
     if isinstance(first, s.Concatenate):
         return (s.Concatenate(tuple(_of_table(branch, every) for branch in first.branches)), *steps[1:])
     return select_columns(every, steps)
@@ -69,8 +75,13 @@ def _lower(estimator: Any, response_method: str, trees: Trees, *, probabilities:
     for method in [response_method] + ["predict_proba"] * probabilities:
         if method not in lowered.methods:
             raise NotLowered(f"{type(last).__name__}.{method}")
-    chances = lowered.methods["predict_proba"] if probabilities else None
-    return Program((*before, *lowered.scores), lowered.methods[response_method], chances)
+    result = lowered.methods[response_method]
+    if not probabilities:
+        return Program((*before, *lowered.scores), result)
+    chances = lowered.methods["predict_proba"]
+    pairs = zip(result, chances, strict=False)
+    both = len([*takewhile(lambda pair: pair[0] is pair[1], pairs)])  # these are computed once
+    return Program((*before, *lowered.scores, *result[:both]), result[both:], chances[both:])
 
 
 class _Lowering:
@@ -88,7 +99,9 @@ class _Lowering:
     def last(self, estimator: Any) -> Lowered:
         """Lower the last step of a pipeline."""
         of_its_base = (lowered for is_one, lowered in LINEAR if is_one(estimator))
-        lowered = _PREDICTORS.get(type(estimator)) or next(of_its_base, None)
+        kind = type(estimator)
+        of_a_booster = _BOOSTERS.get(f"{kind.__module__}.{kind.__qualname__}")
+        lowered = _PREDICTORS.get(kind) or of_a_booster or next(of_its_base, None)
         if lowered is None:
             raise NotLowered(type(estimator).__name__)
         return lowered(estimator, self)
@@ -101,3 +114,5 @@ _PREDICTORS: Mapping[type, Callable[[Any, Lower], Lowered]] = {
     **CALIBRATED,
     **MIXTURES,
 }
+# By the names of their classes, since their libraries need not be installed.
+_BOOSTERS: Mapping[str, Callable[[Any, Lower], Lowered]] = {**CATBOOST, **LIGHTGBM, **XGBOOST}

@@ -11,6 +11,7 @@ import numpy as np
 
 from engine.isolation import Progress, Step
 from engine.models.data.rows import count_rows, join_rows, repeat_rows, slice_rows
+from engine.models.estimators.estimator_parts import is_foreign, parts_of
 from engine.models.estimators.inspection import Inspected
 from engine.models.estimators.known_inputs import known_inputs
 from engine.models.estimators.margins import margin_of
@@ -199,7 +200,8 @@ def _try_all(
     chosen = choose_best(report, trials, sample, wanted=subject.model.runtime != "auto")
     wants_compiler = bool(subject.tables) and any(trial.runtime == "native" for trial in report.trials)
     chosen = replace(chosen, lacked_compiler=wants_compiler and find_compiler() is None)
-    return with_faster_batches(chosen, baseline, sample) if subject.model.runtime == "auto" else chosen
+    may_split = subject.model.runtime == "auto" and not any(map(is_foreign, parts_of(subject.estimator)))
+    return with_faster_batches(chosen, baseline, sample) if may_split else chosen  # a worker needs no other library
 
 
 def _try(

@@ -1,4 +1,4 @@
-"""Trees walked by C: the function in trees.c, compiled for this machine, if it has a C compiler.
+"""Trees walked by C: the functions in trees.c and leaf_masks.c, compiled for this machine, if it has a C compiler.
 
 One small function serves every ensemble, so that compiling takes a fraction of a second for any model.
 """
@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import tempfile
 from functools import cache
-from importlib.resources import as_file, files
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,13 @@ import numpy as np
 
 from engine.models.data.array import Array
 from engine.models.runtime.answer import HAS_NAN, TOO_LARGE, Refusal
+from engine.models.runtime.leaf_masks import LeafMasks, suits
 from engine.models.runtime.saved import saved
 from engine.models.runtime.steps import Narrow
 from engine.models.runtime.tree_table import TreeTable
 
 COMPILE_SECONDS = 60
+SOURCES = ("trees.c", "leaf_masks.c")
 FEW_ROWS = 16
 _MFD_EXEC = 0x10  # linux/memfd.h, since Linux 6.3
 
@@ -51,9 +53,12 @@ class NativeTrees:
         self._asked = (_NARROW | _REFUSE_INFINITE) * narrow | _REFUSE_MISSING * (not missing)
         arrays = (table.nodes, table.missing_right, table.roots, table.leaves, table.values)
         self._outputs = table.values.shape[1]
+        self._masks = LeafMasks(table, narrow) if suits(table) else None
+        masks = None if self._masks is None else ctypes.addressof(self._masks.structure)
         self._ensemble = _Ensemble(
-            *(array.ctypes.data for array in arrays), len(table.roots), self._outputs, table.width
-        )
+            *(array.ctypes.data for array in arrays),
+            len(table.roots), self._outputs, table.width, table.single, masks,
+        )  # fmt: skip
         self._address = ctypes.addressof(self._ensemble)
         self.unloaded = ""
         try:
@@ -80,6 +85,15 @@ class NativeTrees:
             raise MemoryError
         return sums
 
+    @property
+    def has_masks(self) -> bool:
+        """Whether many rows are not walked, but found by masks of leaves."""
+        return self._masks is not None
+
+    def walk_only(self) -> None:
+        """Walk many rows too, to compare."""
+        self._masks = self._ensemble.masks = None
+
     def _checked(self, rows: Array) -> Array:
         if self.narrow:
             with np.errstate(over="ignore", invalid="ignore"):  # overflows are checked for
@@ -98,7 +112,8 @@ class _Ensemble(ctypes.Structure):
 
     _fields_ = (
         *((name, ctypes.c_void_p) for name in ("nodes", "missing_right", "roots", "leaves", "values")),
-        *((name, ctypes.c_int64) for name in ("trees", "outputs", "width")),
+        *((name, ctypes.c_int64) for name in ("trees", "outputs", "width", "single")),
+        ("masks", ctypes.c_void_p),
     )
 
 
@@ -117,10 +132,12 @@ def build_library() -> Array:
 
 @cache
 def _compiled_by(compiler: str) -> Array:
-    source = files(__package__).joinpath("trees.c")
-    with as_file(source) as path, tempfile.TemporaryDirectory(prefix="engine-") as folder:
+    with tempfile.TemporaryDirectory(prefix="engine-") as folder:
+        sources = [Path(folder) / name for name in SOURCES]
+        for source in sources:
+            source.write_bytes(files(__package__).joinpath(source.name).read_bytes())
         library = Path(folder) / "trees.so"
-        command = [*compiler.split(), "-O2", "-shared", "-fPIC", "-o", str(library), str(path)]
+        command = [*compiler.split(), "-O2", "-shared", "-fPIC", "-o", str(library), *map(str, sources)]
         try:
             done = subprocess.run(  # noqa: S603 - the compiler that this user's environment names
                 command, capture_output=True, text=True, timeout=COMPILE_SECONDS, check=False

@@ -20,7 +20,8 @@ class TreeTable:
     `nodes` has `threshold`, `feature` and `left`, the right child following the left one; a leaf is its own
     `left` with the threshold infinity. `missing_right` is 1 where NaN goes to the right. `roots` are the trees'
     first nodes in the order of their sum, `leaves` the row of `values` of each node that is a leaf, and
-    `values` has a column for each output. `width` is the number of features.
+    `values` has a column for each output. `width` is the number of features. With `single`, each sum is rounded to
+    float32.
     """
 
     nodes: Array
@@ -29,6 +30,7 @@ class TreeTable:
     leaves: Array
     values: Array
     width: int
+    single: bool = False
 
     def differs_from(self, other: TreeTable) -> str:
         """Describe the first difference from another table, bit for bit; empty if there is none."""
@@ -36,15 +38,18 @@ class TreeTable:
             ours, theirs = getattr(self, name), getattr(other, name)
             if ours.dtype != theirs.dtype or ours.shape != theirs.shape or ours.tobytes() != theirs.tobytes():
                 return name
-        return "" if self.width == other.width else "width"
+        return next((name for name in ("width", "single") if getattr(self, name) != getattr(other, name)), "")
 
     def sum_leaves(self, rows: Array) -> Array:
         """Sum the leaves of each row by numpy, as trees.c does: float64 of shape (rows, outputs)."""
         sums = np.zeros((len(rows), self.values.shape[1]))
         some = max(1, _WALKS // len(self.roots))
         for begin in range(0, len(rows), some):
+            part = sums[begin : begin + some]
             for leaves in self._leaves_of(rows[begin : begin + some]).T:  # in the order of the trees
-                sums[begin : begin + some] += self.values[leaves]
+                part += self.values[leaves]
+                if self.single:
+                    part[:] = part.astype(np.float32)
         return sums
 
     def _leaves_of(self, rows: Array) -> Array:

@@ -1,4 +1,4 @@
-/* Walk tree ensembles as scikit-learn does: double thresholds, "<=" to the left, sums in the order of the trees.
+/* Walk tree ensembles: double thresholds, "<=" to the left, sums in the order of the trees, as scikit-learn does.
 
    A node's children stand side by side, so that a step is arithmetic and no branch that could be mispredicted; a
    leaf is its own left child. Several walks go in step, so that one's memory access hides behind another's. */
@@ -19,6 +19,8 @@ typedef struct {
     const int32_t *leaves; /* the row of `values` of each node that is a leaf */
     const double *values;
     int64_t trees, outputs, width;
+    int64_t single; /* sums are rounded to float32, as XGBoost's are: exact, since double has twice the bits */
+    const struct Masks *masks; /* of small trees, NULL if there are larger ones */
 } Ensemble;
 
 enum { LANES = 16 };
@@ -55,7 +57,7 @@ static inline void add(const Ensemble *e, int32_t at, double *sums)
 {
     const double *leaf = e->values + e->leaves[at] * e->outputs;
     for (int64_t output = 0; output < e->outputs; output++)
-        sums[output] += leaf[output];
+        sums[output] = e->single ? (double)(float)(sums[output] + leaf[output]) : sums[output] + leaf[output];
 }
 
 /* Add each row's leaves to its sums in `out`, which has `outputs` columns; `missing` says that a cell is NaN. */
@@ -93,8 +95,26 @@ static void sum_leaves(const Ensemble *e, const double *rows, int64_t count, int
     }
 }
 
+/* Whether all cells are finite: then each of them times zero is zero. */
+static int is_finite(const double *rows, int64_t cells)
+{
+    double zeros[4] = {0}; /* several sums, so that none waits for the one before */
+    int64_t cell = 0;
+    for (; cell + 4 <= cells; cell += 4)
+        for (int one = 0; one < 4; one++)
+            zeros[one] += rows[cell + one] * 0.0;
+    for (; cell < cells; cell++)
+        zeros[0] += rows[cell] * 0.0;
+    return zeros[0] + zeros[1] + zeros[2] + zeros[3] == 0.0;
+}
+
 enum { NARROW = 1, REFUSE_MISSING = 2, REFUSE_INFINITE = 4 };           /* what is asked of `walk` */
 enum { DONE = 0, HAS_MISSING = 1, HAS_INFINITE = 2, NO_MEMORY = 3 }; /* what it says */
+
+struct Masks;
+int32_t sum_by_masks(const struct Masks *m, const double *rows, int64_t count, int narrow, double *out);
+
+enum { MASKED_ROWS = 8 }; /* as many as leaf_masks.c takes at a time */
 
 /* Walk all rows, rounded to float32 where `asked` says NARROW; say why where a row is refused. */
 int32_t walk(const Ensemble *e, const double *rows, int64_t count, int32_t asked, double *out)
@@ -110,7 +130,7 @@ int32_t walk(const Ensemble *e, const double *rows, int64_t count, int32_t asked
         rows = narrow;
     }
     int missing = 0, infinite = 0;
-    for (int64_t cell = 0; cell < cells; cell++) {
+    for (int64_t cell = is_finite(rows, cells) ? cells : 0; cell < cells; cell++) {
         missing |= rows[cell] != rows[cell];
         infinite |= rows[cell] - rows[cell] != 0.0 && rows[cell] == rows[cell];
     }
@@ -119,8 +139,10 @@ int32_t walk(const Ensemble *e, const double *rows, int64_t count, int32_t asked
         said = HAS_MISSING;
     else if (infinite && (asked & REFUSE_INFINITE))
         said = HAS_INFINITE;
-    else
+    else if (e->masks == NULL || missing || count < MASKED_ROWS)
         sum_leaves(e, rows, count, missing, out);
+    else if (!sum_by_masks(e->masks, rows, count, asked & NARROW, out))
+        said = NO_MEMORY;
     free(narrow);
     return said;
 }

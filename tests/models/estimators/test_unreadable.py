@@ -72,7 +72,7 @@ def test_compressed_files_are_read(file: str, save: Callable[..., Any], serve: S
     ],
 )
 def test_other_endings_say_how_to_rename_the_file(file: str, found: str, renamed: str, serve: Serve) -> None:
-    known = "(known: .pkl, .pickle, .joblib, .skops, .onnx)"
+    known = "(known: .pkl, .pickle, .joblib, .skops, .ubj, .json, .txt, .cbm, .onnx)"
     expected = f'{found} {known}; rename it to "{renamed}" if pickle or joblib wrote it'
     assert expected == told(serve, TREE, file=file)
 
@@ -237,7 +237,7 @@ def test_a_file_of_another_version_that_cannot_be_loaded_blames_the_version(serv
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("catboost.core", "the model needs catboost, which is not installed here: pip install catboost"),
+        ("pygam.terms", "the model needs pygam, which is not installed here: pip install pygam"),
         ("imblearn.pipeline", "the model needs imblearn, which is not installed here: pip install imbalanced-learn"),
         (
             "sklearn._gone",

@@ -11,8 +11,8 @@ import pytest
 from modelling import X, y
 from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingClassifier, RandomForestClassifier
 
-from engine.models.lowering import tree_tables as treetables
 from engine.models.lowering.lower import lower_estimator
+from engine.models.lowering.trees import tree as plain_trees
 from engine.models.runtime import native_trees as native
 from engine.models.runtime.answer import Refusal
 from engine.models.runtime.native_trees import NativeTrees, build_library, load_library
@@ -93,7 +93,7 @@ def test_leaves_of_the_same_value_share_it() -> None:
     assert len(table.values) < 40 < table.is_leaf.sum()
     assert len(table.values) == len({row.tobytes() for row in table.values})
     with_zeros = np.array([[0.0], [-0.0], [0.0]])
-    distinct, row = treetables._distinct(with_zeros)
+    distinct, row = plain_trees._distinct(with_zeros)
     assert with_zeros.tobytes() == distinct[row].tobytes()
 
 

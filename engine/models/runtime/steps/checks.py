@@ -18,7 +18,7 @@ def _require_finite(rows: Array, missing: bool) -> None:
         raise Refusal(TOO_LARGE.format(rows.dtype))
 
 
-def _as_floats(rows: Array) -> Array:
+def as_floats(rows: Array) -> Array:
     """Make floats of integers, booleans or objects, as scikit-learn's own check of its input does."""
     try:
         return rows.astype(np.float64)
@@ -36,7 +36,7 @@ class Check:
     def __call__(self, rows: Array) -> Array:
         """Return the rows as floats; raise `Refusal`."""
         if rows.dtype.kind != "f":
-            rows = _as_floats(rows)
+            rows = as_floats(rows)
         _require_finite(rows if self.dtype == "float64" else rows.astype(self.dtype), self.missing)
         return rows
 
@@ -47,7 +47,7 @@ class Cast:
 
     def __call__(self, rows: Array) -> Array:
         """Compute; raise `Refusal` for a value that is not a number."""
-        return rows if rows.dtype.kind == "f" else _as_floats(rows)
+        return rows if rows.dtype.kind == "f" else as_floats(rows)
 
 
 @saved_step
