@@ -69,6 +69,11 @@ def cat(kind: Any, target: Any, rows: Array = X, **options: Any) -> Fitted:
     return lambda: kind(**usual, **options).fit(rows, target, **fit)
 
 
+def scaled(model: Any, scale: float, bias: float) -> Any:
+    model.set_scale_and_bias(scale, bias)
+    return model
+
+
 LIGHTGBM: Mapping[str, Fitted] = {
     "two classes": lgbm(LGBMClassifier, np.where(BINARY, "yes", "no")),
     "a steep sigmoid": lgbm(LGBMClassifier, BINARY, sigmoid=2.5),
@@ -132,6 +137,7 @@ CATBOOST: Mapping[str, Fitted] = {
         name: cat(CatBoostRegressor, POSITIVE, loss_function=name)
         for name in ("Poisson", "Tweedie:variance_power=1.5", "MAPE")
     },
+    "large powers": lambda: scaled(cat(CatBoostRegressor, POSITIVE, loss_function="Poisson")(), 90.0, 3.25),
     "missing is most": cat(CatBoostRegressor, NUMBER, nan_mode="Max"),
     "trained without gaps": cat(CatBoostRegressor, NUMBER, CODED[:, 4:]),
     "two numbers": cat(CatBoostRegressor, np.column_stack([NUMBER, -NUMBER]), loss_function="MultiRMSE"),
