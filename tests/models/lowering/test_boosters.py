@@ -23,6 +23,7 @@ from xgboost import XGBClassifier, XGBRanker, XGBRegressor, XGBRFClassifier, XGB
 from engine.models.data.array import Array
 from engine.models.data.dtypes import Dtype, Table, as_taken
 from engine.models.lowering.lower import lower_estimator
+from engine.models.lowering.result import NotLowered
 from engine.models.runtime.native_trees import NativeTrees, build_library
 from engine.models.runtime.program import Program, dump_program, load_program
 from engine.models.runtime.tree_table import TreeTable
@@ -341,3 +342,45 @@ def test_a_served_booster_is_compiled_and_right(library: str, around: str, serve
     chances = [[*one.values()] for one in answer.probabilities or ()]
     assert estimator.predict_proba(rows[:50]).tolist() == chances
     assert ("native", "exact") == (predictor.facts.report.runtime, predictor.facts.report.verdict)
+
+
+@pytest.mark.parametrize("library", KINDS)
+def test_a_booster_of_a_table_is_compiled_and_right(library: str, serve: Serve) -> None:
+    """Its columns have names and dtypes, and stand in another order than in the spec."""
+    frame = pd.DataFrame(np.nan_to_num(X), columns=NAMES).astype({"e": int})
+    estimator = KINDS[library][1].fit(frame, NUMBER)
+    properties = {name: {"type": "integer" if name == "e" else "number"} for name in NAMES[::-1]}
+    predictor = serve(estimator, input={"type": "object", "required": NAMES, "properties": properties})
+    answer = predictor(frame[:50].to_dict("records"))
+    assert estimator.predict(frame[:50]).tolist() == answer.result
+    assert ("native", "exact") == (predictor.facts.report.runtime, predictor.facts.report.verdict)
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda: XGBRegressor(booster="gblinear", n_jobs=1).fit(CODED, NUMBER), "XGBoost with booster=gblinear"),
+        (lambda: XGBRegressor(missing=0.0, n_estimators=2, n_jobs=1).fit(CODED, NUMBER), "XGBoost with missing=0.0"),
+        (xgb(XGBRegressor, BINARY, objective="binary:hinge"), "XGBoost with the objective binary:hinge"),
+        (
+            lambda: LGBMRegressor(linear_tree=True, n_estimators=2, n_jobs=1, verbose=-1).fit(CODED, NUMBER),
+            "LightGBM with linear_tree",
+        ),
+        (lgbm(LGBMRegressor, NUMBER, pred_early_stop=True), "LightGBM with options of its predictions"),
+        (lgbm(LGBMRegressor, POSITIVE, reg_sqrt=True), "LightGBM with the objective regression sqrt"),
+        (
+            cat(CatBoostRegressor, NUMBER, loss_function="RMSEWithUncertainty"),
+            "CatBoostRegressor with the loss RMSEWithUncertainty",
+        ),
+        (
+            lambda: CatBoostRegressor(
+                iterations=2, cat_features=["town"], verbose=0, thread_count=1, allow_writing_files=False
+            ).fit(FRAME.assign(town=FRAME["town"].astype(str))[["town", "spent"]], WORTH),
+            "CatBoost with features that are not numbers",
+        ),
+    ],
+)
+def test_an_option_that_is_not_covered_is_named(make: Fitted, why: str) -> None:
+    with pytest.raises(NotLowered) as refused:
+        compiled(make())
+    assert why == str(refused.value)
