@@ -195,8 +195,10 @@ def hard_rows(table: TreeTable, count: int = 300) -> Array:
         ]
     )
     rows = random.choice(values, (count, table.width))
-    mixed = np.where(random.random(rows.shape) < 0.5, rows, random.normal(size=rows.shape))
-    return np.vstack([rows, mixed])
+    rows[::3] = np.where(random.random(rows[::3].shape) < 0.5, rows[::3], random.normal(size=rows[::3].shape))
+    for share, others in ((0.15, special), (0.15, [np.nan])):  # among thousands of thresholds, they would be rare
+        rows = np.where(random.random(rows.shape) < share, random.choice(others, rows.shape), rows)
+    return np.vstack([rows, random.choice(values, (count, table.width))])
 
 
 def require_same_bits(estimator: Any, program: Program, rows: Any) -> None:
@@ -238,6 +240,16 @@ def test_the_raw_scores_of_lightgbm_are_the_same_bits(name: str) -> None:
     program, table = compiled(estimator, method="decision_function")
     rows = hard_rows(table)
     assert estimator.decision_function(rows).tolist() == program.arrays(rows)[0].tolist()
+
+
+def test_whole_numbers_are_rounded_to_float32_as_lightgbm_does() -> None:
+    whole = np.arange(2**24 - 40, 2**24 + 40).reshape(-1, 1)
+    options = {"min_child_samples": 1, "min_data_in_bin": 1, "max_bin": 500}
+    estimator = LGBMRegressor(n_estimators=5, n_jobs=1, verbose=-1, **options).fit(whole / 1.0, np.arange(80) % 2)
+    program, _ = compiled(estimator)
+    require_same_bits(estimator, program, whole)
+    require_same_bits(estimator, program, whole / 1.0)
+    assert estimator.predict(whole).tolist() != estimator.predict(whole / 1.0).tolist()
 
 
 @pytest.mark.exhaustive
