@@ -67,7 +67,7 @@ build/peers/%: benchmarks/peers/%.txt
 	$(PYTHON) -m venv $@
 	$@/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 
-PEERS := bentoml fastapi litserve mlflow mlserver ray
+PEERS := bentoml boosting fastapi litserve mlflow mlserver ray
 
 bench-peers: $(VENV)/dev build/model.pkl $(PEERS:%=build/peers/%)
 	$(BIN)/python benchmarks/run.py --peers

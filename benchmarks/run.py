@@ -18,6 +18,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+from boosting import boosting_lines
 from contest import ROOT, WORKLOADS, Contestant, Measured, load, running
 from contestants import contestants, peers, prepare
 from costs import costs
@@ -167,6 +168,8 @@ def page(found: dict[str, Contestant], arguments: argparse.Namespace, against: l
         *(f"| {kind} | {more:.2f} | {plain:.2f} |" for kind, more, plain in reference_costs()),
         *_shaping_lines(),
         *walk_lines(),
+        "",
+        *boosting_lines(http=arguments.peers),
     ]
     return "\n".join(lines) + "\n"
 

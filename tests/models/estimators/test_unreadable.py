@@ -130,11 +130,9 @@ def module(name: str, **attributes: Any) -> Iterator[types.ModuleType]:
     for attribute, value in attributes.items():
         value.__module__ = name
         setattr(made, attribute, value)
-    sys.modules[name] = made
-    try:
+    with pytest.MonkeyPatch.context() as patch:  # a library of this name may be in use
+        patch.setitem(sys.modules, name, made)
         yield made
-    finally:
-        del sys.modules[name]
 
 
 class Booster:

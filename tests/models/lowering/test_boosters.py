@@ -23,6 +23,7 @@ from xgboost import XGBClassifier, XGBRanker, XGBRegressor, XGBRFClassifier, XGB
 from engine.models.data.array import Array
 from engine.models.data.dtypes import Dtype, Table, as_taken
 from engine.models.lowering.lower import lower_estimator
+from engine.models.lowering.result import NotLowered
 from engine.models.runtime.native_trees import NativeTrees, build_library
 from engine.models.runtime.program import Program, dump_program, load_program
 from engine.models.runtime.tree_table import TreeTable
@@ -67,6 +68,11 @@ def cat(kind: Any, target: Any, rows: Array = X, **options: Any) -> Fitted:
     fit = {name: options.pop(name) for name in ("group_id",) if name in options}
     usual = {"iterations": 12, "verbose": 0, "thread_count": 1, "allow_writing_files": False}
     return lambda: kind(**usual, **options).fit(rows, target, **fit)
+
+
+def scaled(model: Any, scale: float, bias: float) -> Any:
+    model.set_scale_and_bias(scale, bias)
+    return model
 
 
 LIGHTGBM: Mapping[str, Fitted] = {
@@ -132,6 +138,7 @@ CATBOOST: Mapping[str, Fitted] = {
         name: cat(CatBoostRegressor, POSITIVE, loss_function=name)
         for name in ("Poisson", "Tweedie:variance_power=1.5", "MAPE")
     },
+    "large powers": lambda: scaled(cat(CatBoostRegressor, POSITIVE, loss_function="Poisson")(), 90.0, 3.25),
     "missing is most": cat(CatBoostRegressor, NUMBER, nan_mode="Max"),
     "trained without gaps": cat(CatBoostRegressor, NUMBER, CODED[:, 4:]),
     "two numbers": cat(CatBoostRegressor, np.column_stack([NUMBER, -NUMBER]), loss_function="MultiRMSE"),
@@ -188,8 +195,10 @@ def hard_rows(table: TreeTable, count: int = 300) -> Array:
         ]
     )
     rows = random.choice(values, (count, table.width))
-    mixed = np.where(random.random(rows.shape) < 0.5, rows, random.normal(size=rows.shape))
-    return np.vstack([rows, mixed])
+    rows[::3] = np.where(random.random(rows[::3].shape) < 0.5, rows[::3], random.normal(size=rows[::3].shape))
+    for share, others in ((0.15, special), (0.15, [np.nan])):  # among thousands of thresholds, they would be rare
+        rows = np.where(random.random(rows.shape) < share, random.choice(others, rows.shape), rows)
+    return np.vstack([rows, random.choice(values, (count, table.width))])
 
 
 def require_same_bits(estimator: Any, program: Program, rows: Any) -> None:
@@ -231,6 +240,16 @@ def test_the_raw_scores_of_lightgbm_are_the_same_bits(name: str) -> None:
     program, table = compiled(estimator, method="decision_function")
     rows = hard_rows(table)
     assert estimator.decision_function(rows).tolist() == program.arrays(rows)[0].tolist()
+
+
+def test_whole_numbers_are_rounded_to_float32_as_lightgbm_does() -> None:
+    whole = np.arange(2**24 - 40, 2**24 + 40).reshape(-1, 1)
+    options = {"min_child_samples": 1, "min_data_in_bin": 1, "max_bin": 500}
+    estimator = LGBMRegressor(n_estimators=5, n_jobs=1, verbose=-1, **options).fit(whole / 1.0, np.arange(80) % 2)
+    program, _ = compiled(estimator)
+    require_same_bits(estimator, program, whole)
+    require_same_bits(estimator, program, whole / 1.0)
+    assert estimator.predict(whole).tolist() != estimator.predict(whole / 1.0).tolist()
 
 
 @pytest.mark.exhaustive
@@ -334,4 +353,47 @@ def test_a_served_booster_is_compiled_and_right(library: str, around: str, serve
     assert estimator.predict(rows[:50]).reshape(-1).tolist() == answer.result
     chances = [[*one.values()] for one in answer.probabilities or ()]
     assert estimator.predict_proba(rows[:50]).tolist() == chances
+    report = predictor.facts.report
+    assert ("exact", True) == (report.verdict, report.runtime in ("native", "onnx"))  # which is faster here
+
+
+@pytest.mark.parametrize("library", KINDS)
+def test_a_booster_of_a_table_is_compiled_and_right(library: str, serve: Serve) -> None:
+    """Its columns have names and dtypes, and stand in another order than in the spec."""
+    frame = pd.DataFrame(np.nan_to_num(X), columns=NAMES).astype({"e": int})
+    estimator = KINDS[library][1].fit(frame, NUMBER)
+    properties = {name: {"type": "integer" if name == "e" else "number"} for name in NAMES[::-1]}
+    predictor = serve(estimator, input={"type": "object", "required": NAMES, "properties": properties})
+    answer = predictor(frame[:50].to_dict("records"))
+    assert estimator.predict(frame[:50]).tolist() == answer.result
     assert ("native", "exact") == (predictor.facts.report.runtime, predictor.facts.report.verdict)
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda: XGBRegressor(booster="gblinear", n_jobs=1).fit(CODED, NUMBER), "XGBoost with booster=gblinear"),
+        (lambda: XGBRegressor(missing=0.0, n_estimators=2, n_jobs=1).fit(CODED, NUMBER), "XGBoost with missing=0.0"),
+        (xgb(XGBRegressor, BINARY, objective="binary:hinge"), "XGBoost with the objective binary:hinge"),
+        (
+            lambda: LGBMRegressor(linear_tree=True, n_estimators=2, n_jobs=1, verbose=-1).fit(CODED, NUMBER),
+            "LightGBM with linear_tree",
+        ),
+        (lgbm(LGBMRegressor, NUMBER, pred_early_stop=True), "LightGBM with options of its predictions"),
+        (lgbm(LGBMRegressor, POSITIVE, reg_sqrt=True), "LightGBM with the objective regression sqrt"),
+        (
+            cat(CatBoostRegressor, NUMBER, loss_function="RMSEWithUncertainty"),
+            "CatBoostRegressor with the loss RMSEWithUncertainty",
+        ),
+        (
+            lambda: CatBoostRegressor(
+                iterations=2, cat_features=["town"], verbose=0, thread_count=1, allow_writing_files=False
+            ).fit(FRAME.assign(town=FRAME["town"].astype(str))[["town", "spent"]], WORTH),
+            "CatBoost with features that are not numbers",
+        ),
+    ],
+)
+def test_an_option_that_is_not_covered_is_named(make: Fitted, why: str) -> None:
+    with pytest.raises(NotLowered) as refused:
+        compiled(make())
+    assert why == str(refused.value)

@@ -34,7 +34,10 @@ class Stack:
 
     def __call__(self, rows: Array) -> Array:
         column = rows.ravel()
-        return np.column_stack((1 - column, column))
+        both = np.empty((len(column), 2), column.dtype)  # np.column_stack takes three times as long for one row
+        np.subtract(1, column, out=both[:, 0])
+        both[:, 1] = column
+        return both
 
 
 @saved_step
