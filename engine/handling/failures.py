@@ -14,6 +14,7 @@ from werkzeug.http import parse_accept_header
 
 from engine.endpoints import Headers, Mounted, Problem, Response
 from engine.endpoints.problems import status_title
+from engine.endpoints.protocols.errors import WireErrors, write_error
 from engine.handling.error_bodies import ErrorBodies
 from engine.handling.error_page import dress
 from engine.handling.incoming import Incoming, request_id
@@ -36,6 +37,7 @@ class Failures:
     def __init__(self, spec: Spec, mounted: Iterable[Mounted]) -> None:
         service = spec.service
         self._bodies = ErrorBodies(spec.error_bodies) if spec.error_bodies else None
+        self._wires = WireErrors(spec) if any(route.wire for route in spec.built_in) else None
         # The page is the first of the paths that the docs take.
         self._docs = next((one for one in mounted if one.route.built_in == "docs"), None)
         self._title = service.title
@@ -53,14 +55,16 @@ class Failures:
         return _page(problem.status, (("Content-Type", _HTML), *problem.headers), _write_html(problem), incoming)
 
     def write_own(self, problem: Problem, incoming: Incoming) -> Response | None:
-        """Write a problem with the body that the spec declares for it; None if there is none."""
+        """Write a problem as its protocol does, or with the body that the spec declares; None if there is none."""
+        if self._wires is not None and (protocol := self._wires.protocol_of(incoming.path)) is not None:
+            return write_error(problem, protocol)
         return None if self._bodies is None else self._bodies.write(problem, incoming)
 
     def _answer_http(self, error: HTTPException, incoming: Incoming) -> Response:
         if isinstance(error, MethodNotAllowed):
             error.valid_methods = sorted(error.valid_methods or ())
         status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
-        if self._bodies is not None or not self._wants_html(incoming):
+        if self._bodies is not None or self._wires is not None or not self._wants_html(incoming):
             allow = (("Allow", _allowed(error)),) if isinstance(error, MethodNotAllowed) else ()
             problem = Problem(status, self._detail(error, incoming), headers=allow)
             own = self.write_own(problem, incoming)

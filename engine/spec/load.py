@@ -26,6 +26,7 @@ from engine.spec.gathering.schema_files import SchemaFiles
 from engine.spec.gathering.spec_files import Opens, SpecFiles, TooMuch
 from engine.spec.model_records import Pin
 from engine.spec.named_files import Home
+from engine.spec.protocols.wire_routes import protocol_routes
 from engine.spec.reading.compose import compose_document
 from engine.spec.reading.node import Node
 from engine.spec.reading.source import decode_source, read_data
@@ -102,11 +103,14 @@ class _Loader:
         if not routes_root or any(mistake.severity == "error" for mistake in self.found):
             return None
         service = read_service(routes_root, self.home)
+        routes = read_routes(placed, self.home, service)
+        known = _models(models_root)
+        on_wires = protocol_routes(service, known.fields or () if known else (), (route.path for route in routes))
         return Spec(
             folder=self.routes.parent,
             service=service,
-            routes=read_routes(placed, self.home, service),
-            built_in=built_in_routes(service),
+            routes=routes,
+            built_in=(*built_in_routes(service), *on_wires),
             models=read_models(models_root, Home(models.parent, self.home.packed), pins, commands, formats=formats)
             if models and models_root
             else {},

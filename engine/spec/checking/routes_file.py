@@ -40,6 +40,7 @@ from engine.spec.named_files import Home
 from engine.spec.naming.name_tables import NamedParts, names_of
 from engine.spec.naming.names import Names
 from engine.spec.naming.route_names import body_document
+from engine.spec.protocols.wire_routes import check_protocols, wire_shapes
 from engine.spec.reading.node import Node
 from engine.spec.records import Route
 from engine.spec.service_records import Fault, Limits, Service
@@ -63,7 +64,8 @@ def check_routes(
     yield from check_prefixes(routes)
     yield from check_response_headers(service, routes)
     yield from check_fault(service)
-    built_in = built_in_shapes(service)
+    yield from check_protocols(service, models_file, models)
+    built_in = {**built_in_shapes(service), **wire_shapes(service, models)}
     taken: dict[tuple[str, str], Node] = {}
     groups = dict.fromkeys(group for placed in routes for group in placed.groups)
     yield from check_seed(root, (*groups, *(placed.written for placed in routes)))

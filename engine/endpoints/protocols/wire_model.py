@@ -1,0 +1,58 @@
+"""A model as a protocol asks it: instances that were read from any wire, judged by its input, then predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Any
+
+from engine.endpoints.instance_reader import Asked
+from engine.endpoints.messages import Request
+from engine.endpoints.prediction import Asking, require_finite
+from engine.endpoints.problems import Problem, require_none
+from engine.models import Prediction
+from engine.schema import Path, Violation
+from engine.spec import Route
+
+Where = Callable[[int], Path]
+"""The place of an instance in the body, by its row."""
+
+
+class WireModel:
+    """Judges and predicts the instances of a protocol's requests, within the limits of its route."""
+
+    def __init__(self, route: Route, asking: Asking) -> None:
+        self.asking = asking
+        self.model, self.facts = asking.model, asking.facts
+        self.schema = asking.model.input.instance
+        self._most = route.limits.instances
+        self._validator = asking.model.input.validator()
+
+    def predict(self, instances: Sequence[Any], where: Where, request: Request, size: int) -> Prediction:
+        """Predict for instances whose JSON has `size` bytes.
+
+        Raises `Problem` 422 for instances that the model's input does not allow, at their places in the body, 400
+        without any, and 413 for more than the route allows.
+        """
+        if not instances:
+            raise Problem(HTTPStatus.BAD_REQUEST, "there are no instances; send at least 1")
+        if len(instances) > self._most:
+            detail = f"there are {len(instances):,} instances; at most {self._most:,} are allowed"
+            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+        if size > self._validator.safe_size or not all(map(self._validator.is_valid, instances)):
+            budget = self._validator.budget(request.paid(size))
+            found = (
+                violation
+                for row, instance in enumerate(instances)
+                for violation in self._validator.violations(instance, where(row), budget)
+            )
+            require_none(found, budget)
+
+        def place(violation: Violation, _: Asked, row: int) -> Violation:
+            return replace(violation, path=(*where(row), *violation.path))
+
+        asked = Asked(list(instances), is_batch=True, size=size)
+        prediction = self.asking.ask(asked, place)
+        require_finite(prediction, asked)
+        return prediction
