@@ -95,6 +95,11 @@ class Field:
         self._texts = _Known(self._text)
         self._values = _Known(self._value)
 
+    @property
+    def is_plain_number(self) -> bool:
+        """Whether a column of it is judged as an array of floats."""
+        return self._numbers is not None
+
     def instance_cell(self, text: str) -> Any:
         """Return what a text is in an instance: a value, None for null, or `ABSENT`."""
         return self.gap(read_text(text, self.takes) if text else None)

@@ -35,12 +35,8 @@ class WireModel:
         Raises `Problem` 422 for instances that the model's input does not allow, at their places in the body, 400
         without any, and 413 for more than the route allows.
         """
-        if not instances:
-            raise Problem(HTTPStatus.BAD_REQUEST, "there are no instances; send at least 1")
-        if len(instances) > self._most:
-            detail = f"there are {len(instances):,} instances; at most {self._most:,} are allowed"
-            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
-        if size > self._validator.safe_size or not all(map(self._validator.is_valid, instances)):
+        self.require_count(len(instances))
+        if self.is_costly(size) or not all(map(self._validator.is_valid, instances)):
             budget = self._validator.budget(request.paid(size))
             found = (
                 violation
@@ -56,3 +52,15 @@ class WireModel:
         prediction = self.asking.ask(asked, place)
         require_finite(prediction, asked)
         return prediction
+
+    def require_count(self, count: int) -> None:
+        """Raise `Problem` 400 for no instances, and 413 for more than the route allows."""
+        if not count:
+            raise Problem(HTTPStatus.BAD_REQUEST, "there are no instances; send at least 1")
+        if count > self._most:
+            detail = f"there are {count:,} instances; at most {self._most:,} are allowed"
+            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+
+    def is_costly(self, size: int) -> bool:
+        """Whether instances of so many bytes are judged only within a budget."""
+        return size > self._validator.safe_size
