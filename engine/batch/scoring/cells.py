@@ -71,6 +71,8 @@ class Numbers:
 
     def doubts(self, cells: Array, *, gaps: bool) -> Array | None:
         """Return for each cell of an array whether it is in doubt, None where none is; NaN is a gap, fine if `gaps`."""
+        if len(cells) and not self.whole and self._allows(cells.min(), cells.max()) and not _has_minus_zero(cells):
+            return None
         with np.errstate(invalid="ignore"):
             fine = np.abs(cells) < EXACT
             for key, bound in self.bounds:
@@ -81,6 +83,16 @@ class Numbers:
         if gaps:
             fine |= np.isnan(cells)
         return None if fine.all() else ~fine
+
+    def _allows(self, least: Any, most: Any) -> bool:
+        """Return whether all numbers between two are fine; not if one is NaN."""
+        is_exact = least > -EXACT and most < EXACT
+        return is_exact and all(_BOUNDS[key](least, bound) and _BOUNDS[key](most, bound) for key, bound in self.bounds)
+
+
+def _has_minus_zero(cells: Array) -> bool:
+    zeros = cells == 0
+    return bool(zeros.any()) and bool(np.signbit(cells[zeros]).any())
 
 
 class Field:

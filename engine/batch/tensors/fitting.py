@@ -90,16 +90,18 @@ class TensorFitter:
         if self._schema.form == "array":
             if tensor.width is None:
                 raise self._unfit(f"{_shown(tensor)} has no columns")
-            return SentColumns({place: tensor.column(place) for place in range(tensor.width)}, tensor.shape[0])
+            if self._width not in (None, tensor.width):
+                raise self._unfit(f"{_shown(tensor)} has {plural(tensor.width, 'column')}")
+            return SentColumns(dict(enumerate(tensor.columns())), tensor.shape[0])
         if tensor.width not in (None, 1):
-            raise self._unfit(f"{_shown(tensor)} has {tensor.width} columns")
-        return SentColumns({0: tensor.column()}, tensor.shape[0])
+            raise self._unfit(f"{_shown(tensor)} has {plural(tensor.width or 0, 'column')}")
+        return SentColumns({0: tensor.cells}, tensor.shape[0])
 
     def _fit_features(self, tensors: Sequence[Tensor]) -> SentColumns:
         if len(tensors) == 1 and (width := tensors[0].width) is not None and not self._is_feature(tensors[0].name):
             if width != len(self.names):
-                raise self._unfit(f"{_shown(tensors[0])} has {width} columns")
-            columns: dict[Key, Cells] = {name: tensors[0].column(place) for place, name in enumerate(self.names)}
+                raise self._unfit(f"{_shown(tensors[0])} has {plural(width, 'column')}")
+            columns: dict[Key, Cells] = dict(zip(self.names, tensors[0].columns(), strict=True))
             return SentColumns(columns, tensors[0].shape[0])
         found: dict[Key, Cells] = {}
         counts = {}
@@ -107,10 +109,10 @@ class TensorFitter:
             if not self._is_feature(tensor.name):
                 raise self._unfit(f"{show(tensor.name)} is no feature")
             if tensor.width not in (None, 1):
-                raise self._unfit(f"{_shown(tensor)} has {tensor.width} columns")
+                raise self._unfit(f"{_shown(tensor)} has {plural(tensor.width or 0, 'column')}")
             if tensor.name in found:
                 raise self._unfit(f"there are two tensors {show(tensor.name)}")
-            found[tensor.name] = tensor.column()
+            found[tensor.name] = tensor.cells
             counts[tensor.name] = tensor.shape[0]
         if missing := [name for name in self._schema.required if name not in found]:
             raise self._unfit(f"there is no tensor for {first_words(missing, _MOST_NAMED)}")

@@ -28,10 +28,14 @@ class Tensor:
         """How many columns each row has, None if its rows are single values."""
         return self.shape[1] if len(self.shape) == 2 else None  # noqa: PLR2004 - rows and columns
 
-    def column(self, place: int = 0) -> Cells:
-        """Return one column, as a view of an array or as a list."""
+    def columns(self) -> list[Cells]:
+        """Return the columns of a tensor of rows, as arrays of their own or as lists."""
         width = self.width
-        return self.cells if width in (None, 1) else self.cells[place::width]
+        if width in (None, 1):
+            return [self.cells]
+        if isinstance(self.cells, list):
+            return [self.cells[place::width] for place in range(width)]
+        return [*np.ascontiguousarray(self.cells.reshape(self.shape).T)]  # one copy, in which columns are read faster
 
 
 def tensor_from_json(name: str, shape: tuple[int, ...], datatype: Datatype, data: list[Any]) -> Tensor:

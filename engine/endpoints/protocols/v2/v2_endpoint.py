@@ -59,11 +59,12 @@ class V2Endpoint(WireEndpoint):
         try:
             return Answered.of(self.model.predict(instances, lambda row: (row,), request, size))
         except Problem as problem:
-            problem.errors = [{**one, "pointer": _place(one["pointer"])} for one in problem.errors]
+            is_array = self.model.schema.form == "array"
+            problem.errors = [{**one, "pointer": _place(one["pointer"], is_array=is_array)} for one in problem.errors]
             raise
 
 
-def _place(pointer: str) -> str:
+def _place(pointer: str, *, is_array: bool) -> str:
     """Say in words which cell a pointer `#/row/feature` leads to, since no place in a body of tensors has a name."""
     row, *rest = (unquote(part).replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
-    return f"row {row}" + f", {'/'.join(rest)}" * bool(rest)
+    return f"row {row}" + f", {'column ' * is_array}{'/'.join(rest)}" * bool(rest)
