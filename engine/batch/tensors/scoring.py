@@ -107,10 +107,13 @@ def _judged(field: Field, cells: Cells) -> Any:
         floats, doubts = field.from_values(cells.astype(np.float64, copy=False), has_nulls=False)
         return floats if doubts is None else None
     values = values_of(cells)
-    kinds = {*values}  # of one type each, since a tensor has one
-    if None in kinds and field.required and not field.nullable:
+    if None in values and field.required and not field.nullable:
         return None
-    return values if all(field.takes(value) for value in kinds if value is not None) else None
+    try:
+        different = {(type(value), value) for value in values}  # since 1 equals True
+    except TypeError:  # lists, in texts of JSON
+        return None
+    return values if all(field.takes(value) for _, value in different if value is not None) else None
 
 
 def _is_judged_as_floats(field: Field, cells: Cells) -> bool:

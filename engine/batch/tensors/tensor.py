@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from math import isinf, prod
 from typing import Any
 
 import numpy as np
+import orjson
 
 from engine.batch.tensors.datatypes import BrokenTensor, Cells, Datatype, cells_from_bytes, cells_from_json
 from engine.schema import show
@@ -51,6 +52,19 @@ def tensor_from_json(name: str, shape: tuple[int, ...], datatype: Datatype, data
 def tensor_from_bytes(name: str, shape: tuple[int, ...], datatype: Datatype, data: memoryview) -> Tensor:
     """Read a tensor whose values are bytes; raise `BrokenTensor`."""
     return Tensor(name, shape, datatype, cells_from_bytes(data, prod(shape), datatype, show(name)))
+
+
+def texts_as_json(tensor: Tensor) -> Tensor:
+    """Read each text of a tensor as JSON, as pandas' columns of several types are sent; raise `BrokenTensor`."""
+    values: list[Any] = []
+    for row, text in enumerate(tensor.cells):
+        try:
+            values.append(None if text is None else orjson.loads(text))
+        except orjson.JSONDecodeError:
+            raise BrokenTensor(
+                f"{show(tensor.name)} has {show(text)} as its value {row}, which is no JSON, as its content_type says"
+            ) from None
+    return replace(tensor, cells=values)
 
 
 def values_of(cells: Cells) -> list[Any]:

@@ -11,14 +11,16 @@ from typing import Any
 import orjson
 
 from engine.batch.tensors.datatypes import DATATYPES, BrokenTensor, Datatype
-from engine.batch.tensors.tensor import Tensor, tensor_from_bytes, tensor_from_json
+from engine.batch.tensors.tensor import Tensor, tensor_from_bytes, tensor_from_json, texts_as_json
 from engine.endpoints.messages import Request
 from engine.endpoints.problems import Problem
 from engine.endpoints.requests.json_body import read_json
 from engine.schema import clip, show
+from engine.text import plural
 
 LENGTH_HEADER = "Inference-Header-Content-Length"
 _LENGTH_KEY = "HTTP_INFERENCE_HEADER_CONTENT_LENGTH"
+_PANDAS_JSON = "pd_json"  # by which MLServer's clients mark texts of JSON, which they make of columns with gaps
 _MOST_DIMENSIONS = 32
 _DIGITS = 18  # which a 64-bit integer holds
 
@@ -107,25 +109,38 @@ def _read_tensors(body: Mapping[str, Any], tail: memoryview) -> list[Tensor]:
     for place, one in enumerate(inputs):
         if not isinstance(one, dict):
             raise _malformed(f"inputs[{place}] is no object, but {show(one)}")
-        name, shape, datatype = _read_head(one, f"inputs[{place}]")
-        size, data = _parameters(one, show(name)).get("binary_data_size"), one.get("data")
+        head = _read_head(one, f"inputs[{place}]")
+        parameters = _parameters(one, show(head[0]))
+        size = parameters.get("binary_data_size")
         if size is None:
-            if not isinstance(data, list):
-                lack = "has no data" if data is None else f"has {show(data)} as its data"
-                raise _malformed(f"{show(name)} {lack}; send a list of values, or their bytes with binary_data_size")
-            tensors.append(tensor_from_json(name, shape, datatype, data))
-            continue
-        if type(size) is not int or size < 0:
-            raise _malformed(f"binary_data_size of {show(name)} is {show(size)}; send the number of its bytes")
-        if data is not None:
-            raise _malformed(f"{show(name)} has both data and binary_data_size; send one of them")
-        if size > len(tail) - at:
-            raise _malformed(_lacking(name, size, len(tail) - at))
-        tensors.append(tensor_from_bytes(name, shape, datatype, tail[at : at + size]))
-        at += size
-    if at < len(tail):
-        raise _malformed(f"{len(tail) - at:,} bytes are left behind those of the inputs")
+            tensor = tensor_from_json(*head, _data_of(one, head[0]))
+        else:
+            tensor = tensor_from_bytes(*head, _bytes_of(one, head[0], size, tail[at:]))
+            at += size
+        is_json = tensor.datatype.kind == "text" and parameters.get("content_type") == _PANDAS_JSON
+        tensors.append(texts_as_json(tensor) if is_json else tensor)
+    if (left := len(tail) - at) > 0:
+        left = len(tail) - at
+        raise _malformed(f"there {'is' if left == 1 else 'are'} {plural(left, 'byte')} more than the inputs take")
     return tensors
+
+
+def _data_of(one: Mapping[str, Any], name: str) -> list[Any]:
+    data = one.get("data")
+    if isinstance(data, list):
+        return data
+    lack = "has no data" if data is None else f"has {show(data)} as its data"
+    raise _malformed(f"{show(name)} {lack}; send a list of values, or their bytes with binary_data_size")
+
+
+def _bytes_of(one: Mapping[str, Any], name: str, size: Any, left: memoryview) -> memoryview:
+    if type(size) is not int or size < 0:
+        raise _malformed(f"binary_data_size of {show(name)} is {show(size)}; send the number of its bytes")
+    if one.get("data") is not None:
+        raise _malformed(f"{show(name)} has both data and binary_data_size; send one of them")
+    if size > len(left):
+        raise _malformed(_lacking(name, size, len(left)))
+    return left[:size]
 
 
 def _read_head(one: Mapping[str, Any], place: str) -> tuple[str, tuple[int, ...], Datatype]:
