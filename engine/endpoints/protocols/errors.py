@@ -53,6 +53,6 @@ def write_error(problem: Problem, protocol: ProtocolName) -> Response:
 
 def _in_one_line(problem: Problem) -> str:
     """Say all that is wrong in one text, which is what these clients show."""
-    parts = [f"{error['pointer']}: {error['detail']}" for error in problem.errors]
+    parts = [f"{error['pointer']}: ".removeprefix("#: ") + error["detail"] for error in problem.errors]
     said = f"{problem.detail}: {'; '.join(parts)}" if parts else problem.detail
     return f"{said} ({problem.request_id})" if problem.request_id else said

@@ -1,73 +1,170 @@
-"""Instances in JSON as clients of other servers send them: objects, rows, or whole columns."""
+"""Instances in JSON as clients of other servers send them: objects, rows, whole columns, or frames of pandas."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from http import HTTPStatus
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from engine.endpoints.problems import Problem, violations_problem
-from engine.schema import Path, Violation
+from engine.batch.tensors.fitting import feature_order
+from engine.endpoints.problems import violations_problem
+from engine.endpoints.protocols.sent import ColumnInstances, ListedInstances, LoneInstance, Sent
+from engine.models import Facts
+from engine.schema import Path, Violation, show
 from engine.spec import Model
+from engine.text import did_you_mean, first_words, plural
+
+_MOST_NAMED = 20
+_SPLIT = ("columns", "data", "index")
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """Instances, and where each of them is in the body."""
+class InstancesReader:
+    """Reads the instances of one model; raises `Problem` 422 for what cannot be instances, at its place in the body."""
 
-    instances: Sequence[Any]
-    at: Path
-    is_nested: bool = False
+    def __init__(self, model: Model, facts: Facts) -> None:
+        self._schema = model.input.instance
+        self._form = self._schema.form
+        self._names = feature_order(model, facts) if self._form == "object" else ()
+        self._places = {name: place for place, name in enumerate(self._names)}
+        self._listed = {name for name, part in self._schema.properties.items() if "array" in part.types}
+        self._optional = frozenset(self._schema.properties) - {*self._schema.required}
 
-    def where(self, row: int) -> Path:
-        """Return the place of an instance."""
-        return (*self.at, row, 0) if self.is_nested else (*self.at, row)
+    def read(self, value: Any, at: Path, *, is_frame: bool = False) -> Sent:
+        """Read a list of instances or of rows, an object of columns, or a single object.
+
+        `at` is the place of the value in the body. In a frame, an optional feature that is null is left out.
+        """
+        if isinstance(value, Mapping) and self._form == "object":
+            is_alone = not any(isinstance(one, list) and name not in self._listed for name, one in value.items())
+            if is_alone and value:
+                return LoneInstance([self._without_gaps(value) if is_frame else value], at)
+            return self._columns(value, at, is_frame=is_frame)
+        if not isinstance(value, list):
+            by_columns = ", or an object of columns" * (self._form == "object")
+            raise _refusal(at, f"expected a list of instances{by_columns}")
+        sent = self._list(value, at)
+        return self._without_gaps_in(sent) if is_frame else sent
+
+    def read_records(self, value: Any, at: Path) -> Sent:
+        """Read a frame in the form of records: an object for each row."""
+        if not isinstance(value, list):
+            raise _refusal(at, "expected a list of records")
+        for row, record in enumerate(value):
+            if not isinstance(record, dict):
+                raise _refusal((*at, row), "expected an object, with the row's value in each column")
+        if self._form == "object":
+            kept = [self._of_features(record) for record in value]
+            self._require_features(dict.fromkeys(name for record in value for name in record), at)
+            return ListedInstances(kept, at)
+        columns = list(dict.fromkeys(name for record in value for name in record))
+        sent = self._list([[record.get(name) for name in columns] for record in value], at)
+        places = dict(enumerate(columns))
+        return ListedInstances(sent.instances, at, places={row: places for row in range(len(value))})  # noqa: RUF100, C420
+
+    def read_split(self, value: Any, at: Path) -> Sent:
+        """Read a frame in the form of pandas' split: the names of columns beside a list of rows."""
+        if not isinstance(value, dict) or "data" not in value:
+            raise _refusal(at, 'expected an object with "columns" and "data"')
+        if odd := [name for name in value if name not in _SPLIT]:
+            raise _refusal((*at, odd[0]), 'a frame has only "columns", "index" and "data"')
+        rows, columns = value["data"], value.get("columns")
+        if not isinstance(rows, list):
+            raise _refusal((*at, "data"), "expected a list of rows")
+        if columns is None or self._form != "object":
+            return self._unnamed(rows, (*at, "data"))
+        if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
+            raise _refusal((*at, "columns"), "expected a list of names")
+        for name, count in Counter(columns).most_common(1):
+            if count > 1:
+                raise _refusal((*at, "columns"), f"{count} columns are named {show(name)}")
+        self._require_features(columns, (*at, "columns"))
+        places = {name: place for place, name in enumerate(columns)}
+        made = [self._of_features(_named(row, columns, (*at, "data", number))) for number, row in enumerate(rows)]
+        return ListedInstances(made, (*at, "data"), places=dict.fromkeys(range(len(made)), places))
+
+    def _list(self, values: list[Any], at: Path) -> ListedInstances:
+        if self._form == "array":
+            return ListedInstances(values, at)
+        nested = frozenset(row for row, one in enumerate(values) if isinstance(one, list) and self._is_nested(one))
+        if self._form != "object":
+            return ListedInstances([one[0] if row in nested else one for row, one in enumerate(values)], at, nested)
+        instances, places = [], {}
+        for row, one in enumerate(values):
+            if row in nested:
+                instances.append(one[0])
+            elif isinstance(one, list):
+                instances.append(_named(one, self._names, (*at, row)))
+                places[row] = self._places
+            else:
+                instances.append(one)
+        return ListedInstances(instances, at, nested, places)
+
+    def _is_nested(self, one: list[Any]) -> bool:
+        """Whether a list has nothing but an instance in it."""
+        return len(one) == 1 and (isinstance(one[0], dict) if self._form == "object" else True)
+
+    def _unnamed(self, rows: list[Any], at: Path) -> ListedInstances:
+        """Read the rows of a frame whose columns are known by their order."""
+        for row, one in enumerate(rows):
+            if not isinstance(one, list):
+                raise _refusal((*at, row), "expected a list, with the row's value in each column")
+        return self._without_gaps_in(self._list(rows, at))
+
+    def _columns(self, columns: Mapping[str, Any], at: Path, *, is_frame: bool) -> Sent:
+        """Make instances of columns, whose values may stand in lists of one."""
+        cells: dict[str, list[Any]] = {}
+        nested: set[tuple[str, int]] = set()
+        for name, column in columns.items():
+            if not isinstance(column, list):
+                raise _refusal((*at, name), "expected a list of values, one for each instance")
+            if name not in self._listed and any(isinstance(one, list) for one in column):
+                rows = [row for row, one in enumerate(column) if isinstance(one, list) and len(one) == 1]
+                nested.update((name, row) for row in rows)
+                column = [one[0] if isinstance(one, list) and len(one) == 1 else one for one in column]  # noqa: PLW2901
+            cells[name] = column
+        if len({len(column) for column in cells.values()}) > 1:
+            lengths = first_words([f"{name} {len(column)}" for name, column in cells.items()], _MOST_NAMED)
+            raise _refusal(at, f"the columns have different lengths: {lengths}")
+        self._require_features(cells, at)
+        made = [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]
+        instances = [self._without_gaps(one) for one in made] if is_frame else made
+        return ColumnInstances(instances, at, frozenset(nested))
+
+    def _require_features(self, names: Iterable[str], at: Path) -> None:
+        """Raise `Problem` if no column has the name of a feature that is required."""
+        known = dict.fromkeys(names)
+        missing = [name for name in self._schema.required if name not in known]
+        if missing:
+            others = [name for name in known if name not in self._schema.properties][:_MOST_NAMED]
+            said = {name: did_you_mean(name, others, "other columns") for name in missing[:_MOST_NAMED]}
+            raise violations_problem(
+                Violation(at, f"there is no column {show(name)} {hint}", "", ()) for name, hint in said.items()
+            )
+
+    def _of_features(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the features of a row of a frame, which may have other columns too, without its gaps."""
+        known = self._schema.properties
+        return self._without_gaps({name: value for name, value in row.items() if name in known} if known else row)
+
+    def _without_gaps(self, instance: Mapping[str, Any]) -> dict[str, Any]:
+        """Leave out optional features that are null."""
+        return {name: value for name, value in instance.items() if value is not None or name not in self._optional}
+
+    def _without_gaps_in(self, sent: ListedInstances) -> ListedInstances:
+        if self._form != "object":
+            return sent
+        made = [self._without_gaps(one) if isinstance(one, dict) else one for one in sent.instances]
+        return ListedInstances(made, sent.at, sent.nested, sent.places)
 
 
-def read_instances(value: Any, model: Model, at: Path) -> Sent:
-    """Read instances from a list of them, of rows in the order of the features, or from an object of columns.
-
-    `at` is the place of the value in the body. Raises `Problem` 422 for columns of different lengths, and for a row
-    that has more values than there are features, or fewer.
-    """
-    names = features_of(model)
-    if isinstance(value, Mapping):
-        return Sent(_from_columns(value, at), at)
-    if not isinstance(value, list):
-        raise _refusal(at, "expected a list of instances, or an object of columns")
-    if model.input.instance.form != "object":
-        return Sent(value, at)
-    if value and all(isinstance(one, list) and len(one) == 1 and isinstance(one[0], dict) for one in value):
-        return Sent([one[0] for one in value], at, is_nested=True)
-    return Sent([_named(one, names, (*at, row)) if isinstance(one, list) else one for row, one in enumerate(value)], at)
-
-
-def features_of(model: Model) -> tuple[str, ...]:
-    """Return the names of the features of an object, in the order of the model's columns."""
-    return tuple(getattr(model, "features", ()) or model.input.instance.properties)
-
-
-def _named(row: list[Any], names: Sequence[str], at: Path) -> dict[str, Any]:
+def _named(row: Any, names: Sequence[str], at: Path) -> dict[str, Any]:
+    if not isinstance(row, list):
+        raise _refusal(at, f"expected a list of {plural(len(names), 'value')}")
     if len(row) != len(names):
-        raise _refusal(at, f"expected {len(names)} values, for {', '.join(names)}; got {len(row)}")
+        wanted = first_words(names, _MOST_NAMED)
+        raise _refusal(at, f"expected {plural(len(names), 'value')}, for {wanted}; got {len(row)}")
     return dict(zip(names, row, strict=True))
 
 
-def _from_columns(columns: Mapping[str, Any], at: Path) -> list[dict[str, Any]]:
-    """Make instances of columns, whose values may stand in lists of one."""
-    if not columns:
-        raise Problem(HTTPStatus.BAD_REQUEST, "there are no columns; send at least 1")
-    cells: dict[str, list[Any]] = {}
-    for name, column in columns.items():
-        if not isinstance(column, list):
-            raise _refusal((*at, name), "expected a list of values, one for each instance")
-        cells[name] = [one[0] if isinstance(one, list) and len(one) == 1 else one for one in column]
-    lengths = {name: len(column) for name, column in cells.items()}
-    if len({*lengths.values()}) > 1:
-        raise _refusal(at, f"the columns have different lengths: {', '.join(f'{k} {v}' for k, v in lengths.items())}")
-    return [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]
-
-
-def _refusal(at: Path, detail: str) -> Problem:
+def _refusal(at: Path, detail: str) -> Exception:
     return violations_problem([Violation(at, detail, "", ())])

@@ -40,7 +40,7 @@ from engine.spec.named_files import Home
 from engine.spec.naming.name_tables import NamedParts, names_of
 from engine.spec.naming.names import Names
 from engine.spec.naming.route_names import body_document
-from engine.spec.protocols.wire_routes import check_protocols, wire_shapes
+from engine.spec.protocols.wire_checks import check_protocols, wire_shapes
 from engine.spec.reading.node import Node
 from engine.spec.records import Route
 from engine.spec.service_records import Fault, Limits, Service

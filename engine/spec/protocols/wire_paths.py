@@ -36,22 +36,22 @@ def paths_of(protocol: Protocol) -> Iterator[WirePath]:
                 yield WirePath(f"/v1/models/{name}", "GET", "model", name)
                 yield WirePath(f"/v1/models/{name}:predict", "POST", "infer", name)
         case "mlflow":
-            (name,) = protocol.models
-            yield WirePath("/ping", "GET", "ready")
-            yield WirePath("/health", "GET", "ready")
-            yield WirePath("/version", "GET", "version")
-            yield WirePath("/invocations", "POST", "infer", name)
-            yield WirePath(f"/serving-endpoints/{name}/invocations", "POST", "infer", name)
+            for name in protocol.models[:1]:
+                yield WirePath("/ping", "GET", "ready")
+                yield WirePath("/health", "GET", "ready")
+                yield WirePath("/version", "GET", "version")
+                yield WirePath("/invocations", "POST", "infer", name)
+                yield WirePath(f"/serving-endpoints/{name}/invocations", "POST", "infer", name)
         case "sagemaker":
-            (name,) = protocol.models
-            yield WirePath("/ping", "GET", "ready")
-            yield WirePath("/invocations", "POST", "infer", name)
-            yield WirePath(f"/endpoints/{name}/invocations", "POST", "infer", name)
+            for name in protocol.models[:1]:
+                yield WirePath("/ping", "GET", "ready")
+                yield WirePath("/invocations", "POST", "infer", name)
+                yield WirePath(f"/endpoints/{name}/invocations", "POST", "infer", name)
         case "vertex":
-            (name,) = protocol.models
-            if (health := os.environ.get(HEALTH_VARIABLE)) and (predict := os.environ.get(PREDICT_VARIABLE)):
-                yield WirePath(health, "GET", "ready")
-                yield WirePath(predict, "POST", "infer", name)
+            health, predict = os.environ.get(HEALTH_VARIABLE), os.environ.get(PREDICT_VARIABLE)
+            for name in protocol.models[:1] if health and predict else ():
+                yield WirePath(health or "", "GET", "ready")
+                yield WirePath(predict or "", "POST", "infer", name)
 
 
 def _v2_paths(models: tuple[str, ...]) -> Iterator[WirePath]:
