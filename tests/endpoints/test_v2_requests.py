@@ -271,9 +271,8 @@ def test_tails_are_taken_in_their_order(client: FlaskClient) -> None:
     tail = ROWS.T.tobytes()
     status, said = post(client, {"inputs": columns}, tail)
     assert (200, [2, 1]) == (status, results(said)["predict"])
-    assert (400, {"error": "1 bytes are left behind those of the inputs"}) == post(
-        client, {"inputs": columns}, tail + b"x"
-    )
+    left = {"error": "there is 1 byte more than the inputs take"}
+    assert (400, left) == post(client, {"inputs": columns}, tail + b"x")
     lacking = {"error": '"petal_width" has 16 bytes by its binary_data_size, but only 15 are left'}
     assert (400, lacking) == post(client, {"inputs": columns}, tail[:-1])
     wrong = {"error": '"rows" has 64 bytes, but 9 values of FP64 take 72'}

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import orjson
 
+from engine.batch.tensors.shortest import shortest_numbers
 from engine.errors import EngineError
 from engine.models.data.array import Array
 from engine.models.data.dtypes import NAN
@@ -75,7 +75,7 @@ def cells_from_bytes(data: memoryview, count: int, datatype: Datatype, place: st
         if found.size and found.max() > 1:
             raise BrokenTensor(f"{place} has the byte {found.max()} for a BOOL; send 0 or 1")
         return found.view(np.bool_)
-    return _shortest(found) if datatype.kind == "float" else found
+    return shortest_numbers(found) if datatype.kind == "float" else found
 
 
 def bytes_of(cells: Cells, datatype: Datatype) -> bytes:
@@ -106,27 +106,7 @@ def _floats(cells: list[Any], datatype: Datatype, place: str) -> Array:
     grown = np.flatnonzero(np.isinf(narrow) & np.isfinite(wide))
     if len(grown):
         raise _unheld(cells[grown[0]], int(grown[0]), datatype, place)
-    return _shortest(narrow)
-
-
-def _shortest(cells: Array) -> Array:
-    """Return floats as float64; of narrower ones, the shortest number that is the same in their own datatype.
-
-    The float32 7.9 is 7.900000095367432 exactly, which a schema with `maximum: 7.9` would refuse. Whatever is made
-    float32 again has the same bits as before.
-    """
-    if cells.dtype.itemsize == 8:  # noqa: PLR2004 - the bytes of a float64
-        return cells.astype(np.float64, copy=False)
-    wide = cells.astype(np.float64)
-    finite = np.isfinite(cells)
-    if cells.dtype.itemsize == 2:  # noqa: PLR2004 - the bytes of a float16, which orjson widens
-        near = cells[finite].astype(str).astype(np.float64)
-    else:
-        native = np.ascontiguousarray(cells[finite], np.float32)
-        near = np.array(orjson.loads(orjson.dumps(native, option=orjson.OPT_SERIALIZE_NUMPY)), np.float64)
-    # A number half-way between two is not the same once it is rounded twice.
-    wide[finite] = np.where(near.astype(cells.dtype) == cells[finite], near, wide[finite])
-    return wide
+    return shortest_numbers(narrow)
 
 
 def _integers(cells: list[Any], kinds: set[type], datatype: Datatype, place: str) -> Cells:

@@ -39,7 +39,7 @@ class WireModel:
         """Predict for instances whose JSON has `size` bytes.
 
         Raises `Problem` 422 for instances that the model's input does not allow, at their places in the body, 400
-        without any, and 413 for more than the route allows.
+        without any, and 422 for more than the route allows.
         """
         instances = sent.instances
         self.require_count(len(instances))
@@ -61,12 +61,12 @@ class WireModel:
         return prediction
 
     def require_count(self, count: int) -> None:
-        """Raise `Problem` 400 for no instances, and 413 for more than the route allows."""
+        """Raise `Problem` 400 for no instances, and 422 for more than the route allows."""
         if not count:
             raise Problem(HTTPStatus.BAD_REQUEST, "there are no instances; send at least 1")
         if count > self._most:
             detail = f"there are {count:,} instances; at most {self._most:,} are allowed"
-            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
 
     def is_costly(self, size: int) -> bool:
         """Whether instances of so many bytes are judged only within a budget."""

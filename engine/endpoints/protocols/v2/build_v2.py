@@ -15,7 +15,7 @@ from engine.endpoints.protocols.v2.v2_endpoint import V2Endpoint
 from engine.endpoints.protocols.v2.versions import OfVersion
 from engine.endpoints.protocols.wire_endpoint import JSON
 from engine.endpoints.protocols.wire_health import HealthEndpoint
-from engine.models import Predictor
+from engine.models import Facts, Predictor
 from engine.spec import Route, Spec, Wire
 
 
@@ -24,25 +24,33 @@ def build_v2(
 ) -> Endpoint:
     """Make the endpoint of a route."""
     facts = {name: predictors[name].facts for name in wire.serves}
+    if wire.action == "infer":
+        name = wire.serves[0]
+        asking = Asking(spec.models[name], predictors[name], process.meter)
+        return V2Endpoint(route, asking, model_headers(asking.facts, named=spec.service.model_header))
+    body = encode_json(fixed_answer(route, wire, spec, facts))
+    endpoint: Endpoint
+    if wire.action in ("ready", "model-ready"):
+        endpoint = HealthEndpoint(process.status, body)
+    else:
+        endpoint = FixedEndpoint(Response(HTTPStatus.OK, JSON, body))
+    return OfVersion(endpoint, facts[wire.serves[0]]) if route.parameters else endpoint
+
+
+def fixed_answer(route: Route, wire: Wire, spec: Spec, facts: Mapping[str, Facts]) -> Any:
+    """Return what a route answers that asks no model, as JSON."""
     match wire.action:
-        case "infer":
-            name = wire.serves[0]
-            asking = Asking(spec.models[name], predictors[name], process.meter)
-            return V2Endpoint(route, asking, model_headers(asking.facts, named=spec.service.model_header))
+        case "live":
+            return {"live": True}
         case "ready":
-            return HealthEndpoint(process.status, encode_json({"ready": True}))
+            return {"ready": True}
         case "model-ready":
-            ready = HealthEndpoint(process.status, encode_json({"name": wire.serves[0], "ready": True}))
-            return OfVersion(ready, facts[wire.serves[0]]) if route.parameters else ready
+            return {"name": wire.serves[0], "ready": True}
         case "model":
             name = wire.serves[0]
-            described = _fixed(describe_model(spec.models[name], facts[name]))
-            return OfVersion(described, facts[name]) if route.parameters else described
+            return describe_model(spec.models[name], facts[name])
         case "list":
-            is_index = "POST" in route.methods
-            return _fixed(list_repository(facts) if is_index else {"models": list(wire.serves)})
-    return _fixed({"live": True} if wire.action == "live" else describe_service(spec.service))
-
-
-def _fixed(value: Any) -> FixedEndpoint:
-    return FixedEndpoint(Response(HTTPStatus.OK, JSON, encode_json(value)))
+            if "POST" in route.methods:
+                return list_repository({name: facts[name] for name in wire.serves})
+            return {"models": list(wire.serves)}
+    return describe_service(spec.service)

@@ -119,8 +119,7 @@ def _read_tensors(body: Mapping[str, Any], tail: memoryview) -> list[Tensor]:
             at += size
         is_json = tensor.datatype.kind == "text" and parameters.get("content_type") == _PANDAS_JSON
         tensors.append(texts_as_json(tensor) if is_json else tensor)
-    if (left := len(tail) - at) > 0:
-        left = len(tail) - at
+    if left := len(tail) - at:
         raise _malformed(f"there {'is' if left == 1 else 'are'} {plural(left, 'byte')} more than the inputs take")
     return tensors
 
