@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from engine.endpoints.openapi.components import Components, pascal_case
+from engine.endpoints.openapi.predicting_wires import describe_predicting, example_of_predicting
 from engine.endpoints.openapi.responses import MEANINGS, headed, statuses_of
 from engine.endpoints.prediction import MODEL_HEADER
 from engine.models import Facts
-from engine.spec import ProtocolName, Route, Spec, Wire
+from engine.spec import Route, Spec, Wire
 
 _JSON = "application/json"
 _ERROR = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
+_CODED_ERROR = {
+    "type": "object",
+    "required": ["error_code", "message"],
+    "properties": {"error_code": {"type": "string"}, "message": {"type": "string"}},
+}
 _MEANINGS = MEANINGS | {
     404: "There is no such version.",
-    422: "The input does not fit the model; `error` names the rows and the features.",
-    500: "The service failed; its log has the reason under the id in `error`.",
+    415: "The Content-Type, the charset or the content coding of the body is not supported.",
+    422: "The input does not fit the model; the error says where, and names the features.",
+    500: "The service failed; its log has the reason under the id in the error.",
 }
 _VERSION = {
     "name": "version",
@@ -46,12 +53,16 @@ Operation = dict[str, Any]
 def describe_wire(one: WireRoute) -> Operation:
     """Describe the operation of a route of a protocol, with the errors that it may answer."""
     route = one.route
-    operation = _BY_PROTOCOL.get(one.wire.protocols[0], _describe_any)(one)
-    error = {_JSON: {"schema": one.components.take_in("WireError", _ERROR)}}
-    health = ["503"] * (one.wire.action in ("ready", "model-ready"))
+    is_coded = one.wire.protocols[0] in ("mlflow", "sagemaker")
+    operation = (_describe_v2 if one.wire.protocols[0] == "v2" else describe_predicting)(one)
+    schema = one.components.take_in("CodedError", _CODED_ERROR) if is_coded else None
+    error = {_JSON: {"schema": schema or one.components.take_in("WireError", _ERROR)}}
+    is_health = one.wire.action in ("ready", "model-ready") or (
+        one.wire.action == "model" and "v1" in one.wire.protocols
+    )
     refused = {
         status: headed({"description": _MEANINGS[int(status)], "content": error}, route.response_headers)
-        for status in dict.fromkeys((*statuses_of(route, route.methods[0]), *health))
+        for status in dict.fromkeys((*statuses_of(route, route.methods[0]), *["503"] * is_health))
     }
     good = operation["responses"]["200"]
     if one.spec.service.model_header and route.model is not None:
@@ -64,17 +75,13 @@ def describe_wire(one: WireRoute) -> Operation:
 
 def example_of_wire(route: Route, spec: Spec, models: Mapping[str, Facts]) -> Any:
     """Return a body that a route of a protocol takes, None if it takes none, or if none is known."""
-    if route.wire is None or route.model is None or route.wire.protocols[0] != "v2":
+    if route.wire is None or route.model is None:
         return None
+    if route.wire.protocols[0] != "v2":
+        return example_of_predicting(spec.models[route.model])
     from engine.endpoints.protocols.v2.described import example_request  # noqa: PLC0415 - with numpy, if it is used
 
     return example_request(spec.models[route.model], models[route.model])
-
-
-def _describe_any(one: WireRoute) -> Operation:
-    """Describe a route of a protocol without a description of its own."""
-    body = {"requestBody": {"required": True, "content": {_JSON: {}}}} if one.route.model is not None else {}
-    return {**body, "responses": {"200": {"description": "OK", "content": {_JSON: {}}}}}
 
 
 def _describe_v2(one: WireRoute) -> Operation:
@@ -105,6 +112,3 @@ def _describe_v2(one: WireRoute) -> Operation:
         "requestBody": {"required": True, "content": body},
         "responses": {"200": answer},
     }
-
-
-_BY_PROTOCOL: Mapping[ProtocolName, Callable[[WireRoute], Operation]] = {"v2": _describe_v2}
