@@ -169,3 +169,35 @@ def test_no_request_is_a_failure(client: Client, head: Any, tail: bytes) -> None
     for model in ("species", "same", "line", "mood", "people"):
         status, said, _ = post(client, model, head, tail)
         assert status in (200, 400, 413, 422), said
+
+
+PERSON = st.fixed_dictionaries(
+    {
+        "plan": st.sampled_from(["a", "b", "c", None]),
+        "age": st.integers(-1, 121) | st.sampled_from([0, 120]),
+        "score": st.none() | st.floats(-1e6, 1e6),
+        "member": st.booleans(),
+    }
+)
+FEATURES = {"plan": "BYTES", "age": "INT64", "score": "FP64", "member": "BOOL"}
+
+
+@MANY
+@given(people=st.lists(PERSON, min_size=1, max_size=6))
+def test_tensors_are_judged_and_answered_as_instances_are(client: Client, people: list[dict[str, Any]]) -> None:
+    """The same status, the same answers, and as many violations, as the model's own route has for the same rows."""
+    instances = [{name: value for name, value in one.items() if value is not None} for one in people]
+    own = client.post("/people", json={"instances": instances})
+    columns = {name: [one[name] for one in people] for name in FEATURES}
+    inputs = [
+        {"name": name, "shape": [len(people)], "datatype": FEATURES[name], "data": column}
+        for name, column in columns.items()
+    ]
+    status, said, _ = post(client, "people", {"inputs": inputs})
+    assert own.status_code == status, said
+    if status == 200:
+        found = {one["name"]: one["data"] for one in said["outputs"]}
+        assert own.json["result"] == found["predict"]
+        assert [chance for one in own.json["probabilities"] for chance in one.values()] == found["predict_proba"]
+    else:
+        assert own.json["detail"] == said["error"].partition(": ")[0]

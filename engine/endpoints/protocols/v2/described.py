@@ -82,7 +82,6 @@ def example_request(model: Model, facts: Facts) -> dict[str, Any]:
         inputs = [
             _tensor(name, datatype_of(features[name]) if name in features else "BYTES", [1], [one])
             for name, one in value.items()
-            if one is not None
         ]
     else:
         (described,) = describe_inputs(model, facts) if instance.form != "object" else [{"datatype": "BYTES"}]
