@@ -18,6 +18,7 @@ from engine.spec.checking.grammar import GrammarName, check_grammar, check_inclu
 from engine.spec.checking.guards import key_files
 from engine.spec.checking.models_file import check_models, read_models
 from engine.spec.checking.pins import check_pins, lock_command, lock_of, read_pins
+from engine.spec.checking.protocols.wire_routes import protocol_routes
 from engine.spec.checking.routes_file import check_routes, checks_formats, read_routes, read_service
 from engine.spec.checking.schemas import check_schema
 from engine.spec.gathering.included_files import Includes
@@ -26,7 +27,6 @@ from engine.spec.gathering.schema_files import SchemaFiles
 from engine.spec.gathering.spec_files import Opens, SpecFiles, TooMuch
 from engine.spec.model_records import Pin
 from engine.spec.named_files import Home
-from engine.spec.protocols.wire_routes import protocol_routes
 from engine.spec.reading.compose import compose_document
 from engine.spec.reading.node import Node
 from engine.spec.reading.source import decode_source, read_data

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from engine.diagnostics import Diagnostic
 from engine.spec.model_records import FileModel, Model, Pin, Schema
-from engine.spec.protocols.protocol_records import Wire
+from engine.spec.protocol_records import Wire
 from engine.spec.reading.source import Source
 from engine.spec.response_records import Case, DeclaredResponse
 from engine.spec.service_records import Cors, Fault, Limits, RateLimit, Record, Service

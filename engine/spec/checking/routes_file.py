@@ -33,6 +33,7 @@ from engine.spec.checking.prefixes import (
     place_seen_from,
     require_whole_path,
 )
+from engine.spec.checking.protocols.wire_checks import check_protocols, wire_shapes
 from engine.spec.checking.schemas import check_schema, has_form
 from engine.spec.gathering.placed_routes import PlacedRoute
 from engine.spec.model_records import Schema
@@ -40,7 +41,6 @@ from engine.spec.named_files import Home
 from engine.spec.naming.name_tables import NamedParts, names_of
 from engine.spec.naming.names import Names
 from engine.spec.naming.route_names import body_document
-from engine.spec.protocols.wire_checks import check_protocols, wire_shapes
 from engine.spec.reading.node import Node
 from engine.spec.records import Route
 from engine.spec.service_records import Fault, Limits, Service

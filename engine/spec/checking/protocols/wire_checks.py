@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from engine.diagnostics import Diagnostic
 from engine.spec.checking.built_in import built_in_shapes
-from engine.spec.protocols.declared_protocols import DeclaredProtocol, declared_protocols, model_names
-from engine.spec.protocols.protocol_records import SINGLE
-from engine.spec.protocols.wire_paths import HEALTH, HEALTH_VARIABLE, PREDICT_VARIABLE, WirePath
+from engine.spec.checking.protocols.declared_protocols import DeclaredProtocol, declared_protocols, model_names
+from engine.spec.checking.protocols.wire_paths import HEALTH, HEALTH_VARIABLE, PREDICT_VARIABLE, WirePath
+from engine.spec.protocol_records import SINGLE
 from engine.spec.reading.node import Node
 from engine.spec.urls.url_rules import path_parameters, rule_shape
 from engine.text import did_you_mean

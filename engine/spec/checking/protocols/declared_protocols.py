@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from engine.spec.protocols.protocol_records import PROTOCOLS, SINGLE, Protocol, ProtocolName
-from engine.spec.protocols.wire_paths import WirePath, paths_of
+from engine.spec.checking.protocols.wire_paths import WirePath, paths_of
+from engine.spec.protocol_records import PROTOCOLS, SINGLE, Protocol, ProtocolName
 from engine.spec.reading.node import Node
 
 

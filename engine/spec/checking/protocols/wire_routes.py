@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from engine.spec.checking.built_in import built_in_shapes
 from engine.spec.checking.guards import allowed_names
-from engine.spec.protocols.declared_protocols import declared_protocols
-from engine.spec.protocols.protocol_records import Protocol, Wire
-from engine.spec.protocols.wire_paths import HEALTH, WirePath, paths_of
+from engine.spec.checking.protocols.declared_protocols import declared_protocols
+from engine.spec.checking.protocols.wire_paths import HEALTH, WirePath, paths_of
+from engine.spec.protocol_records import Protocol, Wire
 from engine.spec.records import Route
 from engine.spec.service_records import Service
 from engine.spec.urls.url_rules import path_parameters

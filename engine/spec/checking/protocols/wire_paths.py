@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from engine.spec.protocols.protocol_records import Protocol, WireAction
+from engine.spec.protocol_records import Protocol, WireAction
 
 HEALTH_VARIABLE, PREDICT_VARIABLE = "AIP_HEALTH_ROUTE", "AIP_PREDICT_ROUTE"  # by which Vertex AI chooses its paths
 # Their clients have no keys.
