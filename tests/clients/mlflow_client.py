@@ -30,14 +30,15 @@ def ask(port: str) -> dict[str, Any]:
     client.wait_server_ready(timeout=10)
     client.ping()
     complete = PEOPLE.iloc[[1]]
+    columns = json.loads(complete.to_json(orient="columns"))
+    columns = {name: [*cells.values()] for name, cells in columns.items()}
     url = f"http://127.0.0.1:{port}/invocations"
     found: dict[str, Any] = {
         "version": client.get_version(),
         "frame": client.invoke(PEOPLE).get_predictions()[0].tolist(),
         "frame with more columns": client.invoke(PEOPLE.assign(id=7)).get_predictions("ndarray").tolist(),
-        "arrays": client.invoke({name: complete[name].to_numpy() for name in NAMES})
-        .get_predictions("ndarray")
-        .tolist(),
+        "array": client.invoke(complete.to_numpy()).get_predictions("ndarray").tolist(),
+        "columns": client.invoke(json.dumps({"inputs": columns})).get_predictions("ndarray").tolist(),
         "rows": client.invoke(complete.to_numpy().tolist(), params={"a": 1}).get_predictions("ndarray").tolist(),
         "csv": requests.post(url, PEOPLE.to_csv(index=False), headers={"Content-Type": "text/csv"}, timeout=10).json(),
         "part": refusal(lambda: client.invoke(PEOPLE.assign(age=3.5))),

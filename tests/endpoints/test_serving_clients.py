@@ -47,7 +47,7 @@ def test_clients_of_mlflow_get_what_the_estimator_answers(mlflow_server: Server)
         assert both == found[way], way
     for way in ("csv", "records"):
         assert {"predictions": both} == found[way], way
-    for way in ("arrays", "rows"):
+    for way in ("array", "columns", "rows"):
         assert both[1:] == found[way], way
     assert {"predictions": both[1:]} == found["databricks"]
     assert "3.17.2" == found["version"]
