@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -181,6 +183,33 @@ def test_error_bodies_and_pages_never_touch_protocols(load: Load) -> None:
         assert "application/json" == answer.headers["Content-Type"]
     assert "ours" == client.get("/elsewhere", headers=html).text
     assert "ours" == client.post("/own", data="x").text
+
+
+def test_errors_have_the_form_of_the_protocol_below_its_paths_but_not_those_of_own_routes(load: Load) -> None:
+    protocols = {"v1": {}, "mlflow": {"model": "a"}, "sagemaker": {"model": "a"}}
+    own = [{"path": "/endpoints/mine", "model": "a"}, {"path": "/v1/models/a/mine", "model": "a"}]
+    client = load({"protocols": protocols}, own)
+    for path in ("/endpoints/none/invocations", "/serving-endpoints/none/invocations"):
+        answer = client.post(path)
+        said = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": f"no route matches {path}"}
+        assert (404, said) == (answer.status_code, answer.json)
+    for route in own:
+        assert "application/problem+json" == client.post(route["path"], json={}).content_type
+    client = load({"protocols": {"mlflow": {"model": "a"}}})
+    for path in ("/endpoints/none/invocations", "/v1/models/none", "/v2/none"):
+        assert "application/problem+json" == client.post(path, headers={"Accept": "application/json"}).content_type
+
+
+@pytest.mark.parametrize("protocols", [{}, {"protocols": ["v1"]}])
+def test_without_protocols_nothing_of_them_is_imported(spec: Callable[..., Any], protocols: dict[str, Any]) -> None:
+    folder = spec(protocols).folder
+    code = (
+        "import sys; from engine.flask_app import create_app; create_app(sys.argv[1] + '/routes.yaml');"
+        "print(*sorted(name for name in sys.modules if 'endpoints.protocols' in name or 'batch.tensors' in name))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
+    assert bool(protocols) == bool(done.stdout.strip()), done.stdout
+    assert "protocols.v2" not in done.stdout
 
 
 def test_while_the_service_stops_it_is_not_ready(spec: Callable[..., Any]) -> None:

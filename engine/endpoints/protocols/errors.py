@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from engine.endpoints.messages import Response, encode_json
 from engine.endpoints.problems import Problem
-from engine.spec import ProtocolName, Spec
+from engine.spec import ProtocolName, Route, Spec
 
 _HEADERS = (("Content-Type", "application/json"),)
 _MLFLOW_CODES: Mapping[int, str] = {
@@ -23,21 +23,33 @@ _MLFLOW_CODES: Mapping[int, str] = {
 }
 
 
+_BELOW: Mapping[ProtocolName, str] = {
+    "v2": "/v2/",
+    "v1": "/v1/models/",
+    "sagemaker": "/endpoints/",
+    "mlflow": "/serving-endpoints/",
+}
+"""Below which paths a protocol's clients ask, also for models that do not exist."""
+
+
 class WireErrors:
-    """Finds the protocol of a request, and writes its errors; `error_bodies` do not apply to them."""
+    """Writes the errors of requests to a protocol; `error_bodies` do not apply to them."""
 
     def __init__(self, spec: Spec) -> None:
-        routes = [route for route in spec.built_in if route.wire is not None]
+        wires = {route.path: route.wire.protocols for route in spec.built_in if route.wire is not None}
         # The path at `/` tells browsers and people of errors as any other does.
-        self._paths = {route.path: route.wire.protocols[0] for route in routes if route.wire and route.path != "/"}
-        self._has_v2 = any(route.wire.protocols[0] == "v2" for route in routes if route.wire)
+        self._paths = {path: protocols[0] for path, protocols in wires.items() if path != "/"}
+        declared = {name for protocols in wires.values() for name in protocols}
+        self._below = [(path, name) for name, path in _BELOW.items() if name in declared]
 
-    def protocol_of(self, path: str) -> ProtocolName | None:
-        """Return the protocol to which a path belongs, also where it has no route there; None for any other path."""
-        if self._has_v2 and (path == "/v2" or path.startswith("/v2/")):
-            return "v2"
-        found = self._paths.get(path)
-        return "v1" if found is None and path.startswith("/v1/models/") and "/v1/models" in self._paths else found
+    def write(self, problem: Problem, path: str, route: Route | None) -> Response | None:
+        """Write the error of a request to a path and its route, if it has one; None for a path of no protocol."""
+        if route is not None and route.wire is None:
+            return None
+        protocol = self._paths.get(path)
+        if protocol is None:
+            protocol = next((name for prefix, name in self._below if path.startswith(prefix)), None)
+        return None if protocol is None else write_error(problem, protocol)
 
 
 def write_error(problem: Problem, protocol: ProtocolName) -> Response:
