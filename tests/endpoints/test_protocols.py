@@ -18,6 +18,7 @@ from engine.commands.routes import describe_answer
 from engine.endpoints import ServiceState
 from engine.endpoints.monitoring.health import Status
 from engine.endpoints.monitoring.metrics import Meter
+from engine.errors import SpecError
 from engine.spec import load_spec
 
 KEYS = {"ci": "ci-0123456789abcdef", "other": "other-0123456789abcdef"}
@@ -25,6 +26,10 @@ AUTH = {"api_keys": [{"name": name, "env": f"ENGINE_TEST_{name.upper()}"} for na
 AIP = {"AIP_HEALTH_ROUTE": "/alive", "AIP_PREDICT_ROUTE": "/predict"}
 INPUT = {"type": "object", "required": ["x"], "properties": {"x": {"type": "number"}}}
 ANSWERS = {"a": ("left", "right"), "b": ("right", "left")}
+LIVEZ = (
+    'path "/livez" of vertex is built in and answers the liveness check; move the built-in route under service: '
+    '"built_in: {live: /other}" (false turns it off)'
+)
 
 Load = Callable[..., FlaskClient]
 
@@ -258,3 +263,48 @@ def test_requests_are_counted_by_their_routes(load: Load) -> None:
     counted = re.findall(r"requests_total\{([^}]*)\} 1\b", client.get("/metrics").text)
     assert any('"/invocations"' in one and '"200"' in one for one in counted), counted
     assert any('"/v1/models/a:predict"' in one and '"400"' in one for one in counted), counted
+
+
+@pytest.mark.parametrize(
+    ("protocols", "variables", "said"),
+    [
+        (
+            {},
+            {"AIP_HEALTH_ROUTE": "alive"},
+            'path "alive" of vertex: a path must begin with "/"; change AIP_HEALTH_ROUTE',
+        ),
+        (
+            {},
+            {"AIP_PREDICT_ROUTE": "/<x>"},
+            'path "/<x>" of vertex: it must not have path parameters; change AIP_PREDICT_ROUTE',
+        ),
+        (
+            {"v2": {}},
+            {"AIP_PREDICT_ROUTE": "/v2/models/a/infer"},
+            "/v2/models/a/infer is a path of v2 too, and their requests differ; change AIP_PREDICT_ROUTE",
+        ),
+        (
+            {"mlflow": {"model": "b"}},
+            {"AIP_PREDICT_ROUTE": "/invocations"},
+            "/invocations is a path of mlflow too, where it asks the model b, and here a; name the same model in both",
+        ),
+        (
+            {},
+            {"AIP_HEALTH_ROUTE": "/livez"},
+            LIVEZ,
+        ),
+    ],
+)
+def test_paths_that_vertex_cannot_have_are_mistakes(
+    spec: Callable[..., Any], protocols: dict[str, Any], variables: dict[str, str], said: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        spec({"protocols": {**protocols, "vertex": {"model": "a"}}}, **{**AIP, **variables})
+    (found,) = [one for one in caught.value.diagnostics if one.severity == "error"]
+    assert said == found.message
+    assert '"vertex"' == found.place.text[found.place.column - 1 :][: found.place.width]
+
+
+def test_the_root_of_the_spec_is_its_own_also_for_vertex(spec: Callable[..., Any]) -> None:
+    with pytest.raises(SpecError, match=r'path "/own" is a path of the protocol vertex under service: protocols'):
+        spec({"protocols": {"vertex": {"model": "a"}}}, **{**AIP, "AIP_HEALTH_ROUTE": "/own"})
