@@ -248,6 +248,22 @@ def test_a_body_has_exactly_one_of_the_keys(clients: Clients) -> None:
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        {"dataframe_records": [{}] * 10_001},
+        {"dataframe_split": {"columns": ["x"], "data": [[]] * 10_001}},
+        {"dataframe_split": {"data": [[]] * 10_001}},
+        {"inputs": {"x": [1] * 10_001}},
+        [[]] * 10_001,
+    ],
+)
+def test_too_many_instances_are_refused_before_they_are_looked_at(clients: Clients, body: Any) -> None:
+    """Not one of them would fit."""
+    said = "there are 10,001 instances; at most 10,000 are allowed"
+    assert (422, said) == ask(clients[BOTH, "species"], body)
+
+
+@pytest.mark.parametrize(
     ("model", "bodies"),
     [
         (
@@ -280,6 +296,9 @@ def test_models_without_features_take_columns_by_their_order(clients: Clients, m
         assert "1.0,2.0,3.0\n4.0,5.0,6.0\n" == answers[0].text
         wrong = {"dataframe_records": [{"a": 1, "b": 2, "c": "x"}]}
         assert (422, '1 violation: #/dataframe_records/0/c: "x" must be a number') == ask(client, wrong)
+        other = {"dataframe_records": [{"a": 1, "b": 2, "c": 3}, {"a": 1, "b": 2, "d": 3}]}
+        said = "1 violation: #/dataframe_records/1: expected the columns of the first row: a, b, c"
+        assert (422, said) == ask(client, other)
 
 
 def test_paths_of_clients_lead_to_the_same_answers(clients: Clients, expected: list[int]) -> None:

@@ -133,6 +133,7 @@ def test_violations_are_told_at_their_places(client: FlaskClient, body: Any, sai
         ({"instances": [], "inputs": []}, 400, 'the body has "instances" and "inputs"; send only one of them'),
         ({"instances": []}, 400, "there are no instances; send at least 1"),
         ({"instances": ROWS * 2}, 422, "there are 6 instances; at most 4 are allowed"),
+        ({"inputs": dict.fromkeys(NAMES, [1] * 5)}, 422, "there are 5 instances; at most 4 are allowed"),
     ],
 )
 def test_bodies_without_instances_are_told_so(client: FlaskClient, body: Any, status: int, said: str) -> None:

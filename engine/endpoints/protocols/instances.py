@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from engine.batch.tensors.fitting import feature_order
 from engine.endpoints.problems import violations_problem
 from engine.endpoints.protocols.sent import ColumnInstances, ListedInstances, LoneInstance, Sent
 from engine.models import Facts
-from engine.schema import Path, Violation, show
+from engine.schema import Path, Violation, clip, show
 from engine.spec import Model
 from engine.text import did_you_mean, first_words, plural
 
@@ -19,9 +20,13 @@ _SPLIT = ("columns", "data", "index")
 
 
 class InstancesReader:
-    """Reads the instances of one model; raises `Problem` 422 for what cannot be instances, at its place in the body."""
+    """Reads the instances of one model; raises `Problem` 422 for what cannot be instances, at its place in the body.
 
-    def __init__(self, model: Model, facts: Facts) -> None:
+    `require_count` raises `Problem` for too many of them, before one is made.
+    """
+
+    def __init__(self, model: Model, facts: Facts, require_count: Callable[[int], None]) -> None:
+        self._require_count = require_count
         self._schema = model.input.instance
         self._form = self._schema.form
         self._names = feature_order(model, facts) if self._form == "object" else ()
@@ -49,6 +54,7 @@ class InstancesReader:
         """Read a frame in the form of records: an object for each row."""
         if not isinstance(value, list):
             raise _refusal(at, "expected a list of records")
+        self._require_few(value)
         for row, record in enumerate(value):
             if not isinstance(record, dict):
                 raise _refusal((*at, row), "expected an object, with the row's value in each column")
@@ -56,10 +62,16 @@ class InstancesReader:
             kept = [self._of_features(record) for record in value]
             self._require_features(dict.fromkeys(name for record in value for name in record), at)
             return ListedInstances(kept, at)
-        columns = list(dict.fromkeys(name for record in value for name in record))
+        columns = list(value[0]) if value else []
+        for row, record in enumerate(value):
+            if record.keys() != value[0].keys():
+                raise _refusal(
+                    (*at, row),
+                    f"expected the columns of the first row: {first_words([*map(clip, columns)], _MOST_NAMED)}",
+                )
         sent = self._list([[record.get(name) for name in columns] for record in value], at)
         places = dict(enumerate(columns))
-        return ListedInstances(sent.instances, at, places={row: places for row in range(len(value))})  # noqa: RUF100, C420
+        return ListedInstances(sent.instances, at, places=dict.fromkeys(range(len(value)), places))
 
     def read_split(self, value: Any, at: Path) -> Sent:
         """Read a frame in the form of pandas' split: the names of columns beside a list of rows."""
@@ -70,6 +82,7 @@ class InstancesReader:
         rows, columns = value["data"], value.get("columns")
         if not isinstance(rows, list):
             raise _refusal((*at, "data"), "expected a list of rows")
+        self._require_few(rows)
         if columns is None or self._form != "object":
             return self._unnamed(rows, (*at, "data"))
         if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
@@ -80,9 +93,11 @@ class InstancesReader:
         self._require_features(columns, (*at, "columns"))
         places = {name: place for place, name in enumerate(columns)}
         made = [self._of_features(_named(row, columns, (*at, "data", number))) for number, row in enumerate(rows)]
-        return ListedInstances(made, (*at, "data"), places=dict.fromkeys(range(len(made)), places))
+        kept = dict.fromkeys(range(len(made)), places)
+        return ListedInstances(made, (*at, "data"), places=kept, added=len(made) * _size_of(columns))
 
     def _list(self, values: list[Any], at: Path) -> ListedInstances:
+        self._require_few(values)
         if self._form == "array":
             return ListedInstances(values, at)
         nested = frozenset(row for row, one in enumerate(values) if isinstance(one, list) and self._is_nested(one))
@@ -97,7 +112,11 @@ class InstancesReader:
                 places[row] = self._places
             else:
                 instances.append(one)
-        return ListedInstances(instances, at, nested, places)
+        return ListedInstances(instances, at, nested, places, added=len(places) * _size_of(self._names))
+
+    def _require_few(self, rows: list[Any]) -> None:
+        if rows:  # that there are none is told last
+            self._require_count(len(rows))
 
     def _is_nested(self, one: list[Any]) -> bool:
         """Whether a list has nothing but an instance in it."""
@@ -117,25 +136,26 @@ class InstancesReader:
         for name, column in columns.items():
             if not isinstance(column, list):
                 raise _refusal((*at, name), "expected a list of values, one for each instance")
+            self._require_few(column)
             if name not in self._listed and any(isinstance(one, list) for one in column):
                 rows = [row for row, one in enumerate(column) if isinstance(one, list) and len(one) == 1]
                 nested.update((name, row) for row in rows)
                 column = [one[0] if isinstance(one, list) and len(one) == 1 else one for one in column]  # noqa: PLW2901
             cells[name] = column
         if len({len(column) for column in cells.values()}) > 1:
-            lengths = first_words([f"{name} {len(column)}" for name, column in cells.items()], _MOST_NAMED)
+            lengths = first_words([f"{clip(name)} {len(column)}" for name, column in cells.items()], _MOST_NAMED)
             raise _refusal(at, f"the columns have different lengths: {lengths}")
         self._require_features(cells, at)
         made = [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]
         instances = [self._without_gaps(one) for one in made] if is_frame else made
-        return ColumnInstances(instances, at, frozenset(nested))
+        return ColumnInstances(instances, at, frozenset(nested), added=len(made) * _size_of(cells))
 
     def _require_features(self, names: Iterable[str], at: Path) -> None:
         """Raise `Problem` if no column has the name of a feature that is required."""
         known = dict.fromkeys(names)
         missing = [name for name in self._schema.required if name not in known]
         if missing:
-            others = [name for name in known if name not in self._schema.properties][:_MOST_NAMED]
+            others = [clip(name) for name in known if name not in self._schema.properties][:_MOST_NAMED]
             said = {name: did_you_mean(name, others, "other columns") for name in missing[:_MOST_NAMED]}
             raise violations_problem(
                 Violation(at, f"there is no column {show(name)} {hint}", "", ()) for name, hint in said.items()
@@ -154,7 +174,7 @@ class InstancesReader:
         if self._form != "object":
             return sent
         made = [self._without_gaps(one) if isinstance(one, dict) else one for one in sent.instances]
-        return ListedInstances(made, sent.at, sent.nested, sent.places)
+        return replace(sent, instances=made)
 
 
 def _named(row: Any, names: Sequence[str], at: Path) -> dict[str, Any]:
@@ -164,6 +184,11 @@ def _named(row: Any, names: Sequence[str], at: Path) -> dict[str, Any]:
         wanted = first_words(names, _MOST_NAMED)
         raise _refusal(at, f"expected {plural(len(names), 'value')}, for {wanted}; got {len(row)}")
     return dict(zip(names, row, strict=True))
+
+
+def _size_of(names: Iterable[str]) -> int:
+    """Return how many bytes these names take in an object of JSON."""
+    return sum(len(name) + 4 for name in names)
 
 
 def _refusal(at: Path, detail: str) -> Exception:

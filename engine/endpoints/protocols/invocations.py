@@ -37,7 +37,7 @@ class InvocationsEndpoint(WireEndpoint):
         super().__init__(route, asking, headers)
         protocols = () if route.wire is None else route.wire.protocols
         self._is_container = "sagemaker" in protocols
-        self._reader = InstancesReader(asking.model, asking.facts)
+        self._reader = InstancesReader(asking.model, asking.facts, self.model.require_count)
         self._rows = CsvRows(asking.model, asking.facts, route.limits.instances, is_guessed=self._is_container)
         self._csv_headers: Headers = (("Content-Type", MEDIA_TYPES["csv"]), *headers)
 

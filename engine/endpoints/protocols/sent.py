@@ -12,10 +12,14 @@ from engine.schema import Path, Violation
 
 @dataclass(frozen=True, slots=True)
 class Sent(ABC):
-    """Instances, in the order in which they are answered; `broken` says what is wrong with rows that are none."""
+    """Instances, in the order in which they are answered; `broken` says what is wrong with rows that are none.
+
+    `added` are the bytes of the names that instances have and the body has not, or only once.
+    """
 
     instances: Sequence[Any]
     broken: Mapping[int, str] = field(default_factory=dict, kw_only=True)
+    added: int = field(default=0, kw_only=True)
 
     @abstractmethod
     def told(self, row: int, violation: Violation) -> Violation:

@@ -22,7 +22,7 @@ class V1Endpoint(WireEndpoint):
 
     def __init__(self, route: Route, asking: Asking, headers: Headers) -> None:
         super().__init__(route, asking, headers)
-        self._reader = InstancesReader(asking.model, asking.facts)
+        self._reader = InstancesReader(asking.model, asking.facts, self.model.require_count)
 
     def answer(self, request: Request) -> Response:
         """Answer one request; raise `Problem` for what cannot be read or predicted."""

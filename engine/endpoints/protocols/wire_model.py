@@ -36,12 +36,12 @@ class WireModel:
         return self.predict_sent(_AtPlaces(instances, where), request, size)
 
     def predict_sent(self, sent: Sent, request: Request, size: int) -> Prediction:
-        """Predict for instances whose JSON has `size` bytes.
+        """Predict for instances that were read from `size` bytes.
 
         Raises `Problem` 422 for instances that the model's input does not allow, at their places in the body, 400
         without any, and 422 for more than the route allows.
         """
-        instances = sent.instances
+        instances, size = sent.instances, size + sent.added
         self.require_count(len(instances))
         if self.is_costly(size) or sent.broken or not all(map(self._validator.is_valid, instances)):
             budget = self._validator.budget(request.paid(size))
