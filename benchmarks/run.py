@@ -28,6 +28,7 @@ from predict import HEADING
 from references import reference_costs
 from shaping import shaping
 from walks import walk_lines
+from wires import AS_JSON, BINARY, LINEAR, OWN, wires
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 
@@ -170,6 +171,7 @@ def page(found: dict[str, Contestant], arguments: argparse.Namespace, against: l
         *walk_lines(),
         "",
         *boosting_lines(http=arguments.peers),
+        *_wire_lines(),
     ]
     return "\n".join(lines) + "\n"
 
@@ -186,6 +188,27 @@ def _shaping_lines() -> list[str]:
         "| route | µs per request | times the same, unshaped |",
         "|---|---:|---:|",
         *(f"| {kind} | {microseconds:.1f} | {times:.2f} |" for kind, microseconds, times in shaping()),
+    ]
+
+
+def _wire_lines() -> list[str]:
+    """Write how many requests of 1,000 rows are answered in each form."""
+    found = wires()
+    rates = {(model, form): rate for model, form, rate, _ in found}
+    own, tensors = (rates[LINEAR, BINARY] / rates[LINEAR, form] for form in (OWN, AS_JSON))
+    met = holds(min(own, tensors), "≥ 3")
+    return [
+        "",
+        "## The same rows in JSON and in binary",
+        "",
+        "Requests of 1,000 rows to one worker on one connection, the forms in turn (`python benchmarks/wires.py`); v2 "
+        f"is the Open Inference Protocol. With {LINEAR}, binary FP64 is answered {own:.1f} times as often as "
+        f"`instances` in JSON, and {tensors:.1f} times as often as the same tensor in JSON (target ≥ 3; met: {met}). "
+        "A forest takes most of the time itself.",
+        "",
+        "| model | form | requests/s | times JSON |",
+        "|---|---|---:|---:|",
+        *(f"| {model} | {form} | {rate:,.0f} | {times:.2f} |" for model, form, rate, times in found),
     ]
 
 

@@ -78,6 +78,8 @@ def describe_answer(route: Route) -> str:
     """Say in a few words what answers a route."""
     if route.built_in is not None:
         return f"built in: {route.built_in}"
+    if route.wire is not None:
+        return f"{'/'.join(route.wire.protocols)} {route.wire.action}" + f": model {route.model}" * bool(route.model)
     if not route.cases:
         return f"model {route.model}"
     answers = list(dict.fromkeys(answer for case in route.cases for answer in _describe_case(case, route)))

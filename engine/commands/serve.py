@@ -46,7 +46,7 @@ logger = logging.getLogger("engine")
     "-p",
     "--port",
     type=Number(0, MAX_PORT),
-    help="The port; 0 takes a free one.  [default: the environment variable PORT, else 5000]",
+    help="The port; 0 takes a free one.  [default: the environment variable AIP_HTTP_PORT, else PORT, else 5000]",
 )
 @click.option(
     "-w",
@@ -117,7 +117,9 @@ def command(
     from engine.models import writable_cache
 
     signals = server.Signals()
-    port, port_source = _given_or_set(port, "PORT", 0, MAX_PORT)
+    port, port_source = _given_or_set(port, "AIP_HTTP_PORT", 0, MAX_PORT)
+    if port is None:
+        port, port_source = _given_or_set(port, "PORT", 0, MAX_PORT)
     workers, workers_source = _given_or_set(workers, "WEB_CONCURRENCY", 1, 256)
 
     tls = _certificate_files(tls_cert, tls_key)

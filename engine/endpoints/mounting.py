@@ -84,6 +84,8 @@ def _endpoint(
             return ReadyEndpoint(process.status)
         case "status":
             return StatusEndpoint(process.status, route.sources)
+    if route.wire is not None:
+        return _wire_endpoint(route, spec, predictors, process)
     counters = process.counters or own_counters(partial(process.meter.count, FORGOTTEN))
     means = Means(faults, counters, spec.service.checks_formats)
     if route.model is None:
@@ -93,6 +95,12 @@ def _endpoint(
     if not route.is_shaped:
         return PredictEndpoint(route, asking, headers)
     return ShapedEndpoint(route, asking, shaped_names(route, spec, asking.facts), means, headers)
+
+
+def _wire_endpoint(route: Route, spec: Spec, predictors: Mapping[str, Predictor], process: ServiceState) -> Endpoint:
+    from engine.endpoints.protocols.build import build_wire  # noqa: PLC0415 - few services have protocols
+
+    return build_wire(route, spec, predictors, process)
 
 
 def _facts(predictors: Mapping[str, Predictor]) -> dict[str, Facts]:

@@ -50,7 +50,7 @@ class Asking:
 
     def __init__(self, model: Model, predictor: Predictor, meter: Meter) -> None:
         self.model, self.facts = model, predictor.facts
-        self._predict = predictor
+        self.predictor = self._predict = predictor
         self._timed = meter.model(model.name).add
         predictor.watch(meter.batches(model.name).add)
 
@@ -79,6 +79,14 @@ class Asking:
             raise violations_problem(told, are_all=refused.are_all) from None
         except Overloaded as busy:
             raise overload_problem(busy) from None
+
+    def measured(self, call: Callable[[], Any]) -> Any:
+        """Call the model by a way of the caller's own, and measure the time."""
+        begin = perf_counter()
+        try:
+            return call()
+        finally:
+            self._timed(perf_counter() - begin)
 
     def _ask(self, instances: list[Any]) -> Prediction:
         """Predict, and measure the time."""

@@ -88,15 +88,19 @@ class Rows:
 class RowReader:
     """Reads the rows of requests to one model.
 
-    `in_path` are the features in the route's path, and `most` is the limit of instances in a request.
+    `in_path` are the features in the route's path, and `most` is the limit of instances in a request. `order` is that
+    of the columns of a CSV without a header, if not that of the model's input.
     """
 
-    def __init__(self, model: Model, facts: Facts, in_path: Sequence[str], most: int) -> None:
+    def __init__(
+        self, model: Model, facts: Facts, in_path: Sequence[str], most: int, *, order: Sequence[str] = ()
+    ) -> None:
         from engine.batch.formats.expected import Expected  # noqa: PLC0415 - with the first request
         from engine.batch.scoring.layout import layout_of  # noqa: PLC0415
 
         count = facts.features if isinstance(facts.features, int) else None
-        self._expected = Expected.of(model, count, in_path)
+        expected = Expected.of(model, count, in_path)
+        self._expected = replace(expected, features=tuple(order)) if order else expected
         self._count = count
         self._most = most
         self._layout = lru_cache(maxsize=4)(partial(layout_of, model))  # an array without bounds may have any width

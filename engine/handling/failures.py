@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable
 from html import escape
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from werkzeug.datastructures import MIMEAccept
@@ -20,6 +21,9 @@ from engine.handling.incoming import Incoming, request_id
 from engine.schema import clip
 from engine.spec import Spec
 from engine.text import make_printable
+
+if TYPE_CHECKING:
+    from engine.endpoints.protocols.errors import WireErrors
 
 MAX_ACCEPT = 1000  # characters of an Accept header that are read; browsers send about 150
 _HTML = "text/html; charset=utf-8"
@@ -36,6 +40,7 @@ class Failures:
     def __init__(self, spec: Spec, mounted: Iterable[Mounted]) -> None:
         service = spec.service
         self._bodies = ErrorBodies(spec.error_bodies) if spec.error_bodies else None
+        self._wires = _wire_errors(spec)
         # The page is the first of the paths that the docs take.
         self._docs = next((one for one in mounted if one.route.built_in == "docs"), None)
         self._title = service.title
@@ -53,14 +58,18 @@ class Failures:
         return _page(problem.status, (("Content-Type", _HTML), *problem.headers), _write_html(problem), incoming)
 
     def write_own(self, problem: Problem, incoming: Incoming) -> Response | None:
-        """Write a problem with the body that the spec declares for it; None if there is none."""
+        """Write a problem as its protocol does, or with the body that the spec declares; None if there is none."""
+        if self._wires is not None:
+            written = self._wires.write(problem, incoming.path, incoming.route)
+            if written is not None:
+                return written
         return None if self._bodies is None else self._bodies.write(problem, incoming)
 
     def _answer_http(self, error: HTTPException, incoming: Incoming) -> Response:
         if isinstance(error, MethodNotAllowed):
             error.valid_methods = sorted(error.valid_methods or ())
         status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
-        if self._bodies is not None or not self._wants_html(incoming):
+        if self._bodies is not None or self._wires is not None or not self._wants_html(incoming):
             allow = (("Allow", _allowed(error)),) if isinstance(error, MethodNotAllowed) else ()
             problem = Problem(status, self._detail(error, incoming), headers=allow)
             own = self.write_own(problem, incoming)
@@ -107,6 +116,15 @@ class Failures:
         as_html = accept["text/html"]
         as_json = max(accept["application/problem+json"], accept["application/json"])
         return as_html > as_json or (as_html == as_json and self._prefer_html)
+
+
+def _wire_errors(spec: Spec) -> WireErrors | None:
+    """Return what writes the errors of protocols, None for a service without any."""
+    if all(route.wire is None for route in spec.built_in):
+        return None
+    from engine.endpoints.protocols.errors import WireErrors  # noqa: PLC0415 - few services have protocols
+
+    return WireErrors(spec)
 
 
 def _failed(error: Exception, incoming: Incoming) -> Problem:

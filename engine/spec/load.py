@@ -18,6 +18,7 @@ from engine.spec.checking.grammar import GrammarName, check_grammar, check_inclu
 from engine.spec.checking.guards import key_files
 from engine.spec.checking.models_file import check_models, read_models
 from engine.spec.checking.pins import check_pins, lock_command, lock_of, read_pins
+from engine.spec.checking.protocols.wire_routes import protocol_routes
 from engine.spec.checking.routes_file import check_routes, checks_formats, read_routes, read_service
 from engine.spec.checking.schemas import check_schema
 from engine.spec.gathering.included_files import Includes
@@ -102,11 +103,14 @@ class _Loader:
         if not routes_root or any(mistake.severity == "error" for mistake in self.found):
             return None
         service = read_service(routes_root, self.home)
+        routes = read_routes(placed, self.home, service)
+        known = _models(models_root)
+        on_wires = protocol_routes(service, known.fields or () if known else (), (route.path for route in routes))
         return Spec(
             folder=self.routes.parent,
             service=service,
-            routes=read_routes(placed, self.home, service),
-            built_in=built_in_routes(service),
+            routes=routes,
+            built_in=(*built_in_routes(service), *on_wires),
             models=read_models(models_root, Home(models.parent, self.home.packed), pins, commands, formats=formats)
             if models and models_root
             else {},

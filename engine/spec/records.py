@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from engine.diagnostics import Diagnostic
 from engine.spec.model_records import FileModel, Model, Pin, Schema
+from engine.spec.protocol_records import Wire
 from engine.spec.reading.source import Source
 from engine.spec.response_records import Case, DeclaredResponse
 from engine.spec.service_records import Cors, Fault, Limits, RateLimit, Record, Service
@@ -22,7 +23,8 @@ class Route(Record):
     """A URL rule with its parameters' names, its methods, and its answer.
 
     `cases` answer, the first whose condition is true; a lone `response` of the spec is one without a condition. Without
-    any, a `model` answers as it is, or a `built_in` route of the engine. The model's instances are made by `instance`,
+    any, a `model` answers as it is, or a `built_in` route of the engine. `wire` says what a
+    route of a protocol does. The model's instances are made by `instance`,
     only one for a request that `is_single`; `on_failure` answers where the model fails. `query`, `headers`, `cookies`
     and `path_parameters` declare parameters, and `accepts` says how a body may be written. `allowed` are the names of
     the API keys that may use it, None if no key is required. `sources` are the networks that see the status. Every
@@ -38,6 +40,7 @@ class Route(Record):
     is_single: bool = False
     on_failure: DeclaredResponse | None = None
     built_in: BuiltIn | None = None
+    wire: Wire | None = None
     input: Schema | None = None
     query: Schema | None = None
     headers: Schema | None = None

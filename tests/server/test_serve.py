@@ -255,9 +255,30 @@ def test_port_and_workers_may_come_from_the_environment(tmp_path: Path, monkeypa
         assert any(line.endswith(" (press ^C to stop)\n") for line in server.lines)
 
 
+@pytest.mark.exhaustive
+def test_the_port_of_vertex_comes_before_port_and_after_the_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "routes.yaml").write_text("routes: [{path: /, response: hi}]")
+    port = free_port()
+    for name, value in (("PORT", "1"), ("AIP_HTTP_PORT", str(port))):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("serving.command", lambda name, _option, _port, *words: command(name, *words))
+    with serving(tmp_path, "-w", "1") as server:
+        said = f"serving on http://127.0.0.1:{port} (port from AIP_HTTP_PORT, press ^C to stop)"
+        assert said in [line.strip() for line in server.lines]
+    with serving(tmp_path, "-p", str(other := free_port()), "-w", "1") as server:
+        assert f"serving on http://127.0.0.1:{other} (press ^C to stop)" in [line.strip() for line in server.lines]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "bounds"),
-    [("PORT", "http", "0 to 65535"), ("PORT", "99999", "0 to 65535"), ("WEB_CONCURRENCY", "0", "1 to 256")],
+    [
+        ("AIP_HTTP_PORT", "-1", "0 to 65535"),
+        ("PORT", "http", "0 to 65535"),
+        ("PORT", "99999", "0 to 65535"),
+        ("WEB_CONCURRENCY", "0", "1 to 256"),
+    ],
 )
 def test_a_value_of_the_environment_that_is_no_number_is_an_error(
     tmp_path: Path, name: str, value: str, bounds: str

@@ -424,6 +424,8 @@ WITHOUT_DEFAULT = {
     "service.error_bodies.name": {"json": ONE_OF_THEM, "html": ONE_OF_THEM, "text": ONE_OF_THEM},
     "service.rate_limit": {"limit": NONE},
     "service.limits": {"connections": NONE},
+    "service.protocols.v2": {"models": DEPENDS, "auth": DEPENDS},
+    "service.protocols.mlflow": {"model": DEPENDS, "auth": DEPENDS},
     "service.built_in.docs": {"path": DEPENDS, "auth": DEPENDS},
     "service.built_in.status": {"path": DEPENDS, "auth": DEPENDS},
     "service.auth.api_keys.0": {"env": ONE_OF_THEM, "file": ONE_OF_THEM},

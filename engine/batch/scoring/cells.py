@@ -71,6 +71,8 @@ class Numbers:
 
     def doubts(self, cells: Array, *, gaps: bool) -> Array | None:
         """Return for each cell of an array whether it is in doubt, None where none is; NaN is a gap, fine if `gaps`."""
+        if len(cells) and not self.whole and self._allows(cells.min(), cells.max()) and not _has_minus_zero(cells):
+            return None
         with np.errstate(invalid="ignore"):
             fine = np.abs(cells) < EXACT
             for key, bound in self.bounds:
@@ -81,6 +83,16 @@ class Numbers:
         if gaps:
             fine |= np.isnan(cells)
         return None if fine.all() else ~fine
+
+    def _allows(self, least: Any, most: Any) -> bool:
+        """Return whether all numbers between two are fine; not if one is NaN."""
+        is_exact = least > -EXACT and most < EXACT
+        return is_exact and all(_BOUNDS[key](least, bound) and _BOUNDS[key](most, bound) for key, bound in self.bounds)
+
+
+def _has_minus_zero(cells: Array) -> bool:
+    zeros = cells == 0
+    return bool(zeros.any()) and bool(np.signbit(cells[zeros]).any())
 
 
 class Field:
@@ -94,6 +106,11 @@ class Field:
         self._numbers = Numbers.of(schema) if as_floats else None
         self._texts = _Known(self._text)
         self._values = _Known(self._value)
+
+    @property
+    def is_plain_number(self) -> bool:
+        """Whether a column of it is judged as an array of floats."""
+        return self._numbers is not None
 
     def instance_cell(self, text: str) -> Any:
         """Return what a text is in an instance: a value, None for null, or `ABSENT`."""

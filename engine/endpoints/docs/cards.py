@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.endpoints.docs.about import Fact, facts_about
 from engine.endpoints.docs.curl import curl_command, curl_rows
-from engine.endpoints.docs.fields import FormField, body_fields_of
+from engine.endpoints.docs.fields import FormField, body_fields, body_fields_of
 from engine.endpoints.docs.filled_forms import fill_form
 from engine.endpoints.docs.previews import Preview, preview_of
 from engine.endpoints.docs.route_fields import Filled, fields_of
@@ -19,9 +19,11 @@ from engine.endpoints.docs.shown_cases import ShownCase, shown_cases
 from engine.endpoints.openapi.document import KEY_HEADER
 from engine.endpoints.openapi.responses import description_of
 from engine.endpoints.openapi.summaries import UNTAGGED, summary_of, tags_of
+from engine.endpoints.openapi.wires import example_of_wire
 from engine.endpoints.problems import status_title
 from engine.endpoints.shape_names import takes_many
 from engine.models import Facts, key_of
+from engine.schema import InstanceSchema
 from engine.spec import Model, Route, Spec, path_template, route_names
 
 MODELS = "Models"
@@ -83,7 +85,7 @@ class Card:
     @property
     def heading(self) -> str:
         """The section that the card is in."""
-        return MODELS if self.route.model is not None else self.tags[0]
+        return MODELS if self.route.model is not None and self.route.wire is None else self.tags[0]
 
     @property
     def other_tags(self) -> tuple[str, ...]:
@@ -117,7 +119,7 @@ class Card:
     @property
     def is_plain(self) -> bool:
         """Whether the answer is the model's own."""
-        return self.route.model is not None and not self.route.cases
+        return self.route.model is not None and self.route.wire is None and not self.route.cases
 
 
 def cards_of(spec: Spec, document: Mapping[str, Any], models: Mapping[str, Facts]) -> Iterator[Card]:
@@ -134,9 +136,13 @@ def cards_of(spec: Spec, document: Mapping[str, Any], models: Mapping[str, Facts
         name = f"{name}-{number}" if name in taken else name
         taken.add(name)
         key = KEY_HEADER if route.allowed is not None else ""
-        model = spec.models[route.model] if route.model is not None else None
-        facts = models[route.model] if route.model is not None else None
+        is_added = route.built_in is not None or route.wire is not None
+        asks_model = route.model is not None and route.wire is None  # a protocol has bodies of its own
+        model = spec.models[route.model or ""] if asks_model else None
+        facts = models[route.model or ""] if asks_model else None
         fields = fields_of(route, model, _filled_at_first(route, model))
+        if (example := example_of_wire(route, spec, models)) is not None:
+            fields += body_fields(InstanceSchema({"type": "object"}), example)
         paragraph, _, rest = (said := description_of(route, spec, models)).partition("\n\n")
         words = rest if facts is not None and paragraph == facts.estimator else said  # which is in the facts
         names = route_names(route, spec.models)
@@ -147,7 +153,7 @@ def cards_of(spec: Spec, document: Mapping[str, Any], models: Mapping[str, Facts
             route=route,
             path=path_template(route.path),
             tags=tags_of(route),
-            summary=route.summary or (summary_of(route) if route.built_in or (route.model and not words) else ""),
+            summary=route.summary or (summary_of(route) if is_added or (route.model and not words) else ""),
             description=words,
             fields=fields,
             answers=tuple(_answers(operations, document)),

@@ -29,6 +29,7 @@ from engine.endpoints.openapi.responses import (
 )
 from engine.endpoints.openapi.row_formats import rows_in, rows_out
 from engine.endpoints.openapi.summaries import ENGINE_TAG, summary_of, tags_of, without_features
+from engine.endpoints.openapi.wires import WireRoute, describe_wire
 from engine.endpoints.prediction import MODEL_HEADER
 from engine.endpoints.problems import MEDIA_TYPE, status_title
 from engine.endpoints.shape_names import shaped_names, takes_many
@@ -117,7 +118,6 @@ class _Describer:
     def _operation(self, route: Route, method: str, template: str) -> dict[str, Any]:
         is_own = route.model is not None and route.instance is None and route.input is None
         takes_query = is_own and method == "GET"
-        parameters = self._path_parameters(route, template)
         operation: dict[str, Any] = {
             "operationId": self._id(method, template),
             "summary": summary_of(route),
@@ -127,6 +127,9 @@ class _Describer:
             operation["description"] = description
         if route.allowed is not None:
             operation["security"] = [{name: []} for name in _SECURITY_SCHEMES]
+        if route.wire is not None:
+            return operation | describe_wire(WireRoute(route, route.wire, self._spec, self._models, self._components))
+        parameters = self._path_parameters(route, template)
         if takes_query:
             parameters += self._query_parameters(route)
         parameters += declared_parameters(route, self._components)

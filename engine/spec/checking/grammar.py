@@ -277,7 +277,7 @@ def _where(violation: Violation) -> str:
 
 def _noun(path: Path) -> str:
     name = next((step for step in reversed(path) if isinstance(step, str)), "value")
-    return {"methods": "method", "accepts": "format", "errors": "error format"}.get(name, name)
+    return {"methods": "method", "accepts": "format", "errors": "error format", "protocols": "protocol"}.get(name, name)
 
 
 def _a(beside: dict[str, Any]) -> str:

@@ -48,8 +48,9 @@ def check_guards(root: Node, routes: Iterable[PlacedRoute], home: Home) -> Itera
         yield from _check_cors(route["cors"])
         yield from _check_rate(route["rate_limit"])
         yield from _check_own_headers(route, service)
-    for _, _, built_in in service["built_in"].pairs():
-        yield from _check_allowed(built_in["auth"], "auth" in service, names)
+    for key in ("built_in", "protocols"):
+        for _, _, settings in service[key].pairs():
+            yield from _check_allowed(settings["auth"], "auth" in service, names)
 
 
 def key_files(root: Node) -> list[Node]:

@@ -42,6 +42,7 @@ from engine.spec.checking.prefixes import (
     place_seen_from,
     require_whole_path,
 )
+from engine.spec.checking.protocols.wire_checks import check_protocols, wire_shapes
 from engine.spec.checking.schemas import check_schema, has_form
 from engine.spec.gathering.entries import is_misspelt
 from engine.spec.gathering.placed_routes import PlacedRoute
@@ -78,7 +79,8 @@ def check_routes(
     yield from check_prefixes(routes)
     yield from check_response_headers(service, routes)
     yield from check_fault(service)
-    built_in = built_in_shapes(service)
+    yield from check_protocols(service, models_file, models)
+    built_in = {**built_in_shapes(service), **wire_shapes(service, models)}
     taken: dict[tuple[str, str], Node] = {}
     groups = dict.fromkeys(group for placed in routes for group in placed.groups)
     yield from check_seed(root, (*groups, *(placed.written for placed in routes)))
