@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from engine.endpoints.openapi.components import pascal_case, with_model_bounds
+from engine.endpoints.openapi.component_names import pascal_case
+from engine.endpoints.openapi.components import with_model_bounds
 from engine.endpoints.shape_names import result_schema
 from engine.schema.samples import sample
 from engine.spec import Model

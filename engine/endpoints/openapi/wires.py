@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.endpoints.openapi.components import Components, pascal_case
+from engine.endpoints.openapi.component_names import pascal_case
+from engine.endpoints.openapi.components import Components
 from engine.endpoints.openapi.predicting_wires import describe_predicting, example_of_predicting
 from engine.endpoints.openapi.responses import MEANINGS, headed, statuses_of
 from engine.endpoints.prediction import MODEL_HEADER
