@@ -178,11 +178,11 @@ def test_parameters_that_are_left_out_are_not_sent(visit: Callable[..., Page]) -
     assert '{"q":"text","page":1,"tag":"none","id":0,"name":"nobody","session":"none","exact":false}' == plain(
         answer(found)
     )
-    expect(found.get_by_role("spinbutton", name="page")).to_have_attribute("placeholder", "default 1")
+    expect(found.get_by_role("spinbutton", name="page")).to_have_attribute("placeholder", "default: 1")
     expect(found.get_by_label("tag")).to_have_accessible_description("one per line, at most 3 items")
     expect(found.get_by_label("X-Ids")).to_have_accessible_description("separated by commas (whole number)")
     expect(found.get_by_label("Referer")).to_have_accessible_description(re.compile("only in the curl command"))
-    expect(found.get_by_label("session")).to_have_accessible_description(re.compile("cookie of this browser"))
+    expect(found.get_by_label("session")).to_have_accessible_description(re.compile("sets the cookie for the request"))
 
 
 def test_violations_of_parameters_stand_beside_their_fields(visit: Callable[..., Page]) -> None:
