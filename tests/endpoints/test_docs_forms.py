@@ -205,6 +205,25 @@ def test_violations_of_parameters_stand_beside_their_fields(visit: Callable[...,
     expect(order.get_by_label("amount")).to_have_accessible_description(re.compile("501 is greater than"))
 
 
+def test_a_nested_body_is_laid_out_whole(visit: Callable[..., Page]) -> None:
+    """Its own lines, as the field has them, are not those of the commands."""
+    found = card(visit(), "/iris/{petal_width}")
+    sepal = found.get_by_label("sepal", exact=True)
+    sepal.fill('{\n "length": 1,\n "width": 2}')
+    curl, python = found.locator("[data-curl]"), found.locator("[data-python]")
+    expect(curl).to_contain_text('--data-raw \'{"id": 1, "sepal": {"length": 1, "width": 2}}\'')
+    expect(python).to_contain_text('body = {"id": 1, "sepal": {"length": 1, "width": 2}}\n')
+    sepal.fill('{\n "length": 1.00000000000000000000, "width": 2.0}')
+    long = f"""'{{
+    "id": 1,
+    "sepal": {{
+      "length": 1.{"0" * 20},
+      "width": 2.0
+    }}
+  }}'"""
+    assert long == curl.inner_text().partition("--data-raw ")[2]
+
+
 def test_a_form_is_sent_as_one_or_as_json(visit: Callable[..., Page]) -> None:
     found = card(visit(), "/login")
     found.get_by_label("roles").fill('["x", "y z"]')

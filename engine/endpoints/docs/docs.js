@@ -86,6 +86,8 @@ function update(card) {
     card.querySelector("[data-raw]").hidden = !isRaw(card);
     card.querySelector("[data-fields]").hidden = isRaw(card);
   }
+  const batch = card.querySelector("[data-batch]");
+  if (batch) batch.hidden = isQuery || formatOf(card) !== "json";
   for (const slider of card.querySelectorAll("[data-slides]")) {
     const { value } = document.getElementById(slider.dataset.slides);
     slider.classList.toggle("unset", value === "");
