@@ -15,6 +15,7 @@ from werkzeug.routing import MapAdapter
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from engine.endpoints import NO_ROUTE, Problem, Response, Sending
+from engine.endpoints.problems import status_title
 from engine.handling import CUT_OFF, INSTEAD, Handler, Incoming, answers, end_connection, open_service
 from engine.spec import LazyRule
 from engine.telemetry import warn_if_too_late
@@ -127,7 +128,7 @@ def _forget(_: BaseException | None) -> None:
 
 def _to_flask(response: Response) -> flask.Response:
     """Make Flask's response from ours, without any header that ours does not have."""
-    answer = flask.Response(response.body, response.status)
+    answer = flask.Response(response.body, f"{int(response.status)} {status_title(response.status)}")
     del answer.headers["Content-Type"]
     answer.headers.extend(response.headers)
     return answer

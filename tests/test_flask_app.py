@@ -50,6 +50,14 @@ def broken(spec_folder: Path) -> flask.Flask:
     return build_app(load_spec(), {"iris": Broken()})
 
 
+def test_a_status_has_the_name_of_the_standard(spec_folder: Path) -> None:
+    """RFC 9110, 15.5.21; Werkzeug has the older name."""
+    (spec_folder / "routes.yaml").write_text("routes: [{path: /a, input: {type: integer}, response: hi}]")
+    answer = build_app(load_spec(), {}).test_client().post("/a", json="b")
+    assert "422 Unprocessable Content" == answer.status
+    assert "Unprocessable Content" == answer.get_json(force=True)["title"]
+
+
 @pytest.mark.parametrize("accept", ["application/json", "text/html"])
 def test_a_failure_has_an_id_and_nothing_of_the_inside(
     accept: str, broken: flask.Flask, caplog: pytest.LogCaptureFixture

@@ -28,8 +28,7 @@ _URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
 
 
 @click.command(short_help="Send one request in-process, no server needed.")
-@click.argument("method")
-@click.argument("path")
+@click.argument("target", nargs=-1, required=True, metavar="[METHOD] PATH")
 @click.option("-d", "--data", metavar="BODY", help="The body; @FILE reads it from a file, @- from stdin.")
 @click.option(
     "-F",
@@ -54,8 +53,7 @@ _URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
 @spec_options
 @json_option
 def command(
-    method: str,
-    path: str,
+    target: tuple[str, ...],
     data: str | None,
     form: tuple[str, ...],
     form_string: tuple[str, ...],
@@ -68,11 +66,11 @@ def command(
 ) -> None:
     """Send one request to the service, in this process, and print the answer's body.
 
-    The exit status is 1 for an answer of 400 or above.
+    METHOD is GET by default, or POST if there is a body. The exit status is 1 for an answer of 400 or above.
 
     \b
     Examples:
-      python -m engine call GET /
+      python -m engine call /
       python -m engine call POST /predict -d '{"sepal_length": 5.9, "sepal_width": 3.0,
           "petal_length": 5.1, "petal_width": 1.8}'
       python -m engine call POST /predict -d @instance.json -i
@@ -84,6 +82,7 @@ def command(
 
     if sum(map(bool, (data is not None, form or form_string, encoded))) > 1:
         raise click.UsageError("a request has one body; use only one of -d, -F and --data-urlencode")
+    method, path = _method_and_path(target, has_body=bool(data is not None or form or form_string or encoded))
     own = tuple(map(_header, headers))
     if form or form_string:
         body, own = _multipart([*map(_part, form), *map(_text_part, form_string)], own)
@@ -91,7 +90,7 @@ def command(
         body, own = _urlencoded(encoded, own)
     else:
         body = _read(data, "-d") if data is not None and data.startswith("@") else os.fsencode(data or "")
-    asked = method.upper(), _url(path), body, own
+    asked = method, _url(path), body, own
     with show_progress() as show:
         status, answered, body = run_with_models(
             load_spec(routes, models), _answer, routes, models, *asked, progress=show
@@ -120,8 +119,8 @@ def _answer(
 ) -> tuple[str, list[tuple[str, str]], bytes]:
     """Answer a request, whose URL is percent-encoded and has no host, by the code and phrase, headers and body."""
     from werkzeug.test import EnvironBuilder
-    from werkzeug.wrappers import Response
 
+    from engine.endpoints.problems import status_title
     from engine.handling import Incoming, open_service
 
     handler, _ = open_service(routes, models, progress)
@@ -129,7 +128,20 @@ def _answer(
     environ = EnvironBuilder(method=method, data=body, headers=headers).get_environ()
     environ |= {"PATH_INFO": unquote(path, "latin-1"), "QUERY_STRING": query, "REMOTE_ADDR": "127.0.0.1"}
     status, answered, sent = handler.respond(Incoming(environ))
-    return Response(status=status).status, answered, sent if isinstance(sent, bytes) else b"".join(sent)
+    return f"{int(status)} {status_title(status)}", answered, sent if isinstance(sent, bytes) else b"".join(sent)
+
+
+def _method_and_path(target: tuple[str, ...], *, has_body: bool) -> tuple[str, str]:
+    match target:
+        case (path,) if path.startswith("/"):
+            return "POST" if has_body else "GET", path
+        case (word,) if word.isalpha():
+            raise click.UsageError(f"{word} is a method without a path; write: call {word} /")
+        case (path,):
+            return "", path  # which is refused
+        case (method, path):
+            return method.upper(), path
+    raise click.UsageError(f"expected a method and a path, got {len(target)} words: {' '.join(target)}")
 
 
 def _url(path: str) -> str:

@@ -21,6 +21,20 @@ TIMES: Mapping[str, tuple[str, ...]] = {  # texts of the formats for dates and t
     ),
     "time": ("12:00:00Z", "00:00:00Z", "23:59:59.5Z"),
 }
+_TEXTS: Mapping[str, str] = {  # an example of each other format, where "text" may violate it
+    "duration": "P3DT12H",
+    "email": "name@example.com",
+    "idn-email": "name@example.com",
+    "hostname": "example.com",
+    "idn-hostname": "example.com",
+    "ipv4": "192.0.2.1",
+    "ipv6": "2001:db8::1",
+    "uri": "https://example.com/",
+    "iri": "https://example.com/",
+    "uuid": "123e4567-e89b-12d3-a456-426614174000",
+    "json-pointer": "/a/0",
+    "relative-json-pointer": "1/a",
+}
 
 
 class Guess(int):
@@ -63,10 +77,17 @@ def _plain(schema: Subschema, number: float) -> Iterator[Any]:
     if "number" in types:
         yield _within_bounds(number, said)
     if "string" in types:
-        text = "text"[: said.get("maxLength", 4)].ljust(min(said.get("minLength", 0), MAX_LENGTH), "x")
-        yield TIMES.get(said.get("format", ""), (text,))[0]
+        yield _text(said)
     if "boolean" in types:
         yield False
+
+
+def _text(said: Mapping[str, Any]) -> str:
+    form = said.get("format", "")
+    if form in TIMES:
+        return TIMES[form][0]
+    plain = "text"[: said.get("maxLength", 4)].ljust(min(said.get("minLength", 0), MAX_LENGTH), "x")
+    return _TEXTS.get(form, plain)
 
 
 def _within_bounds(number: float, said: Mapping[str, Any]) -> float:

@@ -297,11 +297,19 @@ def test_call_shows_status_and_headers_on_demand() -> None:
     done = run_here("call", "GET", "/hello", "-i", "-H", "Accept: application/json")
     assert 1 == done.returncode
     head, _, body = done.stdout.partition("\n\n")
-    assert "HTTP/1.1 405 METHOD NOT ALLOWED" == head.splitlines()[0]
+    assert "HTTP/1.1 405 Method Not Allowed" == head.splitlines()[0]
     assert "Allow: OPTIONS, POST, PUT" in head.splitlines()
     assert 405 == json.loads(body)["status"]
     told = json.loads(run_here("call", "GET", "/", "--json").stdout)
     assert (200, "<p>Hello, World!</p>") == (told["status"], told["body"])
+    refused = run_here("call", "POST", "/predict", "-i", "-d", "{}")
+    assert "HTTP/1.1 422 Unprocessable Content" == refused.stdout.splitlines()[0]
+
+
+@pytest.mark.usefixtures("sample")
+def test_call_without_a_method_gets_or_posts_what_it_has() -> None:
+    assert "<p>Hello, World!</p>" == run_here("call", "/").stdout.strip()
+    assert '{"result":[2]}\n' == run_here("call", "/predict", "-d", INSTANCE).stdout
 
 
 @pytest.mark.parametrize(
@@ -357,6 +365,10 @@ def test_every_command_has_help_with_examples() -> None:
     [
         (["call", "GET", "hello"], '"hello" does not begin with "/"'),
         (["call", "GET", "http://[/"], '"http://[/" does not begin with "/"'),
+        (["call", "hello/a"], '"hello/a" does not begin with "/"'),
+        (["call", "GET"], "GET is a method without a path; write: call GET /"),
+        (["call"], "Missing argument '[METHOD] PATH'"),
+        (["call", "GET", "/a", "b"], "expected a method and a path, got 3 words: GET /a b"),
         (["call", "GET", "/", "-H", "X: a\nY: b"], "is not one line of the form NAME: VALUE"),
     ],
 )

@@ -178,11 +178,11 @@ def test_parameters_that_are_left_out_are_not_sent(visit: Callable[..., Page]) -
     assert '{"q":"text","page":1,"tag":"none","id":0,"name":"nobody","session":"none","exact":false}' == plain(
         answer(found)
     )
-    expect(found.get_by_role("spinbutton", name="page")).to_have_attribute("placeholder", "default 1")
+    expect(found.get_by_role("spinbutton", name="page")).to_have_attribute("placeholder", "default: 1")
     expect(found.get_by_label("tag")).to_have_accessible_description("one per line, at most 3 items")
     expect(found.get_by_label("X-Ids")).to_have_accessible_description("separated by commas (whole number)")
     expect(found.get_by_label("Referer")).to_have_accessible_description(re.compile("only in the curl command"))
-    expect(found.get_by_label("session")).to_have_accessible_description(re.compile("cookie of this browser"))
+    expect(found.get_by_label("session")).to_have_accessible_description(re.compile("sets the cookie for the request"))
 
 
 def test_violations_of_parameters_stand_beside_their_fields(visit: Callable[..., Page]) -> None:
@@ -203,6 +203,25 @@ def test_violations_of_parameters_stand_beside_their_fields(visit: Callable[...,
     send(order)
     expect(order.get_by_label("id", exact=True)).to_have_accessible_description(re.compile("3 is less than"))
     expect(order.get_by_label("amount")).to_have_accessible_description(re.compile("501 is greater than"))
+
+
+def test_a_nested_body_is_laid_out_whole(visit: Callable[..., Page]) -> None:
+    """Its own lines, as the field has them, are not those of the commands."""
+    found = card(visit(), "/iris/{petal_width}")
+    sepal = found.get_by_label("sepal", exact=True)
+    sepal.fill('{\n "length": 1,\n "width": 2}')
+    curl, python = found.locator("[data-curl]"), found.locator("[data-python]")
+    expect(curl).to_contain_text('--data-raw \'{"id": 1, "sepal": {"length": 1, "width": 2}}\'')
+    expect(python).to_contain_text('body = {"id": 1, "sepal": {"length": 1, "width": 2}}\n')
+    sepal.fill('{\n "length": 1.00000000000000000000, "width": 2.0}')
+    long = f"""'{{
+    "id": 1,
+    "sepal": {{
+      "length": 1.{"0" * 20},
+      "width": 2.0
+    }}
+  }}'"""
+    assert long == curl.inner_text().partition("--data-raw ")[2]
 
 
 def test_a_form_is_sent_as_one_or_as_json(visit: Callable[..., Page]) -> None:

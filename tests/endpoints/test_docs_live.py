@@ -382,6 +382,19 @@ def test_a_long_list_of_endpoints_is_searched(visit: Callable[..., Page]) -> Non
     expect(search).to_be_in_viewport()
 
 
+def test_a_search_above_the_endpoints_hides_those_that_are_not_found(visit: Callable[..., Page]) -> None:
+    page = visit(viewport={"width": 390, "height": 800})
+    search = page.get_by_label("Search the endpoints")
+    search.fill("fixed 7")
+    expect(page.locator("[data-card]:visible")).to_have_attribute("data-path", "/fixed/7")
+    expect(page.locator("h2:visible")).to_have_text("fixed")
+    search.fill("")
+    expect(page.locator("h2:visible")).to_have_count(3)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    search.fill("fixed 7")
+    expect(page.locator("#get-fixed-8")).to_be_visible()
+
+
 def test_statuses_stay_on_one_line_and_cut_code_has_a_shade(visit: Callable[..., Page]) -> None:
     page = visit(viewport={"width": 320, "height": 740})
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")

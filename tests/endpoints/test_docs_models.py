@@ -166,6 +166,23 @@ def test_a_long_list_of_endpoints_stays_and_can_be_searched(count: int, is_long:
     )
 
 
+def test_a_section_is_the_first_tag_of_a_route_and_those_of_its_groups_come_last(app_of: AppOf) -> None:
+    page = app_of(
+        """routes:
+  - prefix: /api
+    tags: [api]
+    routes:
+      - {path: /a, tags: [products, new], response: hi}
+      - {path: /b, tags: [orders], response: hi}
+      - {prefix: /c, tags: [inner], routes: [{path: /d, response: hi}]}
+      - {path: /e, response: hi}
+"""
+    )
+    text = page.test_client().get("/docs").text
+    assert ["products", "orders", "inner", "api", "Built in"] == re.findall(r"<h2 [^>]*>(.*?)</h2>", text)
+    assert ["new, api", "api", "api"] == re.findall(r"Also tagged (.*?)</p>", text)
+
+
 @pytest.mark.parametrize(
     ("schema", "slider"),
     [
@@ -196,6 +213,8 @@ def test_a_number_between_bounds_has_a_slider(schema: Any, slider: dict[str, str
         ({"type": "string", "format": "date-time"}, "a date and time", None),
         ({"type": ["string", "null"], "format": "time"}, "a time, such as 09:30:00Z", None),
         ({"type": "integer", "minimum": 1}, "whole number, at least 1", None),
+        ({"type": "string", "minLength": 1, "maxLength": 11}, "at least 1 character, at most 11 characters", None),
+        ({"type": "string", "default": "a"}, 'default: "a"', None),
     ],
 )
 def test_a_form_does_not_say_what_it_shows(schema: Any, limits: str, placeholder: str | None) -> None:

@@ -44,11 +44,24 @@ CASES = {
   - path: /a/<int:id>
     sequence: {per: path.id, responses: [{times: 3, response: {status: 202}}, {response: hi}, {response: ho}]}
 """,
-        ["202, 200 3 responses in turn for each path.id"],
+        ["202, 200 in turn for each path.id"],
+    ),
+    "what is sent in turn with one status": (
+        "\n  - {path: /a, sequence: {responses: [{response: hi}, {response: ho}]}}\n",
+        ["200 2 responses in turn"],
+    ),
+    "several bodies of a condition": (
+        """
+  - path: /a/<int:id>
+    cases:
+      - {when: {path.id: 1}, response: {json: {}, html: hi, text: hi}}
+      - {response: hi}
+""",
+        ["200 when path.id is 1: JSON, HTML or text, by Accept", "200 otherwise"],
     ),
     "several bodies": (
         "\n  - {path: /a, response: {json: {}, text: hi}}\n",
-        ["200 by Accept"],
+        ["200 JSON or text, by Accept"],
     ),
     "delays and failures": (
         """

@@ -102,6 +102,42 @@ def test_parameters_formats_and_several_bodies_are_described(app_of: AppOf) -> N
     assert {"*/*": {"schema": {"type": "string", "format": "binary"}}} == binary
 
 
+def test_headers_that_only_some_answers_of_a_status_have_are_listed(app_of: AppOf) -> None:
+    """None is required."""
+    cases = """[{when: {query.n: 1}, response: {headers: {X-Page: "${query.n}", X-Both: a}, json: [1]}},
+      {response: {headers: {x-both: b, X-Other: c}, json: []}}]"""
+    app = app_of(f"routes: [{{path: /a, query: {{properties: {{n: {{type: integer, default: 1}}}}}}, cases: {cases}}}]")
+    document = json.loads(app.test_client().get("/openapi.json").data)
+    validate(document)
+    headers = document["paths"]["/a"]["get"]["responses"]["200"]["headers"]
+    assert {name: {"schema": {"type": "string"}} for name in ("X-Page", "X-Both", "X-Other")} == headers
+
+
+def test_the_rules_of_files_are_described(app_of: AppOf) -> None:
+    photo = "{type: object, properties: {type: {enum: [image/png, image/jpeg]}, size: {maximum: 100000}}}"
+    scans = "{type: array, minItems: 2, items: {type: object, properties: {type: {const: application/pdf}}}}"
+    body = f"{{type: object, properties: {{photo: {photo}, scans: {scans}, any: {{type: object}}}}}}"
+    app = app_of(f"routes: [{{path: /a, accepts: [multipart], input: {body}, response: hi}}]")
+    document = json.loads(app.test_client().get("/openapi.json").data)
+    validate(document)
+    form = document["paths"]["/a"]["post"]["requestBody"]["content"]["multipart/form-data"]
+    types = {"photo": {"contentType": "image/png, image/jpeg"}, "scans": {"contentType": "application/pdf"}}
+    assert types == form["encoding"]
+    bytes_of = {"type": "string", "format": "binary"}
+    assert {
+        "photo": {**bytes_of, "description": "at most 100,000 bytes"},
+        "scans": {"type": "array", "items": bytes_of, "minItems": 2},
+        "any": bytes_of,
+    } == form["schema"]["properties"]
+
+
+@pytest.mark.parametrize(("method", "is_listed"), [("GET", False), ("POST", True)])
+def test_only_what_may_have_a_body_has_one_that_is_too_large(method: str, is_listed: bool, app_of: AppOf) -> None:
+    app = app_of(f"routes: [{{path: /a, methods: [{method}], response: hi}}]")
+    responses = json.loads(app.test_client().get("/openapi.json").data)["paths"]["/a"][method.lower()]["responses"]
+    assert is_listed == ("413" in responses)
+
+
 def test_it_names_the_service(document: dict[str, Any]) -> None:
     assert {"title": "Iris", "version": "1.2.3", "description": "Flowers."} == document["info"]
     assert ["pages", "models", "public", "Endpoints", "Built in"] == [tag["name"] for tag in document["tags"]]
@@ -291,7 +327,7 @@ def test_routes_that_openapi_cannot_tell_apart_are_one_operation(document: dict[
 
 
 def test_one_operation_has_the_inputs_and_the_answers_of_both(app_of: AppOf) -> None:
-    """What only one of the routes takes is required of none; what only one answers is promised by none."""
+    """What only one of the routes takes is required of none; the header of one may be absent."""
     models = f"models: {{m: {{file: build/model.pkl, input: {json.dumps(OBJECT)}}}}}"
     schemas = {name: json.dumps({"type": "object", "required": [name]}) for name in "ab"}
     routes = f"""routes:
@@ -319,7 +355,7 @@ def test_one_operation_has_the_inputs_and_the_answers_of_both(app_of: AppOf) -> 
     assert both["requestBody"]["required"] is True
     inputs = [{"$ref": "#/components/schemas/InIdInput"}, {"$ref": "#/components/schemas/InNameInput"}]
     assert {"anyOf": inputs} == both["requestBody"]["content"]["application/json"]["schema"]
-    assert {"X-Both"} == both["responses"]["200"]["headers"].keys()
+    assert {"X-A", "X-B", "X-Both"} == both["responses"]["200"]["headers"].keys()
     gone = document["paths"]["/gone/{id}"]["get"]["responses"]["404"]["content"]
     assert {"application/json", "application/problem+json", "text/html"} == gone.keys()
 

@@ -61,7 +61,7 @@ def test_an_error_is_described_as_it_is_sent(status: str, accept: str, default: 
     [
         ("422", "The input violates its schema; `error.fields` has every violation."),
         ("400", "The request is malformed."),
-        ("404", "A path parameter has the wrong type, or names nothing."),
+        ("404", "A path parameter has the wrong type, or nothing exists at this path."),
     ],
 )
 def test_a_description_names_what_the_body_has(status: str, means: str, app_of: AppOf) -> None:

@@ -46,7 +46,7 @@ def headers_of(document: dict[str, Any], path: str, method: str, status: str) ->
 
 def test_paths_tags_and_parameters_are_those_of_the_whole_route(document: dict[str, Any]) -> None:
     operation = document["paths"]["/t/{tenant}/page"]["get"]
-    assert (["tenants", "pages"], ["tenant"]) == (operation["tags"], [one["name"] for one in operation["parameters"]])
+    assert (["pages", "tenants"], ["tenant"]) == (operation["tags"], [one["name"] for one in operation["parameters"]])
 
 
 def test_every_answer_lists_its_headers(document: dict[str, Any]) -> None:
@@ -161,7 +161,9 @@ routes:
     input: {{type: object}}
     response: {{headers: {headers}, text: hi}}
   - {{path: "/t/<uuid:tenant>/users/<int(min=1):id>", methods: [PUT], input: {{type: string}}, response: hi}}
-  - {{prefix: /g, response_headers: {headers}, routes: [{{path: /a, response: hi}}, {{path: /b, response: hi}}]}}
+  - prefix: /g
+    response_headers: {headers}
+    routes: [{{path: /a, methods: [POST], response: hi}}, {{path: /b, response: hi}}]
 """
     found = json.loads(app_of(routes).test_client().get("/openapi.json").data)
     validate(found)

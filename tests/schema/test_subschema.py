@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema_rs import Draft202012Validator
 
-from engine.schema import JSON_TYPES, InstanceSchema, Subschema
+from engine.schema import FORMATS, JSON_TYPES, InstanceSchema, Subschema
 from engine.schema.samples import TIMES, Guess, sample, values_to_ask
 from engine.spec import Outline, OutlinedFeature, bare_model
 
@@ -170,6 +171,13 @@ def test_a_sample_is_what_the_schema_offers(schema: Any, value: Any) -> None:
 def test_a_number_that_nothing_suggests_is_a_guess() -> None:
     for schema, is_guess in (({"type": "number"}, True), ({"type": "number", "minimum": -1, "maximum": 1}, False)):
         assert is_guess == isinstance(sample(read(schema)), Guess)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_text_that_is_made_up_is_of_its_format(form: str) -> None:
+    schema = {"type": "string", "format": form}
+    made = sample(read(schema))
+    assert Draft202012Validator(schema, validate_formats=True).is_valid(made), made
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,8 @@ def test_an_inner_setting_replaces_an_outer_one(key: str) -> None:
     assert (1, False) == (inherits("1", None, key), inherits("1", "false", key))
 
 
-def test_tags_are_joined_each_once() -> None:
-    assert ["a", "b", "c"] == inherits("[a, b]", "[b, c]", "tags")
+def test_tags_are_joined_each_once_the_inner_ones_first() -> None:
+    assert ["b", "c", "a"] == inherits("[a, b]", "[b, c]", "tags")
 
 
 def test_limits_are_joined_by_their_names() -> None:
@@ -94,7 +94,7 @@ def test_a_value_of_a_wrong_type_is_left_to_the_grammar(key: str) -> None:
 def test_a_value_that_is_inherited_keeps_its_place() -> None:
     (route,) = placed("[{auth: [ci],\n tags: [x], routes: [{path: /, tags: [y]}]}]")
     places = [route.node["auth"].place, *(tag.place for tag in route.node["tags"].items)]
-    assert [(1, 9), (2, 9), (2, 39)] == [(place.line, place.column) for place in places]
+    assert [(1, 9), (2, 39), (2, 9)] == [(place.line, place.column) for place in places]
 
 
 def test_every_setting_of_a_group_is_inherited() -> None:

@@ -11,6 +11,12 @@ const ADVICE = {
   429: "Too many requests were sent from here.",
 };
 
+// The names in RFC 9110 where servers and browsers have older ones.
+const STATUS_NAMES = { 413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content" };
+const ERRORS_AT = JSON.parse(document.body.dataset.errorsAt); // the names that lead to them in the body of a 422
+
+const nameOf = ({ status, statusText }) => STATUS_NAMES[status] ?? statusText;
+
 export const rows = (count) => `${count.toLocaleString("en")} ${count === 1 ? "row" : "rows"}`;
 
 const orders = new WeakMap(); // card → the classes in the order in which its bars stand
@@ -52,13 +58,14 @@ export function show(card, got, bytes, milliseconds, isLive) {
   if (!got.ok && got.status !== 304) {
     refuse(card, got, value, took, isLive);
   } else if ("model" in card.dataset && Array.isArray(value?.result)) {
-    predicted(card, value, took(`${got.status} ${got.statusText} · `));
+    predicted(card, value, took(`${got.status} ${nameOf(got)} · `));
   } else {
-    outcome(card, `${got.status} ${got.statusText}`, took(""));
+    outcome(card, `${got.status} ${nameOf(got)}`, took(""));
   }
   const headers = [...got.headers].map(([name, content]) => `${name}: ${content}`).join("\n");
   const body = shown(value === undefined ? text : pretty(text), bytes, type);
-  const isBodyOpen = opened.has("Body") || (!("model" in card.dataset) && got.ok);
+  const isExplained = got.ok ? "model" in card.dataset : isProblem(got);
+  const isBodyOpen = opened.has("Body") || !isExplained;
   rest.append(folded("Body", body, isBodyOpen), folded("Headers", headers, opened.has("Headers")));
 }
 
@@ -85,16 +92,27 @@ function refuse(card, got, problem, took, isLive) {
 }
 
 // A refusal in words; `status` is what its headline does not say of that.
-export function explained(got, problem) {
+export function explained(got, body) {
+  const problem = isProblem(got) ? body : undefined;
   const { title, detail } = problem ?? {};
-  const errors = Array.isArray(problem?.errors) ? problem.errors : [];
+  const errors = got.status === 422 ? errorsIn(body) : [];
   if (!errors.length) {
-    const headline = title ?? `${got.status} ${got.statusText}`;
+    const headline = title ?? `${got.status} ${nameOf(got)}`;
     return { headline, status: title ? `${got.status} · ` : "", more: reasons(got, problem), errors };
   }
-  const [count] = /^[\d,]+(?= violation)/.exec(detail) ?? [errors.length];
-  const told = /^[\d,]+ violations?$/.test(detail) ? { ...problem, detail: "" } : problem;
-  return { headline: toCorrect(count), status: `${got.status} ${title ?? got.statusText} · `, more: reasons(got, told), errors };
+  const [count] = /^[\d,]+(?= violation)/.exec(detail ?? "") ?? [errors.length];
+  const told = /^[\d,]+ violations?$/.test(detail ?? "") ? { ...problem, detail: "" } : problem;
+  return { headline: toCorrect(count), status: `${got.status} ${title ?? nameOf(got)} · `, more: reasons(got, told), errors };
+}
+
+function isProblem({ headers }) {
+  return /^application\/problem\+json\b/.test(headers.get("Content-Type") ?? "");
+}
+
+function errorsIn(body) {
+  const found = ERRORS_AT.reduce((part, name) => part?.[name], body);
+  const isError = (one) => typeof one?.pointer === "string" && typeof one.detail === "string";
+  return Array.isArray(found) ? found.filter(isError) : [];
 }
 
 export function toCorrect(count) {

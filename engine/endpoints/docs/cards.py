@@ -89,7 +89,7 @@ class Card:
 
     @property
     def other_tags(self) -> tuple[str, ...]:
-        """The tags that are not the section's name."""
+        """The tags besides the one whose section has the card."""
         return tuple(tag for tag in self.tags if tag not in (self.heading, UNTAGGED))
 
     @property

@@ -81,10 +81,10 @@ def curl_rows(route: Route, fields: tuple[FormField, ...], key: str) -> str:
 
 
 def _laid_out(body: str) -> str:
-    """Write a long body over several lines, as the page's script does."""
-    if len(body) <= MAX_LINE or "\n" in body:
-        return body
-    return json.dumps(json.loads(body), ensure_ascii=False, indent=2).replace("\n", "\n  ")
+    """Write JSON in one line, or a long body over several lines, as the page's script does."""
+    value = json.loads(body)
+    line = json.dumps(value, ensure_ascii=False)
+    return line if len(line) <= MAX_LINE else json.dumps(value, ensure_ascii=False, indent=2).replace("\n", "\n  ")
 
 
 def _path(route: Route, fields: tuple[FormField, ...]) -> str:

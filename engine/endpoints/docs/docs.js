@@ -86,6 +86,8 @@ function update(card) {
     card.querySelector("[data-raw]").hidden = !isRaw(card);
     card.querySelector("[data-fields]").hidden = isRaw(card);
   }
+  const batch = card.querySelector("[data-batch]");
+  if (batch) batch.hidden = isQuery || formatOf(card) !== "json";
   for (const slider of card.querySelectorAll("[data-slides]")) {
     const { value } = document.getElementById(slider.dataset.slides);
     slider.classList.toggle("unset", value === "");
@@ -143,12 +145,18 @@ async function share(card) {
   }
 }
 
+// Where the list stands above the endpoints, those that are not found are hidden as well.
 function search(text) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   const items = [...document.querySelectorAll("nav li")];
   for (const item of items) {
     const said = `${item.textContent} ${item.dataset.words}`.toLowerCase();
     item.hidden = !words.every((word) => said.includes(word));
+  }
+  const found = new Set(items.filter((item) => !item.hidden).map((item) => item.querySelector("a").hash.slice(1)));
+  for (const card of document.querySelectorAll("[data-card]")) card.classList.toggle("unfound", words.length > 0 && !found.has(card.id));
+  for (const section of document.querySelectorAll("main section")) {
+    section.classList.toggle("unfound", !section.querySelector("[data-card]:not(.unfound)"));
   }
   const count = items.filter((item) => !item.hidden).length;
   document.querySelector("[data-found]").textContent = `${count} of ${items.length} endpoints`;

@@ -229,13 +229,18 @@ def limits_of(schema: Subschema, kind: Kind, *, is_filled: bool = False) -> str:
         words.append(f"from {write_json(said['minimum'])} to {write_json(said['maximum'])}")
     else:
         words += [f"at {most} {write_json(said[key])}" for key, most in _INCLUSIVE.items() if key in said]
-    words += [say.format(write_json(said[key])) for key, say in _LIMITS.items() if key in said]
+    words += [_limit(key, write_json(said[key])) for key in _LIMITS if key in said]
     if "format" in said and kind != "date":  # for which a browser has a form of its own
         form = FORMATS.get(said["format"], f"format {said['format']}")
         words.append(form.partition(", such as ")[0] if is_filled else form)
     if "pattern" in said:
         words.append(f"pattern {said['pattern']}")
     return ", ".join(words)
+
+
+def _limit(keyword: str, bound: str) -> str:
+    words = _LIMITS[keyword].format(bound)
+    return words.removesuffix("s") if bound == "1" and words.endswith((" characters", " items")) else words
 
 
 _INCLUSIVE = {"minimum": "least", "maximum": "most"}
@@ -247,5 +252,5 @@ _LIMITS = {
     "maxLength": "at most {} characters",
     "minItems": "at least {} items",
     "maxItems": "at most {} items",
-    "default": "{} where it is left out",
+    "default": "default: {}",
 }

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from engine.endpoints.docs.cards import MODELS, cards_of
 from engine.endpoints.docs.curl import SAFE
 from engine.endpoints.docs.fields import write_json
+from engine.endpoints.openapi.responses import path_to
 from engine.endpoints.openapi.summaries import ENGINE_TAG
 from engine.endpoints.requests.body_reader import TYPES
 from engine.models import Facts
@@ -47,7 +48,14 @@ def write_page(path: str, spec: Spec, document: Mapping[str, Any], models: Mappi
         max_outcomes=MAX_OUTCOMES,
         types=TYPES | {"binary": "a file"},
         engine_tag=ENGINE_TAG,
+        errors_at=write_json(_errors_at(spec)),
     )
+
+
+def _errors_at(spec: Spec) -> tuple[str, ...]:
+    """Return the names that lead to the violations in the body of a 422; none where no JSON has them."""
+    body = spec.error_bodies.get("422") or spec.error_bodies.get("default")
+    return ("errors",) if body is None else path_to("problem.errors", body)
 
 
 def _rank(heading: str) -> int:

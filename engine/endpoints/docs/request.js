@@ -239,19 +239,22 @@ function unescaped(escape, character) {
   return character === "/" ? "/" : escape;
 }
 
-// A body as commands show it: over several lines where it is a long one.
+// A body as commands show it: JSON in one line, or over several where it is long.
 function laidOut(body, line) {
-  return body.length <= MAX_LINE || body.includes("\n") ? body : (pretty(body, line) ?? body);
+  const short = pretty(body, "") ?? body;
+  return short.length <= MAX_LINE ? short : (pretty(body, line) ?? body);
 }
 
-// JSON over several lines, its numbers and texts as they were written; undefined where it is no JSON.
+// JSON over several lines, or in one if `line` is empty, its numbers and texts as they were written; undefined where it is
+// no JSON.
 export function pretty(json, line = "\n") {
   if (parsed(json) === undefined) return undefined;
   return json.replace(/"(?:[^"\\]|\\.)*"|\s+|\[\s*\]|\{\s*\}|[[{\]},:]/g, (token) => {
     if (token.startsWith('"')) return token;
     if (token.length > 1 || /\s/.test(token)) return token.replace(/\s+/g, "");
     if (token === ":") return ": ";
-    if (token === ",") return `,${line}`;
+    if (token === ",") return `,${line || " "}`;
+    if (!line) return token;
     if (token === "[" || token === "{") return token + (line += "  ");
     line = line.slice(0, -2);
     return line + token;

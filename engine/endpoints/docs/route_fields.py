@@ -24,8 +24,8 @@ from engine.spec import Model, Route, Schema, parameter_schemas
 
 _NIL_UUID = "00000000-0000-0000-0000-000000000000"
 _TIME = "a date or time, such as 2024-01-31 or 2024-01-31T12:00:00Z"
-_COOKIE = "sent from here as a cookie of this browser, which it keeps only for that"
-_NOT_SENT = "only in the curl command, since browsers set it themselves"
+_COOKIE = "this page sets the cookie for the request, then deletes it"
+_NOT_SENT = "only in the curl command: browsers set this header themselves"
 # https://fetch.spec.whatwg.org/#forbidden-request-header, and one that Chromium ignores
 _BROWSERS_OWN = frozenset(
     "accept-charset accept-encoding access-control-request-headers access-control-request-method connection "
@@ -86,7 +86,7 @@ def _with_default(field: FormField, whole: Subschema) -> FormField:
     default = whole.part(whole.said["properties"][field.name]).default
     if default is None or field.kind not in ("number", "text") or field.value is not ABSENT:
         return field
-    return replace(field, attributes={**field.attributes, "placeholder": f"default {default}"})
+    return replace(field, attributes={**field.attributes, "placeholder": f"default: {default}"})
 
 
 def _as_list(field: FormField, whole: Subschema) -> FormField:
@@ -141,7 +141,7 @@ def _accept_field(route: Route) -> list[FormField]:
     is_declared = route.headers is not None and "accept" in map(str.lower, route.headers.instance.properties)
     if not types or is_declared:
         return []
-    about = "chooses one of the bodies that the response has"
+    about = "selects the format of the response"
     return [FormField(role="header", name="Accept", kind="choice", about=about, required=False, choices=tuple(types))]
 
 

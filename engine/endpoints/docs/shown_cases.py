@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from engine.endpoints.answering.responding import content_type
 from engine.endpoints.docs.fields import limits_of, write_json
 from engine.endpoints.docs.previews import Preview, preview_bodies
 from engine.schema import JSON_TYPES, Subschema
@@ -24,6 +25,7 @@ from engine.spec import (
     cases_with_names,
     without_answer,
 )
+from engine.text import join_words
 
 _IN_WORDS = frozenset(
     "type minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength minItems maxItems format "
@@ -32,6 +34,7 @@ _IN_WORDS = frozenset(
 ALWAYS = "Always"
 MAX_BRIEF = 160
 _COMPARED = {"minimum": "≥", "maximum": "≤", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}
+_FORMATS = {"application/json": "JSON", "text/html": "HTML", "text/plain": "text"}
 _FAILURES = {"reset": "the connection is reset", "timeout": "no answer; the connection is closed after {:g} s"}
 
 
@@ -82,10 +85,13 @@ def _brief(case: Case, when: str) -> str:
     elif when != ALWAYS:
         words.append(when[:1].lower() + when[1:])
     if case.sequence is not None:
-        of = f" for each `{case.sequence.per}`" if case.sequence.per is not None else ""
-        words.append(f"{len(case.sequence.steps)} responses in turn{of}")
-    elif any(len(response.bodies) > 1 for response in case.responses):
-        words.append("by `Accept`")
+        steps = case.sequence.steps
+        turns = "in turn" if len({one.response.status for one in steps}) > 1 else f"{len(steps)} responses in turn"
+        words.append(turns + (f" for each `{case.sequence.per}`" if case.sequence.per is not None else ""))
+    elif many := [response for response in case.responses if len(response.bodies) > 1]:
+        types = dict.fromkeys(content_type(one, body).partition(";")[0] for one in many for body in one.bodies)
+        formats = f"{join_words([_FORMATS.get(one, one) for one in types], 'or')}, by `Accept`"
+        return ": ".join(filter(None, (", ".join(filter(None, words)), formats)))
     return ", ".join(filter(None, words))
 
 

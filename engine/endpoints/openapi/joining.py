@@ -56,12 +56,17 @@ def _parameters(one: Any, other: Any) -> list[dict[str, Any]]:
 
 def _answer(one: Part, other: Part) -> dict[str, Any]:
     answer = {key: value for key, value in one.items() if key not in ("content", "headers")}
-    mine, others = one.get("headers", {}), other.get("headers", {})
-    if headers := {name: header for name, header in mine.items() if name in others}:
+    if headers := _headers(one.get("headers", {}), other.get("headers", {})):
         answer["headers"] = headers
     if content := _content(one, other):
         answer["content"] = content
     return answer
+
+
+def _headers(one: Part, other: Part) -> dict[str, Any]:
+    """Join the headers of two answers, by names of any case; none is required in OpenAPI."""
+    mine = {name.lower() for name in one}
+    return {**one, **{name: header for name, header in other.items() if name.lower() not in mine}}
 
 
 def _content(one: Part, other: Part) -> dict[str, Any]:

@@ -68,7 +68,7 @@ MEANINGS = {
     400: "The request is malformed.",
     401: "An API key is required.",
     403: "This API key may not use this route.",
-    404: "A path parameter has the wrong type, or names nothing.",
+    404: "A path parameter has the wrong type, or nothing exists at this path.",
     406: "None of the media types that the client accepts can be sent.",
     413: "The body is too large.",
     414: "The URL is too long.",
@@ -116,25 +116,29 @@ def meaning_of(status: int, body: DeclaredResponse | None) -> str:
     means, member = MEANINGS[status], _MEMBERS.get(status)
     if body is None or member is None:
         return means
-    found = next((name for one in body.bodies if (name := _member_with(f"problem.{member}", one.content))), "")
+    found = ".".join(path_to(f"problem.{member}", body))
     return means.replace(f"`{member}`", f"`{found}`") if found else f"{means.partition(';')[0]}."
 
 
-def _member_with(wanted: str, content: Any) -> str:
-    """Return the dotted path of the member that is one reference alone; empty if there is none."""
+def path_to(wanted: str, body: DeclaredResponse) -> tuple[str, ...]:
+    """Return the names that lead to the member of a body that is one reference alone; none if no member is."""
+    return next((path for one in body.bodies if (path := _path_in(one.content, wanted))), ())
+
+
+def _path_in(content: Any, wanted: str) -> tuple[str, ...]:
     for key, value in content.items() if isinstance(content, Mapping) else ():
         if isinstance(value, str):
             match parse_template(value):
                 case (Reference() as reference,) if str(reference.name) == wanted:
-                    return str(key)
-        if found := _member_with(wanted, value):
-            return f"{key}.{found}"
-    return ""
+                    return (str(key),)
+        if found := _path_in(value, wanted):
+            return (str(key), *found)
+    return ()
 
 
 def statuses_of(route: Route, method: str) -> Iterable[str]:
     """Return the statuses of the errors that a route may have."""
-    yield from ("400", "413", "414")
+    yield from ("400", "414") if method == "GET" else ("400", "413", "414")
     yield from _statuses_of_values(route, method)
     if route.model is not None:
         yield "500"

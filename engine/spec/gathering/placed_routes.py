@@ -81,12 +81,22 @@ def take_inner(_: Node, inner: Node) -> Node:
     return inner
 
 
+def join_tags(outer: Node, inner: Node) -> Node:
+    """Return the tags of both, each once; the inner ones come first, since the first one is the route's section."""
+    return _joined_lists(inner, inner, outer)
+
+
 def join_lists(outer: Node, inner: Node) -> Node:
     """Return the items of both, the outer ones first, each once."""
-    if not (isinstance(outer.plain, list) and isinstance(inner.plain, list)):
+    return _joined_lists(inner, outer, inner)
+
+
+def _joined_lists(inner: Node, first: Node, second: Node) -> Node:
+    """Return the inner list with the items of both in an order; one that is no list is left to the grammar."""
+    if not (isinstance(first.plain, list) and isinstance(second.plain, list)):
         return inner
-    items = [*outer.items, *(item for item in inner.items if item.plain not in outer.plain)]
-    return replace(inner, items=items, plain=[item.plain for item in items], size=outer.size + inner.size)
+    items = [*first.items, *(item for item in second.items if item.plain not in first.plain)]
+    return replace(inner, items=items, plain=[item.plain for item in items], size=first.size + second.size)
 
 
 def join_mappings(outer: Node, inner: Node) -> Node:
@@ -155,5 +165,5 @@ INHERITED: Mapping[str, Merge] = {
     "rate_limit": take_inner,
     "response_headers": join_headers,
     "strict_content_type": take_inner,
-    "tags": join_lists,
+    "tags": join_tags,
 }
