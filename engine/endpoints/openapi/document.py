@@ -28,7 +28,7 @@ from engine.endpoints.openapi.responses import (
     statuses_of,
 )
 from engine.endpoints.openapi.row_formats import rows_in, rows_out
-from engine.endpoints.openapi.summaries import ENGINE_TAG, summary_of, tags_of, without_features
+from engine.endpoints.openapi.summaries import ENGINE_TAG, built_in_answers, summary_of, tags_of, without_features
 from engine.endpoints.openapi.wires import WireRoute, describe_wire
 from engine.endpoints.prediction import MODEL_HEADER
 from engine.endpoints.problems import MEDIA_TYPE, status_title
@@ -36,7 +36,6 @@ from engine.endpoints.shape_names import shaped_names, takes_many
 from engine.models import Facts
 from engine.spec import (
     BATCH_KEY,
-    BUILT_IN,
     Case,
     Model,
     Names,
@@ -234,18 +233,13 @@ class _Describer:
 
     def _own_answers(self, route: Route, method: str) -> dict[str, Any]:
         if route.built_in is not None:
-            media_types = {"docs": "text/html", "metrics": "text/plain"}
-            content: dict[str, Any] = {media_types.get(route.built_in, "application/json"): {}}
-            answers: dict[str, Any] = {"200": {"description": f"It {BUILT_IN[route.built_in][1]}.", "content": content}}
-            if route.built_in in ("docs", "openapi"):
-                answers["304"] = {"description": "The client has the current version."}
-            return answers
+            return built_in_answers(route.built_in)
         if route.cases:
             answers = declared_answers(route.cases, self._names(route), method)
             return join_items(answers) if route.model is not None and takes_many(route, self._spec) else answers
         if route.model is not None:
             model = self._model(route)
-            content = {"application/json": {"schema": self._prediction(route), **example_of(model)}}
+            content: dict[str, Any] = {"application/json": {"schema": self._prediction(route), **example_of(model)}}
             content |= rows_out(model, self._models[model.name])
             answer: dict[str, Any] = {
                 "description": "The predictions, in the order of the instances.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.spec import BUILT_IN, Route, WireAction
+from engine.spec import BUILT_IN, BuiltIn, Route, WireAction
 
 ENGINE_TAG = "Built in"
 UNTAGGED = "Endpoints"
@@ -48,3 +48,13 @@ def without_features(instance: Any, route: Route) -> Any:
     if not isinstance(instance, Mapping) or not route.parameters:
         return instance
     return {name: value for name, value in instance.items() if name not in route.parameters}
+
+
+def built_in_answers(name: BuiltIn) -> dict[str, Any]:
+    """Describe what one of the engine's own routes answers."""
+    media_types = {"docs": "text/html", "metrics": "text/plain"}
+    content: dict[str, Any] = {media_types.get(name, "application/json"): {}}
+    answers: dict[str, Any] = {"200": {"description": f"It {BUILT_IN[name][1]}.", "content": content}}
+    if name in ("docs", "openapi"):
+        answers["304"] = {"description": "The client has the current version."}
+    return answers
