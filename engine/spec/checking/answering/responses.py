@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -31,6 +33,7 @@ from engine.spec.references import (
 from engine.spec.response_records import DeclaredBody, DeclaredResponse
 from engine.text import join_words
 
+_REFERENCE = re.compile(r"\$\{[^{}]*\}")
 _BODILESS = (204, 205, 304)
 
 
@@ -44,6 +47,7 @@ def check_response(response: Node, names: Names, home: Home | None) -> Iterator[
     yield from check_header_references(response["headers"], names)
     yield from lacking_headers(response)
     yield from _unescaped(response, names)
+    yield from _json_in_text(response)
     status = response["status"].plain
     kinds = _kinds_of(response)
     if status in _BODILESS and kinds:
@@ -168,3 +172,21 @@ def _unescaped(response: Node, names: Names) -> Iterator[Diagnostic]:
             message = f"text sends ${{{reference.name}}} unescaped, which can break {media_type}; use {kind} instead"
             yield response.key("text").error(message, "warning")
             return
+
+
+def _json_in_text(response: Node) -> Iterator[Diagnostic]:
+    """Warn of a JSON object or array in a text, which is sent as a string, or as a page."""
+    sent = {"json": "a string", "html": "HTML"}
+    found = [(response, "HTML")] if response.text is not None else [(response[key], sent[key]) for key in sent]
+    for node, kind in found:
+        if node.text is not None and node.text.strip()[:1] in ("{", "[") and _is_json(node.text):
+            message = f"this is JSON in a text, and is sent as {kind}; write it as YAML, without the quotes"
+            yield node.error(f"{message}: json: {{…}}" if kind == "HTML" else message, "warning")
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(_REFERENCE.sub("0", text))
+    except (ValueError, RecursionError):
+        return False
+    return True
