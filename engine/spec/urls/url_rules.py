@@ -247,7 +247,7 @@ _NOT_IN_A_PATH: Mapping[str, str] = {
     "<": 'a "<" without a ">"; write a path parameter as <name> or <converter:name>',
     ">": 'a ">" without a "<"; write a path parameter as <name> or <converter:name>',
     "{": "a path parameter is written as <name>",
-    "?": "a path cannot have a query, which is not matched; end it before the ?, and declare the parameters under query",
+    "?": "a path cannot have a query, which is not matched; end it before the ?, and declare parameters under query",
     "#": "a path cannot have a fragment, which clients do not send",
     "%": "write the path decoded: é instead of %C3%A9",
     "\\": "a path is written with forward slashes",
