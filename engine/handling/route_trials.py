@@ -22,13 +22,14 @@ class RouteTrial:
 
     `answers` are the statuses and shapes of its cases, each once, and `cases` counts the examples that each case has
     answered, from 1. `mistakes` are the examples that got no answer: errors where the service failed, warnings where
-    it refused them.
+    it refused them. It `has_cases` if more than one can answer.
     """
 
     route: str
     answers: tuple[str, ...]
     cases: Mapping[int, int] = field(default_factory=dict)
     mistakes: tuple[Diagnostic, ...] = ()
+    has_cases: bool = False
 
 
 def try_routes(handler: Handler) -> tuple[RouteTrial, ...]:
@@ -56,7 +57,8 @@ def _try_route(route: Route, endpoint: ShapedEndpoint, handler: Handler) -> Rout
     answers = dict.fromkeys(shape for case in route.cases for one in case.responses for shape in _shapes(one))
     name = f"{' '.join(route.methods)} {route.path}"
     own = ("200 with the model's own answer",)
-    return RouteTrial(name, tuple(answers) if route.cases else own, dict(sorted(cases.items())), tuple(mistakes))
+    counted = dict(sorted(cases.items()))
+    return RouteTrial(name, tuple(answers) if route.cases else own, counted, tuple(mistakes), len(route.cases) > 1)
 
 
 def _mistake(route: Route, number: int, problem: Problem) -> Diagnostic:
@@ -80,6 +82,6 @@ def _shapes(response: DeclaredResponse) -> Iterator[str]:
 
 def describe_trial(trial: RouteTrial) -> str:
     """Write what a trial has found in one line."""
-    counted = [f"{count} → case {case}" for case, count in trial.cases.items()]
-    tried = f"; examples: {', '.join(counted)}" if counted else ""
+    counted = [f"case {case} ×{count}" for case, count in trial.cases.items()]
+    tried = f"; examples: {', '.join(counted)}" if counted and trial.has_cases else ""
     return f"{trial.route}: {join_words(trial.answers, 'or')}{tried}"

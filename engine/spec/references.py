@@ -138,8 +138,8 @@ def string_values(value: Any) -> Iterable[str]:
             waiting += value
 
 
-def unknown_root(name: Name, roots: Iterable[str]) -> str:
-    """Say that a name begins with none of the roots, with the one that was probably meant."""
+def unknown_root(name: Name, roots: Iterable[str], noun: str) -> str:
+    """Say that a name begins with none of the roots, with the one that was probably meant, or all after `noun`."""
     known = list(roots)
     last = name.steps[-1] if name.steps else name.root
     same = next((word for word in known if word.partition(".")[2] == last), None)
@@ -147,7 +147,7 @@ def unknown_root(name: Name, roots: Iterable[str]) -> str:
         return f'unknown name "{name}" (did you mean "{same}"?)'
     if (meant := _MEANT.get(name.root)) is not None:
         return f'unknown name "{name}" (did you mean "{Name(meant, name.steps)}"?)'
-    return f'unknown name "{name}" {did_you_mean(str(name), known, "this route has")}'
+    return f'unknown name "{name}" {did_you_mean(str(name), known, noun)}'
 
 
 def _read_reference(token: re.Match[str]) -> Reference:

@@ -65,9 +65,9 @@ def spec(spec_folder: Path) -> Path:
 
 
 WANTED = [
-    "POST /nested/<float:wide>/<name>: 200 {first} or 200 json; examples: 1 → case 1, 2 → case 2",
-    "POST /own/<petal_width>: 201 text or 202; examples: 2 → case 1, 1 → case 2",
-    "GET /get: 200 json; examples: 3 → case 1",
+    "POST /nested/<float:wide>/<name>: 200 {first} or 200 json; examples: case 1 ×1, case 2 ×2",
+    "POST /own/<petal_width>: 201 text or 202; examples: case 1 ×2, case 2 ×1",
+    "GET /get: 200 json",
     "POST /narrow: 200 with the model's own answer",
     "POST /template: 200 text",
 ]

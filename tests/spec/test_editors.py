@@ -203,6 +203,7 @@ BEYOND = "the server compiles no patterns, looks no references up, and does not 
 SYNTAX = "where YAML itself is broken, another parser loses its way at another place"
 UNSEEN = "what the engine refuses, and the server reads"
 KEYWORD = "a parameter that has the name of a keyword is marked at its value"
+FOREIGN = "a document of another tool is one mistake, and its keys are not told one by one"
 MIXED = "an entry with keys of a route, a group or an include is taken for another one of them"
 
 OTHERWISE = {
@@ -212,6 +213,7 @@ OTHERWISE = {
         group-broken/routes.yaml place-no-line-break-at-the-end/routes.yaml unknown-keys/routes.yaml
         guards-misspelt/routes.yaml cases-in-disorder/routes.yaml sequences/routes.yaml
         composition-chain/models.yaml words-of-other-tools/routes.yaml
+        remedies-of-keys/routes.yaml remedies-of-models/models.yaml
     """,
     TOGETHER: "composition-of-two-kinds/models.yaml stand-ins/models.yaml",
     JOINED: """
@@ -222,6 +224,7 @@ OTHERWISE = {
     """,
     SECOND: "route-with-two-answers/routes.yaml",
     KEYWORD: "parameters-without-properties/routes.yaml",
+    FOREIGN: "remedies-of-data/routes.yaml remedies-of-openapi/routes.yaml",
     MIXED: "entries-of-two-kinds/routes.yaml",
     BEYOND: """
         headers/routes.yaml model-schema-mistakes/models.yaml schema-nested-mistakes/routes.yaml
@@ -285,6 +288,7 @@ class Compared:
             KEYWORD: not self.unmarked
             and {mark.line for mark in self.extra}
             <= {line for (line, _), said in self.told.items() if " must be under properties" in said},
+            FOREIGN: len(self.told) == 1 and all(mark.message.endswith(" is not allowed.") for mark in self.extra),
             MIXED: self.within_reach == set(self.told),
             BEYOND: not self.extra,
             SYNTAX: self.within_reach == set(self.told) and bool(self.extra),

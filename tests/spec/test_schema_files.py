@@ -228,7 +228,7 @@ def test_definitions_that_nothing_refers_to_are_checked(tmp_path: Path) -> None:
     assert [
         'a.yaml:1:19: error: $ref "#/$defs/E": there is no "E" at a.yaml#/$defs (the only one is "D")',
         'routes.yaml:1:19: error: unknown type "strin" (did you mean "string"?)',
-        "routes.yaml:1:54: error: C: 5 must be a mapping or true or false",
+        "routes.yaml:1:54: error: C: 5 must be a mapping, true or false",
     ] == [str(one).replace(f"{tmp_path}/", "") for one in caught.value.diagnostics]
 
 

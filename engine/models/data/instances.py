@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from engine.diagnostics import Diagnostic
 from engine.errors import RefusedInstance, SpecError
 from engine.models.data.bulk import TEXTS, Bulk, array_bulk, cells_bulk, table_bulk
 from engine.models.data.cells_to_arrays import (
@@ -185,6 +186,19 @@ def _array(
     return Columns(convert, order, len(order), dtypes=dtypes, bulk=by_columns)
 
 
+def _lacking(
+    model: FileModel, name: str, declared: Sequence[str], names: Sequence[str], where: tuple[str, ...]
+) -> Diagnostic:
+    """Say that a feature is not declared: at the name that was probably meant to be it, else at their key."""
+    hint, at = did_you_mean(name, declared, "declared"), model.node.follow(where)
+    meant = next((one for one in declared if hint == f'(did you mean "{one}"?)' and one not in names), None)
+    if meant is not None:
+        named = at[list(declared).index(meant)] if model.features is not None else at.key(meant)
+        return named.error(f'the model was trained without a feature "{meant}" (did you mean "{name}"?)')
+    lack = f'the model was trained with a feature "{name}"; declare it under {where[-1]} {hint}'
+    return model.node.follow(where[:-1]).key(where[-1]).error(lack)
+
+
 def column_order(model: FileModel, wanted: TrainedInput) -> tuple[str, ...]:
     """Decide the order of the columns: the model's own if it is known, else the spec's; raise `SpecError`."""
     properties, count, names = tuple(model.input.instance.properties), wanted.count, wanted.names
@@ -194,9 +208,7 @@ def column_order(model: FileModel, wanted: TrainedInput) -> tuple[str, ...]:
         known = frozenset(declared)
         for name in names:
             if name not in known:
-                hint = did_you_mean(name, declared, "declared")
-                lack = f'the model was trained with a feature "{name}"; declare it under {where[-1]} {hint}'
-                raise SpecError([model.node.follow(where[:-1]).key(where[-1]).error(lack)])
+                raise SpecError([_lacking(model, name, declared, names, where)])
         if model.features is not None and len(declared) > len(names):
             extra = next(name for name in declared if name not in names)
             raise model.error(

@@ -13,10 +13,10 @@ from engine.models.data.array import Array
 from engine.models.data.rows import join_rows, slice_rows
 from engine.models.files.modules import raised_at
 from engine.models.proving.proof_rows import ProofRows
-from engine.models.runtime.answer import Answer, Runtime
+from engine.models.runtime.answer import Answer, Refusal, Runtime
 from engine.schema import clip, show
 from engine.spec import FileModel
-from engine.text import plural
+from engine.text import join_words, plural
 
 TOGETHER = 32
 MOST = 200
@@ -25,6 +25,7 @@ HOPELESS_SECONDS = 10.0
 FLOAT64_TOLERANCE = 1e-9
 FLOAT32_TOLERANCE = 1e-5
 REASON_LENGTH = 300
+_NO_NUMBER = "could not convert string to float"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,12 @@ class Tried:
         return self.good is None and self.rows > 0
 
     @property
+    def refused_texts(self) -> list[str]:
+        """The features whose text the model could not make a number of."""
+        instance = self.failed if isinstance(self.failed, dict) and _NO_NUMBER in self.error else {}
+        return [name for name, value in instance.items() if isinstance(value, str) and repr(value) in self.error]
+
+    @property
     def is_dependent(self) -> bool:
         """Whether an answer changed with the other rows of a batch."""
         return bool(self.depends) and self.answered > 1
@@ -58,6 +65,11 @@ class Tried:
         """Raise `SpecError` for a model that answered none of the rows."""
         if not self.is_hopeless:
             return
+        if self.refused_texts:
+            named = join_words([f'"{name}"' for name in self.refused_texts], "and")
+            reason = self.error.partition(": ")[2]
+            message = f"the model cannot take {named} as text: {reason}; declare type: number, as it was trained"
+            raise model.error(message, "input", "properties", self.refused_texts[0], "type")
         made_up = self.rows - self.declared
         kinds = [f"{self.declared} of its examples and reference"] * bool(self.declared)
         kinds += [f"{made_up} made up from its input"] * bool(made_up)
@@ -128,7 +140,10 @@ def _places(rows: ProofRows) -> Iterator[int]:
 
 def _told(error: Exception) -> str:
     words, place = str(error).strip().partition("\n")[0], raised_at(error)
-    said = clip(f"{type(error).__name__}: {words}" if words else type(error).__name__, REASON_LENGTH)
+    kind = type(error).__name__
+    if isinstance(error, Refusal):  # which is scikit-learn's own error
+        kind = type(error.__cause__ or ValueError()).__name__
+    said = clip(f"{kind}: {words}" if words else kind, REASON_LENGTH)
     return f"{said} (at {place})" if place else said
 
 

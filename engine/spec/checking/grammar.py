@@ -13,6 +13,8 @@ from typing import Any, Literal
 from engine.diagnostics import Diagnostic
 from engine.schema import TYPE_NAMES, Path, Validator, Violation, advise_unquoted, clip, show
 from engine.spec.checking.answering.faults import EXPLAINED
+from engine.spec.checking.remedies.unknown_keys import foreign_document, remedy_for_key
+from engine.spec.checking.remedies.wrong_types import remedy_for_type
 from engine.spec.choices import advise_format
 from engine.spec.gathering.entries import INCLUDED_FILE, INCLUDED_KEYS, advise_key, kind_of, meant_key, walk_entries
 from engine.spec.reading.node import Node
@@ -22,7 +24,6 @@ GrammarName = Literal["routes", "models", "lock", "included"]
 
 _YAML_TYPES = {**TYPE_NAMES, "array": "a list", "object": "a mapping", "boolean": "true or false"}
 _NEEDS_RESPONSE = "needs a response too, which its documentation shows; add one, such as response: {status: 503}"
-_PARAMETERS = ("query", "headers", "cookies", "path_parameters")
 _IN_HEADERS = "letters, digits and -"
 _PERCENTAGE = re.compile(r"(\d{1,3}(?:[.,]\d+)?) *(%?)")
 _LACKS_SPACE = re.compile(r"(?P<key>[a-z_]+)(:| +:?)(?P<value>\S.*)")
@@ -61,6 +62,9 @@ def _validator(name: GrammarName, part: str | None = None) -> Validator:
 
 def check_grammar(name: GrammarName, root: Node) -> Iterator[Diagnostic]:
     """Return every mistake that the grammar alone shows."""
+    if name == "routes" and (foreign := foreign_document(root)):
+        yield root.error(foreign)
+        return
     yield from _mistakes(name, _validator(name), root, ())
     for path, entry in walk_entries(root) if name in ("routes", "included") else ():
         validator = _validator(name, kind_of(entry, grammar(name)["$defs"]))
@@ -145,6 +149,9 @@ def _unknown_key(root: Node, violation: Violation, beside: dict[str, Any]) -> Di
         return key.error(f'"{violation.name}" applies to the whole service; move it to limits under service')
     if advice := advise_key(violation.name, beside, grammar("routes")):
         return key.error(advice)
+    inside, response = root.follow(violation.path[:-1]), grammar("routes")["$defs"]["response"]["properties"]
+    if remedy := remedy_for_key(violation.name, inside[violation.name], inside, beside.get("title", ""), response):
+        return key.error(f'unknown key "{clip(violation.name)}" in {_a(beside)}; {remedy}')
     known = did_you_mean(violation.name, beside["properties"], f"{_a(beside)} has")
     if meant := meant_key(violation.name, beside.get("title", "")):
         is_data = meant == "text" and isinstance(root.follow(violation.path).plain, dict | list)
@@ -233,7 +240,7 @@ def _of_wrong_type(node: Node, violation: Violation, beside: dict[str, Any]) -> 
     """Explain a wrong type in YAML's words, with advice: quotes for `version: 1.0`, brackets for `methods: GET`."""
     wanted = [beside["type"]] if isinstance(beside["type"], str) else beside["type"]
     where, value, source = _where(violation), node.plain, node.written
-    nouns = join_words([_YAML_TYPES[name] for name in wanted], "or").replace("true or false or", "true, false or")
+    nouns = join_words([word for name in wanted for word in _YAML_TYPES[name].split(" or ")], "or")
     if value is None and not source:
         return f"{where} has no value; it needs {nouns}"
     if node.fields:
@@ -242,29 +249,17 @@ def _of_wrong_type(node: Node, violation: Violation, beside: dict[str, Any]) -> 
         message = f"{where} must be {nouns}, not a list"
     else:
         message = f"{where}: {show(value)} must be {nouns}"
+    if remedy := remedy_for_type(violation.path, node):
+        return f"{message}; {remedy}"
     if "string" in wanted and isinstance(value, int | float):
         return f'{message}; put it in quotes: "{source}"'
     if "array" in wanted and isinstance(value, str):
         return f"{message}; write it in brackets: [{source}]"
     if wanted == ["object"] and (key := _LACKS_SPACE.fullmatch(source)):
         return f"{message}; a colon and a space follow a key: {key['key']}: {key['value']}"
-    if wanted == ["object"] and (advice := _advise_mapping(where, node, violation)):
-        return f"{message}; {advice}"
     if wanted == ["array"] and node.fields:
         return f'{message}; begin each entry with "- "'
     return message + advise_unquoted(value, wanted)
-
-
-def _advise_mapping(where: str, node: Node, violation: Violation) -> str:
-    """Say how a key that needs a mapping is written; empty for most keys."""
-    if where in ("when", "not"):
-        return "write a name and its value, as in {query.page: 1}"
-    if where in _PARAMETERS and isinstance(violation.path[-2], int):  # not in a response
-        named = next((item.text for item in node.items or (node,) if item.text), "name")
-        return f"declare each parameter: {where}: {{properties: {{{named}: {{type: string}}}}}}"
-    if where == "sequence" and node.items:
-        return "put the list under responses: {responses: […]}"
-    return ""
 
 
 def _where(violation: Violation) -> str:
@@ -282,7 +277,7 @@ def _noun(path: Path) -> str:
 
 def _a(beside: dict[str, Any]) -> str:
     title: str = beside["title"]
-    if title.endswith((".yaml", ".lock", "s")) or title in ("auth", "built_in", "output", "service"):
+    if title.endswith((".yaml", ".lock", "s")) or title in ("auth", "built_in", "on_failure", "output", "service"):
         return title
     return f"an {title}" if title[0] in "aeiou" else f"a {title}"
 

@@ -31,6 +31,11 @@ _SENT_BY = {
     "rate_limit": ("ratelimit", "ratelimit-policy"),
 }
 _RATE = re.compile(rf"(?P<requests>[1-9][0-9]{{0,8}}) ?/ ?(?P<unit>{'|'.join(RATE_SECONDS)})")
+_RATE_ELSEWHERE = re.compile(
+    r"(?P<requests>[1-9][0-9]{0,8}) *(?:requests?|reqs?|r)? *(?:/|per) *1? *"
+    r"(?P<unit>s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)",
+    re.IGNORECASE,
+)
 _STORAGES = ("redis://", "rediss://", "redis+unix://")
 
 
@@ -235,10 +240,16 @@ def _has_sound_port(url: str) -> bool:
         return False
 
 
+def _meant_rate(text: str) -> str:
+    if (found := _RATE_ELSEWHERE.fullmatch(text.strip())) is None:
+        return "it as 100/minute, by second, minute, hour or day"
+    return f"{found['requests']}/{next(unit for unit in RATE_SECONDS if unit[0] == found['unit'][0].lower())}"
+
+
 def _check_rate(node: Node) -> Iterator[Diagnostic]:
     rate = node["limit"] if node.fields is not None else node
     if rate.text is not None and not _RATE.fullmatch(rate.text):
-        yield rate.error(f'"{rate.text}" is not a rate; write it as 100/minute, by second, minute, hour or day')
+        yield rate.error(f'"{rate.text}" is not a rate; write {_meant_rate(rate.text)}')
     storage = node["storage"]
     if storage.text is not None and storage.text != "memory":
         if not storage.text.startswith(_STORAGES) or not _has_sound_port(storage.text):

@@ -13,7 +13,7 @@ from engine.spec.reading.node import Node
 
 _TAKES_MAPPING = HOLDS_ONE | HOLDS_LIST | HOLDS_MAP | {"const", "default", "dependentRequired", "$vocabulary"}
 _OF_OBJECTS = ("properties", "required", "additionalproperties")
-_LONGEST = 60
+_LONGEST, _LONGEST_LINE = 60, 100
 
 
 def misplaced_names(schema: Node) -> list[str]:
@@ -25,7 +25,7 @@ def misplaced_in_body(schema: Node) -> list[str]:
     """Return the same of a body's schema, where a key without a schema may be somebody's own keyword."""
     if "properties" in schema:
         return []
-    return [name for name in misplaced_names(schema) if _is_schema(schema[name])]
+    return [name for name in misplaced_names(schema) if _is_schema(schema[name]) or schema[name].text in TYPE_NAMES]
 
 
 def declared_names(declared: Node) -> list[str]:
@@ -40,6 +40,8 @@ def declared_names(declared: Node) -> list[str]:
 
 def check_misplaced(key: str, schema: Node, names: list[str]) -> Iterator[Diagnostic]:
     """Report each of the names, which stand beside `properties`; `key` is the key of the schema."""
+    meant = {name: _meant_schema(schema[name]) for name in names if not _is_misspelt(name, schema[name])}
+    every = ", ".join(f"{name}: {value}" for name, value in meant.items())
     for name in names:
         at, value = schema.key(name), schema[name]
         if _is_misspelt(name, value):
@@ -47,7 +49,9 @@ def check_misplaced(key: str, schema: Node, names: list[str]) -> Iterator[Diagno
             yield at.error(f'unknown schema keyword "{name}" (did you mean "{near}"?)')
         else:
             kind = "type: object, " if key == "input" else ""
-            line = f"{key}: {{{kind}properties: {{{name}: {_meant_schema(value)}}}}}"
+            line = (
+                f"{key}: {{{kind}properties: {{{every if len(every) <= _LONGEST_LINE else f'{name}: {meant[name]}'}}}}}"
+            )
             yield at.error(f'"{name}" must be under properties; write {line}')
 
 

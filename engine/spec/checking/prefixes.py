@@ -9,7 +9,7 @@ from engine.spec.gathering.placed_routes import PlacedRoute
 from engine.spec.reading.node import Node
 from engine.spec.urls.url_rules import meant_rule, path_parameters, why_no_prefix
 
-_AT_END = ", with which the paths of its routes begin"
+_AT_END = ", because the paths of its routes begin with one"
 
 
 class UnsoundPrefix(ValueError):

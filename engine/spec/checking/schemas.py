@@ -24,7 +24,15 @@ _PLAIN = frozenset(
 )
 KEYWORDS = HOLDS_ONE | HOLDS_LIST | HOLDS_MAP | _PLAIN
 _NOT_LINEAR = re.compile(r"\(\?<?[=!]|\\[1-9]|\\k<")
-_MEANT = {"dict": "object", "double": "number", "float": "number", "list": "array", "text": "string"}
+_MEANT = {
+    **dict.fromkeys(("double", "float"), "number"),
+    "date": "string, with format: date",
+    "datetime": "string, with format: date-time",
+    "dict": "object",
+    "list": "array",
+    "text": "string",
+    "file": "object, in a route with accepts: [multipart]",
+}
 _KEYWORDS_MEANT = {  # the operators of other tools
     **dict.fromkeys((">=", "gte", "ge", "min"), "minimum"),
     **dict.fromkeys((">", "gt"), "exclusiveMinimum"),
@@ -33,6 +41,7 @@ _KEYWORDS_MEANT = {  # the operators of other tools
     **dict.fromkeys(("==", "=", "eq", "equals", "equal"), "const"),
     **dict.fromkeys(("!=", "ne", "neq"), "not: {const: …}"),
     **dict.fromkeys(("in", "one_of", "values", "choices"), "enum"),
+    "nullable": 'type: [string, "null"]',
     **dict.fromkeys(("matches", "regex", "regexp"), "pattern"),
 }
 _BASE = "document:///"
@@ -64,6 +73,8 @@ def check_schema(
         yield from _undeclared_names(node, are_columns=makes_columns and node is root)
         for at, message in _keyword_mistakes(node):
             sound = False
+            if id(at) in explained:  # from the schema above, which knows the name of the property
+                continue
             explained.add(id(at))
             yield at.error(message)
     for violation in _metaschema.violations(root.plain):
@@ -156,14 +167,22 @@ def _keyword_mistakes(node: Node) -> Iterator[tuple[Node, str]]:
             known = f"(write {meant})" if meant else did_you_mean(item.text, TYPE_NAMES, "allowed")
             yield item, f"unknown type {show(item.text)} {known}"
     yield from _wrong_forms(node)
-    if isinstance(node["required"].plain, bool):
-        yield node["required"], "required must be a list of names, beside properties: required: [name]"
+    for name, _, property_ in node["properties"].pairs():
+        yield from _required_alone(property_["required"], name)
+    yield from _required_alone(node["required"], "name")
     if node["items"].items:
         yield node["items"], "items is one schema for all items; for one schema per position, use prefixItems"
     if node["pattern"].text is not None:
         yield from _pattern_mistake(node["pattern"], node["pattern"].text)
     for pattern, key, _ in node["patternProperties"].pairs():
         yield from _pattern_mistake(key, pattern)
+
+
+def _required_alone(required: Node, name: str) -> Iterator[tuple[Node, str]]:
+    if required.plain is True:
+        yield required, f"required must be a list of names, beside properties: required: [{name}]"
+    elif required.plain is False:
+        yield required, "required must be a list of names, beside properties, which leaves out the optional ones"
 
 
 def _wrong_forms(node: Node) -> Iterator[tuple[Node, str]]:

@@ -16,12 +16,16 @@ INCLUDED_KEYS = ("routes", "$defs")
 # The keys that show a kind, in the order in which they are asked; a route has none of them.
 _SHOWN_BY: Mapping[str, EntryKind] = {"include": "include", "routes": "group", "prefix": "group"}
 
+_OF_RESPONSE = ("status", "json", "text", "html", "file", "redirect", "redirect_to", "location")
 # What other tools call a key, by the kind of what has it.
 _MEANT_KEYS: Mapping[str, Mapping[str, str]] = {
     "case": {
         **dict.fromkeys(("condition", "if", "match", "on"), "when"),
-        **dict.fromkeys(("default", "else", "otherwise", "return", "then"), "response"),
+        **dict.fromkeys(("default", "else", "otherwise", "return", "then", *_OF_RESPONSE), "response"),
     },
+    "group": {"$ref": "routes"},
+    "model": dict.fromkeys(("artifact", "filename", "model", "path", "pickle", "uri"), "file"),
+    "on_failure": dict.fromkeys(_OF_RESPONSE, "response"),
     "response": {
         **dict.fromkeys(("code", "status_code", "statuscode"), "status"),
         **dict.fromkeys(("body", "content"), "text"),
@@ -31,8 +35,10 @@ _MEANT_KEYS: Mapping[str, Mapping[str, str]] = {
         **dict.fromkeys(("endpoint", "uri", "url"), "path"),
         **dict.fromkeys(("body", "requestbody", "schema"), "input"),
         **dict.fromkeys(("parameters", "params", "query_parameters"), "query"),
-        **dict.fromkeys(("return", "returns"), "response"),
+        **dict.fromkeys(("return", "returns", *_OF_RESPONSE), "response"),
     },
+    "service": {"name": "title"},
+    "step": dict.fromkeys(_OF_RESPONSE, "response"),
 }
 
 

@@ -69,6 +69,12 @@ class Includes:
         """Say which files a folder has; with wildcards in it, that it is not looked for."""
         found = [] if is_pattern(folder) else self._files.home.glob(posixpath.join(folder, "*"))
         names = [posixpath.basename(one) for one in found]
+        if (
+            self._files.home.packed is None
+            and not is_pattern(folder)
+            and not (self._files.home.folder / folder).is_dir()
+        ):
+            return f'there is no folder "{clip(folder)}"'
         return f"{clip(folder) or 'the folder'} has: {first_words(names, _SHOWN_FILES) or 'no files'}"
 
     def _read(self, name: str, at: Node) -> Node | None:

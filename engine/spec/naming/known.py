@@ -99,7 +99,7 @@ class Known:
         reason = _absence(key, whole, self.types, is_declared=bool(declared), is_plain=is_plain)
         reason = f"{self.reason}, {reason}" if self.reason else reason
         near = did_you_mean(key, siblings, "") if siblings and not declared else ""
-        return Known(declared or [ANY], False, reason, near if "did you mean" in near else "")
+        return Known(declared or [ANY], False, reason, self.near or (near if "did you mean" in near else ""))
 
 
 def _below(own: Mapping[str, Any], key: str, index: int | None) -> Iterator[Any]:

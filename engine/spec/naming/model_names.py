@@ -60,7 +60,7 @@ def _label(answer: ModelAnswer) -> Root:
     if answer.labels is not None:
         return root_of({"type": "string", "enum": [*answer.labels]})
     if not answer.is_known:
-        return root_of(_TEXT)
+        return Root(Subschema(_TEXT, _TEXT), is_open=True)
     if answer.classes is None:
         return Lacking(ANY, f'the model "{answer.name}" is no classifier, and has no labels; use ${{result}}')
     return root_of({"type": "string", "enum": [*answer.classes]})

@@ -90,7 +90,9 @@ class Names:
         """Return what is known of a value; raise `ValueError`, for the author, for a name that cannot have one."""
         root = self.roots.get(name.root)
         if root is None:
-            raise ValueError(unknown_root(name, self.words()))
+            raise ValueError(
+                unknown_root(name, self.words(), "this route has" if "path" in self.roots else "errors have")
+            )
         root.require(name)
         at = Name(name.root)
         known = self._with_guarantees(Known([root.schema]), at)

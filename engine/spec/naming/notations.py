@@ -28,7 +28,7 @@ _FILTERS = frozenset(
 )
 _BRACKETS = re.compile(r"\.?\[\s*(?:'([^']*)'|\"([^\"]*)\"|(\d+))\s*\]")
 _BEFORE_ROOT = re.compile(r"\A\$?\.?(?:(?:ctx|req|request)\.)?", re.IGNORECASE)
-_ROOT = re.compile(r"\A([A-Za-z]+)(?:[:/.](.*))?\Z", re.DOTALL)
+_ROOT = re.compile(r"\A([A-Za-z][A-Za-z0-9]*)(?:[:/.](.*))?\Z", re.DOTALL)
 # {{queryParam 'page' '1'}} of Mockoon, {{jsonPath request.body '$.user.name'}} of WireMock
 _HELPER = re.compile(
     r"\A(?P<root>jsonPath|\w+)\s+(?:(?:request\.)?body\s+)?['\"](?:\$\.)?(?P<key>[^'\"]*)['\"]"
@@ -40,8 +40,11 @@ _ROOTS = {
     **dict.fromkeys(("args", "queryparam", "queryparamraw", "queryparams", "querystring"), ("query",)),
     "header": ("headers",),
     "cookie": ("cookies",),
+    **dict.fromkeys(("date", "datetime", "timestamp"), ("now",)),
+    **dict.fromkeys(("guid", "randomuuid", "uuid4", "uuidv4"), ("uuid",)),
     **dict.fromkeys(("bodyraw", "data", "form", "json", "jsonpath", "payload"), ("body",)),
 }
+_MADE = ("method", "now", "url", "uuid")  # of every request
 _LONGEST = 200
 _DECLARABLE = ("body.", "cookies.", "headers.", "path.", "query.")
 _OF_OTHERS = re.compile(r"request\.|\w+\s+['\"]")
@@ -67,6 +70,8 @@ def explain_notation(written: str, names: Names) -> str:
     for reading in _readings(inside):
         if (meant := _write(reading, names)) is None:
             continue
+        if ":-" in meant and reading.name in _MADE:
+            return f'"{written}": {reading.name} has one format and is never absent; write "${{{reading.name}}}"'
         if ":-" in meant:
             return f'"{written}": a default begins with :-; write "{meant}"'
         if reading.default:
@@ -119,7 +124,10 @@ def _write(reading: _Reading, names: Names) -> str | None:
 def _declared(text: str, names: Names) -> Name | None:
     try:
         name = parse_name(text)
-        return None if names.find(name).parts == [ANY] else name
+        if names.find(name).parts != [ANY]:
+            return name
+        above = names.find(Name(name.root, name.steps[:-1]))
+        return name if name.steps[-1:] and name.steps[-1].isdigit() and above.types == {"array"} else None
     except ValueError:
         return None
 

@@ -122,6 +122,9 @@ def _yaml_events(source: Source) -> Iterator[Event]:
             written = source.text[begin:end]
             message = f'between brackets or braces, a text with a reference needs quotes: write "{written}"'
             raise source.error(begin, end, f"not YAML: {message}") from None
+        if found := _second_colon_in_flow(source.text, start):
+            advice = f'between brackets or braces, a text with ": " needs quotes: write "{source.text[slice(*found)]}"'
+            raise source.error(*found, f"not YAML: {advice}") from None
         began = source.place(error.context_mark.index, 0).line if error.context_mark else 0
         raise source.error(start, start + 1, _explain(source.text[start : start + 1], error, began)) from None
     finally:
@@ -136,6 +139,17 @@ def _around_reference(text: str, at: int) -> tuple[int, int]:
     rest = _FLOW_END.search(text, closed)
     end = rest.start() if rest is not None else len(text)
     return begin, closed + len(text[closed:end].rstrip())
+
+
+def _second_colon_in_flow(text: str, at: int) -> tuple[int, int] | None:
+    """Return the start and the end of a plain text in a flow collection whose ': ' is not that of a key, at `at`.
+
+    If a word stands alone before the colon, a comma before that may be missing instead.
+    """
+    begin = max(text.rfind(mark, 0, at) + len(mark) for mark in (": ", "{", "[", ", ", "\n"))
+    end = min(at for at in (text.find("}", at), text.find("\n", at), len(text)) if at >= 0)
+    is_value = text[begin - 2 : begin] == ": " and '"' not in text[begin:end]
+    return (begin, end) if text[at : at + 2] == ": " and is_value and " " not in text[begin:at] else None
 
 
 def _from_libyaml(source: Source, event: Any) -> Event:

@@ -151,6 +151,8 @@ def rule_shape(path: str) -> str:
     if not path.startswith("/"):
         raise ValueError('a path must begin with "/"')
     literal = _VARIABLE.sub("", path)
+    if (misnamed := _MISNAMED.search(literal)) is not None:
+        raise ValueError(f"a name has letters, digits and _; write {_renamed(misnamed)}")
     for character, why in _NOT_IN_A_PATH.items():
         if character in literal:
             meant = _in_our_syntax(path) if character == "{" else "{"
@@ -176,14 +178,17 @@ def _in_our_syntax(path: str) -> str:
     return _IN_BRACES.sub(translate, path)
 
 
+def _renamed(misnamed: re.Match[str]) -> str:
+    name = re.sub(r"\W+", "_", misnamed["name"].strip())
+    return f"<{misnamed['converter'] or ''}{name if not name[0].isdigit() else f'_{name}'}>"
+
+
 def _check_parameters(path: str) -> None:
     names = path_parameters(path)
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f'the parameter "{twice}" appears twice; name each once')
-    unknown = [match["converter"] for match in _VARIABLE.finditer(path) if match["converter"] not in _CONVERTERS]
-    if unknown:
-        raise ValueError(f'unknown converter "{unknown[0]}" {did_you_mean(unknown[0], _NAMED, "available")}')
+    _check_converters(path)
     for match in _VARIABLE.finditer(path):
         if match["converter"] == "any" and (quoted := _in_quotes((match["arguments"] or "()")[1:-1])):
             raise ValueError(f'the values of "{match["name"]}" need quotes: <any({quoted}):{match["name"]}>')
@@ -199,6 +204,15 @@ def _check_parameters(path: str) -> None:
             raise ValueError(f'the bounds of "{name}" must be numbers, as in <int(min=1):{name}>')
     for run in _runs(path, converters):
         check_splits(run)
+
+
+def _check_converters(path: str) -> None:
+    for match in _VARIABLE.finditer(path):
+        if (converter := match["converter"]) not in _CONVERTERS:
+            meant = _MEANT.get(match["name"], match["name"])
+            turned = f"; write <{meant}:{converter}>" if meant in _NAMED else ""
+            known = did_you_mean(converter, _NAMED, "available")
+            raise ValueError(f'unknown converter "{converter}"{turned or f" {known}"}')
 
 
 def _in_quotes(values: str) -> str:
@@ -233,12 +247,14 @@ _NOT_IN_A_PATH: Mapping[str, str] = {
     "<": 'a "<" without a ">"; write a path parameter as <name> or <converter:name>',
     ">": 'a ">" without a "<"; write a path parameter as <name> or <converter:name>',
     "{": "a path parameter is written as <name>",
-    "?": "a path cannot have a query, which is not matched",
+    "?": "a path cannot have a query, which is not matched; end it before the ?, and declare parameters under query",
     "#": "a path cannot have a fragment, which clients do not send",
     "%": "write the path decoded: é instead of %C3%A9",
     "\\": "a path is written with forward slashes",
 }
 _VALUE = re.compile(r"\s*(?:\"[^\"]*\"|'[^']*'|[^,]+)")
 _CONSTANTS = ("None", "True", "False")
+_MISNAMED = re.compile(r"<(?P<converter>[a-zA-Z_]\w*(?:\(.*?\))?:)?(?P<name>[^<>/:()]*\w[^<>/:()]*)>")
+_MEANT = {"integer": "int", "number": "float", "str": "string"}
 _NAMED = sorted(set(Map.default_converters) - {"default"})
 _CONVERTERS = {None, *Map.default_converters}

@@ -148,10 +148,12 @@ def test_other_names_than_the_models_own_are_refused(serve: Serve) -> None:
     properties = {"petal_widht" if name == "petal_width" else name: {"type": "number"} for name in NAMES}
     with pytest.raises(SpecError) as refused:
         serve(estimator, input={"type": "object", "properties": properties})
-    expected = (
-        'the model was trained with a feature "petal_width"; declare it under properties (did you mean "petal_widht"?)'
-    )
-    assert expected == message(refused)
+    assert 'the model was trained without a feature "petal_widht" (did you mean "petal_width"?)' == message(refused)
+    assert '"petal_widht"' == place(refused)
+    with pytest.raises(SpecError) as refused:
+        serve(estimator, input={"type": "object", "properties": {"colour": {"type": "number"}}})
+    lack = 'the model was trained with a feature "sepal_length"; declare it under properties (declared: colour)'
+    assert lack == message(refused)
     assert '"properties"' == place(refused)
     extra = {**OBJECT["properties"], "colour": {"type": "number"}}
     with pytest.raises(SpecError) as refused:

@@ -78,7 +78,7 @@ def test_so_is_one_that_refuses_every_row_of_its_reference(serve: Serve, tmp_pat
     said = message(refused)
     assert "rows it was tried with (1 of its examples and reference, 199 made up from its input); " in said
     shown = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
-    assert f"{json.dumps(shown)[:59]}… raised Refusal: X has 4 features, but LinearRegression" in said
+    assert f"{json.dumps(shown)[:59]}… raised ValueError: X has 4 features, but LinearRegression" in said
 
 
 def test_an_example_on_which_it_fails_is_told_alone(serve: Serve) -> None:

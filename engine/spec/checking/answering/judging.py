@@ -17,6 +17,10 @@ from engine.spec.references import parse_name
 _TRUTHS = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
 _BOUNDS = {">=": "minimum", ">": "exclusiveMinimum", "<=": "maximum", "<": "exclusiveMaximum"}
 _COMPARED = re.compile(r"\s*(>=|>|<=|<)\s*(-?\d+(?:\.\d+)?)\s*")
+_OF_SCALARS = (
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+    *("pattern", "minLength", "maxLength", "format"),
+)
 _OPPOSITES = {"always": "never", "never": "always"}
 
 
@@ -33,6 +37,11 @@ def judge_when(node: Node, names: Names, *, is_negated: bool = False) -> Iterato
                 for item in value.items or [value]:
                     verdict = _judge_presence(item.plain, names)
                     yield from _report(item, verdict, is_negated=is_negated != (key == "absent"))
+            case _ if mistake := _misapplied(key, value, names):
+                if not names.roots[parse_name(key).root].is_open:  # else it is said when the classes are known
+                    yield key_node.error(mistake)
+            case "label" if names.roots[key].is_open:
+                continue
             case _:
                 yield from _report(key_node, _judge_match(key, value, names), is_negated=is_negated)
 
@@ -65,6 +74,19 @@ def _judge_match(key: str, value: Node, names: Names) -> Verdict:
     return always if always is not None and known.is_certain else Verdict("sometimes")
 
 
+def _misapplied(key: str, value: Node, names: Names) -> str:
+    """Say that keywords of numbers or texts cannot hold for a value that is an object or an array; empty if they do."""
+    known = names.find(parse_name(key))
+    written = [one for one in _OF_SCALARS if one in value]
+    if not written or not known.types <= {"array", "object"}:
+        return ""
+    inside = "0" if known.types == {"array"} else next(iter(known.schema.written("properties") or ()), "KEY")
+    whole = f"{value.written}" if "\n" not in value.written else f"{{{written[0]}: …}}"
+    kind = f'"{key}" is {known.in_words}, to which {written[0]} does not apply'
+    each = '"probability" has a value for each class' if key == "probability" else kind
+    return f"{each}; write {key}.{inside}: {whole}"
+
+
 def _advice(key: str, value: Node, known: Known) -> str:
     """Say how to write a value of another type than the declared one."""
     plain = value.plain
@@ -79,6 +101,8 @@ def _advice(key: str, value: Node, known: Known) -> str:
     if isinstance(plain, str) and (compared := _COMPARED.fullmatch(plain)) and known.types != {"string"}:
         return f"; write {{{_BOUNDS[compared[1]]}: {compared[2]}}}"
     if not isinstance(plain, bool | int | float) or known.types != {"string"}:
+        return ""
+    if known.choices and value.written not in known.choices:  # the reason lists them
         return ""
     in_path = f", or write <int:{key.removeprefix('path.')}> in the path" if key.startswith("path.") else ""
     return f"; put it in quotes, {show(value.written)}{in_path or ', or declare its type'}"

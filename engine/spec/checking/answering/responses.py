@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ from engine.spec.references import (
 from engine.spec.response_records import DeclaredBody, DeclaredResponse
 from engine.text import join_words
 
+_REFERENCE = re.compile(r"\$\{[^{}]*\}")
 _BODILESS = (204, 205, 304)
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
 
@@ -47,6 +49,7 @@ def check_response(response: Node, names: Names, home: Home | None) -> Iterator[
     yield from check_header_references(response["headers"], names)
     yield from lacking_headers(response)
     yield from _unescaped(response, names)
+    yield from _json_in_text(response)
     status = response["status"].plain
     kinds = _kinds_of(response)
     if status in _BODILESS and kinds:
@@ -181,3 +184,21 @@ def _escaping_kind(media_type: str) -> str:
         return "json"
     is_page = media_type.endswith(("/html", "/xml", "+xml")) or (media_type and not _MEDIA_TYPE.fullmatch(media_type))
     return "html" if is_page else ""  # of what is no type, browsers guess one
+
+
+def _json_in_text(response: Node) -> Iterator[Diagnostic]:
+    """Warn of a JSON object or array in a text, which is sent as a string, or as a page."""
+    sent = {"json": "a string", "html": "HTML"}
+    found = [(response, "HTML")] if response.text is not None else [(response[key], sent[key]) for key in sent]
+    for node, kind in found:
+        if node.text is not None and node.text.strip()[:1] in ("{", "[") and _is_json(node.text):
+            message = f"this is JSON in a text, and is sent as {kind}; write it as YAML, without the quotes"
+            yield node.error(f"{message}: json: {{…}}" if kind == "HTML" else message, "warning")
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(_REFERENCE.sub("0", text))
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -38,7 +38,7 @@ def _check(entry: Node) -> Iterator[Diagnostic]:
         name, take = one["as"], one["take"]
         if take.text is not None and _taken(take.text)[0] not in TAKEN:
             known = "take result, label or probability.CLASS, as in probability.yes"
-            yield take.error(f"{show(take.text)} is nothing that an answer has; {known}")
+            yield take.error(f"a model's answer has no {show(take.text)}; {known}")
         if name.text is None:
             continue
         if name.text in named:
@@ -46,7 +46,7 @@ def _check(entry: Node) -> Iterator[Diagnostic]:
             yield name.error(f'the feature "{name.text}" is in the list twice (first on line {line}); rename one')
         elif name.text in properties:
             message = f'"{name.text}" is a property of the input too, so it would have two values'
-            yield name.error(f"{message}; remove it there, or call this feature as the file's model does")
+            yield name.error(f"{message}; remove it there, or use the name from the model's training")
         named.setdefault(name.text, name)
 
 

@@ -1,0 +1,1 @@
+"""How to mend what the grammars alone show, for messages: tables of what newcomers write, and what they mean."""
