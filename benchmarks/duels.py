@@ -20,6 +20,8 @@ PAIRS, SECONDS = 8, 2
 # One server, the other, the workload, what is compared, and the bar.
 DUELS = (
     ("engine", "limit", "one-16", "rate", "one instance, 16 connections, engine / limit", "≥ 0.80"),
+    ("engine", "limit", "one-64", "rate", "one instance, 64 connections, engine / limit", "≥ 0.90"),
+    ("engine, 10,000 routes", "limit", "one-16", "rate", "one instance with 10,000 routes, engine / limit", "≥ 0.90"),
     ("engine", "limit", "static", "rate", "static route, 16 connections, engine / limit", "≥ 0.85"),
     ("engine", "limit", "one-1", "p50", "one instance, 1 connection, median latency, engine / limit", "≤ 1.25"),
     ("engine, 10,000 routes", "engine", "static", "rate", "10,000 routes / 4 routes, static", "≥ 0.95"),
