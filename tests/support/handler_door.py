@@ -6,8 +6,7 @@ import io
 from collections.abc import Iterable
 from typing import Any
 
-from werkzeug.wrappers import Response
-
+from engine.endpoints.problems import status_title
 from engine.flask_app import App
 from engine.handling import Handler, Incoming, WireAnswer
 
@@ -20,7 +19,7 @@ class Door:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         status, headers, body = answer_of(self.handler, dict(environ))
-        start_response(Response(status=status).status, headers)
+        start_response(f"{status} {status_title(status)}", headers)
         return [body] if isinstance(body, bytes) else body
 
 
