@@ -38,7 +38,7 @@ def command(name: str, names_of: str | None) -> None:
         raise click.BadParameter(f"{name}.yaml has no conditions; the names are for routes", param_hint="--names-of")
     try:
         spec = load_spec(names_of)
-    except SpecError:  # an editor goes on with what is printed
+    except SpecError:  # the plain grammar is printed all the same, for editors
         print_json(found)
         raise
     print_json(add_condition_names(found, spec))

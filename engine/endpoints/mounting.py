@@ -13,13 +13,13 @@ from engine.endpoints.fixed import GeneratedEndpoint, Means, build_declared
 from engine.endpoints.guards.guard import Guard, Guards
 from engine.endpoints.messages import Endpoint, encode_any_json
 from engine.endpoints.monitoring.exposition import MetricsEndpoint
-from engine.endpoints.monitoring.health import LIVE, ReadyEndpoint, ServiceState, StatusEndpoint
+from engine.endpoints.monitoring.health import LIVE, READY, ReadyEndpoint, ServiceState, StatusEndpoint
 from engine.endpoints.openapi.document import describe_spec
 from engine.endpoints.prediction import Asking, PredictEndpoint, model_headers
 from engine.endpoints.shape_names import require_shaped_answers, shaped_names
 from engine.endpoints.shaped import ShapedEndpoint
 from engine.models import Facts, Predictor
-from engine.spec import Route, Spec
+from engine.spec import Route, Spec, Wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +81,11 @@ def _endpoint(
         case "live":
             return LIVE
         case "ready":
-            return ReadyEndpoint(process.status)
+            return ReadyEndpoint(process.status, READY)
         case "status":
             return StatusEndpoint(process.status, route.sources)
     if route.wire is not None:
-        return _wire_endpoint(route, spec, predictors, process)
+        return _wire_endpoint(route, route.wire, spec, predictors, process)
     counters = process.counters or own_counters(partial(process.meter.count, FORGOTTEN))
     means = Means(faults, counters, spec.service.checks_formats)
     if route.model is None:
@@ -97,10 +97,12 @@ def _endpoint(
     return ShapedEndpoint(route, asking, shaped_names(route, spec, asking.facts), means, headers)
 
 
-def _wire_endpoint(route: Route, spec: Spec, predictors: Mapping[str, Predictor], process: ServiceState) -> Endpoint:
+def _wire_endpoint(
+    route: Route, wire: Wire, spec: Spec, predictors: Mapping[str, Predictor], process: ServiceState
+) -> Endpoint:
     from engine.endpoints.protocols.build import build_wire  # noqa: PLC0415 - few services have protocols
 
-    return build_wire(route, spec, predictors, process)
+    return build_wire(route, wire, spec, predictors, process)
 
 
 def _facts(predictors: Mapping[str, Predictor]) -> dict[str, Facts]:

@@ -44,11 +44,15 @@ class ServiceState:
     counters: Counters | None = None
 
 
+READY = Response(HTTPStatus.OK, _HEADERS, encode_json({"ready": True}))
+
+
 @dataclass(frozen=True)
 class ReadyEndpoint(Endpoint):
     """Answers whether the service accepts new requests: 503 as soon as shutdown begins."""
 
     status: StatusSource
+    response: Response
 
     @property
     def is_quick(self) -> bool:
@@ -58,7 +62,7 @@ class ReadyEndpoint(Endpoint):
         """Answer one request; raise `Problem` if it is not ready."""
         if not self.status().ready:
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "the service is stopping", headers=(("Retry-After", "1"),))
-        return Response(HTTPStatus.OK, _HEADERS, encode_json({"ready": True}))
+        return self.response
 
 
 @dataclass(frozen=True)

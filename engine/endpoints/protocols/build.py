@@ -8,12 +8,11 @@ from typing import Any
 
 from engine.endpoints.fixed import FixedEndpoint
 from engine.endpoints.messages import Endpoint, Response, encode_json
-from engine.endpoints.monitoring.health import ServiceState
+from engine.endpoints.monitoring.health import ReadyEndpoint, ServiceState
 from engine.endpoints.prediction import Asking, model_headers
 from engine.endpoints.protocols.invocations import InvocationsEndpoint
 from engine.endpoints.protocols.v1 import V1Endpoint
 from engine.endpoints.protocols.wire_endpoint import JSON
-from engine.endpoints.protocols.wire_health import HealthEndpoint
 from engine.models import Predictor
 from engine.spec import Route, Spec, Wire
 
@@ -22,9 +21,10 @@ MLFLOW_VERSION = "3.17.2"
 _PING = b"\n"  # as MLflow answers; SageMaker and Vertex AI read only the status
 
 
-def build_wire(route: Route, spec: Spec, predictors: Mapping[str, Predictor], process: ServiceState) -> Endpoint:
-    """Make the endpoint of a route of a protocol."""
-    wire = route.wire or Wire(protocols=("v1",), action="alive")
+def build_wire(
+    route: Route, wire: Wire, spec: Spec, predictors: Mapping[str, Predictor], process: ServiceState
+) -> Endpoint:
+    """Make the endpoint of a route of a protocol; `wire` says what it does."""
     action = wire.action
     if wire.protocols[0] == "v2":
         from engine.endpoints.protocols.v2.build_v2 import build_v2  # noqa: PLC0415 - with its tensors, only if needed
@@ -36,10 +36,11 @@ def build_wire(route: Route, spec: Spec, predictors: Mapping[str, Predictor], pr
         has_invocations = not {"mlflow", "sagemaker"}.isdisjoint(wire.protocols)
         return (InvocationsEndpoint if has_invocations else V1Endpoint)(route, asking, headers)
     if action == "ready":
-        return HealthEndpoint(process.status, _PING)
+        return ReadyEndpoint(process.status, Response(HTTPStatus.OK, JSON, _PING))
     if action == "model":
-        return HealthEndpoint(process.status, encode_json({"name": wire.serves[0], "ready": True}))
+        said = encode_json({"name": wire.serves[0], "ready": True})
+        return ReadyEndpoint(process.status, Response(HTTPStatus.OK, JSON, said))
     if action == "version":
         return FixedEndpoint(Response(HTTPStatus.OK, JSON, MLFLOW_VERSION.encode()))
-    said: dict[str, Any] = {"models": list(wire.serves)} if action == "list" else {"status": "alive"}
-    return FixedEndpoint(Response(HTTPStatus.OK, JSON, encode_json(said)))
+    listed: dict[str, Any] = {"models": list(wire.serves)} if action == "list" else {"status": "alive"}
+    return FixedEndpoint(Response(HTTPStatus.OK, JSON, encode_json(listed)))

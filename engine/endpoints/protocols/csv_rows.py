@@ -8,12 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
-from urllib.parse import unquote
 
 from engine.batch.tensors.fitting import feature_order
 from engine.endpoints.messages import Request
 from engine.endpoints.problems import Problem
-from engine.endpoints.protocols.sent import LineInstances
+from engine.endpoints.protocols.sent import LineInstances, pointer_steps
 from engine.endpoints.row_bodies import RowReader
 from engine.models import Facts
 from engine.spec import Model
@@ -80,7 +79,7 @@ def in_lines(call: Callable[[], Any]) -> Any:
 
 def _place(pointer: str) -> str:
     """Say in words which cell a pointer `#/line/feature` leads to."""
-    line, *rest = (unquote(part).replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:] or ("",))
+    line, *rest = pointer_steps(pointer) or ("",)
     return ", ".join([f"line {line}", *["/".join(rest)] * bool(rest)]) if line else pointer
 
 

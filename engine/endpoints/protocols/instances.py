@@ -115,7 +115,7 @@ class InstancesReader:
         return ListedInstances(instances, at, nested, places, added=len(places) * _size_of(self._names))
 
     def _require_few(self, rows: list[Any]) -> None:
-        if rows:  # that there are none is told last
+        if rows:  # no rows at all are reported elsewhere
             self._require_count(len(rows))
 
     def _is_nested(self, one: list[Any]) -> bool:

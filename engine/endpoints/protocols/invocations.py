@@ -53,12 +53,12 @@ class InvocationsEndpoint(WireEndpoint):
         value = read_python_json(request, self.model.schema)
         is_bare = self._is_container and isinstance(value, list)
         sent = self._reader.read(value, (), is_frame=True) if is_bare else self._read_object(value)
-        prediction = self.model.predict_sent(sent, request, len(request.body))
+        prediction = self.model.predict(sent, request, len(request.body))
         return self._write(prediction.result if is_bare else {"predictions": prediction.result}, prediction, request)
 
     def _predict_csv(self, request: Request) -> Prediction:
         sent, size = self._rows.read(request)
-        return self.model.predict_sent(sent, request, size)
+        return self.model.predict(sent, request, size)
 
     def _read_object(self, value: Any) -> Sent:
         """Read the instances of an object; other members are ignored, as MLflow ignores them."""

@@ -23,7 +23,7 @@ def read_python_json(request: Request, schema: InstanceSchema) -> Any:
         try:
             return orjson.loads(filled)
         except orjson.JSONDecodeError:
-            # As long as NaN, so that the mistake is told at its column.
+            # As long as NaN, so that the column of a later mistake stays right.
             request = replace(request, body=_TEXT_OR_NAN.sub(_as_short_number, request.body))
     return read_json(request, schema, strict=False)
 

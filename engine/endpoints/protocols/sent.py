@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import unquote
 
 from engine.schema import Path, Violation
 
@@ -81,3 +82,8 @@ class LineInstances(Sent):
     def told(self, row: int, violation: Violation) -> Violation:
         """Return a violation at its line."""
         return replace(violation, path=(self.lines[row], *violation.path))
+
+
+def pointer_steps(pointer: str) -> list[str]:
+    """Return the steps of a JSON pointer that is written as a URI fragment."""
+    return [unquote(part).replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]

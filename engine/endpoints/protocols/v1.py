@@ -29,7 +29,7 @@ class V1Endpoint(WireEndpoint):
         value = read_json(request, self.model.schema, strict=False)
         key = key_of(value, KEYS)
         sent = self._reader.read(value[key], (key,))
-        prediction = self.model.predict_sent(sent, request, len(request.body))
+        prediction = self.model.predict(sent, request, len(request.body))
         return Response(HTTPStatus.OK, self.headers, encode_json({"predictions": prediction.result}))
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from http import HTTPStatus
 from itertools import repeat
-from typing import Any
 
 from engine.endpoints.instance_reader import Asked
 from engine.endpoints.messages import Request
@@ -14,11 +12,8 @@ from engine.endpoints.prediction import Asking, require_finite
 from engine.endpoints.problems import Problem, require_none, violations_problem
 from engine.endpoints.protocols.sent import Sent
 from engine.models import NOT_FINITE, Prediction, is_finite
-from engine.schema import Budget, Path, Violation
+from engine.schema import Budget, Violation
 from engine.spec import Route
-
-Where = Callable[[int], Path]
-"""The place of an instance in the body, by its row."""
 
 
 class WireModel:
@@ -31,11 +26,7 @@ class WireModel:
         self._most = route.limits.instances
         self._validator = asking.model.input.validator()
 
-    def predict(self, instances: Sequence[Any], where: Where, request: Request, size: int) -> Prediction:
-        """Predict for instances whose JSON has `size` bytes, and which are in the body where `where` says."""
-        return self.predict_sent(_AtPlaces(instances, where), request, size)
-
-    def predict_sent(self, sent: Sent, request: Request, size: int) -> Prediction:
+    def predict(self, sent: Sent, request: Request, size: int) -> Prediction:
         """Predict for instances that were read from `size` bytes.
 
         Raises `Problem` 422 for instances that the model's input does not allow, at their places in the body, 400
@@ -80,11 +71,3 @@ class WireModel:
                 continue
             for violation in self._validator.violations(instance, (), budget):
                 yield sent.told(row, violation)
-
-
-@dataclass(frozen=True, slots=True)
-class _AtPlaces(Sent):
-    where: Where
-
-    def told(self, row: int, violation: Violation) -> Violation:
-        return replace(violation, path=(*self.where(row), *violation.path))

@@ -8,13 +8,12 @@ from typing import Any
 
 from engine.endpoints.fixed import FixedEndpoint
 from engine.endpoints.messages import Endpoint, Response, encode_json
-from engine.endpoints.monitoring.health import ServiceState
+from engine.endpoints.monitoring.health import ReadyEndpoint, ServiceState
 from engine.endpoints.prediction import Asking, model_headers
 from engine.endpoints.protocols.v2.metadata import describe_model, describe_service, list_repository
 from engine.endpoints.protocols.v2.v2_endpoint import V2Endpoint
 from engine.endpoints.protocols.v2.versions import OfVersion
 from engine.endpoints.protocols.wire_endpoint import JSON
-from engine.endpoints.protocols.wire_health import HealthEndpoint
 from engine.models import Facts, Predictor
 from engine.spec import Route, Spec, Wire
 
@@ -31,7 +30,7 @@ def build_v2(
     body = encode_json(fixed_answer(route, wire, spec, facts))
     endpoint: Endpoint
     if wire.action in ("ready", "model-ready"):
-        endpoint = HealthEndpoint(process.status, body)
+        endpoint = ReadyEndpoint(process.status, Response(HTTPStatus.OK, JSON, body))
     else:
         endpoint = FixedEndpoint(Response(HTTPStatus.OK, JSON, body))
     return OfVersion(endpoint, facts[wire.serves[0]]) if route.parameters else endpoint

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from urllib.parse import unquote
 
 from engine.batch.tensors.fitting import SentColumns, TensorFitter, UnfitTensors
 from engine.batch.tensors.outputs import declared_outputs
@@ -11,6 +10,7 @@ from engine.batch.tensors.scoring import Answered, ColumnScorer
 from engine.endpoints.messages import Headers, Request, Response
 from engine.endpoints.prediction import Asking
 from engine.endpoints.problems import Problem, overload_problem
+from engine.endpoints.protocols.sent import ListedInstances, pointer_steps
 from engine.endpoints.protocols.v2.infer_answer import AnswerWriter
 from engine.endpoints.protocols.v2.infer_request import read_infer_request
 from engine.endpoints.protocols.v2.versions import require_version
@@ -57,7 +57,7 @@ class V2Endpoint(WireEndpoint):
         instances = sent.instances(self.model.schema)
         size = len(request.body) + sent.count * sum(len(str(key)) + 4 for key in sent.columns)
         try:
-            return Answered.of(self.model.predict(instances, lambda row: (row,), request, size))
+            return Answered.of(self.model.predict(ListedInstances(instances, ()), request, size))
         except Problem as problem:
             is_array = self.model.schema.form == "array"
             problem.errors = [{**one, "pointer": _place(one["pointer"], is_array=is_array)} for one in problem.errors]
@@ -66,5 +66,5 @@ class V2Endpoint(WireEndpoint):
 
 def _place(pointer: str, *, is_array: bool) -> str:
     """Say in words which cell a pointer `#/row/feature` leads to, since no place in a body of tensors has a name."""
-    row, *rest = (unquote(part).replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
+    row, *rest = pointer_steps(pointer)
     return f"row {row}" + f", {'column ' * is_array}{'/'.join(rest)}" * bool(rest)
