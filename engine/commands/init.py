@@ -161,6 +161,7 @@ def _name(name: str | None, file: Path) -> str:
     """Return the model's name, made of its file's where none is given."""
     if name is None:
         stem = re.sub(r"\.(?:pkl|pickle|joblib)$", "", file.stem)  # of a compressed file
+        stem = file.resolve().name if file.is_dir() else stem
         made = re.sub(r"[^A-Za-z0-9_.-]", "_", stem)
         return made if _NAME.fullmatch(made) else f"model_{made}"
     if not _NAME.fullmatch(name):

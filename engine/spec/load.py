@@ -25,6 +25,8 @@ from engine.spec.gathering.included_files import Includes
 from engine.spec.gathering.placed_routes import PlacedRoute, place_routes
 from engine.spec.gathering.schema_files import SchemaFiles
 from engine.spec.gathering.spec_files import Opens, SpecFiles, TooMuch
+from engine.spec.model_folders.described_folder import find_folders
+from engine.spec.model_folders.folder_records import ModelFolder
 from engine.spec.model_records import Pin
 from engine.spec.named_files import Home
 from engine.spec.reading.compose import compose_document
@@ -84,13 +86,15 @@ class _Loader:
         formats = checks_formats(routes_root)
         pins: Mapping[str, Pin] = {}
         commands: Mapping[str, str] = {}
+        folders: Mapping[str, ModelFolder] = {}
         if models and models_root:
             models_root = self._read_tables(models, schemas[models.parent].make_models_whole(models_root))
         if models:
             pins, commands = self._pins(models, models_root)
         if models and models_root:
             folder = models.parent if self.home.packed is None else None
-            self.found += check_models(models_root, folder, formats=formats, locked=self.locked)
+            folders = find_folders(models_root["models"], Home(models.parent, self.home.packed), self.opens, self.found)
+            self.found += check_models(models_root, folder, folders, formats=formats, locked=self.locked)
         placed: list[PlacedRoute] = []
         if routes_root:
             placed, included = self._place(routes_root, schemas[self.routes.parent])
@@ -111,7 +115,9 @@ class _Loader:
             service=service,
             routes=routes,
             built_in=(*built_in_routes(service), *on_wires),
-            models=read_models(models_root, Home(models.parent, self.home.packed), pins, commands, formats=formats)
+            models=read_models(
+                models_root, Home(models.parent, self.home.packed), pins, commands, folders, formats=formats
+            )
             if models and models_root
             else {},
             files=schemas[self.routes.parent].files.sources,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from engine.schema import show
 from engine.spec import FileModel
 
 _CLASSES = ("binary:logistic", "multi:")
+_ESTIMATORS = ("XGBClassifier", "XGBRegressor", "XGBRanker", "XGBRFClassifier", "XGBRFRegressor")
 
 
 def read(data: bytes, model: FileModel) -> Any:
@@ -18,6 +20,10 @@ def read(data: bytes, model: FileModel) -> Any:
         raise model.error("an .ubj or .json file needs xgboost: pip install xgboost", "file") from None
     booster = xgboost.Booster()
     booster.load_model(bytearray(data))
+    if (named := _named_class(model)) is not None:
+        estimator = getattr(xgboost, named)()
+        estimator.load_model(bytearray(data))
+        return estimator
     objective = json.loads(booster.save_config())["learner"]["objective"]["name"]
     if objective.startswith(_CLASSES):
         estimator = xgboost.XGBClassifier()
@@ -25,3 +31,17 @@ def read(data: bytes, model: FileModel) -> Any:
         estimator = xgboost.XGBRanker() if objective.startswith("rank:") else xgboost.XGBRegressor()
     estimator.load_model(bytearray(data))
     return estimator
+
+
+def _named_class(model: FileModel) -> str | None:
+    """Return the class that a model folder names; a booster there answers with numbers, as a regressor does."""
+    if model.model_folder is None:
+        return None
+    named = model.model_folder.class_name
+    if named not in (*_ESTIMATORS, "Booster"):
+        raise model.error(
+            f"the model's folder names the class {show(named)} of XGBoost, and those that can be read are "
+            f"{', '.join(_ESTIMATORS)} and Booster",
+            "file",
+        )
+    return "XGBRegressor" if named == "Booster" else named

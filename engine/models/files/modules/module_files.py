@@ -24,9 +24,9 @@ def read_unchanged(
 
     Raises `SpecError` for one that differs from its pin.
     """
-    opens([model.folder / file for file in hashes])
+    opens([model.modules_folder / file for file in hashes])
     try:
-        files = {file: read_regular(model.folder / file) for file in hashes}
+        files = {file: read_regular(model.modules_folder / file) for file in hashes}
     except OSError:
         return None
     if hash_modules(files) != dict(hashes):

@@ -51,7 +51,7 @@ class Modules:
     def __init__(
         self, model: FileModel, files: Mapping[str, bytes] | None = None, opens: Opens = lambda _: None
     ) -> None:
-        self.folder = model.folder.absolute()
+        self.folder = model.modules_folder.absolute()
         self._model = model
         self._files = files
         self._opens = opens
@@ -121,9 +121,9 @@ class Modules:
         try:
             return read_regular(self.folder / file)
         except OSError as error:
-            raise self._model.error(
-                f"the module {file} beside models.yaml cannot be read: {error.strerror}", "file"
-            ) from None
+            code = self._model.modules_folder
+            where = "beside models.yaml" if code == self._model.folder else f"in {code}"
+            raise self._model.error(f"the module {file} {where} cannot be read: {error.strerror}", "file") from None
 
     def find(self, name: str, *, namespaces: bool = False) -> ModuleSpec | None:
         """Find a module by its full name, None if it has no file; with `namespaces`, a mere folder counts too."""
