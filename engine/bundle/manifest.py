@@ -59,7 +59,7 @@ class PackedModel:
     """A model of a bundle: its file's SHA-256, and the members that have its compiled form and what it needs beside.
 
     `file` is its own file, if scikit-learn answers for it; `modules` are members by the modules' paths, and `folder`
-    those that describe its model folder, by their paths from models.yaml.
+    those that describe its model folder, by their names there.
     """
 
     sha256: str

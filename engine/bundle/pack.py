@@ -121,11 +121,11 @@ def _pack_model(model: FileModel, prepared: PreparedModel, members: dict[str, by
 
 
 def _pack_description(model: FileModel, members: dict[str, bytes]) -> dict[str, str]:
-    """Add the members that describe a model's folder; return them by their paths from models.yaml."""
+    """Add the members that describe a model's folder; return them by their names there."""
     described = model.model_folder.files if model.model_folder is not None else {}
     named = {file: f"models/{model.name}/folder/{file}" for file in described}
     members.update({named[file]: data for file, data in described.items()})
-    return {normal_name(file, model.node["file"].text or ""): member for file, member in named.items()}
+    return named
 
 
 def _served_files(spec: Spec) -> Iterator[tuple[Node, str, bytes]]:

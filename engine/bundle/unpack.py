@@ -24,7 +24,7 @@ from engine.errors import SpecError
 from engine.isolation import MEMORY, read_bounds
 from engine.models import CompiledModel, ModelFile, PreparedModel
 from engine.schema import show
-from engine.spec import MAX_FILE_BYTES, FileModel, Spec, load_spec, read_regular
+from engine.spec import MAX_FILE_BYTES, FileModel, PackedFiles, Spec, load_spec, read_regular
 
 
 def unpack_bundle(
@@ -77,10 +77,12 @@ def _load(file: Path, manifest: Manifest, members: Mapping[str, bytes]) -> Spec:
     """Make the spec from its texts, as if they were in a folder in the place of the bundle."""
     drafts = {file / name: members[name] for name in SPEC_FILES if name in members}
     packed = {name.removeprefix(FILES): data for name, data in members.items() if name.startswith(FILES)}
-    for model in manifest.models.values():
-        packed |= {path: members[name] for path, name in model.folder.items()}
+    described = {
+        name: {file: members[member] for file, member in model.folder.items()}
+        for name, model in manifest.models.items()
+    }
     models = file / MODELS if MODELS in members else None
-    return load_spec(file / ROUTES, models, drafts=drafts, packed=packed)
+    return load_spec(file / ROUTES, models, drafts=drafts, packed=PackedFiles(packed, described))
 
 
 def _prepared(declared: FileModel, model: PackedModel, members: Mapping[str, bytes], key: str) -> PreparedModel:

@@ -29,7 +29,7 @@ from engine.spec.conditions import (
 )
 from engine.spec.gathering.spec_files import Opens, Watched
 from engine.spec.globs import FilePattern
-from engine.spec.load import load_spec
+from engine.spec.load import PackedFiles, load_spec
 from engine.spec.model_folders.examples import example_in
 from engine.spec.model_folders.folder_records import ModelFolder, Signature, SignedColumn
 from engine.spec.model_folders.inner_files import find_inner

@@ -35,6 +35,17 @@ from engine.spec.reading.source import decode_source, read_data
 from engine.spec.records import Spec
 
 
+@dataclass(frozen=True, slots=True)
+class PackedFiles:
+    """The files of a bundle beside its spec: those that the spec names, and what describes its model folders.
+
+    The latter are the contents of these files by their names, by the names of the models.
+    """
+
+    named: Mapping[str, bytes]
+    folders: Mapping[str, Mapping[str, bytes]]
+
+
 def load_spec(
     routes: str | Path = "routes.yaml",
     models: str | Path | None = None,
@@ -42,7 +53,7 @@ def load_spec(
     locked: bool = False,
     opens: Opens = lambda _: None,
     drafts: Mapping[Path, bytes] = MappingProxyType({}),
-    packed: Mapping[str, bytes] | None = None,
+    packed: PackedFiles | None = None,
 ) -> Spec:
     """Read a spec; raise `SpecError` with every mistake in its files.
 
@@ -52,7 +63,8 @@ def load_spec(
     the spec's own files of these paths, which may not be there yet. With `packed`, the spec comes from a bundle: all of
     its own files are drafts, those that it names are `packed`, and its model files are not asked for.
     """
-    loader = _Loader(Path(routes), Home(Path(routes).parent, packed), locked, opens, drafts)
+    home = Home(Path(routes).parent, packed.named if packed is not None else None)
+    loader = _Loader(Path(routes), home, locked, opens, drafts, packed.folders if packed is not None else None)
     try:
         with pause_collector():
             spec = loader.load(models)
@@ -72,6 +84,7 @@ class _Loader:
     locked: bool
     opens: Opens
     drafts: Mapping[Path, bytes]
+    folders: Mapping[str, Mapping[str, bytes]] | None
     found: list[Diagnostic] = field(default_factory=list)
 
     def load(self, named: str | Path | None) -> Spec | None:
@@ -93,7 +106,7 @@ class _Loader:
             pins, commands = self._pins(models, models_root)
         if models and models_root:
             folder = models.parent if self.home.packed is None else None
-            folders = find_folders(models_root["models"], Home(models.parent, self.home.packed), self.opens, self.found)
+            folders = find_folders(models_root["models"], models.parent, self.folders, self.opens, self.found)
             self.found += check_models(models_root, folder, folders, formats=formats, locked=self.locked)
         placed: list[PlacedRoute] = []
         if routes_root:

@@ -74,8 +74,9 @@ def compare_files(spec: Spec, name: str, file: Path, tolerance: float, progress:
     all_prepared = prepare_models(spec, progress, opened)
     model, prepared = complete_spec(spec, all_prepared, opened).file_models[name], all_prepared[name]
     current = restore_model(model, prepared, opened)
+    other = in_other_file(model, file)
     with _told_of(model, file):
-        new = _predictor_of(in_other_file(model, file), spec, opened, progress)
+        new = _predictor_of(other, spec, opened, progress)
     progress(Step("comparing the answers", name))
     sources = {
         "examples": (Asked(one.input, number) for number, one in enumerate(model.examples, 1)),

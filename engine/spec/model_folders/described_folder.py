@@ -13,7 +13,6 @@ from engine.spec.model_folders.folder_records import ModelFolder
 from engine.spec.model_folders.hub_config import CONFIG, SECTION, read_config
 from engine.spec.model_folders.inner_files import read_inner
 from engine.spec.model_folders.mlmodel_file import MLMODEL, REQUIREMENTS, read_mlmodel
-from engine.spec.named_files import Home, normal_name
 from engine.spec.reading.compose import compose_document
 from engine.spec.reading.node import Node
 from engine.spec.reading.source import MAX_BYTES, decode_source
@@ -29,20 +28,29 @@ class NoModelFolder(Exception):
     """A folder that nothing in it describes as that of a model."""
 
 
-def find_folders(models: Node, home: Home, opens: Reads, found: list[Diagnostic]) -> Mapping[str, ModelFolder]:
+def find_folders(
+    models: Node,
+    home: Path,
+    described: Mapping[str, Mapping[str, bytes]] | None,
+    opens: Reads,
+    found: list[Diagnostic],
+) -> Mapping[str, ModelFolder]:
     """Read the model folders that entries name as their files, by the entries' names; add mistakes to `found`.
 
-    `opens` is called with every file of them that is read, before that.
+    `home` is the folder of models.yaml. With `described`, as in a bundle, only these are read. `opens` is called with
+    every file that is read, before that.
     """
     folders: dict[str, ModelFolder] = {}
     for name, _, entry in models.pairs():
         file = entry["file"]
         if not file.text or "\0" in file.text:
             continue
+        path = home / file.text
         try:
-            folder = (
-                _packed(home, file.text) if home.packed is not None else read_folder(home.folder / file.text, opens)
-            )
+            if described is None:
+                folder = read_folder(path, opens)
+            else:
+                folder = _describe(path, described[name]) if described.get(name) else None
         except NoModelFolder as error:
             found.append(file.error(f'file "{file.text}" {error}'))
         except SpecError as error:
@@ -70,13 +78,6 @@ def read_folder(path: Path, opens: Reads = lambda _: None) -> ModelFolder | None
     folder = _describe(path, files)
     opens([path / folder.file])
     return folder
-
-
-def _packed(home: Home, name: str) -> ModelFolder | None:
-    """Read the description of a model folder from a bundle; None if it has none of this name."""
-    named = {one: (home.packed or {}).get(normal_name(one, name)) for one in _FILES}
-    files = {one: data for one, data in named.items() if data is not None}
-    return _describe(home.folder / name, files) if files else None
 
 
 def _read(path: Path, name: str) -> bytes | None:
