@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError
 
 from engine.models.data.instances import TrainedInput, column_order
-from engine.models.files.formats import installed_version
+from engine.models.files.formats import installed_or_absent
 from engine.spec import FileModel
 from engine.text import first_words, join_words
 
@@ -38,11 +37,8 @@ def other_versions(model: FileModel) -> Iterator[tuple[tuple[str | int, ...], st
     for library, version in folder.versions.items() if folder is not None else ():
         if library == "scikit-learn" and model.allow_version_mismatch:
             continue
-        try:
-            found = installed_version(library)
-        except PackageNotFoundError:  # what a model needs in vain is reported where it is opened
-            continue
-        if found != version:
+        found = installed_or_absent(library)
+        if found and found != version:  # what a model needs in vain is reported where it is opened
             differing[library] = version, found
     if folder is None or not differing:
         return

@@ -95,6 +95,14 @@ def installed_version(library: str) -> str:
         return version(f"{library}-cpu")
 
 
+def installed_or_absent(library: str) -> str:
+    """Return the version of a library, empty if it is not installed."""
+    try:
+        return installed_version(library)
+    except PackageNotFoundError:
+        return ""
+
+
 def require_format(model: FileModel) -> ModelFormat:
     """Return the format of a model's file; raise `SpecError` if its name has none."""
     if (found := format_of(model.file, model.model_folder)) is not None:

@@ -40,16 +40,15 @@ class Signature:
 class ModelFolder:
     """A model folder by its `description`, which is the name of a file in it.
 
-    `files` are those that describe it, as they were read. `flavor` is the library that the model is of, `format` that
-    of its `file`, and `class_name` the class that is to read it, empty if the file knows that. `code` is the folder of
-    the model's own modules, `predict` the method that answers. `versions` are those of the libraries that wrote the
-    model, by their distributions. `example` is an instance, or `example_file` contains one.
+    `files` are those that describe it, as they were read. `format` is that of its `file`, and `class_name` the class
+    that is to read it, empty if the file knows that. `code` is the folder of the model's own modules, `predict` the
+    method that answers. `versions` are those of the libraries that wrote the model, by their distributions. `example`
+    is an instance, or `example_file` contains one.
     """
 
     path: Path
     files: Mapping[str, bytes]
     description: str
-    flavor: str
     format: str
     file: str
     class_name: str = ""

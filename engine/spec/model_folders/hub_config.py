@@ -30,7 +30,6 @@ def read_config(path: Path, files: Mapping[str, bytes], root: Node) -> ModelFold
         path=path,
         files=files,
         description=CONFIG,
-        flavor=SECTION,
         format=_format(said["model_format"], file.text),
         file=require_inside(file),
         signature=Signature(columns, len(columns)) if columns and len(columns) == len(names) else None,

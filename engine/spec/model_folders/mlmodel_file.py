@@ -35,7 +35,6 @@ def read_mlmodel(path: Path, files: Mapping[str, bytes], root: Node) -> ModelFol
         path=path,
         files=files,
         description=MLMODEL,
-        flavor=flavor,
         format=form,
         file=require_inside(file),
         class_name=class_name,

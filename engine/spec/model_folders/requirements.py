@@ -10,13 +10,15 @@ COMPUTING = frozenset(
     "catboost category-encoders feature-engine imbalanced-learn interpret-core joblib lightgbm numpy onnx onnxruntime "
     "pandas scikit-learn scipy skops skrub xgboost".split()
 )
+_MOST_CHARACTERS = 500
 _SAME = {"interpret": "interpret-core", "xgboost-cpu": "xgboost"}
 _PIN = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*={1,3}\s*([^\s;#,*]+)\s*(?:[;#].*)?")
 
 
 def pinned_versions(lines: Iterable[str]) -> dict[str, str]:
     """Return the versions of computing libraries that lines such as `numpy==2.1.0` pin; skops writes one `=`."""
-    found = (pinned for line in lines if (pinned := _PIN.fullmatch(line)) is not None)
+    short = (line for line in lines if len(line) <= _MOST_CHARACTERS)
+    found = (pinned for line in short if (pinned := _PIN.fullmatch(line)) is not None)
     named = ((canonical_name(one[1]), one[2].partition("+")[0]) for one in found)
     return {name: version for name, version in named if name in COMPUTING}
 

@@ -90,7 +90,7 @@ def _tensor(said: Mapping[str, Any]) -> Signature | None:
             "columns"
         )
     count = shape[1] if len(shape) == _ROWS else 1
-    return Signature(count=None if count == -1 else count, kind=kind)
+    return Signature(count=count if count > 0 else None, kind=kind)
 
 
 def _tensor_parts(said: Mapping[str, Any]) -> tuple[SignedKind | None, list[int]]:

@@ -138,6 +138,29 @@ def test_modules_in_the_code_of_a_folder_are_found_pinned_and_watched(tmp_path: 
     assert message(refused).startswith("the module ratios.py differs from its pin: its sha256 is ")
 
 
+def test_a_module_that_is_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+    shutil.copytree(FOLDERS / "mlflow3" / "sklearn-code", tmp_path / "ratio")
+    module = tmp_path / "ratio" / "code" / "ratios.py"
+    module.rename(tmp_path / "outside.py")
+    module.symlink_to(tmp_path / "outside.py")
+    write_entry(tmp_path, "ratio", input=TWO_COLUMNS)
+    with pytest.raises(SpecError) as refused:
+        compile_models(load_spec(tmp_path / "routes.yaml"))
+    why = "it is a link that leads out of the model's folder; copy what it leads to: cp -rL"
+    assert f"the module ratios.py in {module.parent} cannot be read: {why}" == message(refused)
+
+
+def test_xgboosts_old_binary_format_is_told(tmp_path: Path) -> None:
+    """MLflow 1 saved it, and XGBoost reads it no more."""
+    shutil.copytree(FOLDERS / "mlflow1" / "xgboost-booster", tmp_path / "model")
+    (tmp_path / "model" / "model.xgb").write_bytes(b"binf\x00\x00\x00?")
+    write_entry(tmp_path, "model")
+    with pytest.raises(SpecError) as refused:
+        compile_models(load_spec(tmp_path / "routes.yaml"))
+    said = "the file is in XGBoost's old binary format, or damaged; open it with the XGBoost that saved it, "
+    assert f"{said}and save it as .ubj or .json" == message(refused)
+
+
 def test_a_link_that_leads_out_of_the_folder_is_not_followed(folder: Path, opened: Open) -> None:
     outside = folder.parent / "outside.pkl"
     (folder / "model.pkl").rename(outside)

@@ -8,6 +8,7 @@ from typing import Any
 from engine.schema import show
 from engine.spec import FileModel
 
+_LFS = b"version https://git-lfs"
 _CLASSES = ("binary:logistic", "multi:")
 _ESTIMATORS = ("XGBClassifier", "XGBRegressor", "XGBRanker", "XGBRFClassifier", "XGBRFRegressor")
 
@@ -18,6 +19,12 @@ def read(data: bytes, model: FileModel) -> Any:
         import xgboost  # noqa: PLC0415
     except ImportError:
         raise model.error("an .ubj or .json file needs xgboost: pip install xgboost", "file") from None
+    if data and not data.startswith((b"{", _LFS)):
+        raise model.error(
+            "the file is in XGBoost's old binary format, or damaged; open it with the XGBoost that saved it, and save "
+            "it as .ubj or .json",
+            "file",
+        )
     booster = xgboost.Booster()
     booster.load_model(bytearray(data))
     if (named := _named_class(model)) is not None:

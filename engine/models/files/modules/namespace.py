@@ -20,9 +20,16 @@ from types import ModuleType
 from typing import Any
 
 from engine.models.files.modules.loaders import ExtensionLoader, FolderLoader, SourceLoader
-from engine.models.files.modules.module_files import Opens, hash_file, imported_names, require_pinned, with_parents
+from engine.models.files.modules.module_files import (
+    Opens,
+    hash_file,
+    imported_names,
+    read_module,
+    require_pinned,
+    with_parents,
+)
 from engine.models.files.modules.start import without_start_folder
-from engine.spec import FileModel, read_regular
+from engine.spec import FileModel
 
 # Names that never mean a file beside the spec: other modules import these too, and must get Python's own.
 _RESERVED = sys.stdlib_module_names | {"engine"}
@@ -119,7 +126,7 @@ class Modules:
 
     def _read_from_folder(self, file: str) -> bytes:
         try:
-            return read_regular(self.folder / file)
+            return read_module(self._model, file)
         except OSError as error:
             code = self._model.modules_folder
             where = "beside models.yaml" if code == self._model.folder else f"in {code}"
