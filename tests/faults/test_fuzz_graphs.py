@@ -32,7 +32,8 @@ from sklearn.preprocessing import KBinsDiscretizer, StandardScaler
 from sklearn.svm import SVR
 from tracing import require_tracing
 
-CANARY = "canary.bin"
+CANARY = "elsewhere/canary.bin"  # which no graph may read
+BESIDE = "beside.bin"
 ROWS = np.linspace(-2, 2, 30, dtype=np.float32).reshape(-1, 1)
 KINDS = (ROWS[:, 0] > 0).astype(int) + (ROWS[:, 0] > 1)
 
@@ -53,6 +54,8 @@ def seeds() -> dict[str, bytes]:
     models |= {"sum": of_values("ReduceSum"), "large": large(10)}
     reach = reaching(CANARY)
     models |= {name: reach[name] for name in ("a constant", "a branch of a branch", "a function")}
+    near = reaching(BESIDE)
+    models |= {f"{name} beside": near[name] for name in ("an initializer", "a constant", "a loop")}
     return {name: model.SerializeToString() for name, model in models.items()}
 
 
@@ -72,7 +75,7 @@ INTEGERS = st.sampled_from([0, 1, 2, 7, 16, -1, 127, 2**31 - 1, -(2**31), 10**6]
 WHOLE = INTEGERS | st.sampled_from([2**63 - 1, -(2**63), 2**40])
 REALS = st.sampled_from([0.0, -0.0, 1.5, float("inf"), float("-inf"), float("nan"), 3e38, 1e-45]) | st.floats(width=32)
 TEXT = st.sampled_from(
-    ["x", "y", "c", "", CANARY, "/etc/hostname", f"../{CANARY}", "location", "ai.onnx.ml", "Loop", "If"]
+    ["x", "y", "c", "", CANARY, BESIDE, "/etc/hostname", f"../{CANARY}", "location", "ai.onnx.ml", "Loop", "If"]
 )
 OPERATORS = st.sampled_from(sorted({schema.name for schema in onnx.defs.get_all_schemas()}))
 F = FieldDescriptor
@@ -136,7 +139,7 @@ def values(field: FieldDescriptor) -> st.SearchStrategy[Any]:
     return VALUES[field.cpp_type]
 
 
-PIECES = [CANARY.encode(), b"\xff" * 9, b"\x80" * 9, b"\x00", b"\x08\x01"]
+PIECES = [CANARY.encode(), BESIDE.encode(), b"\xff" * 9, b"\x80" * 9, b"\x00", b"\x08\x01"]
 
 
 def inputs(originals: list[bytes]) -> st.SearchStrategy[bytes]:
@@ -150,7 +153,9 @@ class Graphs:
 
     def __init__(self, folder: Path) -> None:
         (folder / "work").mkdir()
-        (folder / "work" / CANARY).write_bytes(np.float32(42).tobytes())
+        (folder / "work" / CANARY).parent.mkdir()
+        for name in (CANARY, BESIDE):
+            (folder / "work" / name).write_bytes(np.float32(42).tobytes())
         self.folder = folder
         self.trace = folder / "trace"
         traced = ["strace", "-f", "-q", "--seccomp-bpf", "-o", str(self.trace)]
@@ -187,7 +192,7 @@ class Graphs:
 
 REACHES = re.compile(r"\b(socket|connect|sendto|sendmsg|bind|io_uring_setup|open|openat|openat2)\(")
 OWN = re.compile(
-    r'"(/proc/|/sys/|/dev/(null|urandom)|([^"]*/)?(m\.onnx|routes\.yaml|models\.yaml|models\.lock|\.env)"'
+    r'"(/proc/|/sys/|/dev/(null|urandom)|([^"]*/)?(m\.onnx|(?<!elsewhere/)beside\.bin|routes\.yaml|models\.yaml|models\.lock|\.env)"'
     r'|[^"]*\.(pyc?|so|json|egg-link)"|[^"]*/(__pycache__|site-packages|lib)\b|[^"]*/cache[/"])'
 )
 

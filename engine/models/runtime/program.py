@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from engine.models.data.array import Array
-from engine.models.runtime import onnx_graphs  # noqa: F401 - a program may contain its classes
+from engine.models.runtime import graph_columns  # noqa: F401 - a program may contain its classes
 from engine.models.runtime import steps as s
 from engine.models.runtime.answer import Answer
 from engine.models.runtime.native_trees import NativeTrees
