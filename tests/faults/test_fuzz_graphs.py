@@ -20,7 +20,7 @@ from fuzz_targets import BEGIN, NUMBERS, OUT_OF_MEMORY
 from fuzzing import LOST, Apart, Lost, fuzz, fuzz_for, kept, mutated
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
-from graphing import graph, large, lookup, of_values, reaching
+from graphing import graph, large, lookup, of_columns, of_values, reaching
 from hypothesis import assume
 from hypothesis import strategies as st
 from serving import command
@@ -54,9 +54,39 @@ def seeds() -> dict[str, bytes]:
     models |= {"sum": of_values("ReduceSum"), "large": large(10)}
     reach = reaching(CANARY)
     models |= {name: reach[name] for name in ("a constant", "a branch of a branch", "a function")}
+    models |= {"columns": columns(), "choices": choices()}
     near = reaching(BESIDE)
     models |= {f"{name} beside": near[name] for name in ("an initializer", "a constant", "a loop")}
     return {name: model.SerializeToString() for name, model in models.items()}
+
+
+def columns() -> onnx.ModelProto:
+    """Takes columns of four types, one of them as they are in a table of scikit-learn's."""
+    nodes = [
+        onnx.helper.make_node("LabelEncoder", ["s"], ["l"], **ENCODED),
+        *(onnx.helper.make_node("Cast", [name], [f"{name}f"], to=onnx.TensorProto.FLOAT) for name in "ib"),
+        onnx.helper.make_node("Sum", ["x", "l", "if", "bf"], ["y"]),
+    ]
+    kinds = {"x": onnx.TensorProto.FLOAT, "i": onnx.TensorProto.INT32, "s": onnx.TensorProto.STRING}
+    inputs = [(name, kind, [None, 1]) for name, kind in {**kinds, "b": onnx.TensorProto.BOOL}.items()]
+    return of_columns(inputs, nodes, [("y", onnx.TensorProto.FLOAT, [None, 1])])
+
+
+ENCODED = {"keys_strings": ["a", "b"], "values_floats": [1.0, 2.0], "domain": "ai.onnx.ml"}
+
+
+def choices() -> onnx.ModelProto:
+    """Takes a matrix and a flat column, and answers with one of three numbers and their shares."""
+    nodes = [
+        onnx.helper.make_node("Softmax", ["m"], ["shares"], axis=1),
+        onnx.helper.make_node("ArgMax", ["m"], ["place"], axis=1, keepdims=0),
+        onnx.helper.make_node("Gather", ["classes", "place"], ["found"]),
+        onnx.helper.make_node("Add", ["found", "n"], ["label"]),
+    ]
+    tensors = [onnx.numpy_helper.from_array(np.array([3, 5, 9]), "classes")]
+    inputs = [("m", onnx.TensorProto.FLOAT, [None, 3]), ("n", onnx.TensorProto.INT64, [None])]
+    outputs = [("label", onnx.TensorProto.INT64, [None]), ("shares", onnx.TensorProto.FLOAT, [None, 3])]
+    return of_columns(inputs, nodes, outputs, tensors)
 
 
 def words() -> onnx.ModelProto:
@@ -213,7 +243,7 @@ def test_kept_and_some_altered_graphs(graphs: Graphs) -> None:
     for data in originals:
         graphs(data)
     fuzz(graphs, inputs(originals), 30)
-    assert {"answers [200]", "answers [200, 422]"} <= {*graphs.apart.outcomes}
+    assert {"answers [200]", "answers [200, 422]", "columns: answers [200]"} <= {*graphs.apart.outcomes}
     assert not graphs.reached()
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from engine.models.compiling.graphs.feature_binding import FittedInputs, fit_inputs
+from engine.models.compiling.graphs.graph_categories import known_categories
 from engine.models.compiling.graphs.graph_outputs import ChosenOutputs, choose_outputs, require_probabilities
 from engine.models.compiling.graphs.graph_session import OpenGraph, open_graph
 from engine.models.data.instances import Columns, TrainedInput
@@ -29,13 +30,14 @@ from engine.text import plural
 
 @dataclass(frozen=True, slots=True)
 class GraphFile:
-    """A graph that matches its spec."""
+    """A graph that matches its spec; `categories` are those that it knows of columns, by their places."""
 
     wanted: TrainedInput
     columns: Columns
     wording: Wording
     kind: str
     program: Program
+    categories: Mapping[int, Sequence[Any]]
 
 
 def read_graph(model: FileModel, data: bytes, beside: Mapping[str, bytes]) -> GraphFile:
@@ -47,8 +49,9 @@ def read_graph(model: FileModel, data: bytes, beside: Mapping[str, bytes]) -> Gr
     labels = _labels(model, classes)
     wording = Wording(classes, labels, labels or tuple(map(key_of, classes or ())))
     kind = "classifier" if chosen.is_classifier else "regressor"
+    categories = _categories(opened, fitted)
     program = _program(model, opened, fitted, chosen, wording, is_declared=is_declared)
-    return GraphFile(fitted.wanted, fitted.columns, wording, kind, program)
+    return GraphFile(fitted.wanted, fitted.columns, wording, kind, program, categories)
 
 
 def compile_graph(
@@ -58,7 +61,7 @@ def compile_graph(
     graph = read_graph(model, data, beside)
     tried = Tried()
     if is_tried:
-        tried = try_out(graph.program, RowMaker(model, graph.columns, {}).rows(None, ()))
+        tried = try_out(graph.program, RowMaker(model, graph.columns, {}, graph.categories).rows(None, ()))
     report = Report("onnx", verdict="not proven", why="the file is a graph already", one_by_one=tried.depends)
     compiled = CompiledModel(
         size=len(data) + sum(map(len, beside.values())),
@@ -71,6 +74,12 @@ def compile_graph(
         program=dump_program(graph.program),
     )
     return compiled, tried
+
+
+def _categories(opened: OpenGraph, fitted: FittedInputs) -> Mapping[int, Sequence[Any]]:
+    known = known_categories(opened.read, opened.inputs) if fitted.tensors else {}
+    places = {(one.name, place): column for one in fitted.tensors for place, column in enumerate(one.columns)}
+    return {places[column]: found.values for column, found in known.items() if column in places}
 
 
 def _program(

@@ -14,6 +14,7 @@ from engine.models.compiling.graphs.graph_session import open_graph
 from engine.models.estimators.known_inputs import KnownInput
 from engine.models.files.model_file import ModelFile
 from engine.models.restoring.prepared import LoadedEstimators
+from engine.schema import show
 from engine.spec import FileModel, Outline, OutlinedFeature
 from engine.text import plural
 
@@ -73,7 +74,7 @@ def see_graph(model: FileModel, file: ModelFile, opened: LoadedEstimators) -> Se
         return SeenGraph(replace(outline, count=first.width), None, columns)
     if unknown := next((one for one in inputs if one.width is None), None):
         raise model.error(
-            f'the input "{unknown.name}" of the graph does not declare how many columns it has, so the features '
+            f"the input {show(unknown.name)} of the graph does not declare how many columns it has, so the features "
             f"cannot be listed; declare its second dimension in the export, or write the entry by hand "
             f"({plural(len(inputs), 'input')})",
             "file",

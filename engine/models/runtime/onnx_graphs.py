@@ -79,7 +79,8 @@ def held(cells: Array, dtype: str, column: int | None = None, *, are_whole: bool
 
     A fraction becomes the nearest one, but an integer never another: cells that `are_whole` must stay as they are.
     """
-    narrow = cells.astype(dtype)
+    with np.errstate(over="ignore", invalid="ignore"):  # looked for below
+        narrow = cells.astype(dtype)
     changed = np.isinf(narrow) if narrow.dtype.kind == "f" else narrow != cells
     if are_whole and narrow.dtype.kind == "f":
         changed |= (narrow != cells) & (cells == cells)  # noqa: PLR0124 - NaN

@@ -127,19 +127,19 @@ def _require_type(model: FileModel, one: GraphInput, name: str) -> Feature:
     kind, noun, fits = wanted[one.kind]
     if not fits:
         raise model.error(
-            f'the input "{one.name}" of the graph takes {noun}; declare "{name}" with type: {kind}', *where
+            f'the input {show(one.name)} of the graph takes {noun}; declare "{name}" with type: {kind}', *where
         )
     if feature.gaps and one.kind != "float":
         raise model.error(
-            f'the input "{one.name}" of the graph takes {noun}, which cannot be missing; require "{name}" and do not '
-            "allow null, or give it a default",
+            f'the input {show(one.name)} of the graph takes {noun}, which cannot be missing; require "{name}" and do '
+            "not allow null, or give it a default",
             *where,
         )
     if one.kind == "int" and default is not NAN:
         limits = np.iinfo(one.dtype)
         if default != int(default) or not limits.min <= default <= limits.max:
             raise model.error(
-                f'the input "{one.name}" of the graph cannot hold {show(default)} ({one.dtype})', *where, "default"
+                f"the input {show(one.name)} of the graph cannot hold {show(default)} ({one.dtype})", *where, "default"
             )
     return feature
 

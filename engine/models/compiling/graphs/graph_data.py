@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ from engine.text import first_words, join_words
 MOST_BYTES = 2**31 - 2**20  # protobuf's limit for a whole graph, less what its structure takes
 MOST_INSIDE = MOST_BYTES
 MOST_FILES = 1000
+_NO_FILE = 2**62  # more values than any file has
 _BITS = {21: 4, 22: 4, 23: 4, 25: 2, 26: 2}  # tensors whose values share bytes, by their data_type
 
 
@@ -166,7 +166,9 @@ def _size_of(model: FileModel, tensor: Any) -> int:
     """Count the bytes of a tensor's values; raise `SpecError` for one that cannot be in a file."""
     from onnx.helper import tensor_dtype_to_np_dtype  # noqa: PLC0415 - see above
 
-    count = math.prod(tensor.dims)
+    count = 1
+    for length in tensor.dims:
+        count = min(count * max(length, 0), _NO_FILE)
     try:
         bits = _BITS.get(tensor.data_type) or 8 * tensor_dtype_to_np_dtype(tensor.data_type).itemsize
     except (KeyError, TypeError, ValueError):

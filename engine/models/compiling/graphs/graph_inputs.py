@@ -10,11 +10,13 @@ from typing import Any, Literal
 import numpy as np
 
 from engine.models.runtime.onnx_graphs import rows_at_once
+from engine.schema import clip, show
 from engine.spec import FileModel
 from engine.text import first_words
 
 MOST_COLUMNS = 100_000
 MOST_NAMED = 20
+_LONGEST_NAME = 40
 _ROW_DIMENSIONS = 2
 _BITS = (8, 16, 32, 64)
 _DTYPES = {
@@ -60,7 +62,7 @@ def read_inputs(model: FileModel, session: Any) -> tuple[GraphInput, ...]:
     if not found:
         raise model.error("the graph has no inputs, so it cannot take an instance", "file")
     if strange := [one for one in found if one.type not in _DTYPES]:
-        names = first_words([f"{one.name}: {one.type}" for one in strange], MOST_NAMED)
+        names = first_words([f"{show_name(one.name)}: {one.type}" for one in strange], MOST_NAMED)
         raise model.error(
             f"the graph has the inputs {names}; an input must be a tensor of numbers, booleans or strings", "file"
         )
@@ -68,7 +70,7 @@ def read_inputs(model: FileModel, session: Any) -> tuple[GraphInput, ...]:
         _require_rows(model, one)
     for name, count in rows_at_once(session).items():
         if count not in (None, 1):
-            which = f' in its input "{name}"' if len(found) > 1 else ""
+            which = f" in its input {show(name)}" if len(found) > 1 else ""
             raise model.error(
                 f"the graph takes {count} rows at once{which}, no fewer and no more; export it with a first dimension "
                 "that is free (dynamic_axes)",
@@ -82,14 +84,14 @@ def read_inputs(model: FileModel, session: Any) -> tuple[GraphInput, ...]:
 
 def _require_rows(model: FileModel, one: Any) -> None:
     if len(one.shape) > _ROW_DIMENSIONS:
-        found = " x ".join("any" if not isinstance(length, int) else str(length) for length in one.shape)
+        found = clip(" x ".join("any" if not isinstance(length, int) else str(length) for length in one.shape), 100)
         raise model.error(
-            f'the input "{one.name}" of the graph has {len(one.shape)} dimensions ({found}); an instance is a row of '
-            "numbers, so the input needs two: rows and columns. Export the graph with a reshape in front",
+            f"the input {show(one.name)} of the graph has {len(one.shape)} dimensions ({found}); an instance is a row "
+            "of numbers, so the input needs two: rows and columns. Export the graph with a reshape in front",
             "file",
         )
     if _width(one.shape) == 0:
-        raise model.error(f'the input "{one.name}" of the graph has no columns', "file")
+        raise model.error(f"the input {show(one.name)} of the graph has no columns", "file")
 
 
 def _width(shape: Sequence[Any]) -> int | None:
@@ -107,5 +109,10 @@ def as_identifier(name: str) -> str:
 def show_inputs(inputs: Sequence[GraphInput]) -> str:
     """List some inputs with their dtypes."""
     widths = ["" if one.width == 1 else f", {one.width or 'any number of'} columns" for one in inputs]
-    shown = [f"{one.name} ({one.dtype}{width})" for one, width in zip(inputs, widths, strict=True)]
+    shown = [f"{show_name(one.name)} ({one.dtype}{width})" for one, width in zip(inputs, widths, strict=True)]
     return first_words(shown, MOST_NAMED)
+
+
+def show_name(name: str) -> str:
+    """Write a name of a graph: as it is if that is readable, and no longer than others."""
+    return name if name.isidentifier() and len(name) <= _LONGEST_NAME else show(name)

@@ -38,7 +38,7 @@ class OpenGraph:
             return None, False
         declared = self.named or declared_classes(self.read, chosen.label.name, chosen.label.type)
         if declared is not None:
-            return declared, True
+            return (declared if len(set(declared)) == len(declared) else None), True
         if chosen.label.type == "tensor(bool)":
             return (False, True), True
         width = _width(chosen.chances) if chosen.chances is not None else None
