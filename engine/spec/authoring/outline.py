@@ -28,9 +28,9 @@ class OutlinedFeature:
     `kind` is its JSON type, None if it may be any. `choices` are the categories that the model's encoder knows, and
     with `ignores_others` it also accepts others, as none of them; `minimum` and `maximum` are those of its sample;
     `gaps` says that a value may be missing, with `is_optional` left out too, and `is_unused` that the model ignores the
-    column. `padded` is a cell of
-    the sample with leading zeros, if there is one. `has_dates` says that all texts of the sample are dates, `has_times`
-    that all texts are dates with times, and `is_guess` that nothing is known of the type.
+    column. `padded` is a cell of the sample with leading zeros, if there is one. `has_dates` says that all texts of the
+    sample are dates, `has_times` that all texts are dates with times, and `is_guess` that nothing is known of the type.
+    `held` are the least and the largest integer that the model can take.
     """
 
     name: str
@@ -46,6 +46,7 @@ class OutlinedFeature:
     has_times: bool = False
     is_optional: bool = False
     is_guess: bool = False
+    held: tuple[int, int] | None = None
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -56,8 +57,9 @@ class OutlinedFeature:
             return {"enum": [*self.choices, *([None] if self.gaps else [])]}
         kinds = [self.kind] if self.kind is not None else ["number", "boolean", "string"]
         types = [*kinds, *(["null"] if self.gaps else [])]
+        bounds = {} if self.held is None else dict(zip(("minimum", "maximum"), self.held, strict=True))
         written = {"format": "date"} if self.has_dates else {"format": "date-time"} if self.has_times else {}
-        return {"type": types if len(types) > 1 else types[0], **written}
+        return {"type": types if len(types) > 1 else types[0], **written, **bounds}
 
     @property
     def may_be_absent(self) -> bool:
