@@ -88,4 +88,10 @@ def _change_of_pin(one: Pinned) -> str:
     return f"{' and '.join(_RENEWED[key] for key in one.anew)} renewed" if one.anew else "unchanged"
 
 
-_RENEWED = {"golden": "golden answers", "libraries": "libraries", "modules": "modules", "entry": "entry"}
+_RENEWED = {
+    "golden": "golden answers",
+    "libraries": "libraries",
+    "modules": "modules",
+    "data": "data",
+    "entry": "entry",
+}

@@ -32,7 +32,15 @@ from engine.spec.globs import FilePattern
 from engine.spec.load import load_spec
 from engine.spec.model_records import Computed, Example, FileModel, Model, Output, Schema, StandIn
 from engine.spec.named_files import MAX_BYTES as MAX_FILE_BYTES
-from engine.spec.named_files import find_inside, model_inside, normal_name, read_regular, write_whole
+from engine.spec.named_files import (
+    find_inside,
+    model_inside,
+    near_by,
+    normal_name,
+    read_regular,
+    read_unlinked,
+    write_whole,
+)
 from engine.spec.naming.known import Known, read_default
 from engine.spec.naming.model_names import ModelAnswer, answer_roots, without_answer
 from engine.spec.naming.name_tables import path_object, problem_names

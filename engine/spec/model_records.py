@@ -92,7 +92,8 @@ class Example(Record):
 class Pin(Record):
     """A model's file at the time when it was trusted, and the model's answers.
 
-    `modules` are the SHA-256 of the modules beside models.yaml that the file refers to, by their paths. `entry` is what
+    `modules` are the SHA-256 of the other files that it needs, by their paths: modules beside models.yaml, or those
+    with the data of a graph. `entry` is what
     the entry in models.yaml said of answers, None in a lock of an earlier version.
     """
 
@@ -154,6 +155,8 @@ class Computed(Record):
 class FileModel(Model):
     """A model file and its input. Modules that the file refers to are in the `folder`.
 
+    Of a graph, `graph_outputs` are the names of the outputs that have the answers of response methods.
+
     Of a chain, `computed` are the features that are not in its instances; the input is complete once the models that
     compute them are known.
     """
@@ -163,6 +166,7 @@ class FileModel(Model):
     computed: tuple[Computed, ...] = ()
     rows: Literal["auto", "array", "table", "mappings"] = "auto"
     response_method: ResponseMethodName = "predict"
+    graph_outputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     reference: Path | None = None
     show_reference: bool = False
     batch: Batch

@@ -106,6 +106,12 @@ def read_regular(path: Path, most: int = -1) -> bytes:
     return _read(os.open(path, _READING), most)
 
 
+def read_unlinked(path: Path, most: int = -1) -> bytes:
+    """Read a file by its resolved path; raise `OSError`, also if it has become a link, or is not a regular file."""
+    _require_regular(path.lstat())
+    return _read(os.open(path, _READING | getattr(os, "O_NOFOLLOW", 0)), most)
+
+
 def read_inside(folder: Path, name: str, below: str = "") -> bytes:
     """Read the file `name` in `folder`; raise `ValueError`, for the spec's author, if it may not be served.
 

@@ -20,7 +20,7 @@ from fuzz_targets import BEGIN, NUMBERS, OUT_OF_MEMORY
 from fuzzing import LOST, Apart, Lost, fuzz, fuzz_for, kept, mutated
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
-from graphing import graph, large, lookup, of_values, reaching
+from graphing import graph, large, lookup, of_columns, of_values, reaching
 from hypothesis import assume
 from hypothesis import strategies as st
 from serving import command
@@ -32,7 +32,8 @@ from sklearn.preprocessing import KBinsDiscretizer, StandardScaler
 from sklearn.svm import SVR
 from tracing import require_tracing
 
-CANARY = "canary.bin"
+CANARY = "elsewhere/canary.bin"  # which no graph may read
+BESIDE = "beside.bin"
 ROWS = np.linspace(-2, 2, 30, dtype=np.float32).reshape(-1, 1)
 KINDS = (ROWS[:, 0] > 0).astype(int) + (ROWS[:, 0] > 1)
 
@@ -53,7 +54,39 @@ def seeds() -> dict[str, bytes]:
     models |= {"sum": of_values("ReduceSum"), "large": large(10)}
     reach = reaching(CANARY)
     models |= {name: reach[name] for name in ("a constant", "a branch of a branch", "a function")}
+    models |= {"columns": columns(), "choices": choices()}
+    near = reaching(BESIDE)
+    models |= {f"{name} beside": near[name] for name in ("an initializer", "a constant", "a loop")}
     return {name: model.SerializeToString() for name, model in models.items()}
+
+
+def columns() -> onnx.ModelProto:
+    """Takes columns of four types, one of them as they are in a table of scikit-learn's."""
+    nodes = [
+        onnx.helper.make_node("LabelEncoder", ["s"], ["l"], **ENCODED),
+        *(onnx.helper.make_node("Cast", [name], [f"{name}f"], to=onnx.TensorProto.FLOAT) for name in "ib"),
+        onnx.helper.make_node("Sum", ["x", "l", "if", "bf"], ["y"]),
+    ]
+    kinds = {"x": onnx.TensorProto.FLOAT, "i": onnx.TensorProto.INT32, "s": onnx.TensorProto.STRING}
+    inputs = [(name, kind, [None, 1]) for name, kind in {**kinds, "b": onnx.TensorProto.BOOL}.items()]
+    return of_columns(inputs, nodes, [("y", onnx.TensorProto.FLOAT, [None, 1])])
+
+
+ENCODED = {"keys_strings": ["a", "b"], "values_floats": [1.0, 2.0], "domain": "ai.onnx.ml"}
+
+
+def choices() -> onnx.ModelProto:
+    """Takes a matrix and a flat column, and answers with one of three numbers and their shares."""
+    nodes = [
+        onnx.helper.make_node("Softmax", ["m"], ["shares"], axis=1),
+        onnx.helper.make_node("ArgMax", ["m"], ["place"], axis=1, keepdims=0),
+        onnx.helper.make_node("Gather", ["classes", "place"], ["found"]),
+        onnx.helper.make_node("Add", ["found", "n"], ["label"]),
+    ]
+    tensors = [onnx.numpy_helper.from_array(np.array([3, 5, 9]), "classes")]
+    inputs = [("m", onnx.TensorProto.FLOAT, [None, 3]), ("n", onnx.TensorProto.INT64, [None])]
+    outputs = [("label", onnx.TensorProto.INT64, [None]), ("shares", onnx.TensorProto.FLOAT, [None, 3])]
+    return of_columns(inputs, nodes, outputs, tensors)
 
 
 def words() -> onnx.ModelProto:
@@ -72,7 +105,7 @@ INTEGERS = st.sampled_from([0, 1, 2, 7, 16, -1, 127, 2**31 - 1, -(2**31), 10**6]
 WHOLE = INTEGERS | st.sampled_from([2**63 - 1, -(2**63), 2**40])
 REALS = st.sampled_from([0.0, -0.0, 1.5, float("inf"), float("-inf"), float("nan"), 3e38, 1e-45]) | st.floats(width=32)
 TEXT = st.sampled_from(
-    ["x", "y", "c", "", CANARY, "/etc/hostname", f"../{CANARY}", "location", "ai.onnx.ml", "Loop", "If"]
+    ["x", "y", "c", "", CANARY, BESIDE, "/etc/hostname", f"../{CANARY}", "location", "ai.onnx.ml", "Loop", "If"]
 )
 OPERATORS = st.sampled_from(sorted({schema.name for schema in onnx.defs.get_all_schemas()}))
 F = FieldDescriptor
@@ -136,7 +169,7 @@ def values(field: FieldDescriptor) -> st.SearchStrategy[Any]:
     return VALUES[field.cpp_type]
 
 
-PIECES = [CANARY.encode(), b"\xff" * 9, b"\x80" * 9, b"\x00", b"\x08\x01"]
+PIECES = [CANARY.encode(), BESIDE.encode(), b"\xff" * 9, b"\x80" * 9, b"\x00", b"\x08\x01"]
 
 
 def inputs(originals: list[bytes]) -> st.SearchStrategy[bytes]:
@@ -150,7 +183,9 @@ class Graphs:
 
     def __init__(self, folder: Path) -> None:
         (folder / "work").mkdir()
-        (folder / "work" / CANARY).write_bytes(np.float32(42).tobytes())
+        (folder / "work" / CANARY).parent.mkdir()
+        for name in (CANARY, BESIDE):
+            (folder / "work" / name).write_bytes(np.float32(42).tobytes())
         self.folder = folder
         self.trace = folder / "trace"
         traced = ["strace", "-f", "-q", "--seccomp-bpf", "-o", str(self.trace)]
@@ -187,7 +222,7 @@ class Graphs:
 
 REACHES = re.compile(r"\b(socket|connect|sendto|sendmsg|bind|io_uring_setup|open|openat|openat2)\(")
 OWN = re.compile(
-    r'"(/proc/|/sys/|/dev/(null|urandom)|([^"]*/)?(m\.onnx|routes\.yaml|models\.yaml|models\.lock|\.env)"'
+    r'"(/proc/|/sys/|/dev/(null|urandom)|([^"]*/)?(m\.onnx|(?<!elsewhere/)beside\.bin|routes\.yaml|models\.yaml|models\.lock|\.env)"'
     r'|[^"]*\.(pyc?|so|json|egg-link)"|[^"]*/(__pycache__|site-packages|lib)\b|[^"]*/cache[/"])'
 )
 
@@ -208,7 +243,7 @@ def test_kept_and_some_altered_graphs(graphs: Graphs) -> None:
     for data in originals:
         graphs(data)
     fuzz(graphs, inputs(originals), 30)
-    assert {"answers [200]", "answers [200, 422]"} <= {*graphs.apart.outcomes}
+    assert {"answers [200]", "answers [200, 422]", "columns: answers [200]"} <= {*graphs.apart.outcomes}
     assert not graphs.reached()
 
 

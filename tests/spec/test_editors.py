@@ -479,6 +479,7 @@ WITHOUT_DEFAULT = {
         "threshold": NONE,
         "examples": EMPTY,
         "reference": NONE,
+        "graph_outputs": DEPENDS,
     },
     "models.name.output": {"labels": NONE},
     "models.name.examples.0": {"label": NONE, "probabilities": NONE},

@@ -32,6 +32,9 @@ from referencing.exceptions import Unresolvable
 from werkzeug.test import Client
 
 from engine import SpecError, create_app
+from engine.models.outlining.model_outline import outline_model
+from engine.schema import InstanceSchema
+from engine.schema.samples import values_to_ask
 from engine.spec import load_spec
 
 Hold = Callable[[bytes], str]
@@ -177,11 +180,26 @@ def graphs(folder: Path) -> Hold:
             return OUT_OF_MEMORY
         except SpecError as error:
             said = _only_message(error)
+        if "must be an object, with a feature for each column" in said:
+            return _of_columns(folder)
         if "takes texts" not in said:
             return "refused: " + " ".join(said.split()[:5])
         return _answers(_graph_app(folder, TEXT), INSTANCES["texts"])
 
     return hold
+
+
+def _of_columns(folder: Path) -> str:
+    """Ask a graph of several inputs, with an entry as `init` writes it."""
+    try:
+        schema = outline_model(folder / "m.onnx").schema
+        app = _graph_app(folder, schema)
+    except SpecError as error:
+        assert all(found.message for found in error.diagnostics)
+        return "refused columns: " + " ".join(error.diagnostics[0].message.split()[:5])
+    features = {name: values_to_ask(feature) for name, feature in InstanceSchema(schema).properties.items()}
+    one, other = ({name: values[place] for name, values in features.items()} for place in (0, -1))
+    return "columns: " + _answers(app, (one, other, {"instances": [one, other]}))
 
 
 def _answers(app: Door, instances: tuple[Any, ...]) -> str:

@@ -137,3 +137,34 @@ def _loop(first: onnx.NodeProto, times: str = "times") -> list[onnx.NodeProto]:
     body = helper.make_graph(steps, "body", [*scalars, values], [on, more])
     once = helper.make_node("Constant", [], ["times"], value_int=1)
     return [true(), once, helper.make_node("Loop", [times, "true", "x"], ["y"], body=body)]
+
+
+Described = tuple[str, int, Sequence[int | str | None]]
+"""An input or output of a graph: its name, the number of its type, and its shape."""
+
+
+def of_columns(
+    inputs: Sequence[Described],
+    nodes: Sequence[onnx.NodeProto],
+    outputs: Sequence[Described],
+    tensors: Iterable[onnx.TensorProto] = (),
+) -> onnx.ModelProto:
+    """A graph with any inputs and outputs."""
+    taken, given = ([helper.make_tensor_value_info(*one) for one in several] for several in (inputs, outputs))
+    opsets = [helper.make_opsetid(*one) for one in (("", 18), ("ai.onnx.ml", 4))]
+    made = helper.make_graph(nodes, "g", taken, given, initializer=list(tensors))
+    return helper.make_model(made, opset_imports=opsets, ir_version=10)
+
+
+def weighted(*, location: str = "weights.bin", count: int = 3) -> tuple[onnx.ModelProto, bytes]:
+    """A graph of a, b, c, … in one row: their sum, weighted by what is in another file, and that file."""
+    weights = np.arange(1, count + 1, dtype=np.float32).reshape(-1, 1) / 4
+    tensor = TensorProto(name="W", data_type=TensorProto.FLOAT, dims=weights.shape, data_location=TensorProto.EXTERNAL)
+    tensor.external_data.add(key="location", value=location)
+    made = of_columns(
+        [("x", TensorProto.FLOAT, [None, count])],
+        [helper.make_node("MatMul", ["x", "W"], ["y"])],
+        [("y", TensorProto.FLOAT, [None, 1])],
+        [tensor],
+    )
+    return made, weights.tobytes()

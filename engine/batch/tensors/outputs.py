@@ -13,6 +13,7 @@ import orjson
 from engine.batch.tensors.datatypes import DATATYPES, Cells, Datatype
 from engine.batch.tensors.scoring import Answered
 from engine.models import Facts
+from engine.models.data.dtypes import EXACT
 from engine.spec import Model
 
 FIRST = "output-0"
@@ -77,13 +78,19 @@ def _datatype_of_result(facts: Facts) -> str:
 
 
 def _of_array(values: Any, declared: Datatype) -> OutputTensor:
-    """Take an array as it is, as integers only if it has them."""
+    """Take an array as it is, as integers only if it has them; integers that no float holds stay what they are."""
     name = _BY_KIND[values.dtype.kind]
-    if name == "INT64" and (declared.name == "FP64" or (values.dtype.kind == "u" and _exceeds_int64(values))):
+    if name == "INT64" and (values.dtype.kind == "u" and _exceeds_int64(values)):
+        name = "FP64"
+    if name == "INT64" and declared.name == "FP64" and not _exceeds_floats(values):
         name = "FP64"
     datatype = DATATYPES[name]
     flat = np.ascontiguousarray(values, np.bool_ if name == "BOOL" else datatype.dtype).reshape(-1)
     return OutputTensor(values.shape, datatype, flat)
+
+
+def _exceeds_floats(values: Any) -> bool:
+    return bool(values.size) and max(int(values.max()), -int(values.min())) > EXACT
 
 
 def _exceeds_int64(values: Any) -> bool:
@@ -106,7 +113,8 @@ def _of_list(values: Sequence[Any], declared: Datatype) -> OutputTensor:
     if kinds == {bool}:
         return OutputTensor(shape, DATATYPES["BOOL"], np.array(flat, np.bool_))
     if kinds <= {int, float}:
-        is_whole = kinds == {int} and declared.name != "FP64" and all(one in _INT64 for one in flat)
+        is_kept = declared.name != "FP64" or any(abs(one) > EXACT for one in flat)
+        is_whole = kinds == {int} and is_kept and all(one in _INT64 for one in flat)
         datatype = DATATYPES["INT64" if is_whole else "FP64"]
         return OutputTensor(shape, datatype, np.array(flat, datatype.dtype))
     texts = [one if isinstance(one, str) else orjson.dumps(one).decode() for one in values]

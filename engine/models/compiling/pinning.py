@@ -104,7 +104,9 @@ def _open_part(model: FileModel, files: Mapping[str, ModelFile], opened: LoadedE
 
 def _pinned(model: FileModel, pin: Mapping[str, Any], renewed: int) -> Pinned:
     before = model.pin.node.plain if model.pin is not None else pin
-    anew = tuple(key for key in ("golden", "libraries", "modules", "entry") if before.get(key, {}) != pin.get(key, {}))
+    anew = tuple(
+        key for key in ("golden", "libraries", "modules", "data", "entry") if before.get(key, {}) != pin.get(key, {})
+    )
     return Pinned(model.name, pin["sha256"], model.pin.sha256 if model.pin is not None else None, anew, renewed)
 
 
@@ -115,7 +117,7 @@ def _pin(model: FileModel, file: ModelFile, opened: LoadedEstimators, predictor:
         "sha256": file.sha256,
         "format": written.name,
         "libraries": {library: installed_version(library) for library in written.pinned},
-        **({"modules": modules} if modules else {}),
+        **({"data" if written.is_graph else "modules": modules} if modules else {}),
         "golden": _golden(model, predictor),
     }
 

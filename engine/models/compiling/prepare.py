@@ -186,9 +186,14 @@ def _compile(
         raise model.error(lack, "file")
     progress(Step("loading", model.name))
     if require_format(model).is_graph:
+        from engine.models.compiling.graphs.graph_data import read_beside  # noqa: PLC0415
         from engine.models.compiling.onnx_file import compile_graph  # noqa: PLC0415 - few models are graphs
 
-        return compile_graph(model, file.data, is_tried=is_tried)
+        return compile_graph(model, file.data, read_beside(model, file, opened), is_tried=is_tried)
+    if model.graph_outputs:
+        raise model.error(
+            "graph_outputs is for .onnx files; an estimator answers by its response_method", "graph_outputs"
+        )
     from engine.models.data.reference_frames import reading_once  # noqa: PLC0415
     from engine.models.estimators.inspection import inspect_estimator  # noqa: PLC0415
     from engine.models.estimators.loading import blaming_version  # noqa: PLC0415 - see LoadedEstimators

@@ -22,6 +22,7 @@ from engine.models.data.cells_to_arrays import (
 )
 from engine.models.data.dtypes import NAN, Dtype, Feature, Table, column_makers, from_schema
 from engine.models.data.features import default_of, dtype_of_column, feature_of
+from engine.models.data.plain_tables import plain_columns
 from engine.schema import Subschema
 from engine.spec import FileModel
 from engine.text import did_you_mean, plural
@@ -152,8 +153,11 @@ def _table(
         for names, make in column_makers({name: dtypes[name] for name in features})
     ]
     has_unused = len(features) < len(order)
+    plain = None if has_unused else plain_columns(dtypes)
 
     def convert(instances: Sequence[Any]) -> Table:
+        if plain is not None and (columns := plain(instances)) is not None:
+            return Table(columns, dtypes)
         made: dict[str, Any] = {}
         for names, read, make in groups:
             made.update(zip(names, make(read(instances)), strict=True))

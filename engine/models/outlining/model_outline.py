@@ -30,6 +30,7 @@ from engine.models.lowering.lower import lower_estimator
 from engine.models.lowering.tree_walk import find_walk
 from engine.models.outlining.csv_sample import Sample, SampleColumn, read_sample
 from engine.models.outlining.example import as_written, plausible_instance
+from engine.models.outlining.graph_outline import SeenGraph, see_graph
 from engine.models.outlining.interview import Interview
 from engine.models.proving.learnt_ranges import known_texts, learnt_ranges
 from engine.models.restoring.prepared import LoadedEstimators
@@ -49,6 +50,7 @@ class _Seen:
     names: tuple[str, ...] | None = None
     columns: Sequence[KnownInput] = ()
     texts: Sequence[str] = ()
+    graph: SeenGraph | None = None
 
 
 def outline_model(
@@ -69,7 +71,8 @@ def outline_model(
         model = replace(bare_model(file, tuple(trusted)), folder=folder or file.parent)
         read, opened = read_file(model), opened or LoadedEstimators()
         if require_format(model).is_graph:
-            seen = _seen_graph(model, read)
+            graph = see_graph(model, read, opened)
+            seen = _Seen(graph.outline, graph.names, graph.columns, graph=graph)
         else:
             seen = _seen_estimator(model, read, opened, allow_version_mismatch=allow_version_mismatch)
     sample = read_sample(reference, seen.names or ()) if reference is not None else None
@@ -77,20 +80,6 @@ def outline_model(
     with blaming_file(file):
         interview = Interview(model, read, opened, reference if outline.form != "text" else None)
         return interview.complete(outline, lambda known: plausible_instance(known, sample, usual, seen.texts))
-
-
-def _seen_graph(model: FileModel, file: ModelFile) -> _Seen:
-    from engine.models.compiling.onnx_file import outline_graph  # noqa: PLC0415 - few models are graphs
-
-    count, texts, classes = outline_graph(model, file.data)
-    outline = Outline(
-        title="ONNX graph",
-        form="text" if texts else "object",
-        count=count,
-        classes=classes,
-        probabilities=classes is not None,
-    )
-    return _Seen(outline, None, [KnownInput(is_number=True) for _ in range(count or 0)])
 
 
 def _seen_estimator(
@@ -149,7 +138,7 @@ def _with_features(seen: _Seen, sample: Sample | None, reference: Path | None) -
     if outline.form == "text":
         return outline
     if names is not None and sample is not None:
-        names = as_declared(names, sample.columns)
+        names = as_declared(names, sample.columns) if seen.graph is None else seen.graph.named_as([*sample.columns])
     if names is None and sample is not None:
         names, named_by = tuple(sample.columns), "reference"
     if names is None:
@@ -164,6 +153,8 @@ def _with_features(seen: _Seen, sample: Sample | None, reference: Path | None) -
     columns = seen.columns or [KnownInput() for _ in names]
     sampled = sample.columns if sample is not None else {}
     features = tuple(_feature(name, known, sampled.get(name)) for name, known in zip(names, columns, strict=True))
+    if seen.graph is not None:
+        features = tuple(seen.graph.fit(one, place) for place, one in enumerate(features))
     if seen.names is None:  # an array, which would become slow if one value were a text
         features = tuple(replace(one, kind="number") if one.kind is None else one for one in features)
     return replace(outline, features=features, named_by=cast("Any", named_by))

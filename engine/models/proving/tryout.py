@@ -164,7 +164,8 @@ def _dependence(runtime: Runtime, rows: ProofRows, answered: list[tuple[int, Ans
     alone = [answer for _, answer in answered]
     differing = _differing([one.result[0] for one in alone], whole.result)
     if differing is None and whole.probabilities is not None:
-        differing = _differing([(one.probabilities or [[]])[0] for one in alone], whole.probabilities)
+        chances = [(one.probabilities or [[]])[0] for one in alone]
+        differing = _differing(chances, whole.probabilities, least=1.0)  # one of them is what the others leave of 1
     if differing is None:
         return ""
     instance = rows.instances[answered[differing][0]]
@@ -173,8 +174,8 @@ def _dependence(runtime: Runtime, rows: ProofRows, answered: list[tuple[int, Ans
     return f"the model's answer to a row depends on the other rows of the batch: {said}"
 
 
-def _differing(alone: list[Any], together: list[Any]) -> int | None:
-    """Find the first row whose answers differ by more than rounding."""
+def _differing(alone: list[Any], together: list[Any], least: float = 0.0) -> int | None:
+    """Find the first row whose answers differ by more than rounding values of at `least` this size."""
     try:
         one, other = np.asarray(alone), np.asarray(together)
     except ValueError:  # rows of different lengths
@@ -184,16 +185,16 @@ def _differing(alone: list[Any], together: list[Any]) -> int | None:
     if one.dtype.kind != "f" or other.dtype.kind != "f":
         unequal = one != other
     else:
-        unequal = ~np.isclose(one, other, rtol=0, atol=_allowed(one, other), equal_nan=True)
+        unequal = ~np.isclose(one, other, rtol=0, atol=_allowed(one, other, least), equal_nan=True)
     places = np.flatnonzero(unequal.reshape(len(one), -1).any(axis=1))
     return int(places[0]) if len(places) else None
 
 
-def _allowed(one: Array, other: Array) -> Array:
+def _allowed(one: Array, other: Array, least: float) -> Array:
     """Return the allowed effect of rounding on a value, or on the usual one of its column if that is larger."""
     with np.errstate(all="ignore"):
         is_narrow = np.array_equal(one.astype(np.float32).astype(np.float64), one, equal_nan=True)
         sizes = np.nan_to_num(np.maximum(np.abs(one), np.abs(other)), posinf=0.0)
     tolerance = FLOAT32_TOLERANCE if is_narrow else FLOAT64_TOLERANCE
-    computed: Array = tolerance * np.maximum(sizes, np.median(sizes, axis=0))
+    computed: Array = tolerance * np.maximum(np.maximum(sizes, np.median(sizes, axis=0)), least)
     return computed

@@ -14,7 +14,7 @@ from engine.spec import FileModel
 from engine.text import join_words
 
 _DISTRIBUTIONS = {"sklearn": "scikit-learn"}
-_GRAPHS = frozenset(("Graph", "OnnxTrees"))
+_GRAPHS = frozenset(("ColumnsGraph", "Graph", "OnnxTrees"))
 
 
 def to_compile(file: Path) -> str:

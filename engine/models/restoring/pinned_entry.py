@@ -21,6 +21,7 @@ from engine.spec import FileModel
 # How a message begins, and where in the entry it points.
 _KEYS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "response_method": ("the response_method is", ("response_method",)),
+    "graph_outputs": ("the graph_outputs are", ("graph_outputs",)),
     "threshold": ("the threshold is", ("threshold",)),
     "labels": ("the labels are", ("output", "labels")),
     "features": ("the columns are", ("input", "properties")),
@@ -39,6 +40,7 @@ def entry_of(model: FileModel, compiled: CompiledModel) -> dict[str, Any]:
     wording = compiled.wording
     said = {
         "response_method": model.response_method,
+        "graph_outputs": {method: list(names) for method, names in model.graph_outputs.items()},
         "threshold": dict(named_threshold(model, wording)),
         "labels": list(wording.labels or ()),
         "features": _own_order(model, compiled.wanted),

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from engine.models.data.instances import Columns, fit_columns
@@ -22,9 +23,9 @@ from engine.spec import FileModel
 class PreparedModel:
     """Everything that a predictor is made from; two with equal name and `key` are interchangeable.
 
-    `file` is the model's own, and `modules` the files beside models.yaml that it needs; once compiled, neither is
-    needed any more, unless scikit-learn computes batches. `note` says why what was compiled before is not used, and
-    `loaded` when this was made, in seconds since 1970.
+    `file` is the model's own, and `modules` the other files that it needs, such as modules beside models.yaml; once
+    compiled, neither is needed any more, unless scikit-learn computes batches. `note` says why what was compiled before
+    is not used, and `loaded` when this was made, in seconds since 1970.
     """
 
     key: str
@@ -53,6 +54,8 @@ class LoadedEstimators:
     def __init__(self, opens: Opens = lambda _: None) -> None:
         self._artifacts: Any = None
         self.opens = opens
+        self.data: dict[tuple[Path, str], Mapping[str, bytes]] = {}
+        """The files with the data of graphs that were opened, by the graph's file and its SHA-256."""
         self.predictors: dict[tuple[str, str], Any] = {}
         """Those that were made to compile a model, by its name and key."""
 
@@ -66,9 +69,9 @@ class LoadedEstimators:
         return self._artifacts.open(model, file.data, file.sha256, modules)
 
     def modules(self, model: FileModel, file: ModelFile) -> Mapping[str, bytes]:
-        """Return the files of the modules that an opened model needs."""
+        """Return the files of the modules that an opened model needs, or those with a graph's data."""
         if require_format(model).is_graph:
-            return {}
+            return self.data.get((model.file, file.sha256), {})
         needed: Mapping[str, bytes] = self.open(model, file).modules.all_files()
         return needed
 

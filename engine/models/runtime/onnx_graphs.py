@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from engine.models.data.array import Array
-from engine.models.runtime.answer import Stopped
+from engine.models.runtime.answer import Refusal, Stopped
 from engine.models.runtime.saved import saved
-from engine.schema import clip
+from engine.schema import clip, show
 from engine.text import plural
 
 # A folder that cannot exist. onnxruntime looks for external data there, whatever the graph says.
@@ -25,36 +25,73 @@ _REASON_LENGTH = 200
 
 @saved
 class Graph:
-    """A whole graph with one input, of `dtype` numbers or of strings; its first `outputs` outputs are computed."""
+    """A whole graph with one input, of `dtype` numbers or of strings.
 
-    def __init__(self, graph: Array, dtype: str, outputs: int = 2) -> None:
+    The named `outputs` are computed, or the first two.
+    """
+
+    def __init__(self, graph: Array, dtype: str, outputs: tuple[str, ...] = ()) -> None:
         self.graph = graph
         self.dtype = dtype
         self.outputs = outputs
         session = open_session(graph.tobytes())
-        self._run = _runner(session, outputs)
-        self._takes_one_row = rows_at_once(session) == 1
+        self._name = session.get_inputs()[0].name
+        self._is_flat = len(session.get_inputs()[0].shape) == 1
+        self._answer = RowsAnswer(session, outputs)
 
     def __call__(self, rows: Any) -> list[Array]:
         """Compute the outputs, one entry for each row; raise `Stopped` if an operator fails on the values."""
+        count = len(rows)
         if self.dtype == "string":
             rows = np.array(rows, dtype=object).reshape(-1, 1)
         elif rows.dtype != self.dtype:
-            rows = rows.astype(self.dtype)
-        if not self._takes_one_row or len(rows) == 1:
-            outputs = self._run(rows)
-            if all(output.shape[:1] == (len(rows),) for output in outputs):
+            rows = held(rows, self.dtype)
+        return self._answer({self._name: rows.ravel() if self._is_flat else rows}, count)
+
+
+class RowsAnswer:
+    """Computes some outputs of a graph, one entry for each row: of all rows at once, or of each alone."""
+
+    def __init__(self, session: Any, outputs: Sequence[str] = ()) -> None:
+        self._run = _runner(session, outputs or [output.name for output in session.get_outputs()[:2]])
+        self._takes_one_row = any(count == 1 for count in rows_at_once(session).values())
+
+    def __call__(self, inputs: Mapping[str, Array], count: int) -> list[Array]:
+        """Compute the outputs; raise `Stopped` if an operator fails on the values."""
+        if not self._takes_one_row or count == 1:
+            outputs = self._run(inputs)
+            if all(output.shape[:1] == (count,) for output in outputs):
                 return outputs
         # The graph takes one row at a time, or combines the rows of a call, so each row needs its own call.
-        alone = [self._run_one(rows[row : row + 1]) for row in range(len(rows))]
+        alone = [self._run_one({name: cells[row : row + 1] for name, cells in inputs.items()}) for row in range(count)]
         return [np.concatenate(parts) for parts in zip(*alone, strict=True)]
 
-    def _run_one(self, row: Array) -> list[Array]:
+    def _run_one(self, row: Mapping[str, Array]) -> list[Array]:
         outputs = [np.atleast_1d(output) for output in self._run(row)]
         for output in outputs:
             if len(output) != 1:
                 raise Stopped(f"the graph gives {plural(len(output), 'result')} for one instance")
         return outputs
+
+
+def held(cells: Array, dtype: str, column: int | None = None, *, are_whole: bool = False) -> Array:
+    """Make numbers those of a graph; raise `Refusal` for one that its dtype cannot hold.
+
+    A fraction becomes the nearest one, but an integer never another: cells that `are_whole` must stay as they are.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # looked for below
+        narrow = cells.astype(dtype)
+    changed = np.isinf(narrow) if narrow.dtype.kind == "f" else narrow != cells
+    if are_whole and narrow.dtype.kind == "f":
+        changed |= (narrow != cells) & (cells == cells)  # noqa: PLR0124 - NaN
+    if changed.any():
+        raise not_held(cells[changed].flat[0].item(), dtype, column)
+    return narrow
+
+
+def not_held(value: Any, dtype: str, column: int | None) -> Refusal:
+    """Refuse a number that a dtype cannot hold; the number of its column becomes the feature's name in the answer."""
+    return Refusal(f"{dtype} cannot hold {show(value)}" + ("" if column is None else f" in column {column}"), column)
 
 
 @saved
@@ -63,11 +100,13 @@ class OnnxTrees:
 
     def __init__(self, graph: Array) -> None:
         self.graph = graph
-        self._run = _runner(open_session(graph.tobytes()), 1)
+        session = open_session(graph.tobytes())
+        self._name = session.get_inputs()[0].name
+        self._run = _runner(session, [session.get_outputs()[0].name])
 
     def __call__(self, rows: Array) -> Array:
         """Sum the leaves of each row: float64 of shape (rows, outputs)."""
-        return self._run(rows)[0]
+        return self._run({self._name: rows})[0]
 
 
 def open_session(data: bytes) -> Any:
@@ -85,23 +124,22 @@ def open_session(data: bytes) -> Any:
         raise _memory_error(error) or error from None
 
 
-def rows_at_once(session: Any) -> int | None:
-    """Return the number of rows that a graph takes at once, None for any number."""
-    shape = session.get_inputs()[0].shape
-    return shape[0] if shape and isinstance(shape[0], int) else None
+def rows_at_once(session: Any) -> dict[str, int | None]:
+    """Return the number of rows that each input of a graph takes at once, None for any number."""
+    shapes = {one.name: one.shape for one in session.get_inputs()}
+    return {name: shape[0] if shape and isinstance(shape[0], int) else None for name, shape in shapes.items()}
 
 
-def _runner(session: Any, outputs: int) -> Callable[[Array], list[Array]]:
-    """Return a function that computes the first outputs of a graph with one input.
+def _runner(session: Any, outputs: Sequence[str]) -> Callable[[Mapping[str, Array]], list[Array]]:
+    """Return a function that computes some outputs of a graph.
 
     All rows have the same shape and type, so if an operator fails, their values are the reason, unless memory is short.
     """
-    run, name = session.run, session.get_inputs()[0].name
-    wanted = [output.name for output in session.get_outputs()[:outputs]]
+    run, wanted = session.run, [*outputs]
 
-    def compute(rows: Array) -> list[Array]:
+    def compute(inputs: Mapping[str, Array]) -> list[Array]:
         try:
-            computed: list[Array] = run(wanted, {name: rows})
+            computed: list[Array] = run(wanted, inputs)
         except Exception as error:
             raise _memory_error(error) or Stopped(_why_stopped(str(error))) from error
         return computed

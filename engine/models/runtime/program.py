@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from engine.models.data.array import Array
-from engine.models.runtime import onnx_graphs  # noqa: F401 - a program may contain its classes
 from engine.models.runtime import steps as s
 from engine.models.runtime.answer import Answer
+from engine.models.runtime.graph_columns import ColumnsGraph
 from engine.models.runtime.native_trees import NativeTrees
 from engine.models.runtime.saved import SAVED, saved_step
 
@@ -37,7 +37,7 @@ class Program:
 
     def arrays(self, rows: Any) -> tuple[Array, Array | None]:
         """Answer with arrays: the results, and the probabilities if there are any."""
-        if isinstance(self.scores[0], NativeTrees):  # nothing after the trees overflows
+        if isinstance(self.scores[0], NativeTrees | ColumnsGraph):  # nothing after these overflows
             return self._arrays(rows)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # overflows are checked for
             return self._arrays(rows)

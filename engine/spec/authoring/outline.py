@@ -25,7 +25,7 @@ class OutlinedFeature:
     with `ignores_others` it also accepts others, as none of them; `minimum` and `maximum` are those of its sample;
     `gaps` says that a value may be missing, and `is_unused` that the model ignores the column. `padded` is a cell of
     the sample with leading zeros, if there is one. `has_dates` says that all texts of the sample are dates, and
-    `is_guess` that nothing is known of the type.
+    `is_guess` that nothing is known of the type. `held` are the least and the largest integer that the model can take.
     """
 
     name: str
@@ -39,6 +39,7 @@ class OutlinedFeature:
     padded: str = ""
     has_dates: bool = False
     is_guess: bool = False
+    held: tuple[int, int] | None = None
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -49,7 +50,9 @@ class OutlinedFeature:
             return {"enum": [*self.choices, *([None] if self.gaps else [])]}
         kinds = [self.kind] if self.kind is not None else ["number", "boolean", "string"]
         types = [*kinds, *(["null"] if self.gaps else [])]
-        return {"type": types if len(types) > 1 else types[0], **({"format": "date"} if self.has_dates else {})}
+        bounds = {} if self.held is None else dict(zip(("minimum", "maximum"), self.held, strict=True))
+        dates = {"format": "date"} if self.has_dates else {}
+        return {"type": types if len(types) > 1 else types[0], **dates, **bounds}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -201,10 +201,15 @@ class _Reader:
             computed=read_computed(node),
             batch=Batch(node=batch, **{key: value.plain for key, _, value in batch.pairs()}),
             reference=folder / node["reference"].plain if "reference" in node else None,
+            graph_outputs={method: _names(one) for method, _, one in node["graph_outputs"].pairs()},
             trusted=tuple(node["trusted"].plain or ()),
             pin=self._pins.get(name),
             **{key: node[key].plain for key in _CHOICES if key in node},
         )
+
+
+def _names(node: Node) -> tuple[str, ...]:
+    return (node.plain,) if node.text is not None else tuple(node.plain)
 
 
 def _threshold(node: Node) -> Threshold | None:

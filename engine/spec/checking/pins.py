@@ -67,6 +67,6 @@ def _pin(node: Node) -> Pin:
         format=node["format"].plain,
         libraries=node["libraries"].plain,
         golden=golden,
-        modules=node["modules"].plain or {},
+        modules={**(node["modules"].plain or {}), **(node["data"].plain or {})},
         entry=node["entry"].plain,
     )

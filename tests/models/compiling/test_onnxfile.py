@@ -61,7 +61,10 @@ def test_what_float32_cannot_hold_is_refused(serve: Serve) -> None:
         ),
         ({"input": {"type": "number"}}, "the model takes 4 features, but a number is only one"),
         ({"output": {"labels": ["a", "b"]}}, "2 labels for 3 classes (0, 1, 2); name each class once, in this order"),
-        ({"response_method": "transform"}, "the graph has no transform; a graph has predict"),
+        (
+            {"response_method": "transform"},
+            'the graph has no transform; it has the outputs "label", "probabilities", and graph_outputs can name one',
+        ),
     ],
 )
 def test_a_graph_that_does_not_fit_its_spec_is_told(keys: dict[str, Any], told: str, serve: Serve) -> None:
@@ -77,14 +80,14 @@ def test_a_file_that_is_no_graph_is_told(serve: Serve) -> None:
     assert message(refused).startswith("the file is not an ONNX graph")
 
 
-def test_a_graph_with_data_elsewhere_is_refused(serve: Serve) -> None:
+def test_a_graph_whose_data_is_nowhere_is_refused(serve: Serve) -> None:
     graph = graph_of(LinearRegression().fit(X, y))
     tensor = onnx.helper.make_tensor("far", onnx.TensorProto.FLOAT, [1], [0.0])
     tensor.data_location = onnx.TensorProto.EXTERNAL
     graph.graph.initializer.append(tensor)
     with pytest.raises(SpecError) as refused:
         serve(graph, file="m.onnx", save=save)
-    assert message(refused).startswith("the graph keeps data in other files")
+    assert message(refused).startswith('the graph keeps data in "", and only files in the graph\'s own folder are read')
 
 
 ONE = {"type": "array", "items": {"type": "number"}, "minItems": 1, "maxItems": 1}
@@ -102,12 +105,14 @@ def far_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("place", reaching(FAR))
 @pytest.mark.usefixtures("far_file")
-def test_a_graph_with_data_in_another_file_is_refused_wherever_it_names_it(place: str, serve: Serve) -> None:
+def test_a_graph_with_data_in_another_folder_is_refused_wherever_it_names_it(place: str, serve: Serve) -> None:
     with pytest.raises(SpecError) as refused:
         serve(reaching(FAR)[place], file="m.onnx", save=save, input=ONE)
     location = "*/_ORT_MEM_ADDR_/*" if place == "a memory address" else FAR
-    told = f'the graph keeps data in other files ("{location}"); save it in one: save_as_external_data=False'
-    assert told == message(refused)
+    assert message(refused) == (
+        f'the graph keeps data in "{location}", and only files in the graph\'s own folder are read, none that is hidden'
+        "; save it beside the graph under a plain name, or in one file: save_as_external_data=False"
+    )
 
 
 @pytest.mark.parametrize("place", reaching(FAR))

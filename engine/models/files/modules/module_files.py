@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
+from engine.models.files.formats import require_format
 from engine.spec import FileModel, read_regular
 
 Opens = Callable[[Iterable[Path]], None]
@@ -36,9 +37,10 @@ def read_unchanged(
 
 
 def require_pinned(model: FileModel, hashes: Mapping[str, str]) -> None:
-    """Raise `SpecError` for a module that is not in the model's pin, or has another hash there."""
+    """Raise `SpecError` for a module, or a graph's data, that is not in the model's pin, or has another hash there."""
     if model.pin is None:
         return
+    what = "data in" if require_format(model).is_graph else "module"
     lock = model.pin.place().file
     for file, sha256 in hashes.items():
         pinned = model.pin.modules.get(file)
@@ -46,7 +48,7 @@ def require_pinned(model: FileModel, hashes: Mapping[str, str]) -> None:
             continue
         found = f"has {pinned}" if pinned else "does not have it"
         raise model.error(
-            f"the module {file} differs from its pin: its sha256 is {sha256}, {lock} {found}; "
+            f"the {what} {file} differs from its pin: its sha256 is {sha256}, {lock} {found}; "
             f"if you trust it, accept it: {model.lock_command}",
             "file",
         )

@@ -5,7 +5,7 @@ They are scikit-learn's own operations, in its order and its precision. Every st
 """
 
 from engine.models.runtime.steps.boosting import Exponential, Sigmoid, Single, SingleSigmoid, SoftMaximum, WholeAsSingle
-from engine.models.runtime.steps.checks import Cast, Check, Narrow
+from engine.models.runtime.steps.checks import Cast, Check, Narrow, RequireClasses, RequireColumns, RequireExact
 from engine.models.runtime.steps.columns import (
     Arithmetic,
     AsColumn,
@@ -14,6 +14,7 @@ from engine.models.runtime.steps.columns import (
     Elementwise,
     FillTexts,
     Impute,
+    Join,
     LastColumn,
     Pick,
     Products,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from engine.models.data.array import Array
-from engine.models.runtime.answer import HAS_NAN, TOO_LARGE, Refusal
+from engine.models.runtime.answer import HAS_NAN, TOO_LARGE, Refusal, Stopped
 from engine.models.runtime.saved import saved_step
+from engine.schema import show
 
 
 def _require_finite(rows: Array, missing: bool) -> None:
@@ -61,3 +62,51 @@ class Narrow:
         narrow = rows.astype(np.float32)
         _require_finite(narrow, self.missing)
         return narrow.astype(np.float64)
+
+
+@saved_step
+class RequireExact:
+    """Refuse an integer in some columns that a narrower float than float64 would round."""
+
+    columns: Array
+    dtype: str
+
+    def __call__(self, rows: Array) -> Array:
+        """Return the rows; raise `Refusal`."""
+        cells = rows[:, self.columns]
+        rounded = (cells.astype(self.dtype) != cells) & (cells == cells)  # noqa: PLR0124 - NaN
+        if rounded.any():
+            row, place = np.argwhere(rounded)[0]
+            column = int(self.columns[place])
+            raise Refusal(f"{self.dtype} cannot hold {show(cells[row, place].item())} in column {column}", column)
+        return rows
+
+
+@saved_step
+class RequireColumns:
+    """Stop if there are not so many columns: a graph's probabilities must be those of its classes."""
+
+    count: int
+
+    def __call__(self, chances: Array) -> Array:
+        """Return them; raise `Stopped`."""
+        if chances.ndim != 2 or chances.shape[1] != self.count:  # noqa: PLR2004
+            found = " x ".join(map(str, chances.shape[1:])) or "no"
+            raise Stopped(f"the graph gives {found} probabilities for {self.count} classes")
+        return chances
+
+
+@saved_step
+class RequireClasses:
+    """Stop if an answer is not one of the classes, which a graph need not declare."""
+
+    classes: Array
+
+    def __call__(self, answers: Array) -> Array:
+        """Return them; raise `Stopped`."""
+        unknown = ~np.isin(answers, self.classes)
+        if unknown.any():
+            raise Stopped(
+                f"the graph answers {answers[unknown][0]!s}, which is none of its {len(self.classes)} classes"
+            )
+        return answers

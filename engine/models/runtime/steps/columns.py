@@ -160,3 +160,14 @@ class Pick:
     def __call__(self, outputs: Any) -> Array:
         computed: Array = outputs[self.output]
         return computed
+
+
+@saved_step
+class Join:
+    """Put some of a graph's outputs side by side, each as a column or as several."""
+
+    outputs: tuple[int, ...]
+
+    def __call__(self, outputs: Any) -> Array:
+        parts = [outputs[place].reshape(len(outputs[place]), -1) for place in self.outputs]
+        return np.hstack(parts)
