@@ -9,6 +9,7 @@ python benchmarks/boosting.py [--http] [--write]
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import pickle
 import statistics
@@ -107,7 +108,10 @@ def _best(call: Callable[[Any], Any], rows: Any) -> float:
 
 def requests(models: Mapping[str, Any], folder: Path) -> list[str]:
     """Send one row by HTTP to the engine and to FastAPI, in bursts in turn; both have two workers."""
-    lines = ["| library | engine, requests/s | FastAPI, requests/s | times |", "|---|---:|---:|---:|"]
+    lines = [
+        "| library | engine, requests/s | FastAPI with an array | times | FastAPI with a table | times |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
     properties = {name: {"type": "number"} for name in NAMES}
     schema = {"type": "object", "required": NAMES, "properties": properties}
     body = json.dumps(dict.fromkeys(NAMES, 0.25))
@@ -122,20 +126,30 @@ def requests(models: Mapping[str, Any], folder: Path) -> list[str]:
         peer = [str(ROOT / "build/peers/boosting/bin/python"), "-m", "uvicorn", "boosting_app:app", "--port", "{port}"]
         there = ["--app-dir", str(ROOT / "benchmarks/peers"), "--workers", "2", "--log-level", "warning"]
         asked = {"one-16": ("/predict", body)}
-        engine = Contestant("engine", [sys.executable, "-m", "engine", "serve", *spec], ("one-16",), requests=asked)
-        variable = f"BOOSTER={own / 'model.pkl'}"
-        fastapi = Contestant("FastAPI", ["env", variable, *peer, *there], ("one-16",), requests=asked)
-        rates: dict[str, list[float]] = {"engine": [], "FastAPI": []}
-        with running(engine, folder) as port, running(fastapi, folder) as other:
-            for _ in range(PAIRS):
-                for server, at in ((engine, port), (fastapi, other)):
-                    measured = Measured()
-                    load(server.request("one-16"), at, BURST, folder, measured)
-                    rates[server.name].append(measured.rate)
-        ratio = statistics.median(one / two for one, two in zip(*rates.values(), strict=True))
-        medians = [f"{statistics.median(found):,.0f}" for found in rates.values()]
-        lines.append(f"| {name} | {' | '.join(medians)} | {ratio:.0f} |")
+        servers = [Contestant("engine", [sys.executable, "-m", "engine", "serve", *spec], ("one-16",), requests=asked)]
+        for rows in ("array", "table"):
+            variables = ["env", f"BOOSTER={own / 'model.pkl'}", f"ROWS={rows}"]
+            servers.append(Contestant(rows, [*variables, *peer, *there], ("one-16",), requests=asked))
+        own_rates, *others = in_turn(servers, folder)
+        cells = [f"{statistics.median(own_rates):,.0f}"]
+        for rates in others:
+            ratio = statistics.median(one / two for one, two in zip(own_rates, rates, strict=True))
+            cells += [f"{statistics.median(rates):,.0f}", f"{ratio:.0f}"]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
+
+
+def in_turn(servers: list[Contestant], folder: Path) -> list[list[float]]:
+    """Return the rates of each server in bursts in turn."""
+    rates: list[list[float]] = [[] for _ in servers]
+    with contextlib.ExitStack() as started:
+        ports = [started.enter_context(running(server, folder)) for server in servers]
+        for _ in range(PAIRS):
+            for server, port, found in zip(servers, ports, rates, strict=True):
+                measured = Measured()
+                load(server.request("one-16"), port, BURST, folder, measured)
+                found.append(measured.rate)
+    return rates
 
 
 def boosting_lines(*, http: bool) -> list[str]:

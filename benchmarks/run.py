@@ -27,6 +27,7 @@ from large_spec import measure
 from predict import HEADING
 from references import reference_costs
 from shaping import shaping
+from shares import share_lines
 from walks import walk_lines
 from wires import AS_JSON, BINARY, LINEAR, OWN, wires
 
@@ -158,6 +159,7 @@ def page(found: dict[str, Contestant], arguments: argparse.Namespace, against: l
         "|---|---:|",
         *(f"| {kind} | {microseconds:.2f} |" for kind, microseconds in costs()),
         "",
+        *share_lines(),
         *measure(),
         "## The cost of references and cases",
         "",

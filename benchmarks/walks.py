@@ -76,7 +76,7 @@ def walks() -> Iterator[tuple[str, int, float, float, float | None]]:
         walked.walk_only()
         leaves = int(np.add.reduceat(table.is_leaf, table.roots).max())
         calls = [lambda: model.predict(rows), lambda: walked(rows)]  # noqa: B023 - called in this round
-        calls += [lambda: masked(rows)] * masked.has_masks  # noqa: B023
+        calls += [lambda: masked(rows)] * (not masked.is_walked)  # noqa: B023
         own, walking, *masking = _quickest(calls)
         assert masked(rows).tobytes() == walked(rows).tobytes()
         yield name, leaves, own, walking, masking[0] if masking else None

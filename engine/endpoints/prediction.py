@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -120,13 +121,11 @@ def model_headers(facts: Facts, *, named: bool) -> tuple[tuple[str, str], ...]:
     return (*model, (STAND_IN_HEADER, "true")) if facts.is_stand_in else model
 
 
-class PredictEndpoint(Endpoint):
-    """Answers with predictions for one instance, or for `{"instances": [...]}`; by GET for one in the query string."""
+class ModelEndpoint(Endpoint):
+    """Answers with predictions of a model: so many requests at once as its route allows."""
 
-    def __init__(self, route: Route, asking: Asking, headers: Headers = ()) -> None:
+    def __init__(self, route: Route, asking: Asking) -> None:
         self._asking = asking
-        self._reader = InstanceReader(route, asking.model, asking.facts)
-        self._write = PredictionWriter(asking, headers).write
         self._free = [None] * route.limits.concurrent
 
     @property
@@ -135,20 +134,34 @@ class PredictEndpoint(Endpoint):
         return self._asking.is_quick
 
     def __call__(self, request: Request) -> Response:
-        """Answer one request; raise `Problem` for an instance that the model's input does not allow.
-
-        The same applies to one that the model refuses, or answers with a number that JSON does not have.
-        """
+        """Answer one request; raise `Problem` for what cannot be read or predicted, or if there is no room."""
         try:
             self._free.pop()
         except IndexError:
             raise overload_problem(FULL) from None
         try:
-            return self._answer(request)
+            return self.answer(request)
         finally:
             self._free.append(None)
 
-    def _answer(self, request: Request) -> Response:
+    @abstractmethod
+    def answer(self, request: Request) -> Response:
+        """Answer one request, once there is room for it."""
+
+
+class PredictEndpoint(ModelEndpoint):
+    """Answers with predictions for one instance, or for `{"instances": [...]}`; by GET for one in the query string."""
+
+    def __init__(self, route: Route, asking: Asking, headers: Headers = ()) -> None:
+        super().__init__(route, asking)
+        self._reader = InstanceReader(route, asking.model, asking.facts)
+        self._write = PredictionWriter(asking, headers).write
+
+    def answer(self, request: Request) -> Response:
+        """Answer one request; raise `Problem` for an instance that the model's input does not allow.
+
+        The same applies to one that the model refuses, or answers with a number that JSON does not have.
+        """
         reader = self._reader
         asked = reader.read(request)
         if not reader.is_valid(asked):

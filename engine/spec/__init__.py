@@ -49,7 +49,7 @@ from engine.spec.naming.model_names import ModelAnswer, answer_roots, without_an
 from engine.spec.naming.name_tables import path_object, problem_names
 from engine.spec.naming.names import Names
 from engine.spec.naming.route_names import body_document, cases_with_names, route_names, used_roots
-from engine.spec.protocol_records import PROTOCOLS, ProtocolName, Wire, WireAction
+from engine.spec.protocol_records import LENGTH_HEADER, PROTOCOLS, ProtocolName, Wire, WireAction
 from engine.spec.reading.compose import asking_names, asking_places, walk_nodes
 from engine.spec.reading.node import Node
 from engine.spec.reading.source import Source

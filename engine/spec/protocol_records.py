@@ -17,6 +17,8 @@ PROTOCOLS: dict[ProtocolName, str] = {
 }
 SINGLE: frozenset[ProtocolName] = frozenset(("mlflow", "sagemaker", "vertex"))
 """The protocols whose paths name no model, so that each serves one."""
+LENGTH_HEADER = "Inference-Header-Content-Length"
+"""In which v2 has the length of the JSON, if bytes follow it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

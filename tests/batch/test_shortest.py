@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -56,3 +57,15 @@ def test_what_has_no_number_and_what_is_wide_stays() -> None:
     wide = np.array([7.900000095367432, np.nan])
     np.testing.assert_array_equal(wide, shortest_numbers(wide))
     assert 7.9 == shortest_numbers(np.array([7.9], np.float32))[0]
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32])
+def test_the_least_numbers_take_no_more_memory_than_others(kind: type) -> None:
+    """They are read from texts, which have 128 bytes each."""
+    cells = np.full(1_000_000, np.finfo(kind).smallest_subnormal, kind)
+    shortest_numbers(cells[:1])
+    tracemalloc.start()
+    shortest_numbers(cells)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 80 * len(cells)

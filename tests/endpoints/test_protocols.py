@@ -293,6 +293,16 @@ def test_requests_are_counted_by_their_routes(load: Load) -> None:
             {"AIP_HEALTH_ROUTE": "/livez"},
             LIVEZ,
         ),
+        (
+            {},
+            {"AIP_HEALTH_ROUTE": "/a\udcff"},
+            'path "/a\\udcff" of vertex: a path cannot have the character U+DCFF; remove it; change AIP_HEALTH_ROUTE',
+        ),
+        (
+            {},
+            {"AIP_PREDICT_ROUTE": "/a\tb"},
+            'path "/a\\tb" of vertex: a path cannot have the character U+0009; remove it; change AIP_PREDICT_ROUTE',
+        ),
     ],
 )
 def test_paths_that_vertex_cannot_have_are_mistakes(
@@ -308,3 +318,16 @@ def test_paths_that_vertex_cannot_have_are_mistakes(
 def test_the_root_of_the_spec_is_its_own_also_for_vertex(spec: Callable[..., Any]) -> None:
     with pytest.raises(SpecError, match=r'path "/own" is a path of the protocol vertex under service: protocols'):
         spec({"protocols": {"vertex": {"model": "a"}}}, **{**AIP, "AIP_HEALTH_ROUTE": "/own"})
+
+
+def test_a_page_of_another_origin_may_send_tensors_in_binary(load: Load) -> None:
+    """And read how long the JSON of the answer is, whatever the spec says of other headers."""
+    cors = {"origins": ["https://app.example.com"], "expose": ["X-Model"]}
+    client = load({"cors": cors, "protocols": {"v2": {}, "v1": {}}})
+    origin = {"Origin": "https://app.example.com"}
+    asked = {**origin, "Access-Control-Request-Method": "POST"}
+    for path, is_allowed in (("/v2/models/a/infer", True), ("/v1/models/a:predict", False)):
+        preflight = client.options(path, headers=asked).headers
+        assert is_allowed == ("Inference-Header-Content-Length" in preflight["Access-Control-Allow-Headers"])
+        exposed = client.post(path, headers=origin).headers["Access-Control-Expose-Headers"]
+        assert exposed == "X-Model, Inference-Header-Content-Length" if is_allowed else "X-Model"

@@ -210,6 +210,11 @@ def test_tensors_of_another_form_are_refused(ask: Ask, model: str, inputs: list[
         (tensor([1] * 7 + [1.5], datatype="INT64"), '"rows" has 1.5 as its value 7, which is no INT64'),
         (tensor([1] * 7 + [128], datatype="INT8"), '"rows" has 128 as its value 7, which is no INT8'),
         (tensor([1] * 7 + [-1], datatype="UINT64"), '"rows" has -1 as its value 7, which is no UINT64'),
+        (
+            tensor([1] * 7 + [-(2**63) - 1], datatype="INT64"),
+            '"rows" has -9.223372036854776e+18 as its value 7, which is no INT64',
+        ),
+        (tensor([1] * 7 + [2**53 + 1]), '"rows" has 9007199254740993 as its value 7, which is no FP64'),
         (tensor([1] * 8, datatype="BOOL"), '"rows" has 1 as its value 0, which is no BOOL'),
         (tensor([1] * 8, datatype="BYTES"), '"rows" has 1 as its value 0, which is no BYTES'),
         (tensor([1] * 8, datatype="BF16"), f'"rows" has the datatype "BF16"; {KINDS}'),

@@ -17,6 +17,7 @@ from engine.schema import show
 Cells = Any
 """Values in row-major order: an array of float64, of integers or of booleans, or a list; a gap is NaN or None."""
 _LENGTH = 4  # bytes before each text
+_EXACT = 2**53  # beyond which float64 does not hold each integer
 
 
 class BrokenTensor(EngineError):
@@ -100,6 +101,9 @@ def _floats(cells: list[Any], datatype: Datatype, place: str) -> Array:
         odd = next(row for row, cell in enumerate(cells) if isinstance(cell, int) and abs(cell) > np.finfo(float).max)
         raise _unheld(cells[odd], odd, datatype, place) from None
     if datatype.name == "FP64":
+        for row in np.flatnonzero(np.abs(wide) >= _EXACT).tolist():
+            if isinstance(cells[row], int) and cells[row] != int(wide[row]):
+                raise _unheld(cells[row], row, datatype, place)
         return wide
     with np.errstate(over="ignore"):  # looked for below
         narrow = wide.astype(datatype.dtype)
@@ -115,7 +119,8 @@ def _integers(cells: list[Any], kinds: set[type], datatype: Datatype, place: str
     least, most = int(bounds.min), int(bounds.max)
     if float in kinds:
         for row, cell in enumerate(cells):
-            if isinstance(cell, float) and not cell.is_integer():
+            # An integer beyond 64 bits has become a float, which may round it up to the least one that is held.
+            if isinstance(cell, float) and (not cell.is_integer() or (cell <= least < 0)):
                 raise _unheld(cell, row, datatype, place)
         cells = [int(cell) if isinstance(cell, float) else cell for cell in cells]
     held = [cell for cell in cells if cell is not None] if type(None) in kinds else cells

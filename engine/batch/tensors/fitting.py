@@ -24,16 +24,22 @@ class UnfitTensors(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class SentColumns:
-    """The columns of some instances, by feature, or by place where an instance is an array; 0 of a lone value."""
+    """The columns of some instances, by feature, or by place where an instance is an array; 0 of a lone value.
+
+    `matrix` is in place of columns where a model takes arrays of any length, since a client chooses how many there are.
+    """
 
     columns: Mapping[Key, Cells]
     count: int
+    matrix: Tensor | None = None
 
     def instances(self, schema: InstanceSchema) -> list[Any]:
         """Make the instances; raise `UnfitTensors` for infinity, which no instance can have.
 
         A gap in an optional feature leaves it out; in a required one that may be null, it is null.
         """
+        if self.matrix is not None:
+            return self._rows_of(self.matrix)
         values = {key: self._finite(key, values_of(cells)) for key, cells in self.columns.items()}
         if schema.form == "array":
             return [list(row) for row in zip(*values.values(), strict=True)]
@@ -48,6 +54,13 @@ class SentColumns:
             {name: value for name, value in zip(values, row, strict=True) if value is not None or name not in dropped}
             for row in rows
         ]
+
+    def _rows_of(self, matrix: Tensor) -> list[Any]:
+        width, values = matrix.width or 0, values_of(matrix.cells)
+        if (place := first_infinite(values)) is not None:
+            row, column = divmod(place, width)
+            raise UnfitTensors(f"row {row} of column {column} is infinite; send a finite number")
+        return [values[row * width : (row + 1) * width] for row in range(self.count)]
 
     @staticmethod
     def _finite(key: Key, values: list[Any]) -> list[Any]:
@@ -90,7 +103,9 @@ class TensorFitter:
         if self._schema.form == "array":
             if tensor.width is None:
                 raise self._unfit(f"{_shown(tensor)} has no columns")
-            if self._width not in (None, tensor.width):
+            if self._width is None:
+                return SentColumns({}, tensor.shape[0], tensor)
+            if tensor.width != self._width:
                 raise self._unfit(f"{_shown(tensor)} has {plural(tensor.width, 'column')}")
             return SentColumns(dict(enumerate(tensor.columns())), tensor.shape[0])
         if tensor.width not in (None, 1):

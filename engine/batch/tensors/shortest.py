@@ -6,42 +6,53 @@ number for a model of float64. What is rounded to the narrow dtype again has the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import cache
 
 import numpy as np
 
 from engine.models.data.array import Array
 
-# By the bytes of the dtype: decimals of so many digits survive any float but the least, and so many tell all apart.
-_DIGITS: Mapping[int, range] = {2: range(3, 6), 4: range(6, 10)}
+_DIGITS = range(6, 10)  # decimals of so many digits survive any float32 but the least, and so many tell all apart
+_TEXTS = 10_000  # at a time, of 128 bytes each
 _POWERS: Array = np.array([10.0**exponent for exponent in range(23)])  # which float64 holds exactly
 _LEAST, _MOST = -13, 22  # exponents for which these are enough
 
 
 def shortest_numbers(cells: Array) -> Array:
     """Return floats of any width as float64."""
+    if cells.dtype == np.float16:
+        halves: Array = _halves()[cells.view(np.uint16)]
+        return halves
     wide: Array = cells.astype(np.float64)
-    if cells.dtype.itemsize not in _DIGITS:
+    if cells.dtype != np.float32:
         return wide
     with np.errstate(divide="ignore", invalid="ignore"):  # zeros, NaN and infinity stay as they are
         exponents = np.floor(np.log10(np.abs(wide)))
     usual = (exponents >= _LEAST) & (exponents < _MOST) & (np.abs(wide) >= np.finfo(cells.dtype).tiny)
-    left, least = np.flatnonzero(usual), _DIGITS[cells.dtype.itemsize].start
-    for digits in _DIGITS[cells.dtype.itemsize]:
+    left = np.flatnonzero(usual)
+    for digits in _DIGITS:
         if not len(left):
             break
         near = _rounded(wide[left], digits - 1 - exponents[left].astype(np.int64))
         found = near.astype(cells.dtype) == cells[left]
         wide[left[found]] = near[found]
         left = left[~found]
-        if digits == least:  # a power of two has its neighbours at different distances, so that rounding may miss it
+        if digits == _DIGITS.start:
+            # A power of two has its neighbours at different distances, so that rounding may miss it.
             is_two = np.abs(np.frexp(wide[left])[0]) == 0.5  # noqa: PLR2004 - its fraction
             usual[left[is_two]] = False
             left = left[~is_two]
     rare = np.flatnonzero(~usual & np.isfinite(wide) & (wide != 0))
-    if len(rare):
-        wide[rare] = _read_again(cells[rare])
+    for begin in range(0, len(rare), _TEXTS):
+        some = rare[begin : begin + _TEXTS]
+        wide[some] = _read_again(cells[some])
     return wide
+
+
+@cache
+def _halves() -> Array:
+    """Return the numbers of all 65,536 float16, by their bits."""
+    return _read_again(np.arange(2**16, dtype=np.uint16).view(np.float16))
 
 
 def _rounded(numbers: Array, places: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Trees walked by C: the functions in trees.c and leaf_masks.c, compiled for this machine, if it has a C compiler.
+"""Trees walked by C: the functions of `SOURCES`, compiled for this machine, if it has a C compiler.
 
 One small function serves every ensemble, so that compiling takes a fraction of a second for any model.
 """
@@ -23,10 +23,11 @@ from engine.models.runtime.answer import HAS_NAN, TOO_LARGE, Refusal
 from engine.models.runtime.leaf_masks import LeafMasks, suits
 from engine.models.runtime.saved import saved
 from engine.models.runtime.steps import Narrow
+from engine.models.runtime.symmetric_trees import SymmetricTrees, are_symmetric
 from engine.models.runtime.tree_table import TreeTable
 
 COMPILE_SECONDS = 60
-SOURCES = ("trees.c", "leaf_masks.c")
+SOURCES = ("trees.c", "leaf_masks.c", "symmetric_trees.c")
 FEW_ROWS = 16
 _MFD_EXEC = 0x10  # linux/memfd.h, since Linux 6.3
 
@@ -53,11 +54,12 @@ class NativeTrees:
         self._asked = (_NARROW | _REFUSE_INFINITE) * narrow | _REFUSE_MISSING * (not missing)
         arrays = (table.nodes, table.missing_right, table.roots, table.leaves, table.values)
         self._outputs = table.values.shape[1]
-        self._masks = LeafMasks(table, narrow) if suits(table) else None
-        masks = None if self._masks is None else ctypes.addressof(self._masks.structure)
+        self._symmetric = SymmetricTrees(table) if are_symmetric(table) else None
+        self._masks = LeafMasks(table, narrow) if self._symmetric is None and suits(table) else None
         self._ensemble = _Ensemble(
             *(array.ctypes.data for array in arrays),
-            len(table.roots), self._outputs, table.width, table.single, masks,
+            len(table.roots), self._outputs, table.width, table.single,
+            *(None if one is None else ctypes.addressof(one.structure) for one in (self._masks, self._symmetric)),
         )  # fmt: skip
         self._address = ctypes.addressof(self._ensemble)
         self.unloaded = ""
@@ -86,13 +88,14 @@ class NativeTrees:
         return sums
 
     @property
-    def has_masks(self) -> bool:
-        """Whether many rows are not walked, but found by masks of leaves."""
-        return self._masks is not None
+    def is_walked(self) -> bool:
+        """Whether many rows are walked, not found by masks of leaves or as those of symmetric trees."""
+        return self._masks is None and self._symmetric is None
 
     def walk_only(self) -> None:
-        """Walk many rows too, to compare."""
+        """Walk all rows, to compare."""
         self._masks = self._ensemble.masks = None
+        self._symmetric = self._ensemble.symmetric = None
 
     def _checked(self, rows: Array) -> Array:
         if self.narrow:
@@ -113,7 +116,7 @@ class _Ensemble(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_void_p) for name in ("nodes", "missing_right", "roots", "leaves", "values")),
         *((name, ctypes.c_int64) for name in ("trees", "outputs", "width", "single")),
-        ("masks", ctypes.c_void_p),
+        *((name, ctypes.c_void_p) for name in ("masks", "symmetric")),
     )
 
 

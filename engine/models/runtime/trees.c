@@ -12,6 +12,9 @@ typedef struct {
     int32_t left;
 } Node;
 
+struct Masks;
+struct Symmetric;
+
 typedef struct {
     const Node *nodes;
     const uint8_t *missing_right; /* where a node sends NaN: 1 to the right; 0 in a leaf */
@@ -20,7 +23,8 @@ typedef struct {
     const double *values;
     int64_t trees, outputs, width;
     int64_t single; /* sums are rounded to float32, as XGBoost's are: exact, since double has twice the bits */
-    const struct Masks *masks; /* of small trees, NULL if there are larger ones */
+    const struct Masks *masks;         /* of small trees, NULL if there are larger ones */
+    const struct Symmetric *symmetric; /* NULL if any tree is not */
 } Ensemble;
 
 enum { LANES = 16 };
@@ -111,8 +115,8 @@ static int is_finite(const double *rows, int64_t cells)
 enum { NARROW = 1, REFUSE_MISSING = 2, REFUSE_INFINITE = 4 };           /* what is asked of `walk` */
 enum { DONE = 0, HAS_MISSING = 1, HAS_INFINITE = 2, NO_MEMORY = 3 }; /* what it says */
 
-struct Masks;
 int32_t sum_by_masks(const struct Masks *m, const double *rows, int64_t count, int narrow, double *out);
+int32_t sum_symmetric(const struct Symmetric *s, const double *rows, int64_t count, double *out);
 
 enum { MASKED_ROWS = 8 }; /* as many as leaf_masks.c takes at a time */
 
@@ -139,6 +143,8 @@ int32_t walk(const Ensemble *e, const double *rows, int64_t count, int32_t asked
         said = HAS_MISSING;
     else if (infinite && (asked & REFUSE_INFINITE))
         said = HAS_INFINITE;
+    else if (e->symmetric != NULL)
+        said = sum_symmetric(e->symmetric, rows, count, out) ? DONE : NO_MEMORY;
     else if (e->masks == NULL || missing || count < MASKED_ROWS)
         sum_leaves(e, rows, count, missing, out);
     else if (!sum_by_masks(e->masks, rows, count, asked & NARROW, out))

@@ -157,6 +157,8 @@ def rule_shape(path: str) -> str:
         if character in literal:
             meant = _in_our_syntax(path) if character == "{" else "{"
             raise ValueError(why if "{" in meant else f'{why}: "{meant}"')
+    if (odd := _UNWRITABLE.search(path)) is not None:
+        raise ValueError(f"a path cannot have the character U+{ord(odd[0]):04X}; remove it")
     if "//" in path:
         raise ValueError("a path cannot have an empty segment; write one slash")
     if {".", ".."} & set(path.split("/")):
@@ -252,6 +254,7 @@ _NOT_IN_A_PATH: Mapping[str, str] = {
     "%": "write the path decoded: é instead of %C3%A9",
     "\\": "a path is written with forward slashes",
 }
+_UNWRITABLE = re.compile("[\0-\x1f\x7f\ud800-\udfff]")  # control characters, and bytes that are not UTF-8
 _VALUE = re.compile(r"\s*(?:\"[^\"]*\"|'[^']*'|[^,]+)")
 _CONSTANTS = ("None", "True", "False")
 _MISNAMED = re.compile(r"<(?P<converter>[a-zA-Z_]\w*(?:\(.*?\))?:)?(?P<name>[^<>/:()]*\w[^<>/:()]*)>")

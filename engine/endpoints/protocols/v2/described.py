@@ -7,11 +7,10 @@ from typing import Any
 from engine.batch.tensors.datatypes import DATATYPES
 from engine.batch.tensors.fitting import TensorFitter
 from engine.batch.tensors.outputs import FIRST, declared_outputs
-from engine.endpoints.protocols.v2.infer_request import LENGTH_HEADER
 from engine.endpoints.protocols.v2.metadata import INPUT, datatype_of, describe_inputs
 from engine.models import Facts
 from engine.schema.samples import sample
-from engine.spec import Model
+from engine.spec import LENGTH_HEADER, Model
 
 _PARAMETERS = {"type": "object", "description": "Unknown ones are ignored."}
 _TENSOR = {

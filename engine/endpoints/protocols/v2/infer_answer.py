@@ -14,8 +14,9 @@ from engine.batch.tensors.outputs import FIRST, DeclaredOutput, output_tensor
 from engine.batch.tensors.scoring import Answered
 from engine.endpoints.messages import Headers, Response
 from engine.endpoints.problems import Problem
-from engine.endpoints.protocols.v2.infer_request import LENGTH_HEADER, InferRequest, WantedOutput
+from engine.endpoints.protocols.v2.infer_request import InferRequest, WantedOutput
 from engine.schema import show
+from engine.spec import LENGTH_HEADER
 
 _BINARY: Headers = (("Content-Type", "application/octet-stream"),)
 _JSON: Headers = (("Content-Type", "application/json"),)

@@ -16,9 +16,9 @@ from engine.endpoints.messages import Request
 from engine.endpoints.problems import Problem
 from engine.endpoints.requests.json_body import read_json
 from engine.schema import clip, show
+from engine.spec import LENGTH_HEADER
 from engine.text import plural
 
-LENGTH_HEADER = "Inference-Header-Content-Length"
 _LENGTH_KEY = "HTTP_INFERENCE_HEADER_CONTENT_LENGTH"
 _PANDAS_JSON = "pd_json"  # by which MLServer's clients mark texts of JSON, which they make of columns with gaps
 _MOST_DIMENSIONS = 32

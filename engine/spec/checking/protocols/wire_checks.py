@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from engine.diagnostics import Diagnostic
+from engine.schema import show
 from engine.spec.checking.built_in import built_in_shapes
 from engine.spec.checking.protocols.declared_protocols import DeclaredProtocol, declared_protocols, model_names
 from engine.spec.checking.protocols.wire_paths import HEALTH, HEALTH_VARIABLE, PREDICT_VARIABLE, WirePath
@@ -84,7 +85,7 @@ def _check_base_path(service: Node, one: DeclaredProtocol, paths: Iterable[WireP
 def _check_path(path: WirePath, one: DeclaredProtocol, built_in: Mapping[str, str]) -> Iterator[Diagnostic]:
     if path.action == "alive":
         return
-    said = f'path "{path.path}" of {one.name}'
+    said = f"path {show(path.path).encode(errors='backslashreplace').decode()} of {one.name}"
     try:
         shape = rule_shape(path.path)
     except ValueError as error:

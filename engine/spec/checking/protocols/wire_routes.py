@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from engine.spec.checking.built_in import built_in_shapes
 from engine.spec.checking.guards import allowed_names
 from engine.spec.checking.protocols.declared_protocols import declared_protocols
 from engine.spec.checking.protocols.wire_paths import HEALTH, WirePath, paths_of
-from engine.spec.protocol_records import Protocol, Wire
+from engine.spec.protocol_records import LENGTH_HEADER, Protocol, ProtocolName, Wire
 from engine.spec.records import Route
-from engine.spec.service_records import Service
+from engine.spec.service_records import Cors, Service
 from engine.spec.urls.url_rules import path_parameters
 
 
@@ -56,7 +57,16 @@ def _route(service: Service, several: list[tuple[WirePath, Protocol]]) -> Route:
         wire=Wire(protocols=names, action=path.action, serves=(path.model,) if path.model else first.models),
         limits=service.limits,
         allowed=None if is_health else first.allowed,
-        cors=service.cors,
+        cors=_cors_of(service, names),
         rate=None if is_health else service.rate,
         response_headers=service.response_headers,
     )
+
+
+def _cors_of(service: Service, protocols: tuple[ProtocolName, ...]) -> Cors | None:
+    """Return what pages of other origins may do: with v2, they send and read the length of the JSON too."""
+    cors = service.cors
+    if cors is None or "v2" not in protocols:
+        return cors
+    headers, expose = (tuple(dict.fromkeys((*names, LENGTH_HEADER))) for names in (cors.headers, cors.expose))
+    return replace(cors, headers=headers, expose=expose)
