@@ -174,6 +174,41 @@ def onnx(folder: Path) -> None:
     mlflow.onnx.save_model(graph, str(folder), signature=signature)
 
 
+def onnx_data(folder: Path) -> None:
+    """Save a graph whose weights MLflow puts into a file of their own, as those of over 1 KiB."""
+    import onnx as library
+    from skl2onnx import to_onnx
+    from sklearn.neural_network import MLPRegressor
+
+    rows = IRIS.astype(np.float32)
+    fitted = MLPRegressor(hidden_layer_sizes=(100,), max_iter=50, random_state=0).fit(rows, rows[:, 3])
+    graph = to_onnx(fitted, rows[:1])
+    for tensor in graph.graph.initializer:
+        if tensor.float_data:  # only what is raw goes into a file
+            values = library.numpy_helper.to_array(tensor)
+            tensor.CopyFrom(library.numpy_helper.from_array(values, tensor.name))
+    frame = FRAME.astype(np.float32)
+    mlflow.onnx.save_model(graph, str(folder), signature=infer_signature(frame, rows[:, 3]))
+
+
+def onnx_columns(folder: Path) -> None:
+    """Save a graph with an input for each column."""
+    from skl2onnx import to_onnx
+    from skl2onnx.common.data_types import FloatTensorType, Int64TensorType
+
+    frame = flats()[0][["rooms", "area"]].astype({"area": np.float32})
+    scaled = ColumnTransformer([("numbers", StandardScaler(), ["rooms", "area"])])
+    fitted = make_pipeline(scaled, LinearRegression()).fit(frame, flats()[1])
+    types = [("rooms", Int64TensorType([None, 1])), ("area", FloatTensorType([None, 1]))]
+    graph = to_onnx(fitted, initial_types=types)
+    signature = infer_signature(tensors_of(frame), flats()[1].astype(np.float32))
+    mlflow.onnx.save_model(graph, str(folder), signature=signature)
+
+
+def tensors_of(frame: pd.DataFrame) -> dict[str, Any]:
+    return {name: frame[[name]].to_numpy() for name in frame}
+
+
 def function(folder: Path) -> None:
     class Own(mlflow.pyfunc.PythonModel):
         def predict(self, context: Any, model_input: Any) -> Any:  # noqa: ARG002
@@ -184,12 +219,17 @@ def function(folder: Path) -> None:
 
 def asked(folder: Path) -> tuple[list[Any], list[Any]]:
     """Return some rows, and what MLflow answers to them."""
-    frame = flats()[0] if folder.name == "sklearn-skops" else FRAME
+    frame = flats()[0] if folder.name in ("sklearn-skops", "onnx-columns") else FRAME
     frame = frame[EVERY]
+    if folder.name == "onnx-columns":
+        frame = frame[["rooms", "area"]].astype({"area": np.float32})
+    if folder.name == "onnx-data":
+        frame = frame.astype(np.float32)
     is_array = folder.name in ("sklearn-array", "onnx")
     rows: Any = frame.to_numpy().astype(np.float32 if folder.name == "onnx" else float) if is_array else frame
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        rows = tensors_of(frame) if folder.name == "onnx-columns" else rows
         answers = mlflow.pyfunc.load_model(str(folder)).predict(rows)
     answers = next(iter(answers.values())) if isinstance(answers, dict) else answers
     listed = json.loads(frame.to_json(orient="records", double_precision=15))
@@ -210,6 +250,8 @@ FOLDERS: Mapping[str, Mapping[str, Callable[[Path], None]]] = {
         "lightgbm-booster": lightgbm_booster,
         "catboost-classifier": catboost_classifier,
         "onnx": onnx,
+        "onnx-data": onnx_data,
+        "onnx-columns": onnx_columns,
         "function": function,
     },
     "2": {

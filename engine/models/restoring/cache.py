@@ -20,7 +20,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from engine.models.files.formats import installed_or_absent
+from engine.models.files.formats import format_of, installed_or_absent
 from engine.models.restoring.compiled_model import CompiledModel
 from engine.spec import FileModel, read_regular, write_whole
 
@@ -53,8 +53,11 @@ class Cache:
         hashes = [sha256, *(hashlib.sha256(content).hexdigest() for content in reference)]
         declared = {name: value for name, value in model.node.plain.items() if name not in NOT_COMPILED}
         made_from = [_surroundings(), model.file.suffix, hashes, list(declared.items())]
+        known = format_of(model.file, model.model_folder)
         if model.model_folder is not None:  # whose versions are compared with these
             made_from.append([installed_or_absent(library) for library in sorted(model.model_folder.versions)])
+        if model.model_folder is not None or (known is not None and known.is_graph):  # which name files beside them
+            made_from.append(os.path.relpath(model.file, model.folder))
         if model.computed:
             made_from.append([model.input.document, [example.input for example in model.examples]])
         return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()

@@ -19,6 +19,8 @@ _PYTHON = "python_function"
 _CODE_OF_ITS_OWN = "mlflow.pyfunc.model"
 _PICKLED = {"cloudpickle": "pickle", "pickle": "pickle", "skops": "skops"}
 
+_WITHOUT_CODE = ("catboost", "lightgbm", "onnx", "xgboost")  # whatever the folder has beside these files
+
 # What each flavor says of its model's file: its format, its name, and the class that reads it.
 FileOf = Callable[[Node], tuple[str, Node, str]]
 
@@ -28,7 +30,7 @@ def read_mlmodel(path: Path, files: Mapping[str, bytes], root: Node) -> ModelFol
     flavor, said = _chosen_flavor(root)
     form, file, class_name = _FLAVORS[flavor](said)
     function = root["flavors"][_PYTHON]
-    code = next((one for one in (said["code"], function["code"]) if one.text), None)
+    code = next((one for one in (said["code"], function["code"]) if one.text and form not in _WITHOUT_CODE), None)
     example = root["saved_input_example_info"]["artifact_path"]
     requirements = files.get(REQUIREMENTS, b"").decode(errors="replace")
     return ModelFolder(

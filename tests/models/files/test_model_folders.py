@@ -35,6 +35,7 @@ ENTRIES: Mapping[str, Mapping[str, Any]] = {
     "sklearn-probabilities": {"response_method": "predict_proba"},
     "sklearn-code": {"input": TWO_COLUMNS},
     "onnx": {"input": ROW},
+    "onnx-columns": {"input": row(area=NUMBER, rooms={"type": "integer"})},
     "texts": {"input": {"type": "string"}},
 }
 ANSWERED = sorted(answers.parent.relative_to(FOLDERS).as_posix() for answers in FOLDERS.glob("*/*/answers.json"))
@@ -249,6 +250,22 @@ def test_types_that_skops_does_not_trust_are_trusted_by_the_entry_alone(tmp_path
 
 XGBOOST = "XGBClassifier, XGBRegressor, XGBRanker, XGBRFClassifier, XGBRFRegressor and Booster"
 CATBOOST = "CatBoost, CatBoostClassifier, CatBoostRegressor and CatBoostRanker"
+
+
+def test_the_data_of_a_graph_in_its_folder_is_pinned_and_watched(tmp_path: Path) -> None:
+    write_entry(tmp_path, str(FOLDERS / "mlflow3" / "onnx-data"))
+    compile_models(load_spec(tmp_path / "routes.yaml"))  # what is compiled of the same model elsewhere is not taken
+    shutil.copytree(FOLDERS / "mlflow3" / "onnx-data", tmp_path / "graph")
+    (data,) = (tmp_path / "graph").glob("*.data")
+    write_entry(tmp_path, "graph")
+    lock_models(tmp_path / "routes.yaml", None)
+    checked = check_spec(SpecSource(str(tmp_path / "routes.yaml"), None, workers=1))
+    assert [] == [str(one) for one in checked.mistakes]
+    assert data in checked.stamps
+    data.write_bytes(data.read_bytes()[:-4] + bytes(4))
+    with pytest.raises(SpecError) as refused:
+        compile_models(load_spec(tmp_path / "routes.yaml"))
+    assert f"the data in graph/{data.name} differs from its pin: its sha256 is " in message(refused)
 
 
 @pytest.mark.parametrize(
