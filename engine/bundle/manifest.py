@@ -39,7 +39,9 @@ def _record(optional: Iterable[str] = (), **properties: Any) -> dict[str, Any]:
     return {"type": "object", "required": required, "additionalProperties": False, "properties": properties}
 
 
-_MODEL = _record(["file"], sha256=_HASH, compiled=_TEXT, file=_TEXT, modules=_mapping(_TEXT))
+_MODEL = _record(
+    ["file", "folder"], sha256=_HASH, compiled=_TEXT, file=_TEXT, modules=_mapping(_TEXT), folder=_mapping(_TEXT)
+)
 _SCHEMA = _record(
     format=_COUNT,
     engine=_TEXT,
@@ -56,13 +58,15 @@ _SCHEMA = _record(
 class PackedModel:
     """A model of a bundle: its file's SHA-256, and the members that have its compiled form and what it needs beside.
 
-    `file` is its own file, if scikit-learn answers for it; `modules` are members by the modules' paths.
+    `file` is its own file, if scikit-learn answers for it; `modules` are members by the modules' paths, and `folder`
+    those that describe its model folder, by their names there.
     """
 
     sha256: str
     compiled: str
     file: str | None = None
     modules: Mapping[str, str] = field(default_factory=dict)
+    folder: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ def pack_bundle(snapshot: Snapshot) -> Packed:
     if mistakes:
         raise SpecError(mistakes)
     members = {**_texts(spec), **_files(spec)}
-    models = {name: _pack_model(name, one, members) for name, one in prepared.items()}
+    models = {name: _pack_model(spec.file_models[name], one, members) for name, one in prepared.items()}
     needs = {name: _needs(spec.file_models[name], one) for name, one in prepared.items()}
     libraries = {"numpy", *(need.partition("=")[0] for several in needs.values() for need in several)}
     manifest = Manifest(versions_of(sorted(libraries)) if models else {}, models)
@@ -105,17 +105,27 @@ def _files(spec: Spec) -> dict[str, bytes]:
     return {FILES + normal_name(name): data for name, data in files.items()}
 
 
-def _pack_model(name: str, prepared: PreparedModel, members: dict[str, bytes]) -> PackedModel:
+def _pack_model(model: FileModel, prepared: PreparedModel, members: dict[str, bytes]) -> PackedModel:
     """Add the members of a model."""
+    name = model.name
     compiled = f"models/{name}/compiled"
     members[compiled] = prepared.compiled.dump()
+    folder = _pack_description(model, members)
     if prepared.file is None:
-        return PackedModel(prepared.sha256, compiled)
+        return PackedModel(prepared.sha256, compiled, folder=folder)
     file = f"models/{name}/file"
     members[file] = prepared.file.data
     modules = {path: f"models/{name}/modules/{path}" for path in prepared.modules}
     members.update({modules[path]: data for path, data in prepared.modules.items()})
-    return PackedModel(prepared.sha256, compiled, file, modules)
+    return PackedModel(prepared.sha256, compiled, file, modules, folder)
+
+
+def _pack_description(model: FileModel, members: dict[str, bytes]) -> dict[str, str]:
+    """Add the members that describe a model's folder; return them by their names there."""
+    described = model.model_folder.files if model.model_folder is not None else {}
+    named = {file: f"models/{model.name}/folder/{file}" for file in described}
+    members.update({named[file]: data for file, data in described.items()})
+    return named
 
 
 def _served_files(spec: Spec) -> Iterator[tuple[Node, str, bytes]]:

@@ -24,7 +24,7 @@ from engine.errors import SpecError
 from engine.isolation import MEMORY, read_bounds
 from engine.models import CompiledModel, ModelFile, PreparedModel
 from engine.schema import show
-from engine.spec import MAX_FILE_BYTES, Spec, load_spec, read_regular
+from engine.spec import MAX_FILE_BYTES, FileModel, PackedFiles, Spec, load_spec, read_regular
 
 
 def unpack_bundle(
@@ -42,9 +42,12 @@ def unpack_bundle(
         manifest, members = read_members(Archive(data, read_bounds().memory))
         _require_small_files(members)
         _require_members(manifest, members)
-        spec = _load(file, members)
+        spec = _load(file, manifest, members)
         _require_same_models(manifest, spec)
-        prepared = {name: _prepared(model, members, f"{found} {name}") for name, model in manifest.models.items()}
+        prepared = {
+            name: _prepared(spec.file_models[name], model, members, f"{found} {name}")
+            for name, model in manifest.models.items()
+        }
     except Unsound as error:
         raise SpecError([Diagnostic(Place(str(file)), str(error))]) from None
     _require_pinned(manifest, spec)
@@ -70,21 +73,25 @@ def _read(file: Path) -> bytes:
         raise Unsound(f"the file cannot be read: {error.strerror}") from None
 
 
-def _load(file: Path, members: Mapping[str, bytes]) -> Spec:
+def _load(file: Path, manifest: Manifest, members: Mapping[str, bytes]) -> Spec:
     """Make the spec from its texts, as if they were in a folder in the place of the bundle."""
     drafts = {file / name: members[name] for name in SPEC_FILES if name in members}
     packed = {name.removeprefix(FILES): data for name, data in members.items() if name.startswith(FILES)}
+    described = {
+        name: {file: members[member] for file, member in model.folder.items()}
+        for name, model in manifest.models.items()
+    }
     models = file / MODELS if MODELS in members else None
-    return load_spec(file / ROUTES, models, drafts=drafts, packed=packed)
+    return load_spec(file / ROUTES, models, drafts=drafts, packed=PackedFiles(packed, described))
 
 
-def _prepared(model: PackedModel, members: Mapping[str, bytes], key: str) -> PreparedModel:
+def _prepared(declared: FileModel, model: PackedModel, members: Mapping[str, bytes], key: str) -> PreparedModel:
     try:
         compiled = CompiledModel.load(members[model.compiled])
     except (ValueError, TypeError, KeyError, OSError, EOFError, BadZipFile) as error:
         raise Unsound(f"{show(model.compiled)} is damaged ({error})") from None
-    own = ModelFile(members[model.file], model.sha256) if model.file is not None else None
-    if own is not None and hash_of(own.data) != model.sha256:
+    own = ModelFile.of(declared, members[model.file]) if model.file is not None else None
+    if own is not None and own.sha256 != model.sha256:
         raise Unsound(f"{show(model.file)} is not the model's file that its manifest names")
     modules = {path: members[name] for path, name in model.modules.items()}
     prepared = PreparedModel(key, compiled, own, model.sha256, modules)
@@ -112,7 +119,7 @@ def _require_members(manifest: Manifest, members: Mapping[str, bytes]) -> None:
 def _names(model: PackedModel) -> Iterator[str]:
     yield model.compiled
     yield from filter(None, [model.file])
-    yield from model.modules.values()
+    yield from (*model.modules.values(), *model.folder.values())
 
 
 def _require_same_models(manifest: Manifest, spec: Spec) -> None:

@@ -51,8 +51,9 @@ def command(
     """Write routes.yaml and, for a model, models.yaml: from the model itself, with comments that say what to edit.
 
     With MODEL_FILE, the input and the output are read from the model's own steps, and types, bounds and an example
-    from the rows of --reference. This opens the file, and unpickling it runs the code in it, so use only files that
-    you trust. Without MODEL_FILE, routes.yaml is a small starter service.
+    from the rows of --reference. It may be a folder of MLflow, or of skops for the Hugging Face Hub. This opens the
+    file, and unpickling it runs the code in it, so use only files that you trust. Without MODEL_FILE, routes.yaml is
+    a small starter service.
 
     Entries are added to existing files, after confirmation; nothing in them is replaced. Nothing is written that does
     not pass `check`. For editors, the grammars are written into .engine, and named in the first line of a new file.
@@ -161,6 +162,7 @@ def _name(name: str | None, file: Path) -> str:
     """Return the model's name, made of its file's where none is given."""
     if name is None:
         stem = re.sub(r"\.(?:pkl|pickle|joblib)$", "", file.stem)  # of a compressed file
+        stem = file.resolve().name if file.is_dir() else stem
         made = re.sub(r"[^A-Za-z0-9_.-]", "_", stem)
         return made if _NAME.fullmatch(made) else f"model_{made}"
     if not _NAME.fullmatch(name):

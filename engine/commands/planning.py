@@ -73,11 +73,12 @@ def _plan_here(wish: Wish, progress: Progress) -> Plan:
 def _planned_entry(wish: Wish, progress: Progress) -> Plan:
     """Plan what passes `check`: without the example if the compiled model gives it a slightly different answer."""
     from engine.models import LoadedEstimators, to_compile
+    from engine.spec import bare_model, draft_model, name_from
 
-    if lack := to_compile(wish.file):
+    bare = bare_model(wish.file)
+    if lack := to_compile(bare.file, bare.model_folder):
         raise SpecError([Diagnostic(Place(str(wish.file)), lack)])
     from engine.models.outlining.model_outline import outline_model
-    from engine.spec import draft_model, name_from
 
     folder, opened = wish.target.models.parent, LoadedEstimators()
     progress(Step(f"inspecting {wish.file.name}"))

@@ -11,7 +11,7 @@ from engine.spec.authoring.drafts import (
     write_results,
 )
 from engine.spec.authoring.entry_text import ModelEntry
-from engine.spec.authoring.outline import Outline, OutlinedFeature, bare_model
+from engine.spec.authoring.outline import Outline, OutlinedFeature, bare_model, in_other_file
 from engine.spec.checking.answering.cases import check_answers
 from engine.spec.checking.built_in import BUILT_IN, DOCS_FILES, divide_for_admin, docs_file_path
 from engine.spec.checking.grammar import GrammarName, grammar
@@ -29,14 +29,17 @@ from engine.spec.conditions import (
 )
 from engine.spec.gathering.spec_files import Opens, Watched
 from engine.spec.globs import FilePattern
-from engine.spec.load import load_spec
+from engine.spec.load import PackedFiles, load_spec
+from engine.spec.model_folders.examples import example_in
+from engine.spec.model_folders.folder_records import ModelFolder, Signature, SignedColumn
+from engine.spec.model_folders.inner_files import find_inner
 from engine.spec.model_records import Computed, Example, FileModel, Model, Output, Schema, StandIn
 from engine.spec.named_files import MAX_BYTES as MAX_FILE_BYTES
 from engine.spec.named_files import (
     find_inside,
-    model_inside,
     near_by,
     normal_name,
+    read_below,
     read_regular,
     read_unlinked,
     write_whole,

@@ -25,12 +25,25 @@ from engine.spec.gathering.included_files import Includes
 from engine.spec.gathering.placed_routes import PlacedRoute, place_routes
 from engine.spec.gathering.schema_files import SchemaFiles
 from engine.spec.gathering.spec_files import Opens, SpecFiles, TooMuch
+from engine.spec.model_folders.described_folder import find_folders
+from engine.spec.model_folders.folder_records import ModelFolder
 from engine.spec.model_records import Pin
 from engine.spec.named_files import Home
 from engine.spec.reading.compose import compose_document
 from engine.spec.reading.node import Node
 from engine.spec.reading.source import decode_source, read_data
 from engine.spec.records import Spec
+
+
+@dataclass(frozen=True, slots=True)
+class PackedFiles:
+    """The files of a bundle beside its spec: those that the spec names, and what describes its model folders.
+
+    The latter are the contents of these files by their names, by the names of the models.
+    """
+
+    named: Mapping[str, bytes]
+    folders: Mapping[str, Mapping[str, bytes]]
 
 
 def load_spec(
@@ -40,7 +53,7 @@ def load_spec(
     locked: bool = False,
     opens: Opens = lambda _: None,
     drafts: Mapping[Path, bytes] = MappingProxyType({}),
-    packed: Mapping[str, bytes] | None = None,
+    packed: PackedFiles | None = None,
 ) -> Spec:
     """Read a spec; raise `SpecError` with every mistake in its files.
 
@@ -50,7 +63,8 @@ def load_spec(
     the spec's own files of these paths, which may not be there yet. With `packed`, the spec comes from a bundle: all of
     its own files are drafts, those that it names are `packed`, and its model files are not asked for.
     """
-    loader = _Loader(Path(routes), Home(Path(routes).parent, packed), locked, opens, drafts)
+    home = Home(Path(routes).parent, packed.named if packed is not None else None)
+    loader = _Loader(Path(routes), home, locked, opens, drafts, packed.folders if packed is not None else None)
     try:
         with pause_collector():
             spec = loader.load(models)
@@ -70,6 +84,7 @@ class _Loader:
     locked: bool
     opens: Opens
     drafts: Mapping[Path, bytes]
+    folders: Mapping[str, Mapping[str, bytes]] | None
     found: list[Diagnostic] = field(default_factory=list)
 
     def load(self, named: str | Path | None) -> Spec | None:
@@ -84,13 +99,15 @@ class _Loader:
         formats = checks_formats(routes_root)
         pins: Mapping[str, Pin] = {}
         commands: Mapping[str, str] = {}
+        folders: Mapping[str, ModelFolder] = {}
         if models and models_root:
             models_root = self._read_tables(models, schemas[models.parent].make_models_whole(models_root))
         if models:
             pins, commands = self._pins(models, models_root)
         if models and models_root:
             folder = models.parent if self.home.packed is None else None
-            self.found += check_models(models_root, folder, formats=formats, locked=self.locked)
+            folders = find_folders(models_root["models"], models.parent, self.folders, self.opens, self.found)
+            self.found += check_models(models_root, folder, folders, formats=formats, locked=self.locked)
         placed: list[PlacedRoute] = []
         if routes_root:
             placed, included = self._place(routes_root, schemas[self.routes.parent])
@@ -111,7 +128,9 @@ class _Loader:
             service=service,
             routes=routes,
             built_in=(*built_in_routes(service), *on_wires),
-            models=read_models(models_root, Home(models.parent, self.home.packed), pins, commands, formats=formats)
+            models=read_models(
+                models_root, Home(models.parent, self.home.packed), pins, commands, folders, formats=formats
+            )
             if models and models_root
             else {},
             files=schemas[self.routes.parent].files.sources,

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from engine.schema import LOCAL_TIME, InstanceSchema, Validator
 from engine.spec.choices import RESPONSE_METHODS, ResponseMethodName, RuntimeName
+from engine.spec.model_folders.folder_records import ModelFolder
 from engine.spec.service_records import Record
 
 
@@ -156,12 +157,14 @@ class FileModel(Model):
     """A model file and its input. Modules that the file refers to are in the `folder`.
 
     Of a graph, `graph_outputs` are the names of the outputs that have the answers of response methods.
+    If the entry names a `model_folder`, `file` is the one in it that contains the model.
 
     Of a chain, `computed` are the features that are not in its instances; the input is complete once the models that
     compute them are known.
     """
 
     file: Path
+    model_folder: ModelFolder | None = None
     features: tuple[str, ...] | None = None
     computed: tuple[Computed, ...] = ()
     rows: Literal["auto", "array", "table", "mappings"] = "auto"
@@ -175,6 +178,12 @@ class FileModel(Model):
     trusted: tuple[str, ...] = ()
     allow_version_mismatch: bool = False
     pin: Pin | None = None
+
+    @property
+    def modules_folder(self) -> Path:
+        """The folder of the modules that the file refers to: that of models.yaml, or the one in the model's folder."""
+        inside = self.model_folder
+        return self.folder if inside is None or inside.code is None else inside.path / inside.code
 
     @property
     def answers_classes(self) -> bool:

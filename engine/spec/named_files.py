@@ -21,7 +21,6 @@ MAX_BYTES = 16 * 1024 * 1024
 MAX_NEIGHBOURS, MOST_APART = 1000, 2
 _READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
-_MLFLOW_FILES = ("model.pkl", "model.skops", "model.onnx")
 _IRREGULAR = (
     (stat.S_ISDIR, "a folder", errno.EISDIR),
     (stat.S_ISFIFO, "a FIFO (a named pipe)", errno.EINVAL),
@@ -131,6 +130,11 @@ def read_inside(folder: Path, name: str, below: str = "") -> bytes:
     return data
 
 
+def read_below(home: Path, path: Path, most: int = -1) -> bytes:
+    """Read a file by its resolved path; raise `OSError`, also if it or a folder between it and `home` is now a link."""
+    return _read(_open_below(home, path.relative_to(home).parts), most)
+
+
 def _open_below(home: Path, parts: Sequence[str]) -> int:
     """Open a file for reading; raise `OSError`, also if it or a folder between it and `home` is a link."""
     if os.open not in os.supports_dir_fd:  # as on Windows
@@ -172,13 +176,6 @@ def near_by(folder: Path, name: str) -> str:
     if max(len(near), len(path.name)) - _shared(path.name, near) > MOST_APART or not (path.parent / near).is_file():
         return ""
     return f'; did you mean "{Path(name).with_name(near)}"?'
-
-
-def model_inside(folder: Path) -> str | None:
-    """Return the model's file in a folder that MLflow wrote; None for any other folder."""
-    if not (folder / "MLmodel").is_file():
-        return None
-    return next((name for name in _MLFLOW_FILES if (folder / name).is_file()), None)
 
 
 def _shared(one: str, other: str) -> int:

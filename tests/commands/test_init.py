@@ -780,11 +780,12 @@ def test_a_graph_of_pictures_is_refused() -> None:
     assert "has 4 dimensions (any x 4 x 8 x 8); an instance is a row of numbers" in str(run("model.onnx").exception)
 
 
-def test_a_folder_of_mlflow_names_the_model_in_it() -> None:
+def test_a_folder_that_nothing_describes_is_no_model() -> None:
     Path("mine").mkdir()
-    for name in ("MLmodel", "model.pkl"):
-        Path("mine", name).touch()
-    said = "mine: error: this is a folder; name the model in it: mine/model.pkl\n1 error"
+    lack = "without MLmodel, by which MLflow describes a model, or config.json, as skops does; name a file, or a model"
+    assert f"mine: error: this is a folder {lack} folder\n1 error" == str(run("mine").exception)
+    Path("mine/MLmodel").touch()
+    said = "mine/MLmodel: error: the file is empty; save the model again\n1 error"
     assert said == str(run("mine").exception)
 
 

@@ -26,7 +26,7 @@ from engine.models.proving.proof_rows import RowMaker
 from engine.models.restoring.cache import Cache, mode_for
 from engine.models.restoring.prepared import LoadedEstimators, PreparedModel, take_cached
 from engine.models.restoring.restore import restore_model
-from engine.spec import FileModel, Spec
+from engine.spec import FileModel, Spec, in_other_file
 
 ROUNDS = 3
 
@@ -74,8 +74,9 @@ def compare_files(spec: Spec, name: str, file: Path, tolerance: float, progress:
     all_prepared = prepare_models(spec, progress, opened)
     model, prepared = complete_spec(spec, all_prepared, opened).file_models[name], all_prepared[name]
     current = restore_model(model, prepared, opened)
+    other = in_other_file(model, file)
     with _told_of(model, file):
-        new = _predictor_of(replace(model, name=str(file), file=file, pin=None), spec, opened, progress)
+        new = _predictor_of(other, spec, opened, progress)
     progress(Step("comparing the answers", name))
     sources = {
         "examples": (Asked(one.input, number) for number, one in enumerate(model.examples, 1)),
@@ -99,7 +100,7 @@ def _predictor_of(model: FileModel, spec: Spec, opened: LoadedEstimators, progre
     """
     cache, file = Cache(spec.folder), read_file(model)
     unheld = {**model.node.plain, "examples": [example.input for example in model.examples]}
-    key = cache.key(replace(model, node=replace(model.node, plain=unheld)), file.data)
+    key = cache.key(replace(model, node=replace(model.node, plain=unheld)), file.sha256)
     prepared = take_cached(model, cache, key, file, opened.opens)
     if prepared is None:
         prepared = prepare_anew(model, key, file, opened, progress, is_held=False)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.isolation import Progress, Step
+from engine.models.compiling.described_model import other_versions, require_signed_order
 from engine.models.compiling.largest_number import largest_number
 from engine.models.composing.open_models import OpenModels, in_order, restore_models
 from engine.models.data.reference import allowed_instances, refused_rows, require_reference
@@ -83,7 +84,7 @@ def needs_sklearn(spec: Spec) -> bool:
         for name in in_order(spec):
             model = models.complete(name, with_examples=True)
             file = files.read(model)
-            found = take_cached(model, cache, cache.key(model, file.data), file)
+            found = take_cached(model, cache, cache.key(model, file.sha256), file)
             if found is None or found.compiled.needs_estimator:
                 return True
             prepared[name] = found
@@ -143,7 +144,7 @@ def require_pinned_file(model: FileModel, file: ModelFile) -> None:
 
 def _key_of(model: FileModel, cache: Cache, file: ModelFile) -> str:
     try:
-        return cache.key(model, file.data)
+        return cache.key(model, file.sha256)
     except OSError as error:
         raise model.error(f"the file cannot be read: {error.strerror}", "reference") from None
 
@@ -164,7 +165,7 @@ def prepare_anew(
     compiled = replace(
         compiled,
         good=tried.good,
-        warnings=(*compiled.warnings, *refused_rows(model), *tried.warnings()),
+        warnings=(*compiled.warnings, *refused_rows(model), *tried.warnings(), *other_versions(model)),
         modules=hash_modules(modules),
         result=form,
         rows=tuple(islice(allowed_instances(model), MAX_SHOWN)) if model.show_reference else (),
@@ -182,14 +183,16 @@ def _compile(
 ) -> tuple[CompiledModel, Tried]:
     """Compile a model; unless `is_tried`, it is not asked anything, and stays as it is in its file."""
     require_reference(model)
-    if lack := to_compile(model.file):
+    if lack := to_compile(model.file, model.model_folder):
         raise model.error(lack, "file")
     progress(Step("loading", model.name))
     if require_format(model).is_graph:
         from engine.models.compiling.graphs.graph_data import read_beside  # noqa: PLC0415
         from engine.models.compiling.onnx_file import compile_graph  # noqa: PLC0415 - few models are graphs
 
-        return compile_graph(model, file.data, read_beside(model, file, opened), is_tried=is_tried)
+        graph = compile_graph(model, file.data, read_beside(model, file, opened), is_tried=is_tried)
+        require_signed_order(model, graph[0].wanted)
+        return graph
     if model.graph_outputs:
         raise model.error(
             "graph_outputs is for .onnx files; an estimator answers by its response_method", "graph_outputs"
@@ -206,6 +209,7 @@ def _compile(
     chosen = Chosen(None, None, Report("sklearn"))
     with artifact.modules.found(), reading_once():
         inspected = inspect_estimator(model, artifact.estimator)
+        require_signed_order(model, inspected.wanted)
         require_trained_dtypes(model, inspected)
         if is_tried:
             with blaming_version(artifact.trained_with):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from engine.spec import FileModel
+from engine.spec import FileModel, ModelFolder
 
 _COMPRESSED = (".bz2", ".gz", ".lzma", ".xz", ".z")
 _TO_COMPILE = ("joblib", "onnx", "onnxruntime", "skl2onnx", "sklearn")
@@ -75,10 +75,13 @@ FORMATS = (
     ModelFormat("onnx", (".onnx",), reader=None, pinned=("onnxruntime",), imports=("onnx", "onnxruntime")),
 )
 _BY_ENDING = {ending: form for form in FORMATS for ending in form.endings}
+_BY_NAME = {form.name: form for form in FORMATS}
 
 
-def format_of(file: Path) -> ModelFormat | None:
-    """Return a model file's format, which its name determines; None if it does not."""
+def format_of(file: Path, folder: ModelFolder | None = None) -> ModelFormat | None:
+    """Return a model file's format, which its name determines, or its folder's description; None if it does not."""
+    if folder is not None:
+        return _BY_NAME[folder.format]
     before, last = ("", "", *(ending.lower() for ending in file.suffixes))[-2:]
     inner = _BY_ENDING.get(before) if last in _COMPRESSED else None
     return inner if inner is not None and inner.may_be_compressed else _BY_ENDING.get(last)
@@ -92,9 +95,17 @@ def installed_version(library: str) -> str:
         return version(f"{library}-cpu")
 
 
+def installed_or_absent(library: str) -> str:
+    """Return the version of a library, empty if it is not installed."""
+    try:
+        return installed_version(library)
+    except PackageNotFoundError:
+        return ""
+
+
 def require_format(model: FileModel) -> ModelFormat:
     """Return the format of a model's file; raise `SpecError` if its name has none."""
-    if (found := format_of(model.file)) is not None:
+    if (found := format_of(model.file, model.model_folder)) is not None:
         return found
     ending = model.file.suffix
     lack = f'unknown model format "{ending}"' if ending else "the file's name has no ending"

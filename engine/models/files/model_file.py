@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,15 +14,28 @@ from engine.diagnostics import Diagnostic, Place
 from engine.errors import SpecError
 from engine.isolation import read_bounds
 from engine.models.files.formats import require_format
-from engine.spec import FileModel, bare_model, model_inside, read_regular
+from engine.spec import FileModel, ModelFolder, bare_model, find_inner, read_below, read_regular
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A model file's bytes, read once."""
+    """A model file's bytes, read once.
+
+    In a model folder, the hash is that of the list of all files that count: what `sha256sum` writes of them.
+    """
 
     data: bytes
     sha256: str
+
+    @classmethod
+    def of(cls, model: FileModel, data: bytes) -> ModelFile:
+        """Make the record of a model's file with these bytes."""
+        own, folder = hashlib.sha256(data).hexdigest(), model.model_folder
+        if folder is None:
+            return cls(data, own)
+        hashes = {name: hashlib.sha256(read).hexdigest() for name, read in folder.files.items()} | {folder.file: own}
+        listed = "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(hashes.items()))
+        return cls(data, hashlib.sha256(listed.encode()).hexdigest())
 
 
 class ModelFiles:
@@ -32,31 +46,32 @@ class ModelFiles:
 
     def read(self, model: FileModel) -> ModelFile:
         """Read a model's file; raise `OSError`."""
-        path = model.file.resolve()
-        if path not in self._files:
-            data = _read_bounded(model.file)
-            self._files[path] = ModelFile(data, hashlib.sha256(data).hexdigest())
-        return self._files[path]
+        path, folder = model.file.resolve(), model.model_folder
+        key = path if folder is None else folder.path.resolve()
+        if key not in self._files:
+            self._files[key] = ModelFile.of(model, _read_bounded(model.file, folder))
+        return self._files[key]
 
 
-def _read_bounded(file: Path) -> bytes:
-    """Read a file no larger than the memory limit for loading it; raise `OSError`."""
+def _read_bounded(file: Path, folder: ModelFolder | None) -> bytes:
+    """Read a file no larger than the memory limit for loading it; raise `OSError`.
+
+    If it is the file of a model folder, no link leads out of that.
+    """
     limits = read_bounds()
-    if file.stat().st_size > limits.memory:
+    path = file if folder is None else find_inner(folder.path, folder.file)
+    if path.stat().st_size > limits.memory:
         raise OSError(errno.EFBIG, f"it is larger than {limits.shown_memory}, the memory limit for loading it")
-    return read_regular(file)
+    return read_regular(path) if folder is None else read_below(folder.path.resolve(), path)
 
 
 def read_file(model: FileModel, files: ModelFiles | None = None) -> ModelFile:
     """Read a model's file, as one of `files`; raise `SpecError`, also for a name without a known format."""
     try:
         read = (files or ModelFiles()).read(model)
-    except IsADirectoryError:
-        named = model_inside(model.file)
-        it = f"the model in it: {model.file / named}" if named else "the file in it"
-        raise model.error(f"this is a folder; name {it}", "file") from None
     except OSError as error:
-        raise model.error(f"the model's file cannot be read: {error.strerror}", "file") from None
+        named = "the model's file" if model.model_folder is None else f"the model's file {model.file}"
+        raise model.error(f"{named} cannot be read: {error.strerror}", "file") from None
     require_format(model)
     return read
 
@@ -73,4 +88,11 @@ def blaming_file(file: Path) -> Iterator[None]:
     try:
         yield
     except SpecError as error:
-        raise SpecError([Diagnostic(Place(str(file)), found.message) for found in error.diagnostics]) from None
+        whole = Place(str(file))
+        inside = (found.place.file.startswith(f"{file}{os.sep}") for found in error.diagnostics)  # a model folder
+        raise SpecError(
+            [
+                found if kept else Diagnostic(whole, found.message)
+                for found, kept in zip(error.diagnostics, inside, strict=True)
+            ]
+        ) from None

@@ -56,7 +56,9 @@ class Interview:
         """Make the predictor for an entry of this outline, unless the last one had the same; raise `SpecError`."""
         if self._last is None or self._last[0] != outline:
             bare = bare_model(self._model.file, self._model.trusted, outline, self._reference)
-            bare = replace(bare, folder=self._model.folder, allow_version_mismatch=True)
+            bare = replace(
+                bare, folder=self._model.folder, model_folder=self._model.model_folder, allow_version_mismatch=True
+            )
             self._last = outline, open_uncompiled(bare, self._file, self._opened)[0]
         return self._last[1]
 

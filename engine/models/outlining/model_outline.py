@@ -32,6 +32,7 @@ from engine.models.outlining.csv_sample import Sample, SampleColumn, read_sample
 from engine.models.outlining.example import as_written, plausible_instance
 from engine.models.outlining.graph_outline import SeenGraph, see_graph
 from engine.models.outlining.interview import Interview
+from engine.models.outlining.signed_outline import as_signed, named_method, own_example, signed_names
 from engine.models.proving.learnt_ranges import known_texts, learnt_ranges
 from engine.models.restoring.prepared import LoadedEstimators
 from engine.spec import RESPONSE_METHODS, FileModel, Outline, OutlinedFeature, bare_model
@@ -75,17 +76,24 @@ def outline_model(
             seen = _Seen(graph.outline, graph.names, graph.columns, graph=graph)
         else:
             seen = _seen_estimator(model, read, opened, allow_version_mismatch=allow_version_mismatch)
+    described = model.model_folder
+    if (names := signed_names(described, seen.outline)) is not None and seen.names is None:
+        seen = replace(seen, names=names, outline=replace(seen.outline, named_by="signature"))
     sample = read_sample(reference, seen.names or ()) if reference is not None else None
     outline, usual = _with_features(seen, sample, reference), [known.usual for known in seen.columns]
+    outline = as_signed(described, outline)
     with blaming_file(file):
         interview = Interview(model, read, opened, reference if outline.form != "text" else None)
-        return interview.complete(outline, lambda known: plausible_instance(known, sample, usual, seen.texts))
+        return interview.complete(
+            outline,
+            lambda known: own_example(described, known) or plausible_instance(known, sample, usual, seen.texts),
+        )
 
 
 def _seen_estimator(
     model: FileModel, file: ModelFile, opened: LoadedEstimators, *, allow_version_mismatch: bool
 ) -> _Seen:
-    if file.data and model.file.suffix.lower() == ".skops":
+    if file.data and require_format(model).name == "skops":
         _require_trust(model, file)
     artifact = opened.open(replace(model, allow_version_mismatch=True), file)
     if artifact.trained_with and not allow_version_mismatch:
@@ -96,7 +104,9 @@ def _seen_estimator(
     estimator = artifact.estimator
     require_training(model, estimator)
     wanted = wanted_by(estimator)
-    method = next((name for name in _METHODS if hasattr(estimator, name)), _METHODS[0])
+    method = named_method(model.model_folder) or _METHODS[0]
+    if not hasattr(estimator, method):
+        method = next((name for name in _METHODS if hasattr(estimator, name)), _METHODS[0])
     answers = method == "predict" and not answers_in_rows(estimator, wanted)
     classes = classes_of(model, estimator) if answers else None
     outline = Outline(
@@ -134,7 +144,7 @@ _METHODS = tuple(name for name, method in RESPONSE_METHODS.items() if method.is_
 
 def _with_features(seen: _Seen, sample: Sample | None, reference: Path | None) -> Outline:
     """Name the features and determine their types."""
-    outline, names, named_by = seen.outline, seen.names, "model"
+    outline, names, named_by = seen.outline, seen.names, seen.outline.named_by
     if outline.form == "text":
         return outline
     if names is not None and sample is not None:

@@ -20,6 +20,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from engine.models.files.formats import installed_or_absent
 from engine.models.restoring.compiled_model import CompiledModel
 from engine.spec import FileModel, read_regular, write_whole
 
@@ -43,12 +44,17 @@ class Cache:
         self.folder = _own(self._stated)
         self._spare = Path(spare) if spare else None
 
-    def key(self, model: FileModel, data: bytes) -> str:
-        """Hash everything that a compiled model depends on; `data` is its file. Raise `OSError` if one is missing."""
-        contents = [data] + ([read_regular(model.reference)] if model.reference is not None else [])
-        hashes = [hashlib.sha256(content).hexdigest() for content in contents]
+    def key(self, model: FileModel, sha256: str) -> str:
+        """Hash everything that a compiled model depends on; `sha256` is that of its file.
+
+        Raises `OSError` if the reference cannot be read.
+        """
+        reference = [read_regular(model.reference)] if model.reference is not None else []
+        hashes = [sha256, *(hashlib.sha256(content).hexdigest() for content in reference)]
         declared = {name: value for name, value in model.node.plain.items() if name not in NOT_COMPILED}
         made_from = [_surroundings(), model.file.suffix, hashes, list(declared.items())]
+        if model.model_folder is not None:  # whose versions are compared with these
+            made_from.append([installed_or_absent(library) for library in sorted(model.model_folder.versions)])
         if model.computed:
             made_from.append([model.input.document, [example.input for example in model.examples]])
         return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()

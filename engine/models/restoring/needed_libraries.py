@@ -10,16 +10,16 @@ from engine.installed import is_serving_only
 from engine.models.files.formats import format_of, require_format
 from engine.models.restoring.prepared import PreparedModel
 from engine.models.runtime.program import names_of_steps
-from engine.spec import FileModel
+from engine.spec import FileModel, ModelFolder
 from engine.text import join_words
 
 _DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 _GRAPHS = frozenset(("ColumnsGraph", "Graph", "OnnxTrees"))
 
 
-def to_compile(file: Path) -> str:
-    """Say what is to be installed before a model file can be opened; empty where all is there."""
-    what, known = "to open and compile a model file", format_of(file)
+def to_compile(file: Path, folder: ModelFolder | None = None) -> str:
+    """Say what is to be installed before a model file, maybe in a folder, can be opened; empty where all is there."""
+    what, known = "to open and compile a model file", format_of(file, folder)
     modules = known.imports if known is not None else ()
     lack = describe_lack(what, {module: _DISTRIBUTIONS.get(module, module) for module in modules})
     return f"{lack}; or serve a bundle: this is the serving-only installation" if lack and is_serving_only() else lack

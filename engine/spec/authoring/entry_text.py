@@ -193,6 +193,8 @@ def _advice(outline: Outline, reference: str | None) -> Iterator[str]:
         yield from _nameless(outline)
     elif outline.named_by == "reference":
         yield f"- the names: the model knows none, so they are those of {reference}, in the order of its columns."
+    elif outline.named_by == "signature":
+        yield "- the names: the model knows none, so they are those of its signature, in the order of its columns."
     used = [one for one in outline.features if not one.is_unused]
     yield from _about_types(used, reference)
     yield from _about_numbers([one for one in used if not (one.choices or one.is_guess)], reference)
@@ -205,7 +207,9 @@ def _advice(outline: Outline, reference: str | None) -> Iterator[str]:
         yield "- enum: the categories that the encoder knows; it refuses all others."
     if unused := [one.name for one in outline.features if one.is_unused]:
         yield f"- {_named(unused)}: in the training rows, but not used by the model; optional or null."
-    if gaps := [one.name for one in used if one.gaps]:
+    if optional := [one.name for one in used if one.may_be_absent]:
+        yield f"- {_named(optional)}: optional in the model's signature, and the model handles missing values."
+    if gaps := [one.name for one in used if one.gaps and not one.may_be_absent]:
         yield f"- {_named(gaps)}: may be null: the model handles missing values."
 
 

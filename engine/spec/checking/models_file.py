@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from engine.diagnostics import Diagnostic
-from engine.schema import TYPE_NAMES, InstanceSchema, show
+from engine.schema import TYPE_NAMES, InstanceSchema
 from engine.spec.checking.composing.chain import computed_names, read_computed
 from engine.spec.checking.composing.kind import ComposedEntry
 from engine.spec.checking.composing.kinds import check_compositions, kind_of
 from engine.spec.checking.composing.table import answer_alike
+from engine.spec.checking.model_files.named_file import check_file, is_skops
+from engine.spec.checking.model_files.signed_columns import check_signature
 from engine.spec.checking.schemas import check_schema, has_form
 from engine.spec.checking.stand_ins import check_stand_in, is_standing_in
 from engine.spec.choices import RESPONSE_METHODS
+from engine.spec.model_folders.folder_records import ModelFolder
 from engine.spec.model_records import Batch, Example, FileModel, Model, Output, Pin, Schema, StandIn, Threshold
-from engine.spec.named_files import Home, model_inside, near_by
+from engine.spec.named_files import Home
 from engine.spec.reading.node import Node
 from engine.text import did_you_mean
 
@@ -41,25 +44,31 @@ _TYPES = {"float": "number", "int": "integer", "bool": "boolean"}
 
 
 def check_models(
-    root: Node, folder: Path | None, *, formats: bool = True, locked: bool = False
+    root: Node,
+    folder: Path | None,
+    folders: Mapping[str, ModelFolder],
+    *,
+    formats: bool = True,
+    locked: bool = False,
 ) -> Iterator[Diagnostic]:
     """Return every mistake of models.yaml that can be seen without opening a model; `formats` has formats checked.
 
-    Without a `folder`, no file has to be there: the models are compiled. If `locked`, no stand-in may answer.
+    `folders` are the model folders that entries name, by the entries' names. Without a `folder`, no file has to be
+    there: the models are compiled. If `locked`, no stand-in may answer.
     """
-    for _, _, model in root["models"].pairs():
+    for name, _, model in root["models"].pairs():
         yield from check_stand_in(model, folder, locked=locked)
         if folder is not None:
             if not is_standing_in(model, folder):
-                yield from _check_file(model["file"], folder)
-            yield from _check_file(model["reference"], folder)
+                yield from check_file(model["file"], folder, may_be_folder=True)
+            yield from check_file(model["reference"], folder)
         yield from _check_features(model)
         yield from check_dtypes(model)
         yield from _check_threshold(model)
         if model["show_reference"].plain and "reference" not in model:
             message = 'show_reference has nothing to show: name a CSV of instances, as in "reference: rows.csv"'
             yield model.key("show_reference").error(message)
-        if "trusted" in model and model["file"].text and not model["file"].text.endswith(".skops"):
+        if "trusted" in model and model["file"].text and not is_skops(model["file"].text, folders.get(name)):
             message = "trusted has no effect here: it lists what a .skops file may contain"
             yield model.key("trusted").error(message, "warning")
         schema = model["input"]
@@ -70,40 +79,28 @@ def check_models(
         if all(mistake.severity == "warning" for mistake in mistakes):
             judged = _schema(model, formats=formats)
             yield from _check_examples(model, judged)
+            if name in folders:
+                yield from check_signature(model, folders[name], judged.instance)
             yield from _check_defaults(schema, judged)
     yield from check_compositions(root["models"])
 
 
 def read_models(
-    root: Node, home: Home, pins: Mapping[str, Pin], commands: Mapping[str, str], *, formats: bool = True
+    root: Node,
+    home: Home,
+    pins: Mapping[str, Pin],
+    commands: Mapping[str, str],
+    folders: Mapping[str, ModelFolder],
+    *,
+    formats: bool = True,
 ) -> Mapping[str, Model]:
     """Make the models' records from a document without mistakes; `commands` are the commands that pin them.
 
-    `home` is the folder of models.yaml.
+    `home` is the folder of models.yaml, and `folders` are the model folders by the names of the entries.
     """
-    read = _Reader(home, pins, commands, formats=formats)
+    read = _Reader(home, pins, commands, folders, formats=formats)
     models = {name: read(name, node) for name, _, node in root["models"].pairs()}
     return {name: answer_alike(model, models) for name, model in models.items()}
-
-
-def _check_file(file: Node, folder: Path) -> Iterator[Diagnostic]:
-    if not file.text:
-        return
-    if "\0" in file.text:
-        yield file.error("a file name cannot contain a NUL character")
-        return
-    path = folder / file.text
-    try:
-        if path.is_dir():
-            named = model_inside(path)
-            it = f"the model in it: {file.text.rstrip('/')}/{named}" if named else "the file in it"
-            yield file.error(f'file "{file.text}" is a folder; name {it}')
-        elif not path.exists():
-            script = folder / "train.py"
-            train = f"; train it first: python {script}" if script.is_file() else ""
-            yield file.error(f'file "{file.text}" does not exist{near_by(folder, file.text) or train}')
-    except OSError as error:
-        yield file.error(f'file "{show(file.text)}" cannot be read: {error.strerror}')
 
 
 def _check_features(model: Node) -> Iterator[Diagnostic]:
@@ -153,8 +150,17 @@ def _check_defaults(node: Node, schema: Schema) -> Iterator[Diagnostic]:
 class _Reader:
     """Makes the records of entries."""
 
-    def __init__(self, home: Home, pins: Mapping[str, Pin], commands: Mapping[str, str], *, formats: bool) -> None:
-        self._home, self._pins, self._commands, self._formats = home, pins, commands, formats
+    def __init__(
+        self,
+        home: Home,
+        pins: Mapping[str, Pin],
+        commands: Mapping[str, str],
+        folders: Mapping[str, ModelFolder],
+        *,
+        formats: bool,
+    ) -> None:
+        self._home, self._pins, self._commands, self._folders = home, pins, commands, folders
+        self._formats = formats
 
     def __call__(self, name: str, node: Node) -> Model:
         if self._home.packed is None and is_standing_in(node, self._home.folder):
@@ -193,10 +199,11 @@ class _Reader:
     def _file_model(self, name: str, node: Node) -> FileModel:
         features, batch = node["features"], node["batch"]
         names = [one["as"].plain if one.fields is not None else one.plain for one in features.items]
-        folder = self._home.folder
+        folder, inside = self._home.folder, self._folders.get(name)
         return FileModel(
             **self._shared(name, node),
-            file=folder / node["file"].plain,
+            file=folder / node["file"].plain if inside is None else inside.path / inside.file,
+            model_folder=inside,
             features=tuple(names) if features.present else None,
             computed=read_computed(node),
             batch=Batch(node=batch, **{key: value.plain for key, _, value in batch.pairs()}),

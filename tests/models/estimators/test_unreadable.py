@@ -271,20 +271,21 @@ def test_what_goes_wrong_with_an_accepted_version_blames_the_version(serve: Serv
     )
 
 
-def test_a_folder_of_mlflow_names_the_model_in_it(tmp_path: Path) -> None:
+def test_a_folder_that_nothing_describes_is_no_model_folder(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "MLmodel").touch()
-    (tmp_path / "mine" / "model.pkl").touch()
     (tmp_path / "routes.yaml").write_text("routes: [{path: /, model: m}]")
-    for name, said in (
-        ("mine", 'file "mine" is a folder; name the model in it: mine/model.pkl'),
-        ("mine/", 'file "mine/" is a folder; name the model in it: mine/model.pkl'),
-        (".", 'file "." is a folder; name the file in it'),
-    ):
+    lack = "is a folder without MLmodel, by which MLflow describes a model, or config.json, as skops does"
+
+    def refusal(name: str) -> str:
         (tmp_path / "models.yaml").write_text(f"models: {{m: {{file: {name}, input: {ROW}}}}}")
         with pytest.raises(SpecError) as refused:
             load_spec(tmp_path / "routes.yaml")
-        assert said == message(refused)
+        return message(refused)
+
+    assert f'file "mine/" {lack}; name a file, or a model folder' == refusal("mine/")
+    (tmp_path / "mine" / "MLmodel").touch()
+    assert f'file "." {lack}; did you mean "mine" in it?' == refusal(".")
+    assert "the file is empty; save the model again" == refusal("mine")
 
 
 def test_what_is_named_to_be_installed_is_a_distribution_by_its_own_name() -> None:

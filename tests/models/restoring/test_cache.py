@@ -22,6 +22,7 @@ from engine.models import compile_models, writable_cache
 from engine.models.compiling import prepare as compiling
 from engine.models.data.dtypes import Table
 from engine.models.data.instances import TrainedInput
+from engine.models.files.model_file import read_file
 from engine.models.restoring import cache as module
 from engine.models.restoring.cache import VARIABLE, Cache
 from engine.models.restoring.choose_runtime import open_runtime
@@ -72,11 +73,11 @@ def test_the_key_changes_with_every_source_file_that_decides_answers(
     shutil.copytree(Path(engine.__file__).parent, code, ignore=shutil.ignore_patterns("__pycache__", "*.json"))
     folders = [code / name for name in ("models", "schema", "spec")]
     model = load_spec(folder / "routes.yaml").models["m"]
-    before = Cache(folder).key(model, b"")
+    before = Cache(folder).key(model, "")
     for name in ("hash_code", "_surroundings"):
         monkeypatch.setattr(module, name, getattr(module, name).__wrapped__)
     monkeypatch.setattr(module, "_CODE", folders)
-    assert before == Cache(folder).key(model, b"")
+    assert before == Cache(folder).key(model, "")
     sources = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     assert {"trees.c", "cache.py", "columns.py", "predictor.py", "records.py", "samples.py", "subschema.py"} <= {
         path.name for path in sources
@@ -84,7 +85,7 @@ def test_the_key_changes_with_every_source_file_that_decides_answers(
     for source in sources:
         unchanged = source.read_bytes()
         source.write_bytes(unchanged + b"\n")
-        assert before != Cache(folder).key(model, b""), source
+        assert before != Cache(folder).key(model, ""), source
         source.write_bytes(unchanged)
 
 
@@ -169,7 +170,7 @@ def test_no_damage_of_a_single_byte_is_read(folder: Path, damage: int) -> None:
 def test_what_a_model_depends_on_is_in_its_key(folder: Path) -> None:
     def key(**keys: object) -> str:
         model = write_models(folder, **keys).models["m"]
-        return Cache(folder).key(model, model.file.read_bytes())
+        return Cache(folder).key(model, read_file(model).sha256)
 
     (folder / "rows.csv").write_text("a\n1\n")
     keys = [key(), key(runtime="onnx"), key(output={"probabilities": True}), key(reference="rows.csv")]

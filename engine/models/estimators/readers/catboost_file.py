@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.schema import show
 from engine.spec import FileModel
+from engine.text import join_words
 
+_ESTIMATORS = ("CatBoost", "CatBoostClassifier", "CatBoostRegressor", "CatBoostRanker")
 _CLASSES = ("CrossEntropy", "Focal", "Logloss", "Multi")
 _NUMBERS = ("MultiRMSE", "MultiRMSEWithMissingValues")
 _RANKS = ("LambdaMart", "PairLogit", "QueryRMSE", "QuerySoftMax", "StochasticFilter", "StochasticRank", "YetiRank")
@@ -17,9 +20,19 @@ def read(data: bytes, model: FileModel) -> Any:
         import catboost  # noqa: PLC0415
     except ImportError:
         raise model.error("a .cbm file needs catboost: pip install catboost", "file") from None
+    if model.model_folder is not None and (named := model.model_folder.class_name):
+        return _read_as(catboost, named, data, model)
     loss = str(catboost.CatBoost().load_model(blob=data).get_all_params().get("loss_function", ""))
     if loss.startswith(_CLASSES) and loss not in _NUMBERS:
         estimator = catboost.CatBoostClassifier()
     else:
         estimator = catboost.CatBoostRanker() if loss.startswith(_RANKS) else catboost.CatBoostRegressor()
     return estimator.load_model(blob=data)
+
+
+def _read_as(catboost: Any, named: str, data: bytes, model: FileModel) -> Any:
+    """Read the class that a model folder names; raise `SpecError` for any other than CatBoost's estimators."""
+    if named not in _ESTIMATORS:
+        message = f"the model's folder names the class {show(named)} of CatBoost, and those that can be read are "
+        raise model.error(f"{message}{join_words(_ESTIMATORS, 'and')}", "file")
+    return getattr(catboost, named)().load_model(blob=data)

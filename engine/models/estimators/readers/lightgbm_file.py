@@ -54,5 +54,6 @@ def read(data: bytes, model: FileModel) -> Any:
     text = data.decode()
     booster = lightgbm.Booster(model_str=text, params={"verbose": -1})
     objective = next((line for line in text.splitlines() if line.startswith("objective=")), "objective=custom")
-    is_classifier = objective.removeprefix("objective=").split()[0] in _CLASSES
+    # In a model folder, a booster answers with numbers, as it does for the library that wrote the folder.
+    is_classifier = model.model_folder is None and objective.removeprefix("objective=").split()[0] in _CLASSES
     return LightGBMClassifier(booster) if is_classifier else LightGBMRegressor(booster)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from engine.schema import show
 from engine.spec import FileModel
 
+_LFS = b"version https://git-lfs"
 _CLASSES = ("binary:logistic", "multi:")
+_ESTIMATORS = ("XGBClassifier", "XGBRegressor", "XGBRanker", "XGBRFClassifier", "XGBRFRegressor")
 
 
 def read(data: bytes, model: FileModel) -> Any:
@@ -16,8 +19,18 @@ def read(data: bytes, model: FileModel) -> Any:
         import xgboost  # noqa: PLC0415
     except ImportError:
         raise model.error("an .ubj or .json file needs xgboost: pip install xgboost", "file") from None
+    if data and not data.startswith((b"{", _LFS)):
+        raise model.error(
+            "the file is in XGBoost's old binary format, or damaged; open it with the XGBoost that saved it, and save "
+            "it as .ubj or .json",
+            "file",
+        )
     booster = xgboost.Booster()
     booster.load_model(bytearray(data))
+    if (named := _named_class(model)) is not None:
+        estimator = getattr(xgboost, named)()
+        estimator.load_model(bytearray(data))
+        return estimator
     objective = json.loads(booster.save_config())["learner"]["objective"]["name"]
     if objective.startswith(_CLASSES):
         estimator = xgboost.XGBClassifier()
@@ -25,3 +38,17 @@ def read(data: bytes, model: FileModel) -> Any:
         estimator = xgboost.XGBRanker() if objective.startswith("rank:") else xgboost.XGBRegressor()
     estimator.load_model(bytearray(data))
     return estimator
+
+
+def _named_class(model: FileModel) -> str | None:
+    """Return the class that a model folder names; a booster there answers with numbers, as a regressor does."""
+    if model.model_folder is None:
+        return None
+    named = model.model_folder.class_name
+    if named not in (*_ESTIMATORS, "Booster"):
+        raise model.error(
+            f"the model's folder names the class {show(named)} of XGBoost, and those that can be read are "
+            f"{', '.join(_ESTIMATORS)} and Booster",
+            "file",
+        )
+    return "XGBRegressor" if named == "Booster" else named

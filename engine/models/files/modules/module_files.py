@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from engine.models.files.formats import require_format
-from engine.spec import FileModel, read_regular
+from engine.spec import FileModel, find_inner, read_below, read_regular
 
 Opens = Callable[[Iterable[Path]], None]
 
@@ -25,15 +25,23 @@ def read_unchanged(
 
     Raises `SpecError` for one that differs from its pin.
     """
-    opens([model.folder / file for file in hashes])
+    opens([model.modules_folder / file for file in hashes])
     try:
-        files = {file: read_regular(model.folder / file) for file in hashes}
+        files = {file: read_module(model, file) for file in hashes}
     except OSError:
         return None
     if hash_modules(files) != dict(hashes):
         return None
     require_pinned(model, hashes)
     return files
+
+
+def read_module(model: FileModel, file: str) -> bytes:
+    """Read a module of a model; raise `OSError`, also if a link leads out of the model's own folder."""
+    folder = model.model_folder
+    if folder is None or folder.code is None:
+        return read_regular(model.modules_folder / file)
+    return read_below(folder.path.resolve(), find_inner(folder.path, f"{folder.code}/{file}"))
 
 
 def require_pinned(model: FileModel, hashes: Mapping[str, str]) -> None:

@@ -20,9 +20,16 @@ from types import ModuleType
 from typing import Any
 
 from engine.models.files.modules.loaders import ExtensionLoader, FolderLoader, SourceLoader
-from engine.models.files.modules.module_files import Opens, hash_file, imported_names, require_pinned, with_parents
+from engine.models.files.modules.module_files import (
+    Opens,
+    hash_file,
+    imported_names,
+    read_module,
+    require_pinned,
+    with_parents,
+)
 from engine.models.files.modules.start import without_start_folder
-from engine.spec import FileModel, read_regular
+from engine.spec import FileModel
 
 # Names that never mean a file beside the spec: other modules import these too, and must get Python's own.
 _RESERVED = sys.stdlib_module_names | {"engine"}
@@ -51,7 +58,7 @@ class Modules:
     def __init__(
         self, model: FileModel, files: Mapping[str, bytes] | None = None, opens: Opens = lambda _: None
     ) -> None:
-        self.folder = model.folder.absolute()
+        self.folder = model.modules_folder.absolute()
         self._model = model
         self._files = files
         self._opens = opens
@@ -119,11 +126,11 @@ class Modules:
 
     def _read_from_folder(self, file: str) -> bytes:
         try:
-            return read_regular(self.folder / file)
+            return read_module(self._model, file)
         except OSError as error:
-            raise self._model.error(
-                f"the module {file} beside models.yaml cannot be read: {error.strerror}", "file"
-            ) from None
+            code = self._model.modules_folder
+            where = "beside models.yaml" if code == self._model.folder else f"in {code}"
+            raise self._model.error(f"the module {file} {where} cannot be read: {error.strerror}", "file") from None
 
     def find(self, name: str, *, namespaces: bool = False) -> ModuleSpec | None:
         """Find a module by its full name, None if it has no file; with `namespaces`, a mere folder counts too."""
