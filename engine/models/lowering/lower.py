@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from engine.models.data.array import Array
+from engine.models.lowering.boosters.additive_models import ADDITIVE
 from engine.models.lowering.boosters.catboost_models import CATBOOST
 from engine.models.lowering.boosters.lightgbm_models import LIGHTGBM
 from engine.models.lowering.boosters.xgboost_models import XGBOOST
@@ -115,4 +116,4 @@ _PREDICTORS: Mapping[type, Callable[[Any, Lower], Lowered]] = {
     **MIXTURES,
 }
 # By the names of their classes, since their libraries need not be installed.
-_BOOSTERS: Mapping[str, Callable[[Any, Lower], Lowered]] = {**CATBOOST, **LIGHTGBM, **XGBOOST}
+_BOOSTERS: Mapping[str, Callable[[Any, Lower], Lowered]] = {**ADDITIVE, **CATBOOST, **LIGHTGBM, **XGBOOST}

@@ -21,6 +21,7 @@ from engine.models.data.instances import Columns
 from engine.models.data.reference import MAX_CELLS, allowed_instances
 from engine.models.data.rows import count_rows, rows_within
 from engine.models.lowering.tree_walk import TreeEnsemble
+from engine.models.proving.learnt_ranges import learnt_thresholds
 from engine.models.proving.tree_rows import fit_rows, threshold_rows
 from engine.schema.samples import TIMES
 from engine.spec import FileModel
@@ -86,7 +87,7 @@ class RowMaker:
         if self._columns.form == "texts":
             made_up: list[Any] = [*self._texts(texts)]
         elif self._columns.form != "array" or any(one.is_text for one in self._ranges):
-            made_up = [*self._records(texts)]
+            made_up = [*self._records(texts, walk)]
         else:
             made_up, hard = self._numbers(walk)
         instances = [*declared, *self._taken(made_up)]
@@ -222,9 +223,12 @@ class RowMaker:
                 if self._valid(variant):
                     yield variant
 
-    def _records(self, words: Sequence[str]) -> Iterator[Any]:
+    def _records(self, words: Sequence[str], walk: TreeEnsemble | None = None) -> Iterator[Any]:
         """Make instances of numbers and texts, known and unknown, with missing values; the first tenth are ordinary."""
-        rows = np.vstack([self._tame(), self._inside()]).tolist() if self._ranges else []
+        parts = [self._tame(), self._inside()] if self._ranges else []
+        if parts and walk is not None:
+            parts.append(self._at_thresholds(walk, parts[1].copy()))
+        rows = np.vstack(parts).tolist() if parts else []
         for number, row in enumerate(rows):
             instance = self._instance(row)
             for place, one in enumerate(self._ranges):
@@ -239,6 +243,16 @@ class RowMaker:
                         del instance[key]
             if self._valid(instance):
                 yield instance
+
+    def _at_thresholds(self, walk: TreeEnsemble, rows: Array) -> Array:
+        """Move half of the numbers to a threshold of their column, or to the numbers next to it."""
+        for place, thresholds in learnt_thresholds(walk, len(self._ranges)).items():
+            moved = np.flatnonzero(self._random.random(len(rows)) < 0.5)  # noqa: PLR2004
+            chosen = self._random.choice(thresholds, len(moved))
+            towards = self._random.choice([-np.inf, np.inf], len(moved))
+            beside = self._random.random(len(moved)) < 0.5  # noqa: PLR2004
+            rows[moved, place] = np.where(beside, np.nextafter(chosen, towards), chosen)
+        return fit_rows(rows, self._ranges)
 
     def _text(self, place: int, words: Sequence[str], *, is_tame: bool) -> Any:
         known = self._ranges[place].choices or self._categories.get(place, ())

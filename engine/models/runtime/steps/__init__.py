@@ -4,7 +4,15 @@ They are scikit-learn's own operations, in its order and its precision. Every st
 `saved_step`, which `program` saves and reads.
 """
 
-from engine.models.runtime.steps.boosting import Exponential, Sigmoid, Single, SingleSigmoid, SoftMaximum, WholeAsSingle
+from engine.models.runtime.steps.boosting import (
+    Exponential,
+    Odds,
+    Sigmoid,
+    Single,
+    SingleSigmoid,
+    SoftMaximum,
+    WholeAsSingle,
+)
 from engine.models.runtime.steps.checks import Cast, Check, Narrow
 from engine.models.runtime.steps.columns import (
     Arithmetic,
