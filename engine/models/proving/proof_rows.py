@@ -22,10 +22,12 @@ from engine.models.data.reference import MAX_CELLS, allowed_instances
 from engine.models.data.rows import count_rows, rows_within
 from engine.models.lowering.tree_walk import TreeEnsemble
 from engine.models.proving.learnt_ranges import learnt_thresholds
+from engine.models.proving.moments import moments
 from engine.models.proving.tree_rows import fit_rows, threshold_rows
 from engine.schema.samples import TIMES
 from engine.spec import FileModel
 
+_FORMATS = (TIMES["date"], TIMES["date-time"])
 SEED = 1234
 SPREAD_ROWS = 4_000
 TEXTS = 1_000
@@ -77,6 +79,7 @@ class RowMaker:
             for place, known in self._categories.items()
         }
         self._valid = model.input.validator().is_valid
+        self._moments = (moments(self._random, "%Y-%m-%dT%H:%M:%S.%fZ"), moments(self._random, "%Y-%m-%d"))
 
     def rows(self, walk: TreeEnsemble | None, texts: Sequence[str]) -> ProofRows:
         """Make all rows; `texts` are words and categories that the model knows."""
@@ -257,8 +260,9 @@ class RowMaker:
     def _text(self, place: int, words: Sequence[str], *, is_tame: bool) -> Any:
         known = self._ranges[place].choices or self._categories.get(place, ())
         dtype = self._dtypes[place] if self._dtypes else None
-        if dtype is not None and dtype.kind == "datetime":
-            known = self._ranges[place].choices or TIMES["date-time"]
+        choices = self._ranges[place].choices
+        if choices in _FORMATS or (not choices and dtype is not None and dtype.kind == "datetime"):
+            known = (choices or TIMES["date-time"], self._moments[choices == TIMES["date"]])[self._random.integers(2)]
             return known[self._random.integers(len(known))]
         is_known = bool(known) and (is_tame or bool(self._ranges[place].choices))
         number = int(self._random.integers(len(known) if is_known else len(known) + len(words) + 1))

@@ -31,6 +31,7 @@ from engine.models.runtime.steps.columns import (
     Squeeze,
 )
 from engine.models.runtime.steps.encoding import Bins, OneHot, Ordinal, Pieces
+from engine.models.runtime.steps.frames import Apart, Fill, Lookup, Missing, Numbers, Positive, Present
 from engine.models.runtime.steps.machines import AxisDistances, Distances, Kernel, OneVsOne
 from engine.models.runtime.steps.running import Append, Concatenate, Step, run
 from engine.models.runtime.steps.scores import (
@@ -49,3 +50,4 @@ from engine.models.runtime.steps.scores import (
     WeightedMedian,
 )
 from engine.models.runtime.steps.texts import Weigh, Words
+from engine.models.runtime.steps.times import TimeParts, Times
