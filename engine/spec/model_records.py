@@ -156,9 +156,8 @@ class Computed(Record):
 class FileModel(Model):
     """A model file and its input. Modules that the file refers to are in the `folder`.
 
-    If the entry names a `model_folder`, `file` is the one in it that contains the model.
-
     Of a graph, `graph_outputs` are the names of the outputs that have the answers of response methods.
+    If the entry names a `model_folder`, `file` is the one in it that contains the model.
 
     Of a chain, `computed` are the features that are not in its instances; the input is complete once the models that
     compute them are known.

@@ -16,7 +16,7 @@ from engine.models.data.dtypes import Dtype, Kind
 
 MAX_PARTS = 50
 MAX_VALUES = 400
-_COUNTED = re.compile(r"(?:Column_|f|x)?(\d+)")
+_COUNTED = re.compile(r"(?:Column_|f|x)?(\d+)|feature_(\d{4})")
 _MAPPING_READERS = ("DictVectorizer", "FeatureHasher")
 _KINDS: Mapping[str, Kind] = {"i": "int", "u": "int", "f": "float", "b": "bool", "U": "string", "T": "string"}
 _XGBOOST_KINDS: Mapping[str, Kind] = {"int": "int", "i": "bool", "float": "float", "q": "float"}
@@ -140,7 +140,16 @@ def names_of(estimator: Any) -> tuple[str, ...] | None:
     if not isinstance(found, list | tuple | np.ndarray) or not len(found):
         return None
     names = tuple(map(str, found))
-    return None if is_foreign(first) and _are_counted(names) else names
+    return None if _are_counted(names) and any(map(is_foreign, _name_givers(first))) else names
+
+
+def _name_givers(first: Any) -> Iterator[Any]:
+    """Yield the parts whose names of columns an estimator has: its own, or those of the ones that it was made of."""
+    yield first
+    if getattr(first, "estimator", None) is not None:
+        yield first.estimator
+    members = getattr(first, "estimators_", None)
+    yield from members if isinstance(members, list) else ()
 
 
 def as_declared(names: tuple[str, ...], declared: Iterable[str]) -> tuple[str, ...]:
@@ -165,7 +174,7 @@ def _asked(estimator: Any, attribute: str) -> Any:
 
 def _are_counted(names: tuple[str, ...]) -> bool:
     found = [_COUNTED.fullmatch(name) for name in names]
-    return all(one is not None and int(one[1]) == place for place, one in enumerate(found))
+    return all(one is not None and int(one[1] or one[2]) == place for place, one in enumerate(found))
 
 
 def dtype_of_values(values: Any) -> Dtype:

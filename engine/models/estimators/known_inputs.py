@@ -107,6 +107,8 @@ def _look(part: Any, flow: _Flow) -> _Flow:
         return flow
     if hasattr(part, "categories_"):
         return _look_at_encoder(part, flow)
+    if hasattr(part, "feature_types_in_"):
+        return _look_at_additive(part, flow)
     if hasattr(part, "statistics_") or type(part).__name__ == "KNNImputer":
         return _look_at_imputer(part, flow)
     if type(part).__name__ in _SCALERS:
@@ -183,6 +185,16 @@ def _look_at_encoder(part: Any, flow: _Flow) -> _Flow:
     return _Flow((), whole=False)
 
 
+def _look_at_additive(part: Any, flow: _Flow) -> _Flow:
+    """InterpretML's models take missing values and unknown categories; they write numbers as words."""
+    if flow.whole and len(part.feature_types_in_) == len(flow.columns):
+        for column, kind, levels in zip(flow.columns, part.feature_types_in_, part.bins_, strict=True):
+            column.gaps, column.is_number, column.ignores_others = True, kind == "continuous", True
+            if kind != "continuous" and not all(map(_is_written_number, levels[0])):
+                column.categories = tuple(map(str, levels[0]))
+    return _Flow((), whole=False)
+
+
 def _look_at_imputer(part: Any, flow: _Flow) -> _Flow:
     usual = getattr(part, "statistics_", None)
     is_number = usual is None or np.asarray(usual).dtype.kind in "biuf"
@@ -204,6 +216,14 @@ def _look_at_scaler(part: Any, flow: _Flow) -> _Flow:
         for column, value in zip(flow.columns, np.asarray(middle).tolist(), strict=True):
             column.is_usually(value)
     return _Flow(flow.columns, whole=False)
+
+
+def _is_written_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_gap(value: Any) -> bool:

@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 
 from engine.models.data.array import Array
+from engine.models.lowering.boosters.additive_models import ADDITIVE
 from engine.models.lowering.boosters.catboost_models import CATBOOST
 from engine.models.lowering.boosters.lightgbm_models import LIGHTGBM
 from engine.models.lowering.boosters.xgboost_models import XGBOOST
 from engine.models.lowering.calibration import CALIBRATED
 from engine.models.lowering.ensembles import ENSEMBLES
+from engine.models.lowering.frames.columns import join_columns
 from engine.models.lowering.kernels import KERNEL_MACHINES
 from engine.models.lowering.linear import LINEAR
 from engine.models.lowering.mixtures import MIXTURES
@@ -52,13 +54,14 @@ def lower_estimator(
     else:
         program = _lower(estimator, "predict_proba", trees, probabilities=probabilities)
         program = replace(program, result=(*program.result, *decision.steps))
-    return program if columns is None else replace(program, scores=_of_table(program.scores, np.arange(columns)))
+    scores = program.scores if columns is None else _of_table(program.scores, np.arange(columns))
+    return replace(program, scores=join_columns(scores))
 
 
 def _of_table(steps: Steps, every: Array) -> Steps:
     """Make the first steps select columns of a table, all of them if they select none themselves."""
     first = next(iter(steps), None)
-    if isinstance(first, s.Select):
+    if isinstance(first, s.Apart | s.Select):
         return steps
     if isinstance(first, s.WholeAsSingle):  # integers in a table are rounded to float64, if at all
         return select_columns(every, (s.Cast(), *steps[1:]))
@@ -115,4 +118,4 @@ _PREDICTORS: Mapping[type, Callable[[Any, Lower], Lowered]] = {
     **MIXTURES,
 }
 # By the names of their classes, since their libraries need not be installed.
-_BOOSTERS: Mapping[str, Callable[[Any, Lower], Lowered]] = {**CATBOOST, **LIGHTGBM, **XGBOOST}
+_BOOSTERS: Mapping[str, Callable[[Any, Lower], Lowered]] = {**ADDITIVE, **CATBOOST, **LIGHTGBM, **XGBOOST}

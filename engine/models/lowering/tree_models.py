@@ -157,7 +157,7 @@ def _boosted_methods(model: Any) -> Mapping[str, Steps]:
     histogram = isinstance(model, ensemble.HistGradientBoostingClassifier)
     return {
         "predict": (s.Choose(known_classes(model), inclusive=not histogram),),
-        "predict_proba": (s.Ravel(), s.Logistic(), s.Stack()) if binary else (s.Softmax(),),
+        "predict_proba": (s.Ravel(), s.Sigmoid(), s.Stack()) if binary else (s.Softmax(),),
         "decision_function": (s.Ravel(),) if binary else (),
     }
 

@@ -56,19 +56,23 @@ def _range_of(part: Any) -> tuple[Array, Array] | None:
 
 
 def _threshold_ranges(walk: TreeEnsemble, count: int) -> Mapping[int, tuple[float, float]]:
-    table, origins = walk.table, _origins(walk.before, range(count))
-    inner = table.nodes[~table.is_leaf]
     found = {}
-    for feature in np.unique(inner["feature"]).tolist():
-        if feature >= len(origins) or origins[feature] is None:
-            continue
-        thresholds = inner["threshold"][inner["feature"] == feature]
-        thresholds = thresholds[np.isfinite(thresholds)]
-        if len(thresholds):
-            low, high = float(thresholds.min()), float(thresholds.max())
-            margin = 0.2 * (high - low) or max(1.0, abs(low))
-            found[origins[feature]] = (low - margin, high + margin)
+    for place, thresholds in learnt_thresholds(walk, count).items():
+        low, high = float(thresholds.min()), float(thresholds.max())
+        margin = 0.2 * (high - low) or max(1.0, abs(low))
+        found[place] = (low - margin, high + margin)
     return found
+
+
+def learnt_thresholds(walk: TreeEnsemble, count: int) -> Mapping[int, Array]:
+    """Return the thresholds of each of `count` columns that reaches the trees as it is."""
+    table, origins = walk.table, _origins(walk.before, range(count))
+    inner = table.nodes[~table.is_leaf & np.isfinite(table.nodes["threshold"])]
+    return {
+        origins[feature]: np.unique(inner["threshold"][inner["feature"] == feature])
+        for feature in np.unique(inner["feature"]).tolist()
+        if feature < len(origins) and origins[feature] is not None
+    }
 
 
 def _origins(steps: Sequence[s.Step], columns: Sequence[Any]) -> Sequence[Any]:
@@ -84,7 +88,7 @@ def _origins(steps: Sequence[s.Step], columns: Sequence[Any]) -> Sequence[Any]:
                 columns = [None] * len(step.categories)
             case s.Concatenate():
                 columns = _joined_origins(step, columns)
-            case s.Cast() | s.Check() | s.Clip() | s.Impute() | s.Narrow():
+            case s.Cast() | s.Check() | s.Clip() | s.Impute() | s.Narrow() | s.WholeAsSingle():
                 continue
             case _:
                 return ()

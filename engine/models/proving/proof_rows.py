@@ -21,10 +21,13 @@ from engine.models.data.instances import Columns
 from engine.models.data.reference import MAX_CELLS, allowed_instances
 from engine.models.data.rows import count_rows, rows_within
 from engine.models.lowering.tree_walk import TreeEnsemble
+from engine.models.proving.learnt_ranges import learnt_thresholds
+from engine.models.proving.moments import moments
 from engine.models.proving.tree_rows import fit_rows, threshold_rows
 from engine.schema.samples import TIMES
 from engine.spec import FileModel
 
+_FORMATS = (TIMES["date"], TIMES["date-time"])
 SEED = 1234
 SPREAD_ROWS = 4_000
 TEXTS = 1_000
@@ -76,6 +79,7 @@ class RowMaker:
             for place, known in self._categories.items()
         }
         self._valid = model.input.validator().is_valid
+        self._moments = (moments(self._random, "%Y-%m-%dT%H:%M:%S.%fZ"), moments(self._random, "%Y-%m-%d"))
 
     def rows(self, walk: TreeEnsemble | None, texts: Sequence[str]) -> ProofRows:
         """Make all rows; `texts` are words and categories that the model knows."""
@@ -86,7 +90,7 @@ class RowMaker:
         if self._columns.form == "texts":
             made_up: list[Any] = [*self._texts(texts)]
         elif self._columns.form != "array" or any(one.is_text for one in self._ranges):
-            made_up = [*self._records(texts)]
+            made_up = [*self._records(texts, walk)]
         else:
             made_up, hard = self._numbers(walk)
         instances = [*declared, *self._taken(made_up)]
@@ -222,9 +226,12 @@ class RowMaker:
                 if self._valid(variant):
                     yield variant
 
-    def _records(self, words: Sequence[str]) -> Iterator[Any]:
+    def _records(self, words: Sequence[str], walk: TreeEnsemble | None = None) -> Iterator[Any]:
         """Make instances of numbers and texts, known and unknown, with missing values; the first tenth are ordinary."""
-        rows = np.vstack([self._tame(), self._inside()]).tolist() if self._ranges else []
+        parts = [self._tame(), self._inside()] if self._ranges else []
+        if parts and walk is not None:
+            parts.append(self._at_thresholds(walk, parts[1].copy()))
+        rows = np.vstack(parts).tolist() if parts else []
         for number, row in enumerate(rows):
             instance = self._instance(row)
             for place, one in enumerate(self._ranges):
@@ -240,11 +247,22 @@ class RowMaker:
             if self._valid(instance):
                 yield instance
 
+    def _at_thresholds(self, walk: TreeEnsemble, rows: Array) -> Array:
+        """Move half of the numbers to a threshold of their column, or to the numbers next to it."""
+        for place, thresholds in learnt_thresholds(walk, len(self._ranges)).items():
+            moved = np.flatnonzero(self._random.random(len(rows)) < 0.5)  # noqa: PLR2004
+            chosen = self._random.choice(thresholds, len(moved))
+            towards = self._random.choice([-np.inf, np.inf], len(moved))
+            beside = self._random.random(len(moved)) < 0.5  # noqa: PLR2004
+            rows[moved, place] = np.where(beside, np.nextafter(chosen, towards), chosen)
+        return fit_rows(rows, self._ranges)
+
     def _text(self, place: int, words: Sequence[str], *, is_tame: bool) -> Any:
         known = self._ranges[place].choices or self._categories.get(place, ())
         dtype = self._dtypes[place] if self._dtypes else None
-        if dtype is not None and dtype.kind == "datetime":
-            known = self._ranges[place].choices or TIMES["date-time"]
+        choices = self._ranges[place].choices
+        if choices in _FORMATS or (not choices and dtype is not None and dtype.kind == "datetime"):
+            known = (choices or TIMES["date-time"], self._moments[choices == TIMES["date"]])[self._random.integers(2)]
             return known[self._random.integers(len(known))]
         is_known = bool(known) and (is_tame or bool(self._ranges[place].choices))
         number = int(self._random.integers(len(known) if is_known else len(known) + len(words) + 1))

@@ -139,6 +139,20 @@ def _beside(thresholds: Array) -> Iterator[Array]:
     yield narrow.astype(np.float64)
 
 
+def _invert_branches(step: s.Concatenate, rows: Array, spread: Array) -> Array:
+    """Find rows whose selected columns become the given ones; others, and those that no number leads to, are spread."""
+    found: Array = spread[np.arange(len(rows)) % len(spread)].copy()
+    begin = 0
+    for branch in step.branches:
+        end = begin + s.run(branch, spread).shape[1]
+        if branch and isinstance(branch[0], s.Select):
+            inverted = _invert(branch[1:], rows[:, begin:end], s.run(branch[:1], spread))
+            if inverted is not None:
+                found[:, branch[0].columns] = inverted
+        begin = end
+    return found
+
+
 def _invert(steps: Sequence[s.Step], rows: Array, spread: Array) -> Array | None:
     """Find rows that the steps turn into the given ones, as nearly as floats allow; None if that is unknown."""
     inverse = {"add": np.subtract, "subtract": np.add, "multiply": np.divide, "divide": np.multiply}
@@ -154,7 +168,9 @@ def _invert(steps: Sequence[s.Step], rows: Array, spread: Array) -> Array | None
                 full = full[:, :width].copy()
                 full[:, step.columns] = rows
                 rows = full
-            case s.Check() | s.Narrow() | s.Impute() | s.Clip():
+            case s.Concatenate():
+                rows = _invert_branches(step, rows, s.run(tuple(steps[:index]), spread))
+            case s.Cast() | s.Check() | s.Clip() | s.Impute() | s.Narrow() | s.WholeAsSingle():
                 continue
             case _:
                 return None

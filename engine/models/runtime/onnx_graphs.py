@@ -106,7 +106,7 @@ class OnnxTrees:
 
     def __call__(self, rows: Array) -> Array:
         """Sum the leaves of each row: float64 of shape (rows, outputs)."""
-        return self._run({self._name: rows})[0]
+        return self._run({self._name: np.asarray(rows, np.float64)})[0]
 
 
 def open_session(data: bytes) -> Any:

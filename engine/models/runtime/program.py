@@ -60,6 +60,8 @@ def _flat(steps: tuple[s.Step, ...]) -> Iterator[s.Step]:
             branches = step.branches
         elif isinstance(step, s.Append):
             branches = (step.steps,)
+        elif isinstance(step, s.Apart):
+            branches = tuple(steps for _, steps in step.branches)
         if not branches:
             yield step
         for branch in branches:

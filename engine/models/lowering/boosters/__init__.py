@@ -1,1 +1,1 @@
-"""Models of XGBoost, LightGBM and CatBoost → trees, read from what each library itself writes of a model."""
+"""Models of XGBoost, LightGBM, CatBoost and InterpretML → trees, read from what each of them says of a model."""

@@ -27,6 +27,9 @@ from sklearn.preprocessing import (
 from engine.models.data.array import Array
 from engine.models.estimators.column_selections import column_selections
 from engine.models.estimators.estimator_parts import numpy_function, steps_of, unfreeze
+from engine.models.lowering.frames.category_encoders import lower_category_encoder
+from engine.models.lowering.frames.feature_engine import lower_feature_engine
+from engine.models.lowering.frames.skrub import lower_skrub
 from engine.models.lowering.preprocessing.encoders import ENCODERS
 from engine.models.lowering.preprocessing.vectorizers import VECTORIZERS
 from engine.models.lowering.result import NotLowered, Steps
@@ -55,6 +58,10 @@ def lower_transformer(step: Any) -> Steps:
     if isinstance(step, Pipeline):
         before, last = split_pipeline(step)
         return (*before, *lower_transformer(last))
+    for lower in (lower_feature_engine, lower_category_encoder, lower_skrub):
+        steps = lower(step)
+        if steps is not None:
+            return steps
     lowered = _TRANSFORMERS.get(type(step))
     if lowered is None and isinstance(step, SelectorMixin):
         lowered = _selector
@@ -77,20 +84,24 @@ def _robust_scaler(step: Any) -> Steps:
 def _scaler(center: Any, scale: Any) -> Steps:
     steps: list[s.Step] = [s.Check(missing=True)]
     if center is not None:
-        steps.append(s.Arithmetic("subtract", center))
+        steps.append(s.Arithmetic("subtract", center, in_place=True))
     if scale is not None:
-        steps.append(s.Arithmetic("divide", scale))
+        steps.append(s.Arithmetic("divide", scale, in_place=True))
     return tuple(steps)
 
 
 def _min_max_scaler(step: Any) -> Steps:
-    scaled = (s.Check(missing=True), s.Arithmetic("multiply", step.scale_), s.Arithmetic("add", step.min_))
+    scaled = (
+        s.Check(missing=True),
+        s.Arithmetic("multiply", step.scale_, in_place=True),
+        s.Arithmetic("add", step.min_, in_place=True),
+    )
     low, high = step.feature_range
     return (*scaled, s.Clip(float(low), float(high))) if step.clip else scaled
 
 
 def _max_abs_scaler(step: Any) -> Steps:
-    scaled = (s.Check(missing=True), s.Arithmetic("divide", step.scale_))
+    scaled = (s.Check(missing=True), s.Arithmetic("divide", step.scale_, in_place=True))
     return (*scaled, s.Clip(-1.0, 1.0)) if getattr(step, "clip", False) else scaled
 
 
@@ -140,7 +151,7 @@ def _column_transformer(step: Any) -> Steps:
 
 def select_columns(columns: Array, steps: Steps) -> Steps:
     """Put a selection of columns before some steps; encoders of categories get them as they are."""
-    return (s.Select(columns, apart=isinstance(next(iter(steps), None), s.OneHot | s.Ordinal)), *steps)
+    return (s.Select(columns, apart=isinstance(next(iter(steps), None), s.Apart | s.OneHot | s.Ordinal)), *steps)
 
 
 def _feature_union(step: Any) -> Steps:

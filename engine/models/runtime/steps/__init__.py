@@ -4,7 +4,15 @@ They are scikit-learn's own operations, in its order and its precision. Every st
 `saved_step`, which `program` saves and reads.
 """
 
-from engine.models.runtime.steps.boosting import Exponential, Sigmoid, Single, SingleSigmoid, SoftMaximum, WholeAsSingle
+from engine.models.runtime.steps.boosting import (
+    Exponential,
+    Odds,
+    Sigmoid,
+    Single,
+    SingleSigmoid,
+    SoftMaximum,
+    WholeAsSingle,
+)
 from engine.models.runtime.steps.checks import Cast, Check, Narrow, RequireClasses, RequireColumns, RequireExact
 from engine.models.runtime.steps.columns import (
     Arithmetic,
@@ -24,6 +32,7 @@ from engine.models.runtime.steps.columns import (
     Squeeze,
 )
 from engine.models.runtime.steps.encoding import Bins, OneHot, Ordinal, Pieces
+from engine.models.runtime.steps.frames import Apart, Fill, Lookup, Missing, Numbers, Positive, Present
 from engine.models.runtime.steps.machines import AxisDistances, Distances, Kernel, OneVsOne
 from engine.models.runtime.steps.running import Append, Concatenate, Step, run
 from engine.models.runtime.steps.scores import (
@@ -42,3 +51,4 @@ from engine.models.runtime.steps.scores import (
     WeightedMedian,
 )
 from engine.models.runtime.steps.texts import Weigh, Words
+from engine.models.runtime.steps.times import TimeParts, Times

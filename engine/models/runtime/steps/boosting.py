@@ -1,4 +1,4 @@
-"""Steps around the trees of XGBoost, LightGBM and CatBoost, with the same bits as their C++.
+"""Steps around the trees of XGBoost, LightGBM, CatBoost and InterpretML, with the same bits as their C++.
 
 `exp` names the exponential that a library calls: "single" is that of float32, in which XGBoost computes everything.
 """
@@ -51,6 +51,17 @@ class Sigmoid:
 
     def __call__(self, rows: Array) -> Array:
         return 1 / (1 + EXPONENTIALS["libm"](-self.slope * rows))
+
+
+@saved_step
+class Odds:
+    """Turn scores into probabilities, one by one, by way of their odds: exp(x) / (exp(x) + 1)."""
+
+    exp: str = "vectorclass"
+
+    def __call__(self, rows: Array) -> Array:
+        odds = EXPONENTIALS[self.exp](rows)
+        return np.where(np.isposinf(odds), 1.0, odds / (odds + 1.0))
 
 
 @saved_step

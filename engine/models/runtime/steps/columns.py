@@ -12,14 +12,18 @@ from engine.models.runtime.saved import saved_step
 
 @saved_step
 class Arithmetic:
-    """Combine each column with a number: `function` names numpy's function."""
+    """Combine each column with a number: `function` names numpy's function.
+
+    `in_place` keeps the dtype of the rows, as scalers do, which compute in place.
+    """
 
     function: str
     by: Array
+    in_place: bool = False
 
     def __call__(self, rows: Array) -> Array:
         computed: Array = getattr(np, self.function)(rows, self.by)
-        return computed
+        return computed.astype(rows.dtype) if self.in_place and computed.dtype != rows.dtype else computed
 
 
 @saved_step
@@ -67,7 +71,7 @@ class FillTexts:
 
 @saved_step
 class Select:
-    """Take some columns, in an order, of an array or of a table (columns by name, here by number).
+    """Take some columns, in an order, of an array, or of columns that are apart (those of a table too).
 
     `apart` keeps the columns of a table from becoming one array, which would make floats of integers.
     """
@@ -76,8 +80,8 @@ class Select:
     apart: bool = False
 
     def __call__(self, rows: Any) -> Any:
-        if isinstance(rows, dict):
-            cells = list(rows.values())
+        if isinstance(rows, dict | list):
+            cells = rows if isinstance(rows, list) else list(rows.values())
             chosen = [cells[column] for column in self.columns]
             return chosen if self.apart else np.column_stack(chosen)
         return rows[:, self.columns]

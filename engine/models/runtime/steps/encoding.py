@@ -110,7 +110,7 @@ class Pieces:
 
 def _places(known: Array) -> Mapping[Any, int]:
     """Map each known category to its position."""
-    return {_key(value): place for place, value in enumerate(known.tolist())}
+    return {cell_key(value): place for place, value in enumerate(known.tolist())}
 
 
 def _found(rows: Array | list[Array], column: int, places: Mapping[Any, int], *, refuse: bool) -> Array:
@@ -119,7 +119,7 @@ def _found(rows: Array | list[Array], column: int, places: Mapping[Any, int], *,
     known = list(map(places.get, cells))
     if None not in known:
         return np.array(known, np.intp)
-    found = np.array([places.get(_key(cell), -1) for cell in cells], np.intp)
+    found = np.array([places.get(cell_key(cell), -1) for cell in cells], np.intp)
     if refuse and (found < 0).any():
         unknown = dict.fromkeys(cell for cell, place in zip(cells, found, strict=True) if place < 0)
         shown = [*unknown][:_MOST_SHOWN]
@@ -127,6 +127,6 @@ def _found(rows: Array | list[Array], column: int, places: Mapping[Any, int], *,
     return found
 
 
-def _key(value: Any) -> Any:
+def cell_key(value: Any) -> Any:
     """Return the key of a value in a dict: NaN is not equal to itself."""
     return value if value == value else ("nan",)  # noqa: PLR0124 - NaN

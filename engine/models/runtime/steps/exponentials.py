@@ -1,4 +1,4 @@
-"""Exponentials with the same bits as those that XGBoost, LightGBM and CatBoost call.
+"""Exponentials with the same bits as those that XGBoost, LightGBM, CatBoost and InterpretML call.
 
 numpy's own differs from the C library's in the last bit: of float64 on some processors, of float32 on all of them.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +33,12 @@ _ROUNDING = float(3 << 51)  # adding it leaves an integer in the last bits
 _EXPONENT = (1 << (_BITS + 10)) - (1 << _BITS)
 _C2, _C3 = 0.16666666685227835064, 3.0000000027955394
 _LEAST, _MOST = -708.39641853226408, 709.78271289338397
+
+# exp of the Vector Class Library, which InterpretML contains: 2^k times a polynomial of the rest.
+_TERMS = tuple(1 / math.factorial(power) for power in range(14))
+_PER_LN2 = 1.44269504088896340736
+_LN2_HIGH, _LN2_LOW = 0.693145751953125, 1.42860682030941723212e-6
+_END = 708.25
 
 
 def _exp_of_c(values: Array) -> Array:
@@ -81,8 +88,36 @@ def _exp_fmath(values: Array) -> Array:
     return np.where(values <= _LEAST, 0.0, np.where(values >= _MOST, np.inf, computed))
 
 
+def _exp_vectorclass(values: Array) -> Array:
+    """Compute the Vector Class Library's `exp`."""
+    if values.size <= _FEW:
+        return np.array([_one_vectorclass(value) for value in values.ravel().tolist()]).reshape(values.shape)
+    whole = np.rint(np.clip(values, -_END, _END) * _PER_LN2)
+    power = np.ldexp(_plus_one(values - whole * _LN2_HIGH - whole * _LN2_LOW), np.nan_to_num(whole).astype(np.int32))
+    return np.where(values > _END, np.inf, np.where(values < -_END, 0.0, power))
+
+
+def _one_vectorclass(value: float) -> float:
+    """Compute the same for one number, which takes a fraction of the time."""
+    if not -_END <= value <= _END:
+        return math.inf if value > 0 else 0.0 if value < 0 else value
+    whole = round(value * _PER_LN2)
+    return math.ldexp(_plus_one(value - whole * _LN2_HIGH - whole * _LN2_LOW), whole)
+
+
+def _plus_one(x: Any) -> Any:
+    """Sum the terms of the exponential's series, in that library's order."""
+    _, _, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13 = _TERMS
+    x2 = x * x
+    x4 = x2 * x2
+    high = (c13 * x + c12) * x4 + ((c11 * x + c10) * x2 + (c9 * x + c8))
+    low = ((c7 * x + c6) * x2 + (c5 * x + c4)) * x4 + ((c3 * x + c2) * x2 + x)
+    return high * (x4 * x4) + low + 1.0
+
+
 EXPONENTIALS: Mapping[str, Callable[[Array], Array]] = {
     "libm": _exp_of_c,
     "single": _exp_single,
     "fmath": _exp_fmath,
+    "vectorclass": _exp_vectorclass,
 }
