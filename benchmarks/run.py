@@ -23,6 +23,7 @@ from contest import ROOT, WORKLOADS, Contestant, Measured, load, running
 from contestants import contestants, peers, prepare
 from costs import costs
 from duels import PAIRS, SECONDS, duels
+from graphs import graph_lines
 from large_spec import measure
 from predict import HEADING
 from references import reference_costs
@@ -171,6 +172,7 @@ def page(found: dict[str, Contestant], arguments: argparse.Namespace, against: l
         *(f"| {kind} | {more:.2f} | {plain:.2f} |" for kind, more, plain in reference_costs()),
         *_shaping_lines(),
         *walk_lines(),
+        *graph_lines(),
         "",
         *boosting_lines(http=arguments.peers),
         *_wire_lines(),

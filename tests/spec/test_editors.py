@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from engine.commands import cli
 from engine.errors import SpecError
-from engine.spec import grammar
+from engine.spec import RESPONSE_METHODS, grammar
 from engine.spec.checking.grammar import check_grammar
 from engine.spec.checking.schemas import KEYWORDS, check_schema
 from engine.spec.reading.compose import compose_document
@@ -479,9 +479,9 @@ WITHOUT_DEFAULT = {
         "threshold": NONE,
         "examples": EMPTY,
         "reference": NONE,
-        "graph_outputs": DEPENDS,
     },
     "models.name.output": {"labels": NONE},
+    "models.name.graph_outputs": dict.fromkeys(RESPONSE_METHODS, DEPENDS),
     "models.name.examples.0": {"label": NONE, "probabilities": NONE},
 }
 

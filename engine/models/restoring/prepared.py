@@ -40,6 +40,11 @@ class PreparedModel:
         """Leave out files that are not needed."""
         return self if self.compiled.needs_estimator else replace(self, file=None, modules={})
 
+    def identity(self, model: FileModel) -> str:
+        """Return the SHA-256 of the model's file, or of that together with a graph's data in other files."""
+        data = self.compiled.modules if require_format(model).is_graph else {}
+        return hash_file(json.dumps([self.sha256, data]).encode()) if data else self.sha256
+
     def columns(self, model: FileModel) -> Columns:
         """Return the conversion of the model's instances into rows."""
         return fit_columns(model, self.compiled.wanted)

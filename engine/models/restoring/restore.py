@@ -49,7 +49,7 @@ def facts_of(model: FileModel, prepared: PreparedModel, fitting: Columns, report
         name=model.name,
         file=str(model.file),
         bytes=compiled.size,
-        sha256=prepared.sha256,
+        sha256=prepared.identity(model),
         estimator=compiled.estimator,
         kind=compiled.kind,
         response_method=model.response_method,

@@ -214,6 +214,14 @@ def test_a_cached_model_is_compiled_anew_if_its_data_changes(routes: Path) -> No
         load_and_compile(routes)
 
 
+def test_other_data_is_another_model_to_clients(routes: Path) -> None:
+    """As other bytes in the file are: the hash in answers and in the status is that of all of it."""
+    before = compile_models(load_spec(routes))["m"].facts.hash
+    assert before == compile_models(load_spec(routes))["m"].facts.hash
+    (routes.parent / "weights.bin").write_bytes(np.float32([1, 1, 1]).tobytes())
+    assert before != compile_models(load_spec(routes))["m"].facts.hash
+
+
 @pytest.mark.parametrize("is_cached", [False, True], ids=["compiled", "cached"])
 def test_the_data_is_watched(is_cached: bool, routes: Path) -> None:
     if is_cached:

@@ -88,8 +88,6 @@ def _named(model: FileModel, method: str, by_name: dict[str, Any]) -> tuple[Any,
             at = model.node["graph_outputs"][method]
             raise SpecError([(at[place] if at.items else at).error(f"the graph has no output {show(name)} {known}")])
     found = tuple(by_name[name] for name in names)
-    if method == "predict_proba" and len(found) > 1:
-        raise model.error("probabilities are one output, with a column for each class", "graph_outputs", method)
     if len({"text" if one.type == "tensor(string)" else one.type in NUMBERS for one in found}) > 1:
         kinds = first_words([f"{one.name}: {one.type}" for one in found], MOST_NAMED)
         raise model.error(f"one result cannot have values of several types ({kinds})", "graph_outputs", method)
