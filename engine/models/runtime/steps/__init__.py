@@ -13,7 +13,7 @@ from engine.models.runtime.steps.boosting import (
     SoftMaximum,
     WholeAsSingle,
 )
-from engine.models.runtime.steps.checks import Cast, Check, Narrow
+from engine.models.runtime.steps.checks import Cast, Check, Narrow, Within
 from engine.models.runtime.steps.columns import (
     Arithmetic,
     AsColumn,
@@ -23,7 +23,9 @@ from engine.models.runtime.steps.columns import (
     FillTexts,
     Impute,
     LastColumn,
+    Length,
     Pick,
+    Powers,
     Products,
     Ravel,
     RowSums,
@@ -32,7 +34,7 @@ from engine.models.runtime.steps.columns import (
 )
 from engine.models.runtime.steps.encoding import Bins, OneHot, Ordinal, Pieces
 from engine.models.runtime.steps.frames import Apart, Fill, Lookup, Missing, Numbers, Positive, Present
-from engine.models.runtime.steps.machines import AxisDistances, Distances, Kernel, OneVsOne
+from engine.models.runtime.steps.machines import AxisDistances, Distances, Kernel, NormalScores, OneVsOne
 from engine.models.runtime.steps.running import Append, Concatenate, Step, run
 from engine.models.runtime.steps.scores import (
     Average,
@@ -49,5 +51,5 @@ from engine.models.runtime.steps.scores import (
     Take,
     WeightedMedian,
 )
-from engine.models.runtime.steps.texts import Weigh, Words
+from engine.models.runtime.steps.texts import Dense, OneText, Weigh, Words
 from engine.models.runtime.steps.times import TimeParts, Times
