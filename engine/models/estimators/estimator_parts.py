@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -31,9 +32,11 @@ _OWN_MODULES = ("sklearn.", "imblearn.pipeline")
 def parts_of(estimator: Any) -> list[Any]:
     """Return an estimator and the parts in it that get its columns: steps, transformers, the estimator of a search."""
     found: list[Any] = []
-    waiting = [estimator]
+    waiting: deque[Any] = deque([estimator])
     while waiting:
-        part = waiting.pop(0)
+        part = waiting.popleft()
+        if isinstance(part, np.ndarray) and part.dtype != object:
+            continue  # some models have thousands of arrays of numbers
         if isinstance(part, list | tuple | np.ndarray):
             waiting += list(part)[:MAX_PARTS]
         elif is_sampler(part):

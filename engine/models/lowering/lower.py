@@ -22,7 +22,7 @@ from engine.models.lowering.calibration import CALIBRATED
 from engine.models.lowering.ensembles import ENSEMBLES
 from engine.models.lowering.frames.columns import join_columns
 from engine.models.lowering.kernels import KERNEL_MACHINES
-from engine.models.lowering.linear import LINEAR
+from engine.models.lowering.linear import GENERALIZED, LINEAR
 from engine.models.lowering.mixtures import MIXTURES
 from engine.models.lowering.preprocessing.transformers import lower_transformer, select_columns, split_pipeline
 from engine.models.lowering.result import Lower, Lowered, NotLowered, Steps
@@ -116,6 +116,7 @@ _PREDICTORS: Mapping[type, Callable[[Any, Lower], Lowered]] = {
     **KERNEL_MACHINES,
     **CALIBRATED,
     **MIXTURES,
+    **GENERALIZED,
 }
 # By the names of their classes, since their libraries need not be installed.
 _BOOSTERS: Mapping[str, Callable[[Any, Lower], Lowered]] = {**ADDITIVE, **CATBOOST, **LIGHTGBM, **XGBOOST}

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 from sklearn.mixture import GaussianMixture
+from sklearn.naive_bayes import GaussianNB
 
 from engine.models.lowering.result import Lower, Lowered, NotLowered, Steps
+from engine.models.lowering.tree_models import known_classes
 from engine.models.runtime import steps as s
 
 
@@ -53,4 +55,10 @@ def _in_own_directions(means: Any, factors: tuple[Any, ...]) -> s.Step:
     return s.Distances(factors, np.array(centres))
 
 
-MIXTURES: Mapping[type, Callable[[Any, Lower], Lowered]] = {GaussianMixture: _mixture}
+def _gaussian_bayes(model: Any, lower: Lower) -> Lowered:  # noqa: ARG001 - the shape of the table
+    determinants = np.array([-0.5 * np.sum(np.log(2.0 * np.pi * one)) for one in model.var_])
+    scores = (s.Check(), s.NormalScores(model.theta_, model.var_, determinants, np.log(model.class_prior_)))
+    return Lowered(scores, {"predict": (s.Choose(known_classes(model)),), "predict_proba": (s.Softmax(),)})
+
+
+MIXTURES: Mapping[type, Callable[[Any, Lower], Lowered]] = {GaussianMixture: _mixture, GaussianNB: _gaussian_bayes}

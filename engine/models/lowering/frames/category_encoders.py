@@ -6,7 +6,7 @@ to know; the proof compares other rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ _OTHER_TEXT, _OTHER_NUMBER = "engine: a category that nobody has", 7_340_033_101
 _REFUSED = "Unexpected categories found in dataframe"
 
 
-def lower_category_encoder(step: Any) -> Steps | None:
+def lower_category_encoder(step: Any, lower: Callable[[Any], Steps]) -> Steps | None:  # noqa: ARG001 - one shape for all
     """Lower an encoder of category_encoders, None if it is none; raise `NotLowered`."""
     kind = type(step)
     if not kind.__module__.startswith("category_encoders."):

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from engine.models.data.array import Array
-from engine.models.lowering.result import Steps
+from engine.models.lowering.result import NotLowered, Steps
 from engine.models.runtime import steps as s
 
+MOST_DENSE = 10_000  # words of a row in full
+_TAKE_SPARSE = (s.Check, s.Dot, s.Weigh)
 _TAKE_COLUMNS = (s.Apart, s.OneHot, s.Ordinal, s.Select)  # they choose columns themselves, or take them apart
 
 
@@ -53,19 +55,33 @@ def objects(values: Sequence[Any]) -> Array:
     return made
 
 
-def join_columns(steps: Steps) -> Steps:
-    """Make one array of columns that are apart, before every step that needs one, and at the end."""
+def join_columns(steps: Steps, *, may_be_sparse: bool = True) -> Steps:
+    """Make one array of columns that are apart, before every step that needs one, and at the end.
+
+    Words are counted in sparse rows; these are made full too, at the end only where they may not be sparse there.
+    """
     joined: list[s.Step] = []
-    are_apart = False
+    are_apart, words = False, 0
     for step in steps:
         if are_apart and not _takes_columns(step):
             joined.append(s.Numbers())
+        if words and not isinstance(step, _TAKE_SPARSE):
+            joined.append(_full(words))
         if isinstance(step, s.Concatenate):
-            joined.append(s.Concatenate(tuple(map(join_columns, step.branches))))
+            joined.append(s.Concatenate(tuple(join_columns(branch, may_be_sparse=False) for branch in step.branches)))
         else:
             joined.append(step)
         are_apart = isinstance(step, s.Apart)
+        words = len(step.vocabulary) if isinstance(step, s.Words) else words * isinstance(step, s.Check | s.Weigh)
+    if words and not may_be_sparse:
+        joined.append(_full(words))
     return (*joined, s.Numbers()) if are_apart else tuple(joined)
+
+
+def _full(words: int) -> s.Step:
+    if words > MOST_DENSE:
+        raise NotLowered(f"more than {MOST_DENSE:,} words beside other columns, or before a model that is not linear")
+    return s.Dense(words)
 
 
 def _takes_columns(step: s.Step) -> bool:

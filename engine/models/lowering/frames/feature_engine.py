@@ -164,12 +164,27 @@ _BY_NAME: Mapping[str, Callable[[Any], Steps]] = {
 }
 
 
-def lower_feature_engine(step: Any) -> Steps | None:
+def _wrapped(step: Any, lower: Callable[[Any], Steps]) -> Steps:
+    """Return the steps of a transformer of scikit-learn around some columns, which then are in their order again."""
+    names, chosen = list(step.feature_names_in_), list(step.variables_)
+    if list(step.get_feature_names_out()) != names:
+        raise NotLowered("SklearnTransformerWrapper that makes other columns")
+    kept = [name for name in names if name not in chosen]
+    inner = (s.Select(np.arange(len(chosen))), *lower(step.transformer_))
+    columns: list[Any] = [((names.index(name),), (), 1) for name in kept]
+    columns.append(([names.index(name) for name in chosen], inner, len(chosen)))
+    order = [*kept, *chosen]
+    return (apart(columns), apart([((order.index(name),), (), 1) for name in names]))
+
+
+def lower_feature_engine(step: Any, lower: Callable[[Any], Steps]) -> Steps | None:
     """Lower a transformer of Feature-engine, None if it is none; raise `NotLowered`."""
     kind = type(step)
     if not kind.__module__.startswith("feature_engine."):
         return None
-    lower = _selected if hasattr(step, "features_to_drop_") else _BY_NAME.get(kind.__name__)
-    if lower is None:
+    if kind.__name__ == "SklearnTransformerWrapper":
+        return _wrapped(step, lower)
+    own = _selected if hasattr(step, "features_to_drop_") else _BY_NAME.get(kind.__name__)
+    if own is None:
         raise NotLowered(f"Feature-engine's {kind.__name__}")
-    return lower(step)
+    return own(step)

@@ -22,7 +22,7 @@ _NULL_STRINGS = "CleanNullStrings"
 _OTHER = "engine: a category that nobody has"
 
 
-def lower_skrub(step: Any) -> Steps | None:
+def lower_skrub(step: Any, lower: Callable[[Any], Steps]) -> Steps | None:  # noqa: ARG001 - one shape for all
     """Lower a transformer of skrub, None if it is none; raise `NotLowered`."""
     kind = type(step)
     if not kind.__module__.startswith("skrub."):

@@ -13,13 +13,16 @@ import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.feature_selection import SelectorMixin
-from sklearn.impute import SimpleImputer
+from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import (
+    Binarizer,
     FunctionTransformer,
     MaxAbsScaler,
     MinMaxScaler,
+    Normalizer,
     PolynomialFeatures,
+    PowerTransformer,
     RobustScaler,
     StandardScaler,
 )
@@ -34,6 +37,7 @@ from engine.models.lowering.preprocessing.encoders import ENCODERS
 from engine.models.lowering.preprocessing.vectorizers import VECTORIZERS
 from engine.models.lowering.result import NotLowered, Steps
 from engine.models.lowering.skl2onnx_graph import transformer_graph
+from engine.models.lowering.sklearn_private import private_part
 from engine.models.runtime import steps as s
 
 
@@ -58,8 +62,8 @@ def lower_transformer(step: Any) -> Steps:
     if isinstance(step, Pipeline):
         before, last = split_pipeline(step)
         return (*before, *lower_transformer(last))
-    for lower in (lower_feature_engine, lower_category_encoder, lower_skrub):
-        steps = lower(step)
+    for lower in (lower_category_encoder, lower_feature_engine, lower_skrub):
+        steps = lower(step, lower_transformer)
         if steps is not None:
             return steps
     lowered = _TRANSFORMERS.get(type(step))
@@ -122,11 +126,45 @@ def _imputer(step: Any) -> Steps:
     return (s.Check(missing=True), s.Concatenate((filled, is_missing)))
 
 
+def _power(step: Any) -> Steps:
+    is_signed = step.method == "yeo-johnson"
+    smallest = np.full(len(step.lambdas_), np.nextafter(0.0, 1.0))
+    message = "The Box-Cox transformation can only be applied to strictly positive data"
+    bound = () if is_signed else (s.Within(smallest, np.full(len(step.lambdas_), np.inf), message),)
+    scaler = private_part(step, "_scaler") if step.standardize else None
+    scaled = () if scaler is None else _standard_scaler(scaler)
+    return (s.Check(missing=True), *bound, s.Powers(np.asarray(step.lambdas_, np.float64), is_signed), *scaled)
+
+
+def _binarizer(step: Any) -> Steps:
+    return (s.Check(), s.Arithmetic("greater", np.array(float(step.threshold)), in_place=True))
+
+
 def _pca(step: Any) -> Steps:
-    if step.whiten:
-        raise NotLowered("PCA with whiten")
+    scale = np.sqrt(step.explained_variance_)
+    smallest = np.finfo(scale.dtype).eps
+    divided = s.Arithmetic("divide", np.where(scale < smallest, smallest, scale), in_place=True)
     offset = (step.mean_.reshape(1, -1) @ step.components_.T).ravel()
-    return (s.Check(), s.Dot(step.components_, transposed=True), s.Arithmetic("subtract", offset))
+    return (
+        s.Check(),
+        s.Dot(step.components_, transposed=True),
+        s.Arithmetic("subtract", offset),
+        *[divided] * bool(step.whiten),
+    )
+
+
+def _normalizer(step: Any) -> Steps:
+    return (s.Check(), s.Length(step.norm))
+
+
+def _missing_indicator(step: Any) -> Steps:
+    if not (isinstance(step.missing_values, float) and np.isnan(step.missing_values)):
+        raise NotLowered(f"MissingIndicator with missing_values={step.missing_values!r}")
+    refused: Steps = ()  # of all columns, those that had no gaps in the training are looked at, and left out again
+    if step.error_on_new and step.features != "all":
+        others = np.setdiff1d(np.arange(step.n_features_in_), step.features_)
+        refused = (s.Append((s.Select(others), s.Check(), s.Select(others[:0]))),) if len(others) else ()
+    return (s.Check(missing=True), *refused, s.Select(step.features_), s.Elementwise("isnan"))
 
 
 def _truncated_svd(step: Any) -> Steps:
@@ -150,7 +188,9 @@ def _column_transformer(step: Any) -> Steps:
 
 
 def select_columns(columns: Array, steps: Steps) -> Steps:
-    """Put a selection of columns before some steps; encoders of categories get them as they are."""
+    """Put a selection of columns before some steps; encoders of categories and of texts get them as they are."""
+    if isinstance(next(iter(steps), None), s.Words):
+        return (s.Select(columns, apart=True), s.OneText(), *steps)
     return (s.Select(columns, apart=isinstance(next(iter(steps), None), s.Apart | s.OneHot | s.Ordinal)), *steps)
 
 
@@ -180,13 +220,17 @@ def _function_transformer(step: Any) -> Steps:
 _TRANSFORMERS: Mapping[type, Callable[[Any], Steps]] = {
     **ENCODERS,
     **VECTORIZERS,
+    Binarizer: _binarizer,
     ColumnTransformer: _column_transformer,
     FeatureUnion: _feature_union,
     FunctionTransformer: _function_transformer,
     MaxAbsScaler: _max_abs_scaler,
     MinMaxScaler: _min_max_scaler,
+    MissingIndicator: _missing_indicator,
+    Normalizer: _normalizer,
     PCA: _pca,
     PolynomialFeatures: _polynomial,
+    PowerTransformer: _power,
     RobustScaler: _robust_scaler,
     SimpleImputer: _imputer,
     StandardScaler: _standard_scaler,

@@ -13,7 +13,7 @@ from engine.models.runtime.steps.boosting import (
     SoftMaximum,
     WholeAsSingle,
 )
-from engine.models.runtime.steps.checks import Cast, Check, Narrow, RequireClasses, RequireColumns, RequireExact
+from engine.models.runtime.steps.checks import Cast, Check, Narrow, RequireClasses, RequireColumns, RequireExact, Within
 from engine.models.runtime.steps.columns import (
     Arithmetic,
     AsColumn,
@@ -24,7 +24,9 @@ from engine.models.runtime.steps.columns import (
     Impute,
     Join,
     LastColumn,
+    Length,
     Pick,
+    Powers,
     Products,
     Ravel,
     RowSums,
@@ -33,7 +35,7 @@ from engine.models.runtime.steps.columns import (
 )
 from engine.models.runtime.steps.encoding import Bins, OneHot, Ordinal, Pieces
 from engine.models.runtime.steps.frames import Apart, Fill, Lookup, Missing, Numbers, Positive, Present
-from engine.models.runtime.steps.machines import AxisDistances, Distances, Kernel, OneVsOne
+from engine.models.runtime.steps.machines import AxisDistances, Distances, Kernel, NormalScores, OneVsOne
 from engine.models.runtime.steps.running import Append, Concatenate, Step, run
 from engine.models.runtime.steps.scores import (
     Average,
@@ -50,5 +52,5 @@ from engine.models.runtime.steps.scores import (
     Take,
     WeightedMedian,
 )
-from engine.models.runtime.steps.texts import Weigh, Words
+from engine.models.runtime.steps.texts import Dense, OneText, Weigh, Words
 from engine.models.runtime.steps.times import TimeParts, Times

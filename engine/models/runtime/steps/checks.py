@@ -43,6 +43,21 @@ class Check:
 
 
 @saved_step
+class Within:
+    """Refuse values that are not between a column's bounds; missing ones pass."""
+
+    low: Array
+    high: Array
+    message: str
+
+    def __call__(self, rows: Array) -> Array:
+        """Return the rows; raise `Refusal`."""
+        if (rows < self.low).any() or (rows > self.high).any():
+            raise Refusal(self.message)
+        return rows
+
+
+@saved_step
 class Cast:
     """Make floats of any values, and refuse no float."""
 

@@ -9,6 +9,8 @@ import numpy as np
 from engine.models.data.array import Array
 from engine.models.runtime.saved import saved_step
 
+_NEARLY_ZERO = 10 * float(np.finfo(np.float64).eps)  # as scikit-learn sees it
+
 
 @saved_step
 class Arithmetic:
@@ -46,6 +48,27 @@ class Clip:
 
     def __call__(self, rows: Array) -> Array:
         return np.clip(rows, self.low, self.high)
+
+
+@saved_step
+class Powers:
+    """Transform each column by a power, as Box and Cox do, or for numbers of either sign as Yeo and Johnson do."""
+
+    powers: Array
+    is_signed: bool
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute, as scipy does."""
+        made = np.empty_like(rows)
+        for place, power in enumerate(self.powers.tolist()):
+            cells = rows[:, place]
+            if not self.is_signed:
+                made[:, place] = np.log(cells) if power == 0 else np.expm1(power * np.log(cells)) / power
+                continue
+            size = np.log1p(np.abs(cells))
+            positive, negative = (size if one == 0 else np.expm1(one * size) / one for one in (power, 2 - power))
+            made[:, place] = np.where(cells >= 0, positive, -negative)
+        return made
 
 
 @saved_step
@@ -152,6 +175,23 @@ class RowSums:
 
     def __call__(self, rows: Array) -> Array:
         computed: Array = rows.sum(axis=1)
+        return computed
+
+
+@saved_step
+class Length:
+    """Divide each row by its length, if that is not nearly 0: its sum ("l1"), its root ("l2") or its "max"."""
+
+    norm: str
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute, as Normalizer does."""
+        if self.norm == "l2":
+            lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+        else:
+            sizes = np.abs(rows)
+            lengths = sizes.sum(axis=1) if self.norm == "l1" else sizes.max(axis=1)
+        computed: Array = rows / np.where(lengths < _NEARLY_ZERO, 1.0, lengths).reshape(-1, 1)
         return computed
 
 

@@ -85,6 +85,27 @@ class Distances:
 
 
 @saved_step
+class NormalScores:
+    """Return the logarithm of each row's density in each class, whose columns are independent and normal.
+
+    `means` and `variances` are of shape (classes, features); `offsets` and `priors` have a number for each class.
+    """
+
+    means: Array
+    variances: Array
+    offsets: Array
+    priors: Array
+
+    def __call__(self, rows: Array) -> Array:
+        """Compute: of shape (rows, classes)."""
+        found = np.empty((len(rows), len(self.means)))
+        for place, (mean, variance) in enumerate(zip(self.means, self.variances, strict=True)):
+            density = self.offsets[place] - 0.5 * (((rows - mean) ** 2) / variance).sum(axis=1)
+            found[:, place] = self.priors[place] + density
+        return found
+
+
+@saved_step
 class AxisDistances:
     """Square the distance of each row from each component of a mixture, along the axes.
 

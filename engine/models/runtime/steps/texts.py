@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from engine.models.data.array import Array
+from engine.models.runtime.answer import Refusal
 from engine.models.runtime.saved import saved, saved_step
 
 _SPACES = re.compile(r"\s\s+")
@@ -129,6 +130,30 @@ class Words:
                 yield word[begin : begin + length]
             if length >= len(word):
                 return
+
+
+@saved_step
+class OneText:
+    """Take the texts of one column."""
+
+    def __call__(self, columns: Sequence[Array]) -> list[str]:
+        """Return the texts; raise `Refusal` for a cell that is none."""
+        cells: list[Any] = columns[0].tolist()
+        if not all(isinstance(cell, str) for cell in cells):
+            raise Refusal("np.nan is an invalid document, expected byte or unicode string.")
+        return cells
+
+
+@saved_step
+class Dense:
+    """Make an array of sparse rows, with zeros, of so many columns."""
+
+    width: int
+
+    def __call__(self, rows: SparseRows) -> Array:
+        made = np.zeros((len(rows), self.width))
+        made[np.repeat(np.arange(len(rows)), np.diff(rows.begins, append=len(rows.values))), rows.columns] = rows.values
+        return made
 
 
 @saved_step
