@@ -223,6 +223,7 @@ class Graphs:
 REACHES = re.compile(r"\b(socket|connect|sendto|sendmsg|bind|io_uring_setup|open|openat|openat2)\(")
 OWN = re.compile(
     r'"(/proc/|/sys/|/dev/(null|urandom)|([^"]*/)?(m\.onnx|(?<!elsewhere/)beside\.bin|routes\.yaml|models\.yaml|models\.lock|\.env)"'
+    r'|[^"]*/work", O_RDONLY\|O_NONBLOCK\|O_CLOEXEC\|O_DIRECTORY'  # its names, of which one may have been meant
     r'|[^"]*\.(pyc?|so|json|egg-link)"|[^"]*/(__pycache__|site-packages|lib)\b|[^"]*/cache[/"])'
 )
 

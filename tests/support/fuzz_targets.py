@@ -184,7 +184,10 @@ def graphs(folder: Path) -> Hold:
             return _of_columns(folder)
         if "takes texts" not in said:
             return "refused: " + " ".join(said.split()[:5])
-        return _answers(_graph_app(folder, TEXT), INSTANCES["texts"])
+        try:
+            return _answers(_graph_app(folder, TEXT), INSTANCES["texts"])
+        except SpecError as error:
+            return "refused texts: " + " ".join(_only_message(error).split()[:5])
 
     return hold
 

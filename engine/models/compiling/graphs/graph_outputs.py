@@ -36,8 +36,6 @@ class ChosenOutputs:
 
 def choose_outputs(model: FileModel, outputs: Sequence[Any]) -> ChosenOutputs:
     """Choose the outputs of a graph for an entry; raise `SpecError` where there are none."""
-    if not outputs:
-        raise model.error("the graph has no outputs; it needs one, the result", "file")
     by_name = {one.name: one for one in outputs}
     named = {method: _named(model, method, by_name) for method in model.graph_outputs}
     predicted = named.get("predict") or (_label(outputs),)

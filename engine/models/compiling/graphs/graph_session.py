@@ -108,4 +108,6 @@ def open_graph(model: FileModel, data: bytes, beside: Mapping[str, bytes]) -> Op
     except Exception as error:  # noqa: BLE001 - onnxruntime has errors of its own
         reason = clip(str(error).strip().partition("\n")[0], 300)
         raise model.error(f"onnxruntime cannot load the graph: {reason}", "file") from None
+    if not session.get_outputs():
+        raise model.error("the graph has no outputs; it needs one, the result", "file")
     return OpenGraph(data, session, read, read_inputs(model, session), named)
