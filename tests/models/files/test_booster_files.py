@@ -116,6 +116,8 @@ def changed_tree(**changes: Any) -> Callable[[], bytes]:
         (changed_tree(categories_nodes=lambda _: []), "a tree's columns have different lengths"),
         (changed_tree(categories_sizes=lambda old: [99] * len(old)), "a tree has categories that no node of it has"),
         (changed_tree(categories=lambda old: [2**24] * len(old)), "a tree has categories that no node of it has"),
+        (changed_tree(parents=lambda old: [*old[:2], 9, *old[3:]]), "a node has another parent than the one that"),
+        (changed_tree(id=lambda _: 7), "its tree 0 has another number"),
         (changed_tree(left_children=lambda _: None), "a tree is not complete: "),
         (changed_tree(tree_info=lambda _: [0, 1]), "a tree is of another output than the model's 1"),
         (lambda: b'{"learner": {}}', "the parameters of the model are not complete"),
@@ -165,6 +167,7 @@ def resized(text: str, old: str, new: str) -> str:
         ("num_leaves=", "num_leaves=0", "a tree's columns have different lengths"),
         ("num_cat=", "num_cat=1", "a tree's sets of categories are not complete"),
         ("decision_type=", "decision_type=3 2 2", "a tree asks for a set of categories that it does not have"),
+        ("leaf_weight=", "leaf_weight=1 2 3 4$", "could not convert string to float: '4$'"),
         ("num_leaves=", "num_leaves=x", "invalid literal for int() with base 10: 'x'"),
     ],
 )
@@ -193,6 +196,7 @@ def test_a_damaged_text_of_lightgbm_is_an_error(
             "its trees have other sizes than tree_sizes says",
         ),
         (lambda text: text.replace("num_tree_per_iteration=1", ""), "its head is not that of its trees"),
+        (lambda text: text.replace("Tree=1", "Tree=!"), "its tree 1 has another number"),
         (lambda text: text[: text.index("\nTree=")] + "\nend of trees\n", "it has no trees"),
     ],
 )

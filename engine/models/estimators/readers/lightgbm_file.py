@@ -19,6 +19,7 @@ from engine.spec import FileModel
 _CLASSES = ("binary", "multiclass", "multiclassova")
 _BY_CATEGORY = 1  # a bit of a node's decision_type
 _NODES = ("left_child", "right_child", "split_feature", "decision_type", "threshold")
+_TOLD = ("split_gain", "internal_value", "internal_weight", "internal_count", "leaf_value", "leaf_weight", "leaf_count")
 
 
 class LightGBMRegressor:
@@ -84,9 +85,11 @@ def require_sound_text(text: str) -> None:
     if len(sizes) != len(trees) or sum(sizes) != len(text[begin + 1 : end + 1].encode()):
         raise DamagedTree("its trees have other sizes than tree_sizes says")
     width, outputs = int(head.get("max_feature_idx", "-1")) + 1, int(head.get("num_tree_per_iteration", "0"))
-    if width < 1 or outputs < 1 or len(trees) % outputs:
+    if width < 1 or not 0 < outputs <= int(head.get("num_class", "0")) or len(trees) % outputs:
         raise DamagedTree("its head is not that of its trees")
-    for tree in trees:
+    for place, tree in enumerate(trees):
+        if tree.partition("\n")[0] != str(place):
+            raise DamagedTree(f"its tree {place} has another number")
         _require_sound(_lines(tree), width)
 
 
@@ -99,6 +102,8 @@ def _require_sound(lines: Mapping[str, str], width: int) -> None:
     require_lengths(count, lines.get("leaf_value", "").split())
     if count < 1:
         raise DamagedTree("a tree has no leaves")
+    for name in _TOLD:  # all of which LightGBM reads as numbers
+        np.array(lines.get(name, "").split(), np.float64)
     columns = [np.array(lines.get(name, "").split(), np.float64) for name in _NODES]
     require_lengths(count - 1, *columns)
     left, right, feature, decisions = (column.astype(np.int64) for column in columns[:-1])

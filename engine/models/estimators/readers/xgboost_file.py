@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.models.data.array import Array
 from engine.models.estimators.readers.sound_trees import (
     DamagedTree,
     reporting_damage,
@@ -57,10 +58,12 @@ def require_sound_model(content: Any) -> None:
     require_lengths(len(trees), groups, booster.get("weight_drop", trees))
     if any(type(group) is not int or not 0 <= group < outputs for group in groups):
         raise DamagedTree(f"a tree is of another output than the model's {outputs}")
-    for tree in trees:
+    for place, tree in enumerate(trees):
         try:
+            if tree.get("id", place) != place:
+                raise DamagedTree(f"its tree {place} has another number")
             _require_sound(tree, width)
-        except (KeyError, OverflowError, TypeError) as error:
+        except (AttributeError, KeyError, OverflowError, TypeError) as error:
             raise DamagedTree(f"a tree is not complete: {error}") from None
 
 
@@ -71,6 +74,7 @@ def _require_sound(tree: Mapping[str, Any], width: int) -> None:
     if int(tree["tree_param"].get("size_leaf_vector", 1)) <= 1:
         require_lengths(len(left), tree["split_conditions"])
     require_sound_tree(left, right, feature, width)
+    _require_parents(tree.get("parents"), left, right)
     codes = tree.get("categories", ())  # which old versions do not write
     nodes, begins, sizes = (tree.get(f"categories_{name}", ()) for name in ("nodes", "segments", "sizes"))
     require_lengths(len(nodes), begins, sizes)
@@ -78,3 +82,14 @@ def _require_sound(tree: Mapping[str, Any], width: int) -> None:
         is_there = 0 <= node < len(left) and left[node] != -1 and 0 <= begin <= begin + size <= len(codes)
         if not is_there or not all(0 <= code < _CODES for code in codes[begin : begin + size]):
             raise DamagedTree("a tree has categories that no node of it has")
+
+
+def _require_parents(parents: Any, left: Array, right: Array) -> None:
+    """Raise `DamagedTree` for nodes that have another parent than the one that leads to them."""
+    if parents is None:
+        return
+    require_lengths(len(left), parents)
+    inner = np.flatnonzero(left != -1)
+    above = np.array(parents, np.int64)
+    if (above[left[inner]] != inner).any() or (above[right[inner]] != inner).any():
+        raise DamagedTree("a node has another parent than the one that leads to it")
