@@ -51,6 +51,7 @@ MODELS: Mapping[str, Callable[[], Any]] = {
     "several.json": lambda: xgb(XGBClassifier, CLASSES),
     "number.ubj": lambda: xgb(XGBRegressor, NUMBER),
     "rank.ubj": lambda: xgb(XGBRanker, CLASSES, qid=GROUPS),
+    "logistic.ubj": lambda: XGBRegressor(n_estimators=6, n_jobs=1, objective="binary:logistic").fit(X, BINARY),
     "two.txt": lambda: lgbm(LGBMClassifier, BINARY),
     "several.txt": lambda: lgbm(LGBMClassifier, CLASSES),
     "number.txt": lambda: lgbm(LGBMRegressor, NUMBER),
@@ -73,6 +74,14 @@ def test_a_librarys_own_file_is_served_with_the_same_bits(file: str, serve: Serv
         chances = [[*one.values()] for one in answer.probabilities or ()]
         assert estimator.predict_proba(X).tolist() == chances
     assert ("native", "exact") == (predictor.facts.report.runtime, predictor.facts.report.verdict)
+
+
+def test_a_file_is_read_as_the_estimator_that_wrote_it(serve: Serve) -> None:
+    """Whatever its objective suggests."""
+    estimator = XGBClassifier(n_estimators=6, n_jobs=1, objective="binary:hinge").fit(X, BINARY)
+    predictor = serve(estimator, file="m.json", save=save, input=INPUT)
+    assert estimator.predict(X).tolist() == predictor([dict(zip(NAMES, one, strict=True)) for one in X.tolist()]).result
+    assert "XGBClassifier" == predictor.facts.estimator
 
 
 @pytest.mark.parametrize("ending", ["ubj", "json", "txt", "cbm"])

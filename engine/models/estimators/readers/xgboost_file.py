@@ -18,11 +18,12 @@ from engine.models.estimators.readers.sound_trees import (
 from engine.spec import FileModel
 
 _CLASSES = ("binary:logistic", "multi:")
+_KINDS = {"classifier": "XGBClassifier", "ranker": "XGBRanker", "regressor": "XGBRegressor"}
 _CODES = 2**24  # of categories, which XGBoost can tell apart
 
 
 def read(data: bytes, model: FileModel) -> Any:
-    """Read the estimator that suits the objective in a file's bytes; raise `SpecError` if xgboost is not installed."""
+    """Read the estimator in a file's bytes; raise `SpecError` if xgboost is not installed."""
     try:
         import xgboost  # noqa: PLC0415
     except ImportError:
@@ -35,13 +36,20 @@ def read(data: bytes, model: FileModel) -> Any:
     booster.load_model(bytearray(data))
     with reporting_damage(model):
         require_sound_model(json.loads(booster.save_raw("json")))
-    objective = json.loads(booster.save_config())["learner"]["objective"]["name"]
-    if objective.startswith(_CLASSES):
-        estimator = xgboost.XGBClassifier()
-    else:
-        estimator = xgboost.XGBRanker() if objective.startswith("rank:") else xgboost.XGBRegressor()
+    estimator = getattr(xgboost, _kind_of(booster))()
     estimator.load_model(bytearray(data))
     return estimator
+
+
+def _kind_of(booster: Any) -> str:
+    """Name the class that wrote a model, or that suits its objective."""
+    said = json.loads(booster.attr("scikit_learn") or "{}").get("_estimator_type")
+    if said in _KINDS:
+        return _KINDS[said]
+    objective = json.loads(booster.save_config())["learner"]["objective"]["name"]
+    if objective.startswith(_CLASSES):
+        return "XGBClassifier"
+    return "XGBRanker" if objective.startswith("rank:") else "XGBRegressor"
 
 
 def require_sound_model(content: Any) -> None:
