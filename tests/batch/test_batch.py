@@ -358,7 +358,7 @@ def test_a_row_of_another_width_is_broken_and_keeps_its_place() -> None:
     assert ["1,2", '"3",', '4,"5,""6,\n"""', "7,8"] == list(parsed.raws)
     assert {1: '"3"', 2: '4,5,"6,\n"'} == parsed.texts
     assert [2, 3, 4, 7] == list(parsed.lines)
-    told = "the row has {}; the first line names 2 columns"
+    told = "the row has {}; the first line has 2 columns"
     assert {1: told.format("1 cell"), 2: told.format("3 cells")} == parsed.batch.broken
 
 

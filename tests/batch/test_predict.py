@@ -145,7 +145,7 @@ def test_bad_rows_are_shown_and_nothing_is_written(folder: Path) -> None:
     (folder / "rows.csv").write_text(BAD)
     (folder / "scored.csv").write_text("before")
     wanted = (
-        f"{PROBLEMS}rows.csv:5: the row has 3 cells; the first line names 5 columns\n"
+        f"{PROBLEMS}rows.csv:5: the row has 3 cells; the first line has 5 columns\n"
         f"2 bad rows; nothing was written. {CONTINUE}"
     )
     assert wanted == told("plain", "rows.csv", "-o", "scored.csv")

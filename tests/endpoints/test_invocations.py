@@ -244,7 +244,10 @@ def test_a_body_has_exactly_one_of_the_keys(clients: Clients) -> None:
     assert (400, '"params" is no object') == ask(client, {"inputs": ROWS, "params": [1]})
     assert (400, "there are no instances; send at least 1") == ask(client, {"inputs": []})
     assert (400, "the body is empty; send JSON") == ask_csv(client, "", "application/json")
-    assert (400, "the body is empty; its first line must name the columns") == ask_csv(client, "")
+    assert (400, "the body is empty; its first line must be a row") == ask_csv(client, "")
+    assert (422, "1 violation: line 2: the row has 2 cells; the first line has 4 columns") == ask_csv(
+        client, "1,2,3,4\n1,2\n"
+    )
 
 
 @pytest.mark.parametrize(

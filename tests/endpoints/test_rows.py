@@ -127,7 +127,7 @@ def test_one_bad_row_refuses_the_request(post: Post) -> None:
         ("#/instances/1", 'line 3: "petal_width" is required'),
         ("#/instances/1/sepal_width", 'line 3: "wide" must be a number'),
     ] == errors(post(BAD))
-    assert [("#/instances/0", "line 2: the row has 2 cells; the first line names 4 columns")] == errors(
+    assert [("#/instances/0", "line 2: the row has 2 cells; the first line has 4 columns")] == errors(
         post(f"{HEADER}\n1,2\n")
     )
     assert [("#/instances/1/sepal_length", 'line 3: "x" must be a number')] == errors(
@@ -197,9 +197,9 @@ def test_rows_that_are_broken_and_rows_that_violate_the_input_are_told_together(
     """In the order of the rows; what a broken row has in its cells is not judged."""
     rows = f"{HEADER}\n5.9,x\n5.9,y,5.1,1.8\n5.9,3.0,5.1,1.8,9\n"
     assert [
-        ("#/instances/0", "line 2: the row has 2 cells; the first line names 4 columns"),
+        ("#/instances/0", "line 2: the row has 2 cells; the first line has 4 columns"),
         ("#/instances/1/sepal_width", 'line 3: "y" must be a number'),
-        ("#/instances/2", "line 4: the row has 5 cells; the first line names 4 columns"),
+        ("#/instances/2", "line 4: the row has 5 cells; the first line has 4 columns"),
     ] == errors(post(rows))
     broken, wrong = '{"sepal_length": 1', '{"sepal_length": "x", "sepal_width": 1, "petal_length": 1, "petal_width": 1}'
     (first, second) = errors(post(f"{broken}\n{wrong}\n", NDJSON))

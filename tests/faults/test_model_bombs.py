@@ -44,7 +44,11 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "an endless graph": ("m.onnx", lambda: endless().SerializeToString(), TOO_LONG),
     "a large graph": ("m.onnx", lambda: large(10**9).SerializeToString(), TOO_LARGE),
     "ending": ("m.pkl", lambda: pickle.dumps(Calls(os._exit, 0)), "its process ended with exit status 0"),
-    "crashing": ("m.pkl", lambda: pickle.dumps(Calls(os.abort)), "its process was killed by signal 6 (SIGABRT)"),
+    "crashing": (
+        "m.pkl",
+        lambda: pickle.dumps(Calls(os.abort)),
+        "its process was killed by signal 6 (SIGABRT); the file may be damaged: save the model again",
+    ),
 }
 COMMANDS = {
     "check": ("check",),

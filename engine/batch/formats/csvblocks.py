@@ -56,7 +56,7 @@ class CsvLayout:
             for place, row in enumerate(rows):
                 if len(row) != len(self.names):
                     cells = plural(len(row), "cell")
-                    broken[place] = f"the row has {cells}; the first line names {len(self.names)} columns"
+                    broken[place] = f"the row has {cells}; the first line has {len(self.names)} columns"
                     texts[place] = raws[place]
                     rows[place], raws[place] = self._fitted(row, raws[place])
         columns = list(zip(*rows, strict=True)) or [()] * len(self.names)

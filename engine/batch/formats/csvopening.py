@@ -35,7 +35,8 @@ def open_csv(
     mark = first.startswith(_BOM)
     start = len(_BOM) if mark else 0
     if not first[start:].strip():
-        raise BatchError(f"{name}: {'the file is empty' if not first else 'line 1 is empty'}; {_WANTED}")
+        found, wanted = "the file is empty" if not first else "line 1 is empty", _WANTED if has_header else _NO_ROWS
+        raise BatchError(f"{name}: {found}; {wanted}")
     if sum(map(len, lines)) >= MOST_RECORD_BYTES:
         most = MOST_RECORD_BYTES // 1024**2
         raise BatchError(f"{name}:1: the first line is longer than {most} MiB, or a closing quote is missing")
@@ -61,6 +62,7 @@ def open_csv(
 
 
 _WANTED = "its first line must name the columns"
+_NO_ROWS = "its first line must be a row"
 
 
 def _first_lines(stream: Readable) -> list[bytes]:

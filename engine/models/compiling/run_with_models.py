@@ -41,5 +41,12 @@ def lost_at_models(spec: Spec) -> Iterator[None]:
         model = spec.models.get(lost.step.subject)
         if model is None:
             raise
-        hint = "; runtime: sklearn serves it uncompiled" if lost.step.doing.startswith("proving") else ""
-        raise model.error(f"stopped while {lost.step.doing}: {lost.why}{hint}", "file") from None
+        raise model.error(f"stopped while {lost.step.doing}: {lost.why}{_advice(lost)}", "file") from None
+
+
+def _advice(lost: LostProcess) -> str:
+    """Say what may help, empty if the reason does."""
+    if lost.step.doing.startswith("proving"):
+        return "; runtime: sklearn serves it uncompiled"
+    is_crash = "signal" in lost.why and "SIGKILL" not in lost.why
+    return "; the file may be damaged: save the model again" if is_crash else ""

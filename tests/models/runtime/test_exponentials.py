@@ -7,7 +7,9 @@ import math
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
+from engine.models.runtime import steps
 from engine.models.runtime.steps.exponentials import EXPONENTIALS
 
 random = np.random.default_rng(0)
@@ -49,3 +51,9 @@ def test_fmath_is_nearly_exp() -> None:
     expected = np.array([*map(math.exp, numbers.tolist())])
     np.testing.assert_allclose(EXPONENTIALS["fmath"](numbers), expected, rtol=1e-13)
     assert [0.0, np.inf] == EXPONENTIALS["fmath"](np.array([-800.0, 800.0])).tolist()
+
+
+def test_probabilities_of_scores_are_those_that_scikit_learn_computes() -> None:
+    """In the last bit too, in which numpy's exponential differs for one number in fifty."""
+    numbers = np.append(NUMBERS, [np.inf, 710.0, -710.0, 1e308])
+    np.testing.assert_array_equal(expit(numbers), steps.Logistic()(numbers))

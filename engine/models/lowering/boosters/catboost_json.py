@@ -47,6 +47,8 @@ class CatBoostJson:
         if kinds != ["float_features"]:
             raise NotLowered("CatBoost with features that are not numbers")
         features = self.content["features_info"]["float_features"]
+        if any(np.any(np.diff(feature["borders"] or ()) <= 0) for feature in features):
+            raise NotLowered("CatBoost with borders that are not in order")  # it counts those below a number
         columns = np.array([feature["flat_feature_index"] for feature in features])
         missing_left = np.array([feature["nan_value_treatment"] != _MISSING_RIGHT for feature in features])
         return make_table(self._trees(columns, missing_left), width)

@@ -143,7 +143,7 @@ def _tree(found: Mapping[str, Any], values: Array) -> Tree:
 
 def _of_categories(chosen: list[int]) -> Ranges:
     """Return the ranges of numbers that become chosen codes, which go to the right, if their fraction is cut off."""
-    last = min(max(chosen, default=0) + 1, _FIRST_UNKNOWN)
-    ends = below(np.arange(last + 1)).tolist()
-    known = frozenset(chosen)
-    return join_equal_sides(ends, [True, *(code not in known for code in range(last)), True])
+    known = {code for code in chosen if code < _FIRST_UNKNOWN}
+    codes = sorted({*known, *(code + 1 for code in known)})
+    sides = [True, *(code not in known for code in codes)]
+    return join_equal_sides(below(np.array(codes)).tolist(), sides)

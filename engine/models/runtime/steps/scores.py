@@ -6,6 +6,7 @@ import numpy as np
 
 from engine.models.data.array import Array
 from engine.models.runtime.saved import saved_step
+from engine.models.runtime.steps.exponentials import EXPONENTIALS
 
 ROUNDING = 1e-5  # a calibrated probability may exceed 1 by this much
 
@@ -22,10 +23,10 @@ class Softmax:
 
 @saved_step
 class Logistic:
-    """Turn scores into probabilities, one by one: 1 / (1 + exp(-x))."""
+    """Turn scores into probabilities, one by one: 1 / (1 + exp(-x)), with the bits of SciPy's `expit`."""
 
     def __call__(self, rows: Array) -> Array:
-        return 1 / (1 + np.exp(-rows))
+        return 1 / (1 + EXPONENTIALS["libm"](-rows))
 
 
 @saved_step
