@@ -28,7 +28,7 @@ AppOf = Callable[..., flask.Flask]
 ROUTES = """routes:
   - {path: /, response: hi}
   - {path: '/hello/<name>', response: hello}
-  - {path: "/a\\"b'é\\n", response: odd}
+  - {path: "/a\\"b'é", response: odd}
   - {path: /made, methods: [POST], input: {type: object}, response: {status: 201}}
   - {path: /predict, methods: [GET, POST], model: iris}
 """
@@ -101,7 +101,7 @@ def test_every_request_is_counted_once(worker: bool, app_of: AppOf) -> None:
     client = Client(Door(app)) if worker else app.test_client()
     asked = [
         *[("GET", "/"), ("GET", "/"), ("HEAD", "/"), ("OPTIONS", "/"), ("POST", "/"), ("BREW", "/"), ("GET", "/nix")],
-        *[("GET", "/hello/you"), ("GET", "/hello/me"), ("GET", "/a\"b'é%0A")],
+        *[("GET", "/hello/you"), ("GET", "/hello/me"), ("GET", "/a\"b'é")],
     ]
     for method, path in asked:
         client.open(path, method=method)
@@ -120,7 +120,7 @@ def test_every_request_is_counted_once(worker: bool, app_of: AppOf) -> None:
         ("(none)", "OTHER", "405"): 1,
         ("(none)", "GET", "404"): 1,
         ("/hello/<name>", "GET", "200"): 2,
-        ("/a\"b'é\n", "GET", "200"): 1,
+        ("/a\"b'é", "GET", "200"): 1,
         ("/made", "POST", "201"): 1,
         ("/made", "POST", "400"): 1,
         ("/made", "POST", "422"): 1,

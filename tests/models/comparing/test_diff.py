@@ -148,7 +148,7 @@ def test_dates_are_made_up(write: Write) -> None:
     )
     write(first, second, input=input_of(day={"type": "string", "format": "date"}))
     made_up = next(one for one in told()["sources"] if one["source"] == "made up")
-    assert made_up["asked"] == made_up["differ"] > 100
+    assert made_up["asked"] * 0.9 < made_up["differ"] > 100  # on one day of a month, both answer the same
 
 
 def test_a_row_of_the_reference_is_named_by_its_line(write: Write) -> None:
