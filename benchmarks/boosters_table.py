@@ -1,4 +1,4 @@
-"""The table of boosters in docs/models.md: each library, alone and inside scikit-learn, as `check` sees it.
+"""The table of boosters in docs/compiled-models.md: each library, alone and inside scikit-learn, as `check` sees it.
 
 python benchmarks/boosters_table.py [--write]
 """
@@ -79,12 +79,12 @@ def _compiled(estimator: Any) -> Any:
 
 
 def main() -> None:
-    """Print the table, or put it into docs/models.md."""
+    """Print the table, or put it into docs/compiled-models.md."""
     warnings.filterwarnings("ignore", "X does not have valid feature names")
     lines = table()
     print("\n".join(lines))
     if "--write" in sys.argv:
-        page = ROOT / "docs" / "models.md"
+        page = ROOT / "docs" / "compiled-models.md"
         before, _, rest = page.read_text().partition(BEGIN)
         page.write_text(before + BEGIN + "\n" + "\n".join(lines) + "\n\n" + END + rest.partition(END)[2])
 

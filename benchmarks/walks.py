@@ -89,7 +89,7 @@ def walk_lines() -> list[str]:
         HEADING,
         "",
         "1,024 rows in one call, in one thread, without a network (`python benchmarks/walks.py`). Trees of up to 32 "
-        "leaves are not walked: [masks](models.md#runtimes) find their leaves.",
+        "leaves are not walked: [masks](compiled-models.md#runtimes) find their leaves.",
         "",
         "| ensemble | leaves in a tree | scikit-learn, µs per row | walked | by masks | faster than walked |",
         "|---|---:|---:|---:|---:|---:|",
