@@ -365,7 +365,7 @@ def offered(schema: Any) -> list[Any]:
     return found
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(DOCUMENTS, DOCUMENTS, st.lists(VALUES, max_size=12))
 def test_no_value_contradicts_a_claim(declared: Any, condition: Any, values: list[Any]) -> None:
     """Two independent validators agree with what is claimed, whether or not they check formats."""
