@@ -22,13 +22,25 @@ def first_words(words: Sequence[str], most: int) -> str:
     return ", ".join(words[:most]) + (", …" if len(words) > most else "")
 
 
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that is most like another one; None if none is."""
+    lowered = {name.lower(): name for name in sorted(set(known), reverse=True)}
+    near = difflib.get_close_matches(word.lower()[:100], lowered, n=1, cutoff=0.6)
+    return lowered[near[0]] if near else None
+
+
+def say_lacking(word: str, present: Iterable[str], noun: str) -> str:
+    """Say in parentheses which of some names is probably a word that is not among them, or list them after `noun`."""
+    names = [*present]
+    near = nearest(word, names)
+    return did_you_mean(word, names, noun) if near is None else f'("{near}" may be it, misspelt)'
+
+
 def did_you_mean(word: str, known: Iterable[str], noun: str) -> str:
     """Suggest in parentheses the known word that was probably meant, or list the known words after `noun`."""
     names = sorted(set(known))
-    lowered = {name.lower(): name for name in reversed(names)}
-    near = difflib.get_close_matches(word.lower()[:100], lowered, n=1, cutoff=0.6)
-    if near:
-        return f'(did you mean "{lowered[near[0]]}"?)'
+    if (near := nearest(word, names)) is not None:
+        return f'(did you mean "{near}"?)'
     if not names:
         return f"({noun}: none)"
     if len(names) == 1 and noun.endswith(" are"):

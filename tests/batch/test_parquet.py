@@ -323,7 +323,10 @@ def table_with(**columns: Any) -> pa.Table:
 MISFITS = {
     "no column": (
         pa.table({"sepal_lenght": [1.0], **{name: [1.0] for name in NAMES[1:]}}),
-        'rows.parquet: there is no column "sepal_length", which the model requires (did you mean "sepal_lenght"?)',
+        (
+            'rows.parquet: there is no column "sepal_length", which the model requires '
+            '("sepal_lenght" may be it, misspelt)'
+        ),
     ),
     "a list": (
         table_with(petal_width=pa.array([[1], [2]])),

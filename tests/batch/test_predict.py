@@ -212,7 +212,8 @@ MISFITS = {
     "missing columns": (
         FINE.replace("sepal_length", "sepal_lenght").replace("petal_width", "x"),
         (
-            'rows.csv:1: there is no column "sepal_length", which the model requires (did you mean "sepal_lenght"?)\n'
+            'rows.csv:1: there is no column "sepal_length", which the model requires '
+            '("sepal_lenght" may be it, misspelt)\n'
             'rows.csv:1: there is no column "petal_width", which the model requires (other columns: id, '
             "sepal_lenght, x)"
         ),

@@ -153,7 +153,7 @@ def test_mlflow_alone_needs_the_names_of_columns_and_takes_no_bare_list(clients:
     said = '1 violation: line 1: the first line is a row of values ("5.9", "3.0", '
     said += '"5.1", "1.8"), and must name the columns; '
     assert (422, f"{said}send text/csv; header=absent if there is no such line") == ask_csv(client, LINES)
-    assert (400, f"the body is no object; send one with {KEYS}") == ask(client, ROWS)
+    assert (400, f"the body must be an object with {KEYS}") == ask(client, ROWS)
 
 
 def test_a_first_line_is_a_header_if_it_has_all_required_names(clients: Clients) -> None:
@@ -241,7 +241,7 @@ def test_a_body_has_exactly_one_of_the_keys(clients: Clients) -> None:
     assert (400, f"the body has no instances; send them as {KEYS}") == ask(client, {"data": ROWS})
     said = 'the body has "instances" and "inputs"; send only one of them'
     assert (400, said) == ask(client, {"inputs": ROWS, "instances": ROWS})
-    assert (400, '"params" is no object') == ask(client, {"inputs": ROWS, "params": [1]})
+    assert (400, '"params" must be an object') == ask(client, {"inputs": ROWS, "params": [1]})
     assert (400, "there are no instances; send at least 1") == ask(client, {"inputs": []})
     assert (400, "the body is empty; send JSON") == ask_csv(client, "", "application/json")
     assert (400, "the body is empty; its first line must be a row") == ask_csv(client, "")

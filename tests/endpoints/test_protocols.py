@@ -196,7 +196,7 @@ def test_errors_have_the_form_of_the_protocol_below_its_paths_but_not_those_of_o
     client = load({"protocols": protocols}, own)
     for path in ("/endpoints/none/invocations", "/serving-endpoints/none/invocations"):
         answer = client.post(path)
-        said = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": f"no route matches {path}"}
+        said = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": 'there is no model "none" (the only one is "a")'}
         assert (404, said) == (answer.status_code, answer.json)
     for route in own:
         assert "application/problem+json" == client.post(route["path"], json={}).content_type

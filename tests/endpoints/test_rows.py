@@ -164,7 +164,8 @@ def test_one_bad_row_refuses_the_request(post: Post) -> None:
         (
             "sepal_length,sepal_width,petal_length,petal_width5.9,3.0,5.1,1.8",
             (
-                'line 1: there is no column "petal_width", which the model requires (did you mean "petal_width5.9"?); '
+                'line 1: there is no column "petal_width", which the model requires '
+                '("petal_width5.9" may be it, misspelt); '
                 "the body is a single line; with curl use --data-binary @FILE, because -d removes line breaks"
             ),
         ),

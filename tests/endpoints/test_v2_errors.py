@@ -53,7 +53,7 @@ def refused(
 
 
 def test_every_status_has_the_form_of_the_protocol(server: Server) -> None:
-    assert (404, "no route matches /v2/models/species") == refused(server, "/v2/models/species", method="GET")
+    assert (404, 'there is no model "species"') == refused(server, "/v2/models/species", method="GET")
     assert (404, "no route matches /v2/x/y") == refused(server, "/v2/x/y", method="GET")
     assert (405, "GET is not allowed; allowed: OPTIONS, POST") == refused(server, INFER, method="GET")
     assert (401, NO_KEY) == refused(server, INFER, tensor(1), key="")

@@ -34,7 +34,7 @@ BEHIND = (
 )
 WRONG = (
     "4 violations: row 0, sepal_length: 8.5 is greater than the maximum of 7.9; "
-    'row 1: "sepal_width" is required; row 1: "petal_length" is required; '
+    "row 1, sepal_width: null must be a number; row 1, petal_length: null must be a number; "
     "row 1, petal_width: -1.0 is less than the minimum of 0"
 )
 
@@ -151,8 +151,12 @@ def test_what_is_wrong_with_instances_is_said_by_row_and_feature(ask: Ask) -> No
     ("model", "inputs", "said"),
     [
         ("species", [tensor([1] * 6, [2, 3])], f'"rows" of shape [2, 3] has 3 columns; {FEATURES}'),
-        ("species", [tensor([1] * 4, [4])], f'"rows" is no feature; {FEATURES}'),
-        ("species", [tensor([1] * 4, [4], name="x"), tensor([1] * 4, [4])], f'"x" is no feature; {FEATURES}'),
+        ("species", [tensor([1] * 4, [4])], f'"rows" is not a feature; the shape of one row is [1, 4]; {FEATURES}'),
+        (
+            "species",
+            [tensor([1] * 4, [4], name="x"), tensor([1] * 4, [4])],
+            f'"x" is not a feature; the shape of one row is [1, 4]; {FEATURES}',
+        ),
         (
             "species",
             [tensor([1] * 2, [1, 2], name="petal_width")],
@@ -203,20 +207,20 @@ def test_tensors_of_another_form_are_refused(ask: Ask, model: str, inputs: list[
         (tensor([[1] * 4, 1]), '"rows" has values beside lists of values; nest them as its shape says, or not at all'),
         (tensor(None), '"rows" has no data; send a list of values, or their bytes with binary_data_size'),
         (tensor("ab"), '"rows" has "ab" as its data; send a list of values, or their bytes with binary_data_size'),
-        (tensor([1] * 7 + ["1"]), '"rows" has "1" as its value 7, which is no FP64'),
-        (tensor([1] * 7 + [True]), '"rows" has true as its value 7, which is no FP64'),
-        (tensor([1] * 7 + [3e39], datatype="FP32"), '"rows" has 3e+39 as its value 7, which is no FP32'),
-        (tensor([1] * 7 + [65520], datatype="FP16"), '"rows" has 65520 as its value 7, which is no FP16'),
-        (tensor([1] * 7 + [1.5], datatype="INT64"), '"rows" has 1.5 as its value 7, which is no INT64'),
-        (tensor([1] * 7 + [128], datatype="INT8"), '"rows" has 128 as its value 7, which is no INT8'),
-        (tensor([1] * 7 + [-1], datatype="UINT64"), '"rows" has -1 as its value 7, which is no UINT64'),
+        (tensor([1] * 7 + ["1"]), 'the value at index 7 of "rows" is "1", which FP64 cannot hold'),
+        (tensor([1] * 7 + [True]), 'the value at index 7 of "rows" is true, which FP64 cannot hold'),
+        (tensor([1] * 7 + [3e39], datatype="FP32"), 'the value at index 7 of "rows" is 3e+39, which FP32 cannot hold'),
+        (tensor([1] * 7 + [65520], datatype="FP16"), 'the value at index 7 of "rows" is 65520, which FP16 cannot hold'),
+        (tensor([1] * 7 + [1.5], datatype="INT64"), 'the value at index 7 of "rows" is 1.5, which INT64 cannot hold'),
+        (tensor([1] * 7 + [128], datatype="INT8"), 'the value at index 7 of "rows" is 128, which INT8 cannot hold'),
+        (tensor([1] * 7 + [-1], datatype="UINT64"), 'the value at index 7 of "rows" is -1, which UINT64 cannot hold'),
         (
             tensor([1] * 7 + [-(2**63) - 1], datatype="INT64"),
-            '"rows" has -9.223372036854776e+18 as its value 7, which is no INT64',
+            'the value at index 7 of "rows" is -9.223372036854776e+18, which INT64 cannot hold',
         ),
-        (tensor([1] * 7 + [2**53 + 1]), '"rows" has 9007199254740993 as its value 7, which is no FP64'),
-        (tensor([1] * 8, datatype="BOOL"), '"rows" has 1 as its value 0, which is no BOOL'),
-        (tensor([1] * 8, datatype="BYTES"), '"rows" has 1 as its value 0, which is no BYTES'),
+        (tensor([1] * 7 + [2**53 + 1]), 'the value at index 7 of "rows" is 9007199254740993, which FP64 cannot hold'),
+        (tensor([1] * 8, datatype="BOOL"), 'the value at index 0 of "rows" is 1, which BOOL cannot hold'),
+        (tensor([1] * 8, datatype="BYTES"), 'the value at index 0 of "rows" is 1, which BYTES cannot hold'),
         (tensor([1] * 8, datatype="BF16"), f'"rows" has the datatype "BF16"; {KINDS}'),
         (tensor([1] * 8, None), '"rows" has no shape; send a list of lengths, such as [2, 4]'),
         (tensor([1] * 8, [-1, 4]), '"rows" has [-1, 4] as its shape; send a list of lengths, such as [2, 4]'),
@@ -236,7 +240,7 @@ def test_tensors_of_another_form_are_refused(ask: Ask, model: str, inputs: list[
         (BINARY, f'"rows" has 64 bytes by its binary_data_size, but {BEHIND}'),
         (
             tensor(["1"] * 7 + ["{"], datatype="BYTES", parameters={"content_type": "pd_json"}),
-            '"rows" has "{" as its value 7, which is no JSON, as its content_type says',
+            'the value at index 7 of "rows" is "{", which is not JSON, though its content_type says so',
         ),
     ],
 )

@@ -11,7 +11,7 @@ from engine.batch.scoring_errors import Misfit
 from engine.models.data.csv_file import MOST_NAMED
 from engine.schema import clip, show
 from engine.spec import Model
-from engine.text import did_you_mean, first_words, plural
+from engine.text import first_words, plural, say_lacking
 
 _MOST_MISSING = 10
 
@@ -69,7 +69,7 @@ class Expected:
             )
         if missing:
             others = [clip(one) for one in names if one not in self.features]
-            hints = {one: did_you_mean(one, others, "other columns") for one in missing[:_MOST_MISSING]}
+            hints = {one: say_lacking(one, others, "other columns") for one in missing[:_MOST_MISSING]}
             said = "\n".join(
                 f'{place}: there is no column "{clip(one)}", which the model requires {hint}'
                 for one, hint in hints.items()

@@ -152,4 +152,4 @@ def _texts(data: memoryview, count: int, place: str) -> list[str]:
 
 
 def _unheld(value: Any, row: int, datatype: Datatype, place: str) -> BrokenTensor:
-    return BrokenTensor(f"{place} has {show(value)} as its value {row}, which is no {datatype.name}")
+    return BrokenTensor(f"the value at index {row} of {place} is {show(value)}, which {datatype.name} cannot hold")

@@ -13,9 +13,10 @@ from engine.errors import EngineError
 from engine.models import Facts
 from engine.schema import InstanceSchema, show
 from engine.spec import Model
-from engine.text import first_words, plural
+from engine.text import first_words, nearest, plural
 
 _MOST_NAMED = 20
+_NUMBERS, _TEXTS = frozenset(("number", "integer", "null")), frozenset(("string", "null"))
 
 
 class UnfitTensors(EngineError):
@@ -36,7 +37,7 @@ class SentColumns:
     def instances(self, schema: InstanceSchema) -> list[Any]:
         """Make the instances; raise `UnfitTensors` for infinity, which no instance can have.
 
-        A gap in an optional feature leaves it out; in a required one that may be null, it is null.
+        A gap in an optional feature leaves it out; in a required one, it is null.
         """
         if self.matrix is not None:
             return self._rows_of(self.matrix)
@@ -45,7 +46,7 @@ class SentColumns:
             return [list(row) for row in zip(*values.values(), strict=True)]
         if schema.form != "object":
             return values[0]
-        kept = {name for name in schema.required if name in schema.properties and schema.properties[name].is_nullable}
+        kept = {*schema.required}
         dropped = {name for name, column in values.items() if name not in kept and None in column}
         rows = zip(*values.values(), strict=True)
         if not dropped:
@@ -122,11 +123,12 @@ class TensorFitter:
         counts = {}
         for tensor in tensors:
             if not self._is_feature(tensor.name):
-                raise self._unfit(f"{show(tensor.name)} is no feature")
+                raise self._unfit(self._unknown(tensor))
             if tensor.width not in (None, 1):
                 raise self._unfit(f"{_shown(tensor)} has {plural(tensor.width or 0, 'column')}")
             if tensor.name in found:
                 raise self._unfit(f"there are two tensors {show(tensor.name)}")
+            self._require_kind(tensor, tensor.name)
             found[tensor.name] = tensor.cells
             counts[tensor.name] = tensor.shape[0]
         if missing := [name for name in self._schema.required if name not in found]:
@@ -138,6 +140,25 @@ class TensorFitter:
 
     def _is_feature(self, name: str) -> bool:
         return self._is_open or name in self._known
+
+    def _unknown(self, tensor: Tensor) -> str:
+        near = nearest(tensor.name, self.names)
+        hint = "" if near is None else f' (did you mean "{near}"?)'
+        if tensor.width is None and tensor.shape[0] == len(self.names):
+            hint = f"; the shape of one row is [1, {len(self.names)}]"
+        return f"{show(tensor.name)} is not a feature{hint}"
+
+    def _require_kind(self, tensor: Tensor, name: str) -> None:
+        """Raise `UnfitTensors` for texts where a feature is never a text, and for others where it is always one."""
+        part = self._schema.properties.get(name)
+        types = part.types if part is not None else frozenset()
+        is_text = tensor.datatype.kind == "text"
+        if is_text and types and types <= _NUMBERS:
+            raise UnfitTensors(f"the tensor {show(name)} is BYTES, and the feature is a number; send FP64 or INT64")
+        if not is_text and types and types <= _TEXTS:
+            raise UnfitTensors(
+                f"the tensor {show(name)} is {tensor.datatype.name}, and the feature is a text; send BYTES"
+            )
 
     def _unfit(self, found: str) -> UnfitTensors:
         return UnfitTensors(f"{found}; {self.advice}")

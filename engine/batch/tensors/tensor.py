@@ -62,7 +62,8 @@ def texts_as_json(tensor: Tensor) -> Tensor:
             values.append(None if text is None else orjson.loads(text))
         except orjson.JSONDecodeError:
             raise BrokenTensor(
-                f"{show(tensor.name)} has {show(text)} as its value {row}, which is no JSON, as its content_type says"
+                f"the value at index {row} of {show(tensor.name)} is {show(text)}, which is not JSON, though its "
+                "content_type says so"
             ) from None
     return replace(tensor, cells=values)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 
 from engine.endpoints.messages import Response, encode_json
 from engine.endpoints.problems import Problem
+from engine.schema import show
 from engine.spec import ProtocolName, Route, Spec
+from engine.text import did_you_mean
 
 _HEADERS = (("Content-Type", "application/json"),)
 _MLFLOW_CODES: Mapping[int, str] = {
@@ -41,15 +44,35 @@ class WireErrors:
         self._paths = {path: protocols[0] for path, protocols in wires.items() if path != "/"}
         declared = {name for protocols in wires.values() for name in protocols}
         self._below = [(path, name) for name, path in _BELOW.items() if name in declared]
+        routes = [(route.wire, route.allowed) for route in spec.built_in if route.wire is not None]
+        self._models = {
+            name: {model for wire, _ in routes if name in wire.protocols for model in wire.serves} for name in declared
+        }
+        # Whoever has no key is told no names.
+        self._guarded = {name for wire, allowed in routes if allowed is not None for name in wire.protocols}
 
     def write(self, problem: Problem, path: str, route: Route | None) -> Response | None:
         """Write the error of a request to a path and its route, if it has one; None for a path of no protocol."""
         if route is not None and route.wire is None:
             return None
         protocol = self._paths.get(path)
-        if protocol is None:
-            protocol = next((name for prefix, name in self._below if path.startswith(prefix)), None)
-        return None if protocol is None else write_error(problem, protocol)
+        if protocol is not None:
+            return write_error(problem, protocol)
+        for prefix, name in self._below:
+            if path.startswith(prefix):
+                if problem.status == HTTPStatus.NOT_FOUND and (said := self._unknown_model(path, name)):
+                    problem.detail = said
+                return write_error(problem, name)
+        return None
+
+    def _unknown_model(self, path: str, protocol: ProtocolName) -> str:
+        """Say that the model in a path does not exist; empty where no path of the protocol has one there."""
+        prefix = "/v2/models/" if protocol == "v2" else _BELOW[protocol]
+        model, known = re.split("[/:]", path.removeprefix(prefix))[0], self._models[protocol]
+        if not path.startswith(prefix) or not model or model in known:
+            return ""
+        hint = "" if protocol in self._guarded else f" {did_you_mean(model, known, 'the models are')}"
+        return f"there is no model {show(model)}{hint}"
 
 
 def write_error(problem: Problem, protocol: ProtocolName) -> Response:

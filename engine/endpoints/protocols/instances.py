@@ -13,7 +13,7 @@ from engine.endpoints.protocols.sent import ColumnInstances, ListedInstances, Lo
 from engine.models import Facts
 from engine.schema import Path, Violation, clip, show
 from engine.spec import Model
-from engine.text import did_you_mean, first_words, plural
+from engine.text import first_words, plural, say_lacking
 
 _MOST_NAMED = 20
 _SPLIT = ("columns", "data", "index")
@@ -60,7 +60,8 @@ class InstancesReader:
                 raise _refusal((*at, row), "expected an object, with the row's value in each column")
         if self._form == "object":
             kept = [self._of_features(record) for record in value]
-            self._require_features(dict.fromkeys(name for record in value for name in record), at)
+            if value:  # no rows at all are reported elsewhere
+                self._require_features(dict.fromkeys(name for record in value for name in record), at)
             return ListedInstances(kept, at)
         columns = list(value[0]) if value else []
         for row, record in enumerate(value):
@@ -155,8 +156,11 @@ class InstancesReader:
         known = dict.fromkeys(names)
         missing = [name for name in self._schema.required if name not in known]
         if missing:
+            if not known:
+                raise _refusal(at, "there are no columns")
             others = [clip(name) for name in known if name not in self._schema.properties][:_MOST_NAMED]
-            said = {name: did_you_mean(name, others, "other columns") for name in missing[:_MOST_NAMED]}
+            there = ("other columns", others) if others else ("the columns are", [*map(clip, known)])
+            said = {name: say_lacking(name, there[1], there[0]) for name in missing[:_MOST_NAMED]}
             raise violations_problem(
                 Violation(at, f"there is no column {show(name)} {hint}", "", ()) for name, hint in said.items()
             )

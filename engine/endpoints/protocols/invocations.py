@@ -64,7 +64,7 @@ class InvocationsEndpoint(WireEndpoint):
         """Read the instances of an object; other members are ignored, as MLflow ignores them."""
         key = key_of(value, KEYS)
         if not isinstance(value.get(_PARAMS), dict | None):
-            raise Problem(HTTPStatus.BAD_REQUEST, '"params" is no object')
+            raise Problem(HTTPStatus.BAD_REQUEST, '"params" must be an object')
         match key:
             case "dataframe_split":
                 return self._reader.read_split(value[key], (key,))

@@ -85,7 +85,10 @@ def _sample(schema: InstanceSchema) -> str:
     """Name the type of the body, with the first of its properties, or else all of it, as a sample."""
     first = next(iter(schema.properties.items()), None)
     if first is None:
-        shown = clip(json.dumps(sample(schema), ensure_ascii=False))
+        value = sample(schema)
+        if value is None:  # the body of a protocol, whose form no schema declares
+            return "application/json"
+        shown = clip(json.dumps(value, ensure_ascii=False))
     else:
         rest = ", …" * (len(schema.properties) > 1)
         shown = f"{{{show(first[0])}: {show(sample(first[1]))}{rest}}}"

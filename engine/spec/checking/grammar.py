@@ -147,6 +147,8 @@ def _unknown_key(root: Node, violation: Violation, beside: dict[str, Any]) -> Di
     key = root.follow(violation.path[:-1]).key(violation.name)
     if beside.get("title") == "route limits" and violation.name in grammar("routes")["$defs"]["limits"]["properties"]:
         return key.error(f'"{violation.name}" applies to the whole service; move it to limits under service')
+    if beside.get("title") == "routes.yaml" and violation.name in grammar("routes")["$defs"]["service"]["properties"]:
+        return key.error(f'"{violation.name}" belongs under service; move it there')
     if advice := advise_key(violation.name, beside, grammar("routes")):
         return key.error(advice)
     inside, response = root.follow(violation.path[:-1]), grammar("routes")["$defs"]["response"]["properties"]
@@ -242,7 +244,8 @@ def _of_wrong_type(node: Node, violation: Violation, beside: dict[str, Any]) -> 
     where, value, source = _where(violation), node.plain, node.written
     nouns = join_words([word for name in wanted for word in _YAML_TYPES[name].split(" or ")], "or")
     if value is None and not source:
-        return f"{where} has no value; it needs {nouns}"
+        remedy = remedy_for_type(violation.path, node)
+        return f"{where} has no value; {remedy or f'it needs {nouns}'}"
     if node.fields:
         message = f"{where} must be {nouns}, not a mapping"
     elif node.items:

@@ -103,7 +103,8 @@ def _read_tensors(body: Mapping[str, Any], tail: memoryview) -> list[Tensor]:
     """Read the inputs; those in binary take their bytes one after another."""
     inputs = body.get("inputs")
     if not isinstance(inputs, list) or not inputs:
-        raise _malformed('the body has no inputs; send {"inputs": [{"name": …, "shape": …, "datatype": …, "data": …}]}')
+        lack = "the inputs must be a list" if inputs else "the body has no inputs"
+        raise _malformed(f'{lack}; send {{"inputs": [{{"name": …, "shape": …, "datatype": …, "data": …}}]}}')
     tensors: list[Tensor] = []
     at = 0
     for place, one in enumerate(inputs):

@@ -29,8 +29,9 @@ def check_protocols(service: Node, models_file: str | None, models: Node | None)
         return
     known, built_in = model_names(models), built_in_shapes(service)
     taken: _Taken = {}
-    for one in declared_protocols(service):
-        mistakes = list(_check_models(one, known, models_file or ""))
+    declared = [*declared_protocols(service)]
+    for one in declared:
+        mistakes = list(_check_models(one, declared, known, models_file or ""))
         yield from mistakes
         if mistakes:
             continue
@@ -60,15 +61,20 @@ def wire_shapes(service: Node, models: Node | None) -> Mapping[str, str]:
     }
 
 
-def _check_models(one: DeclaredProtocol, known: tuple[str, ...], models_file: str) -> Iterator[Diagnostic]:
+def _check_models(
+    one: DeclaredProtocol, declared: Iterable[DeclaredProtocol], known: tuple[str, ...], models_file: str
+) -> Iterator[Diagnostic]:
     """Report models that do not exist, and a protocol of one model that does not say which."""
     for node in (one.settings["model"], *one.settings["models"].items):
         if node.text is not None and node.text not in known:
             yield node.error(f'unknown model "{node.text}" {did_you_mean(node.text, known, f"{models_file} has")}')
     if one.name in SINGLE and "model" not in one.settings and len(known) > 1:
+        if one.settings["models"].present or (one.settings.present and one.settings.fields is None):
+            return  # which the grammar reports
+        named = f"{{model: {known[0]}}}"
+        written = ", ".join(f"{other.name}: {named if other.name in SINGLE else '{}'}" for other in declared)
         yield one.place.error(
-            f"{one.name} serves one model, and there are {len(known)}; name it: "
-            f'"protocols: {{{one.name}: {{model: {known[0]}}}}}"'
+            f'{one.name} serves one model, and there are {len(known)}; name it: "protocols: {{{written}}}"'
         )
 
 

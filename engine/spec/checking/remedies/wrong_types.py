@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from engine.schema import Path
 from engine.spec.choices import advise_format
+from engine.spec.protocol_records import SINGLE
 from engine.spec.reading.node import Node
 
 _LONGEST = 60
@@ -18,6 +19,8 @@ def remedy_for_type(path: Path, node: Node) -> str:
     kind = "mapping" if node.fields is not None else "list" if node.items else "scalar"
     if path[-1:] and path[-1] in _PARAMETERS and isinstance(path[-2], int):  # not in a response
         return _parameters(str(path[-1]), node)
+    if path[-2:-1] == ("protocols",) and kind == "scalar":
+        return _protocol(str(path[-1]), node)
     remedy = _REMEDIES.get((_key_of(path), kind))
     return "" if remedy is None else remedy(node)
 
@@ -66,6 +69,12 @@ def _model(node: Node) -> str:
 def _models(node: Node) -> str:
     name = next((text for item in node.items if (text := item["name"].text)), "iris")
     return f"write each model under its name: models: {{{name}: {{file: …, input: …}}}}"
+
+
+def _protocol(name: str, node: Node) -> str:
+    if name not in SINGLE:
+        return f"write {name}: {{}} for all models"
+    return f"write {name}: {{model: {_shown(node) if node.text else '…'}}}"
 
 
 def _weights(node: Node) -> str:
