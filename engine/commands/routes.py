@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ import click
 
 from engine.spec import Case, DeclaredResponse, Route, Spec
 from engine.terminal import json_option, print_json, print_table, spec_options
-from engine.text import join_words
+from engine.text import join_words, plural
 
 
 @click.command(short_help="List the routes.")
@@ -38,14 +39,17 @@ def command(routes: str, models: str | None, as_json: bool) -> None:
 def print_routes(spec: Spec, most: int | None = None) -> None:
     """Print the table of routes; a column that says the same of all of them, that there is no guard, is left out.
 
-    Of the file's own routes, at most so many are shown.
+    If `most` is given, at most so many of the file's own routes are shown, and those of protocols are one row for each.
     """
     shown = spec.routes[:most]
     every = (*shown, *spec.built_in)
+    folded = {} if most is None else _by_protocol(spec)
+    if most is not None:
+        every = tuple(route for route in every if route.wire is None or route.path in folded)
     columns: dict[str, list[str]] = {
         "path": [route.path for route in every],
         "methods": [", ".join(route.methods) for route in every],
-        "answer": [describe_answer(route) for route in every],
+        "answer": [folded.get(route.path) or describe_answer(route) for route in every],
     }
     if spec.service.auth is not None:
         columns["keys"] = [_keys(route) for route in every]
@@ -56,6 +60,18 @@ def print_routes(spec: Spec, most: int | None = None) -> None:
         click.echo(
             f"\n{len(spec.routes) - len(shown):,} more routes are not shown; to list all: python -m engine routes"
         )
+
+
+def _by_protocol(spec: Spec) -> dict[str, str]:
+    """Return the path of the first route of each protocol, with how many there are."""
+    wires = [(one.path, protocol) for one in spec.built_in if one.wire is not None for protocol in one.wire.protocols]
+    counts = Counter(protocol for _, protocol in wires)
+    said: dict[str, str] = {}
+    for protocol, count in counts.items():
+        path = next((path for path, name in wires if name == protocol and path != "/"), "/")
+        more = f"the protocol {protocol}, {plural(count, 'route')}"
+        said[path] = f"{said[path]}; {more}" if path in said else more
+    return said
 
 
 def _keys(route: Route) -> str:

@@ -177,6 +177,25 @@ def test_routes_lists_what_answers() -> None:
     assert hello in told
 
 
+def test_the_start_shows_a_row_for_each_protocol(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.pkl").touch()
+    models = "models: {a: {file: a.pkl, input: {type: number}}, b: {file: b.pkl, input: {type: number}}}\n"
+    (tmp_path / "models.yaml").write_text(models)
+    (tmp_path / "routes.yaml").write_text(
+        "service: {protocols: {v2: {}, v1: {}, mlflow: {model: a}, sagemaker: {model: a}}}\n"
+        "routes: [{path: /a, model: a}]\n"
+    )
+    print_routes(load_spec(tmp_path / "routes.yaml"), 3)
+    rows = [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()[2:]]
+    assert ["/a", "POST", "model a"] == rows[0]
+    assert [
+        ["/v2", "GET", "the protocol v2, 18 routes"],
+        ["/v1/models", "GET", "the protocol v1, 6 routes"],
+        ["/ping", "GET", "the protocol mlflow, 5 routes; the protocol sagemaker, 3 routes"],
+    ] == rows[7:]
+
+
 def test_routes_says_which_cases_never_answer(spec_folder: Path) -> None:
     (spec_folder / "routes.yaml").write_text("""
 routes:

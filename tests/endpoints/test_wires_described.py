@@ -79,4 +79,4 @@ def test_the_page_shows_a_body_of_the_protocol(client: FlaskClient) -> None:
     assert "Predict with the model line (v2)" in card
     sent = html.unescape(card).partition("--data-raw '")[2].partition("'</code>")[0]
     assert {"inputs": [{"name": "input-0", "shape": [1], "datatype": "FP64", "data": [0]}]} == json.loads(sent)
-    assert ["Models", "Built in", "Protocol v2", "Protocol v1"] == re.findall("<h2[^>]*>([^<]*)</h2>", page)
+    assert ["Models", "Protocol v2", "Protocol v1", "Built in"] == re.findall("<h2[^>]*>([^<]*)</h2>", page)

@@ -117,6 +117,16 @@ class Card:
         return self.route.accepts if self.body_fields else ()
 
     @property
+    def is_added(self) -> bool:
+        """Whether the engine adds the route, of its own or of a protocol."""
+        return self.route.built_in is not None or self.route.wire is not None
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether the list of endpoints has it: those of the spec, and where a protocol predicts."""
+        return not self.is_added or (self.route.model is not None and not self.route.parameters)
+
+    @property
     def is_plain(self) -> bool:
         """Whether the answer is the model's own."""
         return self.route.model is not None and self.route.wire is None and not self.route.cases

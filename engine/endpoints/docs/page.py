@@ -60,7 +60,7 @@ def _errors_at(spec: Spec) -> tuple[str, ...]:
 
 def _rank(heading: str) -> int:
     """Order sections: models, what the spec declares, what the engine adds."""
-    return (MODELS, heading, ENGINE_TAG).index(heading)
+    return {MODELS: 0, ENGINE_TAG: 2}.get(heading, 1)
 
 
 def write_reference(path: str, spec: Spec) -> bytes:
