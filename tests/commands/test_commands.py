@@ -187,7 +187,7 @@ def test_the_start_shows_a_row_for_each_protocol(capsys: pytest.CaptureFixture[s
         "routes: [{path: /a, model: a}]\n"
     )
     print_routes(load_spec(tmp_path / "routes.yaml"), 3)
-    rows = [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()[2:]]
+    rows = [line.rstrip().split(maxsplit=2) for line in capsys.readouterr().out.splitlines()[2:]]
     assert ["/a", "POST", "model a"] == rows[0]
     assert [
         ["/v2", "GET", "the protocol v2, 18 routes"],
