@@ -58,7 +58,7 @@ def test_clients_of_mlflow_show_what_is_wrong(mlflow_server: Server) -> None:
     said = "; ".join(f"#/dataframe_split/data/{row}/1: 3.5 must be an integer" for row in (0, 1))
     written = json.dumps({"error_code": "BAD_REQUEST", "message": f"2 violations: {said}"}, separators=(",", ":"))
     assert f"Invocation failed (error code 422, response: {written}\n)" == found["part"]
-    assert r"there is no column \"plan\" (other columns: none)" in found["column"]
+    assert r"there is no column \"plan\" (the columns are: age, member, score)" in found["column"]
     assert "the body has no instances; send them as" in found["databricks refused"]
 
 

@@ -86,7 +86,7 @@ def test_tritonclient_sends_every_datatype(server: Server) -> None:
 
 def test_tritonclient_reads_errors(server: Server) -> None:
     found = ask_with("triton", f"127.0.0.1:{server.port}")["refused"]
-    assert ["404", 'there is no model "none" (the only one is "species")'] == found["model"]
+    assert ["404", 'there is no model "none" (the models are: line, mood, people, same, species)'] == found["model"]
     assert ["404", "no route matches /v2/models/species/config"] == found["config"]
     assert "404" == found["version"][0]
     assert found["version"][1].startswith('species has no version "1"; its version is ')
@@ -133,5 +133,5 @@ def test_the_client_of_the_protocols_own_description_reads_everything(server: Se
     answer = found["answer"]
     assert ("species", "42") == (answer["model_name"], answer["id"])
     assert [[result], chances, [label]] == [one["data"] for one in answer["outputs"]]
-    assert [404, 'there is no model "none" (the only one is "species")'] == found["missing"]
+    assert [404, 'there is no model "none" (the models are: line, mood, people, same, species)'] == found["missing"]
     assert 400 == found["malformed"][0]
