@@ -147,6 +147,23 @@ def test_what_is_wrong_with_instances_is_said_by_row_and_feature(ask: Ask) -> No
     assert (422, "1 violation: row 0: 1 must be a string") == ask("mood", tensor([1], [1], "INT8"))
 
 
+def test_a_tensor_of_another_kind_than_its_feature_is_told_once(ask: Ask) -> None:
+    """Texts that are JSON may be numbers: so are pandas' columns of several types sent."""
+    plan, member = tensor(["a", "b"], [2], "BYTES", "plan"), tensor([True, False], [2], "BOOL", "member")
+    as_text = tensor(["20", "50"], [2], "BYTES", "age")
+    said = 'the tensor "age" is BYTES, and the feature is a number; send FP64 or INT64'
+    assert (422, said) == ask("people", plan, as_text, member)
+    said = 'the tensor "plan" is INT64, and the feature is a text; send BYTES'
+    assert (422, said) == ask("people", tensor([1, 2], [2], "INT64", "plan"), as_text, member)
+    assert 200 == ask("people", plan, as_text | {"parameters": {"content_type": "pd_json"}}, member)[0]
+
+
+def test_a_misspelt_feature_is_found(ask: Ask) -> None:
+    lengths = [tensor([1.0], [1], name=name) for name in NAMES[1:]]
+    _, said = ask("species", tensor([1.0], [1], name="sepal_lenght"), *lengths)
+    assert said.startswith('"sepal_lenght" is not a feature (did you mean "sepal_length"?); send one tensor')
+
+
 @pytest.mark.parametrize(
     ("model", "inputs", "said"),
     [

@@ -153,7 +153,8 @@ class TensorFitter:
         part = self._schema.properties.get(name)
         types = part.types if part is not None else frozenset()
         is_text = tensor.datatype.kind == "text"
-        if is_text and types and types <= _NUMBERS:
+        # Texts may be JSON, as pandas' columns of several types are sent.
+        if is_text and types and types <= _NUMBERS and any(isinstance(cell, str) for cell in tensor.cells):
             raise UnfitTensors(f"the tensor {show(name)} is BYTES, and the feature is a number; send FP64 or INT64")
         if not is_text and types and types <= _TEXTS:
             raise UnfitTensors(
