@@ -137,11 +137,18 @@ def command_line() -> str:
             "`diff`; 130 if interrupted. Mistakes go to stderr, results to stdout."
         ),
     ]
-    for name in ("", *sorted(cli.commands)):
+    for name in ("", *_command_names()):
         arguments = [*name.split(), "--help"]
         shown = CliRunner().invoke(cli, arguments, prog_name="python -m engine", env={"COLUMNS": "100"})
         parts += [f"## {name or 'python -m engine'}", f"```text\n{shown.output.strip()}\n```"]
     return "\n\n".join(parts) + "\n"
+
+
+def _command_names() -> Iterator[str]:
+    """Yield the name of every command, and after that of a group those of its own."""
+    for name, command in sorted(cli.commands.items()):
+        yield name
+        yield from (f"{name} {inner}" for inner in sorted(getattr(command, "commands", ())))
 
 
 if __name__ == "__main__":

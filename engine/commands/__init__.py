@@ -21,6 +21,7 @@ COMMANDS = (
     "diff",
     "lock",
     "bundle",
+    "export",
     "routes",
     "call",
     "predict",

@@ -12,6 +12,7 @@ from engine.spec.authoring.drafts import (
 )
 from engine.spec.authoring.entry_text import ModelEntry
 from engine.spec.authoring.outline import Outline, OutlinedFeature, bare_model, in_other_file
+from engine.spec.authoring.yaml_text import write_field, write_scalar
 from engine.spec.checking.answering.cases import check_answers
 from engine.spec.checking.built_in import BUILT_IN, DOCS_FILES, divide_for_admin, docs_file_path
 from engine.spec.checking.grammar import GrammarName, grammar
@@ -50,7 +51,8 @@ from engine.spec.naming.name_tables import path_object, problem_names
 from engine.spec.naming.names import Names
 from engine.spec.naming.route_names import body_document, cases_with_names, route_names, used_roots
 from engine.spec.protocol_records import LENGTH_HEADER, PROTOCOLS, ProtocolName, Wire, WireAction
-from engine.spec.reading.compose import asking_names, asking_places, walk_nodes
+from engine.spec.reading.compose import asking_names, asking_places, variables_in, walk_nodes
+from engine.spec.reading.environment import is_asking
 from engine.spec.reading.node import Node
 from engine.spec.reading.source import Source
 from engine.spec.records import BATCH_KEY, BuiltIn, Route, Spec

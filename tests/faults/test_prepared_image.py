@@ -12,6 +12,7 @@ from pathlib import Path
 
 import joblib
 import pytest
+from containing import python_mounts
 from modelling import ROW, X, y
 from serving import command, serving
 from sklearn.ensemble import RandomForestClassifier
@@ -64,11 +65,6 @@ def container(image: Path) -> Container:
     """
 
     def make(*, user: int = NOBODY, path: str = os.environ["PATH"], tmp: tuple[str, ...] = ()) -> tuple[str, ...]:
-        base = Path(sys.base_prefix).resolve()
-        closed = [parent for parent in base.parents if not parent.stat().st_mode & 0o001]  # a home, as of root
-        inner = [parent for parent in base.parents if closed and parent.is_relative_to(closed[-1])][:-1]
-        opened = [word for parent in reversed(inner) for word in ("--perms", "0755", "--dir", str(parent))]
-        python = [*("--tmpfs", str(closed[-1])), *opened, *("--ro-bind", str(base), str(base))] if closed else []
         return (
             *(
                 "bwrap",
@@ -84,7 +80,7 @@ def container(image: Path) -> Container:
                 "--remount-ro",
                 "/dev",
             ),
-            *(*python, "--ro-bind", str(image), "/srv"),
+            *(*python_mounts(), "--ro-bind", str(image), "/srv"),
             *(tmp or ("--tmpfs", "/tmp", "--remount-ro", "/tmp")),
             *("--chdir", "/srv", "--setenv", "PATH", path, "--unsetenv", VARIABLE),
             *("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--"),

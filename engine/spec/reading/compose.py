@@ -8,7 +8,13 @@ from typing import Any
 
 from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
-from engine.spec.reading.environment import BEGIN, hide_secrets, is_asking, substitute_variables
+from engine.spec.reading.environment import (
+    BEGIN,
+    asked_variables,
+    hide_secrets,
+    is_asking,
+    substitute_variables,
+)
 from engine.spec.reading.events import Event, read_events
 from engine.spec.reading.node import Node
 from engine.spec.reading.scalars import resolve_scalar
@@ -177,3 +183,10 @@ def asking_places(source: Source) -> frozenset[int]:
     """Return where those scalars of a file stand that ask for values of the environment."""
     nodes = (node for _, node in walk_nodes(compose_document(source, environment=False)))
     return frozenset(node.start for node in nodes if node.text is not None and is_asking(node.text))
+
+
+def variables_in(source: Source) -> Iterator[tuple[str, bool]]:
+    """Yield the variables of the environment that a file asks for, and whether each has to be set."""
+    for _, node in walk_nodes(compose_document(source, environment=False)):
+        if node.text is not None:
+            yield from asked_variables(node.text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from engine.spec.reading.scalars import resolve_scalar
 from engine.spec.references import ReferenceMistake
@@ -46,6 +46,13 @@ def substitute_variables(text: str, secrets: dict[str, str]) -> str:
         return found
 
     return _TOKEN.sub(value, text)
+
+
+def asked_variables(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield the names of the variables that a text asks for, and whether each has to be set."""
+    for token in _TOKEN.finditer(text):
+        if token["name"]:
+            yield token["name"], token["default"] is None
 
 
 def is_asking(text: str) -> bool:
