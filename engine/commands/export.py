@@ -49,7 +49,7 @@ _NAME = _matching(
 _IMAGE = _matching(r"[\w][\w.:/@-]*", "the name of an image, such as registry.example.com/iris:1.0")
 _CPUS = _matching(r"(?=.*[1-9])\d{1,4}(?:\.\d{1,3})?", "a number of cores, such as 2 or 0.5")
 _MEMORY = _matching(r"[1-9]\d{0,5}[MG]i", "a size, such as 512Mi or 2Gi")
-_PATH = _matching(r"/\S+", "the path of a bundle in the image, such as /service.zip")
+_PATH = _matching(r"/[\w./-]+", "the path of a bundle in the image, such as /service.zip")
 _HASH = _matching(r"[0-9a-fA-F]{64}", "a SHA-256 of 64 hexadecimal digits")
 
 

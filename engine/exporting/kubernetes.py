@@ -76,6 +76,7 @@ def _chart(settings: Settings, version: str) -> dict[str, str]:
         target=Raw("{{ .Values.targetCpu }}"),
         cpus="{{ .Values.cpus }}",
         memory="{{ .Values.memory }}",
+        paths={name: _without_actions(path) for name, path in settings.paths.items()},
         literal=_without_actions,
     )
     templates = _texts(_TABLE, released)

@@ -12,10 +12,7 @@ MONITORING = {"kubernetes.io/metadata.name": "monitoring"}
 
 def network_policy(settings: Settings) -> dict[str, Any]:
     """Make the NetworkPolicy: clients reach the service, Prometheus the metrics, and pods nothing but Redis."""
-    admin = {
-        "from": Noted([{"namespaceSelector": {"matchLabels": MONITORING}}], "The namespace of Prometheus."),
-        "ports": [_port(ADMIN_PORT)],
-    }
+    monitoring = {"from": [{"namespaceSelector": {"matchLabels": MONITORING}}], "ports": [_port(ADMIN_PORT)]}
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -23,7 +20,7 @@ def network_policy(settings: Settings) -> dict[str, Any]:
         "spec": {
             "podSelector": {"matchLabels": settings.labels},
             "policyTypes": ["Ingress", "Egress"],
-            "ingress": [{"ports": [_port(PORT)]}, admin],
+            "ingress": Noted([{"ports": [_port(PORT)]}, monitoring], "Clients, and the namespace of Prometheus."),
             "egress": _egress(settings),
         },
     }

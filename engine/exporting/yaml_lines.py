@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from engine.spec import write_field, write_scalar
 
-# What a block of literal text can hold: lines that print, the first without a space before it.
-_BLOCK = re.compile(r"[^\s#][^\r\t]*\n")
+_END = "\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +51,8 @@ def _below(head: str, value: Any, indent: str) -> Iterator[str]:
         yield head
         yield from _list(value, f"{indent}  ")
     elif isinstance(value, str) and _is_block(value):
-        yield f"{head} |"
-        yield from (f"{indent}  {line}".rstrip() for line in value.removesuffix("\n").split("\n"))
+        yield f"{head} {'|' if value.endswith(_END) else '|-'}"
+        yield from (f"{indent}  {line}" if line else "" for line in value.removesuffix(_END).split(_END))
     else:
         yield f"{head} {_short(value)}"
 
@@ -87,7 +85,7 @@ def _is_list(value: Any) -> bool:
 
 
 def _is_block(text: str) -> bool:
-    if not _BLOCK.fullmatch(text) or text.endswith("\n\n"):
+    """Whether a text can stand as it is: several lines that print, no space before the first, one end at the last."""
+    if _END not in text or text[0].isspace() or text.endswith(_END * 2):
         return False
-    lines = text.split("\n")
-    return all(line.isprintable() and line == line.rstrip() for line in lines)
+    return all(line.replace("\t", " ").isprintable() for line in text.split(_END))
