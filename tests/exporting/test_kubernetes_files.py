@@ -155,6 +155,15 @@ def test_probes_and_policies_follow_the_spec(folder: Path) -> None:
     assert [] == written(folder / "k8s")["network-policy.yaml"]["spec"]["egress"]
 
 
+def test_a_redis_server_of_the_environment_has_the_usual_port(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cluster's may be another than that of the machine where the files are written."""
+    monkeypatch.setenv("REDIS", "redis://localhost:7001")
+    (folder / "routes.yaml").write_text(ROUTES.replace("redis://cache.example.com:6380", "${env:REDIS}"))
+    export("kubernetes", "-o", "k8s")
+    egress = written(folder / "k8s")["network-policy.yaml"]["spec"]["egress"]
+    assert [6379] == [port["port"] for port in egress[1]["ports"]]
+
+
 def test_the_config_map_has_the_files_and_its_name_follows_them(folder: Path) -> None:
     """A changed spec is another ConfigMap, so that it becomes a rolling update."""
     export("kubernetes", "-o", "k8s", "--config-map")
