@@ -70,9 +70,12 @@ def _xgboost(part: Any, count: int) -> list[Dtype | None] | None:
 
 def _xgboost_values(booster: Any) -> Mapping[int, Sequence[Any]]:
     """Return the categories by the columns' places, if the booster has kept them; versions before 3.1 do not."""
-    model = json.loads(booster.save_raw("json"))["learner"]["gradient_booster"]
-    columns = model.get("model", model.get("gbtree", {}).get("model", {})).get("cats", {}).get("enc", ())
-    return {place: xgboost_categories(column) for place, column in enumerate(columns) if column["values"]}
+    try:
+        model = json.loads(booster.save_raw("json"))["learner"]["gradient_booster"]
+        columns = model.get("model", model.get("gbtree", {}).get("model", {})).get("cats", {}).get("enc", ())
+        return {place: xgboost_categories(column) for place, column in enumerate(columns) if column["values"]}
+    except Exception:  # noqa: BLE001 - they are texts that XGBoost has cut off, or another version has them elsewhere
+        return {}
 
 
 def xgboost_categories(column: Mapping[str, Any]) -> Sequence[Any]:

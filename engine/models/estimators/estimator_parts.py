@@ -26,6 +26,8 @@ _OF_TARGETS = ("transformer", "transformer_")
 _OWN_ARRAYS = ("cluster_centers_", "components_")
 # The Pipeline of imblearn is scikit-learn's, except for the samplers in it.
 _OWN_MODULES = ("sklearn.", "imblearn.pipeline")
+_LIBRARIES = {"catboost": "CatBoost", "interpret": "InterpretML", "lightgbm": "LightGBM", "xgboost": "XGBoost"}
+_READERS = "engine.models.estimators.readers."  # of the libraries' own files
 
 
 def parts_of(estimator: Any) -> list[Any]:
@@ -53,6 +55,12 @@ def _is_among(part: Any, found: list[Any]) -> bool:
 
 def _is_part(value: Any) -> bool:
     return hasattr(value, "get_params") or type(value).__module__.startswith("sklearn.")
+
+
+def library_of(estimator: Any) -> str:
+    """Name the library that an estimator's own class is from, scikit-learn if it is no other that can be compiled."""
+    module = type(estimator).__module__.removeprefix(_READERS).partition(".")[0]
+    return _LIBRARIES.get(module.removesuffix("_file"), "scikit-learn")
 
 
 def is_foreign(part: Any) -> bool:

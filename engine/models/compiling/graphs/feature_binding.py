@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.models.compiling.graphs.graph_inputs import MOST_NAMED, GraphInput, as_identifier, show_inputs
 from engine.models.data.dtypes import NAN, Dtype, Feature
@@ -110,7 +111,8 @@ def _require_types(
     model: FileModel, inputs: Sequence[GraphInput], bound: Mapping[str, Sequence[str]]
 ) -> dict[str, Feature]:
     """Return all features, by their names; raise `SpecError` for each that its input cannot hold."""
-    features, found = {}, []
+    features: dict[str, Feature] = {}
+    found: list[Diagnostic] = []
     for one in inputs:
         for name in bound[one.name]:
             try:
