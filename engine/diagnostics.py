@@ -33,7 +33,7 @@ class Place:
 
     def excerpt(self, paint: Paint) -> list[str]:
         """Show the source line with the stretch underlined; a long line is shortened around it."""
-        if not self.line:
+        if not self.line or (self.text and not self.text.strip("\ufffd")):  # bytes of a file that is no text
             return []
         begin = max(0, self.column - 1 - EXCERPT_WIDTH // 2) if len(self.text) > EXCERPT_WIDTH else 0
         shown = self.text[begin : begin + EXCERPT_WIDTH]

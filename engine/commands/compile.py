@@ -59,7 +59,8 @@ def _rows(facts: Facts) -> Iterable[tuple[str, ...]]:
     uncompiled = not report.is_compiled
     batches = f"serves batches from {report.batch_from} rows" if report.batch_runtime == "sklearn" else ""
     note = f"serves: {_why_uncompiled(report)}" if uncompiled else batches
-    yield facts.name, "scikit-learn", "sklearn", "", microseconds(report.one_row), microseconds(report.many_rows), note
+    times = microseconds(report.one_row), microseconds(report.many_rows)
+    yield facts.name, report.library, "sklearn", "", *times, note
     said: set[str] = set()
     for trial in report.trials:
         serves = trial.candidate == report.candidate

@@ -164,7 +164,7 @@ def _require_regular(found: os.stat_result) -> None:
             raise OSError(code, f"it is {kind}, not a regular file")
 
 
-def near_by(folder: Path, name: str) -> str:
+def near_by(folder: Path, name: str, *, may_be_folder: bool = False) -> str:
     """Suggest a file that was probably meant by a name that does not exist; empty if none is similar."""
     path = folder / name
     try:
@@ -173,7 +173,9 @@ def near_by(folder: Path, name: str) -> str:
     except OSError:
         return ""
     near = max(neighbours, key=lambda other: _shared(path.name, other), default="")
-    if max(len(near), len(path.name)) - _shared(path.name, near) > MOST_APART or not (path.parent / near).is_file():
+    if not near or max(len(near), len(path.name)) - _shared(path.name, near) > MOST_APART:
+        return ""
+    if not (path.parent / near).is_file() and not (may_be_folder and (path.parent / near).is_dir()):
         return ""
     return f'; did you mean "{Path(name).with_name(near)}"?'
 

@@ -234,6 +234,11 @@ def test_a_form_does_not_say_what_it_shows(schema: Any, limits: str, placeholder
             Report("onnx", verdict="close", rows=1, speed_up_one=3.14),
             "ONNX Runtime, within tolerance on 1 row, 3.1 times faster than scikit-learn",
         ),
+        (Report("sklearn", library="XGBoost"), "XGBoost"),
+        (
+            Report("native", rows=2, speed_up_one=150.0, library="LightGBM"),
+            "Trees compiled to C, exact on 2 rows, 150 times faster than LightGBM",
+        ),
         (Report("numpy", rows=9, instead="no C here"), "NumPy arrays"),
         (Report("numpy", verdict="not proven"), "NumPy arrays"),
     ],

@@ -41,7 +41,8 @@ def facts_about(model: Model, facts: Facts) -> Iterator[Fact]:
     if model.parts:
         yield Fact("Asks", ", ".join(model.parts))
     if facts.trained_with:
-        yield Fact("Library", f"scikit-learn {facts.trained_with}")
+        own = facts.report.library
+        yield Fact("Library", f"{own} {facts.trained_with}" if own == "scikit-learn" else own)
     yield Fact("Features", _features(facts))
     if facts.classes is not None:
         yield Fact("Classes", _few(facts.keys or tuple(map(key_of, facts.classes))))
@@ -54,13 +55,13 @@ def facts_about(model: Model, facts: Facts) -> Iterator[Fact]:
 
 def runtime_in_words(report: Report) -> str:
     """Say what computes a model, on how many rows that was proven, and how much faster it is."""
-    name = RUNTIMES[report.runtime].title
+    name = RUNTIMES[report.runtime].title if report.is_compiled else report.library
     if report.instead or not report.is_compiled or report.verdict == "not proven":
         return name
     proof = "exact" if report.verdict == "exact" else "within tolerance"
     faster = report.speed_up_one
     times = f"{faster:,.0f}" if faster >= _MANY else f"{faster:.1f}"
-    return f"{name}, {proof} on {plural(report.rows, 'row')}, {times} times faster than scikit-learn"
+    return f"{name}, {proof} on {plural(report.rows, 'row')}, {times} times faster than {report.library}"
 
 
 def _features(facts: Facts) -> str:

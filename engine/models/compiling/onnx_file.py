@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from engine.errors import SpecError
 from engine.models.compiling.graphs.feature_binding import FittedInputs, fit_inputs
 from engine.models.compiling.graphs.graph_categories import known_categories
 from engine.models.compiling.graphs.graph_outputs import ChosenOutputs, choose_outputs, require_probabilities
 from engine.models.compiling.graphs.graph_session import OpenGraph, open_graph
 from engine.models.data.instances import Columns, TrainedInput
+from engine.models.data.learnt_categories import KnownCategories, unlearnt_values
 from engine.models.proving.proof_rows import RowMaker
 from engine.models.proving.tryout import Tried, try_out
 from engine.models.restoring.compiled_model import CompiledModel
@@ -37,14 +39,19 @@ class GraphFile:
     wording: Wording
     kind: str
     program: Program
-    categories: Mapping[int, Sequence[Any]]
+    categories: Mapping[int, KnownCategories]
+
+    @property
+    def learnt(self) -> Mapping[str, KnownCategories]:
+        """The categories by the names of features."""
+        names = self.columns.names or ()
+        return {names[place]: known for place, known in self.categories.items() if place < len(names)}
 
 
 def read_graph(model: FileModel, data: bytes, beside: Mapping[str, bytes]) -> GraphFile:
     """Read a .onnx file; raise `SpecError` if it is invalid, or does not match its spec."""
     opened = open_graph(model, data, beside)
-    fitted = fit_inputs(model, opened.inputs)
-    chosen = choose_outputs(model, opened.outputs)
+    fitted, chosen = _fit(model, opened)
     classes, is_declared = opened.classes(chosen)
     labels = _labels(model, classes)
     wording = Wording(classes, labels, labels or tuple(map(key_of, classes or ())))
@@ -59,9 +66,9 @@ def compile_graph(
 ) -> tuple[CompiledModel, Tried]:
     """Compile a graph, with its data in files `beside` it; unless `is_tried`, it is not asked anything."""
     graph = read_graph(model, data, beside)
-    tried = Tried()
+    tried, learnt = Tried(), {place: known.values for place, known in graph.categories.items()}
     if is_tried:
-        tried = try_out(graph.program, RowMaker(model, graph.columns, {}, graph.categories).rows(None, ()))
+        tried = try_out(graph.program, RowMaker(model, graph.columns, {}, learnt).rows(None, ()))
     report = Report("onnx", verdict="not proven", why="the file is a graph already", one_by_one=tried.depends)
     compiled = CompiledModel(
         size=len(data) + sum(map(len, beside.values())),
@@ -72,14 +79,28 @@ def compile_graph(
         wording=graph.wording,
         report=report,
         program=dump_program(graph.program),
+        warnings=tuple(unlearnt_values(model, graph.learnt)),
     )
     return compiled, tried
 
 
-def _categories(opened: OpenGraph, fitted: FittedInputs) -> Mapping[int, Sequence[Any]]:
+def _fit(model: FileModel, opened: OpenGraph) -> tuple[FittedInputs, ChosenOutputs]:
+    """Fit an entry to the inputs and to the outputs of a graph; raise `SpecError` with what is wrong in both."""
+    try:
+        fitted = fit_inputs(model, opened.inputs)
+    except SpecError as of_inputs:
+        try:
+            choose_outputs(model, opened.outputs)
+        except SpecError as of_outputs:
+            raise SpecError([*of_inputs.diagnostics, *of_outputs.diagnostics]) from None
+        raise
+    return fitted, choose_outputs(model, opened.outputs)
+
+
+def _categories(opened: OpenGraph, fitted: FittedInputs) -> Mapping[int, KnownCategories]:
     known = known_categories(opened.read, opened.inputs) if fitted.tensors else {}
     places = {(one.name, place): column for one in fitted.tensors for place, column in enumerate(one.columns)}
-    return {places[column]: found.values for column, found in known.items() if column in places}
+    return {places[column]: found for column, found in known.items() if column in places}
 
 
 def _program(

@@ -200,7 +200,7 @@ def _compile(
     from engine.models.data.reference_frames import reading_once  # noqa: PLC0415
     from engine.models.estimators.inspection import inspect_estimator  # noqa: PLC0415
     from engine.models.estimators.loading import blaming_version  # noqa: PLC0415 - see LoadedEstimators
-    from engine.models.estimators.unlearnt import unlearnt_values  # noqa: PLC0415
+    from engine.models.estimators.unlearnt import require_learnt_kinds, warn_of_unlearnt  # noqa: PLC0415
     from engine.models.proving.candidates import choose_candidate  # noqa: PLC0415
     from engine.models.proving.choice import Chosen  # noqa: PLC0415
     from engine.models.proving.frame_check import require_trained_dtypes  # noqa: PLC0415
@@ -210,6 +210,7 @@ def _compile(
     with artifact.modules.found(), reading_once():
         inspected = inspect_estimator(model, artifact.estimator)
         require_signed_order(model, inspected.wanted)
+        require_learnt_kinds(model, inspected)
         require_trained_dtypes(model, inspected)
         if is_tried:
             with blaming_version(artifact.trained_with):
@@ -224,7 +225,7 @@ def _compile(
         report=chosen.report,
         program=_dumped(chosen.program),
         batch_program=_dumped(chosen.batch_program),
-        warnings=tuple(unlearnt_values(model, inspected)),
+        warnings=tuple(warn_of_unlearnt(model, inspected)),
         lacked_compiler=chosen.lacked_compiler,
     )
     return compiled, chosen.tried

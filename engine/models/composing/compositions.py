@@ -106,10 +106,13 @@ def _rows(model: Composition, own: ModelPredictor | None) -> tuple[Any, ...]:
 
 def _report(reports: Sequence[Report]) -> Report:
     """Say what computes a composition: scikit-learn if it computes any part, else what computes the last."""
-    runtime = next((one.runtime for one in reports if not one.is_compiled), reports[-1].runtime)
+    said = next((one for one in reports if not one.is_compiled), reports[-1])
+    runtime = said.runtime
     seconds = [one.seconds for one in reports]
     known = [one for one in seconds if one is not None]
     total = sum(known) if len(known) == len(seconds) and runtime != "sklearn" else None
     trials = () if total is None else (Trial("its parts", runtime, "not proven", one_row=total),)
     instead = next((one.instead for one in reports if one.instead), "")
-    return Report(runtime, verdict="not proven", why="its parts answer", trials=trials, instead=instead)
+    return Report(
+        runtime, verdict="not proven", why="its parts answer", trials=trials, instead=instead, library=said.library
+    )

@@ -20,13 +20,14 @@ MAX_VALUES = 400
 _COUNTED = re.compile(r"(?:Column_|f|x)?(\d+)|feature_(\d{4})")
 _MAPPING_READERS = ("DictVectorizer", "FeatureHasher")
 _KINDS: Mapping[str, Kind] = {"i": "int", "u": "int", "f": "float", "b": "bool", "U": "string", "T": "string"}
-_XGBOOST_KINDS: Mapping[str, Kind] = {"int": "int", "i": "bool", "float": "float", "q": "float"}
 # The function of y in a TransformedTargetRegressor.
 _OF_TARGETS = ("transformer", "transformer_")
 # Estimators that keep these in float32 refuse float64 on every row.
 _OWN_ARRAYS = ("cluster_centers_", "components_")
 # The Pipeline of imblearn is scikit-learn's, except for the samplers in it.
 _OWN_MODULES = ("sklearn.", "imblearn.pipeline")
+_LIBRARIES = {"catboost": "CatBoost", "interpret": "InterpretML", "lightgbm": "LightGBM", "xgboost": "XGBoost"}
+_READERS = "engine.models.estimators.readers."  # of the libraries' own files
 
 
 def parts_of(estimator: Any) -> list[Any]:
@@ -54,6 +55,12 @@ def _is_among(part: Any, found: list[Any]) -> bool:
 
 def _is_part(value: Any) -> bool:
     return hasattr(value, "get_params") or type(value).__module__.startswith("sklearn.")
+
+
+def library_of(estimator: Any) -> str:
+    """Name the library that an estimator's own class is from, scikit-learn if it is no other that can be compiled."""
+    module = type(estimator).__module__.removeprefix(_READERS).partition(".")[0]
+    return _LIBRARIES.get(module.removesuffix("_file"), "scikit-learn")
 
 
 def is_foreign(part: Any) -> bool:
@@ -197,62 +204,3 @@ def plain_values(values: Iterable[Any]) -> tuple[Any, ...]:
     """Return the values that JSON can represent, without NaN."""
     plain = [value.item() if isinstance(value, np.generic) else value for value in values]
     return tuple(value for value in plain if isinstance(value, str | int | float) and value == value)  # noqa: PLR0124
-
-
-def booster_dtypes(part: Any, count: int) -> Iterator[Dtype | None]:
-    """Return the dtype of each column, as far as a gradient booster of another library has recorded it."""
-    for read in (_lightgbm, _xgboost):
-        try:
-            found = read(part, count)
-        except Exception:  # noqa: BLE001 - another version of the library may have it elsewhere
-            found = None
-        if found is not None:
-            yield from found
-            return
-
-
-def _lightgbm(part: Any, count: int) -> list[Dtype | None] | None:
-    """Read `pandas_categorical`, the categories of the columns that had any, in their order.
-
-    The model's text shows which columns these are: their `feature_infos` are values, not a range.
-    """
-    booster = getattr(part, "booster_", None)
-    known = getattr(booster, "pandas_categorical", None)
-    if booster is None or not known:
-        return None
-    lines = booster.model_to_string(num_iteration=1).splitlines()
-    infos = next(line for line in lines if line.startswith("feature_infos=")).partition("=")[2].split(" ")
-    places = [place for place, info in enumerate(infos) if not info.startswith("[") and info != "none"]
-    if len(infos) != count or len(places) != len(known):
-        return None
-    found: list[Dtype | None] = [None] * count
-    for place, values in zip(places, known, strict=True):
-        found[place] = Dtype("category", plain_values(values))
-    return found
-
-
-def _xgboost(part: Any, count: int) -> list[Dtype | None] | None:
-    """Read `feature_types`: "c" is a category; newer versions keep the values too."""
-    booster = part.get_booster() if hasattr(part, "get_booster") else None
-    types = booster.feature_types if booster is not None else None
-    if booster is None or not types or len(types) != count:
-        return None
-    values = _xgboost_values(booster) if "c" in types else {}
-    names = booster.feature_names or range(count)
-    return [
-        Dtype("category", plain_values(values.get(name, ())))
-        if kind == "c"
-        else Dtype(_XGBOOST_KINDS[kind])
-        if kind in _XGBOOST_KINDS
-        else None
-        for name, kind in zip(names, types, strict=True)
-    ]
-
-
-def _xgboost_values(booster: Any) -> Mapping[Any, Any]:
-    """Return the categories by the columns' names, if the booster has kept them and pyarrow can read them."""
-    try:
-        found = booster.get_categories(export_to_arrow=True).to_arrow()
-    except Exception:  # noqa: BLE001 - an older version, or no pyarrow
-        return {}
-    return {name: array.to_pylist() for name, array in found if array is not None}

@@ -12,8 +12,9 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from engine.models.data.dtypes import Dtype
+from engine.models.estimators.booster_columns import booster_dtypes, is_booster
 from engine.models.estimators.column_selections import column_selections
-from engine.models.estimators.estimator_parts import booster_dtypes, dtype_of_values, parts_of, steps_of, unfreeze
+from engine.models.estimators.estimator_parts import dtype_of_values, parts_of, steps_of, unfreeze
 
 _SCALERS = ("MaxAbsScaler", "MinMaxScaler", "RobustScaler", "StandardScaler")
 _TAKE_ANYTHING = ("DictVectorizer", "DummyClassifier", "DummyRegressor", "FeatureHasher", "FunctionTransformer")
@@ -27,7 +28,8 @@ class KnownInput:
     `categories` are those of an encoder, and with `ignores_others` it accepts any other; `gaps` says that a missing
     value is filled in or accepted; `usual` is a value from its middle; `is_text` says that it is split into words,
     `is_number` that it goes unchanged into a part that accepts only numbers. A column that is `dropped` by a selection
-    may be `used` by a parallel part. `dtype` is that of its training, if a part has recorded it.
+    may be `used` by a parallel part. `dtype` is that of its training, if a part has recorded it. If it
+    `takes_no_texts`, it is a number in a booster, which does not even read a text that is written like one.
     """
 
     categories: tuple[Any, ...] | None = None
@@ -39,6 +41,17 @@ class KnownInput:
     dropped: bool = False
     used: bool = False
     dtype: Dtype | None = None
+    takes_no_texts: bool = False
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether a column with a further category is refused as a whole, as XGBoost does."""
+        return (
+            not self.ignores_others
+            and bool(self.categories)
+            and self.dtype is not None
+            and self.dtype.kind == "category"
+        )
 
     @property
     def is_unused(self) -> bool:
@@ -118,8 +131,13 @@ def _look(part: Any, flow: _Flow) -> _Flow:
 
 def _look_at_other(part: Any, flow: _Flow) -> _Flow:
     if flow.whole:
-        for column, dtype in zip(flow.columns, booster_dtypes(part, len(flow.columns)), strict=False):
+        dtypes = [*booster_dtypes(part, len(flow.columns))]
+        is_sure = is_booster(part) or any(dtypes)
+        for column, dtype in zip(flow.columns, dtypes or [None] * len(flow.columns), strict=False):
             column.dtype = dtype
+            if dtype is not None and dtype.kind == "category" and dtype.values:
+                column.categories, column.ignores_others = dtype.values, not hasattr(part, "get_booster")
+            column.takes_no_texts = is_sure and (dtype is None or dtype.kind != "category")
     is_text, is_number = hasattr(part, "build_analyzer"), not any(map(_may_take_texts, parts_of(part)))
     for column in flow.columns:
         column.is_text, column.is_number = column.is_text or is_text, column.is_number or is_number

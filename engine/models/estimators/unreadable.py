@@ -24,6 +24,7 @@ _UNFITTING = (LookupError, ValueError)
 _VERSION = re.compile(rb"_sklearn_version(?:\x94|q.|r.{4})?(?:\x8c.|X.{4})(\d+\.[\w.+]+)", re.DOTALL)
 _BEGIN = 1024
 _OLD_PICKLE = re.compile(rb"\(|c[\w.]+\n\w+\n")
+_OF_CPP = re.compile(r"\[\d\d:\d\d:\d\d\] \S+:\d+: ")  # the time and the line of code in errors of XGBoost
 _SEARCH = b"sklearn.model_selection._search"
 
 # Advice to install names only these: a distribution with the same name as a module may be by a stranger.
@@ -51,6 +52,7 @@ DISTRIBUTIONS: Mapping[str, str] = {
     "umap": "umap-learn",
     "xgboost": "xgboost",
 }
+NONE_PINNED: Mapping[str, str] = {}
 # Objects with a predict that does not take rows, by the library and the class.
 _SAVE_INSTEAD: Mapping[tuple[str, str], str] = {
     ("xgboost", "Booster"): "save the XGBClassifier or XGBRegressor, not its booster",
@@ -58,9 +60,21 @@ _SAVE_INSTEAD: Mapping[tuple[str, str], str] = {
 }
 
 
-def why_unreadable(error: BaseException, data: bytes, trained_with: str | None = None) -> str:
-    """Say why unpickling failed; `trained_with` is another version of scikit-learn, if that is already known."""
-    reason = clip(" ".join(f"{type(error).__name__}: {error}".split()), 200).rstrip(": ")
+def to_install(library: str, versions: Mapping[str, str]) -> str:
+    """Return what `pip install` takes for a library, in the version that the requirements of its folder pin."""
+    distribution = DISTRIBUTIONS.get(library, library)
+    return f"{distribution}=={versions[distribution]}" if distribution in versions else distribution
+
+
+def why_unreadable(
+    error: BaseException, data: bytes, trained_with: str | None = None, versions: Mapping[str, str] = NONE_PINNED
+) -> str:
+    """Say why unpickling failed; `trained_with` is another version of scikit-learn, if that is already known.
+
+    `versions` are those of libraries in the requirements of the model's folder.
+    """
+    said = _OF_CPP.sub("", " ".join(str(error).split()).partition(" Stack trace:")[0])
+    reason = clip(f"{type(error).__name__}: {said}", 200).rstrip(": ")
     if not data:
         return "the model's file is empty; train the model again"
     if data.startswith(b"version https://git-lfs"):
@@ -68,7 +82,7 @@ def why_unreadable(error: BaseException, data: bytes, trained_with: str | None =
     if isinstance(error, _DAMAGE) or _is_text(data):
         return _damaged(reason, data)
     if isinstance(error, ModuleNotFoundError):
-        return _missing_module(error.name or "", data, trained_with, raised_at(error))
+        return _missing_module(error.name or "", data, trained_with, raised_at(error), versions)
     name, module = missing_attribute(error)
     if is_script(module):
         return _from_a_script(name, data)
@@ -114,7 +128,7 @@ def is_estimator(found: Any) -> bool:
     return not isinstance(found, type) and any(hasattr(found, method) for method in ("fit", *RESPONSE_METHODS))
 
 
-def _missing_module(name: str, data: bytes, trained_with: str | None, place: str) -> str:
+def _missing_module(name: str, data: bytes, trained_with: str | None, place: str, versions: Mapping[str, str]) -> str:
     library = name.partition(".")[0]
     if library in ("dill", "__builtin__"):
         by = "dill" if library == "dill" or b"dill" in data else "dill, or by Python 2"
@@ -128,7 +142,7 @@ def _missing_module(name: str, data: bytes, trained_with: str | None, place: str
         known = "scikit-learn" if library == "sklearn" else library
         return f"another version of {known} saved the model (this one has no {name}); train the model again"
     if library in DISTRIBUTIONS:
-        return f"the model needs {library}, which is not installed here: pip install {DISTRIBUTIONS[library]}"
+        return f"the model needs {library}, which is not installed here: pip install {to_install(library, versions)}"
     importer = f" (for {place})" * bool(place)
     return (
         f"the model needs the module {name}{importer}, which cannot be imported here; if it is yours, put it beside "

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from engine.models.files.contents import COMPRESSED, advise_name, misnamed
 from engine.spec import FileModel, ModelFolder
 
-_COMPRESSED = (".bz2", ".gz", ".lzma", ".xz", ".z")
 _TO_COMPILE = ("joblib", "onnx", "onnxruntime", "skl2onnx", "sklearn")
 
 
@@ -83,7 +83,7 @@ def format_of(file: Path, folder: ModelFolder | None = None) -> ModelFormat | No
     if folder is not None:
         return _BY_NAME[folder.format]
     before, last = ("", "", *(ending.lower() for ending in file.suffixes))[-2:]
-    inner = _BY_ENDING.get(before) if last in _COMPRESSED else None
+    inner = _BY_ENDING.get(before) if last in COMPRESSED else None
     return inner if inner is not None and inner.may_be_compressed else _BY_ENDING.get(last)
 
 
@@ -103,12 +103,12 @@ def installed_or_absent(library: str) -> str:
         return ""
 
 
-def require_format(model: FileModel) -> ModelFormat:
-    """Return the format of a model's file; raise `SpecError` if its name has none."""
-    if (found := format_of(model.file, model.model_folder)) is not None:
-        return found
-    ending = model.file.suffix
-    lack = f'unknown model format "{ending}"' if ending else "the file's name has no ending"
-    renamed = f"{model.file.stem}.pkl{ending if ending.lower() in _COMPRESSED else ''}"
-    known = ", ".join(_BY_ENDING)
-    raise model.error(f'{lack} (known: {known}); rename it to "{renamed}" if pickle or joblib wrote it', "file")
+def require_format(model: FileModel, data: bytes = b"") -> ModelFormat:
+    """Return the format of a model's file; raise `SpecError` if its name has none, or none that suits its `data`."""
+    found = format_of(model.file, model.model_folder)
+    if found is None:
+        endings = {ending: form.name for ending, form in _BY_ENDING.items()}
+        raise model.error(advise_name(model.file, data, endings), "file")
+    if model.model_folder is None and (wrong := misnamed(model.file, data, found.name)):
+        raise model.error(wrong, "file")
+    return found

@@ -14,7 +14,7 @@ from engine.diagnostics import Diagnostic, Place
 from engine.errors import SpecError
 from engine.isolation import read_bounds
 from engine.models.files.formats import require_format
-from engine.spec import FileModel, ModelFolder, bare_model, find_inner, read_below, read_regular
+from engine.spec import FileModel, ModelFolder, bare_model, find_inner, near_by, read_below, read_regular
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,15 @@ def read_file(model: FileModel, files: ModelFiles | None = None) -> ModelFile:
         read = (files or ModelFiles()).read(model)
     except OSError as error:
         named = "the model's file" if model.model_folder is None else f"the model's file {model.file}"
-        raise model.error(f"{named} cannot be read: {error.strerror}", "file") from None
-    require_format(model)
+        raise model.error(f"{named} cannot be read: {error.strerror}{_meant(error, model)}", "file") from None
+    require_format(model, read.data)
     return read
+
+
+def _meant(error: OSError, model: FileModel) -> str:
+    """Name the file or the folder that was probably meant, where there is none of the name."""
+    is_named = error.errno == errno.ENOENT and model.model_folder is None
+    return near_by(Path(), str(model.file), may_be_folder=True) if is_named else ""
 
 
 def require_readable(file: Path) -> None:

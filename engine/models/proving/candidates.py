@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.isolation import Progress, Step
 from engine.models.data.rows import count_rows, join_rows, repeat_rows, slice_rows
-from engine.models.estimators.estimator_parts import is_foreign, parts_of
+from engine.models.estimators.estimator_parts import is_foreign, library_of, parts_of
 from engine.models.estimators.inspection import Inspected
 from engine.models.estimators.known_inputs import known_inputs
 from engine.models.estimators.margins import margin_of
@@ -137,7 +137,8 @@ def choose_candidate(model: FileModel, inspected: Inspected, progress: Progress)
         probabilities=model.output.probabilities,
         decision=inspected.decision,
     )
-    progress(Step("computing scikit-learn's answers to the proof rows", model.name))
+    library = library_of(inspected.estimator)
+    progress(Step(f"computing {library}'s answers to the proof rows", model.name))
     with np.errstate(all="ignore"):
         walk = _walk(subject) if model.runtime != "sklearn" else None
         rows = _row_maker(subject, walk).rows(walk, known_texts(subject.estimator))
@@ -151,6 +152,7 @@ def choose_candidate(model: FileModel, inspected: Inspected, progress: Progress)
             chosen = _try_all(subject, baseline, rows, walk, progress)
     if model.runtime not in ("auto", chosen.report.runtime) and not tried.is_hopeless:
         raise model.error(f'the runtime "{model.runtime}" cannot serve this model: {chosen.report.why}', "runtime")
+    chosen = replace(chosen, report=replace(chosen.report, library=library))
     if chosen.program is not None:  # each row has its own answer there, or it would not have passed the proof
         return replace(chosen, tried=replace(tried, depends=""))
     return replace(chosen, tried=tried, report=replace(chosen.report, one_by_one=tried.depends))
@@ -190,6 +192,7 @@ def _try_all(
         trials.append(_try(name, runtime, make, subject, examination, (one, many)))
     report = Report(
         runtime="sklearn",
+        library=library_of(subject.estimator),
         rows=examination.rows,
         refused=examination.refused,
         nodes_reached=nodes_reached(walk, join_rows(accepted)) if walk is not None else None,

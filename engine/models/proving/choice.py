@@ -49,7 +49,7 @@ def choose_best(report: Report, trials: list[tuple[Trial, Program | None]], rows
     if much_faster or (wanted and best is None):
         best = rival
     if best is None or ((best[0].one_row or 0.0) >= base_one and not wanted):
-        return Chosen(None, None, replace(report, why=_why_not(trials)))
+        return Chosen(None, None, replace(report, why=_why_not(trials, report.library)))
     trial, program = best
     peers = [entry for entry in proven if entry[0].verdict in ("exact", trial.verdict)]
     for_batches = _fastest(peers, "many_rows") or best
@@ -100,7 +100,7 @@ def _crossing(small: Any, large: Any, rows: Any) -> int:
     return MANY
 
 
-def _why_not(trials: list[tuple[Trial, Program | None]]) -> str:
+def _why_not(trials: list[tuple[Trial, Program | None]], library: str) -> str:
     tried = [trial for trial, _ in trials if trial.verdict != "failed"]
     if not tried:
         reasons: dict[str, list[str]] = {}
@@ -108,4 +108,4 @@ def _why_not(trials: list[tuple[Trial, Program | None]]) -> str:
             reasons.setdefault(trial.reason, []).append(trial.candidate)
         return "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items()) or "nothing to try"
     wrong = [f"{trial.candidate}: {trial.reason}" for trial in tried if trial.verdict == "wrong"]
-    return "; ".join(wrong) or "no proven candidate is faster than scikit-learn"
+    return "; ".join(wrong) or f"no proven candidate is faster than {library}"

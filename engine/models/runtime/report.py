@@ -37,7 +37,8 @@ class Report:
     out, since scikit-learn's own best classes tie there; `nodes_reached` is the share of the trees' nodes that the rows
     passed, None if there are no trees. `one_row` and `many_rows` are scikit-learn's own seconds for 1 and for 1,000
     rows. `instead` says why this process uses another runtime than the chosen one, and is empty otherwise. `one_by_one`
-    says why the rows of a batch are computed one by one, and is empty otherwise.
+    says why the rows of a batch are computed one by one, and is empty otherwise. `library` is the one whose answers and
+    times the others were compared with: scikit-learn, or that of the estimator.
     """
 
     runtime: RuntimeName
@@ -58,6 +59,7 @@ class Report:
     trials: tuple[Trial, ...] = ()
     instead: str = ""
     one_by_one: str = ""
+    library: str = "scikit-learn"
 
     @property
     def is_compiled(self) -> bool:

@@ -25,7 +25,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from engine.errors import RefusedInstance
+from engine.errors import RefusedInstance, SpecError
 from engine.models import compile_models
 from engine.models.runtime.onnx_graphs import Graph
 from engine.spec import load_spec
@@ -369,6 +369,38 @@ def test_a_flat_input_alone_takes_numbers(serve: Serve) -> None:
 def test_a_regressor_of_mixed_columns_answers_as_scikit_learn_does(serve: Serve) -> None:
     predictor = serve(to_onnx(REGRESSOR, initial_types=INPUTS), file="m.onnx", save=save, input=PERSON)
     assert pytest.approx(REGRESSOR.predict(PEOPLE), rel=1e-5) == predictor(instances_of(PEOPLE)).result
+
+
+def test_every_mistake_of_an_entry_is_reported(serve: Serve) -> None:
+    graph = to_onnx(CLASSIFIER, initial_types=INPUTS)
+    properties = PERSON["properties"] | {"the income": {"type": "string"}, "member": {"type": "integer"}}
+    wrong = PERSON | {"required": ["the income", "city-name", "member"], "properties": properties}
+    outputs = {"predict": "lable", "predict_proba": "probabilites"}
+    with pytest.raises(SpecError) as refused:
+        serve(graph, file="m.onnx", save=save, input=wrong, graph_outputs=outputs)
+    required = 'require "age" and do not allow null, or give it a default'
+    assert [
+        'the input "member" of the graph takes booleans; declare "member" with type: boolean',
+        f'the input "age" of the graph takes integers (int64), which cannot be missing; {required}',
+        'the input "the_income" of the graph takes numbers (float32); declare "the income" with type: number',
+        'the graph has no output "lable" (its outputs are: output_label, probabilities)',
+        'the graph has no output "probabilites" (did you mean "probabilities"?)',
+    ] == [found.message for found in refused.value.diagnostics]
+
+
+@pytest.mark.parametrize(
+    ("handle", "then"), [("ignore", "would count as none of these"), ("error", "would be refused")]
+)
+def test_a_value_that_is_no_category_of_a_graph_is_warned_of(handle: str, then: str, serve: Serve) -> None:
+    encoder = ColumnTransformer(
+        [("c", OneHotEncoder(handle_unknown=handle), ["city-name"]), ("n", "passthrough", ["age"])]
+    )
+    model = make_pipeline(encoder, Ridge()).fit(PEOPLE[["age", "city-name"]], PEOPLE["age"])
+    graph = to_onnx(model, initial_types=[INPUTS[0], INPUTS[2]])
+    cities = {"city-name": {"enum": ["bern", "Basel", "Genève"]}}
+    predictor = serve(graph, file="m.onnx", save=save, input=row(age={"type": "integer"}, **cities))
+    says = f'the model was not trained with "bern" in "city-name" (did you mean "Bern"?); it {then}'
+    assert [says] == [found.message for found in predictor.facts.warnings]
 
 
 def test_a_graph_is_tried_with_the_categories_that_it_knows(serve: Serve) -> None:

@@ -66,15 +66,22 @@ def test_compressed_files_are_read(file: str, save: Callable[..., Any], serve: S
         ("m.pk", 'unknown model format ".pk"', "m.pkl"),
         ("m.jl", 'unknown model format ".jl"', "m.pkl"),
         ("m.model", 'unknown model format ".model"', "m.pkl"),
-        ("m.gz", 'unknown model format ".gz"', "m.pkl.gz"),
-        ("m.skops.gz", 'unknown model format ".gz"', "m.skops.pkl.gz"),
         ("model", "the file's name has no ending", "model.pkl"),
     ],
 )
 def test_other_endings_say_how_to_rename_the_file(file: str, found: str, renamed: str, serve: Serve) -> None:
+    assert f'{found}; the file is a pickle: rename it to "{renamed}"' == told(serve, TREE, file=file)
+
+
+def test_a_compressed_file_without_another_ending_may_be_a_pickle(serve: Serve) -> None:
     known = "(known: .pkl, .pickle, .joblib, .skops, .ubj, .json, .txt, .cbm, .onnx)"
-    expected = f'{found} {known}; rename it to "{renamed}" if pickle or joblib wrote it'
-    assert expected == told(serve, TREE, file=file)
+    expected = f'unknown model format ".gz" {known}; rename it to "m.pkl.gz" if pickle or joblib wrote it'
+    assert expected == told(serve, TREE, file="m.gz")
+
+
+def test_only_pickles_are_read_compressed(serve: Serve) -> None:
+    expected = 'only pickles are read compressed; decompress the file, and name "m.skops"'
+    assert expected == told(serve, TREE, file="m.skops.gz")
 
 
 @pytest.mark.parametrize("text", ["plan,age\nbasic,3\n", "import joblib\n", "<!DOCTYPE html>\n", "ж\n" * 700])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from engine.diagnostics import Diagnostic
 from engine.errors import SpecError
 from engine.models.compiling.graphs.graph_inputs import MOST_NAMED, GraphInput, as_identifier, show_inputs
 from engine.models.data.dtypes import NAN, Dtype, Feature
@@ -83,10 +84,7 @@ def _fit_columns(model: FileModel, inputs: tuple[GraphInput, ...]) -> FittedInpu
     is_named = all(len(names) == 1 for names in bound.values()) and len(inputs) > 1
     taken = [name for names in bound.values() for name in names]
     order = tuple(taken) if is_named else tuple(name for name in _declared(model) if name in taken)
-    features = {}
-    for one in inputs:
-        for name in bound[one.name]:
-            features[name] = _require_type(model, one, name)
+    features = _require_types(model, inputs, bound)
     kinds = {name: one.kind for one in inputs for name in bound[one.name]}
     wanted = TrainedInput(
         count=len(order),
@@ -107,6 +105,23 @@ def _fit_columns(model: FileModel, inputs: tuple[GraphInput, ...]) -> FittedInpu
         for one in inputs
     )
     return FittedInputs(wanted, fit_columns(model, wanted), tensors)
+
+
+def _require_types(
+    model: FileModel, inputs: Sequence[GraphInput], bound: Mapping[str, Sequence[str]]
+) -> dict[str, Feature]:
+    """Return all features, by their names; raise `SpecError` for each that its input cannot hold."""
+    features: dict[str, Feature] = {}
+    found: list[Diagnostic] = []
+    for one in inputs:
+        for name in bound[one.name]:
+            try:
+                features[name] = _require_type(model, one, name)
+            except SpecError as error:
+                found += error.diagnostics
+    if found:
+        raise SpecError(found)
+    return features
 
 
 def _require_type(model: FileModel, one: GraphInput, name: str) -> Feature:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from engine.models.compiling.graphs.graph_classes import constant_values
 from engine.models.compiling.graphs.graph_inputs import GraphInput
+from engine.models.data.learnt_categories import KnownCategories
 
 Column = tuple[str, int]
 """A column of a graph: the name of its input, and the place in it."""
@@ -16,14 +16,6 @@ _PASSING = frozenset(("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Unsq
 _SELECTING = frozenset(("ArrayFeatureExtractor", "Gather"))
 _ENCODERS = frozenset(("LabelEncoder", "OneHotEncoder"))
 _MOST_STEPS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class KnownCategories:
-    """The categories of a column; with `ignores_others`, any other is none of them."""
-
-    values: tuple[Any, ...]
-    ignores_others: bool
 
 
 def known_categories(read: Any, inputs: Sequence[GraphInput]) -> Mapping[Column, KnownCategories]:

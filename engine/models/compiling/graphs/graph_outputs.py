@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,7 @@ class ChosenOutputs:
 def choose_outputs(model: FileModel, outputs: Sequence[Any]) -> ChosenOutputs:
     """Choose the outputs of a graph for an entry; raise `SpecError` where there are none."""
     by_name = {one.name: one for one in outputs}
+    _require_names(model, by_name)
     named = {method: _named(model, method, by_name) for method in model.graph_outputs}
     predicted = named.get("predict") or (_label(outputs),)
     is_classifier = len(predicted) == 1 and predicted[0].type in LABELS
@@ -77,14 +78,22 @@ def _chances(outputs: Sequence[Any], predicted: Sequence[Any]) -> Any:
     return outputs[1] if len(outputs) > 1 and outputs[1] in others else None
 
 
+def _require_names(model: FileModel, by_name: Collection[str]) -> None:
+    """Raise `SpecError` for each output that an entry names and that is not there."""
+    found = []
+    for method, names in model.graph_outputs.items():
+        at = model.node["graph_outputs"][method]
+        for place, name in enumerate(names):
+            if name not in by_name:
+                known = did_you_mean(name, by_name, "its outputs are")
+                found.append((at[place] if at.items else at).error(f"the graph has no output {show(name)} {known}"))
+    if found:
+        raise SpecError(found)
+
+
 def _named(model: FileModel, method: str, by_name: dict[str, Any]) -> tuple[Any, ...]:
-    """Return the outputs that an entry names for a method; raise `SpecError` for one that is not there."""
+    """Return the outputs that an entry names for a method; raise `SpecError` for those of several types."""
     names = model.graph_outputs[method]
-    for place, name in enumerate(names):
-        if name not in by_name:
-            known = did_you_mean(name, by_name, "its outputs are")
-            at = model.node["graph_outputs"][method]
-            raise SpecError([(at[place] if at.items else at).error(f"the graph has no output {show(name)} {known}")])
     found = tuple(by_name[name] for name in names)
     if len({"text" if one.type == "tensor(string)" else one.type in NUMBERS for one in found}) > 1:
         kinds = first_words([f"{one.name}: {one.type}" for one in found], MOST_NAMED)

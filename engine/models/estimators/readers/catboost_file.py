@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.models.estimators.readers.lacking_library import lacks_library
 from engine.schema import show
 from engine.spec import FileModel
 from engine.text import join_words
@@ -18,8 +19,8 @@ def read(data: bytes, model: FileModel) -> Any:
     """Read the estimator that suits the loss in a file's bytes; raise `SpecError` if catboost is not installed."""
     try:
         import catboost  # noqa: PLC0415
-    except ImportError:
-        raise model.error("a .cbm file needs catboost: pip install catboost", "file") from None
+    except ImportError as error:
+        raise lacks_library(model, "a .cbm", "catboost", error) from None
     if model.model_folder is not None and (named := model.model_folder.class_name):
         return _read_as(catboost, named, data, model)
     loss = str(catboost.CatBoost().load_model(blob=data).get_all_params().get("loss_function", ""))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.models.data.array import Array
+from engine.models.estimators.readers.lacking_library import lacks_library
 from engine.models.estimators.readers.sound_trees import (
     DamagedTree,
     reporting_damage,
@@ -59,8 +60,8 @@ def read(data: bytes, model: FileModel) -> Any:
     """Read the estimator that suits the objective in a file's bytes; raise `SpecError` if lightgbm is not installed."""
     try:
         import lightgbm  # noqa: PLC0415
-    except ImportError:
-        raise model.error("a .txt file needs lightgbm: pip install lightgbm", "file") from None
+    except ImportError as error:
+        raise lacks_library(model, "a .txt", "lightgbm", error) from None
     text = data.decode()
     with reporting_damage(model):
         require_sound_text(text)  # before the library, which crashes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.models.estimators.readers.lacking_library import lacks_library
 from engine.spec import FileModel
 
 
@@ -23,6 +24,6 @@ def untrusted_types(data: bytes, model: FileModel) -> list[str]:
     """Name the types in a skops file that are neither safe nor listed, without loading it."""
     try:
         import skops.io  # noqa: PLC0415
-    except ImportError:
-        raise model.error("a .skops file needs skops: pip install skops", "file") from None
+    except ImportError as error:
+        raise lacks_library(model, "a .skops", "skops", error) from None
     return sorted(set(skops.io.get_untrusted_types(data=data)) - set(model.trusted))

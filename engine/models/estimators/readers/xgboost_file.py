@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.models.data.array import Array
+from engine.models.estimators.readers.lacking_library import lacks_library
 from engine.models.estimators.readers.sound_trees import (
     DamagedTree,
     reporting_damage,
@@ -29,14 +30,16 @@ def read(data: bytes, model: FileModel) -> Any:
     """Read the estimator in a file's bytes; raise `SpecError` if xgboost is not installed."""
     try:
         import xgboost  # noqa: PLC0415
-    except ImportError:
-        raise model.error("an .ubj or .json file needs xgboost: pip install xgboost", "file") from None
+    except ImportError as error:
+        raise lacks_library(model, "an .ubj or .json", "xgboost", error) from None
     if data and not data.startswith((b"{", _LFS)):
         raise model.error(
             "the file is in XGBoost's old binary format, or damaged; open it with the XGBoost that saved it, and save "
             "it as .ubj or .json",
             "file",
         )
+    if data.startswith(b"{") and not data.rstrip().endswith(b"}"):
+        raise model.error("the model's file is cut off; copy it again, or save the model again", "file")
     if model.file.suffix.lower() == ".json":
         content = json.loads(data)
         with reporting_damage(model):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.models.estimators.estimator_parts import booster_dtypes
+from engine.models.estimators.booster_columns import booster_dtypes
 from engine.models.estimators.readers.lightgbm_file import LightGBMClassifier, LightGBMRegressor
 from engine.models.lowering.boosters.category_columns import walk_columns
 from engine.models.lowering.boosters.lightgbm_text import LightGBMText, read_text

@@ -6,12 +6,12 @@ import ctypes
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from engine.models.data.array import Array
+from engine.models.estimators.booster_columns import xgboost_categories
 from engine.models.lowering.result import NotLowered
 from engine.models.lowering.trees.ranges import Ranges, join_equal_sides, split_by_ranges
 from engine.models.lowering.trees.single import below
@@ -110,13 +110,10 @@ def read_json(text: bytes | bytearray) -> XGBoostJson:
 
 
 def _values(column: Mapping[str, Any]) -> Sequence[Any]:
-    """Return the categories of a column: numbers, or texts as the bytes of all of them with the ends of each."""
-    if "offsets" not in column:
-        return list(column["values"])
-    if any(byte < 0 for byte in column["values"]):  # XGBoost counts letters where it means bytes, and cuts texts off
-        raise NotLowered("XGBoost with categories that are not ASCII")
-    text = bytes(column["values"]).decode()
-    return [text[begin:end] for begin, end in pairwise(column["offsets"])]
+    try:
+        return xgboost_categories(column)
+    except ValueError:
+        raise NotLowered("XGBoost with categories that are not ASCII") from None
 
 
 def _tree(found: Mapping[str, Any], values: Array) -> Tree:

@@ -36,6 +36,8 @@ def check_file(file: Node, folder: Path, *, may_be_folder: bool = False) -> Iter
                 return
             script = folder / "train.py"
             train = f"; train it first: python {script}" if script.is_file() else ""
-            yield file.error(f'file "{file.text}" does not exist{near_by(folder, file.text) or train}')
+            yield file.error(
+                f'file "{file.text}" does not exist{near_by(folder, file.text, may_be_folder=may_be_folder) or train}'
+            )
     except OSError as error:
         yield file.error(f'file "{show(file.text)}" cannot be read: {error.strerror}')
