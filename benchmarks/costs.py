@@ -1,4 +1,4 @@
-"""What numbers, guards and logs cost a request: the engine's own Python between the HTTP server and the answer, timed.
+"""What numbers, guards, logs and traces cost: the engine's own Python between the HTTP server and the answer, timed.
 
 python benchmarks/costs.py: no server and no network; each kind in turn, many rounds, the quickest of each.
 """
@@ -23,6 +23,7 @@ from engine.server.logs import JsonFormatter, TextFormatter
 
 ROUTES = "service: {%s}\nroutes: [{path: /hello, response: {json: {hello: world}}}]\n"
 HEADERS = [("host", "127.0.0.1:5000"), ("accept", "*/*"), ("user-agent", "wrk")]
+NOT_SAMPLED = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
 ROUNDS, REQUESTS = 40, 2_000
 
 
@@ -82,6 +83,8 @@ def costs() -> list[tuple[str, float]]:
             "a request id sent by the client": (front(), {"x-request-id": "3f2a9c1e-check"}),
             "a line of the log, as text": (front(logs=True), {}),
             "a line of the log, as JSON": (front(logs=True), {}),
+            "a span, sampled and sent to nowhere": (traced(folder), {}),
+            "a span, not sampled": (traced(folder), {"traceparent": NOT_SAMPLED}),
         }
         best = dict.fromkeys(kinds, float("inf"))
         for _ in range(ROUNDS):
@@ -91,6 +94,26 @@ def costs() -> list[tuple[str, float]]:
     first, *others = best
     counting = ("of that: its metrics", counted())
     return [(first, best[first]), counting, *((kind, best[kind] - best[first]) for kind in others)]
+
+
+def traced(folder: Path) -> Front:
+    """Make a service whose spans are made, queued and dropped by an exporter that sends nothing."""
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    from engine.endpoints import Meter, ServiceState, Status
+    from engine.handling import build_handler
+    from engine.spec import load_spec
+    from engine.tracing import TraceSettings
+    from engine.tracing.spans import Spans
+
+    nowhere, meter = InMemorySpanExporter(), Meter()
+    nowhere.shutdown()  # it refuses what it is given
+    spans = Spans(TraceSettings(), "costs", "http", lambda _outcome, _number: None, nowhere)
+    state = ServiceState(lambda: Status(ready=True, document={}), meter.numbers, meter, spans=spans)
+    (folder / "routes.yaml").write_text(ROUTES % "")
+    made = Front(Threads(1))
+    made.serve(build_handler(load_spec(folder / "routes.yaml", None), {}, state))
+    return made
 
 
 def timed(front: Front, headers: list[tuple[str, str]]) -> float:

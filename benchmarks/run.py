@@ -151,7 +151,7 @@ def page(found: dict[str, Contestant], arguments: argparse.Namespace, against: l
     lines += [f"| {name} | {value:.2f} | {bar} | {holds(value, bar)} |" for name, value, bar in held]
     lines += [
         "",
-        "## The cost of metrics, guards and logs",
+        "## The cost of metrics, guards, logs and traces",
         "",
         "The engine's own Python between the HTTP server and the answer, timed without a network "
         "(`python benchmarks/costs.py`). In the tables above, the engine always counts its requests.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from functools import partial
@@ -17,6 +18,7 @@ from engine.models import STAND_IN, Facts, Report
 from engine.spec import Spec
 from engine.terminal import json_option, print_diagnostics, print_json, print_table, show_progress, spec_options
 from engine.text import plural
+from engine.tracing import read_trace_settings
 
 if TYPE_CHECKING:
     from engine.handling import Handler
@@ -45,6 +47,7 @@ def command(routes: str, models: str | None, as_json: bool) -> None:
     from engine.models import run_with_models
     from engine.spec import load_spec
 
+    traces = read_trace_settings(os.environ)
     try:
         spec = load_spec(routes, models)
         with show_progress() as show:
@@ -60,12 +63,18 @@ def command(routes: str, models: str | None, as_json: bool) -> None:
     if as_json:
         found, about = [diagnostic_json(warning) for warning in warnings], [facts_json(one) for one in facts]
         answers = [{"route": one.route, "answers": one.answers, "examples": one.cases} for one in trials]
-        print_json({"ok": True, "diagnostics": found, "routes": len(spec.routes), "models": about, "answers": answers})
+        said = {} if traces is None else {"traces": asdict(traces)}
+        counted = {"routes": len(spec.routes), "models": about, "answers": answers}
+        print_json({"ok": True, "diagnostics": found, **counted, **said})
         return
     print_diagnostics(warnings)
     print_models(facts)
     print_notes(facts)
     print_trials(trials)
+    if traces is not None:
+        for warning in traces.warnings:
+            click.echo(f"warning: {warning}", err=True)
+        click.echo(f"{traces}\n")
     counts = [plural(len(spec.routes), "route")] + [plural(len(facts), "model")] * bool(facts)
     click.echo(f"{', '.join(counts)}: ok")
 

@@ -28,6 +28,7 @@ from engine.terminal import (
     spec_options,
 )
 from engine.text import plural
+from engine.tracing import TraceSettings, read_trace_settings
 
 if TYPE_CHECKING:
     from engine.server import CertificateFiles
@@ -130,7 +131,7 @@ def command(
         reach = "" if server.is_loopback(host) else ", which other machines can reach"
         chosen = [f"port from {port_source}"] * bool(port_source)
         chosen += [f"{plural(count, 'worker')} from {workers_source}"] * bool(workers_source)
-        about = [str(certificate)] if certificate is not None else []
+        about = [str(said) for said in (certificate, traces) if said is not None]
         if admin is not None:
             admin_reach = "" if server.is_loopback(admin[0]) else ", which other machines can reach"
             about.append(f"metrics and status at {admin_url}{admin_reach}")
@@ -152,6 +153,7 @@ def command(
         _failing_in_the_log() if log_format == "json" else nullcontext(),
         writable_cache(Path(routes).parent) if bundle is None else nullcontext(),
     ):
+        traces = _read_traces()
         certificate = tls.read() if tls is not None else None
         options = server.ServeOptions(
             host, DEFAULT_PORT if port is None else port, count, reload, logs, hang_timeout, admin, tls, certificate
@@ -183,6 +185,14 @@ def _failing_in_the_log() -> Iterator[None]:
         for said in error.diagnostics if isinstance(error, SpecError) else (error,):
             logger.error("%s", said)  # noqa: TRY400 - no traceback says more
         raise click.exceptions.Exit(1) from None
+
+
+def _read_traces() -> TraceSettings | None:
+    """Read the variables of OpenTelemetry, and warn of those that have no effect."""
+    traces = read_trace_settings(os.environ)
+    for warning in traces.warnings if traces is not None else ():
+        logger.warning("%s", warning)
+    return traces
 
 
 def _certificate_files(chain: str | None, key: str | None) -> CertificateFiles | None:

@@ -15,9 +15,10 @@ from engine.endpoints.messages import Endpoint, encode_any_json
 from engine.endpoints.monitoring.exposition import MetricsEndpoint
 from engine.endpoints.monitoring.health import LIVE, READY, ReadyEndpoint, ServiceState, StatusEndpoint
 from engine.endpoints.openapi.document import describe_spec
-from engine.endpoints.prediction import Asking, PredictEndpoint, model_headers
+from engine.endpoints.prediction import PredictEndpoint, model_headers
 from engine.endpoints.shape_names import require_shaped_answers, shaped_names
 from engine.endpoints.shaped import ShapedEndpoint
+from engine.endpoints.traced_asking import open_asking
 from engine.models import Facts, Predictor
 from engine.spec import Route, Spec, Wire
 
@@ -90,7 +91,7 @@ def _endpoint(
     means = Means(faults, counters, spec.service.checks_formats)
     if route.model is None:
         return build_declared(route, spec.models, means)
-    asking = Asking(spec.models[route.model], predictors[route.model], process.meter)
+    asking = open_asking(spec.models[route.model], predictors[route.model], process)
     headers = model_headers(asking.facts, named=spec.service.model_header)
     if not route.is_shaped:
         return PredictEndpoint(route, asking, headers)

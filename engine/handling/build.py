@@ -41,6 +41,10 @@ def build_handler(spec: Spec, predictors: Mapping[str, Predictor], process: Serv
     process = process or _alone(predictors)
     with pause_collector():
         mounted, guards = build_endpoints(spec, predictors, process)
+        if process.spans is not None:
+            from engine.handling.traced import TracedHandler  # noqa: PLC0415 - only where there are traces
+
+            return TracedHandler(spec, mounted, guards, process.meter, process.spans)
         return Handler(spec, mounted, guards, process.meter)
 
 

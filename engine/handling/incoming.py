@@ -54,6 +54,12 @@ class Incoming:
     """The size of the body as it was sent, if it had to be decoded."""
     sending: Sending | None = None
     """How the answer is sent, if not at once: whoever called the handler acts by it, and then calls `leave`."""
+    span: Any = None
+    """The span of its trace, if the service is traced and its endpoint has been asked."""
+    failure: str = ""
+    """What has failed, if the service is traced and the failure is its own."""
+    trace: str = ""
+    """The trace that the service itself has begun for it."""
 
     def __init__(self, environ: Environ, began: float | None = None) -> None:
         self.environ = environ
@@ -82,14 +88,14 @@ def request_id(incoming: Incoming) -> str:
     """Return the request's id: the client's own, else its trace's, else a new one, which is kept."""
     if incoming.made_id is None:
         sent = dict(_given_ids(incoming.environ))
-        incoming.made_id = sent.get("X-Request-ID") or trace_id(incoming.environ) or uuid4().hex
+        incoming.made_id = sent.get("X-Request-ID") or trace_id(incoming) or uuid4().hex
     return incoming.made_id
 
 
-def trace_id(environ: Mapping[str, Any]) -> str:
+def trace_id(incoming: Incoming) -> str:
     """Return the trace of a request, empty if it has none."""
-    found = _TRACE_PARENT.fullmatch(environ.get("HTTP_TRACEPARENT", ""))
-    return found["trace"] if found else ""
+    found = _TRACE_PARENT.fullmatch(incoming.environ.get("HTTP_TRACEPARENT", ""))
+    return found["trace"] if found and not incoming.trace else incoming.trace
 
 
 def id_headers(incoming: Incoming) -> Headers:

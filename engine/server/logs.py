@@ -108,7 +108,7 @@ def log_request(incoming: Incoming, status: int, length: int, proxies: int = 0) 
     path = quote(environ["PATH_INFO"].encode("latin-1", "replace"), safe=_SAFE)
     fields = {
         "request_id": request_id(incoming),
-        "trace_id": trace_id(environ),
+        "trace_id": trace_id(incoming),
         "method": method,
         "path": path,
         "status": status,

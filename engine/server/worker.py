@@ -44,6 +44,7 @@ from engine.server.http import (
 from engine.server.listening.listener import Door
 from engine.server.logs import Logs
 from engine.spec import Spec, divide_for_admin
+from engine.tracing import open_spans
 
 logger = logging.getLogger("engine")
 
@@ -51,6 +52,8 @@ logger = logging.getLogger("engine")
 BODY_SECONDS = 3.0
 # How long an answer may take to be written, once it is computed.
 WRITE_SECONDS = 1.0
+# How long the end of a worker waits for its last spans to be sent.
+SPANS_SECONDS = 2.0
 # How long a scrape waits for the numbers of all workers, and a request to a sequence for its turn.
 GATHER_SECONDS = 3.0
 # What a worker counts as beyond its memory, in thousandths of the machine's, where the kernel has to end a process: its
@@ -161,11 +164,20 @@ class Follower:
             if facts.report.instead:
                 logger.warning("%s: %s", facts.name, facts.report.instead)
         specs: tuple[Spec, ...] = (snapshot.spec,) if self._admin is None else divide_for_admin(snapshot.spec)
+        if not self._number:
+            scheme, count = self._front.environ["wsgi.url_scheme"], partial(self.meter.count, "spans")
+            spans = open_spans(os.environ, snapshot.spec.service.title, scheme, count)
+            self._process = replace(self._process, spans=spans)
         process = replace(self._process, counters=partial(self._open_counter, number))
         handlers = tuple(build_handler(spec, predictors, process) for spec in specs)
         own = own_predictors(predictors)
         keyed = {(name, snapshot.prepared[name].key): predictor for name, predictor in own.items()}
         return handlers, keyed
+
+    def close_spans(self) -> None:
+        """Send the spans that wait, but not for long: a collector may not answer."""
+        if self._process.spans is not None:
+            self._process.spans.close(SPANS_SECONDS)
 
     def _say(self, word: str, content: Any = None) -> None:
         with self._speaking:
@@ -245,6 +257,7 @@ class Follower:
             time.sleep(0.05)
             now = time.monotonic()
             busy = now if any(front.is_computing() for front in self._fronts()) else busy
+        self.close_spans()
         logging.shutdown()  # with os._exit, nobody else writes the last lines
         os._exit(0)
 
@@ -281,4 +294,5 @@ def run_worker(number: int, workers: int, door: Door, channel: Connection, logs:
     Watch(front, door.service, mounted, follower.meter).start()
     start_granian(number, door.service, front, stopped, Size(mounted, head + AHEAD_BYTES), door.certificate)
     ended.wait()
+    follower.close_spans()
     logging.shutdown()  # multiprocessing does not

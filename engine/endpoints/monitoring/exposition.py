@@ -13,7 +13,7 @@ from engine.endpoints.answering.counters import FORGOTTEN
 from engine.endpoints.faults import KINDS
 from engine.endpoints.messages import Endpoint, Request, Response
 from engine.endpoints.monitoring.health import ServiceState
-from engine.endpoints.monitoring.metrics import CLOSED, RESTARTS, ROWS, SECONDS, Counts
+from engine.endpoints.monitoring.metrics import CLOSED, RESTARTS, ROWS, SECONDS, SPANS, Counts
 
 _REFUSED = {
     401: "no_key",
@@ -123,6 +123,7 @@ EVENTS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "faults": ("Delays and failures that the spec injects.", "kind", KINDS),
     FORGOTTEN: ("Keys of sequences whose counts were forgotten, to make room for others.", "", ("",)),
     "connections_closed": ("Connections closed by the service.", "reason", CLOSED),
+    "spans": ("Spans of traces, by what became of them.", "outcome", SPANS),
 }
 
 

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.endpoints.answering.counters import Counters
 from engine.endpoints.fixed import FixedEndpoint
@@ -14,6 +14,9 @@ from engine.endpoints.messages import Endpoint, Request, Response, encode_json
 from engine.endpoints.monitoring.metrics import Counts, Meter
 from engine.endpoints.problems import Problem
 from engine.models import Facts
+
+if TYPE_CHECKING:
+    from engine.tracing.spans import Spans
 
 _HEADERS = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
 
@@ -34,7 +37,7 @@ class ServiceState:
     """The process that answers: the state and the metrics of the service, and this process's own counters.
 
     Unless `is_whole`, the process knows only itself, though the server may run several. Without `counters`, sequences
-    are counted in this process alone.
+    are counted in this process alone; without `spans`, nothing is traced.
     """
 
     status: StatusSource
@@ -42,6 +45,7 @@ class ServiceState:
     meter: Meter
     is_whole: bool = True
     counters: Counters | None = None
+    spans: Spans | None = None
 
 
 READY = Response(HTTPStatus.OK, _HEADERS, encode_json({"ready": True}))

@@ -18,6 +18,8 @@ NO_ROUTE = "(none)"
 CLOSED = ("idle", "crowded", "not_reading", "per_address")
 # Why a worker was replaced: it ended by itself, another process killed it, or it did not respond.
 RESTARTS = ("ended", "killed", "hung")
+# What became of spans: sent, dropped because too many waited, or not accepted by the collector.
+SPANS = ("exported", "dropped", "failed")
 
 Key = tuple[str, str, int]
 
@@ -72,9 +74,9 @@ class Meter:
         """Return the counter of the rows of a model's calls."""
         return self._batches.setdefault(name, Histogram(ROWS))
 
-    def count(self, event: str, outcome: str = "") -> None:
+    def count(self, event: str, outcome: str = "", number: int = 1) -> None:
         with self._lock:
-            self._events[event, outcome] += 1
+            self._events[event, outcome] += number
 
     def keep(self, routes: Iterable[str]) -> None:
         """Drop the counts of routes that no longer exist, so that they do not pile up over reloads."""

@@ -9,10 +9,11 @@ from typing import Any
 from engine.endpoints.fixed import FixedEndpoint
 from engine.endpoints.messages import Endpoint, Response, encode_json
 from engine.endpoints.monitoring.health import ReadyEndpoint, ServiceState
-from engine.endpoints.prediction import Asking, model_headers
+from engine.endpoints.prediction import model_headers
 from engine.endpoints.protocols.invocations import InvocationsEndpoint
 from engine.endpoints.protocols.v1 import V1Endpoint
 from engine.endpoints.protocols.wire_endpoint import JSON
+from engine.endpoints.traced_asking import open_asking
 from engine.models import Predictor
 from engine.spec import Route, Spec, Wire
 
@@ -31,7 +32,7 @@ def build_wire(
 
         return build_v2(route, wire, spec, predictors, process)
     if route.model is not None:
-        asking = Asking(spec.models[route.model], predictors[route.model], process.meter)
+        asking = open_asking(spec.models[route.model], predictors[route.model], process)
         headers = model_headers(asking.facts, named=spec.service.model_header)
         has_invocations = not {"mlflow", "sagemaker"}.isdisjoint(wire.protocols)
         return (InvocationsEndpoint if has_invocations else V1Endpoint)(route, asking, headers)

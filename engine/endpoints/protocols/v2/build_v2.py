@@ -9,11 +9,12 @@ from typing import Any
 from engine.endpoints.fixed import FixedEndpoint
 from engine.endpoints.messages import Endpoint, Response, encode_json
 from engine.endpoints.monitoring.health import ReadyEndpoint, ServiceState
-from engine.endpoints.prediction import Asking, model_headers
+from engine.endpoints.prediction import model_headers
 from engine.endpoints.protocols.v2.metadata import describe_model, describe_service, list_repository
 from engine.endpoints.protocols.v2.v2_endpoint import V2Endpoint
 from engine.endpoints.protocols.v2.versions import OfVersion
 from engine.endpoints.protocols.wire_endpoint import JSON
+from engine.endpoints.traced_asking import open_asking
 from engine.models import Facts, Predictor
 from engine.spec import Route, Spec, Wire
 
@@ -25,7 +26,7 @@ def build_v2(
     facts = {name: predictors[name].facts for name in wire.serves}
     if wire.action == "infer":
         name = wire.serves[0]
-        asking = Asking(spec.models[name], predictors[name], process.meter)
+        asking = open_asking(spec.models[name], predictors[name], process)
         return V2Endpoint(route, asking, model_headers(asking.facts, named=spec.service.model_header))
     body = encode_json(fixed_answer(route, wire, spec, facts))
     endpoint: Endpoint

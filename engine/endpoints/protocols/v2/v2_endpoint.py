@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 
 from engine.batch.tensors.fitting import SentColumns, TensorFitter, UnfitTensors
@@ -47,8 +48,9 @@ class V2Endpoint(WireEndpoint):
     def _by_columns(self, sent: SentColumns, size: int) -> Answered | None:
         """Predict for columns that are valid for certain, and that the model accepts."""
         rows = self._scorer.rows(sent, is_costly=self.model.is_costly(size))
+        measured = partial(self.model.asking.measured, sent.count)
         try:
-            return None if rows is None else self._scorer.answer(rows, sent.count, self.model.asking.measured)
+            return None if rows is None else self._scorer.answer(rows, sent.count, measured)
         except Overloaded as busy:
             raise overload_problem(busy) from None
 
