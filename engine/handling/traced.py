@@ -70,10 +70,12 @@ class TracedHandler(Handler):
     def _start(self, incoming: Incoming) -> None:
         if incoming.span is None:
             environ = incoming.environ
-            about = _describe_request(incoming, self._spans.scheme, self.spec.service.proxies)
             sent = {name: environ[key] for name, key in _PARENT if key in environ}
             seconds = perf_counter() - incoming.began
-            incoming.span, incoming.trace = self._spans.start(_name(incoming), about, sent, seconds)
+            incoming.span, incoming.trace = self._spans.start(_name(incoming), sent, seconds)
+            if incoming.span.is_recording():  # no sampler asks for more than the trace
+                about = _describe_request(incoming, self._spans.scheme, self.spec.service.proxies)
+                incoming.span.set_attributes(about)
 
 
 _PARENT = (("traceparent", "HTTP_TRACEPARENT"), ("tracestate", "HTTP_TRACESTATE"))
@@ -86,7 +88,7 @@ def _name(incoming: Incoming) -> str:
 
 
 def _describe_request(incoming: Incoming, scheme: str, proxies: int) -> Attributes:
-    """Describe a request as it is known before its endpoint is asked, which samplers may judge."""
+    """Describe a request as it is known before its endpoint is asked."""
     environ, method = incoming.environ, incoming.environ["REQUEST_METHOD"]
     path = environ.get("SCRIPT_NAME", "") + environ["PATH_INFO"]
     scheme = environ.get("wsgi.url_scheme", scheme)  # which is not there yet where an answer is quick

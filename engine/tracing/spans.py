@@ -28,13 +28,17 @@ _JUDGING = contexts.create_key("engine-judging")
 
 
 class Judging:
-    """When the endpoint of a request began to read and judge it, and whether it still does."""
+    """When the endpoint of a request began to read and judge it, and whether it still does.
 
-    __slots__ = ("began", "is_over")
+    It has children only if its own span `is_recorded`.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("began", "is_over", "is_recorded")
+
+    def __init__(self, *, is_recorded: bool) -> None:
         self.began = time.time_ns()
-        self.is_over = False
+        self.is_recorded = is_recorded
+        self.is_over = not is_recorded
 
 
 class Spans:
@@ -60,14 +64,14 @@ class Spans:
         self._closing = threading.Thread(target=self._provider.shutdown, name="spans", daemon=True)
         self._tracer = self._provider.get_tracer("endpoint-engine", engine_version())
 
-    def start(self, name: str, attributes: Attributes, sent: Mapping[str, str], seconds: float) -> tuple[Span, str]:
+    def start(self, name: str, sent: Mapping[str, str], seconds: float) -> tuple[Span, str]:
         """Start the span of a request that arrived so many `seconds` ago; its parent is in the headers that were sent.
 
         It has no other parent: a server's thread may run in any context. Returns the id of its trace too.
         """
         parent = _PARENTS.extract(sent, contexts.Context()) if self._takes_parents else contexts.Context()
         began = time.time_ns() - int(seconds * 1e9)
-        span = self._tracer.start_span(name, parent, SpanKind.SERVER, attributes, start_time=began)
+        span = self._tracer.start_span(name, parent, SpanKind.SERVER, start_time=began)
         return span, format_trace_id(span.get_span_context().trace_id)
 
     def end(self, span: Span, status: int | None, failure: str) -> None:
@@ -81,7 +85,7 @@ class Spans:
     @contextmanager
     def judging(self, span: Span) -> Iterator[Judging]:
         """Make a request's span the parent of all others, from the beginning of its endpoint to the end."""
-        judging = Judging()
+        judging = Judging(is_recorded=span.is_recording())
         token = contexts.attach(contexts.set_value(_JUDGING, judging, set_span_in_context(span, contexts.Context())))
         try:
             yield judging
@@ -102,6 +106,10 @@ class Spans:
     @contextmanager
     def predicting(self, model: str, attributes: Attributes) -> Iterator[None]:
         """Be the time in which a model predicts for the request in hand, whose judging has ended."""
+        judging = contexts.get_value(_JUDGING)
+        if not isinstance(judging, Judging) or not judging.is_recorded:
+            yield
+            return
         self.end_judging()
         span = self._tracer.start_span(f"predict {model}", attributes=attributes)
         try:
