@@ -618,7 +618,10 @@ def test_a_value_that_would_be_read_as_the_environments_is_refused(kind: str, fo
 
 @pytest.mark.parametrize(
     ("file", "said"),
-    [("rows.csv", 'unknown model format ".csv"'), ("nothing.pkl", "the model's file cannot be read: No such file")],
+    [
+        ("rows.csv", "a .csv file has rows, and no model"),
+        ("nothing.pkl", "the model's file cannot be read: No such file"),
+    ],
 )
 def test_the_file_is_looked_at_before_names_that_are_taken(file: str, said: str, folder: Path) -> None:
     (folder / "routes.yaml").write_text("routes:\n  - {path: /predict, response: hi}\n")
@@ -642,10 +645,7 @@ NO_MODEL: dict[str, tuple[Callable[[], Any] | None, str, str]] = {
     "of no format": (
         lambda: LinearRegression().fit(X, y),
         "model.sav",
-        (
-            'unknown model format ".sav" (known: .pkl, .pickle, .joblib, .skops, .ubj, .json, .txt, .cbm, .onnx); '
-            'rename it to "model.pkl" if pickle or joblib wrote it'
-        ),
+        'unknown model format ".sav"; the file is a pickle: rename it to "model.pkl"',
     ),
 }
 
