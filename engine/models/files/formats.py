@@ -104,11 +104,14 @@ def installed_or_absent(library: str) -> str:
 
 
 def require_format(model: FileModel, data: bytes = b"") -> ModelFormat:
-    """Return the format of a model's file; raise `SpecError` if its name has none, or none that suits its `data`."""
+    """Return the format of a model's file; raise `SpecError` if its name has none, or none that suits its `data`.
+
+    Nobody is told to rename a file that took the place of one that is pinned: that it differs is what matters.
+    """
     found = format_of(model.file, model.model_folder)
     if found is None:
         endings = {ending: form.name for ending, form in _BY_ENDING.items()}
         raise model.error(advise_name(model.file, data, endings), "file")
-    if model.model_folder is None and (wrong := misnamed(model.file, data, found.name)):
+    if model.model_folder is None and model.pin is None and (wrong := misnamed(model.file, data, found.name)):
         raise model.error(wrong, "file")
     return found
