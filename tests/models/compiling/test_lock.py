@@ -301,7 +301,8 @@ def test_the_same_bytes_under_another_format_are_not_opened(folder: Path) -> Non
     (folder / "m.pkl").rename(folder / "m.onnx")
     write_models(folder, m={"file": "m.onnx", "input": ROW})
     expected = (
-        'models.yaml:4:12: error: the model\'s file is a pickle, which its name does not say; rename it to "m.pkl"'
+        "models.yaml:4:12: error: this file is pinned as pickle, but its name says onnx; "
+        "if you trust it, accept it: python -m engine lock m"
     )
     assert [expected] == mistakes(create_app)
 
