@@ -57,7 +57,7 @@ class Unanswered(Exchange):
 
 
 def stages(handler: Handler, front: Front, predictor: Any) -> dict[str, Callable[[], Any]]:
-    """Return calls, each of which does what the one before does and more, unless it is a part of the last one."""
+    """Return the stages as calls: reading a request, finding its route, calling the endpoint, and parts of these."""
     posted, limits = Posted(SENT), front.limits.headers
     incoming = read_head(posted, limits, perf_counter())
     incoming.body = BODY

@@ -85,7 +85,7 @@ def _change_of_pin(one: Pinned) -> str:
         return "pinned"
     if one.was != one.sha256:
         return "accepted"
-    return f"{' and '.join(_RENEWED[key] for key in one.anew)} renewed" if one.anew else "unchanged"
+    return f"{' and '.join(_RENEWED[key] for key in one.changed)} renewed" if one.changed else "unchanged"
 
 
 _RENEWED = {

@@ -68,7 +68,7 @@ def choose(spec: Spec, choices: Choices) -> Settings:
 
 
 def require_v2(spec: Spec) -> None:
-    """Raise `SpecError` for a service that does not speak the protocol which KServe is told."""
+    """Raise `SpecError` unless the service speaks v2, by which KServe asks it."""
     if not any(route.wire is not None and "v2" in route.wire.protocols for route in (*spec.routes, *spec.built_in)):
         raise spec.service.error(
             "KServe needs the Open Inference Protocol v2, and the service does not speak it; add protocols: [v2] under "

@@ -14,7 +14,7 @@ import promql_parser
 import pytest
 import yaml
 from conftest import ROOT
-from exports import MODELS, ROUTES, VALUES, export, texts, write_service, written
+from exports import MODELS, ROUTES, VALUES, enter_service, export, texts, written
 
 # The oldest Kubernetes that has everything, and the newest that is known here.
 VERSIONS = ("1.27", "1.37")
@@ -64,11 +64,7 @@ CUSTOM = {"ServiceMonitor": SERVICE_MONITOR, "PrometheusRule": PROMETHEUS_RULE}
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    write_service(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    for name, value in VALUES.items():
-        monkeypatch.setenv(name, value)
-    return tmp_path
+    return enter_service(tmp_path, monkeypatch)
 
 
 def require_valid(found: Mapping[str, Any]) -> str:

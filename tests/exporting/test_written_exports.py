@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from exports import ROUTES, VALUES, export, write_service
+from exports import ROUTES, enter_service, export
 from serving import run_here
 
 MODEL = """\
@@ -17,19 +17,15 @@ models:
 """
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    write_service(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    for name, value in VALUES.items():
-        monkeypatch.setenv(name, value)
-    return tmp_path
-
-
 def refused(kind: str, *options: str) -> str:
     done = export(kind, *options)
     assert (1, "") == (done.returncode, done.stdout)
     return done.stderr
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return enter_service(tmp_path, monkeypatch)
 
 
 def test_its_own_files_are_written_again(folder: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from serving import run_here
 
@@ -42,6 +43,15 @@ def write_service(folder: Path) -> None:
     (folder / "pages" / "page.html").write_text("<p>a page</p>\n")
     (folder / "routes.yaml").write_text(ROUTES)
     (folder / "models.yaml").write_text(MODELS)
+
+
+def enter_service(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Write the service into a folder, and let the test run there, with the variables that it needs."""
+    write_service(folder)
+    monkeypatch.chdir(folder)
+    for name, value in VALUES.items():
+        monkeypatch.setenv(name, value)
+    return folder
 
 
 def export(kind: str, *options: str) -> subprocess.CompletedProcess[str]:

@@ -11,13 +11,12 @@ import numpy as np
 from engine.batch.tensors.shortest import shortest_numbers
 from engine.errors import EngineError
 from engine.models.data.array import Array
-from engine.models.data.dtypes import NAN
+from engine.models.data.dtypes import EXACT, NAN
 from engine.schema import show
 
 Cells = Any
 """Values in row-major order: an array of float64, of integers or of booleans, or a list; a gap is NaN or None."""
 _LENGTH = 4  # bytes before each text
-_EXACT = 2**53  # beyond which float64 does not hold each integer
 
 
 class BrokenTensor(EngineError):
@@ -101,7 +100,7 @@ def _floats(cells: list[Any], datatype: Datatype, place: str) -> Array:
         odd = next(row for row, cell in enumerate(cells) if isinstance(cell, int) and abs(cell) > np.finfo(float).max)
         raise _unheld(cells[odd], odd, datatype, place) from None
     if datatype.name == "FP64":
-        for row in np.flatnonzero(np.abs(wide) >= _EXACT).tolist():
+        for row in np.flatnonzero(np.abs(wide) >= EXACT).tolist():
             if isinstance(cells[row], int) and cells[row] != int(wide[row]):
                 raise _unheld(cells[row], row, datatype, place)
         return wide

@@ -16,7 +16,7 @@ from engine.spec import Model
 from engine.text import first_words, nearest, plural
 
 _MOST_NAMED = 20
-_NUMBERS, _TEXTS = frozenset(("number", "integer", "null")), frozenset(("string", "null"))
+_NUMBERS, _TEXTS = frozenset(("number", "null")), frozenset(("string", "null"))
 
 
 class UnfitTensors(EngineError):
@@ -46,8 +46,7 @@ class SentColumns:
             return [list(row) for row in zip(*values.values(), strict=True)]
         if schema.form != "object":
             return values[0]
-        kept = {*schema.required}
-        dropped = {name for name, column in values.items() if name not in kept and None in column}
+        dropped = {name for name, column in values.items() if name not in schema.required and None in column}
         rows = zip(*values.values(), strict=True)
         if not dropped:
             return [dict(zip(values, row, strict=True)) for row in rows]
@@ -128,7 +127,7 @@ class TensorFitter:
                 raise self._unfit(f"{_shown(tensor)} has {plural(tensor.width or 0, 'column')}")
             if tensor.name in found:
                 raise self._unfit(f"there are two tensors {show(tensor.name)}")
-            self._require_kind(tensor, tensor.name)
+            self._require_kind(tensor)
             found[tensor.name] = tensor.cells
             counts[tensor.name] = tensor.shape[0]
         if missing := [name for name in self._schema.required if name not in found]:
@@ -148,17 +147,20 @@ class TensorFitter:
             hint = f"; the shape of one row is [1, {len(self.names)}]"
         return f"{show(tensor.name)} is not a feature{hint}"
 
-    def _require_kind(self, tensor: Tensor, name: str) -> None:
+    def _require_kind(self, tensor: Tensor) -> None:
         """Raise `UnfitTensors` for texts where a feature is never a text, and for others where it is always one."""
-        part = self._schema.properties.get(name)
-        types = part.types if part is not None else frozenset()
-        is_text = tensor.datatype.kind == "text"
+        part = self._schema.properties.get(tensor.name)
+        if part is None or not part.types:
+            return
+        if tensor.datatype.kind != "text":
+            if part.types <= _TEXTS:
+                raise UnfitTensors(
+                    f"the tensor {show(tensor.name)} is {tensor.datatype.name}, and the feature is a text; send BYTES"
+                )
         # Texts may be JSON, as pandas' columns of several types are sent.
-        if is_text and types and types <= _NUMBERS and any(isinstance(cell, str) for cell in tensor.cells):
-            raise UnfitTensors(f"the tensor {show(name)} is BYTES, and the feature is a number; send FP64 or INT64")
-        if not is_text and types and types <= _TEXTS:
+        elif part.types <= _NUMBERS and any(isinstance(cell, str) for cell in tensor.cells):
             raise UnfitTensors(
-                f"the tensor {show(name)} is {tensor.datatype.name}, and the feature is a text; send BYTES"
+                f"the tensor {show(tensor.name)} is BYTES, and the feature is a number; send FP64 or INT64"
             )
 
     def _unfit(self, found: str) -> UnfitTensors:

@@ -48,7 +48,7 @@ class WireErrors:
         self._models = {
             name: {model for wire, _ in routes if name in wire.protocols for model in wire.serves} for name in declared
         }
-        # Whoever has no key is told no names.
+        # Clients without a key must not learn the names of models.
         self._guarded = {name for wire, allowed in routes if allowed is not None for name in wire.protocols}
 
     def write(self, problem: Problem, path: str, route: Route | None) -> Response | None:

@@ -28,7 +28,7 @@ GOLDEN = 10
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """The result of pinning a model: `was` is its SHA-256 before, or None, and `anew` the other changes.
+    """The result of pinning a model: `was` is its SHA-256 before, or None, and `changed` what else of its pin changed.
 
     `renewed` is the number of its recorded examples that now have another result.
     """
@@ -36,7 +36,7 @@ class Pinned:
     name: str
     sha256: str
     was: str | None
-    anew: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
     renewed: int = 0
 
 
@@ -104,10 +104,10 @@ def _open_part(model: FileModel, files: Mapping[str, ModelFile], opened: LoadedE
 
 def _pinned(model: FileModel, pin: Mapping[str, Any], renewed: int) -> Pinned:
     before = model.pin.node.plain if model.pin is not None else pin
-    anew = tuple(
+    changed = tuple(
         key for key in ("golden", "libraries", "modules", "data", "entry") if before.get(key, {}) != pin.get(key, {})
     )
-    return Pinned(model.name, pin["sha256"], model.pin.sha256 if model.pin is not None else None, anew, renewed)
+    return Pinned(model.name, pin["sha256"], model.pin.sha256 if model.pin is not None else None, changed, renewed)
 
 
 def _pin(model: FileModel, file: ModelFile, opened: LoadedEstimators, predictor: Predictor) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def installed_or_absent(library: str) -> str:
 def require_format(model: FileModel, data: bytes = b"") -> ModelFormat:
     """Return the format of a model's file; raise `SpecError` if its name has none, or none that suits its `data`.
 
-    Nobody is told to rename a file that took the place of one that is pinned: that it differs is what matters.
+    The content of a pinned model is left to its pin: a file put in its place must not come with advice to rename it.
     """
     found = format_of(model.file, model.model_folder)
     if found is None:

@@ -193,7 +193,7 @@ def test_the_data_is_pinned_and_other_data_is_refused(routes: Path) -> None:
         f"the data in weights.bin differs from its pin: its sha256 is {after}, {routes.parent}/models.lock has {before}"
     )
     (pinned,) = lock_models(routes)
-    assert ("data" in pinned.anew, {"weights.bin": after}) == (True, lock(routes)["data"])
+    assert ("data" in pinned.changed, {"weights.bin": after}) == (True, lock(routes)["data"])
     assert [6.0, -0.5, 12.0] == answers(routes)
 
 

@@ -139,7 +139,7 @@ def test_a_lock_of_an_earlier_version_says_nothing_of_the_entry(binary: Path) ->
     write_entry(binary, threshold=0.27)
     compile_models(load_spec())
     (pinned,) = lock_models(names=["m"])
-    assert ("entry",) == pinned.anew
+    assert ("entry",) == pinned.changed
     assert {"yes": 0.27} == pinned_model(binary)["entry"]["threshold"]
 
 

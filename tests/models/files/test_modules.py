@@ -178,7 +178,7 @@ def test_a_check_names_the_modules_that_it_reads_and_those_that_it_lacks(folder:
 def test_a_module_is_pinned_with_its_model(folder: Path) -> None:
     spec = str(folder / "routes.yaml")
     (first,) = lock_models(spec)
-    assert (None, ()) == (first.was, first.anew)
+    assert (None, ()) == (first.was, first.changed)
     assert ["scale.py"] == [*json.loads((folder / "models.lock").read_text())["models"]["m"]["modules"]]
     assert [3] == answer(folder)
     mark = folder / "mark"
@@ -189,7 +189,7 @@ def test_a_module_is_pinned_with_its_model(folder: Path) -> None:
         assert said.endswith(f"if you trust it, accept it: python -m engine lock m -r {spec}")
     assert not mark.exists()
     (again,) = lock_models(spec)
-    assert ("modules",) == again.anew
+    assert ("modules",) == again.changed
     assert mark.exists()
     assert [3] == answer(folder)
     (folder / "late.py").write_text("")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from lowering_trees import compiled
 from modelling import Serve, row
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.model_selection import GridSearchCV
@@ -21,12 +22,9 @@ from engine.models.data.array import Array
 from engine.models.data.dtypes import Dtype, Table, as_taken
 from engine.models.estimators.known_inputs import known_inputs
 from engine.models.lowering.boosters import additive_models
-from engine.models.lowering.lower import lower_estimator
 from engine.models.lowering.result import NotLowered
-from engine.models.runtime.native_trees import NativeTrees, build_library
-from engine.models.runtime.program import Program, dump_program, load_program
+from engine.models.runtime.program import Program, dump_program
 from engine.models.runtime.steps.exponentials import EXPONENTIALS
-from engine.models.runtime.tree_table import TreeTable
 
 pytest.importorskip("interpret", reason="InterpretML is not installed")
 
@@ -120,18 +118,6 @@ MODELS: Mapping[str, Fitted] = {
     },
     "private": lambda: DPExplainableBoostingRegressor(**PRIVATE).fit(FRAME[["visits"]], NUMBER),
 }
-
-
-def compiled(estimator: Any, columns: int | None, method: str = "predict") -> tuple[Program, TreeTable]:
-    found: list[TreeTable] = []
-
-    def walk(table: TreeTable) -> NativeTrees:
-        found.append(table)
-        return NativeTrees(table, build_library())
-
-    chances = hasattr(estimator, "predict_proba")
-    program = lower_estimator(estimator, method, walk, probabilities=chances, columns=columns)
-    return load_program(dump_program(program)), found[0]
 
 
 def numbers_around(cuts: Array) -> Array:

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from catboost import CatBoostClassifier, CatBoostRanker, CatBoostRegressor
 from lightgbm import LGBMClassifier, LGBMRanker, LGBMRegressor, early_stopping
+from lowering_trees import compiled
 from modelling import Serve, row
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import VotingClassifier
@@ -22,10 +23,9 @@ from xgboost import XGBClassifier, XGBRanker, XGBRegressor, XGBRFClassifier, XGB
 
 from engine.models.data.array import Array
 from engine.models.data.dtypes import Dtype, Table, as_taken
-from engine.models.lowering.lower import lower_estimator
 from engine.models.lowering.result import NotLowered
-from engine.models.runtime.native_trees import NativeTrees, build_library
-from engine.models.runtime.program import Program, dump_program, load_program
+from engine.models.runtime.native_trees import NativeTrees
+from engine.models.runtime.program import Program
 from engine.models.runtime.tree_table import TreeTable
 
 random = np.random.default_rng(0)
@@ -163,18 +163,6 @@ def _no_names() -> Iterator[None]:
         warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
         warnings.filterwarnings("ignore", "The argument 'eval_set' is deprecated")
         yield
-
-
-def compiled(estimator: Any, columns: int | None = None, method: str = "predict") -> tuple[Program, TreeTable]:
-    found: list[TreeTable] = []
-
-    def walk(table: TreeTable) -> NativeTrees:
-        found.append(table)
-        return NativeTrees(table, build_library())
-
-    chances = hasattr(estimator, "predict_proba")
-    program = lower_estimator(estimator, method, walk, probabilities=chances, columns=columns)
-    return load_program(dump_program(program)), found[0]
 
 
 def hard_rows(table: TreeTable, count: int = 300) -> Array:
