@@ -42,10 +42,9 @@ def print_routes(spec: Spec, most: int | None = None) -> None:
     If `most` is given, at most so many of the file's own routes are shown, and those of protocols are one row for each.
     """
     shown = spec.routes[:most]
-    every = (*shown, *spec.built_in)
     folded = {} if most is None else _by_protocol(spec)
-    if most is not None:
-        every = tuple(route for route in every if route.wire is None or route.path in folded)
+    added = [route for route in spec.built_in if most is None or route.wire is None or route.path in folded]
+    every = (*shown, *added)
     columns: dict[str, list[str]] = {
         "path": [route.path for route in every],
         "methods": [", ".join(route.methods) for route in every],

@@ -186,6 +186,11 @@ class FileModel(Model):
         return self.folder if inside is None or inside.code is None else inside.path / inside.code
 
     @property
+    def saved_with(self) -> Mapping[str, str]:
+        """The versions of the libraries that wrote the model, by their distributions, if its folder says so."""
+        return self.model_folder.versions if self.model_folder is not None else {}
+
+    @property
     def answers_classes(self) -> bool:
         """Whether a classifier's results are its classes."""
         return RESPONSE_METHODS[self.response_method].answers_classes

@@ -60,6 +60,11 @@ class Route(Record):
     fault: Fault | None = None
 
     @property
+    def is_added(self) -> bool:
+        """Whether the engine adds the route, of its own or of a protocol."""
+        return self.built_in is not None or self.wire is not None
+
+    @property
     def reads_body(self) -> bool:
         """Whether the route uses the request's body."""
         return self.model is not None or self.input is not None

@@ -117,14 +117,9 @@ class Card:
         return self.route.accepts if self.body_fields else ()
 
     @property
-    def is_added(self) -> bool:
-        """Whether the engine adds the route, of its own or of a protocol."""
-        return self.route.built_in is not None or self.route.wire is not None
-
-    @property
     def is_listed(self) -> bool:
         """Whether the list of endpoints has it: those of the spec, and where a protocol predicts."""
-        return not self.is_added or (self.route.model is not None and not self.route.parameters)
+        return not self.route.is_added or (self.route.model is not None and not self.route.parameters)
 
     @property
     def is_plain(self) -> bool:
@@ -146,7 +141,6 @@ def cards_of(spec: Spec, document: Mapping[str, Any], models: Mapping[str, Facts
         name = f"{name}-{number}" if name in taken else name
         taken.add(name)
         key = KEY_HEADER if route.allowed is not None else ""
-        is_added = route.built_in is not None or route.wire is not None
         asks_model = route.model is not None and route.wire is None  # a protocol has bodies of its own
         model = spec.models[route.model or ""] if asks_model else None
         facts = models[route.model or ""] if asks_model else None
@@ -163,7 +157,7 @@ def cards_of(spec: Spec, document: Mapping[str, Any], models: Mapping[str, Facts
             route=route,
             path=path_template(route.path),
             tags=tags_of(route),
-            summary=route.summary or (summary_of(route) if is_added or (route.model and not words) else ""),
+            summary=route.summary or (summary_of(route) if route.is_added or (route.model and not words) else ""),
             description=words,
             fields=fields,
             answers=tuple(_answers(operations, document)),

@@ -65,15 +65,20 @@ def _kind_of(values: Sequence[Any]) -> frozenset[str] | None:
     """Return the types of a column's categories, None where a number may stand for a text."""
     if all(isinstance(value, int | float) for value in values):
         return _NUMBERS if values else None
-    is_text = all(isinstance(value, str) and not _is_written_number(value) for value in values)
+    is_text = all(isinstance(value, str) and not _stands_for_number(value) for value in values)
     return _TEXTS if is_text else None
 
 
-def _is_written_number(text: str) -> bool:
+def _stands_for_number(text: str) -> bool:
+    return is_written_number(text) or text in ("False", "True")
+
+
+def is_written_number(text: str) -> bool:
+    """Return whether a text is a number as Python writes and reads it."""
     try:
         float(text)
     except ValueError:
-        return text in ("False", "True")
+        return False
     return True
 
 

@@ -12,6 +12,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from engine.models.data.dtypes import Dtype
+from engine.models.data.learnt_categories import is_written_number
 from engine.models.estimators.booster_columns import booster_dtypes, is_booster
 from engine.models.estimators.column_selections import column_selections
 from engine.models.estimators.estimator_parts import dtype_of_values, parts_of, steps_of, unfreeze
@@ -208,7 +209,7 @@ def _look_at_additive(part: Any, flow: _Flow) -> _Flow:
     if flow.whole and len(part.feature_types_in_) == len(flow.columns):
         for column, kind, levels in zip(flow.columns, part.feature_types_in_, part.bins_, strict=True):
             column.gaps, column.is_number, column.ignores_others = True, kind == "continuous", True
-            if kind != "continuous" and not all(map(_is_written_number, levels[0])):
+            if kind != "continuous" and not all(map(is_written_number, levels[0])):
                 column.categories = tuple(map(str, levels[0]))
     return _Flow((), whole=False)
 
@@ -234,14 +235,6 @@ def _look_at_scaler(part: Any, flow: _Flow) -> _Flow:
         for column, value in zip(flow.columns, np.asarray(middle).tolist(), strict=True):
             column.is_usually(value)
     return _Flow(flow.columns, whole=False)
-
-
-def _is_written_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
 
 
 def _is_gap(value: Any) -> bool:

@@ -70,8 +70,7 @@ def _open(model: FileModel, data: bytes, modules: Modules) -> Artifact:
         except (SpecError, MemoryError):
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - unpickling may raise anything
-            versions = model.model_folder.versions if model.model_folder is not None else {}
-            raise model.error(why_unreadable(error, data, _trained_with(caught), versions), "file") from None
+            raise model.error(why_unreadable(error, data, _trained_with(caught), model.saved_with), "file") from None
     if not is_estimator(estimator):
         raise model.error(why_no_estimator(estimator), "file")
     if (instead := save_instead(estimator)) is not None:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from engine.schema import show
+
 
 @dataclass(slots=True)
 class Answer:
@@ -30,6 +32,11 @@ class Refusal(Exception):
     def __init__(self, message: str, column: int | None = None) -> None:
         self.column = column
         super().__init__(message)
+
+
+def not_held(value: Any, dtype: str, column: int | None) -> Refusal:
+    """Refuse a number that a dtype cannot hold; the number of its column becomes the feature's name in the answer."""
+    return Refusal(f"{dtype} cannot hold {show(value)}" + ("" if column is None else f" in column {column}"), column)
 
 
 class Foreign(Refusal):

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from engine.models.data.array import Array
-from engine.models.runtime.onnx_graphs import RowsAnswer, held, not_held, open_session
+from engine.models.runtime.answer import not_held
+from engine.models.runtime.onnx_graphs import RowsAnswer, held, open_session
 from engine.models.runtime.saved import saved, saved_step
 
 _WIDEST = 64

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from engine.models.data.array import Array
-from engine.models.runtime.answer import Refusal, Stopped
+from engine.models.runtime.answer import Stopped, not_held
 from engine.models.runtime.saved import saved
-from engine.schema import clip, show
+from engine.schema import clip
 from engine.text import plural
 
 # A folder that cannot exist. onnxruntime looks for external data there, whatever the graph says.
@@ -87,11 +87,6 @@ def held(cells: Array, dtype: str, column: int | None = None, *, are_whole: bool
     if changed.any():
         raise not_held(cells[changed].flat[0].item(), dtype, column)
     return narrow
-
-
-def not_held(value: Any, dtype: str, column: int | None) -> Refusal:
-    """Refuse a number that a dtype cannot hold; the number of its column becomes the feature's name in the answer."""
-    return Refusal(f"{dtype} cannot hold {show(value)}" + ("" if column is None else f" in column {column}"), column)
 
 
 @saved

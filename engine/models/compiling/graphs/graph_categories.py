@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from engine.models.compiling.graphs.graph_classes import constant_values
 from engine.models.compiling.graphs.graph_inputs import GraphInput
+from engine.models.compiling.graphs.graph_tensors import PASSING, SELECTING, GraphTensors
 from engine.models.data.learnt_categories import KnownCategories
 
 Column = tuple[str, int]
 """A column of a graph: the name of its input, and the place in it."""
 
-_PASSING = frozenset(("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"))
-_SELECTING = frozenset(("ArrayFeatureExtractor", "Gather"))
 _ENCODERS = frozenset(("LabelEncoder", "OneHotEncoder"))
 _MOST_STEPS = 10_000
 
@@ -23,11 +21,10 @@ def known_categories(read: Any, inputs: Sequence[GraphInput]) -> Mapping[Column,
     flow: dict[str, tuple[Column, ...]] = {
         one.name: tuple((one.name, place) for place in range(one.width or 1)) for one in inputs
     }
-    makers = {name: node for node in read.graph.node for name in node.output}
-    constants = {one.name: one for one in read.graph.initializer}
+    tensors = GraphTensors(read)
     found: dict[Column, KnownCategories] = {}
     for node in read.graph.node[:_MOST_STEPS]:  # every operator stands behind those that make its inputs
-        columns = _columns_of(node, flow, lambda name: constant_values(name, makers, constants))
+        columns = _columns_of(node, flow, tensors)
         if node.op_type in _ENCODERS:
             known = _categories(node)
             if known is not None and len(columns) == 1:
@@ -37,18 +34,18 @@ def known_categories(read: Any, inputs: Sequence[GraphInput]) -> Mapping[Column,
     return found
 
 
-def _columns_of(node: Any, flow: Mapping[str, tuple[Column, ...]], constant: Any) -> tuple[Column, ...]:
+def _columns_of(node: Any, flow: Mapping[str, tuple[Column, ...]], tensors: GraphTensors) -> tuple[Column, ...]:
     """Return the columns that an operator passes on unchanged; none if it computes."""
     if not node.input:
         return ()
     first = flow.get(node.input[0], ())
-    if node.op_type in _PASSING or node.op_type in _ENCODERS:
+    if node.op_type in PASSING or node.op_type in _ENCODERS:
         return first
     if node.op_type == "Concat":
         parts = [flow.get(name, ()) for name in node.input]
         return tuple(column for part in parts for column in part) if all(parts) else ()
-    if node.op_type in _SELECTING and len(node.input) > 1:
-        places = constant(node.input[1]) or []
+    if node.op_type in SELECTING and len(node.input) > 1:
+        places = tensors.values(node.input[1]) or []
         if all(isinstance(place, int) and 0 <= place < len(first) for place in places):
             return tuple(first[place] for place in places)
     return ()

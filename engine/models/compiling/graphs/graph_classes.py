@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from engine.models.compiling.graphs.graph_tensors import PASSING, SELECTING, GraphTensors
+
 MOST_CLASSES = 100_000
-_PASSING = frozenset(("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"))
-_LOOKING_UP = frozenset(("ArrayFeatureExtractor", "Gather"))
 
 
 def declared_classes(read: Any, label: str, type_name: str) -> tuple[Any, ...] | None:
@@ -15,33 +15,20 @@ def declared_classes(read: Any, label: str, type_name: str) -> tuple[Any, ...] |
 
     `type_name` is that of the label, which may be cast from another.
     """
-    makers = {name: node for node in read.graph.node for name in node.output}
-    constants = {one.name: one for one in read.graph.initializer}
-    for node in _backwards(makers, label):
+    tensors = GraphTensors(read)
+    for node in tensors.makers(label):
         values: Sequence[Any] | None = None
         attributes = {one.name: one for one in node.attribute}
-        if node.op_type in _LOOKING_UP and node.input:
-            values = constant_values(node.input[0], makers, constants)
+        if node.op_type in SELECTING and node.input:
+            values = tensors.values(node.input[0])
         elif node.op_type.endswith("Classifier"):
             values = _classlabels(attributes)
         elif node.op_type == "LabelEncoder":
             values = _encoded(attributes)
-        elif node.op_type in _PASSING:
+        elif node.op_type in PASSING:
             continue
         return _as_labels(values, type_name)
     return None
-
-
-def _backwards(makers: Mapping[str, Any], name: str) -> Iterator[Any]:
-    """Yield the operator that makes a tensor, that of its first input, and so on."""
-    for _ in makers:
-        node = makers.get(name)
-        if node is None:
-            return
-        yield node
-        if not node.input:
-            return
-        name = node.input[0]
 
 
 def _classlabels(attributes: Mapping[str, Any]) -> Sequence[Any] | None:
@@ -57,22 +44,6 @@ def _encoded(attributes: Mapping[str, Any]) -> Sequence[Any] | None:
         return None
     found = dict(zip(keys.ints, list(values[0].strings) or list(values[0].ints), strict=False))
     return [found[place] for place in range(len(found))] if sorted(found) == [*range(len(found))] else None
-
-
-def constant_values(name: str, makers: Mapping[str, Any], constants: Mapping[str, Any]) -> Sequence[Any] | None:
-    """Return the values of a tensor that a graph itself has, flat; None for one that is computed."""
-    import onnx  # noqa: PLC0415 - only where a model is one
-
-    tensor, maker = constants.get(name), makers.get(name)
-    if tensor is None and maker is not None and maker.op_type == "Constant":
-        tensor = next((one.t for one in maker.attribute if one.name == "value"), None)
-    if tensor is None:
-        return None
-    try:
-        values: list[Any] = onnx.numpy_helper.to_array(tensor).ravel().tolist()
-    except Exception:  # noqa: BLE001 - a tensor may contradict itself, which onnxruntime reports
-        return None
-    return values
 
 
 def _as_labels(values: Sequence[Any] | None, type_name: str) -> tuple[Any, ...] | None:

@@ -12,15 +12,14 @@ _MOST_LETTERS = 200
 
 def lacks_library(model: FileModel, files: str, library: str, error: ImportError) -> SpecError:
     """Return the mistake that `files` need a library whose import raised this error."""
-    versions = model.model_folder.versions if model.model_folder is not None else {}
     needs = f"{files} file needs {library}" if model.model_folder is None else f"the model needs {library}"
     lacking = (error.name or "").partition(".")[0]
     if lacking == library and isinstance(error, ModuleNotFoundError):
-        return model.error(f"{needs}: pip install {to_install(library, versions)}", "file")
+        return model.error(f"{needs}: pip install {to_install(library, model.saved_with)}", "file")
     if lacking in DISTRIBUTIONS and isinstance(error, ModuleNotFoundError):
         return model.error(
             f"{needs}, which needs {lacking}, and that is not installed here: "
-            f"pip install {to_install(lacking, versions)}",
+            f"pip install {to_install(lacking, model.saved_with)}",
             "file",
         )
     said = clip(" ".join(str(error).split()), _MOST_LETTERS)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.models.data.array import Array
+from engine.models.estimators.readers.folder_class import require_class
 from engine.models.estimators.readers.lacking_library import lacks_library
 from engine.models.estimators.readers.sound_trees import (
     DamagedTree,
@@ -16,7 +17,6 @@ from engine.models.estimators.readers.sound_trees import (
     require_lengths,
     require_sound_tree,
 )
-from engine.schema import show
 from engine.spec import FileModel
 
 _LFS = b"version https://git-lfs"
@@ -58,12 +58,7 @@ def _named_class(model: FileModel) -> str | None:
     if model.model_folder is None:
         return None
     named = model.model_folder.class_name
-    if named not in (*_ESTIMATORS, "Booster"):
-        raise model.error(
-            f"the model's folder names the class {show(named)} of XGBoost, and those that can be read are "
-            f"{', '.join(_ESTIMATORS)} and Booster",
-            "file",
-        )
+    require_class(model, named, (*_ESTIMATORS, "Booster"), "XGBoost")
     return "XGBRegressor" if named == "Booster" else named
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from engine.models.data.array import Array
-from engine.models.runtime.answer import HAS_NAN, TOO_LARGE, Refusal, Stopped
+from engine.models.runtime.answer import HAS_NAN, TOO_LARGE, Refusal, Stopped, not_held
 from engine.models.runtime.saved import saved_step
-from engine.schema import show
 
 
 def _require_finite(rows: Array, missing: bool) -> None:
@@ -92,8 +91,7 @@ class RequireExact:
         rounded = (cells.astype(self.dtype) != cells) & (cells == cells)  # noqa: PLR0124 - NaN
         if rounded.any():
             row, place = np.argwhere(rounded)[0]
-            column = int(self.columns[place])
-            raise Refusal(f"{self.dtype} cannot hold {show(cells[row, place].item())} in column {column}", column)
+            raise not_held(cells[row, place].item(), self.dtype, int(self.columns[place]))
         return rows
 
 

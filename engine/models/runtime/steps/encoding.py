@@ -26,7 +26,7 @@ class OneHot:
     _places: list[Mapping[Any, int]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._places = [_places(known) for known in self.categories]
+        self._places = [places_of(known) for known in self.categories]
 
     def __call__(self, rows: Array | list[Array]) -> Array:
         """Compute; raise `Refusal` for an unknown category."""
@@ -52,7 +52,7 @@ class Ordinal:
     _places: list[Mapping[Any, int]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._places = [_places(known) for known in self.categories]
+        self._places = [places_of(known) for known in self.categories]
 
     def __call__(self, rows: Array | list[Array]) -> Array:
         """Compute; raise `Refusal` for an unknown category."""
@@ -108,7 +108,7 @@ class Pieces:
         return computed
 
 
-def _places(known: Array) -> Mapping[Any, int]:
+def places_of(known: Array) -> Mapping[Any, int]:
     """Map each known category to its position."""
     return {cell_key(value): place for place, value in enumerate(known.tolist())}
 

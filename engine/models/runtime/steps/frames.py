@@ -12,7 +12,7 @@ from engine.models.data.array import Array
 from engine.models.runtime.answer import Refusal
 from engine.models.runtime.saved import saved, saved_step
 from engine.models.runtime.steps.checks import as_floats
-from engine.models.runtime.steps.encoding import cell_key
+from engine.models.runtime.steps.encoding import cell_key, places_of
 
 
 def columns_of(rows: Any) -> list[Array]:
@@ -64,9 +64,8 @@ class Lookup:
     _places: Mapping[Any, int] = field(init=False)
 
     def __post_init__(self) -> None:
-        places = {cell_key(value): place for place, value in enumerate(self.known.tolist())}
         missing = (None, cell_key(np.nan), *(self.blanks or ()))
-        self._places = {**places, **dict.fromkeys(missing, len(self.known))}
+        self._places = {**places_of(self.known), **dict.fromkeys(missing, len(self.known))}
 
     def __call__(self, columns: Sequence[Array]) -> Array:
         """Compute: of shape (rows, columns made); raise `Refusal`."""
