@@ -98,7 +98,7 @@ def _files(spec: Spec) -> dict[str, bytes]:
     for node, name, data in _served_files(spec):
         if files.setdefault(name, data) != data:
             message = "a bundle has one folder for the files of both specs, and this is another file there; rename it"
-            raise SpecError([node.error(message)])
+            raise node.mistake(message)
     for node in _digest_files(spec):
         if not Path(node.text or "").is_absolute():
             files[node.text or ""] = _read_digests(spec, node)
@@ -146,7 +146,7 @@ def _read_digests(spec: Spec, node: Node) -> bytes:
     try:
         return read_regular(spec.folder / (node.text or ""), _MOST_DIGESTS)
     except OSError as error:
-        raise SpecError([node.error(f'file "{node.text}" cannot be read: {error.strerror}')]) from None
+        raise node.mistake(f'file "{node.text}" cannot be read: {error.strerror}') from None
 
 
 def _mistakes_in_files(spec: Spec) -> Iterator[Diagnostic]:

@@ -25,7 +25,7 @@ from engine.models.data.features import default_of, dtype_of_column, feature_of
 from engine.models.data.plain_tables import plain_columns
 from engine.schema import Subschema
 from engine.spec import FileModel
-from engine.text import did_you_mean, plural
+from engine.text import did_you_mean, nearest, plural
 
 _NUMERIC = frozenset(("boolean", "number", "null"))
 _PLAIN = ("bool", "float", "int", "object")  # types that an array can hold
@@ -195,8 +195,8 @@ def _lacking(
 ) -> Diagnostic:
     """Say that a feature is not declared: at the name that was probably meant to be it, else at their key."""
     hint, at = did_you_mean(name, declared, "declared"), model.node.follow(where)
-    meant = next((one for one in declared if hint == f'(did you mean "{one}"?)' and one not in names), None)
-    if meant is not None:
+    meant = nearest(name, declared)
+    if meant is not None and meant not in names:
         named = at[list(declared).index(meant)] if model.features is not None else at.key(meant)
         return named.error(f'the model was trained without a feature "{meant}" (did you mean "{name}"?)')
     lack = f'the model was trained with a feature "{name}"; declare it under {where[-1]} {hint}'

@@ -100,12 +100,12 @@ class Includes:
         except ValueError:
             return trail  # reported when it is read
         if real == trail[-1]:
-            raise SpecError([at.error("include: a file cannot include itself")])
+            raise at.mistake("include: a file cannot include itself")
         if real in trail:
             why = "leads in a circle: this file is read because that one includes it, as shown here"
-            raise SpecError([at.error(f'include: "{clip(at.text or "")}" {why}; remove one of these includes')])
+            raise at.mistake(f'include: "{clip(at.text or "")}" {why}; remove one of these includes')
         if len(trail) > MAX_NESTED:
-            raise SpecError([at.error(f"include: files include each other more than {MAX_NESTED} levels deep")])
+            raise at.mistake(f"include: files include each other more than {MAX_NESTED} levels deep")
         return (*trail, real)
 
     def _identify(self, name: str) -> str:

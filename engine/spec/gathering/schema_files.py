@@ -119,13 +119,13 @@ class SchemaFiles:
         else:
             pointer = self._references_in(name, at).target(base_in(root.plain), f"#{fragment}")
         if pointer is None:
-            raise SpecError([at.error(f'$ref "{clip(reference)}": {explain_nothing(root, name, unquote(fragment))}')])
+            raise at.mistake(f'$ref "{clip(reference)}": {explain_nothing(root, name, unquote(fragment))}')
         return self._sound(name, pointer, at)
 
     def _sound(self, name: str, pointer: Pointer, at: Node) -> Target:
         node = follow(self.root(name, at), pointer)
         if node.fields is None and not isinstance(node.plain, bool):
-            raise SpecError([node.error("not a JSON Schema: a schema is a mapping, or true or false")])
+            raise node.mistake("not a JSON Schema: a schema is a mapping, or true or false")
         return name, pointer
 
     def root(self, name: str, at: Node) -> Node:
@@ -158,7 +158,7 @@ class SchemaFiles:
             found = locate(name, at)
             self.files.require(found, at)
         except ValueError as error:
-            raise SpecError([at.error(f"$ref: {error}")]) from None
+            raise at.mistake(f"$ref: {error}") from None
         return found
 
     def _references_in(self, name: str, at: Node) -> References:

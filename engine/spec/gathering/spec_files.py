@@ -54,7 +54,7 @@ class SpecFiles:
         try:
             data = self.home.read(name)
         except ValueError as error:
-            raise SpecError([at.error(_about_file(str(error), at))]) from None
+            raise at.mistake(_about_file(str(error), at)) from None
         via = (f"{why} {at.place}", *at.source.via)[:MAX_STEPS]
         source = decode_source(data, str(self.home.folder / name), posixpath.dirname(name), via)
         root = compose_document(source)

@@ -137,7 +137,7 @@ class WholeSchema:
 
     def _require_own_base(self, reference: Node, home: str | None, base: str) -> None:
         if home is None and base != base_in(self._schema.plain):
-            raise SpecError([reference.error(_BELOW_ID)])
+            raise reference.mistake(_BELOW_ID)
 
     def _leads_to_file(self, reference: Node, base: str) -> bool:
         return is_file_reference(reference) and self._own.target(base, reference.text or "") is None

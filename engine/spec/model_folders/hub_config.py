@@ -23,7 +23,7 @@ def read_config(path: Path, files: Mapping[str, bytes], root: Node) -> ModelFold
     if not file.text:
         where = said.key("model")
         message = f'it does not name the model\'s file; write "{SECTION}": {{"model": {{"file": "model.skops"}}}}'
-        raise where.source.error(where.start, where.end, message)
+        raise where.mistake(message)
     names = [one.text for one in said["columns"].items]
     columns = tuple(SignedColumn(name, None) for name in names if name is not None)
     return ModelFolder(
@@ -44,7 +44,7 @@ def _format(form: Node, file: str) -> str:
         return "skops" if file.endswith(".skops") else "pickle"
     if form.text not in _FORMATS:
         message = f"{show(form.text)} is not a format that can be read; save the model with skops or pickle"
-        raise form.source.error(form.start, form.end, message)
+        raise form.mistake(message)
     return form.text
 
 

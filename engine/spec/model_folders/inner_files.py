@@ -15,7 +15,7 @@ def require_inside(node: Node) -> str:
     name = node.text or ""
     if "\0" in name or is_outside(normal_name(name)):
         message = f"{show(name)} leads out of the model's folder, and only files in it are read; put the file into it"
-        raise node.source.error(node.start, node.end, message)
+        raise node.mistake(message)
     return normal_name(name)
 
 

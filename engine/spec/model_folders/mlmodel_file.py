@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from engine.errors import SpecError
 from engine.schema import show
 from engine.spec.model_folders.folder_records import ModelFolder
 from engine.spec.model_folders.inner_files import require_inside
@@ -53,7 +52,7 @@ def _chosen_flavor(root: Node) -> tuple[str, Node]:
     flavors = root["flavors"]
     if not flavors.fields:
         where = flavors if flavors.present else root
-        raise _mistake(where, "there are no flavors, by which MLflow says what a folder contains; log the model again")
+        raise where.mistake("there are no flavors, by which MLflow says what a folder contains; log the model again")
     for name in _FLAVORS:
         if name in flavors:
             return name, flavors[name]
@@ -61,22 +60,16 @@ def _chosen_flavor(root: Node) -> tuple[str, Node]:
     found = [*flavors.fields]
     if found != [_PYTHON]:
         named = join_words(found, "and")
-        raise _mistake(
-            root.key("flavors"),
+        raise root.key("flavors").mistake(
             f"the flavors are {named}, and those that can be read are {readable}; export the model to ONNX: "
             "mlflow.onnx.log_model",
         )
     loader = flavors[_PYTHON]["loader_module"].text or ""
     what = "it is Python code, a PythonModel" if loader == _CODE_OF_ITS_OWN else f"it is loaded by {show(loader)}"
-    raise _mistake(
-        root.key("flavors"),
+    raise root.key("flavors").mistake(
         f"the only flavor is {_PYTHON}: {what}, which only MLflow can run; log the estimator inside it by itself, such "
         f"as with mlflow.sklearn.log_model (flavors that can be read: {readable})",
     )
-
-
-def _mistake(node: Node, message: str) -> SpecError:
-    return node.source.error(node.start, node.end, message)
 
 
 def _stated_versions(flavor: str, said: Node) -> dict[str, str]:
@@ -89,7 +82,7 @@ def _stated_versions(flavor: str, said: Node) -> dict[str, str]:
 def _named(said: Node, key: str) -> Node:
     """Return the name of a file; raise `SpecError` if there is none."""
     if not said[key].text:
-        raise _mistake(said, f'"{key}" is missing, the name of the model\'s file; log the model again')
+        raise said.mistake(f'"{key}" is missing, the name of the model\'s file; log the model again')
     return said[key]
 
 
@@ -98,7 +91,7 @@ def _pickled(said: Node) -> str:
     form = said["serialization_format"]
     if form.text is not None and form.text not in _PICKLED:
         known = join_words([*_PICKLED], "or")
-        raise _mistake(form, f"{show(form.text)} is not a format that can be read; log the model with {known}")
+        raise form.mistake(f"{show(form.text)} is not a format that can be read; log the model with {known}")
     return _PICKLED[form.text or "pickle"]
 
 
@@ -120,7 +113,7 @@ def _lightgbm(said: Node) -> tuple[str, Node, str]:
 def _catboost(said: Node) -> tuple[str, Node, str]:
     form = said["save_format"]
     if form.text not in (None, "cbm"):
-        raise _mistake(form, f'{show(form.text)} is not a format that can be read; log the model with format="cbm"')
+        raise form.mistake(f'{show(form.text)} is not a format that can be read; log the model with format="cbm"')
     return "catboost", _named(said, "data"), said["model_type"].text or ""
 
 

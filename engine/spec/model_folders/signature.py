@@ -34,13 +34,11 @@ def read_signature(inputs: Node) -> Signature | None:
     try:
         listed = json.loads(inputs.text)
     except (ValueError, RecursionError) as error:
-        raise inputs.source.error(
-            inputs.start, inputs.end, f"the inputs of a signature are JSON, and this is not ({clip(str(error))})"
-        ) from None
+        raise inputs.mistake(f"the inputs of a signature are JSON, and this is not ({clip(str(error))})") from None
     try:
         return _signature(listed)
     except ValueError as error:
-        raise inputs.source.error(inputs.start, inputs.end, str(error)) from None
+        raise inputs.mistake(str(error)) from None
 
 
 def _signature(listed: Any) -> Signature | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.diagnostics import Diagnostic, Place, Severity
+from engine.errors import SpecError
 from engine.spec.reading.environment import BEGIN, hide_pieces, hide_secrets
 from engine.spec.reading.source import Source
 
@@ -89,6 +90,10 @@ class Node:
 
     def error(self, message: str, severity: Severity = "error") -> Diagnostic:
         return Diagnostic(self.place, self.hidden(message), severity)
+
+    def mistake(self, message: str) -> SpecError:
+        """Make the error that ends the reading of what the node says."""
+        return SpecError([self.error(message)])
 
     def hidden(self, message: str) -> str:
         """Return a message without values from the environment."""

@@ -75,12 +75,12 @@ class _Asking:
 
     def _alone(self, name: str, value: Any) -> Any:
         """Return the answer to one cell, None if the encoder refuses it."""
+        beside = self._known[name][0]  # whose dtype the answer then has
         try:
-            return self._answers(name, [self._known[name][0], value]).iloc[
-                1:
-            ]  # beside another, it has that one's dtype
+            found = self._answers(name, [beside, value])
         except ValueError:
             return None
+        return found.iloc[1:]
 
     def owners(self) -> list[str]:
         """Return the column on which each output depends: an encoded one, or one that is passed on."""

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from engine.diagnostics import Diagnostic
-from engine.errors import SpecError
 from engine.spec.named_files import Home, normal_name
 from engine.spec.reading.node import Node
 from engine.spec.references import (
@@ -58,7 +57,7 @@ def read_files(file: Node, home: Home) -> Mapping[str, bytes]:
     try:
         return {name: home.read(name) for name in files_of(file, home)}
     except ValueError as error:
-        raise SpecError([file.error(f"the file cannot be served: {error}")]) from None
+        raise file.mistake(f"the file cannot be served: {error}") from None
 
 
 def check_file(file: Node, home: Home) -> Iterator[Diagnostic]:

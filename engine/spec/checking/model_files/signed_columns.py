@@ -9,7 +9,7 @@ from engine.diagnostics import Diagnostic
 from engine.schema import TYPE_NAMES, InstanceSchema, Subschema
 from engine.spec.model_folders.folder_records import ModelFolder, Signature, SignedColumn
 from engine.spec.reading.node import Node
-from engine.text import did_you_mean, first_words, join_words, plural
+from engine.text import did_you_mean, first_words, join_words, nearest, plural
 
 _HELD = {"number": "number", "integer": "number", "boolean": "boolean", "string": "string"}
 _MOST_NAMED = 8
@@ -69,9 +69,7 @@ def _check_names(model: Node, signed: Sequence[SignedColumn], declared: Sequence
     for column in signed:
         if column.name in declared or not column.required:
             continue
-        hint = did_you_mean(column.name, extra, "") if extra else ""
-        near = next((name for name in extra if hint == f'(did you mean "{name}"?)'), None)
-        if near is not None:
+        if (near := nearest(column.name, extra)) is not None:
             meant.add(near)
             message = f'the model\'s signature has no column "{near}" (did you mean "{column.name}"?)'
             yield _place_of(model, near).error(message)
