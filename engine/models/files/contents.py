@@ -30,6 +30,8 @@ _CONTENTS = (
     Content(re.compile(rb"CBM1"), "CatBoost's own", "catboost", ".cbm"),
     Content(re.compile(rb"\x80[\x02-\x05]"), "a pickle", "pickle", ".pkl"),
 )
+# The formats whose files begin in a way of their own: one that somebody adds may well be a pickle.
+_OWN = frozenset(("onnx", "skops", *(content.format for content in _CONTENTS)))
 _HDF5 = re.compile(rb"\x89HDF\r\n\x1a\n")
 
 
@@ -41,7 +43,7 @@ def content_of(data: bytes) -> Content | None:
 def misnamed(file: Path, data: bytes, form: str) -> str:
     """Say that a file of this format, by its name, contains a model of another one; empty if it does not show that."""
     found = content_of(data)
-    if found is None or found.format == form:
+    if found is None or found.format == form or form not in _OWN:
         return ""
     return f'the model\'s file is {found.whose}, which its name does not say; rename it to "{_renamed(file, found)}"'
 
