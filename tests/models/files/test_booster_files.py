@@ -67,7 +67,8 @@ MODELS: Mapping[str, Callable[[], Any]] = {
 def test_a_librarys_own_file_is_served_with_the_same_bits(file: str, serve: Serve) -> None:
     estimator = MODELS[file]()
     has_chances = hasattr(estimator, "predict_proba")
-    predictor = serve(estimator, file=file, save=save, input=INPUT, output={"probabilities": has_chances})
+    shape = {"input": INPUT, "output": {"probabilities": has_chances}}
+    predictor = serve(estimator, file=file, save=save, runtime="native", **shape)
     answer = predictor([dict(zip(NAMES, one, strict=True)) for one in X.tolist()])
     assert np.ravel(estimator.predict(X)).tolist() == answer.result
     if has_chances:
