@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve wheel test test-all test-faults soak corpus smoke lint lock bench bench-peers docs clean no-npm
+.PHONY: help serve wheel test test-all test-faults test-ray soak corpus smoke lint lock bench bench-peers docs clean no-npm
 
 help:
 	@echo "make serve   install, train the sample model if there is none, serve on http://127.0.0.1:5000 (PORT=... for another)"
@@ -83,11 +83,11 @@ SIDE_BY_SIDE := OMP_NUM_THREADS=1 $(PYTEST) -n $(PROCESSES) --dist worksteal
 NEEDED := $(VENV)/dev build/model.pkl $(SUITE) $(if $(NPM),$(YAML_SERVER)/node_modules/.package-lock.json,no-npm)
 
 test: $(NEEDED)
-	$(SIDE_BY_SIDE) -m 'not exhaustive and not alone and not soak'
+	$(SIDE_BY_SIDE) -m 'not exhaustive and not alone and not soak and not cluster'
 
 test-all: $(NEEDED)
-	$(SIDE_BY_SIDE) -m 'not alone and not soak'
-	$(PYTEST) -m 'alone and not soak'
+	$(SIDE_BY_SIDE) -m 'not alone and not soak and not cluster'
+	$(PYTEST) -m 'alone and not soak and not cluster'
 
 test-faults: $(VENV)/dev $(SUITE)
 	$(SIDE_BY_SIDE) -m 'not alone and not soak' tests/faults
@@ -96,6 +96,15 @@ test-faults: $(VENV)/dev $(SUITE)
 soak: $(VENV)/dev $(SUITE)
 	$(BIN)/python -m pytest -m soak
 	ENGINE_EXAMPLES=4000 $(BIN)/python -m pytest tests/test_properties.py tests/spec/test_spec.py
+
+# Ray, and what scales with it, in an environment of its own.
+build/ray/installed: pyproject.toml
+	test -x build/ray/bin/python || $(PYTHON) -m venv build/ray
+	build/ray/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[ray,pandas,parquet]'
+	touch $@
+
+test-ray: $(VENV)/dev build/model.pkl build/ray/installed
+	$(PYTEST) -m cluster tests/cluster
 
 # In an environment of its own, build/corpus/env; it goes on where it was interrupted.
 corpus:
