@@ -13,6 +13,7 @@ from engine.models.data.instances import Columns
 from engine.models.predictor import Facts, ModelPredictor
 from engine.models.restoring.choose_runtime import open_runtime
 from engine.models.restoring.needed_libraries import describe_lack, to_serve
+from engine.models.restoring.placement import place_model
 from engine.models.restoring.prepared import LoadedEstimators, PreparedModel
 from engine.models.runtime.native_trees import NativeTrees
 from engine.models.runtime.program import Program, load_program
@@ -68,6 +69,7 @@ def facts_of(model: FileModel, prepared: PreparedModel, fitting: Columns, report
         warnings=tuple(
             Diagnostic(model.place(*path), model.node.hidden(text), "warning") for path, text in compiled.warnings
         ),
+        placement=place_model(model, compiled) if model.scale is not None else None,
         dtypes={name: dtype.declared for name, dtype in fitting.dtypes.items()} if fitting.form == "table" else {},
     )
 
