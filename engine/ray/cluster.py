@@ -48,6 +48,7 @@ def join_cluster(address: str | None, port: int) -> Iterator[Joined]:
     if address is None and "RAY_AUTH_MODE" not in os.environ:
         # What this cluster runs is for this user alone; Ray itself would write a token into a file in their home.
         os.environ.update({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)})
+    os.environ["RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP"] = "1"  # without it, only an event loop can ask a deployment
     try:
         import ray  # noqa: PLC0415
         from ray import serve  # noqa: PLC0415

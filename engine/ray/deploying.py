@@ -60,7 +60,7 @@ def read_status(name: str) -> tuple[str, Mapping[str, Any]]:
         others = ", ".join(sorted(known)) or "none"
         message = f'the cluster has no application "{name}"; it has: {others}'
         raise EngineError(message)
-    return known[name].status.value, _ask_register(name) or UNKNOWN
+    return known[name].status.value, _ask_register(name)[0]
 
 
 def stop(name: str) -> None:
@@ -96,21 +96,23 @@ def _await_replicas(stored: Stored, name: str) -> Mapping[str, Any]:
     """Wait until all replicas serve a generation, and return their status; raise `EngineError`."""
     deadline = time.monotonic() + REPORT_SECONDS
     while True:
-        status = _ask_register(name) or UNKNOWN
+        status, reason = _ask_register(name)
         if status["workers"] and all(one["generation"] >= stored.generation for one in status["workers"]):
             return status
         for reason in status["degraded"]:
             if reason.startswith(f"generation {stored.generation}:"):
                 raise EngineError(reason)
         if time.monotonic() > deadline:
-            message = f"not all replicas serve generation {stored.generation} after {REPORT_SECONDS:g} s"
+            lacking = f"not all replicas serve generation {stored.generation} after {REPORT_SECONDS:g} s"
+            message = f"{lacking} ({reason})" if reason else lacking
             raise EngineError(message)
         time.sleep(_LOOK_SECONDS)
 
 
-def _ask_register(name: str) -> Mapping[str, Any] | None:
+def _ask_register(name: str) -> tuple[Mapping[str, Any], str]:
+    """Return the status that the register tells, or why it tells none."""
     try:
         status: Mapping[str, Any] = serve.get_deployment_handle("Register", name).status.remote().result(timeout_s=5)
-    except Exception:  # noqa: BLE001 - Ray raises all kinds of them where it is not there
-        return None
-    return status
+    except Exception as error:  # noqa: BLE001 - Ray raises all kinds of them where it is not there
+        return UNKNOWN, f"its register does not answer: {type(error).__name__}: {error}"
+    return status, ""

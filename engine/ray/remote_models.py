@@ -18,6 +18,7 @@ from engine.errors import Overloaded
 from engine.models import Snapshot, own_predictors, rehearse_models, restore_models
 from engine.models.predictor import ModelPredictor
 from engine.models.runtime.answer import Answer, Refusal, Runtime
+from engine.ray.asking import Asker
 from engine.ray.log import log_as_ray_does
 from engine.ray.snapshots import Stored, read_snapshot
 
@@ -30,8 +31,9 @@ _KEPT = 2
 class RemoteRuntime:
     """A runtime that asks a model's own deployment; it waits for the answer, in a thread that may."""
 
-    def __init__(self, name: str, handle: DeploymentHandle, stored: Stored, key: str) -> None:
+    def __init__(self, name: str, handle: DeploymentHandle, stored: Stored, key: str, asker: Asker) -> None:
         self._name = name
+        self._asker = asker
         self._handle = handle
         self._stored = asdict(stored)
         self._key = key
@@ -39,8 +41,8 @@ class RemoteRuntime:
     def __call__(self, rows: Any) -> Answer:
         """Answer; raise `Refusal`, or `Overloaded` where no replica can."""
         try:
-            answer: Answer | Exception = self._handle.answer.remote(self._stored, self._key, rows).result(
-                timeout_s=ANSWER_SECONDS
+            answer: Answer | Exception = self._asker.ask(
+                self._handle.answer.remote, self._stored, self._key, rows, seconds=ANSWER_SECONDS
             )
         except BackPressureError:
             message = f"too many requests wait for the model {self._name}"

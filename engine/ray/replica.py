@@ -17,6 +17,7 @@ from engine.collecting import pause_collector
 from engine.endpoints import Meter, ServiceState, show_models
 from engine.handling import Handler, build_handler
 from engine.models import Predictor, Snapshot, own_predictors, rehearse_models, restore_models
+from engine.ray.asking import Asker
 from engine.ray.door import Door
 from engine.ray.log import log_as_ray_does
 from engine.ray.remote_models import RemoteRuntime
@@ -41,7 +42,8 @@ class Service:
         self._predictors: Mapping[tuple[str, str], Predictor] = {}
         self._door = Door(THREADS, knows_clients=not RAY_SERVE_ENABLE_HA_PROXY)
         self._meter = Meter(self._door.in_flight)
-        self._reporter = Reporter(register, self._meter)
+        self._asker = Asker(asyncio.get_running_loop())
+        self._reporter = Reporter(register, self._meter, self._asker)
         self._process = ServiceState(self._reporter.status, self._reporter.numbers, self._meter)
         log_as_ray_does()
 
@@ -80,7 +82,8 @@ class Service:
     def _build(self, snapshot: Snapshot, stored: Stored) -> tuple[Handler, Mapping[str, Predictor]]:
         spec, prepared = snapshot.spec, snapshot.prepared
         remote = {
-            name: RemoteRuntime(name, handle, stored, prepared[name].key) for name, handle in self._models.items()
+            name: RemoteRuntime(name, handle, stored, prepared[name].key, self._asker)
+            for name, handle in self._models.items()
         }
         predictors = restore_models(spec, prepared, self._predictors, remote=remote)
         here = {name: predictor for name, predictor in predictors.items() if not predictor.facts.is_remote}

@@ -15,6 +15,7 @@ from ray.serve.handle import DeploymentHandle
 
 from engine.endpoints import Counter, Counts, Meter, Status
 from engine.errors import Overloaded
+from engine.ray.asking import Asker
 from engine.ray.register import REPORT_SECONDS, UNKNOWN, Report
 
 logger = logging.getLogger("engine")
@@ -35,9 +36,10 @@ class Progress:
 class Reporter:
     """Reports every second, in a thread of its own."""
 
-    def __init__(self, register: DeploymentHandle, meter: Meter) -> None:
+    def __init__(self, register: DeploymentHandle, meter: Meter, asker: Asker) -> None:
         self.progress = Progress()
         self._register = register
+        self._asker = asker
         self._meter = meter
         self._status = UNKNOWN
         self._is_lost = False
@@ -108,6 +110,5 @@ class Reporter:
             counts=self._meter.numbers(),
         )
 
-    @staticmethod
-    def _ask(question: Callable[..., Any], *content: Any) -> Any:
-        return question(*content).result(timeout_s=ASK_SECONDS)
+    def _ask(self, question: Callable[..., Any], *content: Any) -> Any:
+        return self._asker.ask(question, *content, seconds=ASK_SECONDS)
