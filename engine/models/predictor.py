@@ -61,7 +61,8 @@ class Facts:
     spec, by the positive class's key. `loaded` is when the model was read, in seconds since 1970, and `rows` are the
     first of its reference, if these may be shown. `placement` says where a cluster computes a model that has a `scale`,
     and is None for any other. `is_stand_in` says that examples answer, here
-    or in a part, `is_composed` that other models are asked.
+    or in a part, `is_composed` that other models are asked, and `is_remote`
+    that another process computes it, or a part.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Facts:
     placement: Placement | None = None
     is_stand_in: bool = False
     is_composed: bool = False
+    is_remote: bool = False
 
     @property
     def answers_classes(self) -> bool:

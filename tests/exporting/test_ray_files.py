@@ -148,35 +148,33 @@ def test_the_spec_is_a_bundle_or_in_the_image(folder: Path) -> None:
 
 
 def test_replicas_are_fixed_or_follow_the_load(folder: Path) -> None:
-    """Workers are added by Ray's autoscaler only where their number changes."""
-    fixed = exported(folder, "--replicas", "3")
-    (application,) = fixed["serve.yaml"]["applications"]
-    assert {"replicas": 3}.items() <= application["args"].items()
-    assert not {"min", "max"} & application["args"].keys()
-    cluster = fixed["ray-service.yaml"]["spec"]["rayClusterConfig"]
-    assert "enableInTreeAutoscaling" not in cluster
-    assert [False, False] == [
-        one["spec"]["automountServiceAccountToken"] for one in templates(fixed["ray-service.yaml"])
-    ]
+    fixed = arguments(folder, "--replicas", "3")
+    assert {"replicas": 3}.items() <= fixed.items()
+    assert not {"min", "max"} & fixed.keys()
     assert {"min": 0, "max": 16}.items() <= arguments(folder, "--min", "0", "--max", "16").items()
-    scaled = exported(folder, "--min", "1")["ray-service.yaml"]
-    assert scaled["spec"]["rayClusterConfig"]["enableInTreeAutoscaling"]
-    head, worker = templates(scaled)
+
+
+def test_the_autoscaler_adds_workers_and_only_the_head_may_ask_kubernetes(folder: Path) -> None:
+    service = exported(folder)["ray-service.yaml"]
+    assert service["spec"]["rayClusterConfig"]["enableInTreeAutoscaling"]
+    head, worker = templates(service)
     assert "automountServiceAccountToken" not in head["spec"]
     assert not worker["spec"]["automountServiceAccountToken"]
 
 
-def test_workers_have_room_for_the_service_and_for_models_with_a_scale(folder: Path) -> None:
-    assert (3, 3, 3) == workers(folder, "--replicas", "3")
-    assert (1, 1, 4) == workers(folder, "--min", "1", "--max", "8", "--cpus", "2")
-    assert (1, 1, 8) == workers(folder, "--min", "1", "--max", "8", "--cpus", "0.5")
+def test_workers_have_room_for_every_replica_and_in_a_change_for_one_more_of_each(folder: Path) -> None:
+    assert (3, 3, 4) == workers(folder, "--replicas", "3")
+    assert (0, 0, 9) == workers(folder, "--min", "0", "--max", "8")
+    assert (1, 1, 5) == workers(folder, "--min", "1", "--max", "8", "--cpus", "2")
+    assert (1, 1, 9) == workers(folder, "--min", "1", "--max", "8", "--cpus", "0.5")
     (folder / "days.joblib").write_bytes(b"")
     models = (folder / "models.yaml").read_text()
     for scale, expected in (
-        ("{min: 0, max: 4}", (3, 3, 5)),  # two on each worker
-        ("{min: 1, max: 4, cpus: 2}", (4, 4, 7)),
-        ("{min: 3, max: 5, cpus: 0.3}", (4, 4, 4)),  # six on each worker
-        ("{min: 3, max: 7, cpus: 1.5}", (6, 6, 10)),  # one on each worker
+        ("{min: 0, max: 4}", (3, 3, 3 + 3)),  # two on each worker
+        ("{min: 1, max: 4, cpus: 2}", (3 + 1, 3 + 1, 3 + 5)),
+        ("{min: 3, max: 5, cpus: 0.3}", (3 + 1, 3 + 1, 3 + 1)),  # six on each worker
+        ("{min: 3, max: 6, cpus: 0.3}", (3 + 1, 3 + 1, 3 + 2)),
+        ("{min: 3, max: 7, cpus: 1.5}", (3 + 3, 3 + 3, 3 + 8)),  # one on each worker
     ):
         (folder / "models.yaml").write_text(f"{models}    scale: {scale}\n")
         assert expected == workers(folder, "--replicas", "5", "--cpus", "2")

@@ -15,6 +15,10 @@ _HEAD_PORTS = {"gcs-server": 6379, "dashboard": 8265, "client": 10001, "serve": 
 _HEAD_SIZE = {"cpu": "1", "memory": "2Gi"}
 _TMP = "/tmp"  # noqa: S108 - the container's own
 _ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_ENABLE_HA_PROXY": "1", "HOME": _TMP}
+_AUTOSCALER_SECURITY = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+_WHY_SO_MANY = """\
+Room for the most replicas of the service and of models with a scale, and for one more of each:
+in a change, Ray starts a new replica before it stops an old one."""
 # Proxies of the cluster learn that a pod ends; until then, they still send requests to it.
 _UNTIL_REMOVED = 5
 _GRACE = 60
@@ -41,33 +45,29 @@ def _cluster(settings: RaySettings) -> dict[str, Any]:
     least, most = settings.workers
     return {
         "rayVersion": Noted(settings.ray_version, "That of the image."),
-        **(_autoscaler() if settings.scales else {}),
+        "enableInTreeAutoscaling": True,
+        "autoscalerOptions": {"securityContext": _AUTOSCALER_SECURITY},
         "headGroupSpec": {
             "rayStartParams": Noted({"num-cpus": "0"}, "The head computes nothing."),
-            "template": _template(settings, _head(settings), asks_cluster=settings.scales),
+            "template": _template(settings, _head(settings)),
         },
         "workerGroupSpecs": [
             {
                 "groupName": "workers",
                 "replicas": least,
                 "minReplicas": least,
-                "maxReplicas": Noted(most, "Enough for the most replicas of the service, and of models with a scale."),
+                "maxReplicas": Noted(most, _WHY_SO_MANY),
                 "rayStartParams": {},
-                "template": _template(settings, _worker(settings), asks_cluster=False),
+                "template": _template(settings, _worker(settings), automountServiceAccountToken=False),
             }
         ],
     }
 
 
-def _autoscaler() -> dict[str, Any]:
-    """Have pods added and removed by a second container of the head."""
-    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-    return {"enableInTreeAutoscaling": True, "autoscalerOptions": {"securityContext": security}}
-
-
-def _template(settings: RaySettings, container: dict[str, Any], *, asks_cluster: bool) -> dict[str, Any]:
-    """Make the template of pods; only the autoscaler gets a token of Kubernetes."""
-    spec: dict[str, Any] = {
+def _template(settings: RaySettings, container: dict[str, Any], **own: bool) -> dict[str, Any]:
+    """Make the template of pods; the head keeps its token of Kubernetes, by which the autoscaler beside it asks."""
+    spec = {
+        **own,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": _GRACE,
         "securityContext": {
@@ -87,8 +87,7 @@ def _template(settings: RaySettings, container: dict[str, Any], *, asks_cluster:
         "containers": [container],
         "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "8Gi"}}],
     }
-    token = {} if asks_cluster else {"automountServiceAccountToken": False}
-    return {"metadata": {"labels": settings.labels}, "spec": {**token, **spec}}
+    return {"metadata": {"labels": settings.labels}, "spec": spec}
 
 
 def _head(settings: RaySettings) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class RaySettings:
     """The choices of one export.
 
     `arguments` are those of `engine.ray:build`, and `prefix` begins the paths of all requests. `workers` are the fewest
-    and the most pods that compute, which Ray's autoscaler adds and removes if these differ.
+    and the most pods that compute, which Ray's autoscaler adds and removes.
     """
 
     name: str
@@ -65,11 +65,6 @@ class RaySettings:
     def secret(self) -> str:
         """The name of the Secret with the values of the environment."""
         return f"{self.name}-env"
-
-    @property
-    def scales(self) -> bool:
-        """Whether pods are added and removed."""
-        return self.workers[0] < self.workers[1]
 
 
 def choose_ray(spec: Spec, choices: RayChoices) -> RaySettings:
@@ -104,14 +99,17 @@ def _replicas(choices: RayChoices) -> dict[str, int]:
 
 
 def _workers(spec: Spec, choices: RayChoices) -> tuple[int, int]:
-    """Return how many pods hold the fewest and the most replicas of the service and of each model with a `scale`."""
+    """Return how many pods hold the fewest and the most replicas of the service and of each model with a `scale`.
+
+    Of each, one more must fit: in a change, Ray starts a new replica before it stops an old one.
+    """
     room = ceil(Fraction(choices.cpus))  # what KubeRay tells Ray of a limit
-    least, most = (_pods(count, Fraction(1), room) for count in (choices.least, choices.most))
+    least, most = (_pods(count, Fraction(1), room) for count in (choices.least, choices.most + 1))
     for model in spec.file_models.values():
         if model.scale is not None:
             cpus = _cpus_of(model, room)
             least += _pods(model.scale.min, cpus, room)
-            most += _pods(model.scale.max, cpus, room)
+            most += _pods(model.scale.max + 1, cpus, room)
     return least, most
 
 

@@ -82,6 +82,7 @@ def _facts(model: Composition, composed: Composed, parts: Sequence[Part], own: M
         placement=own.facts.placement if own is not None else None,
         is_composed=True,
         is_stand_in=any(facts.is_stand_in for facts in asked),
+        is_remote=any(facts.is_remote for facts in asked),
     )
 
 
