@@ -26,12 +26,14 @@ pytestmark = pytest.mark.cluster
 # Ray lets unknown keys pass, for newer versions; here they are mistakes.
 READ = """\
 import sys, yaml
+from engine.ray.building import _ARGUMENTS
 from ray.serve.schema import ServeDeploySchema
 
 text = yaml.safe_load(sys.stdin)
 read = ServeDeploySchema.model_validate(text)
 (said,), (understood,) = text["applications"], read.applications
 unknown = text.keys() - ServeDeploySchema.model_fields.keys() | said.keys() - type(understood).model_fields.keys()
+unknown |= understood.args.keys() - {*_ARGUMENTS}
 print(sorted(unknown), read.proxy_location.value, read.http_options.port, understood.import_path, understood.args)
 """
 
@@ -43,13 +45,27 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return enter_service(tmp_path, monkeypatch)
 
 
-def test_serve_reads_the_configuration(folder: Path) -> None:
-    done = export("ray", "-o", "ray", "--bundle", "s3://bucket/a.zip", "--sha256", "0" * 64, "--replicas", "3")
+@pytest.mark.parametrize(
+    ("options", "arguments"),
+    [
+        (
+            ["--bundle", "s3://bucket/a.zip", "--sha256", "0" * 64, "--replicas", "3"],
+            {"bundle": "s3://bucket/a.zip", "sha256": "0" * 64, "replicas": 3},
+        ),
+        (
+            ["--spec", "/opt/routes.yaml", "-m", "models.yaml", "--min", "0", "--max", "8"],
+            {"routes": "/opt/routes.yaml", "models": "/opt/models.yaml", "locked": True, "min": 0, "max": 8},
+        ),
+    ],
+)
+def test_serve_reads_the_configuration(options: list[str], arguments: dict[str, Any], folder: Path) -> None:
+    """And `engine.ray:build` knows every argument."""
+    done = export("ray", "-o", "ray", *options)
     assert 0 == done.returncode, done.stderr
     text = (folder / "ray" / "serve.yaml").read_text()
     read = subprocess.run([PYTHON, "-c", READ], input=text, capture_output=True, text=True, check=True)
-    arguments = {"name": "greetings-2", "bundle": "s3://bucket/a.zip", "sha256": "0" * 64, "replicas": 3}
-    assert f"[] EveryNode 8000 engine.ray:build {arguments}\n" == read.stdout
+    expected = {"name": "greetings-2", **arguments}
+    assert f"[] EveryNode 8000 engine.ray:build {expected}\n" == read.stdout
 
 
 # The pods, as KubeRay runs them.
