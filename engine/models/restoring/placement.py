@@ -12,8 +12,11 @@ from engine.spec import FileModel, StandIn
 LARGE_BYTES = 256 * 1024 * 1024
 """From this size on, a compiled model is not copied into every replica that takes requests."""
 
-SLOW_SECONDS = 0.01
+SLOW_SECONDS = 0.005
 """From this time for one row on, a compiled model would keep such a replica from its other requests."""
+
+CALL_SECONDS = 0.001
+"""What a call to another process costs at least."""
 
 _MIB = 1024 * 1024
 
@@ -51,7 +54,9 @@ def _of_library(compiled: CompiledModel) -> str:
 
 def _of_small(compiled: CompiledModel, seconds: float | None) -> str:
     took = "" if seconds is None else f" and takes {_milliseconds(seconds)} for one row"
-    return f"it is compiled ({compiled.report.runtime}){took}; a call to another process costs more"
+    is_quick = seconds is None or seconds < CALL_SECONDS
+    costs = "costs more" if is_quick else f"is worth it from {_milliseconds(SLOW_SECONDS)} on"
+    return f"it is compiled ({compiled.report.runtime}){took}; a call to another process {costs}"
 
 
 def _milliseconds(seconds: float) -> str:
