@@ -102,7 +102,8 @@ def costs(folder: Path, title: str, **variables: str) -> None:
     (folder / "bare.py").write_text(BARE)
     with open_cluster([2], PYTHONPATH=str(folder), **variables) as cluster:
         cluster.engine("ray", "--address", "auto", "-r", str(ROOT / "routes.yaml"), "--name", "ours", folder=ROOT)
-        deploy = "import ray, bare; from ray import serve; ray.init('auto'); serve.run(bare.app, name='bare', route_prefix='/bare')"
+        run = "serve.run(bare.app, name='bare', route_prefix='/bare')"
+        deploy = f"import ray, bare; from ray import serve; ray.init('auto'); {run}"
         cluster.python("-c", deploy, stderr=subprocess.DEVNULL)
         served = cluster.head.start(
             PYTHON,
@@ -135,7 +136,7 @@ def costs(folder: Path, title: str, **variables: str) -> None:
                     found[name].append(measure(clients))
             bare = found["bare Ray Serve, a constant"]
             print(
-                f"\n{title}, {clients} connections; requests a second, and a request's cost in those of the bare deployment"
+                f"\n{title}, {clients} connections: requests a second, and the cost of one, in those of the first line"
             )
             for name, rates in found.items():
                 cost = statistics.median(one / own for one, own in zip(bare, rates, strict=True))
@@ -153,7 +154,8 @@ def nodes(folder: Path, count: int) -> None:
         "  - {path: /computing, model: computing, limits: {concurrent: 64}}\n"
     )
     with open_cluster([1] * count, RAY_SERVE_ENABLE_HA_PROXY="1") as cluster:
-        dump = "import joblib, waits; [joblib.dump(getattr(waits, n.title())(), n + '.pkl') for n in ('waiting', 'computing')]"
+        names = "('waiting', 'computing')"
+        dump = f"import joblib, waits; [joblib.dump(getattr(waits, name.title())(), name + '.pkl') for name in {names}]"
         cluster.python("-c", dump, cwd=folder)
         cluster.engine("ray", "--address", "auto", "--replicas", str(count), folder=folder)
         for path in ("/waiting", "/computing"):

@@ -26,7 +26,11 @@ TARGET_ONGOING = 8
 ONGOING_PER_TARGET = 2
 # How many requests wait for a model in front of its replicas, for each replica that asks.
 MOST_QUEUED = 1000
+# How long a load has to last before there are more replicas, or fewer.
+_MORE_SECONDS, _FEWER_SECONDS = 5.0, 60.0
 _SURGE_PERCENT = 100
+# What makes replicas of one engine differ from those of another.
+_CODE = f"{engine_version()}-{hash_code()}"
 # Ray calls a deployment in a thread beside that of its server, in case it blocks. The engine's do not, and two threads
 # that take turns cost each request a third more.
 _IN_ONE_THREAD = {"RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0"}
@@ -53,15 +57,18 @@ class Replicas:
             min_replicas=self.least,
             max_replicas=self.most,
             target_ongoing_requests=self.target,
+            upscale_delay_s=_MORE_SECONDS,
+            downscale_delay_s=_FEWER_SECONDS,
         )
         return {"autoscaling_config": scaling, **cpus}
 
 
 def build_application(name: str, stored: Stored, replicas: Replicas, apart: Mapping[str, Scale]) -> Application:
     """Make the application that serves a snapshot; models that stand `apart` have deployments of their own."""
-    register = _deploy(Register, num_replicas=1, ray_actor_options={"num_cpus": 0}, max_ongoing_requests=1000)
+    register = _deploy(Register, _CODE, num_replicas=1, ray_actor_options={"num_cpus": 0}, max_ongoing_requests=1000)
     service = _deploy(
         serve.ingress()(Service),
+        f"{_CODE}-{','.join(sorted(apart))}",
         name="Service",
         max_ongoing_requests=ONGOING,
         max_surge_percent=_SURGE_PERCENT,
@@ -88,6 +95,7 @@ def models_apart(snapshot: Snapshot) -> Mapping[str, Scale]:
 def _deploy_model(model: str, scale: Scale, stored: Stored) -> Deployment:
     return _deploy(
         RemoteModel,
+        _CODE,
         name=f"model-{model}",
         max_ongoing_requests=ONGOING_PER_TARGET * scale.target,
         max_queued_requests=MOST_QUEUED,
@@ -97,10 +105,10 @@ def _deploy_model(model: str, scale: Scale, stored: Stored) -> Deployment:
     )
 
 
-def _deploy(made_of: type, **options: Any) -> Deployment:
-    """Make a deployment whose replicas are replaced only where the engine is another one.
+def _deploy(made_of: type, version: str, **options: Any) -> Deployment:
+    """Make a deployment whose replicas are replaced only where it has another version.
 
-    Ray Serve takes what it is given twice by `serve.run` for new code, unless it has the same version.
+    Without one, Ray Serve takes what it is given again by `serve.run` for new code.
     """
     deployment: Deployment = serve.deployment(made_of, **options)
-    return deployment.options(version=f"{engine_version()}-{hash_code()}", _internal=True)
+    return deployment.options(version=version, _internal=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
+
+from ray.serve.handle import DeploymentHandle
 
 
 class Asker:
@@ -13,14 +14,14 @@ class Asker:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
 
-    def ask(self, method: Callable[..., Any], *content: Any, seconds: float) -> Any:
-        """Call a remote method, and wait for its answer; raise `TimeoutError`, or what it raises.
+    def ask(self, handle: DeploymentHandle, method: str, *content: Any, seconds: float) -> Any:
+        """Call a method of a deployment, and wait for its answer; raise `TimeoutError`, or what it raises.
 
         Not to be called in the loop itself, which would wait for itself.
         """
 
         async def call() -> Any:
             async with asyncio.timeout(seconds):
-                return await method(*content)
+                return await getattr(handle, method).remote(*content)
 
         return asyncio.run_coroutine_threadsafe(call(), self._loop).result()

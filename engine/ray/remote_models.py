@@ -21,9 +21,10 @@ from engine.models.runtime.answer import Answer, Refusal, Runtime
 from engine.ray.asking import Asker
 from engine.ray.log import log_as_ray_does
 from engine.ray.snapshots import Stored, read_snapshot
+from engine.spec import FileModel
 
-# How long a request waits for a model's answer; with `min: 0` its first replica has to start meanwhile.
-ANSWER_SECONDS = 60.0
+# How long a request waits beyond the model's own timeout: with `min: 0`, the first replica has to start meanwhile.
+START_SECONDS = 30.0
 # Replicas that take requests may still serve the generation before.
 _KEPT = 2
 
@@ -31,8 +32,9 @@ _KEPT = 2
 class RemoteRuntime:
     """A runtime that asks a model's own deployment; it waits for the answer, in a thread that may."""
 
-    def __init__(self, name: str, handle: DeploymentHandle, stored: Stored, key: str, asker: Asker) -> None:
-        self._name = name
+    def __init__(self, model: FileModel, handle: DeploymentHandle, stored: Stored, key: str, asker: Asker) -> None:
+        self._name = model.name
+        self._seconds = model.timeout + START_SECONDS
         self._asker = asker
         self._handle = handle
         self._stored = asdict(stored)
@@ -42,13 +44,13 @@ class RemoteRuntime:
         """Answer; raise `Refusal`, or `Overloaded` where no replica can."""
         try:
             answer: Answer | Exception = self._asker.ask(
-                self._handle.answer.remote, self._stored, self._key, rows, seconds=ANSWER_SECONDS
+                self._handle, "answer", self._stored, self._key, rows, seconds=self._seconds
             )
         except BackPressureError:
             message = f"too many requests wait for the model {self._name}"
             raise Overloaded(message) from None
         except TimeoutError:
-            message = f"the model {self._name} did not answer within {ANSWER_SECONDS:g} s"
+            message = f"the model {self._name} did not answer within {self._seconds:g} s"
             raise Overloaded(message) from None
         except (RayActorError, DeploymentUnavailableError):
             message = f"the replica of the model {self._name} that was asked has ended"

@@ -81,9 +81,11 @@ class Service:
 
     def _build(self, snapshot: Snapshot, stored: Stored) -> tuple[Handler, Mapping[str, Predictor]]:
         spec, prepared = snapshot.spec, snapshot.prepared
+        files = [(model, self._models.get(name)) for name, one in spec.models.items() if (model := one.file_model)]
         remote = {
-            name: RemoteRuntime(name, handle, stored, prepared[name].key, self._asker)
-            for name, handle in self._models.items()
+            model.name: RemoteRuntime(model, handle, stored, prepared[model.name].key, self._asker)
+            for model, handle in files
+            if handle is not None
         }
         predictors = restore_models(spec, prepared, self._predictors, remote=remote)
         here = {name: predictor for name, predictor in predictors.items() if not predictor.facts.is_remote}

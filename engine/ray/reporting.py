@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,7 +65,7 @@ class Reporter:
     def numbers(self) -> Counts:
         """Ask for what all replicas have counted; where nobody answers in time, give what this one has."""
         try:
-            counts: Counts = self._ask(self._register.numbers.remote, self._report())
+            counts: Counts = self._ask("numbers", self._report())
         except Exception as error:  # noqa: BLE001 - Ray raises all kinds of them
             logger.warning("the replicas' metrics could not be collected; showing only one replica's: %s", error)
             return self._meter.numbers()
@@ -76,7 +76,7 @@ class Reporter:
 
         def count(key: bytes) -> int:
             try:
-                turn: int = self._ask(self._register.turn.remote, generation, name, key)
+                turn: int = self._ask("turn", generation, name, key)
             except Exception:  # noqa: BLE001 - as above
                 raise Overloaded("the turn of this request in its sequence cannot be told") from None
             return turn
@@ -90,7 +90,7 @@ class Reporter:
     def _tell(self) -> None:
         """Report; where nobody answers, say so once."""
         try:
-            self._status = self._ask(self._register.report.remote, self._report())
+            self._status = self._ask("report", self._report())
             self._is_lost = False
         except Exception as error:  # noqa: BLE001 - as above
             if not self._is_lost:
@@ -110,5 +110,5 @@ class Reporter:
             counts=self._meter.numbers(),
         )
 
-    def _ask(self, question: Callable[..., Any], *content: Any) -> Any:
-        return self._asker.ask(question, *content, seconds=ASK_SECONDS)
+    def _ask(self, question: str, *content: Any) -> Any:
+        return self._asker.ask(self._register, question, *content, seconds=ASK_SECONDS)

@@ -77,7 +77,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def cluster(folder: Path) -> Iterator[Cluster]:
-    with open_cluster([1, 2], RAY_SERVE_ENABLE_HA_PROXY="1") as cluster:
+    with open_cluster([0, 1, 1], RAY_SERVE_ENABLE_HA_PROXY="1") as cluster:
         cluster.deploy(folder)
         yield cluster
 
@@ -110,15 +110,9 @@ def test_its_answers_are_the_estimators(cluster: Cluster) -> None:
 
 def test_an_update_that_a_replica_cannot_take_is_undone(cluster: Cluster, folder: Path) -> None:
     before = cluster.get("/plain")
-    place = json.loads(cluster.engine("ray", "status", "--address", "auto", "--json", folder=folder))["workers"][0][
-        "address"
-    ]
     for machine in cluster.machines:
-        if machine.address == place and machine is not cluster.head:
+        if machine is not cluster.head:
             machine.run("touch", "/tmp/not-here")
-            break
-    else:
-        pytest.skip("the replica stands on the machine that checks")
     (folder / "elsewhere.py").write_text(ELSEWHERE)
     cluster.python(
         "-c",
