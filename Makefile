@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve wheel test test-all test-faults test-ray soak corpus smoke lint lock bench bench-peers docs clean no-npm
+.PHONY: help serve wheel test test-all test-faults test-ray soak corpus smoke lint lock bench bench-peers bench-ray docs clean no-npm
 
 help:
 	@echo "make serve   install, train the sample model if there is none, serve on http://127.0.0.1:5000 (PORT=... for another)"
@@ -102,6 +102,9 @@ build/ray/installed: pyproject.toml
 	test -x build/ray/bin/python || $(PYTHON) -m venv build/ray
 	build/ray/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[ray,pandas,parquet]'
 	touch $@
+
+bench-ray: $(VENV)/dev build/model.pkl build/ray/installed
+	$(BIN)/python benchmarks/clusters/ray_serving.py
 
 test-ray: $(VENV)/dev build/model.pkl build/ray/installed
 	$(PYTEST) -m cluster tests/cluster

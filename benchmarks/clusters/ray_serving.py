@@ -81,10 +81,11 @@ models:
 """
 
 
+PYTHON_PROXY = "the proxy in Python"
 INGRESSES = {
     "HAProxy": {"RAY_SERVE_ENABLE_HA_PROXY": "1"},
     "HAProxy, throughput optimized": {"RAY_SERVE_ENABLE_HA_PROXY": "1", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"},
-    "the proxy in Python": {"RAY_SERVE_ENABLE_HA_PROXY": "0"},
+    PYTHON_PROXY: {"RAY_SERVE_ENABLE_HA_PROXY": "0"},
 }
 
 
@@ -121,11 +122,17 @@ def costs(folder: Path, title: str, **variables: str) -> None:
             stderr=-3,
             stdout=-3,
         )
+        # Ray gives the first replica of a node this port, for direct ingress.
+        own_port: dict[str, Callable[[int], float]] = {
+            "its own port, static": lambda clients: rate(cluster, ":30000/", clients),
+            "its own port, prediction": lambda clients: rate(cluster, ":30000/predict", clients, ROW),
+        }
         wanted: dict[str, Callable[[int], float]] = {
             "bare Ray Serve, a constant": lambda clients: rate(cluster, ":8000/bare/", clients),
             "the same, for a body": lambda clients: rate(cluster, ":8000/bare/", clients, ROW),
             "engine ray, static": lambda clients: rate(cluster, ":8000/", clients),
             "engine ray, prediction": lambda clients: rate(cluster, ":8000/predict", clients, ROW),
+            **({} if title == PYTHON_PROXY else own_port),
             "serve -w 1, static": lambda clients: rate(cluster, ":5000/", clients),
             "serve -w 1, prediction": lambda clients: rate(cluster, ":5000/predict", clients, ROW),
         }
