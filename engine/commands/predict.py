@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.isolation import Progress
-from engine.spec import Spec, StandIn
+from engine.spec import StandIn
 from engine.terminal import Number, Shown, named_models, show_progress, spec_options, without_file
 from engine.text import plural
 
 if TYPE_CHECKING:
     from engine.batch.inputs import FormatName
-    from engine.batch.running.scored_model import ScoredModel
 
 _SLOW_BLOCK = 64 * 1024
 _FORMATS = click.Choice(("csv", "jsonl", "parquet"))
@@ -72,6 +70,7 @@ def command(
     from engine.batch.outputs.whole import state_file
     from engine.batch.running.opening import ScoringOptions
     from engine.batch.running.pool import Pool
+    from engine.batch.running.prepared_run import prepare_model, spec_of_model
     from engine.batch.running.run import Runner
     from engine.models import Snapshot, run_with_models
     from engine.server import usable_cores
@@ -101,7 +100,9 @@ def command(
     if resume and not any(state_file(target.predictions).exists() for target in targets):
         click.echo("there is no interrupted run to continue; all rows are scored", err=True)
     with show_progress() as show:
-        payload, scored = run_with_models(_only(spec, model), _prepare, routes, models, model, progress=show)
+        payload, scored = run_with_models(
+            spec_of_model(spec, model), prepare_model, routes, models, model, progress=show
+        )
     compiled = [one.compiled for one in Snapshot.load(payload).prepared.values()]
     if not all(one.programs for one in compiled):
         options = replace(options, block_bytes=_SLOW_BLOCK)
@@ -135,29 +136,6 @@ def _score(runner: Any, source: Any, target: Any, errors: str | None) -> None:
     bad = f"; {plural(total.bad, 'bad row')}" if total.bad else ""
     reported = f", reported in {errors}" if total.bad and errors else ""
     click.echo(f"{source.shown}{where}: {scored}{bad}{reported}", err=True)
-
-
-def _prepare(routes: str, models: str | None, name: str, progress: Progress) -> tuple[bytes, ScoredModel]:
-    """Compile a model and those that it asks; return them as a snapshot, and what is known of the model."""
-    from engine.batch.running.scored_model import ScoredModel
-    from engine.models import LoadedEstimators, Snapshot, complete_spec, prepare_models, restore_models
-    from engine.spec import FileModel, load_spec
-
-    opened = LoadedEstimators()
-    spec = _only(load_spec(routes, models), name)
-    prepared = prepare_models(spec, progress, opened)
-    spec = complete_spec(spec, prepared, opened)
-    model = spec.models[name]
-    if isinstance(model, FileModel):
-        scored = ScoredModel.of_file(model, prepared[name])
-    else:
-        facts = restore_models(spec, prepared, opened=opened, is_checked=False)[name].facts
-        scored = ScoredModel.of_composition(model, facts)
-    return Snapshot(spec, {name: one.without_file() for name, one in prepared.items()}).dump(), scored
-
-
-def _only(spec: Spec, name: str) -> Spec:
-    return replace(spec, routes=(), built_in=()).only([name])
 
 
 def _targets(sources: list[Any], output: str, errors: str | None, *, resumes: bool) -> list[Any]:

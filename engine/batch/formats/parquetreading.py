@@ -52,10 +52,13 @@ class ParquetLayout:
 
     def parse(self, block: Block) -> Parsed:
         with pa.ipc.open_stream(pa.py_buffer(block.data)) as reader:
-            table = reader.read_all()
+            return self.parsed(reader.read_all(), block.line)
+
+    def parsed(self, table: Any, line: int = 1) -> Parsed:
+        """Read a table, whose first row has a number."""
         cells = {key: feature_cells(table[name]) for key, name in self.keys.items()}
         cells.update({key: [cell and cell.partition(_MIDNIGHT)[0] for cell in cells[key]] for key in self.days})
-        lines = range(block.line, block.line + table.num_rows)
+        lines = range(line, line + table.num_rows)
         return Parsed(RecordBatch(cells, table.num_rows), (), lines, lambda name: written_cells(table[name]), table)
 
 
@@ -134,6 +137,13 @@ def open_parquet(stream: Stream, expected: Expected, fields: Mapping[Key, Field]
         schema = file.schema_arrow
     if not schema.names:
         raise BatchError(f"{name}: the file has no columns")
+    return OpenedParquet(
+        name, file, layout_of_schema(schema, expected, fields, name), is_seekable=stream.size is not None
+    )
+
+
+def layout_of_schema(schema: Any, expected: Expected, fields: Mapping[Key, Field], name: str) -> ParquetLayout:
+    """Find the columns of an instance in a schema of Arrow; raise `BatchError` where they do not fit the model."""
     keys = expected.keys_in(schema.names, name)
     for column in keys.values():
         kind = schema.field(column).type
@@ -142,8 +152,7 @@ def open_parquet(stream: Stream, expected: Expected, fields: Mapping[Key, Field]
                 f'{name}: column "{column}" is a feature of the model and is {kind}; it must have a number, a string, '
                 "a boolean, a date or a time in each row"
             )
-    layout = ParquetLayout(schema, keys, frozenset(_days(schema, keys, fields)))
-    return OpenedParquet(name, file, layout, is_seekable=stream.size is not None)
+    return ParquetLayout(schema, keys, frozenset(_days(schema, keys, fields)))
 
 
 def _days(schema: Any, keys: Mapping[Key, str], fields: Mapping[Key, Field]) -> Iterator[Key]:
