@@ -64,7 +64,7 @@ class ParquetLayout:
 
 @dataclass(slots=True)
 class OpenedParquet:
-    """A Parquet file that is read from some row on."""
+    """A Parquet file that is read from some row on, until its end or another row."""
 
     name: str
     file: Any
@@ -72,6 +72,7 @@ class OpenedParquet:
     is_seekable: bool
     position: int = 0
     notes: Sequence[str] = field(default_factory=tuple)
+    until: int | None = None
 
     @property
     def size(self) -> int:
@@ -83,9 +84,25 @@ class OpenedParquet:
         schema = pa.schema([one for one in self.layout.schema if one.name in needed])
         return replace(self, layout=replace(self.layout, schema=schema))
 
-    def at(self, offset: int, line: int) -> OpenedParquet:  # noqa: ARG002 - a row is its own offset
-        """Move to the row where an interrupted run has stopped."""
-        return replace(self, position=offset)
+    def at(self, offset: int, line: int, until: int | None = None) -> OpenedParquet:  # noqa: ARG002
+        """Move to a row, which is its own offset, such as where an interrupted run has stopped."""
+        return replace(self, position=offset, until=until)
+
+    def ranges(self, size: int) -> Iterator[tuple[int, int]]:
+        """Divide the rows into ranges of about so many bytes, none of which has parts of two groups."""
+        begin = filled = end = 0
+        for number in range(self.file.num_row_groups):
+            group = self.file.metadata.row_group(number)
+            if filled and filled + group.total_byte_size > size:
+                yield begin, end
+                begin, filled = end, 0
+            count = -(-group.total_byte_size // size)
+            for part in range(1, count):
+                at = end + group.num_rows * part // count
+                yield begin, at
+                begin = at
+            end, filled = end + group.num_rows, filled + group.total_byte_size // count
+        yield begin, end
 
     def blocks(self, size: int) -> Iterator[Block]:
         """Read the rows in blocks of about so many bytes."""
@@ -105,10 +122,22 @@ class OpenedParquet:
         return Block(_as_stream(self.layout.schema, batches), begin + 1, self.position, self.position + 1)
 
     def _small_batches(self, size: int) -> Iterator[Any]:
-        for batch in self._batches():
+        for batch in self._within():
             most = max(1, size * batch.num_rows // max(batch.nbytes, 1))
             for begin in range(0, batch.num_rows, most):
                 yield _compact(batch.slice(begin, most))
+
+    def _within(self) -> Iterator[Any]:
+        """Read batches as far as the last row that is to be read."""
+        left = None if self.until is None else self.until - self.position
+        for batch in self._batches():
+            if left is None:
+                yield batch
+            elif left > 0:
+                yield batch.slice(0, left)
+                left -= batch.num_rows
+            else:
+                return
 
     def _batches(self) -> Iterator[Any]:
         skipped = self.position
