@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve wheel test test-all test-faults test-ray soak corpus smoke lint lock bench bench-peers docs clean no-npm
+.PHONY: bench-ray-data help serve wheel test test-all test-faults test-ray soak corpus smoke lint lock bench bench-peers docs clean no-npm
 
 help:
 	@echo "make serve   install, train the sample model if there is none, serve on http://127.0.0.1:5000 (PORT=... for another)"
@@ -109,6 +109,9 @@ test-ray: $(VENV)/dev build/model.pkl build/ray/installed
 # In an environment of its own, build/corpus/env; it goes on where it was interrupted.
 corpus:
 	$(PYTHON) tests/corpus/run.py
+
+bench-ray-data: $(VENV)/dev build/model.pkl build/ray/installed
+	$(BIN)/python benchmarks/ray_data.py --write
 
 # Nothing is installed here that requirements.lock does not name with its hash, the build backend included.
 build/smoke/installed: requirements.lock pyproject.toml

@@ -163,7 +163,7 @@ class Alone:
         self.scored: list[int] = []
 
     def cut(self, plan: PartsPlan) -> Iterator[CutFile]:
-        return (cut_file(plan, place) for place in range(len(plan.sources)))
+        return (cut_file(plan, place) for place in reversed(range(len(plan.sources))))
 
     def score(self, plan: PartsPlan, pieces: Sequence[tuple[Piece, Sequence[object]]]) -> Iterator[PieceResult]:
         score = PieceScoring(self._payload, plan)
@@ -236,6 +236,28 @@ def test_a_folder_that_was_used_before_has_the_parts_of_the_last_run_alone(
     total = run(model, rows)
     parts = [f"part-{number:05}.csv" for number in range(total.parts)]
     assert sorted([*parts, "notes.txt", "_SUCCESS"]) == sorted(file.name for file in (folder / "out").iterdir())
+
+
+def test_bad_rows_are_told_in_the_order_of_the_rows_whatever_is_scored_first(
+    rows: Path, folder: Path, model: Prepared
+) -> None:
+    lines = rows.read_text().splitlines()
+    for line in (10, 60, 61, 140):
+        lines[line - 1] = "x,1,1,1"
+    rows.write_text("\n".join(lines))
+
+    class Backwards(Alone):
+        def score(self, plan: PartsPlan, pieces: Sequence[tuple[Piece, Sequence[object]]]) -> Iterator[PieceResult]:
+            return super().score(plan, pieces[::-1])
+
+    with pytest.raises(BatchError) as error:
+        run(model, "rows.csv", crew=Backwards(model.payload))
+    told = [f'rows.csv:{line}: sepal_length: "x" must be a number' for line in (10, 60, 61, 140)]
+    wanted = (
+        f"4 bad rows; the parts with them were not written, and {folder}/out/_SUCCESS neither. To continue with empty "
+        "predictions, use --resume with --errors FOLDER/ or --skip-errors"
+    )
+    assert [*told, wanted] == str(error.value).splitlines()
 
 
 class Killed(BaseException):

@@ -37,10 +37,10 @@ class Crew(Protocol):
     """Who cuts files and scores pieces."""
 
     def cut(self, plan: PartsPlan) -> Iterator[CutFile]:
-        """Cut the inputs of a plan, in their order."""
+        """Cut the inputs of a plan, in any order."""
 
     def score(self, plan: PartsPlan, pieces: Sequence[tuple[Piece, Sequence[object]]]) -> Iterator[PieceResult]:
-        """Score pieces, each with the identity of its input; give what becomes of them in their order."""
+        """Score pieces, each with the identity of its input; give what becomes of them in any order."""
 
 
 @dataclass(slots=True)
@@ -84,11 +84,10 @@ def score_into_parts(plan: PartsPlan, crew: Crew, reports: Mapping[int, str], te
     `reports` are the places of the reports on bad rows, by the numbers of the inputs; a run without any has none.
     """
     folder = Folder(plan.folder)
-    cuts = []
-    for cut in crew.cut(plan):
+    cuts = sorted(crew.cut(plan), key=lambda cut: cut.source)
+    for cut in cuts:
         if cut.error:
             raise BatchError(cut.error)
-        cuts.append(cut)
     every = [(piece, cut.identity) for cut in cuts for piece in cut.pieces]
     pieces = [(replace(piece, number=number), identity) for number, (piece, identity) in enumerate(every)]
     shown = [f"{plan.sources[place].shown}: {note}" for place, cut in enumerate(cuts) for note in cut.notes]
@@ -96,7 +95,8 @@ def score_into_parts(plan: PartsPlan, crew: Crew, reports: Mapping[int, str], te
     with _alone(folder):
         done = _begin(plan, folder, _identify(plan, cuts), total)
         rest = [one for one in pieces if one[0].number not in done]
-        _count(plan, crew.score(plan, rest) if rest else iter(()), total, tell)
+        results = crew.score(plan, rest) if rest else iter(())
+        _count(plan, [piece.number for piece, _ in rest], results, total, tell)
         for source, place in reports.items():
             _join_reports(folder, place, [piece.number for piece, _ in pieces if piece.source == source])
         with folder.writing(SUCCESS, HIDDEN):
@@ -105,23 +105,44 @@ def score_into_parts(plan: PartsPlan, crew: Crew, reports: Mapping[int, str], te
     return total
 
 
-def _count(plan: PartsPlan, results: Iterator[PieceResult], total: PartsTotal, tell: Tell) -> None:
-    """Count what becomes of the pieces that had no part; raise `BatchError`."""
+def _count(
+    plan: PartsPlan, numbers: Sequence[int], results: Iterator[PieceResult], total: PartsTotal, tell: Tell
+) -> None:
+    """Count what becomes of the pieces that had no part; raise `BatchError` for the first that is wrong, by order."""
     problems: list[tuple[int, RowProblem]] = []
-    ready = total.resumed_parts
+    bad, ready = 0, total.resumed_parts
     tell(total.rows, ready, total.parts)
-    for result in results:
+    for result in in_order(_told(results, total, tell), numbers):
         if result.error:
             raise BatchError(result.error)
         ready += 1
+        bad += result.bad
+        problems += [(result.source, problem) for problem in result.problems]
+        if problems and bad >= MOST_SHOWN:
+            raise BadParts(plan, problems, bad, is_whole=result.is_whole and ready == total.parts)
+    if problems:
+        raise BadParts(plan, problems, bad, is_whole=True)
+
+
+def _told(results: Iterator[PieceResult], total: PartsTotal, tell: Tell) -> Iterator[PieceResult]:
+    """Add results up as they come, and tell how far the run is."""
+    for ready, result in enumerate(results, total.resumed_parts + 1):
         total.rows += result.rows
         total.bad += result.bad
-        problems += [(result.source, problem) for problem in result.problems]
+        yield result
         tell(total.rows, ready, total.parts)
-        if problems and total.bad >= MOST_SHOWN:
-            raise BadParts(plan, problems, total.bad, is_whole=result.is_whole and ready == total.parts)
-    if problems:
-        raise BadParts(plan, problems, total.bad, is_whole=True)
+
+
+def in_order(results: Iterator[PieceResult], numbers: Sequence[int]) -> Iterator[PieceResult]:
+    """Give results in the order of their numbers, each as soon as all before it are there."""
+    waiting: dict[int, PieceResult] = {}
+    wanted = iter(numbers)
+    number = next(wanted, None)
+    for result in results:
+        waiting[result.number] = result
+        while number in waiting:
+            yield waiting.pop(number)
+            number = next(wanted, None)
 
 
 def _begin(plan: PartsPlan, folder: Folder, run: str, total: PartsTotal) -> Mapping[int, PieceResult]:

@@ -58,6 +58,7 @@ class Piece:
 class CutFile:
     """The pieces of an input, or why there are none; `identity` and `job` say what their parts depend on."""
 
+    source: int
     pieces: Sequence[Piece] = ()
     identity: Sequence[object] = ()
     job: str = ""
@@ -77,10 +78,10 @@ def cut_file(plan: PartsPlan, place: int) -> CutFile:
         finally:
             stream.close()
     except Unreadable as error:
-        return CutFile(error=f"{source.shown}:{error.line}: {error.reason}")
+        return CutFile(place, error=f"{source.shown}:{error.line}: {error.reason}")
     except BatchError as error:
-        return CutFile(error=str(error))
-    return CutFile(pieces, identity, repr(job), opened.notes)
+        return CutFile(place, error=str(error))
+    return CutFile(place, pieces, identity, repr(job), opened.notes)
 
 
 def open_rows(plan: PartsPlan, place: int, stream: Stream) -> tuple[RowFile, Job]:

@@ -34,7 +34,7 @@ class RayCrew:
         self._jobs = jobs
 
     def cut(self, plan: PartsPlan) -> Iterator[CutFile]:
-        """Cut the inputs of a plan, side by side, in their order."""
+        """Cut the inputs of a plan, side by side."""
         import ray  # noqa: PLC0415
 
         here = describe_surroundings()
@@ -44,7 +44,7 @@ class RayCrew:
         return _results(dataset.map(_cut, fn_args=(shared, here), num_cpus=1, concurrency=self._jobs))
 
     def score(self, plan: PartsPlan, pieces: Sequence[tuple[Piece, Sequence[object]]]) -> Iterator[PieceResult]:
-        """Score pieces; give what becomes of them in their order."""
+        """Score pieces; give what becomes of them as it comes."""
         import ray  # noqa: PLC0415
 
         rows = [{"piece": pickle.dumps(one)} for one in pieces]
@@ -73,7 +73,7 @@ def _cut(row: dict[str, Any], plan: Any, surroundings: list[str]) -> dict[str, A
     import ray  # noqa: PLC0415
 
     error = _difference(surroundings)
-    cut = CutFile(error=error) if error else cut_file(ray.get(plan), row["place"])
+    cut = CutFile(row["place"], error=error) if error else cut_file(ray.get(plan), row["place"])
     return {"result": pickle.dumps(cut)}
 
 
@@ -167,11 +167,10 @@ def _own_cluster(jobs: int) -> dict[str, Any]:
     }
 
 
-def order_rows() -> None:
-    """Have Ray Data keep the order of rows in this process, and print nothing of its own."""
+def quieten() -> None:
+    """Have Ray Data print nothing of its own in this process."""
     import ray  # noqa: PLC0415
 
     context = ray.data.DataContext.get_current()  # which sets up how it logs
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     context.enable_progress_bars = False
-    context.execution_options.preserve_order = True

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.batch.on_ray.parts_run import PartsTotal, Tell, score_into_parts
-from engine.batch.on_ray.ray_data import RayCrew, open_cluster, order_rows
+from engine.batch.on_ray.ray_data import RayCrew, open_cluster, quieten
 from engine.batch.on_ray.requests import PartsRequest, PlacedRequest, is_elsewhere, place_request
 from engine.batch.running.scored_model import ScoredModel
 from engine.errors import EngineError
@@ -38,7 +38,7 @@ def run_on_ray(
 def _run_here(
     request: PartsRequest | PlacedRequest, payload: bytes, scored: ScoredModel, jobs: int | None, tell: Tell
 ) -> PartsTotal:
-    order_rows()
+    quieten()
     placed = place_request(request) if isinstance(request, PartsRequest) else request
     return score_into_parts(placed.plan(scored), RayCrew(payload, jobs), placed.reports, tell)
 
