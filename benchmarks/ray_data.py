@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 import pyarrow as pa
@@ -171,8 +172,9 @@ def measure_memory(folder: Path, rows: int) -> str:
     rss, pss = (f"{size / 1024:,.0f}" for size in (sampler.rss, sampler.pss))
     return (
         f"{written:,} rows of Parquet with the forest of 300 trees, on a cluster that is started for the run with one "
-        f"process for each of {os.cpu_count()} cores: {seconds:.0f} s with the start, and at most {rss} MiB of memory "
-        f"in all {sampler.processes} processes (their RSS; {pss} MiB if what they share counts once)."
+        f"process for each of {os.cpu_count()} cores: {seconds:.0f} s with the start, and at most {pss} MiB of memory "
+        f"in all {sampler.processes} processes (their PSS; the sum of their RSS, in which what they share counts for "
+        f"each, is at most {rss} MiB)."
     )
 
 
@@ -202,6 +204,7 @@ def main() -> None:
             lines.append("")
         if options.only in (None, "memory"):
             lines += [measure_memory(folder, options.rows), ""]
+    lines = [line if line.startswith("|") else fill(line, 120, break_on_hyphens=False) for line in lines]
     print("\n".join(lines))
     if options.write:
         text = PAGE.read_text()

@@ -229,6 +229,26 @@ def test_another_process_needs_no_file_of_the_spec(folder: Path, tmp_path: Path)
     assert made(folder)(FRAME).label.tolist() == labels
 
 
+@pytest.mark.parametrize(
+    ("place", "there", "wanted"),
+    [
+        (0, "other", "this process has another version of this package; install the same everywhere"),
+        (
+            -3,
+            "Python 3.99",
+            "this process has {}, and the model was compiled with Python 3.99; install the same everywhere",
+        ),
+    ],
+)
+def test_a_process_with_other_libraries_does_not_score(place: int, there: str, wanted: str, folder: Path) -> None:
+    score = made(folder)
+    found = score._compiled_with[place]
+    score._compiled_with[place] = there
+    with pytest.raises(BatchError) as error:
+        pickle.loads(pickle.dumps(score))(FRAME)
+    assert wanted.format(found) == str(error.value)
+
+
 def test_a_process_restores_a_model_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     score, restores = made(folder, "places"), []
     monkeypatch.setattr(restored, "_known", type(restored._known)())

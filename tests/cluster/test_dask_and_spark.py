@@ -20,7 +20,17 @@ pytestmark = pytest.mark.cluster
 PAGE = (ROOT / "docs" / "dask-and-spark.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 # Nothing is looked up or opened outside of the machine that runs it.
-ENVIRONMENT = {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": PYTHON}
+ENVIRONMENT = {
+    **os.environ,
+    "SPARK_LOCAL_IP": "127.0.0.1",
+    "PYSPARK_PYTHON": PYTHON,
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_raylet_start_wait_time_s": "180",
+}
+ARROW = (
+    "mapInPandas(lambda tables: map(score, tables), schema)",
+    "mapInArrow(lambda tables: map(score, tables), schema)",
+)
 
 
 @pytest.fixture
@@ -34,14 +44,15 @@ def folder() -> Iterator[Path]:
         yield folder
 
 
-def run_block(number: int, folder: Path) -> None:
+def run_block(number: int, folder: Path, old: str = "", new: str = "") -> None:
     if not os.access(PYTHON, os.X_OK):
         pytest.skip("there is no environment with Ray: make build/ray/installed")
-    (folder / "program.py").write_text(BLOCKS[number])
+    assert old in BLOCKS[number]
+    (folder / "program.py").write_text(BLOCKS[number].replace(old, new) if old else BLOCKS[number])
     with open_network() as network:
         machine = network.add_machine()
         command = ("env", "-C", str(folder), PYTHON, "program.py")
-        machine.run(*command, env=ENVIRONMENT, timeout=300)
+        machine.run(*command, env={**ENVIRONMENT, "HOME": str(folder)}, timeout=300)
 
 
 def commanded(folder: Path) -> pd.DataFrame:
@@ -50,9 +61,18 @@ def commanded(folder: Path) -> pd.DataFrame:
     return pd.read_csv(folder / "scored.csv")
 
 
-@pytest.mark.parametrize(("number", "output"), [(1, "scored-by-dask"), (2, "scored-by-spark")])
-def test_the_page_has_programs_that_give_what_the_command_gives(number: int, output: str, folder: Path) -> None:
-    run_block(number, folder)
+PROGRAMS = {
+    "Dask": (1, "scored-by-dask", "", ""),
+    "Spark": (2, "scored-by-spark", "", ""),
+    "Spark with tables of Arrow": (2, "scored-by-spark", *ARROW),
+    "Ray": (3, "scored-by-ray", "", ""),
+}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_page_has_programs_that_give_what_the_command_gives(program: str, folder: Path) -> None:
+    number, output, *changed = PROGRAMS[program]
+    run_block(number, folder, *changed)
     scored = pd.read_parquet(folder / output).sort_values("id", ignore_index=True)
     wanted = commanded(folder)
     assert len(scored) == len(wanted)
@@ -60,4 +80,4 @@ def test_the_page_has_programs_that_give_what_the_command_gives(number: int, out
 
 
 def test_the_page_shows_each_of_them_in_ten_lines() -> None:
-    assert [True] * 3 == [len(block.strip().splitlines()) <= 10 for block in BLOCKS]
+    assert [True] * 4 == [len(block.strip().splitlines()) <= 10 for block in BLOCKS]

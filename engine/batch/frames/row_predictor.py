@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from engine.batch.running.prepared_run import prepare_model
 from engine.batch.running.scored_model import ScoredModel
+from engine.batch.running.surroundings import difference_here
 from engine.batch.running.work import MOST_SHOWN, RowProblem
 from engine.batch.scoring_errors import BatchError
+from engine.models import describe_surroundings
 from engine.spec import StandIn, load_spec
 from engine.text import did_you_mean, make_printable, plural
 
@@ -54,7 +56,10 @@ class RowPredictor:
     sent there.
     """
 
-    def __init__(self, payload: bytes, scored: ScoredModel, options: TableOptions) -> None:
+    def __init__(
+        self, payload: bytes, scored: ScoredModel, options: TableOptions, compiled_with: Sequence[str] | None = None
+    ) -> None:
+        self._compiled_with = [*describe_surroundings()] if compiled_with is None else compiled_with
         self._payload = payload
         self._digest = hashlib.sha256(payload).hexdigest()
         self._scored = scored
@@ -64,19 +69,22 @@ class RowPredictor:
     def __call__(self, rows: Any) -> Any:
         """Return a table of the same kind, with the columns that `engine predict` adds.
 
-        Raises `RefusedRows` for bad rows unless they are skipped, `BatchError` for a table that does not fit the model,
-        and `TypeError` for anything else than a DataFrame of pandas or a Table or RecordBatch of pyarrow.
+        Raises `RefusedRows` for bad rows unless they are skipped, `BatchError` for a table that does not fit the model
+        or a process with other libraries than the one that compiled it, and `TypeError` for anything else than a
+        DataFrame of pandas or a Table or RecordBatch of pyarrow.
         """
         from engine.batch.frames.table_scoring import TableScoring  # noqa: PLC0415 - needs pyarrow
 
         if self._scoring is None:
+            if reason := difference_here(self._compiled_with, "this process"):
+                raise BatchError(reason)
             self._scoring = TableScoring(self._scored, self._options)
         return self._scoring.score(rows, self._digest, self._payload)
 
-    def __getstate__(self) -> tuple[bytes, ScoredModel, TableOptions]:
-        return self._payload, self._scored, self._options
+    def __getstate__(self) -> tuple[Any, ...]:
+        return self._payload, self._scored, self._options, self._compiled_with
 
-    def __setstate__(self, state: tuple[bytes, ScoredModel, TableOptions]) -> None:
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.__init__(*state)  # type: ignore[misc]
 
     def __repr__(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import socket
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Any
 
 from engine.batch.on_ray.piece_scoring import PieceResult, PieceScoring
 from engine.batch.on_ray.pieces import CutFile, PartsPlan, Piece, cut_file
+from engine.batch.running.surroundings import difference_here
 from engine.batch.scoring_errors import BatchError
 from engine.models import describe_surroundings
 
@@ -72,7 +74,7 @@ def _cut(row: dict[str, Any], plan: Any, surroundings: list[str]) -> dict[str, A
     """Cut a file on a machine of the cluster."""
     import ray  # noqa: PLC0415
 
-    error = _difference(surroundings)
+    error = difference_here(surroundings, f"machine {socket.gethostname()} of the cluster")
     cut = CutFile(row["place"], error=error) if error else cut_file(ray.get(plan), row["place"])
     return {"result": pickle.dumps(cut)}
 
@@ -93,17 +95,6 @@ class _Scoring:
 def _results(dataset: Any) -> Iterator[Any]:
     for row in dataset.iter_rows():
         yield pickle.loads(row["result"])  # noqa: S301 - made by this run
-
-
-def _difference(surroundings: Sequence[str]) -> str:
-    """Say in what this machine differs from the one that has compiled the model; empty if it is like it."""
-    import socket  # noqa: PLC0415
-
-    for place, (there, here) in enumerate(zip(surroundings, describe_surroundings(), strict=True)):
-        if there != here:
-            what = f"{here}, and the model was compiled with {there}" if place else "another version of this package"
-            return f"machine {socket.gethostname()} of the cluster has {what}; install the same on all machines"
-    return ""
 
 
 def require_ray() -> None:

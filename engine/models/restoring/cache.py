@@ -138,7 +138,7 @@ def hash_code() -> str:
 @cache
 def describe_surroundings() -> list[str]:
     """Name the code, the libraries, the Python and the machine that a compiled model is for."""
-    here = [platform.python_version(), platform.system(), platform.machine()]
+    here = [f"Python {platform.python_version()}", platform.system(), platform.machine()]
     return [hash_code(), *map(_version, _LIBRARIES), *here]
 
 
