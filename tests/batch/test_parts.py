@@ -194,7 +194,7 @@ CELLS = st.text(st.sampled_from('ab;,"\n\r é'), max_size=12)
 )
 @settings(max_examples=60, deadline=None)
 def test_pieces_have_every_row_once_and_in_order(
-    cells: list[str], size: int, kind: str, model: Prepared, tmp_path_factory: pytest.TempPathFactory
+    cells: list[str], size: int, kind: str, model: Prepared, service: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("pieces")
     frame = pd.DataFrame({**{name: [5.0] * len(cells) for name in NAMES}, "note": cells, "id": range(len(cells))})
@@ -208,10 +208,8 @@ def test_pieces_have_every_row_once_and_in_order(
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         total = run(model, file, size=size)
-        assert (
-            0
-            == predict("m", str(file), "-o", "one", "--output-format", kind, "-r", "../service0/routes.yaml").exit_code
-        )
+        words = ("-o", "one", "--output-format", kind, "-r", str(service / "routes.yaml"))
+        assert 0 == predict("m", str(file), *words).exit_code
     parts = sorted((folder / "out").glob("part-*"))
     assert (len(cells), total.parts) == (total.rows, len(parts))
     if kind == "parquet":
