@@ -111,7 +111,7 @@ corpus:
 	$(PYTHON) tests/corpus/run.py
 
 bench-ray-data: $(VENV)/dev build/model.pkl build/ray/installed
-	$(BIN)/python benchmarks/ray_data.py --write
+	$(BIN)/python benchmarks/clusters/ray_data.py --write
 
 # Nothing is installed here that requirements.lock does not name with its hash, the build backend included.
 build/smoke/installed: requirements.lock pyproject.toml

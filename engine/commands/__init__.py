@@ -22,6 +22,7 @@ COMMANDS = (
     "lock",
     "bundle",
     "export",
+    "ray",
     "routes",
     "call",
     "predict",

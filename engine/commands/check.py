@@ -70,6 +70,7 @@ def command(routes: str, models: str | None, as_json: bool) -> None:
     print_diagnostics(warnings)
     print_models(facts)
     print_notes(facts)
+    print_placements(facts)
     print_trials(trials)
     if traces is not None:
         for warning in traces.warnings:
@@ -130,6 +131,8 @@ def facts_json(facts: Facts) -> dict[str, Any]:
     """Return the facts as JSON, except what differs from run to run and what is data: `loaded` and `rows`."""
     found = asdict(facts)
     del found["loaded"], found["rows"]
+    if facts.placement is None:
+        del found["placement"]
     report = found["report"]
     report["why"] = report.pop("candidate") or report["why"]
     return found
@@ -170,6 +173,16 @@ def print_notes(models: Iterable[Facts]) -> None:
     for facts in models:
         if facts.note:
             click.echo(f"{facts.name}: {facts.note}", err=True)
+
+
+def print_placements(models: Iterable[Facts]) -> None:
+    """Print where a cluster computes each model that has a `scale`, if there are any."""
+    placed = [(facts.name, facts.placement) for facts in models if facts.placement is not None]
+    for name, placement in placed:
+        where = "has a deployment of its own" if placement.is_apart else "stays in the replicas that take the requests"
+        click.echo(f"{name}: under engine ray, it {where}: {placement.why}")
+    if placed:
+        click.echo()
 
 
 def runtime_of(report: Report, *, explained_by: str = EXPLAINING) -> str:

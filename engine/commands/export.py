@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +12,11 @@ import click
 from engine.terminal import Command, Number, print_diagnostics, spec_options
 
 if TYPE_CHECKING:
-    from engine.exporting import Settings, Written
+    from engine.exporting import RayChoices, Settings, Variable, Written
     from engine.spec import Spec
 
 
-@click.group(short_help="Write the files for Kubernetes, Compose or KServe.")
+@click.group(short_help="Write the files for Kubernetes, Compose, KServe or Ray.")
 def command() -> None:
     """Write the files with which other systems run the service, from the same spec.
 
@@ -28,6 +28,7 @@ def command() -> None:
       python -m engine export kubernetes --image registry.example.com/iris:1.0 -o k8s
       python -m engine export compose --image iris -o compose.yaml
       python -m engine export kserve --image registry.example.com/iris:1.0 -o kserve
+      python -m engine export ray --image registry.example.com/iris:1.0 -o ray
     """  # noqa: D301
 
 
@@ -50,6 +51,12 @@ _IMAGE = _matching(r"[\w][\w.:/@-]*", "the name of an image, such as registry.ex
 _CPUS = _matching(r"(?=.*[1-9])\d{1,4}(?:\.\d{1,3})?", "a number of cores, such as 2 or 0.5")
 _MEMORY = _matching(r"[1-9]\d{0,5}[MG]i", "a size, such as 512Mi or 2Gi")
 _PATH = _matching(r"/[\w./-]+", "the path of a bundle in the image, such as /service.zip")
+_SOURCE = _matching(
+    r"/[\w./-]+|(?:https|s3|gs)://[\w.:/@%+=~-]+",
+    "the path of a bundle in the image, such as /service.zip, or its URI, such as s3://bucket/service.zip",
+)
+_FILE = _matching(r"/[\w./-]+", "the path of a file in the image, such as /srv/service/routes.yaml")
+_VERSION = _matching(r"\d+\.\d+\.\d+", "a version of Ray, such as 2.60.0")
 _HASH = _matching(r"[0-9a-fA-F]{64}", "a SHA-256 of 64 hexadecimal digits")
 
 
@@ -152,9 +159,87 @@ def kserve(output: str, routes: str, models: str | None, force: bool, **chosen: 
     click.echo(f"next: kubectl apply -f {output}")
 
 
+@command.command(short_help="Write the files for Ray Serve and KubeRay.")
+@click.option("-o", "--output", metavar="DIR", required=True, help="The folder to write, such as ray.")
+@click.option("--image", callback=_IMAGE, metavar="IMAGE", help="The image.  [default: the name, and the version]")
+@click.option("--name", callback=_NAME, metavar="NAME", help="Names everything.  [default: from the title]")
+@click.option("--bundle", callback=_SOURCE, metavar="URI", help="Serve this bundle: a URI, or a path in the image.")
+@click.option("--sha256", callback=_HASH, metavar="HASH", help="Serve the bundle only if it has this SHA-256.")
+@click.option(
+    "--spec", callback=_FILE, metavar="PATH", help="Without a bundle: routes.yaml in the image, if elsewhere."
+)
+@click.option("--replicas", type=Number(1, 1000), help="The replicas of the service, as a fixed number.")
+@click.option("--min", "least", type=Number(0, 1000), help="The fewest replicas, as the load changes.  [default: 2]")
+@click.option("--max", "most", type=Number(1, 1000), help="The most replicas, as the load changes.  [default: 10]")
+@click.option("--cpus", callback=_CPUS, default="1", show_default=True, help="The cores of one worker.")
+@click.option("--memory", callback=_MEMORY, default="2Gi", show_default=True, help="The memory of one worker.")
+@click.option("--ray-version", callback=_VERSION, metavar="VERSION", help="That of the image.  [default: 2.60.0]")
+@click.option("--force", is_flag=True, help="Overwrite files that a person wrote or changed.")
+@spec_options
+def ray(
+    output: str,
+    routes: str,
+    models: str | None,
+    force: bool,
+    replicas: int | None,
+    least: int | None,
+    most: int | None,
+    spec: str | None,
+    **chosen: Any,
+) -> None:
+    """Write what Ray needs to run the service: Serve's configuration, and for Kubernetes a RayService of KubeRay.
+
+    Each replica occupies one core of a worker. The image has the service in it, or a bundle (--bundle), or the engine
+    with Ray alone if the bundle has a URI. docs/ray.md says how each is made.
+
+    \b
+    Examples:
+      python -m engine export ray --image registry.example.com/iris:1.0 -o ray
+      python -m engine export ray --image engine:1 --bundle s3://bucket/iris.zip --sha256 HASH --min 1 --max 16 -o ray
+      kubectl apply -f ray/ray-service.yaml -f ray/network-policy.yaml
+      serve deploy ray/serve.yaml
+    """  # noqa: D301
+    from engine.exporting import RAY_FILES, choose_ray, ray_files
+
+    choices = _ray_choices(chosen, replicas, least, most, spec, models)
+    settings = choose_ray(_load(routes, models), choices)
+    _print_written(_write(Path(output), ray_files(settings), "ray", RAY_FILES, force=force))
+    _print_secret(settings.secret, settings.variables)
+    click.echo(f"next: kubectl apply -f {output}/ray-service.yaml -f {output}/network-policy.yaml")
+    click.echo(f"or, where a cluster of Ray is running: serve deploy {output}/serve.yaml")
+
+
+def _ray_choices(
+    chosen: Mapping[str, Any],
+    replicas: int | None,
+    least: int | None,
+    most: int | None,
+    spec: str | None,
+    models: str | None,
+) -> RayChoices:
+    """Make the choices of the options that were given; raise `UsageError` where they contradict each other."""
+    from engine.exporting import RayChoices
+
+    if replicas is not None and (least is not None or most is not None):
+        raise click.UsageError("--replicas is a fixed number, --min and --max follow the load; use one of them")
+    numbers = {"least": least if replicas is None else replicas, "most": most if replicas is None else replicas}
+    paths = {"routes": spec, "models": models and Path(models).name}
+    given = {key: value for key, value in {**chosen, **numbers, **paths}.items() if value is not None}
+    choices = RayChoices(**given)
+    if choices.sha256 is not None and choices.bundle is None:
+        raise click.UsageError("--sha256 needs --bundle, the URI of the bundle, or its path in the image")
+    if choices.bundle is not None and spec is not None:
+        raise click.UsageError("--bundle and --spec exclude each other; a bundle contains its spec")
+    if choices.sha256 is None and "://" in (choices.bundle or ""):
+        message = "a bundle with a URI needs --sha256: what comes over a network is served only if it has that"
+        raise click.UsageError(f"{message}; bundle prints it")
+    if choices.least > choices.most:
+        raise click.UsageError(f"--min {choices.least} is more than --max {choices.most}")
+    return choices
+
+
 def _settings(routes: str, models: str | None, chosen: Mapping[str, Any]) -> tuple[Spec, Settings]:
     from engine.exporting import Choices, choose
-    from engine.spec import load_spec
 
     choices = Choices(**chosen)
     if choices.sha256 is not None and choices.bundle is None:
@@ -163,9 +248,16 @@ def _settings(routes: str, models: str | None, chosen: Mapping[str, Any]) -> tup
         raise click.UsageError("--bundle and --config-map exclude each other; a bundle contains its spec")
     if choices.least > choices.most:
         raise click.UsageError(f"--min {choices.least} is more than --max {choices.most}")
+    spec = _load(routes, models)
+    return spec, choose(spec, choices)
+
+
+def _load(routes: str, models: str | None) -> Spec:
+    from engine.spec import load_spec
+
     spec = load_spec(routes, models)
     print_diagnostics(spec.warnings)
-    return spec, choose(spec, choices)
+    return spec
 
 
 def _write(folder: Path, files: Mapping[str, str], kind: str, known: tuple[str, ...], *, force: bool) -> Written:
@@ -182,12 +274,17 @@ def _print_written(written: Written) -> None:
         click.echo(f"{path}: removed, since this export does not need it")
 
 
-def _print_secrets(settings: Settings) -> None:
-    """Say which Secrets have to be made, without any value."""
-    needed = [one.name for one in settings.variables if one.is_required]
+def _print_secret(secret: str, variables: Iterable[Variable]) -> None:
+    """Say how to make the Secret of the environment, without any value."""
+    needed = [one.name for one in variables if one.is_required]
     if needed:
         literals = " ".join(f'--from-literal={name}="${name}"' for name in needed)
-        click.echo(f"first: kubectl create secret generic {settings.secret} {literals}")
+        click.echo(f"first: kubectl create secret generic {secret} {literals}")
+
+
+def _print_secrets(settings: Settings) -> None:
+    """Say which Secrets have to be made."""
+    _print_secret(settings.secret, settings.variables)
     if settings.metrics_need_key:
         click.echo(
             f"for Prometheus: kubectl create secret generic {settings.metrics_secret} --from-literal=key=API_KEY"

@@ -58,7 +58,8 @@ class Asking:
     @property
     def is_quick(self) -> bool:
         """Whether the model is known to be quick, and callers do not wait in a queue."""
-        seconds = self._predict.facts.report.seconds
+        facts = self._predict.facts
+        seconds = None if facts.is_remote else facts.report.seconds
         return seconds is not None and seconds < QUICK_SECONDS
 
     def ask(self, asked: Asked, place: Place) -> Prediction:

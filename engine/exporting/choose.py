@@ -40,7 +40,7 @@ class Choices:
 
 def choose(spec: Spec, choices: Choices) -> Settings:
     """Make the settings; raise `SpecError` or `EngineError` if the spec cannot be exported so."""
-    name = choices.name or _name_of(spec)
+    name = choices.name or name_of(spec)
     paths = {route.built_in: route.path for route in spec.built_in if route.built_in is not None}
     for one in _PROBED:
         if one not in paths:
@@ -83,7 +83,8 @@ def version_of(spec: Spec) -> str:
     return version if _TAG.fullmatch(version) and not _is_asking(node) else "latest"
 
 
-def _name_of(spec: Spec) -> str:
+def name_of(spec: Spec) -> str:
+    """Make a name of lower-case letters, digits and hyphens of a service's title; raise `EngineError`."""
     title = "service" if _is_asking(spec.service.node["title"]) else spec.service.title
     name = re.sub(r"[^a-z0-9]+", "-", title.lower()).lstrip("-0123456789")[:_LONGEST_NAME].strip("-")
     if not name:

@@ -36,7 +36,7 @@ def container(settings: Settings, *, name: str = "service") -> dict[str, Any]:
         "command": [settings.literal(word) for word in settings.command],
     }
     if settings.variables:
-        made["env"] = [_variable(settings, one.name, one.is_required) for one in settings.variables]
+        made["env"] = [variable(settings.secret, one.name, one.is_required) for one in settings.variables]
     return made
 
 
@@ -75,8 +75,9 @@ def mounts(settings: Settings) -> list[dict[str, Any]]:
     return [{"name": "tmp", "mountPath": "/tmp"}, *spec]  # noqa: S108 - the container's own
 
 
-def _variable(settings: Settings, name: str, is_required: bool) -> dict[str, Any]:
-    key: dict[str, Any] = {"name": settings.secret, "key": name}
+def variable(secret: str, name: str, is_required: bool) -> dict[str, Any]:
+    """Take a variable of the environment from a Secret."""
+    key: dict[str, Any] = {"name": secret, "key": name}
     if not is_required:
         key["optional"] = Noted(value=True, comment="The spec has a default.")
     return {"name": name, "valueFrom": {"secretKeyRef": key}}

@@ -41,6 +41,14 @@ class ResultForm:
 
 
 @dataclass(frozen=True, slots=True)
+class Placement:
+    """Whether a cluster computes a model in a deployment of its own, and why."""
+
+    is_apart: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """The facts about a model in `check` and the start-up lines.
 
@@ -51,8 +59,10 @@ class Facts:
     version of scikit-learn that saved the model; `report` is how its runtime was chosen, `warnings` are what people
     should know of the model, and `note` says why what was compiled before is not used. `threshold` is that of the
     spec, by the positive class's key. `loaded` is when the model was read, in seconds since 1970, and `rows` are the
-    first of its reference, if these may be shown. `is_stand_in` says that examples answer, here
-    or in a part, `is_composed` that other models are asked.
+    first of its reference, if these may be shown. `placement` says where a cluster computes a model that has a `scale`,
+    and is None for any other. `is_stand_in` says that examples answer, here
+    or in a part, `is_composed` that other models are asked, and `is_remote`
+    that another process computes it, or a part.
     """
 
     name: str
@@ -76,8 +86,10 @@ class Facts:
     threshold: Mapping[str, float] = field(default_factory=dict)
     loaded: float = 0.0
     rows: tuple[Any, ...] = ()
+    placement: Placement | None = None
     is_stand_in: bool = False
     is_composed: bool = False
+    is_remote: bool = False
 
     @property
     def answers_classes(self) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from engine.diagnostics import render_diagnostics
 from engine.endpoints import show_models
@@ -28,26 +29,37 @@ STEP_SECONDS = 0.05
 LONGEST_RETRY_SECONDS = 30.0
 
 
+class Publisher(Protocol):
+    """Serves what is published."""
+
+    def publish(self, snapshot: bytes, models: Sequence[Mapping[str, Any]], modules: str) -> None:
+        """Serve a snapshot in place of the one before."""
+
+    def degrade(self, reasons: Sequence[str]) -> None:
+        """Say why the files differ from what is served."""
+
+
 @dataclass(slots=True)
 class Renewal:
-    """Takes the certificate in its files, where that is a new one; `served` is what it has been so far."""
+    """Has a supervisor take the certificate in its files, where that is a new one; `served` is what it was so far."""
 
+    supervisor: Supervisor
     files: CertificateFiles
     served: Certificate
 
-    def renew(self, supervisor: Supervisor) -> None:
+    def renew(self) -> None:
         """Have the certificate in the files served, or say why it is not."""
         try:
             found = self.files.read()
         except ServeError as error:
             message = "certificate not renewed; still serving the previous one: %s"
             logger.error(message, error)  # noqa: TRY400 - no traceback says more
-            supervisor.keep_certificate(str(error))
+            self.supervisor.keep_certificate(str(error))
             return
         if found.digest != self.served.digest:
             logger.info("now serving the new certificate: %s", found)
         self.served = found
-        supervisor.renew(found)
+        self.supervisor.renew(found)
 
 
 class Reloader(threading.Thread):
@@ -56,7 +68,7 @@ class Reloader(threading.Thread):
     def __init__(
         self,
         source: SpecSource,
-        supervisor: Supervisor,
+        publisher: Publisher,
         first: CheckResult,
         *,
         watching: bool,
@@ -64,7 +76,7 @@ class Reloader(threading.Thread):
     ) -> None:
         super().__init__(name="reloader", daemon=True)
         self._source = source
-        self._supervisor = supervisor
+        self._publisher = publisher
         self._stamps: Mapping[Watched, Stamp] = first.stamps
         self._watching = watching
         self._renewal = renewal
@@ -89,7 +101,7 @@ class Reloader(threading.Thread):
                     self._follow(self._check())
             except Exception as error:
                 logger.exception("watching the files failed; trying again")
-                self._supervisor.degrade([f"watching the files failed: {type(error).__name__}: {error}"])
+                self._publisher.degrade([f"watching the files failed: {type(error).__name__}: {error}"])
                 time.sleep(LOOK_SECONDS)
                 self._asked.set()
 
@@ -104,11 +116,11 @@ class Reloader(threading.Thread):
             for said in (*outcome.notes, render_diagnostics(outcome.mistakes)):
                 if said:
                     logger.warning("%s", said)
-            self._supervisor.publish(outcome.snapshot, show_models(outcome.facts), outcome.modules)
+            self._publisher.publish(outcome.snapshot, show_models(outcome.facts), outcome.modules)
         else:
             text = render_diagnostics(outcome.mistakes)
             logger.error("change rejected; still serving the previous version:\n%s", text)
-            self._supervisor.degrade([str(found) for found in outcome.mistakes if found.severity == "error"])
+            self._publisher.degrade([str(found) for found in outcome.mistakes if found.severity == "error"])
 
     def _check(self) -> CheckResult:
         """Check in another process, again and again where that one is killed."""
@@ -118,13 +130,13 @@ class Reloader(threading.Thread):
             is_asked = self._asked.is_set()
             self._asked.clear()
             if is_asked and self._renewal is not None:
-                self._renewal.renew(self._supervisor)
+                self._renewal.renew()
             try:
                 logger.info("checking the changed files")
                 return check_isolated(self._source, log_step, self._know)
             except LostProcess as lost:
                 logger.error("the change could not be checked: %s", lost)  # noqa: TRY400 - no traceback says more
-                self._supervisor.degrade([f"the change could not be checked: {lost}"])
+                self._publisher.degrade([f"the change could not be checked: {lost}"])
                 if lost.killed:
                     self._asked.wait(patience.delay(0.0))
                 else:

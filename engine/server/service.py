@@ -95,7 +95,7 @@ def serve(
 
         addresses = Addresses(listener, admin, options.certificate)
         supervisor = Supervisor(addresses, options.workers, options.logs, ready, options.hang_seconds)
-        renewal = Renewal(options.tls, options.certificate) if options.tls and options.certificate else None
+        renewal = Renewal(supervisor, options.tls, options.certificate) if options.tls and options.certificate else None
         reloader = Reloader(source, supervisor, first, watching=options.watching, renewal=renewal)
         signals.hand_over(supervisor.stop, reloader.reload)
         supervisor.publish(first.snapshot or b"", show_models(first.facts), first.modules)

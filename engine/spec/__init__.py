@@ -19,6 +19,7 @@ from engine.spec.checking.grammar import GrammarName, grammar
 from engine.spec.checking.guards import MAX_KEY
 from engine.spec.checking.limits import read_size
 from engine.spec.checking.pins import lock_of, write_pins
+from engine.spec.checking.scaling import require_countable
 from engine.spec.choices import RESPONSE_METHODS, RUNTIMES, ResponseMethodName, RuntimeName
 from engine.spec.composed_records import Average, Chain, Composition, Switch, Table
 from engine.spec.conditions import (
@@ -35,7 +36,7 @@ from engine.spec.load import PackedFiles, load_spec
 from engine.spec.model_folders.examples import example_in
 from engine.spec.model_folders.folder_records import ModelFolder, Signature, SignedColumn
 from engine.spec.model_folders.inner_files import find_inner
-from engine.spec.model_records import Computed, Example, FileModel, Model, Output, Schema, StandIn
+from engine.spec.model_records import Computed, Example, FileModel, Model, Output, Scale, Schema, StandIn
 from engine.spec.named_files import MAX_BYTES as MAX_FILE_BYTES
 from engine.spec.named_files import (
     find_inside,

@@ -76,6 +76,19 @@ class Batch(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scale(Record):
+    """A deployment of a model's own in a cluster: `min` to `max` replicas, each of which occupies `cpus`.
+
+    `target` is how many requests a replica should have in progress.
+    """
+
+    min: int = 1
+    max: int = 1
+    target: int = 16
+    cpus: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Example(Record):
     """An instance and its expected result, which was the model's own answer if it is `recorded`.
 
@@ -175,6 +188,7 @@ class FileModel(Model):
     batch: Batch
     runtime: Literal["auto"] | RuntimeName = "auto"
     timeout: float = 30.0
+    scale: Scale | None = None
     trusted: tuple[str, ...] = ()
     allow_version_mismatch: bool = False
     pin: Pin | None = None
@@ -209,6 +223,10 @@ class FileModel(Model):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandIn(Model):
-    """A model whose `file` is not there yet; its examples, at least one, answer in its place."""
+    """A model whose `file` is not there yet; its examples, at least one, answer in its place.
+
+    Its `scale` has no effect until there is a file.
+    """
 
     file: Path
+    scale: Scale | None = None

@@ -12,8 +12,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 from machines import open_network
-from ray_clusters import PYTHON
-from shared_folders import shared_folder
+from ray_clusters import PYTHON, open_folder
 
 pytestmark = pytest.mark.cluster
 
@@ -36,7 +35,7 @@ ARROW = (
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """The tutorial's service with a file of rows."""
-    with shared_folder() as folder:
+    with open_folder("rows") as folder:
         for name in ("routes.yaml", "models.yaml", "models.lock", "build"):
             (folder / name).symlink_to(ROOT / name)
         rows = pd.read_csv(ROOT / "build" / "reference.csv")

@@ -17,8 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from modelling import FRAME, NAMES, OBJECT, SPECIES, y
-from ray_clusters import PYTHON, Cluster, open_cluster
-from shared_folders import shared_folder
+from ray_clusters import PYTHON, Cluster, open_cluster, open_folder
 from sklearn.tree import DecisionTreeClassifier
 
 pytestmark = pytest.mark.cluster
@@ -53,7 +52,7 @@ ON_RAY = ("--on", "ray", "--address", "auto")
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
     """A service, and files of rows in all formats, which both machines see."""
-    with shared_folder() as folder:
+    with open_folder("rows") as folder:
         joblib.dump(DecisionTreeClassifier(max_depth=3, random_state=0).fit(FRAME, y), folder / "model.pkl")
         (folder / "waiting.py").write_text(WAITING)
         make = "import joblib, waiting; joblib.dump(waiting.Waiting().fit(None), 'waits.pkl')"

@@ -215,7 +215,7 @@ OTHERWISE = {
         composition-chain/models.yaml words-of-other-tools/routes.yaml
         remedies-of-keys/routes.yaml remedies-of-models/models.yaml
     """,
-    TOGETHER: "composition-of-two-kinds/models.yaml stand-ins/models.yaml",
+    TOGETHER: "composition-of-two-kinds/models.yaml scale-of-a-composition/models.yaml stand-ins/models.yaml",
     JOINED: """
         accepts-in-other-words/routes.yaml
         built-in-of-wrong-type/routes.yaml faults/routes.yaml faults-of-the-service/routes.yaml guards/routes.yaml
@@ -480,6 +480,7 @@ WITHOUT_DEFAULT = {
         "examples": EMPTY,
         "reference": NONE,
     },
+    "models.name.scale": {"max": DEPENDS},
     "models.name.output": {"labels": NONE},
     "models.name.graph_outputs": dict.fromkeys(RESPONSE_METHODS, DEPENDS),
     "models.name.examples.0": {"label": NONE, "probabilities": NONE},

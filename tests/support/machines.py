@@ -42,23 +42,24 @@ class Machine:
         for device in ("eth0", "lo"):
             self.run("ip", "link", "set", device, "up")
 
-    def run(self, *command: str, **options: Any) -> str:
+    def run(self, *command: str, cwd: Path = Path("/"), **options: Any) -> str:
         """Run a command on the machine, and return what it printed; raise `CalledProcessError` where it fails."""
         options = {"text": True, "timeout": 300, "check": True, **options}
-        return subprocess.run(self._inside(command), stdout=subprocess.PIPE, **options).stdout  # noqa: PLW1510
+        return subprocess.run(self._inside(command, cwd), stdout=subprocess.PIPE, **options).stdout  # noqa: PLW1510
 
-    def start(self, *command: str, **options: Any) -> subprocess.Popen[str]:
+    def start(self, *command: str, cwd: Path = Path("/"), **options: Any) -> subprocess.Popen[str]:
         """Start a command on the machine."""
-        return subprocess.Popen(self._inside(command), text=True, **options)
+        return subprocess.Popen(self._inside(command, cwd), text=True, **options)
 
     def pids(self, pattern: str) -> list[int]:
         """Return the processes of the machine whose command line matches, by the machine's own numbers."""
         found = subprocess.run(self._inside(("pgrep", "-f", pattern)), capture_output=True, text=True, check=False)
         return [int(line) for line in found.stdout.split()]
 
-    def kill(self, pid: int) -> None:
-        """Kill one of its processes."""
-        self.run("kill", "-KILL", str(pid))
+    def kill(self, *pids: int) -> None:
+        """Kill some of its processes."""
+        if pids:
+            self.run("kill", "-KILL", *map(str, pids), check=False)
 
     def cut_power(self) -> None:
         """End everything on the machine at once."""
@@ -69,8 +70,9 @@ class Machine:
     def is_running(self) -> bool:
         return self._holder.poll() is None
 
-    def _inside(self, command: Sequence[str]) -> list[str]:
-        return ["nsenter", "--target", str(self._pid), "--net", "--pid", "--mount", "--", *command]
+    def _inside(self, command: Sequence[str], cwd: Path = Path("/")) -> list[str]:
+        inside = ["nsenter", "--target", str(self._pid), "--net", "--pid", "--mount", "--"]
+        return [*inside, "env", "--chdir", str(cwd), *command]
 
 
 class Network:

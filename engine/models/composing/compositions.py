@@ -79,8 +79,10 @@ def _facts(model: Composition, composed: Composed, parts: Sequence[Part], own: M
         report=_report([facts.report for facts in asked]),
         note="",
         warnings=own.facts.warnings if own is not None else (),
+        placement=own.facts.placement if own is not None else None,
         is_composed=True,
         is_stand_in=any(facts.is_stand_in for facts in asked),
+        is_remote=any(facts.is_remote for facts in asked),
     )
 
 
@@ -90,7 +92,7 @@ def _response_method(asked: Sequence[Facts]) -> Any:
 
 def _identity(model: Composition, composed: Composed, parts: Sequence[Part]) -> str:
     """Hash what the answers depend on: the entry, its own file, and the same of each part."""
-    entry = {key: value for key, value in model.node.plain.items() if key != "description"}
+    entry = {key: value for key, value in model.node.plain.items() if key not in ("description", "scale")}
     made_from = [entry, composed.identity, [[part.name, part.facts.sha256] for part in parts]]
     return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
 

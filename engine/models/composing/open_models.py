@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import cast
 
 from engine.diagnostics import Diagnostic
@@ -15,7 +16,8 @@ from engine.models.composing.stand_in import stand_in_predictor
 from engine.models.predictor import STAND_IN, ModelPredictor, Predictor
 from engine.models.restoring.known_answers import hold_examples
 from engine.models.restoring.prepared import LoadedEstimators, PreparedModel
-from engine.models.restoring.restore import restore_model
+from engine.models.restoring.restore import restore_model, restore_remote
+from engine.models.runtime.answer import Runtime
 from engine.spec import Chain, Composition, FileModel, Model, Spec, StandIn
 
 
@@ -89,10 +91,12 @@ def restore_models(
     opened: LoadedEstimators | None = None,
     *,
     is_checked: bool = True,
+    remote: Mapping[str, Runtime] = MappingProxyType({}),
 ) -> Mapping[str, Predictor]:
     """Make the models' predictors; those of files that are `known`, by name and key, are reused.
 
-    scikit-learn is imported only if a model is served by it. Compositions that are not yet checked are held to their
+    scikit-learn is imported only if a model is served by it. What is `remote` is computed by another process, which
+    these runtimes ask. Compositions that are not yet checked are held to their
     examples, and their tables to their models; raises `SpecError`.
     """
     loaded = opened or LoadedEstimators()
@@ -100,6 +104,8 @@ def restore_models(
 
     def own(model: FileModel) -> ModelPredictor:
         one = prepared[model.name]
+        if model.name in remote:
+            return restore_remote(model, one, remote[model.name])
         found = shared.get((model.name, one.key))
         return cast("ModelPredictor", found) if found is not None else restore_model(model, one, loaded)
 

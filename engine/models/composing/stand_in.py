@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.models.data.instances import Columns
 from engine.models.predictor import STAND_IN, Facts, ModelPredictor, ResultForm
+from engine.models.restoring.placement import place_model
 from engine.models.restoring.result_form import form_of
 from engine.models.runtime.answer import Answer
 from engine.models.runtime.class_names import Wording, key_of
@@ -65,6 +66,7 @@ def _facts(model: StandIn, wording: Wording) -> Facts:
         examples=len(model.examples),
         report=Report("sklearn", verdict="not proven", why="its examples answer"),
         note="",
+        placement=place_model(model, None) if model.scale is not None else None,
         is_stand_in=True,
     )
 

@@ -28,7 +28,7 @@ VARIABLE = "ENGINE_CACHE_DIR"
 # Tells the processes of a service where new entries are kept if the cache is read-only; see `writable_cache`.
 _SPARE_VARIABLE = "ENGINE_SPARE_CACHE_DIR"
 # The keys of a model that have no part in what is compiled.
-NOT_COMPILED = ("file", "description", "stand_in")
+NOT_COMPILED = ("file", "description", "stand_in", "scale")
 # Everything that reads a model's entry, compiles models and runs what was compiled, in all folders below.
 _CODE = tuple(Path(__file__).parents[2] / folder for folder in ("models", "schema", "spec"))
 _LIBRARIES = ("endpoint-engine", "numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "skl2onnx")

@@ -13,7 +13,9 @@ from engine.models.data.instances import Columns
 from engine.models.predictor import Facts, ModelPredictor
 from engine.models.restoring.choose_runtime import open_runtime
 from engine.models.restoring.needed_libraries import describe_lack, to_serve
+from engine.models.restoring.placement import place_model
 from engine.models.restoring.prepared import LoadedEstimators, PreparedModel
+from engine.models.runtime.answer import Runtime
 from engine.models.runtime.native_trees import NativeTrees
 from engine.models.runtime.program import Program, load_program
 from engine.models.runtime.report import Report
@@ -39,6 +41,13 @@ def restore_model(
     report = _as_loaded(compiled.report, filter(None, (program, batch_program)))
     runtime = open_runtime(model, prepared, (program, batch_program), report, opened, is_shared=is_shared)
     facts = facts_of(model, prepared, fitting, report)
+    return ModelPredictor(fitting, runtime, compiled.wording, facts, compiled.good)
+
+
+def restore_remote(model: FileModel, prepared: PreparedModel, runtime: Runtime) -> ModelPredictor:
+    """Make the predictor of a model that another process computes, by a runtime that asks it."""
+    fitting, compiled = prepared.columns(model), prepared.compiled
+    facts = replace(facts_of(model, prepared, fitting, compiled.report), is_remote=True)
     return ModelPredictor(fitting, runtime, compiled.wording, facts, compiled.good)
 
 
@@ -68,6 +77,7 @@ def facts_of(model: FileModel, prepared: PreparedModel, fitting: Columns, report
         warnings=tuple(
             Diagnostic(model.place(*path), model.node.hidden(text), "warning") for path, text in compiled.warnings
         ),
+        placement=place_model(model, compiled) if model.scale is not None else None,
         dtypes={name: dtype.declared for name, dtype in fitting.dtypes.items()} if fitting.form == "table" else {},
     )
 

@@ -10,7 +10,7 @@ from engine.endpoints import Problem
 from engine.handling import Environ, Incoming
 
 _MAX_NAMES, _MAX_NAME = 1000, 64
-_UNREAD = "engine.unread"
+UNREAD = "engine.unread"
 _VERSIONS = {"1.1": "HTTP/1.1"}
 _CLOSE = (("Connection", "close"),)
 # Headers that can change what a GET is answered; all others leave it as it is.
@@ -25,7 +25,7 @@ class _Keys(dict[str, str]):
 
     def __missing__(self, name: str) -> str:
         if "_" in name:
-            return _UNREAD
+            return UNREAD
         key = name.upper().replace("-", "_")
         key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
         if len(self) < _MAX_NAMES and len(name) <= _MAX_NAME:
@@ -33,7 +33,7 @@ class _Keys(dict[str, str]):
         return key
 
 
-_KEYS = _Keys()
+KEYS = _Keys()
 
 
 def read_head(scope: Any, limit: int, began: float) -> Incoming:
@@ -43,11 +43,11 @@ def read_head(scope: Any, limit: int, began: float) -> Incoming:
     environ: Environ = {}
     size = 4 * len(sent)
     for name, value in sent:
-        environ[_KEYS[name]] = value
+        environ[KEYS[name]] = value
         size += len(name) + len(value)
     if not len(sent) == len(environ) == len(headers):
         environ = _joined(headers)
-    environ.pop(_UNREAD, None)
+    environ.pop(UNREAD, None)
     client, path, query, version = scope.client, scope.path, scope.query_string, scope.http_version
     environ["REQUEST_METHOD"] = scope.method
     environ["PATH_INFO"] = path if path.isascii() else path.encode().decode("latin-1")
@@ -55,7 +55,7 @@ def read_head(scope: Any, limit: int, began: float) -> Incoming:
     environ["SERVER_PROTOCOL"] = _VERSIONS.get(version, "HTTP/1.0")
     environ["REMOTE_ADDR"] = client.rpartition(":")[0].strip("[]")
     incoming = Incoming(environ, began)
-    if (problem := _problem(environ, size, limit)) is not None:
+    if (problem := head_problem(environ, size, limit)) is not None:
         incoming.error = problem
     return incoming
 
@@ -79,12 +79,12 @@ def is_plain(scope: Any, limit: int, hosts: Collection[str]) -> bool:
 def _joined(headers: Any) -> Environ:
     """Join headers that were sent several times, as Granian does for WSGI."""
     return {
-        _KEYS[name]: (";" if name == "cookie" else ",").join(headers.get_all(name))
+        KEYS[name]: (";" if name == "cookie" else ",").join(headers.get_all(name))
         for name in headers.keys()  # noqa: SIM118 - not a mapping
     }
 
 
-def _problem(environ: Environ, size: int, limit: int) -> Problem | None:
+def head_problem(environ: Environ, size: int, limit: int) -> Problem | None:
     """Return what is wrong with a head, as RFC 9112 has it (sections 3.2, 6.1 and 6.3)."""
     host, coding = environ.get("HTTP_HOST"), environ.get("HTTP_TRANSFER_ENCODING")
     if host is None and environ["SERVER_PROTOCOL"] == "HTTP/1.1":

@@ -280,7 +280,14 @@ def _noun(path: Path) -> str:
 
 def _a(beside: dict[str, Any]) -> str:
     title: str = beside["title"]
-    if title.endswith((".yaml", ".lock", "s")) or title in ("auth", "built_in", "on_failure", "output", "service"):
+    if title.endswith((".yaml", ".lock", "s")) or title in (
+        "auth",
+        "built_in",
+        "on_failure",
+        "output",
+        "scale",
+        "service",
+    ):
         return title
     return f"an {title}" if title[0] in "aeiou" else f"a {title}"
 

@@ -15,6 +15,7 @@ from engine.spec.checking.composing.kinds import check_compositions, kind_of
 from engine.spec.checking.composing.table import answer_alike
 from engine.spec.checking.model_files.named_file import check_file, is_skops
 from engine.spec.checking.model_files.signed_columns import check_signature
+from engine.spec.checking.scaling import check_scale, read_scale
 from engine.spec.checking.schemas import check_schema, has_form
 from engine.spec.checking.stand_ins import check_stand_in, is_standing_in
 from engine.spec.choices import RESPONSE_METHODS
@@ -65,6 +66,7 @@ def check_models(
         yield from _check_features(model)
         yield from check_dtypes(model)
         yield from _check_threshold(model)
+        yield from check_scale(model)
         if model["show_reference"].plain and "reference" not in model:
             message = 'show_reference has nothing to show: name a CSV of instances, as in "reference: rows.csv"'
             yield model.key("show_reference").error(message)
@@ -164,7 +166,8 @@ class _Reader:
 
     def __call__(self, name: str, node: Node) -> Model:
         if self._home.packed is None and is_standing_in(node, self._home.folder):
-            return StandIn(file=self._home.folder / node["file"].plain, **self._shared(name, node))
+            file, scale = self._home.folder / node["file"].plain, read_scale(node["scale"])
+            return StandIn(file=file, scale=scale, **self._shared(name, node))
         kind = kind_of(node)
         if kind is None:
             return self._file_model(name, node)
@@ -207,6 +210,7 @@ class _Reader:
             features=tuple(names) if features.present else None,
             computed=read_computed(node),
             batch=Batch(node=batch, **{key: value.plain for key, _, value in batch.pairs()}),
+            scale=read_scale(node["scale"]),
             reference=folder / node["reference"].plain if "reference" in node else None,
             graph_outputs={method: _names(one) for method, _, one in node["graph_outputs"].pairs()},
             trusted=tuple(node["trusted"].plain or ()),

@@ -24,7 +24,10 @@ _MEANT_KEYS: Mapping[str, Mapping[str, str]] = {
         **dict.fromkeys(("default", "else", "otherwise", "return", "then", *_OF_RESPONSE), "response"),
     },
     "group": {"$ref": "routes"},
-    "model": dict.fromkeys(("artifact", "filename", "model", "path", "pickle", "uri"), "file"),
+    "model": {
+        **dict.fromkeys(("artifact", "filename", "model", "path", "pickle", "uri"), "file"),
+        **dict.fromkeys(("autoscaling", "autoscaling_config", "replicas"), "scale"),
+    },
     "on_failure": dict.fromkeys(_OF_RESPONSE, "response"),
     "response": {
         **dict.fromkeys(("code", "status_code", "statuscode"), "status"),
@@ -36,6 +39,12 @@ _MEANT_KEYS: Mapping[str, Mapping[str, str]] = {
         **dict.fromkeys(("body", "requestbody", "schema"), "input"),
         **dict.fromkeys(("parameters", "params", "query_parameters"), "query"),
         **dict.fromkeys(("return", "returns", *_OF_RESPONSE), "response"),
+    },
+    "scale": {
+        **dict.fromkeys(("min_replicas", "minreplicas", "minimum", "least"), "min"),
+        **dict.fromkeys(("max_replicas", "maxreplicas", "maximum", "most", "replicas"), "max"),
+        **dict.fromkeys(("target_ongoing_requests", "concurrency"), "target"),
+        **dict.fromkeys(("cpu", "num_cpus", "cores"), "cpus"),
     },
     "service": {"name": "title"},
     "step": dict.fromkeys(_OF_RESPONSE, "response"),

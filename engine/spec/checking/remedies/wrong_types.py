@@ -82,6 +82,10 @@ def _weights(node: Node) -> str:
     return f"give each model its weight: average: {{{', '.join(f'{name}: 1' for name in named or ('a', 'b'))}}}"
 
 
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and value > 0 and value is not True
+
+
 _REMEDIES: Mapping[tuple[str, str], Callable[[Node], str]] = {
     ("accepts", "scalar"): lambda node: _format(node) if node.text else "",
     ("api_keys[]", "scalar"): lambda _: "name the variable that has the key: {name: web, env: WEB_KEY}",
@@ -101,6 +105,7 @@ _REMEDIES: Mapping[tuple[str, str], Callable[[Node], str]] = {
     ("rate_limit", "scalar"): lambda node: f"write {node.written}/minute" if isinstance(node.plain, int) else "",
     ("response", "list"): lambda node: f"write response: {{json: {_shown(node)}}}",
     ("responses[]", "scalar"): lambda node: f"write {{response: {_shown(node)}}}",
+    ("scale", "scalar"): lambda node: f"write scale: {{max: {node.plain if _is_count(node.plain) else 4}}}",
     ("sequence", "list"): lambda _: "put the list under responses: {responses: […]}",
     ("when", "list"): lambda _: "write {all: […]} or {any: […]}",
     ("when", "scalar"): lambda _: "write a name and its value, as in {query.page: 1}",

@@ -1,6 +1,6 @@
 """Measure `predict --on ray` on machines of 1 CPU each: two against one, and the memory that many rows take.
 
-python benchmarks/ray_data.py [--calls 8000] [--rows 10000000] [--only waits|computes|memory] [--write]
+python benchmarks/clusters/ray_data.py [--calls 8000] [--rows 10000000] [--only waits|computes|memory] [--write]
 
 The machines are namespaces of this one (tests/support/machines.py), and share its cores with Ray's own processes: a
 model that waits 10 ms a call shows what a second machine adds, and one that computes 10 ms shows how much of that the
@@ -25,12 +25,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "support")]
 
 from machines import Machine, open_network  # noqa: E402
-from ray_clusters import PYTHON, open_cluster  # noqa: E402
-from shared_folders import shared_folder  # noqa: E402
+from ray_clusters import PYTHON, open_cluster, open_folder  # noqa: E402
 
 NAMES = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
 ROWS_A_CALL, NOTE_BYTES = 160, 390  # a block of 64 KiB
@@ -188,7 +187,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="put the figures into docs/predict.md")
     options = parser.parse_args()
     lines = [HEADING, ""]
-    with shared_folder() as folder:
+    with open_folder("rows") as folder:
         make_service(folder)
         if options.only != "memory":
             write_notes(folder / "notes.csv", options.calls)

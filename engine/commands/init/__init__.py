@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import click
 
-from engine.commands.planning import MistakenError, SpecFiles, Wish, check_plan, plan_entry
+from engine.commands.init.planning import MistakenError, SpecFiles, Wish, check_plan, plan_entry
 from engine.errors import EngineError, SpecError
 from engine.spec import Draft
 from engine.terminal import print_diagnostics, spec_options

@@ -1,0 +1,129 @@
+"""The register of an application: what all replicas have counted, how they are, and the turns of their sequences.
+
+It is a deployment of the application, so that Ray starts it again where it is lost. It knows again what living
+replicas have counted as soon as they report; what ended ones have counted, it also keeps in Ray's own store.
+"""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ray.experimental import internal_kv as kv
+
+from engine.endpoints import FORGOTTEN, Counts, SharedCounts
+
+REPORT_SECONDS = 1.0
+# A replica that has not reported for so long counts as ended.
+SILENT_SECONDS = 10.0
+# Of so many ended replicas the counts are kept apart, in case one of them was only paused.
+MOST_ENDED = 100
+_NAMESPACE = b"endpoint-engine"
+UNKNOWN: Mapping[str, Any] = {"generation": 0, "degraded": [], "workers": [], "models": []}
+"""The status of an application of which nothing is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a replica says of itself: its node, its generation, why it lacks a newer one, and what it has counted."""
+
+    replica: str
+    node: str
+    address: str
+    pid: int
+    generation: int
+    failed: str
+    models: Sequence[Mapping[str, Any]]
+    counts: Counts = field(repr=False)
+
+
+@dataclass(slots=True)
+class _Known:
+    report: Report
+    heard: float
+
+
+class Register:
+    """Adds up what replicas report."""
+
+    def __init__(self, name: str) -> None:
+        self._key = f"ended/{name}".encode()
+        self._living: dict[str, _Known] = {}
+        self._turns = SharedCounts()
+        self._ended: dict[str, Counts] = {}
+        self._rest = Counts()
+        if (kept := kv._internal_kv_get(self._key, namespace=_NAMESPACE)) is not None:  # noqa: SLF001
+            self._ended, self._rest = pickle.loads(kept)  # noqa: S301 - written below
+
+    async def report(self, report: Report) -> Mapping[str, Any]:
+        """Take a report; return the status of the application."""
+        self._living[report.replica] = _Known(report, time.monotonic())
+        if self._ended.pop(report.replica, None) is not None:  # it was only paused
+            self._keep()
+        self._look()
+        return self._status()
+
+    async def numbers(self, report: Report) -> Counts:
+        """Take a report; return what all replicas have counted, the ended ones too."""
+        await self.report(report)
+        forgotten = Counts(events={(FORGOTTEN, ""): count}) if (count := self._turns.take_forgotten()) else Counts()
+        self._rest += forgotten
+        living = [known.report.counts for known in self._living.values()]
+        return sum((*living, *self._ended.values()), self._rest)
+
+    async def status(self) -> Mapping[str, Any]:
+        """Return the status of the application."""
+        self._look()
+        return self._status()
+
+    async def turn(self, generation: int, name: str, key: bytes) -> int:
+        """Count a key of a sequence; return how often it was seen before."""
+        _, seen = self._turns.answer(0, generation, name, key)
+        return seen
+
+    def _look(self) -> None:
+        """Let replicas that are silent be ended ones."""
+        now = time.monotonic()
+        silent = [name for name, known in self._living.items() if now - known.heard > SILENT_SECONDS]
+        for name in silent:
+            counts = self._living.pop(name).report.counts
+            self._ended[name] = Counts(counts.requests, counts.models, counts.batches, counts.events)
+        while len(self._ended) > MOST_ENDED:
+            self._rest += self._ended.pop(next(iter(self._ended)))
+        if silent:
+            self._keep()
+            generations = [known.report.generation for known in self._living.values()]
+            self._turns.keep(min(generations, default=0))
+
+    def _keep(self) -> None:
+        kv._internal_kv_put(self._key, pickle.dumps((self._ended, self._rest)), namespace=_NAMESPACE)  # noqa: SLF001
+
+    def _status(self) -> Mapping[str, Any]:
+        now = time.monotonic()
+        reports = sorted((known.report for known in self._living.values()), key=lambda one: (one.address, one.pid))
+        newest = max(reports, key=lambda one: one.generation, default=None)
+        return {
+            "generation": newest.generation if newest is not None else 0,
+            "degraded": sorted({one.failed for one in reports if one.failed}),
+            "workers": [
+                {
+                    "number": number,
+                    "pid": one.pid,
+                    "generation": one.generation,
+                    "responds": now - self._living[one.replica].heard < 3 * REPORT_SECONDS,
+                    "replica": one.replica,
+                    "node": one.node,
+                    "address": one.address,
+                }
+                for number, one in enumerate(reports, 1)
+            ],
+            "models": newest.models if newest is not None else [],
+        }
+
+
+def forget_counts(name: str) -> None:
+    """Forget what an application's ended replicas have counted."""
+    kv._internal_kv_del(f"ended/{name}".encode(), namespace=_NAMESPACE)  # noqa: SLF001

@@ -1,0 +1,103 @@
+"""A model in a deployment of its own: what asks it in the replicas that take requests, and what answers there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import Any, cast
+
+from ray.exceptions import RayActorError
+from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
+from ray.serve.handle import DeploymentHandle
+
+from engine.collecting import pause_collector
+from engine.errors import Overloaded
+from engine.models import Snapshot, own_predictors, rehearse_models, restore_models
+from engine.models.predictor import ModelPredictor
+from engine.models.runtime.answer import Answer, Refusal, Runtime
+from engine.ray.asking import Asker
+from engine.ray.log import log_as_ray_does
+from engine.ray.snapshots import Stored, read_snapshot
+
+# How long a request waits for a model's answer; with `min: 0` its first replica has to start meanwhile.
+ANSWER_SECONDS = 60.0
+# Replicas that take requests may still serve the generation before.
+_KEPT = 2
+
+
+class RemoteRuntime:
+    """A runtime that asks a model's own deployment; it waits for the answer, in a thread that may."""
+
+    def __init__(self, name: str, handle: DeploymentHandle, stored: Stored, key: str, asker: Asker) -> None:
+        self._name = name
+        self._asker = asker
+        self._handle = handle
+        self._stored = asdict(stored)
+        self._key = key
+
+    def __call__(self, rows: Any) -> Answer:
+        """Answer; raise `Refusal`, or `Overloaded` where no replica can."""
+        try:
+            answer: Answer | Exception = self._asker.ask(
+                self._handle.answer.remote, self._stored, self._key, rows, seconds=ANSWER_SECONDS
+            )
+        except BackPressureError:
+            message = f"too many requests wait for the model {self._name}"
+            raise Overloaded(message) from None
+        except TimeoutError:
+            message = f"the model {self._name} did not answer within {ANSWER_SECONDS:g} s"
+            raise Overloaded(message) from None
+        except (RayActorError, DeploymentUnavailableError):
+            message = f"the replica of the model {self._name} that was asked has ended"
+            raise Overloaded(message) from None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class RemoteModel:
+    """Computes one model for the replicas that take requests, in calls that these share as the spec says."""
+
+    def __init__(self, application: str, name: str, threads: int) -> None:
+        self._application, self._name = application, name
+        self._runtimes: OrderedDict[str, Runtime] = OrderedDict()
+        self._loading = asyncio.Lock()
+        self._threads = ThreadPoolExecutor(threads, "model")
+        log_as_ray_does()
+
+    async def reconfigure(self, config: Mapping[str, Any]) -> None:
+        """Take a generation, and keep the one before, which others may still serve."""
+        await self._load(Stored(**config), None)
+
+    async def answer(self, stored: Mapping[str, Any], key: str, rows: Any) -> Answer | Exception:
+        """Answer for the model with a key, which is in a snapshot; return the exception that says why it does not."""
+        runtime = self._runtimes.get(key)
+        if runtime is None:
+            runtime = await self._load(Stored(**stored), key)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, runtime, rows)
+        except (Refusal, Overloaded) as error:
+            return error
+
+    async def _load(self, stored: Stored, key: str | None) -> Runtime:
+        """Load the model of a snapshot, unless another request has done so meanwhile."""
+        async with self._loading:
+            if key is not None and key in self._runtimes:
+                return self._runtimes[key]
+            found, runtime = await asyncio.to_thread(self._restore, stored)
+            self._runtimes[found] = runtime
+            while len(self._runtimes) > _KEPT:
+                self._runtimes.popitem(last=False)
+        return runtime
+
+    def _restore(self, stored: Stored) -> tuple[str, Runtime]:
+        with pause_collector():
+            snapshot = Snapshot.load(read_snapshot(self._application, stored))
+        spec = snapshot.spec.only([self._name])
+        predictors = restore_models(spec, snapshot.prepared)
+        rehearse_models(spec, predictors)
+        own = cast("ModelPredictor", own_predictors(predictors)[self._name])
+        return snapshot.prepared[self._name].key, own.runtime
