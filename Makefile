@@ -100,7 +100,7 @@ soak: $(VENV)/dev $(SUITE)
 # Ray, and what scales with it, in an environment of its own.
 build/ray/installed: pyproject.toml
 	test -x build/ray/bin/python || $(PYTHON) -m venv build/ray
-	build/ray/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[ray,pandas,parquet]' 'dask[dataframe]' pyspark
+	build/ray/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[ray,pandas,parquet]' 'dask[dataframe]' 'moto[server]' pyspark
 	touch $@
 
 test-ray: $(VENV)/dev build/model.pkl build/ray/installed
