@@ -3,7 +3,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve wheel test test-all test-faults test-ray soak corpus smoke lint lock bench bench-peers bench-ray docs clean no-npm
+.PHONY: help serve wheel test test-all test-faults test-ray soak corpus smoke lint lock bench bench-peers bench-ray \
+  bench-ray-data docs clean no-npm
 
 help:
 	@echo "make serve   install, train the sample model if there is none, serve on http://127.0.0.1:5000 (PORT=... for another)"
@@ -11,11 +12,13 @@ help:
 	@echo "make test    install and run the tests of every part: a few minutes"
 	@echo "make test-all   all tests, as CI does"
 	@echo "make test-faults   only those that make things go wrong"
+	@echo "make test-ray   those that start clusters of Ray, on machines of their own, and Dask and Spark: a quarter of an hour"
 	@echo "make soak    the long forms of some tests: minutes each"
 	@echo "make corpus  serve models of nine libraries, and compare every answer with the estimator's own: an hour"
 	@echo "make smoke   the README's commands with exactly the versions in requirements.lock, in a venv of their own"
 	@echo "make lint    ruff, mypy and import-linter"
 	@echo "make bench   every contestant side by side; writes docs/benchmarks.md (needs wrk)"
+	@echo "make bench-ray   what Ray costs and gives; make bench-ray-data: the same for files"
 	@echo "make lock    write requirements.lock: the newest versions that pyproject.toml allows, with their hashes"
 	@echo "make docs    write the generated pages of docs/ anew"
 	@echo "make clean   remove what these commands made"
@@ -100,7 +103,7 @@ soak: $(VENV)/dev $(SUITE)
 # Ray, and what scales with it, in an environment of its own.
 build/ray/installed: pyproject.toml
 	test -x build/ray/bin/python || $(PYTHON) -m venv build/ray
-	build/ray/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[ray,pandas,parquet]'
+	build/ray/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[ray,pandas,parquet]' 'dask[dataframe]' 'moto[server]' pyspark
 	touch $@
 
 bench-ray: $(VENV)/dev build/model.pkl build/ray/installed
@@ -112,6 +115,9 @@ test-ray: $(VENV)/dev build/model.pkl build/ray/installed
 # In an environment of its own, build/corpus/env; it goes on where it was interrupted.
 corpus:
 	$(PYTHON) tests/corpus/run.py
+
+bench-ray-data: $(VENV)/dev build/model.pkl build/ray/installed
+	$(BIN)/python benchmarks/clusters/ray_data.py --write
 
 # Nothing is installed here that requirements.lock does not name with its hash, the build backend included.
 build/smoke/installed: requirements.lock pyproject.toml

@@ -7,12 +7,17 @@ from engine import telemetry as telemetry  # first, so that onnxruntime finds it
 from engine.errors import EngineError, SpecError
 
 if TYPE_CHECKING:
+    from engine.batch.frames.row_predictor import predictor
     from engine.flask_app import create_app
     from engine.models import lock_models
 
-__all__ = ["EngineError", "SpecError", "create_app", "lock_models"]
+__all__ = ["EngineError", "SpecError", "create_app", "lock_models", "predictor"]
 
-_HOMES = {"create_app": "engine.flask_app", "lock_models": "engine.models"}
+_HOMES = {
+    "create_app": "engine.flask_app",
+    "lock_models": "engine.models",
+    "predictor": "engine.batch.frames.row_predictor",
+}
 
 
 def __getattr__(name: str) -> Any:

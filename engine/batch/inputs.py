@@ -174,6 +174,24 @@ class Prefixed:
         return data or self._stream.readline(size)
 
 
+class Limited:
+    """A stream that ends after so many bytes."""
+
+    def __init__(self, stream: Stream, size: int) -> None:
+        self._stream = stream
+        self._left = size
+
+    def read(self, size: int = -1) -> bytes:
+        return self._taken(self._stream.read(self._left if size < 0 else min(size, self._left)))
+
+    def readline(self, size: int = -1) -> bytes:
+        return self._taken(self._stream.readline(self._left if size < 0 else min(size, self._left)))
+
+    def _taken(self, data: bytes) -> bytes:
+        self._left -= len(data)
+        return data
+
+
 def expand_inputs(names: tuple[str, ...]) -> list[Input]:
     """Take inputs by their names or by patterns; raise `BatchError` for a pattern that matches nothing."""
     return [Input(found) for name in names for found in _matching(name)]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.isolation import Progress
 from engine.spec import Spec, StandIn
 from engine.terminal import Number, Shown, named_models, show_progress, spec_options, without_file
 from engine.text import plural
 
 if TYPE_CHECKING:
     from engine.batch.inputs import FormatName
+    from engine.batch.running.opening import ScoringOptions
     from engine.batch.running.scored_model import ScoredModel
 
 _SLOW_BLOCK = 64 * 1024
@@ -37,6 +39,9 @@ _FORMATS = click.Choice(("csv", "jsonl", "parquet"))
 @click.option("--skip-errors", is_flag=True, help="Continue after bad rows, whose predictions stay empty.")
 @click.option("--resume", is_flag=True, help="Continue an interrupted run.")
 @click.option("-j", "--jobs", type=Number(1, 256), help="The processes.  [default: one for each core]")
+@click.option("--on", "engine", type=click.Choice(("ray",)), help="Score on a cluster, into parts: -o FOLDER/.")
+@click.option("--address", metavar="ADDRESS", help="The cluster: auto or ray://….  [default: one is started here]")
+@click.option("--part-size", metavar="SIZE", help="How much of an input makes a part.  [default: 16 MiB]")
 @spec_options
 def command(
     model: str,
@@ -53,6 +58,9 @@ def command(
     skip_errors: bool,
     resume: bool,
     jobs: int | None,
+    engine: str | None,
+    address: str | None,
+    part_size: str | None,
     routes: str,
     models: str | None,
 ) -> None:
@@ -67,13 +75,13 @@ def command(
       python -m engine predict iris rows.csv --columns id -o scored.csv --errors bad.jsonl
       python -m engine predict iris 'data/*.csv' -o scored/
       zcat rows.jsonl.gz | python -m engine predict iris - --format jsonl | head
+      python -m engine predict iris 's3://bucket/*.parquet' -o s3://bucket/scored/ --on ray --address auto
     """  # noqa: D301
     from engine.batch.inputs import expand_inputs
     from engine.batch.outputs.whole import state_file
     from engine.batch.running.opening import ScoringOptions
     from engine.batch.running.pool import Pool
     from engine.batch.running.run import Runner
-    from engine.models import Snapshot, run_with_models
     from engine.server import usable_cores
     from engine.spec import load_spec
 
@@ -93,6 +101,12 @@ def command(
     for name, one in spec.only([model]).models.items():
         if isinstance(one, StandIn):
             raise click.BadParameter(without_file(spec, name, "score with"), param_hint="MODEL")
+    compile_model = partial(_compile, spec, model, routes, models)
+    if engine is not None:
+        _score_on_ray(compile_model, inputs, output, errors, options, (address, jobs, part_size))
+        return
+    if address is not None or part_size is not None:
+        raise click.UsageError(f"{'--address' if address is not None else '--part-size'} is for --on ray")
     sources = expand_inputs(inputs)
     targets = _targets(sources, output, errors, resumes=resume)
     _require_formats(sources, input_format)
@@ -100,18 +114,65 @@ def command(
         _require_known(targets)
     if resume and not any(state_file(target.predictions).exists() for target in targets):
         click.echo("there is no interrupted run to continue; all rows are scored", err=True)
-    with show_progress() as show:
-        payload, scored = run_with_models(_only(spec, model), _prepare, routes, models, model, progress=show)
-    compiled = [one.compiled for one in Snapshot.load(payload).prepared.values()]
-    if not all(one.programs for one in compiled):
-        options = replace(options, block_bytes=_SLOW_BLOCK)
-    with Pool(payload, jobs or usable_cores(), is_compiled=not any(one.needs_estimator for one in compiled)) as pool:
-        runner = Runner(scored, pool, options)
+    payload, scored, block, is_compiled = compile_model()
+    with Pool(payload, jobs or usable_cores(), is_compiled=is_compiled) as pool:
+        runner = Runner(scored, pool, replace(options, block_bytes=block))
         for source, target in zip(sources, targets, strict=True):
             _score(runner, source, target, errors)
     for target in targets:
         if target.one_of_many:
             state_file(target.predictions).unlink(missing_ok=True)
+
+
+def _compile(spec: Spec, model: str, routes: str, models: str | None) -> tuple[bytes, ScoredModel, int, bool]:
+    """Compile the model; return its snapshot, what is known of it, the size of a block, and whether all is compiled."""
+    from engine.batch.formats.parsed import BLOCK_BYTES
+    from engine.batch.running.prepared_run import prepare_model, spec_of_model
+    from engine.models import Snapshot, run_with_models
+
+    with show_progress() as show:
+        payload, scored = run_with_models(
+            spec_of_model(spec, model), prepare_model, routes, models, model, progress=show
+        )
+    compiled = [one.compiled for one in Snapshot.load(payload).prepared.values()]
+    block = BLOCK_BYTES if all(one.programs for one in compiled) else _SLOW_BLOCK
+    return payload, scored, block, not any(one.needs_estimator for one in compiled)
+
+
+def _score_on_ray(
+    compile_model: Callable[[], tuple[bytes, ScoredModel, int, bool]],
+    inputs: tuple[str, ...],
+    output: str,
+    errors: str | None,
+    options: ScoringOptions,
+    cluster: tuple[str | None, int | None, str | None],
+) -> None:
+    """Score files on a cluster, and say how many rows they had."""
+    from engine.batch.inputs import UnclearFormat
+    from engine.batch.on_ray.ray_data import require_ray
+    from engine.batch.on_ray.requests import PartsRequest, UnclearRequest, find_files, read_part_size
+    from engine.batch.on_ray.run_on_ray import ClusterOptions, run_on_ray
+    from engine.server import usable_cores
+
+    address, jobs, part_size = cluster
+    require_ray()
+    try:
+        request = PartsRequest(inputs, output, errors, options, read_part_size(part_size))
+        found = find_files(request, address)
+    except (UnclearFormat, UnclearRequest) as error:
+        raise click.UsageError(str(error)) from None
+    payload, scored, block, _ = compile_model()
+    options_of_cluster = ClusterOptions(address, jobs, usable_cores())
+    with Shown(found.shown) as shown:
+        try:
+            total = run_on_ray(found.with_blocks(block), payload, scored, options_of_cluster, shown.tell)
+        except KeyboardInterrupt:
+            shown.clear()
+            click.echo("interrupted; run the same command with --resume to continue", err=True)
+            raise
+    for note in total.notes:
+        click.echo(note, err=True)
+    click.echo(total.say(found.shown, output, errors, shown.rate(total.rows - total.resumed)), err=True)
 
 
 def _score(runner: Any, source: Any, target: Any, errors: str | None) -> None:
@@ -135,29 +196,6 @@ def _score(runner: Any, source: Any, target: Any, errors: str | None) -> None:
     bad = f"; {plural(total.bad, 'bad row')}" if total.bad else ""
     reported = f", reported in {errors}" if total.bad and errors else ""
     click.echo(f"{source.shown}{where}: {scored}{bad}{reported}", err=True)
-
-
-def _prepare(routes: str, models: str | None, name: str, progress: Progress) -> tuple[bytes, ScoredModel]:
-    """Compile a model and those that it asks; return them as a snapshot, and what is known of the model."""
-    from engine.batch.running.scored_model import ScoredModel
-    from engine.models import LoadedEstimators, Snapshot, complete_spec, prepare_models, restore_models
-    from engine.spec import FileModel, load_spec
-
-    opened = LoadedEstimators()
-    spec = _only(load_spec(routes, models), name)
-    prepared = prepare_models(spec, progress, opened)
-    spec = complete_spec(spec, prepared, opened)
-    model = spec.models[name]
-    if isinstance(model, FileModel):
-        scored = ScoredModel.of_file(model, prepared[name])
-    else:
-        facts = restore_models(spec, prepared, opened=opened, is_checked=False)[name].facts
-        scored = ScoredModel.of_composition(model, facts)
-    return Snapshot(spec, {name: one.without_file() for name, one in prepared.items()}).dump(), scored
-
-
-def _only(spec: Spec, name: str) -> Spec:
-    return replace(spec, routes=(), built_in=()).only([name])
 
 
 def _targets(sources: list[Any], output: str, errors: str | None, *, resumes: bool) -> list[Any]:

@@ -12,7 +12,7 @@ from engine.models.composing.rehearsal import rehearse_models
 from engine.models.files.model_file import ModelFile, require_readable
 from engine.models.files.modules import leave_start_folder
 from engine.models.predictor import STAND_IN, Facts, Placement, Prediction, Predictor, ResultForm
-from engine.models.restoring.cache import NOT_COMPILED, hash_code, writable_cache
+from engine.models.restoring.cache import NOT_COMPILED, describe_surroundings, hash_code, writable_cache
 from engine.models.restoring.compiled_model import CompiledModel
 from engine.models.restoring.needed_libraries import to_compile, to_serve
 from engine.models.restoring.placement import place_model

@@ -17,6 +17,7 @@ from engine.spec.checking.answering.cases import check_answers
 from engine.spec.checking.built_in import BUILT_IN, DOCS_FILES, divide_for_admin, docs_file_path
 from engine.spec.checking.grammar import GrammarName, grammar
 from engine.spec.checking.guards import MAX_KEY
+from engine.spec.checking.limits import read_size
 from engine.spec.checking.pins import lock_of, write_pins
 from engine.spec.checking.scaling import require_countable
 from engine.spec.choices import RESPONSE_METHODS, RUNTIMES, ResponseMethodName, RuntimeName

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from engine.batch.formats.csvblocks import CsvLayout, csv_blocks
 from engine.batch.formats.jsonlines import json_blocks
 from engine.batch.formats.parsed import Block, RecordLayout
-from engine.batch.inputs import Prefixed, Stream
+from engine.batch.inputs import Limited, Prefixed, Stream
 
 if TYPE_CHECKING:
     from engine.batch.formats.parquetreading import OpenedParquet
@@ -20,9 +20,9 @@ RowFile: TypeAlias = "OpenedText | OpenedParquet"
 
 @dataclass(frozen=True, slots=True)
 class OpenedText:
-    """A file of lines, whose rows begin at an offset and on a line; `ahead` was read already.
+    """A file of lines, whose rows begin at an offset and on a line, until the end of the file or an offset.
 
-    `notes` are what people should know of it.
+    `ahead` was read already; `notes` are what people should know of the file.
     """
 
     stream: Stream
@@ -31,6 +31,7 @@ class OpenedText:
     line: int = 1
     ahead: bytes = b""
     notes: Sequence[str] = field(default_factory=tuple)
+    until: int | None = None
 
     @property
     def is_seekable(self) -> bool:
@@ -46,14 +47,15 @@ class OpenedText:
     def size(self) -> int | None:
         return self.stream.size
 
-    def at(self, offset: int, line: int) -> OpenedText:
-        """Move to where an interrupted run has stopped."""
+    def at(self, offset: int, line: int, until: int | None = None) -> OpenedText:
+        """Move to where whole records begin, such as where an interrupted run has stopped."""
         self.stream.seek(offset)
-        return replace(self, offset=offset, line=line, ahead=b"")
+        return replace(self, offset=offset, line=line, ahead=b"", until=until)
 
     def blocks(self, size: int) -> Iterator[Block]:
         """Read the rows in blocks of about so many bytes."""
-        stream = Prefixed(self.ahead, self.stream)
+        whole = Prefixed(self.ahead, self.stream)
+        stream = whole if self.until is None else Limited(self.stream, self.until - self.offset)
         if isinstance(self.layout, CsvLayout):
             return csv_blocks(stream, self.layout, self.offset, self.line, size)
         return json_blocks(stream, self.offset, self.line, size)

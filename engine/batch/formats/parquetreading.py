@@ -52,16 +52,19 @@ class ParquetLayout:
 
     def parse(self, block: Block) -> Parsed:
         with pa.ipc.open_stream(pa.py_buffer(block.data)) as reader:
-            table = reader.read_all()
+            return self.parsed(reader.read_all(), block.line)
+
+    def parsed(self, table: Any, line: int = 1) -> Parsed:
+        """Read a table, whose first row has a number."""
         cells = {key: feature_cells(table[name]) for key, name in self.keys.items()}
         cells.update({key: [cell and cell.partition(_MIDNIGHT)[0] for cell in cells[key]] for key in self.days})
-        lines = range(block.line, block.line + table.num_rows)
+        lines = range(line, line + table.num_rows)
         return Parsed(RecordBatch(cells, table.num_rows), (), lines, lambda name: written_cells(table[name]), table)
 
 
 @dataclass(slots=True)
 class OpenedParquet:
-    """A Parquet file that is read from some row on."""
+    """A Parquet file that is read from some row on, until its end or another row."""
 
     name: str
     file: Any
@@ -69,6 +72,7 @@ class OpenedParquet:
     is_seekable: bool
     position: int = 0
     notes: Sequence[str] = field(default_factory=tuple)
+    until: int | None = None
 
     @property
     def size(self) -> int:
@@ -80,9 +84,25 @@ class OpenedParquet:
         schema = pa.schema([one for one in self.layout.schema if one.name in needed])
         return replace(self, layout=replace(self.layout, schema=schema))
 
-    def at(self, offset: int, line: int) -> OpenedParquet:  # noqa: ARG002 - a row is its own offset
-        """Move to the row where an interrupted run has stopped."""
-        return replace(self, position=offset)
+    def at(self, offset: int, line: int, until: int | None = None) -> OpenedParquet:  # noqa: ARG002
+        """Move to a row, which is its own offset, such as where an interrupted run has stopped."""
+        return replace(self, position=offset, until=until)
+
+    def ranges(self, size: int) -> Iterator[tuple[int, int]]:
+        """Divide the rows into ranges of about so many bytes, none of which has parts of two groups."""
+        begin = filled = end = 0
+        for number in range(self.file.num_row_groups):
+            group = self.file.metadata.row_group(number)
+            if filled and filled + group.total_byte_size > size:
+                yield begin, end
+                begin, filled = end, 0
+            count = -(-group.total_byte_size // size)
+            for part in range(1, count):
+                at = end + group.num_rows * part // count
+                yield begin, at
+                begin = at
+            end, filled = end + group.num_rows, filled + group.total_byte_size // count
+        yield begin, end
 
     def blocks(self, size: int) -> Iterator[Block]:
         """Read the rows in blocks of about so many bytes."""
@@ -102,10 +122,22 @@ class OpenedParquet:
         return Block(_as_stream(self.layout.schema, batches), begin + 1, self.position, self.position + 1)
 
     def _small_batches(self, size: int) -> Iterator[Any]:
-        for batch in self._batches():
+        for batch in self._within():
             most = max(1, size * batch.num_rows // max(batch.nbytes, 1))
             for begin in range(0, batch.num_rows, most):
                 yield _compact(batch.slice(begin, most))
+
+    def _within(self) -> Iterator[Any]:
+        """Read batches as far as the last row that is to be read."""
+        left = None if self.until is None else self.until - self.position
+        for batch in self._batches():
+            if left is None:
+                yield batch
+            elif left > 0:
+                yield batch.slice(0, left)
+                left -= batch.num_rows
+            else:
+                return
 
     def _batches(self) -> Iterator[Any]:
         skipped = self.position
@@ -134,6 +166,13 @@ def open_parquet(stream: Stream, expected: Expected, fields: Mapping[Key, Field]
         schema = file.schema_arrow
     if not schema.names:
         raise BatchError(f"{name}: the file has no columns")
+    return OpenedParquet(
+        name, file, layout_of_schema(schema, expected, fields, name), is_seekable=stream.size is not None
+    )
+
+
+def layout_of_schema(schema: Any, expected: Expected, fields: Mapping[Key, Field], name: str) -> ParquetLayout:
+    """Find the columns of an instance in a schema of Arrow; raise `BatchError` where they do not fit the model."""
     keys = expected.keys_in(schema.names, name)
     for column in keys.values():
         kind = schema.field(column).type
@@ -142,8 +181,7 @@ def open_parquet(stream: Stream, expected: Expected, fields: Mapping[Key, Field]
                 f'{name}: column "{column}" is a feature of the model and is {kind}; it must have a number, a string, '
                 "a boolean, a date or a time in each row"
             )
-    layout = ParquetLayout(schema, keys, frozenset(_days(schema, keys, fields)))
-    return OpenedParquet(name, file, layout, is_seekable=stream.size is not None)
+    return ParquetLayout(schema, keys, frozenset(_days(schema, keys, fields)))
 
 
 def _days(schema: Any, keys: Mapping[Key, str], fields: Mapping[Key, Field]) -> Iterator[Key]:

@@ -43,12 +43,16 @@ class ParquetWriter:
 
     def write(self, parsed: Parsed, scored: Scored) -> bytes:
         """Write the rows of a block; raise `Unreadable` for an integer that a column cannot hold."""
+        return self._streamed(self.table(parsed, scored)) if parsed.batch.count else b""
+
+    def table(self, parsed: Parsed, scored: Scored) -> Any:
+        """Return the rows of a block as a table; raise `Unreadable` for an integer that a column cannot hold."""
         if not parsed.batch.count:
-            return b""
+            return self.schema.empty_table()
         columns = [self._carried(parsed, name) for name in self.carried]
         columns += [self._made(parsed, cells, name) for name, cells in self._results(scored)]
         columns += self._chances(scored)
-        return self._streamed(pa.table(columns, schema=self.schema))
+        return pa.table(columns, schema=self.schema)
 
     def _carried(self, parsed: Parsed, name: str) -> Any:
         if parsed.table is not None:

@@ -44,9 +44,14 @@ class RowProblem:
     unit: Unit = "line"
 
     def __str__(self) -> str:
-        is_named = not self.column or self.reason.startswith(f"{self.column} ")
         place = self.line if self.unit == "line" else f" row {self.line}"
-        return f"{place}: {self.reason}" if is_named else f"{place}: {self.column}: {self.reason}"
+        return f"{place}: {self.said}"
+
+    @property
+    def said(self) -> str:
+        """What is wrong, without the place."""
+        is_named = not self.column or self.reason.startswith(f"{self.column} ")
+        return self.reason if is_named else f"{self.column}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +77,8 @@ class Work:
     def __init__(self, payload: bytes) -> None:
         """Restore the first model of the snapshot, with those that it asks; no file is read."""
         snapshot = Snapshot.load(payload)
-        self._model = next(iter(snapshot.spec.models.values()))
-        self._predictor = restore_alone(snapshot.spec, snapshot.prepared, self._model.name)
+        self.model = next(iter(snapshot.spec.models.values()))
+        self._predictor = restore_alone(snapshot.spec, snapshot.prepared, self.model.name)
         self._scorers: dict[int, Scorer] = {}
 
     def __call__(self, job: Job, block: Block) -> Done:
@@ -85,7 +90,7 @@ class Work:
             parsed = job.layout.parse(block)
         except Unreadable as error:
             return Done(block.end, block.end_line, unreadable=(error.line, error.reason))
-        scorer = self._scorer(len(parsed.batch.columns))
+        scorer = self.scorer(len(parsed.batch.columns))
         scored = scorer(parsed.batch)
         problems = [_problem(parsed, one, job.layout.unit) for one in scored.bad]
         bad = len(scored.bad_rows)
@@ -103,9 +108,10 @@ class Work:
         report = b"".join(map(_reported, problems))
         return Done(block.end, block.end_line, output, parsed.batch.count, bad, report, problems[:MOST_SHOWN])
 
-    def _scorer(self, width: int) -> Scorer:
+    def scorer(self, width: int) -> Scorer:
+        """Return what scores rows of so many columns."""
         if width not in self._scorers:
-            self._scorers[width] = Scorer(self._model, self._predictor, width)
+            self._scorers[width] = Scorer(self.model, self._predictor, width)
         return self._scorers[width]
 
 

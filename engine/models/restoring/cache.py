@@ -52,7 +52,7 @@ class Cache:
         reference = [read_regular(model.reference)] if model.reference is not None else []
         hashes = [sha256, *(hashlib.sha256(content).hexdigest() for content in reference)]
         declared = {name: value for name, value in model.node.plain.items() if name not in NOT_COMPILED}
-        made_from = [_surroundings(), model.file.suffix, hashes, list(declared.items())]
+        made_from = [describe_surroundings(), model.file.suffix, hashes, list(declared.items())]
         known = format_of(model.file, model.model_folder)
         if model.model_folder is not None:  # whose versions are compared with these
             made_from.append([installed_or_absent(library) for library in sorted(model.model_folder.versions)])
@@ -136,9 +136,9 @@ def hash_code() -> str:
 
 
 @cache
-def _surroundings() -> list[str]:
+def describe_surroundings() -> list[str]:
     """Name the code, the libraries, the Python and the machine that a compiled model is for."""
-    here = [platform.python_version(), platform.system(), platform.machine()]
+    here = [f"Python {platform.python_version()}", platform.system(), platform.machine()]
     return [hash_code(), *map(_version, _LIBRARIES), *here]
 
 

@@ -26,7 +26,7 @@ def check_limits(limits: Node) -> Iterator[Diagnostic]:
     """Report sizes that are out of bounds."""
     for name, (least, most) in _BOUNDS.items():
         size = limits[name]
-        if size.text is not None and not least <= (_size(size.text) or least) <= most:
+        if size.text is not None and not least <= (read_size(size.text) or least) <= most:
             yield size.error(f"{name} must be from {least:,} to {most:,} bytes")
 
 
@@ -36,7 +36,7 @@ def read_limits(node: Node, default: Limits) -> Limits:
     return replace(default, node=node, **chosen)
 
 
-def _size(text: str) -> int | None:
+def read_size(text: str) -> int | None:
     """Read a size such as `512 KiB` in bytes; the grammar reports other values."""
     match = re.fullmatch(r"([1-9][0-9]{0,9}) ?([KMG]?i?B)", text)
     return int(match[1]) * _UNITS[match[2]] if match and match[2] in _UNITS else None
@@ -51,4 +51,4 @@ def _seconds(text: str) -> float | None:
 def _limit(name: str, limit: Node) -> float:
     if name == "body_time":
         return _seconds(limit.text or "") or 0.0
-    return int((_size(limit.text) if limit.text is not None else limit.plain) or 0)
+    return int((read_size(limit.text) if limit.text is not None else limit.plain) or 0)

@@ -74,7 +74,7 @@ def test_the_key_changes_with_every_source_file_that_decides_answers(
     folders = [code / name for name in ("models", "schema", "spec")]
     model = load_spec(folder / "routes.yaml").models["m"]
     before = Cache(folder).key(model, "")
-    for name in ("hash_code", "_surroundings"):
+    for name in ("hash_code", "describe_surroundings"):
         monkeypatch.setattr(module, name, getattr(module, name).__wrapped__)
     monkeypatch.setattr(module, "_CODE", folders)
     assert before == Cache(folder).key(model, "")
