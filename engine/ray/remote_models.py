@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ray.exceptions import RayActorError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
@@ -16,15 +17,22 @@ from ray.serve.handle import DeploymentHandle
 from engine.collecting import pause_collector
 from engine.errors import Overloaded
 from engine.models import Snapshot, own_predictors, rehearse_models, restore_models
+from engine.models.data.rows import count_rows
 from engine.models.predictor import ModelPredictor
 from engine.models.runtime.answer import Answer, Refusal, Runtime
 from engine.ray.asking import Asker
 from engine.ray.log import log_as_ray_does
 from engine.ray.snapshots import Stored, read_snapshot
 from engine.spec import FileModel
+from engine.tracing import open_spans
+
+if TYPE_CHECKING:
+    from engine.tracing.spans import Spans
 
 # How long a request waits beyond the model's own timeout: with `min: 0`, the first replica has to start meanwhile.
 START_SECONDS = 30.0
+# How long the end of a replica waits for its last spans to be sent.
+SPANS_SECONDS = 2.0
 # Replicas that take requests may still serve the generation before.
 _KEPT = 2
 
@@ -32,20 +40,22 @@ _KEPT = 2
 class RemoteRuntime:
     """A runtime that asks a model's own deployment; it waits for the answer, in a thread that may."""
 
-    def __init__(self, model: FileModel, handle: DeploymentHandle, stored: Stored, key: str, asker: Asker) -> None:
+    def __init__(
+        self, model: FileModel, handle: DeploymentHandle, found: tuple[Stored, str], asker: Asker, spans: Spans | None
+    ) -> None:
         self._name = model.name
         self._seconds = model.timeout + START_SECONDS
         self._asker = asker
         self._handle = handle
-        self._stored = asdict(stored)
-        self._key = key
+        self._stored, self._key = asdict(found[0]), found[1]
+        self._spans = spans
 
     def __call__(self, rows: Any) -> Answer:
         """Answer; raise `Refusal`, or `Overloaded` where no replica can."""
+        trace = {} if self._spans is None else self._spans.passed_on()
+        asked = (self._stored, self._key, rows, trace)
         try:
-            answer: Answer | Exception = self._asker.ask(
-                self._handle, "answer", self._stored, self._key, rows, seconds=self._seconds
-            )
+            answer: Answer | Exception = self._asker.ask(self._handle, "answer", *asked, seconds=self._seconds)
         except BackPressureError:
             message = f"too many requests wait for the model {self._name}"
             raise Overloaded(message) from None
@@ -67,22 +77,36 @@ class RemoteModel:
         self._application, self._name = application, name
         self._runtimes: OrderedDict[str, Runtime] = OrderedDict()
         self._loading = asyncio.Lock()
+        self._spans: Spans | None = None
         self._threads = ThreadPoolExecutor(threads, "model")
         log_as_ray_does()
+
+    def __del__(self) -> None:
+        """Send the spans that wait, as Ray Serve ends the replica."""
+        if self._spans is not None:
+            self._spans.close(SPANS_SECONDS)
 
     async def reconfigure(self, config: Mapping[str, Any]) -> None:
         """Take a generation, and keep the one before, which others may still serve."""
         await self._load(Stored(**config), None)
 
-    async def answer(self, stored: Mapping[str, Any], key: str, rows: Any) -> Answer | Exception:
+    async def answer(
+        self, stored: Mapping[str, Any], key: str, rows: Any, trace: Mapping[str, str]
+    ) -> Answer | Exception:
         """Answer for the model with a key, which is in a snapshot; return the exception that says why it does not."""
         runtime = self._runtimes.get(key)
         if runtime is None:
             runtime = await self._load(Stored(**stored), key)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, runtime, rows)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._compute, runtime, rows, trace)
         except (Refusal, Overloaded) as error:
             return error
+
+    def _compute(self, runtime: Runtime, rows: Any, trace: Mapping[str, str]) -> Answer:
+        if self._spans is None:
+            return runtime(rows)
+        with self._spans.computing(self._name, trace, {"engine.model.rows": count_rows(rows)}):
+            return runtime(rows)
 
     async def _load(self, stored: Stored, key: str | None) -> Runtime:
         """Load the model of a snapshot, unless another request has done so meanwhile."""
@@ -98,6 +122,8 @@ class RemoteModel:
     def _restore(self, stored: Stored) -> tuple[str, Runtime]:
         with pause_collector():
             snapshot = Snapshot.load(read_snapshot(self._application, stored))
+        if not self._runtimes:
+            self._spans = open_spans(os.environ, snapshot.spec.service.title, "http", lambda *_: None)
         spec = snapshot.spec.only([self._name])
         predictors = restore_models(spec, snapshot.prepared)
         rehearse_models(spec, predictors)

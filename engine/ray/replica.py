@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -20,9 +21,10 @@ from engine.models import Predictor, Snapshot, own_predictors, rehearse_models, 
 from engine.ray.asking import Asker
 from engine.ray.door import Door
 from engine.ray.log import log_as_ray_does
-from engine.ray.remote_models import RemoteRuntime
+from engine.ray.remote_models import SPANS_SECONDS, RemoteRuntime
 from engine.ray.reporting import Progress, Reporter
 from engine.ray.snapshots import Stored, read_snapshot
+from engine.tracing import open_spans
 
 logger = logging.getLogger("engine")
 
@@ -50,6 +52,11 @@ class Service:
     def __serve_build_asgi_app__(self) -> Door:
         """Return what Ray Serve's own server calls with each request."""
         return self._door
+
+    def __del__(self) -> None:
+        """Send the spans that wait, as Ray Serve ends the replica."""
+        if self._process.spans is not None:
+            self._process.spans.close(SPANS_SECONDS)
 
     async def reconfigure(self, config: Mapping[str, Any]) -> None:
         """Take a generation; where that fails, keep the one that is served, if there is one."""
@@ -81,9 +88,14 @@ class Service:
 
     def _build(self, snapshot: Snapshot, stored: Stored) -> tuple[Handler, Mapping[str, Predictor]]:
         spec, prepared = snapshot.spec, snapshot.prepared
+        if not self._reporter.progress.generation:
+            spans = open_spans(os.environ, spec.service.title, "http", partial(self._meter.count, "spans"))
+            self._process = replace(self._process, spans=spans)
         files = [(model, self._models.get(name)) for name, one in spec.models.items() if (model := one.file_model)]
         remote = {
-            model.name: RemoteRuntime(model, handle, stored, prepared[model.name].key, self._asker)
+            model.name: RemoteRuntime(
+                model, handle, (stored, prepared[model.name].key), self._asker, self._process.spans
+            )
             for model, handle in files
             if handle is not None
         }

@@ -112,11 +112,32 @@ class Spans:
             return
         self.end_judging()
         span = self._tracer.start_span(f"predict {model}", attributes=attributes)
+        token = contexts.attach(set_span_in_context(span))  # another process may go on with it
         try:
             yield
         except RefusedInstance:
             span.set_attribute("error.type", "RefusedInstance")  # the client's mistake, and not the model's
             raise
+        except Exception as error:
+            fail(span, type(error).__qualname__)
+            raise
+        finally:
+            contexts.detach(token)
+            span.end()
+
+    def passed_on(self) -> Mapping[str, str]:
+        """Return the headers by which another process continues the trace of the request in hand."""
+        headers: dict[str, str] = {}
+        _PARENTS.inject(headers)
+        return headers
+
+    @contextmanager
+    def computing(self, model: str, sent: Mapping[str, str], attributes: Attributes) -> Iterator[None]:
+        """Be the time in which this process computes for another one, which has sent these headers."""
+        parent = _PARENTS.extract(sent, contexts.Context())
+        span = self._tracer.start_span(f"compute {model}", parent, SpanKind.SERVER, attributes)
+        try:
+            yield
         except Exception as error:
             fail(span, type(error).__qualname__)
             raise

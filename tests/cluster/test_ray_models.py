@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 import time
 from collections.abc import Iterator
@@ -77,7 +78,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def cluster(folder: Path) -> Iterator[Cluster]:
-    with open_cluster([0, 1, 1], RAY_SERVE_ENABLE_HA_PROXY="1") as cluster:
+    with open_cluster([0, 1, 1], RAY_SERVE_ENABLE_HA_PROXY="1", OTEL_TRACES_EXPORTER="console") as cluster:
         cluster.deploy(folder)
         yield cluster
 
@@ -106,6 +107,24 @@ def test_its_answers_are_the_estimators(cluster: Cluster) -> None:
     answer = json.loads(cluster.ask("/near", body=body).body)
     assert NEIGHBOURS.predict_proba(rows[:1])[0].tolist() == [*answer["probabilities"][0].values()]
     assert NEIGHBOURS.predict(rows).tolist() == predict(cluster, "/both", rows)
+
+
+def test_a_trace_goes_on_in_the_process_of_the_model(cluster: Cluster) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    answer = cluster.ask("/near", body=b'{"a": 1, "b": 2}', traceparent=f"00-{trace}-b7ad6b7169203331-01")
+    assert 200 == answer.status
+    spans: dict[str, dict[str, str]] = {}
+    deadline = time.monotonic() + 30
+    while "compute near" not in spans or "POST /near" not in spans:
+        assert time.monotonic() < deadline, spans.keys()
+        time.sleep(1)
+        logs = [one.run("sh", "-c", "cat /tmp/ray/session_latest/logs/worker*.out") for one in cluster.machines]
+        found = [json.loads(one) for log in logs for one in re.findall(r"^{$.*?^}$", log, re.MULTILINE | re.DOTALL)]
+        spans = {one["name"]: one for one in found if one["context"]["trace_id"] == f"0x{trace}"}
+    ids = {name: one["context"]["span_id"] for name, one in spans.items()}
+    assert ids["predict near"] == spans["compute near"]["parent_id"]
+    assert ids["POST /near"] == spans["predict near"]["parent_id"]
+    assert "0xb7ad6b7169203331" == spans["POST /near"]["parent_id"]
 
 
 def test_an_update_that_a_replica_cannot_take_is_undone(cluster: Cluster, folder: Path) -> None:
