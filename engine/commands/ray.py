@@ -163,7 +163,7 @@ def _deploy(
             wanted = Wanted(name or _slug(spec), spec.service.base_path or "/", Replicas(least, most, cpus))
             with show_progress() as show:
                 show(f"deploying {wanted.name}")
-                found = deploy(first.snapshot or b"", wanted)
+                found = deploy(first.snapshot or b"", wanted, show)
             _announce(cluster, wanted, found, address)
             if watch or cluster.is_own:
                 _stay(source, first, wanted, signals, watching=watch)

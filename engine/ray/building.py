@@ -6,6 +6,7 @@ import re
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def build_from(args: Mapping[str, Any]) -> Application:
     previous = current_snapshot(name)
     payload = first.snapshot or b""
     stored = place_snapshot(name, payload, previous)
-    set_current(name, stored, also=previous)
+    set_current(name, stored, asdict(replicas), also=previous)
     return build_application(name, stored, replicas, models_apart(Snapshot.load(payload)))
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from ray.experimental import internal_kv as kv
 
@@ -72,13 +73,18 @@ def read_snapshot(name: str, stored: Stored) -> bytes:
 
 def current_snapshot(name: str) -> Stored | None:
     """Return what names the snapshot that the application serves, None where nothing was deployed."""
-    found = kv._internal_kv_get(_current(name), namespace=_NAMESPACE)  # noqa: SLF001
-    return None if found is None else Stored(**json.loads(found))
+    return None if (found := _read_current(name)) is None else Stored(**found["stored"])
 
 
-def set_current(name: str, stored: Stored, also: Stored | None = None) -> None:
+def current_replicas(name: str) -> Mapping[str, Any]:
+    """Return the replicas that the application was deployed with last, as `set_current` was told."""
+    return {} if (found := _read_current(name)) is None else found["replicas"]
+
+
+def set_current(name: str, stored: Stored, replicas: Mapping[str, Any], also: Stored | None = None) -> None:
     """Note what the application serves, and drop its other snapshots, but for one that is still served `also`."""
-    kv._internal_kv_put(_current(name), json.dumps(asdict(stored)).encode(), namespace=_NAMESPACE)  # noqa: SLF001
+    noted = json.dumps({"stored": asdict(stored), "replicas": replicas}).encode()
+    kv._internal_kv_put(_current(name), noted, namespace=_NAMESPACE)  # noqa: SLF001
     drop_snapshots(name, {one.sha256 for one in (stored, also) if one is not None})
 
 
@@ -89,6 +95,11 @@ def drop_snapshots(name: str, kept: Collection[str] = ()) -> None:
             kv._internal_kv_del(key, namespace=_NAMESPACE)  # noqa: SLF001
     if not kept:
         kv._internal_kv_del(_current(name), namespace=_NAMESPACE)  # noqa: SLF001
+
+
+def _read_current(name: str) -> dict[str, Any] | None:
+    found = kv._internal_kv_get(_current(name), namespace=_NAMESPACE)  # noqa: SLF001
+    return None if found is None else json.loads(found)
 
 
 def _prefix(name: str) -> bytes:
