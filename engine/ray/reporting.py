@@ -44,6 +44,8 @@ class Reporter:
         self._status = UNKNOWN
         self._is_lost = False
         self._ended = threading.Event()
+        self._lock = threading.Lock()
+        self._reports = 0
         context = ray.get_runtime_context()
         self._node = context.get_node_id()
         self._address = ray.util.get_node_ip_address()
@@ -63,12 +65,15 @@ class Reporter:
         return Status(ready=True, document=self._status)
 
     def numbers(self) -> Counts:
-        """Ask for what all replicas have counted; where nobody answers in time, give what this one has."""
+        """Ask for what all replicas have counted; raise `Overloaded` where nobody answers in time.
+
+        What this one has counted is less than all of them have, and would look as if they had begun anew.
+        """
         try:
             counts: Counts = self._ask("numbers", self._report())
         except Exception as error:  # noqa: BLE001 - Ray raises all kinds of them
-            logger.warning("the replicas' metrics could not be collected; showing only one replica's: %s", error)
-            return self._meter.numbers()
+            logger.warning("the metrics of the replicas could not be collected: %s", error)
+            raise Overloaded("the metrics of the replicas cannot be collected at the moment") from None
         return counts
 
     def open_counter(self, generation: int, name: str) -> Counter:
@@ -99,15 +104,19 @@ class Reporter:
 
     def _report(self) -> Report:
         progress = self.progress
+        with self._lock:
+            self._reports += 1
+            number, counts = self._reports, self._meter.numbers()
         return Report(
             replica=self._replica,
+            number=number,
             node=self._node,
             address=self._address,
             pid=os.getpid(),
             generation=progress.generation,
             failed=progress.failed,
             models=progress.models,
-            counts=self._meter.numbers(),
+            counts=counts,
         )
 
     def _ask(self, question: str, *content: Any) -> Any:
