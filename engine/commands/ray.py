@@ -84,8 +84,8 @@ def status(address: str | None, name: str | None, routes: str, models: str | Non
     from engine.ray.cluster import join_cluster, require_ray
 
     require_ray()
-    name = name or _name(routes, models)
-    with join_cluster(address or "auto", DEFAULT_PORT):
+    name = _checked(name) or _name(routes, models)
+    with join_cluster(address or "auto", DEFAULT_PORT, serves=False):
         from engine.ray.deploying import read_status
 
         said, found = read_status(name)
@@ -113,8 +113,8 @@ def stop(address: str | None, name: str | None, routes: str, models: str | None)
     from engine.ray.cluster import join_cluster, require_ray
 
     require_ray()
-    name = name or _name(routes, models)
-    with join_cluster(address or "auto", DEFAULT_PORT):
+    name = _checked(name) or _name(routes, models)
+    with join_cluster(address or "auto", DEFAULT_PORT, serves=False):
         from engine.ray import deploying
 
         deploying.stop(name)
@@ -140,6 +140,7 @@ def _deploy(
 
     least, most = _numbers(replicas, least, most)
     require_ray()
+    name = _checked(name)
     signals, logs = server.Signals(), server.Logs("text", requests=False)
     logs.begin()
     source = server.SpecSource(routes, models, locked)
@@ -223,6 +224,13 @@ def _numbers(replicas: int | None, least: int | None, most: int | None) -> tuple
     if least > most:
         raise click.UsageError(f"--min {least} is more than --max {most}")
     return least, most
+
+
+def _checked(name: str | None) -> str | None:
+    """Return a name that was chosen; raise `EngineError` for one that is none."""
+    from engine.exporting import require_name
+
+    return None if name is None else require_name(name)
 
 
 def _name(routes: str, models: str | None) -> str:

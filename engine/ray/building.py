@@ -12,9 +12,10 @@ from typing import Any
 from ray.serve import Application
 
 from engine.errors import EngineError
-from engine.exporting import name_of
+from engine.exporting import name_of, require_name
 from engine.models import Snapshot, writable_cache
 from engine.ray.application import Replicas, build_application, models_apart
+from engine.ray.claims import claim_application
 from engine.ray.snapshots import current_snapshot, place_snapshot, set_current
 from engine.server import SpecSource, first_check
 from engine.spec import require_countable
@@ -37,11 +38,12 @@ def build_from(args: Mapping[str, Any]) -> Application:
         source = _source(args, opened)
         first, spec = first_check(source, lambda _: None)
     require_countable(spec)
-    name = str(args.get("name") or name_of(spec))
-    previous = current_snapshot(name)
+    name = require_name(str(args["name"])) if args.get("name") else name_of(spec)
     payload = first.snapshot or b""
-    stored = place_snapshot(name, payload, previous)
-    set_current(name, stored, also=previous)
+    with claim_application(name):
+        previous = current_snapshot(name)
+        stored = place_snapshot(name, payload, previous)
+        set_current(name, stored, also=previous)
     return build_application(name, stored, replicas, models_apart(Snapshot.load(payload)))
 
 

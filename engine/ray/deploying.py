@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +16,16 @@ from ray.serve.exceptions import RayServeException
 from engine.errors import EngineError
 from engine.models import Snapshot
 from engine.ray.application import Replicas, build_application, models_apart
+from engine.ray.claims import claim_application
 from engine.ray.register import UNKNOWN, forget_counts
 from engine.ray.snapshots import Stored, current_snapshot, drop_snapshots, place_snapshot, read_snapshot, set_current
 
 # How long the replicas have to report the generation that Ray has given them.
 REPORT_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
+_TELL_SECONDS = 10.0
+
+logger = logging.getLogger("engine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +40,19 @@ class Wanted:
 def deploy(payload: bytes, wanted: Wanted) -> Mapping[str, Any]:
     """Have a snapshot served by all replicas, and return their status.
 
-    Where one of them cannot serve it, what was served before is served again, and `EngineError` says why.
+    Where one of them cannot serve it, what was served before is served again, and `EngineError` says why. Whoever else
+    deploys the application meanwhile waits.
     """
+    with claim_application(wanted.name):
+        return _deploy(payload, wanted)
+
+
+def _deploy(payload: bytes, wanted: Wanted) -> Mapping[str, Any]:
     previous = current_snapshot(wanted.name)
     stored = place_snapshot(wanted.name, payload, previous)
     try:
         _run(payload, stored, wanted)
-        status = _await_replicas(stored, wanted.name)
+        status = _await_replicas(stored, wanted)
     except EngineError as error:
         if previous is None:
             serve.delete(wanted.name)
@@ -74,12 +87,36 @@ def stop(name: str) -> None:
 
 
 def _run(payload: bytes, stored: Stored, wanted: Wanted) -> None:
-    apart = models_apart(Snapshot.load(payload))
+    snapshot = Snapshot.load(payload)
+    apart, prefix = models_apart(snapshot), snapshot.spec.service.base_path or "/"
     application = build_application(wanted.name, stored, wanted.replicas, apart)
     try:
-        serve.run(application, name=wanted.name, route_prefix=wanted.prefix)
-    except (RayServeException, RuntimeError) as error:
+        with _telling(wanted.name):
+            serve.run(application, name=wanted.name, route_prefix=prefix)
+    except (RayServeException, RuntimeError, ValueError) as error:
         raise EngineError(_reason(wanted.name) or str(error).strip()) from None
+
+
+@contextmanager
+def _telling(name: str) -> Iterator[None]:
+    """Say meanwhile what Ray waits for, say for more CPUs, for which it waits as long as it takes."""
+    ended, said = threading.Event(), set[str]()
+
+    def tell() -> None:
+        while not ended.wait(_TELL_SECONDS):
+            application = serve.status().applications.get(name)
+            for one in () if application is None else application.deployments.values():
+                if one.message and one.message not in said:
+                    said.add(one.message)
+                    logger.warning("%s", " ".join(one.message.split()))
+
+    teller = threading.Thread(target=tell, name="telling", daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        teller.join()
 
 
 def _reason(name: str) -> str:
@@ -92,12 +129,13 @@ def _reason(name: str) -> str:
     return lines[-1].strip() if lines else ""
 
 
-def _await_replicas(stored: Stored, name: str) -> Mapping[str, Any]:
+def _await_replicas(stored: Stored, wanted: Wanted) -> Mapping[str, Any]:
     """Wait until all replicas serve a generation, and return their status; raise `EngineError`."""
     deadline = time.monotonic() + REPORT_SECONDS
     while True:
-        status, reason = _ask_register(name)
-        if status["workers"] and all(one["generation"] >= stored.generation for one in status["workers"]):
+        status, reason = _ask_register(wanted.name)
+        is_known = status["workers"] or (wanted.replicas.least == 0 and not reason)
+        if is_known and all(one["generation"] >= stored.generation for one in status["workers"]):
             return status
         for reason in status["degraded"]:
             if reason.startswith(f"generation {stored.generation}:"):

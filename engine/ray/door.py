@@ -203,9 +203,10 @@ class Door:
             return await asyncio.shield(done)
         except asyncio.CancelledError:
             begun.cancel()
-            begun.add_done_callback(drop)
-            if not done.done():
+            try:
                 await asyncio.wait([done])
+            finally:
+                begun.add_done_callback(drop)
             raise
 
 

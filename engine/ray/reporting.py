@@ -7,13 +7,14 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import ray
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
-from engine.endpoints import Counter, Counts, Meter, Status
+from engine.endpoints import Counter, Counts, Meter, Problem, Status
 from engine.errors import Overloaded
 from engine.ray.asking import Asker
 from engine.ray.register import REPORT_SECONDS, UNKNOWN, Report
@@ -22,6 +23,7 @@ logger = logging.getLogger("engine")
 
 # How long a scrape waits for the register, and a request to a sequence for its turn.
 ASK_SECONDS = 3.0
+_RETRY = (("Retry-After", "1"),)
 
 
 @dataclass(slots=True)
@@ -65,7 +67,7 @@ class Reporter:
         return Status(ready=True, document=self._status)
 
     def numbers(self) -> Counts:
-        """Ask for what all replicas have counted; raise `Overloaded` where nobody answers in time.
+        """Ask for what all replicas have counted; raise `Problem` where nobody answers in time.
 
         What this one has counted is less than all of them have, and would look as if they had begun anew.
         """
@@ -73,7 +75,8 @@ class Reporter:
             counts: Counts = self._ask("numbers", self._report())
         except Exception as error:  # noqa: BLE001 - Ray raises all kinds of them
             logger.warning("the metrics of the replicas could not be collected: %s", error)
-            raise Overloaded("the metrics of the replicas cannot be collected at the moment") from None
+            detail = "the metrics of the replicas cannot be collected at the moment"
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=_RETRY) from None
         return counts
 
     def open_counter(self, generation: int, name: str) -> Counter:
