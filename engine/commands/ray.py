@@ -53,7 +53,7 @@ def _cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--replicas", type=Number(1, 10_000), help="The replicas.  [default: 1]")
 @click.option("--min", "least", type=Number(0, 10_000), help="The fewest replicas, as the load changes.")
 @click.option("--max", "most", type=Number(1, 10_000), help="The most replicas, as the load changes.")
-@click.option("--cpus", type=click.FloatRange(0, 1024), default=1.0, show_default=True, help="The CPUs of a replica.")
+@click.option("--cpus", type=Number(0, 1024, float), default=1.0, show_default=True, help="The CPUs of a replica.")
 @click.option("-p", "--port", type=Number(1, MAX_PORT), default=DEFAULT_PORT, show_default=True, help="The port.")
 @click.option("--watch", is_flag=True, help="Follow the files: deploy each change that passes the checks.")
 @click.option("--locked", is_flag=True, help="Serve only pinned models.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tempfile
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ from engine.text import did_you_mean
 _ARGUMENTS = ("routes", "models", "bundle", "sha256", "name", "replicas", "min", "max", "cpus", "locked")
 _URI = re.compile(r"[a-z][a-z0-9+.-]*://.+", re.IGNORECASE)
 _MOST_BUNDLE = 4 * 1024**3
+_MOST_REPLICAS, _MOST_CPUS = 10_000, 1024
 
 
 def build_from(args: Mapping[str, Any]) -> Application:
@@ -99,13 +101,17 @@ def _number(args: Mapping[str, Any], name: str, default: float, least: int = 1) 
     try:
         number = float(given)
     except (TypeError, ValueError):
-        number = -1.0
-    if number < least or (name != "cpus" and number != int(number)):
-        kind = "a number" if name == "cpus" else "a whole number"
-        message = f"{name} is {given!r}; it must be {kind}, at least {least}"
+        number = math.nan
+    kind, most = ("a number", _MOST_CPUS) if name == "cpus" else ("a whole number", _MOST_REPLICAS)
+    if not least <= number <= most or (name != "cpus" and number != int(number)):
+        message = f"{name} is {given!r}; it must be {kind} from {least} to {most:,}"
         raise EngineError(message)
     return number
 
 
 def _is_true(given: Any) -> bool:
-    return given is True or str(given).lower() == "true"
+    text = str(given).lower()
+    if text not in ("true", "false"):
+        message = f"locked is {given!r}; it must be true or false"
+        raise EngineError(message)
+    return text == "true"

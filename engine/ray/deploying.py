@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,8 @@ from engine.ray.snapshots import Stored, current_snapshot, drop_snapshots, place
 REPORT_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
 _TELL_SECONDS = 10.0
+# What Python puts in front of the message of an exception; Ray gives those of other processes as text.
+_KIND = re.compile(r"[\w.]+(?:Error|Exception): ")
 
 logger = logging.getLogger("engine")
 
@@ -94,7 +97,8 @@ def _run(payload: bytes, stored: Stored, wanted: Wanted) -> None:
         with _telling(wanted.name):
             serve.run(application, name=wanted.name, route_prefix=prefix)
     except (RayServeException, RuntimeError, ValueError) as error:
-        raise EngineError(_reason(wanted.name) or str(error).strip()) from None
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise EngineError(_reason(wanted.name) or _KIND.sub("", said[-1].strip())) from None
 
 
 @contextmanager
