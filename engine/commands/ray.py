@@ -53,7 +53,7 @@ def _cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--replicas", type=Number(1, 10_000), help="The replicas.  [default: 1]")
 @click.option("--min", "least", type=Number(0, 10_000), help="The fewest replicas, as the load changes.")
 @click.option("--max", "most", type=Number(1, 10_000), help="The most replicas, as the load changes.")
-@click.option("--cpus", type=click.FloatRange(0, 1024), default=1.0, show_default=True, help="The CPUs of a replica.")
+@click.option("--cpus", type=Number(0, 1024, float), default=1.0, show_default=True, help="The CPUs of a replica.")
 @click.option("-p", "--port", type=Number(1, MAX_PORT), default=DEFAULT_PORT, show_default=True, help="The port.")
 @click.option("--watch", is_flag=True, help="Follow the files: deploy each change that passes the checks.")
 @click.option("--locked", is_flag=True, help="Serve only pinned models.")
@@ -84,8 +84,8 @@ def status(address: str | None, name: str | None, routes: str, models: str | Non
     from engine.ray.cluster import join_cluster, require_ray
 
     require_ray()
-    name = name or _name(routes, models)
-    with join_cluster(address or "auto", DEFAULT_PORT):
+    name = _checked(name) or _name(routes, models)
+    with join_cluster(address or "auto", DEFAULT_PORT, serves=False):
         from engine.ray.deploying import read_status
 
         said, found = read_status(name)
@@ -113,8 +113,8 @@ def stop(address: str | None, name: str | None, routes: str, models: str | None)
     from engine.ray.cluster import join_cluster, require_ray
 
     require_ray()
-    name = name or _name(routes, models)
-    with join_cluster(address or "auto", DEFAULT_PORT):
+    name = _checked(name) or _name(routes, models)
+    with join_cluster(address or "auto", DEFAULT_PORT, serves=False):
         from engine.ray import deploying
 
         deploying.stop(name)
@@ -140,6 +140,7 @@ def _deploy(
 
     least, most = _numbers(replicas, least, most)
     require_ray()
+    name = _checked(name)
     signals, logs = server.Signals(), server.Logs("text", requests=False)
     logs.begin()
     source = server.SpecSource(routes, models, locked)
@@ -223,6 +224,13 @@ def _numbers(replicas: int | None, least: int | None, most: int | None) -> tuple
     if least > most:
         raise click.UsageError(f"--min {least} is more than --max {most}")
     return least, most
+
+
+def _checked(name: str | None) -> str | None:
+    """Return a name that was chosen; raise `EngineError` for one that is none."""
+    from engine.exporting import require_name
+
+    return None if name is None else require_name(name)
 
 
 def _name(routes: str, models: str | None) -> str:

@@ -39,10 +39,11 @@ def _lacking(reason: str) -> EngineError:
 
 
 @contextmanager
-def join_cluster(address: str | None, port: int) -> Iterator[Joined]:
+def join_cluster(address: str | None, port: int, *, serves: bool = True) -> Iterator[Joined]:
     """Connect to the cluster at an address, or start one on this machine, which ends with the block.
 
-    Raises `EngineError` where there is none.
+    Ray Serve is started there too, unless it runs or nothing is to be served. Raises `EngineError` where there is no
+    cluster, or where Ray Serve cannot be started.
     """
     require_ray()
     if address is None and "RAY_AUTH_MODE" not in os.environ:
@@ -67,11 +68,24 @@ def join_cluster(address: str | None, port: int) -> Iterator[Joined]:
             message = f"there is no cluster of Ray at --address {address}: {reason}"
         raise EngineError(message) from None
     try:
-        host = EVERY_HOST if address else LOCAL_HOST
-        serve.start(http_options={"host": host, "port": port, "location": "EveryNode"})
-        logging.getLogger("ray.serve").setLevel(logging.ERROR)
-        yield Joined(address is None, port)
+        yield Joined(address is None, _start_serve(address, port) if serves else port)
         if address is None:
             serve.shutdown()
     finally:
         ray.shutdown()
+
+
+def _start_serve(address: str | None, port: int) -> int:
+    """Start Ray Serve, unless it runs; return the port on which it answers, which it has had from its beginning."""
+    from ray import serve  # noqa: PLC0415
+    from ray.serve.context import _get_global_client  # noqa: PLC0415
+
+    host = EVERY_HOST if address else LOCAL_HOST
+    try:
+        serve.start(http_options={"host": host, "port": port, "location": "EveryNode"})
+    except Exception as error:  # noqa: BLE001 - Ray raises all kinds of them
+        reason = [*str(error).strip().splitlines(), "no reason is known"][0]
+        message = f"Ray Serve cannot be started on port {port} ({type(error).__name__}: {reason}); is the port in use?"
+        raise EngineError(message) from None
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)
+    return int(_get_global_client().http_config.port)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -15,6 +17,7 @@ from ray.serve.schema import ApplicationStatusOverview
 from engine.errors import EngineError
 from engine.models import Snapshot
 from engine.ray.application import Replicas, build_application, models_apart
+from engine.ray.claims import claim_application
 from engine.ray.register import UNKNOWN, forget_counts
 from engine.ray.snapshots import (
     Stored,
@@ -31,6 +34,11 @@ RUN_SECONDS = 600.0
 # How long the replicas have to report the generation that Ray has given them.
 REPORT_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
+_TELL_SECONDS = 10.0
+# What Python puts in front of the message of an exception; Ray gives those of other processes as text.
+_KIND = re.compile(r"[\w.]+(?:Error|Exception): ")
+
+logger = logging.getLogger("engine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +53,14 @@ class Wanted:
 def deploy(payload: bytes, wanted: Wanted, tell: Callable[[str], None] = lambda _: None) -> Mapping[str, Any]:
     """Have a snapshot served by all replicas, and return their status; `tell` is told what Ray waits for.
 
-    Where one of them cannot serve it, what was served before is served again, and `EngineError` says why.
+    Where one of them cannot serve it, what was served before is served again, and `EngineError` says why. Whoever else
+    deploys the application meanwhile waits.
     """
+    with claim_application(wanted.name):
+        return _deploy(payload, wanted, tell)
+
+
+def _deploy(payload: bytes, wanted: Wanted, tell: Callable[[str], None]) -> Mapping[str, Any]:
     previous = current_snapshot(wanted.name)
     stored = place_snapshot(wanted.name, payload, previous)
     try:
@@ -88,32 +102,37 @@ def stop(name: str) -> None:
 
 def _run(payload: bytes, stored: Stored, wanted: Wanted, tell: Callable[[str], None]) -> None:
     """Have Ray run the application, and wait until all of its replicas do; raise `EngineError`."""
-    apart = models_apart(Snapshot.load(payload))
-    target = RunTarget(build_application(wanted.name, stored, wanted.replicas, apart), wanted.name, wanted.prefix)
+    snapshot = Snapshot.load(payload)
+    apart, prefix = models_apart(snapshot), snapshot.spec.service.base_path or "/"
+    target = RunTarget(build_application(wanted.name, stored, wanted.replicas, apart), wanted.name, prefix)
     try:
         serve.run_many([target], wait_for_applications_running=False)
-    except (RayServeException, RuntimeError) as error:
-        raise EngineError(str(error).strip()) from None
-    deadline = time.monotonic() + RUN_SECONDS
-    while True:
-        application = serve.status().applications[wanted.name]
-        if application.status == "RUNNING":
-            return
-        reason = _reason(application)
+    except (RayServeException, RuntimeError, ValueError) as error:
+        raise EngineError(_last_line(str(error)) or type(error).__name__) from None
+    began, said = time.monotonic(), ""
+    while (application := serve.status().applications[wanted.name]).status != "RUNNING":
+        reason, seconds = _reason(application), time.monotonic() - began
         if application.status == "DEPLOY_FAILED":
-            raise EngineError(reason or "Ray could not deploy it")
-        if time.monotonic() > deadline:
+            raise EngineError(reason or "Ray could not deploy it, and does not say why")
+        if seconds > RUN_SECONDS:
             message = f"Ray did not run all replicas within {RUN_SECONDS:g} s ({reason or 'it does not say why'})"
             raise EngineError(message)
-        tell(f"deploying {wanted.name}: {reason}" if reason else f"deploying {wanted.name}")
+        if seconds > _TELL_SECONDS and reason not in ("", said):
+            said = reason
+            logger.warning("%s", reason)
+        tell(f"deploying {wanted.name}")
         time.sleep(_LOOK_SECONDS)
 
 
 def _reason(application: ApplicationStatusOverview) -> str:
     """Return what Ray says of an application that does not run: the last line, where it is a traceback."""
     said = [one.message for one in application.deployments.values() if one.message] or [application.message]
-    lines = [line.strip() for text in said for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else ""
+    return _last_line("\n".join(said))
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return _KIND.sub("", lines[-1]) if lines else ""
 
 
 def _await_replicas(stored: Stored, wanted: Wanted) -> Mapping[str, Any]:

@@ -55,7 +55,7 @@ def place_snapshot(name: str, payload: bytes, previous: Stored | None) -> Stored
     pieces = range(0, len(payload), _PIECE)
     for number, begin in enumerate(pieces):
         kv._internal_kv_put(_key(name, sha256, number), payload[begin : begin + _PIECE], namespace=_NAMESPACE)  # noqa: SLF001
-    generation = 1 if previous is None else previous.generation + 1
+    generation = _next_generation(name, previous)
     engine, python = _made_with().values()
     return Stored(sha256, generation, len(pieces), engine, hash_code(), python)
 
@@ -94,7 +94,16 @@ def drop_snapshots(name: str, kept: Collection[str] = ()) -> None:
         if not any(key.startswith(_key(name, sha256)) for sha256 in kept):
             kv._internal_kv_del(key, namespace=_NAMESPACE)  # noqa: SLF001
     if not kept:
-        kv._internal_kv_del(_current(name), namespace=_NAMESPACE)  # noqa: SLF001
+        for key in (_current(name), _last(name)):
+            kv._internal_kv_del(key, namespace=_NAMESPACE)  # noqa: SLF001
+
+
+def _next_generation(name: str, previous: Stored | None) -> int:
+    """Return a number that no version of the application has had, also none that could not be served."""
+    found = kv._internal_kv_get(_last(name), namespace=_NAMESPACE)  # noqa: SLF001
+    generation = max(0 if found is None else int(found), 0 if previous is None else previous.generation) + 1
+    kv._internal_kv_put(_last(name), str(generation).encode(), namespace=_NAMESPACE)  # noqa: SLF001
+    return generation
 
 
 def _read_current(name: str) -> dict[str, Any] | None:
@@ -112,6 +121,10 @@ def _key(name: str, sha256: str, number: int | None = None) -> bytes:
 
 def _current(name: str) -> bytes:
     return f"current/{name}".encode()
+
+
+def _last(name: str) -> bytes:
+    return f"last/{name}".encode()
 
 
 def _made_with() -> dict[str, str]:
