@@ -153,7 +153,7 @@ def test_an_update_that_a_replica_cannot_take_is_undone(cluster: Cluster, folder
     assert before == cluster.get("/plain")
     (folder / "models.yaml").write_text(models)
     (folder / "routes.yaml").write_text(routes.replace('"1"', '"3"'))
-    assert "generation 2" in cluster.deploy(folder)
+    assert "generation 3" in cluster.deploy(folder)
     assert b"3" == cluster.get("/plain")
 
 
