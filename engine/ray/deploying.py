@@ -112,7 +112,7 @@ def _telling(name: str) -> Iterator[None]:
             for one in () if application is None else application.deployments.values():
                 if one.message and one.message not in said:
                     said.add(one.message)
-                    logger.warning("%s", " ".join(one.message.split()))
+                    logger.info("%s", " ".join(one.message.split()))
 
     teller = threading.Thread(target=tell, name="telling", daemon=True)
     teller.start()
