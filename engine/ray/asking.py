@@ -22,7 +22,8 @@ class Asker:
     def ask(self, handle: DeploymentHandle, method: str, *content: Any, seconds: float) -> Any:
         """Call a method of a deployment, and wait for its answer; raise `TimeoutError`, or what it raises.
 
-        Where the client of a request leaves, Ray cancels the calls that are made for it; then this raises `Problem`. Not to be called in the loop itself, which would wait for itself.
+        Where the client of a request leaves, Ray cancels the calls that are made for it; then this raises `Problem`.
+        Not to be called in the loop itself, which would wait for itself.
         """
 
         async def call() -> Any:
