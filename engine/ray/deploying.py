@@ -119,7 +119,7 @@ def _run(payload: bytes, stored: Stored, wanted: Wanted, tell: Callable[[str], N
             raise EngineError(message)
         if seconds > _TELL_SECONDS and reason not in ("", said):
             said = reason
-            logger.warning("%s", reason)
+            logger.info("%s", reason)
         tell(f"deploying {wanted.name}")
         time.sleep(_LOOK_SECONDS)
 

@@ -73,6 +73,8 @@ class Reporter:
         """
         try:
             counts: Counts = self._ask("numbers", self._report())
+        except Problem:
+            raise
         except Exception as error:  # noqa: BLE001 - Ray raises all kinds of them
             logger.warning("the metrics of the replicas could not be collected: %s", error)
             detail = "the metrics of the replicas cannot be collected at the moment"
@@ -85,6 +87,8 @@ class Reporter:
         def count(key: bytes) -> int:
             try:
                 turn: int = self._ask("turn", generation, name, key)
+            except Problem:
+                raise
             except Exception:  # noqa: BLE001 - as above
                 raise Overloaded("the turn of this request in its sequence cannot be told") from None
             return turn
