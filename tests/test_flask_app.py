@@ -34,7 +34,7 @@ INSTANCE = {"sepal_length": 5.9, "sepal_width": 3.0, "petal_length": 5.1, "petal
 class Broken:
     """A predictor that fails as no predictor should."""
 
-    facts = SimpleNamespace(report=SimpleNamespace(seconds=None), is_stand_in=False)
+    facts = SimpleNamespace(report=SimpleNamespace(seconds=None), is_stand_in=False, is_remote=False)
 
     def __call__(self, instances: Any) -> Any:  # noqa: ARG002
         raise RuntimeError("the database password is hunter2\nsecond line")
