@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import secrets
-from collections.abc import Iterator
+import socket
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -16,6 +18,12 @@ from engine.errors import EngineError
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 # Its lines about each connection are for people who look for a fault in Ray.
 os.environ.setdefault("RAY_LOG_TO_STDERR", "0")
+
+# How long the head node of a cluster has to answer.
+ANSWER_SECONDS = 10.0
+# How HTTP/2 begins (RFC 9113, section 3.4): the preface and a frame of settings. A frame's fourth byte is its type.
+_GREETING, _SETTINGS = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]), 4
+_ADDRESS = re.compile(r"(?:ray://)?(?P<host>[^:/\s]+|\[[0-9a-fA-F:.]+\]):(?P<port>[0-9]{1,5})")
 
 LOCAL_HOST, EVERY_HOST = "127.0.0.1", "0.0.0.0"  # noqa: S104 - a cluster is reached from other machines
 
@@ -38,12 +46,34 @@ def _lacking(reason: str) -> EngineError:
     return EngineError(f"Ray Serve is not installed ({reason}); install it: pip install 'ray[data,serve]'")
 
 
+def is_address(text: str) -> bool:
+    """Return whether a text can be the address of a cluster."""
+    return text == "auto" or _ADDRESS.fullmatch(text) is not None
+
+
 @contextmanager
 def join_cluster(address: str | None, port: int) -> Iterator[Joined]:
     """Connect to the cluster at an address, or start one on this machine, which ends with the block.
 
-    Raises `EngineError` where there is none.
+    Ray Serve is started there unless it runs. Raises `EngineError` where there is no cluster, or its port is another.
     """
+    if address is None:
+        _require_free(port)
+    with find_cluster(address):
+        from ray import serve  # noqa: PLC0415
+
+        host = EVERY_HOST if address else LOCAL_HOST
+        serve.start(http_options={"host": host, "port": port, "location": "EveryNode"})
+        logging.getLogger("ray.serve").setLevel(logging.ERROR)
+        _require_port(port)
+        yield Joined(address is None, port)
+        if address is None:
+            serve.shutdown()
+
+
+@contextmanager
+def find_cluster(address: str | None) -> Iterator[None]:
+    """Connect to a cluster as `join_cluster` does, and change nothing there."""
     require_ray()
     if address is None and "RAY_AUTH_MODE" not in os.environ:
         # What this cluster runs is for this user alone; Ray itself would write a token into a file in their home.
@@ -51,27 +81,98 @@ def join_cluster(address: str | None, port: int) -> Iterator[Joined]:
     os.environ["RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP"] = "1"  # without it, only an event loop can ask a deployment
     try:
         import ray  # noqa: PLC0415
-        from ray import serve  # noqa: PLC0415
+        import ray.serve  # noqa: PLC0415
     except ImportError as error:
         raise _lacking(str(error)) from None
     for name in ("ray", "ray.serve"):
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
+        _require_answer(address)
         own = {} if address else {"include_dashboard": False}
         ray.init(address or "local", log_to_driver=False, logging_level="ERROR", **own)
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         if address is None:
             message = f"Ray cannot start on this machine: {reason}"
+        elif reason.startswith("Could not find any running Ray instance"):
+            message = (
+                "no cluster of Ray runs on this machine; start one with `ray start --head`, or name the address of "
+                "another: --address HOST:6379"
+            )
         else:
             message = f"there is no cluster of Ray at --address {address}: {reason}"
         raise EngineError(message) from None
     try:
-        host = EVERY_HOST if address else LOCAL_HOST
-        serve.start(http_options={"host": host, "port": port, "location": "EveryNode"})
-        logging.getLogger("ray.serve").setLevel(logging.ERROR)
-        yield Joined(address is None, port)
-        if address is None:
-            serve.shutdown()
+        yield
     finally:
         ray.shutdown()
+
+
+def _require_answer(address: str | None) -> None:
+    """Raise `EngineError` unless Ray answers at an address: Ray itself would try for minutes, and say nothing."""
+    if address is None:
+        return
+    if address == "auto":
+        from ray._private.services import get_ray_address_from_environment  # noqa: PLC0415
+
+        address = str(get_ray_address_from_environment("auto", None))
+    found = _ADDRESS.fullmatch(address)
+    if found is None:
+        return
+    if address.startswith("ray://") and found["port"] == "6379":
+        message = f"6379 is the port of addresses without ray://; try --address {address.removeprefix('ray://')}"
+        raise EngineError(message)
+    port = "10001" if address.startswith("ray://") else "6379"
+    advice = f"the port is {port}, unless its head node was started with another"
+    try:
+        with socket.create_connection((found["host"].strip("[]"), int(found["port"])), ANSWER_SECONDS) as connection:
+            if os.environ.get("RAY_USE_TLS", "0") != "0":
+                return
+            connection.sendall(_GREETING)
+            answer = connection.recv(9)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        message = f"no cluster of Ray answers at {address}: {reason}; {advice}"
+        raise EngineError(message) from None
+    if answer[3:4] != bytes([_SETTINGS]):
+        message = f"what answers at {address} is not Ray's head node; {advice}"
+        raise EngineError(message)
+
+
+def _require_free(port: int) -> None:
+    """Raise `EngineError` where a port of this machine is in use: Ray would share it with whatever listens there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOCAL_HOST, port))
+        except OSError:
+            message = (
+                f"port {port} on {LOCAL_HOST} is already in use; choose a free port, such as --port {port + 1}, or, if "
+                "`engine ray` runs there, deploy to its cluster: --address auto"
+            )
+            raise EngineError(message) from None
+
+
+def _require_port(port: int) -> None:
+    """Raise `EngineError` where Ray Serve listens at another port; it has one, from its start to its end."""
+    from ray.serve.context import _get_global_client  # noqa: PLC0415
+
+    client = _get_global_client(raise_if_no_controller_running=False)
+    actual = port if client is None else client.http_config.port
+    if actual != port:
+        message = (
+            f"Ray Serve listens at port {actual} of this cluster already, for all applications; deploy with "
+            f"--port {actual}, or stop them first to choose another"
+        )
+        raise EngineError(message)
+
+
+def require_prefix(name: str, prefix: str, taken: Mapping[str, str | None]) -> None:
+    """Raise `EngineError` where an application other than this has its prefix; `taken` has that of each."""
+    for other, theirs in taken.items():
+        if other != name and theirs == prefix:
+            message = (
+                f'the application "{other}" of this cluster already has the prefix {prefix}; choose another, such as '
+                f'"base_path: /{name}" under service, or update that application with --name {other}'
+            )
+            raise EngineError(message)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ray import serve
+from ray.serve.context import _get_global_client
 from ray.serve.exceptions import RayServeException
 
 from engine.errors import EngineError
@@ -51,6 +52,13 @@ def deploy(payload: bytes, wanted: Wanted) -> Mapping[str, Any]:
         raise EngineError(message) from None
     set_current(wanted.name, stored)
     return status
+
+
+def read_prefixes() -> Mapping[str, str | None]:
+    """Return the route prefix of each application of the cluster."""
+    client = _get_global_client(raise_if_no_controller_running=False)
+    known = {} if client is None else client.get_serve_details()["applications"]
+    return {name: one["route_prefix"] for name, one in known.items()}
 
 
 def read_status(name: str) -> tuple[str, Mapping[str, Any]]:

@@ -28,6 +28,8 @@ Send = Callable[[Message], Awaitable[None]]
 
 _NO_BODY = (None, "", "0")
 _END = object()
+# Ray's server adds the request's id to each answer; it would be there twice.
+_RAYS_OWN = b"x-request-id"
 
 
 class ClientGoneError(Exception):
@@ -142,6 +144,7 @@ class Door:
     async def _write(self, answer: WireAnswer, send: Send) -> None:
         status, headers, body = answer
         sent = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        sent = [(name, value) for name, value in sent if name != _RAYS_OWN]
         await send({"type": "http.response.start", "status": int(status), "headers": sent})
         if isinstance(body, bytes):
             await send({"type": "http.response.body", "body": body})
