@@ -107,11 +107,11 @@ def command(context: click.Context, /, **chosen: Any) -> None:
 @json_option
 def status(address: str | None, name: str | None, routes: str, models: str | None, as_json: bool) -> None:
     """Show the replicas of the application, with their nodes and generations."""
-    from engine.ray.cluster import find_cluster, require_ray
+    from engine.ray.cluster import join_cluster, require_ray
 
     require_ray()
-    name = name or _name(routes, models)
-    with find_cluster(address or "auto"):
+    name = _checked(name) or _name(routes, models)
+    with join_cluster(address or "auto", DEFAULT_PORT, serves=False):
         from engine.ray.deploying import read_status
 
         said, found = read_status(name)
@@ -136,11 +136,11 @@ def _row(worker: Mapping[str, Any]) -> tuple[str, ...]:
 @_cluster_options
 def stop(address: str | None, name: str | None, routes: str, models: str | None) -> None:
     """Take the application away from the cluster; requests that it has are answered."""
-    from engine.ray.cluster import find_cluster, require_ray
+    from engine.ray.cluster import join_cluster, require_ray
 
     require_ray()
-    name = name or _name(routes, models)
-    with find_cluster(address or "auto"):
+    name = _checked(name) or _name(routes, models)
+    with join_cluster(address or "auto", DEFAULT_PORT, serves=False):
         from engine.ray import deploying
 
         deploying.stop(name)
@@ -162,10 +162,11 @@ def _deploy(
 ) -> None:
     from engine import server
     from engine.models import writable_cache
-    from engine.ray.cluster import join_cluster, require_prefix, require_ray
+    from engine.ray.cluster import join_cluster, require_ray
 
     least, most = _numbers(replicas, least, most)
     require_ray()
+    name = _checked(name)
     signals, logs = server.Signals(), server.Logs("text", requests=False)
     logs.begin()
     source = server.SpecSource(routes, models, locked)
@@ -184,13 +185,12 @@ def _deploy(
             click.echo(note)
         with join_cluster(address, port) as cluster:
             from engine.ray.application import Replicas
-            from engine.ray.deploying import Wanted, deploy, read_prefixes
+            from engine.ray.deploying import Wanted, deploy
 
             wanted = Wanted(name or _slug(spec), spec.service.base_path or "/", Replicas(least, most, cpus))
-            require_prefix(wanted.name, wanted.prefix, read_prefixes())
             with show_progress() as show:
                 show(f"deploying {wanted.name}")
-                found = deploy(first.snapshot or b"", wanted)
+                found = deploy(first.snapshot or b"", wanted, show)
             _announce(cluster, wanted, found, address)
             if watch or cluster.is_own:
                 _stay(source, first, wanted, signals, watching=watch)
@@ -250,6 +250,13 @@ def _numbers(replicas: int | None, least: int | None, most: int | None) -> tuple
     if least > most:
         raise click.UsageError(f"--min {least} is more than --max {most}")
     return least, most
+
+
+def _checked(name: str | None) -> str | None:
+    """Return a name that was chosen; raise `EngineError` for one that is none."""
+    from engine.exporting import require_name
+
+    return None if name is None else require_name(name)
 
 
 def _name(routes: str, models: str | None) -> str:

@@ -1,6 +1,6 @@
 """A checked spec → the files that Kubernetes, Helm, Compose and KServe read."""
 
-from engine.exporting.choose import Choices, choose, name_of, require_v2, version_of
+from engine.exporting.choose import Choices, choose, name_of, require_name, require_v2, version_of
 from engine.exporting.compose import compose_file
 from engine.exporting.kserve import kserve_files
 from engine.exporting.kubernetes import known_files, kubernetes_files

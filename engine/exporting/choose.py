@@ -15,6 +15,7 @@ from engine.spec import BuiltIn, Node, Spec, is_asking
 
 _REDIS_PORT = 6379
 _LONGEST_NAME = 40
+_OF_APPLICATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _PROBED: tuple[BuiltIn, ...] = ("live", "ready")
 
@@ -88,7 +89,14 @@ def name_of(spec: Spec) -> str:
     title = "service" if _is_asking(spec.service.node["title"]) else spec.service.title
     name = re.sub(r"[^a-z0-9]+", "-", title.lower()).lstrip("-0123456789")[:_LONGEST_NAME].strip("-")
     if not name:
-        raise EngineError(f'the title "{title}" makes no name for Kubernetes; choose one: --name iris')
+        raise EngineError(f'the title "{title}" makes no name of a to z, 0 to 9 and hyphens; choose one: --name iris')
+    return name
+
+
+def require_name(name: str) -> str:
+    """Return the name of an application of Ray; raise `EngineError` for one that paths and keys would take apart."""
+    if not _OF_APPLICATION.fullmatch(name):
+        raise EngineError(f'"{name}" is not a name of at most 40 letters, digits, ".", "_" and "-"')
     return name
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from engine.endpoints import Problem
 from engine.handling import Environ, Incoming
 from engine.server.http.head import KEYS, UNREAD, head_problem
+
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_CLOSE = (("Connection", "close"),)
 
 
 def read_scope(scope: Mapping[str, Any], limit: int, began: float) -> Incoming:
@@ -27,9 +33,22 @@ def read_scope(scope: Mapping[str, Any], limit: int, began: float) -> Incoming:
     environ["SERVER_PROTOCOL"] = f"HTTP/{scope['http_version']}"
     environ["REMOTE_ADDR"] = (scope.get("client") or ("",))[0]
     incoming = Incoming(environ, began)
-    if (problem := head_problem(environ, size, limit)) is not None:
+    if (problem := head_problem(environ, size, limit) or _length_problem(environ)) is not None:
         incoming.error = problem
     return incoming
+
+
+def _length_problem(environ: Environ) -> Problem | None:
+    """Return what is wrong with a length that a server in front has let pass; nobody can tell where its body ends."""
+    length = environ.get("CONTENT_LENGTH", "")
+    if not length or _LENGTH.fullmatch(length):
+        return None
+    several = {one.strip() for one in length.split(",")}
+    if len(several) == 1 and _LENGTH.fullmatch(length := several.pop()):
+        environ["CONTENT_LENGTH"] = length
+        return None
+    environ["CONTENT_LENGTH"] = "0"
+    return Problem(HTTPStatus.BAD_REQUEST, "the Content-Length is not a number of bytes", headers=_CLOSE)
 
 
 def _path(scope: Mapping[str, Any]) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,10 @@ from ray.serve import Application
 from ray.serve._private.constants import SERVE_NAMESPACE
 
 from engine.errors import EngineError
-from engine.exporting import name_of
+from engine.exporting import name_of, require_name
 from engine.models import Snapshot, writable_cache
 from engine.ray.application import Replicas, build_application, models_apart
+from engine.ray.claims import claim_application
 from engine.ray.snapshots import current_snapshot, place_snapshot, set_current
 from engine.server import SpecSource, first_check
 from engine.spec import require_countable
@@ -26,6 +29,7 @@ from engine.text import did_you_mean
 _ARGUMENTS = ("routes", "models", "bundle", "sha256", "name", "replicas", "min", "max", "cpus", "locked")
 _URI = re.compile(r"[a-z][a-z0-9+.-]*://.+", re.IGNORECASE)
 _MOST_BUNDLE = 4 * 1024**3
+_MOST_REPLICAS, _MOST_CPUS = 10_000, 1024
 
 
 def build_from(args: Mapping[str, Any]) -> Application:
@@ -40,12 +44,13 @@ def build_from(args: Mapping[str, Any]) -> Application:
         source = _source(args, opened)
         first, spec = first_check(source, lambda _: None)
     require_countable(spec)
-    name = str(args.get("name") or name_of(spec))
+    name = require_name(str(args["name"])) if args.get("name") else name_of(spec)
     _join()
-    previous = current_snapshot(name)
     payload = first.snapshot or b""
-    stored = place_snapshot(name, payload, previous)
-    set_current(name, stored, also=previous)
+    with claim_application(name):
+        previous = current_snapshot(name)
+        stored = place_snapshot(name, payload, previous)
+        set_current(name, stored, asdict(replicas), also=previous)
     return build_application(name, stored, replicas, models_apart(Snapshot.load(payload)))
 
 
@@ -114,13 +119,17 @@ def _number(args: Mapping[str, Any], name: str, default: float, least: int = 1) 
     try:
         number = float(given)
     except (TypeError, ValueError):
-        number = -1.0
-    if number < least or (name != "cpus" and number != int(number)):
-        kind = "a number" if name == "cpus" else "a whole number"
-        message = f"{name} is {given!r}; it must be {kind}, at least {least}"
+        number = math.nan
+    kind, most = ("a number", _MOST_CPUS) if name == "cpus" else ("a whole number", _MOST_REPLICAS)
+    if not least <= number <= most or (name != "cpus" and number != int(number)):
+        message = f"{name} is {given!r}; it must be {kind} from {least} to {most:,}"
         raise EngineError(message)
     return number
 
 
 def _is_true(given: Any) -> bool:
-    return given is True or str(given).lower() == "true"
+    text = str(given).lower()
+    if text not in ("true", "false"):
+        message = f"locked is {given!r}; it must be true or false"
+        raise EngineError(message)
+    return text == "true"

@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -52,36 +52,22 @@ def is_address(text: str) -> bool:
 
 
 @contextmanager
-def join_cluster(address: str | None, port: int) -> Iterator[Joined]:
+def join_cluster(address: str | None, port: int, *, serves: bool = True) -> Iterator[Joined]:
     """Connect to the cluster at an address, or start one on this machine, which ends with the block.
 
-    Ray Serve is started there unless it runs. Raises `EngineError` where there is no cluster, or its port is another.
+    Ray Serve is started there too, unless it runs or nothing is to be served. Raises `EngineError` where there is no
+    cluster, or where Ray Serve cannot be started.
     """
+    require_ray()
     if address is None:
         _require_free(port)
-    with find_cluster(address):
-        from ray import serve  # noqa: PLC0415
-
-        host = EVERY_HOST if address else LOCAL_HOST
-        serve.start(http_options={"host": host, "port": port, "location": "EveryNode"})
-        logging.getLogger("ray.serve").setLevel(logging.ERROR)
-        _require_port(port)
-        yield Joined(address is None, port)
-        if address is None:
-            serve.shutdown()
-
-
-@contextmanager
-def find_cluster(address: str | None) -> Iterator[None]:
-    """Connect to a cluster as `join_cluster` does, and change nothing there."""
-    require_ray()
     if address is None and "RAY_AUTH_MODE" not in os.environ:
         # What this cluster runs is for this user alone; Ray itself would write a token into a file in their home.
         os.environ.update({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)})
     os.environ["RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP"] = "1"  # without it, only an event loop can ask a deployment
     try:
         import ray  # noqa: PLC0415
-        import ray.serve  # noqa: PLC0415
+        from ray import serve  # noqa: PLC0415
     except ImportError as error:
         raise _lacking(str(error)) from None
     for name in ("ray", "ray.serve"):
@@ -103,7 +89,9 @@ def find_cluster(address: str | None) -> Iterator[None]:
             message = f"there is no cluster of Ray at --address {address}: {reason}"
         raise EngineError(message) from None
     try:
-        yield
+        yield Joined(address is None, _start_serve(address, port) if serves else port)
+        if address is None:
+            serve.shutdown()
     finally:
         ray.shutdown()
 
@@ -153,26 +141,17 @@ def _require_free(port: int) -> None:
             raise EngineError(message) from None
 
 
-def _require_port(port: int) -> None:
-    """Raise `EngineError` where Ray Serve listens at another port; it has one, from its start to its end."""
+def _start_serve(address: str | None, port: int) -> int:
+    """Start Ray Serve, unless it runs; return the port on which it answers, which it has had from its beginning."""
+    from ray import serve  # noqa: PLC0415
     from ray.serve.context import _get_global_client  # noqa: PLC0415
 
-    client = _get_global_client(raise_if_no_controller_running=False)
-    actual = port if client is None else client.http_config.port
-    if actual != port:
-        message = (
-            f"Ray Serve listens at port {actual} of this cluster already, for all applications; deploy with "
-            f"--port {actual}, or stop them first to choose another"
-        )
-        raise EngineError(message)
-
-
-def require_prefix(name: str, prefix: str, taken: Mapping[str, str | None]) -> None:
-    """Raise `EngineError` where an application other than this has its prefix; `taken` has that of each."""
-    for other, theirs in taken.items():
-        if other != name and theirs == prefix:
-            message = (
-                f'the application "{other}" of this cluster already has the prefix {prefix}; choose another, such as '
-                f'"base_path: /{name}" under service, or update that application with --name {other}'
-            )
-            raise EngineError(message)
+    host = EVERY_HOST if address else LOCAL_HOST
+    try:
+        serve.start(http_options={"host": host, "port": port, "location": "EveryNode"})
+    except Exception as error:  # noqa: BLE001 - Ray raises all kinds of them
+        reason = [*str(error).strip().splitlines(), "no reason is known"][0]
+        message = f"Ray Serve cannot be started on port {port} ({type(error).__name__}: {reason}); is the port in use?"
+        raise EngineError(message) from None
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)
+    return int(_get_global_client().http_config.port)

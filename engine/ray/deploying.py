@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ray import serve
-from ray.serve.context import _get_global_client
+from ray.serve.api import RunTarget
 from ray.serve.exceptions import RayServeException
+from ray.serve.schema import ApplicationStatusOverview
 
 from engine.errors import EngineError
 from engine.models import Snapshot
 from engine.ray.application import Replicas, build_application, models_apart
+from engine.ray.claims import claim_application
 from engine.ray.register import UNKNOWN, forget_counts
-from engine.ray.snapshots import Stored, current_snapshot, drop_snapshots, place_snapshot, read_snapshot, set_current
+from engine.ray.snapshots import (
+    Stored,
+    current_replicas,
+    current_snapshot,
+    drop_snapshots,
+    place_snapshot,
+    read_snapshot,
+    set_current,
+)
 
+# How long Ray has to find room for all replicas, and to start them; nodes may have to be added.
+RUN_SECONDS = 600.0
 # How long the replicas have to report the generation that Ray has given them.
 REPORT_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
+_TELL_SECONDS = 10.0
+# What Python puts in front of the message of an exception; Ray gives those of other processes as text.
+_KIND = re.compile(r"[\w.]+(?:Error|Exception): ")
+
+logger = logging.getLogger("engine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,34 +50,34 @@ class Wanted:
     replicas: Replicas
 
 
-def deploy(payload: bytes, wanted: Wanted) -> Mapping[str, Any]:
-    """Have a snapshot served by all replicas, and return their status.
+def deploy(payload: bytes, wanted: Wanted, tell: Callable[[str], None] = lambda _: None) -> Mapping[str, Any]:
+    """Have a snapshot served by all replicas, and return their status; `tell` is told what Ray waits for.
 
-    Where one of them cannot serve it, what was served before is served again, and `EngineError` says why.
+    Where one of them cannot serve it, what was served before is served again, and `EngineError` says why. Whoever else
+    deploys the application meanwhile waits.
     """
+    with claim_application(wanted.name):
+        return _deploy(payload, wanted, tell)
+
+
+def _deploy(payload: bytes, wanted: Wanted, tell: Callable[[str], None]) -> Mapping[str, Any]:
     previous = current_snapshot(wanted.name)
     stored = place_snapshot(wanted.name, payload, previous)
     try:
-        _run(payload, stored, wanted)
-        status = _await_replicas(stored, wanted.name)
+        _run(payload, stored, wanted, tell)
+        status = _await_replicas(stored, wanted)
     except EngineError as error:
         if previous is None:
             serve.delete(wanted.name)
             drop_snapshots(wanted.name)
             raise
-        _run(read_snapshot(wanted.name, previous), previous, wanted)
-        set_current(wanted.name, previous)
+        before = replace(wanted, replicas=Replicas(**current_replicas(wanted.name)))
+        _run(read_snapshot(wanted.name, previous), previous, before, tell)
+        drop_snapshots(wanted.name, {previous.sha256})
         message = f"{error}; generation {previous.generation} is served as before"
         raise EngineError(message) from None
-    set_current(wanted.name, stored)
+    set_current(wanted.name, stored, asdict(wanted.replicas))
     return status
-
-
-def read_prefixes() -> Mapping[str, str | None]:
-    """Return the route prefix of each application of the cluster."""
-    client = _get_global_client(raise_if_no_controller_running=False)
-    known = {} if client is None else client.get_serve_details()["applications"]
-    return {name: one["route_prefix"] for name, one in known.items()}
 
 
 def read_status(name: str) -> tuple[str, Mapping[str, Any]]:
@@ -81,31 +100,48 @@ def stop(name: str) -> None:
         serve.shutdown()
 
 
-def _run(payload: bytes, stored: Stored, wanted: Wanted) -> None:
-    apart = models_apart(Snapshot.load(payload))
-    application = build_application(wanted.name, stored, wanted.replicas, apart)
+def _run(payload: bytes, stored: Stored, wanted: Wanted, tell: Callable[[str], None]) -> None:
+    """Have Ray run the application, and wait until all of its replicas do; raise `EngineError`."""
+    snapshot = Snapshot.load(payload)
+    apart, prefix = models_apart(snapshot), snapshot.spec.service.base_path or "/"
+    target = RunTarget(build_application(wanted.name, stored, wanted.replicas, apart), wanted.name, prefix)
     try:
-        serve.run(application, name=wanted.name, route_prefix=wanted.prefix)
-    except (RayServeException, RuntimeError) as error:
-        raise EngineError(_reason(wanted.name) or str(error).strip()) from None
+        serve.run_many([target], wait_for_applications_running=False)
+    except (RayServeException, RuntimeError, ValueError) as error:
+        raise EngineError(_last_line(str(error)) or type(error).__name__) from None
+    began, said = time.monotonic(), ""
+    while (application := serve.status().applications[wanted.name]).status != "RUNNING":
+        reason, seconds = _reason(application), time.monotonic() - began
+        if application.status == "DEPLOY_FAILED":
+            raise EngineError(reason or "Ray could not deploy it, and does not say why")
+        if seconds > RUN_SECONDS:
+            message = f"Ray did not run all replicas within {RUN_SECONDS:g} s ({reason or 'it does not say why'})"
+            raise EngineError(message)
+        if seconds > _TELL_SECONDS and reason not in ("", said):
+            said = reason
+            logger.info("%s", reason)
+        tell(f"deploying {wanted.name}")
+        time.sleep(_LOOK_SECONDS)
 
 
-def _reason(name: str) -> str:
-    """Return why Ray could not deploy an application, as it says itself."""
-    application = serve.status().applications.get(name)
-    if application is None:
-        return ""
+def _reason(application: ApplicationStatusOverview) -> str:
+    """Return what Ray says of an application that does not run: the last line, where it is a traceback."""
     said = [one.message for one in application.deployments.values() if one.message] or [application.message]
-    lines = [line for text in said for line in text.strip().splitlines() if line.strip()]
-    return lines[-1].strip() if lines else ""
+    return _last_line("\n".join(said))
 
 
-def _await_replicas(stored: Stored, name: str) -> Mapping[str, Any]:
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return _KIND.sub("", lines[-1]) if lines else ""
+
+
+def _await_replicas(stored: Stored, wanted: Wanted) -> Mapping[str, Any]:
     """Wait until all replicas serve a generation, and return their status; raise `EngineError`."""
     deadline = time.monotonic() + REPORT_SECONDS
     while True:
-        status, reason = _ask_register(name)
-        if status["workers"] and all(one["generation"] >= stored.generation for one in status["workers"]):
+        status, reason = _ask_register(wanted.name)
+        has_any = bool(status["workers"]) or not wanted.replicas.least
+        if has_any and not reason and all(one["generation"] >= stored.generation for one in status["workers"]):
             return status
         for reason in status["degraded"]:
             if reason.startswith(f"generation {stored.generation}:"):

@@ -1,7 +1,7 @@
 """The register of an application: what all replicas have counted, how they are, and the turns of their sequences.
 
-It is a deployment of the application, so that Ray starts it again where it is lost. It knows again what living
-replicas have counted as soon as they report; what ended ones have counted, it also keeps in Ray's own store.
+It is a deployment of the application, so that Ray starts it again where it is lost. What it has told of the counts, it
+has put into Ray's own store before, so that the sums never fall; the turns begin again.
 """
 
 from __future__ import annotations
@@ -28,9 +28,13 @@ UNKNOWN: Mapping[str, Any] = {"generation": 0, "degraded": [], "workers": [], "m
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a replica says of itself: its node, its generation, why it lacks a newer one, and what it has counted."""
+    """What a replica says of itself: its node, its generation, why it lacks a newer one, and what it has counted.
+
+    `number` grows with each report of a replica.
+    """
 
     replica: str
+    number: int
     node: str
     address: str
     pid: int
@@ -50,17 +54,21 @@ class Register:
     """Adds up what replicas report."""
 
     def __init__(self, name: str) -> None:
-        self._key = f"ended/{name}".encode()
+        self._key = _key(name)
         self._living: dict[str, _Known] = {}
         self._turns = SharedCounts()
+        self._oldest = 0
         self._ended: dict[str, Counts] = {}
         self._rest = Counts()
         if (kept := kv._internal_kv_get(self._key, namespace=_NAMESPACE)) is not None:  # noqa: SLF001
-            self._ended, self._rest = pickle.loads(kept)  # noqa: S301 - written below
+            reports, self._ended, self._rest = pickle.loads(kept)  # noqa: S301 - written below
+            self._living = {one.replica: _Known(one, time.monotonic()) for one in reports}
 
     async def report(self, report: Report) -> Mapping[str, Any]:
         """Take a report; return the status of the application."""
-        self._living[report.replica] = _Known(report, time.monotonic())
+        known = self._living.get(report.replica)
+        if known is None or known.report.number < report.number:  # else a newer one has overtaken it
+            self._living[report.replica] = _Known(report, time.monotonic())
         if self._ended.pop(report.replica, None) is not None:  # it was only paused
             self._keep()
         self._look()
@@ -71,6 +79,7 @@ class Register:
         await self.report(report)
         forgotten = Counts(events={(FORGOTTEN, ""): count}) if (count := self._turns.take_forgotten()) else Counts()
         self._rest += forgotten
+        self._keep()
         living = [known.report.counts for known in self._living.values()]
         return sum((*living, *self._ended.values()), self._rest)
 
@@ -95,11 +104,15 @@ class Register:
             self._rest += self._ended.pop(next(iter(self._ended)))
         if silent:
             self._keep()
-            generations = [known.report.generation for known in self._living.values()]
-            self._turns.keep(min(generations, default=0))
+        oldest = min((known.report.generation for known in self._living.values()), default=self._oldest)
+        if oldest != self._oldest:
+            self._oldest = oldest
+            self._turns.keep(oldest)
 
     def _keep(self) -> None:
-        kv._internal_kv_put(self._key, pickle.dumps((self._ended, self._rest)), namespace=_NAMESPACE)  # noqa: SLF001
+        reports = [known.report for known in self._living.values()]
+        kept = pickle.dumps((reports, self._ended, self._rest))
+        kv._internal_kv_put(self._key, kept, namespace=_NAMESPACE)  # noqa: SLF001
 
     def _status(self) -> Mapping[str, Any]:
         now = time.monotonic()
@@ -125,5 +138,9 @@ class Register:
 
 
 def forget_counts(name: str) -> None:
-    """Forget what an application's ended replicas have counted."""
-    kv._internal_kv_del(f"ended/{name}".encode(), namespace=_NAMESPACE)  # noqa: SLF001
+    """Forget what an application's replicas have counted."""
+    kv._internal_kv_del(_key(name), namespace=_NAMESPACE)  # noqa: SLF001
+
+
+def _key(name: str) -> bytes:
+    return f"counts/{name}".encode()

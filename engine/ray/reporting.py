@@ -7,13 +7,14 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import ray
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
-from engine.endpoints import Counter, Counts, Meter, Status
+from engine.endpoints import Counter, Counts, Meter, Problem, Status
 from engine.errors import Overloaded
 from engine.ray.asking import Asker
 from engine.ray.register import REPORT_SECONDS, UNKNOWN, Report
@@ -22,6 +23,7 @@ logger = logging.getLogger("engine")
 
 # How long a scrape waits for the register, and a request to a sequence for its turn.
 ASK_SECONDS = 3.0
+_RETRY = (("Retry-After", "1"),)
 
 
 @dataclass(slots=True)
@@ -44,6 +46,8 @@ class Reporter:
         self._status = UNKNOWN
         self._is_lost = False
         self._ended = threading.Event()
+        self._lock = threading.Lock()
+        self._reports = 0
         context = ray.get_runtime_context()
         self._node = context.get_node_id()
         self._address = ray.util.get_node_ip_address()
@@ -63,12 +67,18 @@ class Reporter:
         return Status(ready=True, document=self._status)
 
     def numbers(self) -> Counts:
-        """Ask for what all replicas have counted; where nobody answers in time, give what this one has."""
+        """Ask for what all replicas have counted; raise `Problem` where nobody answers in time.
+
+        What this one has counted is less than all of them have, and would look as if they had begun anew.
+        """
         try:
             counts: Counts = self._ask("numbers", self._report())
+        except Problem:
+            raise
         except Exception as error:  # noqa: BLE001 - Ray raises all kinds of them
-            logger.warning("the replicas' metrics could not be collected; showing only one replica's: %s", error)
-            return self._meter.numbers()
+            logger.warning("the metrics of the replicas could not be collected: %s", error)
+            detail = "the metrics of the replicas cannot be collected at the moment"
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=_RETRY) from None
         return counts
 
     def open_counter(self, generation: int, name: str) -> Counter:
@@ -77,6 +87,8 @@ class Reporter:
         def count(key: bytes) -> int:
             try:
                 turn: int = self._ask("turn", generation, name, key)
+            except Problem:
+                raise
             except Exception:  # noqa: BLE001 - as above
                 raise Overloaded("the turn of this request in its sequence cannot be told") from None
             return turn
@@ -99,15 +111,19 @@ class Reporter:
 
     def _report(self) -> Report:
         progress = self.progress
+        with self._lock:
+            self._reports += 1
+            number, counts = self._reports, self._meter.numbers()
         return Report(
             replica=self._replica,
+            number=number,
             node=self._node,
             address=self._address,
             pid=os.getpid(),
             generation=progress.generation,
             failed=progress.failed,
             models=progress.models,
-            counts=self._meter.numbers(),
+            counts=counts,
         )
 
     def _ask(self, question: str, *content: Any) -> Any:

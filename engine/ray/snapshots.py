@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from ray.experimental import internal_kv as kv
 
@@ -54,7 +55,7 @@ def place_snapshot(name: str, payload: bytes, previous: Stored | None) -> Stored
     pieces = range(0, len(payload), _PIECE)
     for number, begin in enumerate(pieces):
         kv._internal_kv_put(_key(name, sha256, number), payload[begin : begin + _PIECE], namespace=_NAMESPACE)  # noqa: SLF001
-    generation = 1 if previous is None else previous.generation + 1
+    generation = _next_generation(name, previous)
     engine, python = _made_with().values()
     return Stored(sha256, generation, len(pieces), engine, hash_code(), python)
 
@@ -72,13 +73,18 @@ def read_snapshot(name: str, stored: Stored) -> bytes:
 
 def current_snapshot(name: str) -> Stored | None:
     """Return what names the snapshot that the application serves, None where nothing was deployed."""
-    found = kv._internal_kv_get(_current(name), namespace=_NAMESPACE)  # noqa: SLF001
-    return None if found is None else Stored(**json.loads(found))
+    return None if (found := _read_current(name)) is None else Stored(**found["stored"])
 
 
-def set_current(name: str, stored: Stored, also: Stored | None = None) -> None:
+def current_replicas(name: str) -> Mapping[str, Any]:
+    """Return the replicas that the application was deployed with last, as `set_current` was told."""
+    return {} if (found := _read_current(name)) is None else found["replicas"]
+
+
+def set_current(name: str, stored: Stored, replicas: Mapping[str, Any], also: Stored | None = None) -> None:
     """Note what the application serves, and drop its other snapshots, but for one that is still served `also`."""
-    kv._internal_kv_put(_current(name), json.dumps(asdict(stored)).encode(), namespace=_NAMESPACE)  # noqa: SLF001
+    noted = json.dumps({"stored": asdict(stored), "replicas": replicas}).encode()
+    kv._internal_kv_put(_current(name), noted, namespace=_NAMESPACE)  # noqa: SLF001
     drop_snapshots(name, {one.sha256 for one in (stored, also) if one is not None})
 
 
@@ -88,7 +94,21 @@ def drop_snapshots(name: str, kept: Collection[str] = ()) -> None:
         if not any(key.startswith(_key(name, sha256)) for sha256 in kept):
             kv._internal_kv_del(key, namespace=_NAMESPACE)  # noqa: SLF001
     if not kept:
-        kv._internal_kv_del(_current(name), namespace=_NAMESPACE)  # noqa: SLF001
+        for key in (_current(name), _last(name)):
+            kv._internal_kv_del(key, namespace=_NAMESPACE)  # noqa: SLF001
+
+
+def _next_generation(name: str, previous: Stored | None) -> int:
+    """Return a number that no version of the application has had, also none that could not be served."""
+    found = kv._internal_kv_get(_last(name), namespace=_NAMESPACE)  # noqa: SLF001
+    generation = max(0 if found is None else int(found), 0 if previous is None else previous.generation) + 1
+    kv._internal_kv_put(_last(name), str(generation).encode(), namespace=_NAMESPACE)  # noqa: SLF001
+    return generation
+
+
+def _read_current(name: str) -> dict[str, Any] | None:
+    found = kv._internal_kv_get(_current(name), namespace=_NAMESPACE)  # noqa: SLF001
+    return None if found is None else json.loads(found)
 
 
 def _prefix(name: str) -> bytes:
@@ -101,6 +121,10 @@ def _key(name: str, sha256: str, number: int | None = None) -> bytes:
 
 def _current(name: str) -> bytes:
     return f"current/{name}".encode()
+
+
+def _last(name: str) -> bytes:
+    return f"last/{name}".encode()
 
 
 def _made_with() -> dict[str, str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import Iterable, Iterator
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from engine import create_app
 from engine.flask_app import App
 from engine.handling import open_service
+from engine.handling.answers import Counted
 from engine.ray.door import Door
 
 SPEC = """\
@@ -36,6 +39,10 @@ routes:
   - path: /fails
     fail: reset
     response: never
+  - path: /waits
+    limits: {concurrent: 2}
+    delay: 10s
+    response: late
 """
 
 
@@ -90,22 +97,28 @@ def ask(
     async def send(message: Any) -> None:
         sent.append(dict(message))
 
-    whole = {
-        "type": "http",
-        "method": method,
-        "http_version": "1.1",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": query.encode(),
-        "headers": [(b"host", b"localhost"), *((name.lower().encode(), value.encode()) for name, value in headers)],
-        "client": ("127.0.0.1", 1),
-        **options,
-    }
+    encoded = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
+    whole = scope_of(path, query_string=query.encode(), method=method, headers=encoded, **options)
     asyncio.run(door(whole, receive, send))
     if not sent:
         return 0, [], b""
     found = [(name.decode(), value.decode()) for name, value in sent[0]["headers"]]
     return sent[0]["status"], found, b"".join(one["body"] for one in sent[1:])
+
+
+def scope_of(path: str, *, headers: Iterable[tuple[bytes, bytes]] = (), **keys: Any) -> dict[str, Any]:
+    """Make ASGI's scope of a request."""
+    return {
+        "type": "http",
+        "method": "GET",
+        "http_version": "1.1",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(b"host", b"localhost"), *headers],
+        "client": ("127.0.0.1", 1),
+        **keys,
+    }
 
 
 def of_flask(
@@ -146,8 +159,8 @@ def test_the_answers_are_those_of_flasks_door(
 ) -> None:
     lengths = [("Content-Length", str(len(body)))] if body else []
     status, found, content = ask(door, path, method, [*headers, *lengths], [body[:3], body[3:]] if body else [])
-    wanted_status, headers_of_flask, wanted_content = of_flask(app, path, method, headers, body)
-    wanted = [(name, value) for name, value in headers_of_flask if name != "x-request-id"]  # Ray's server adds it
+    wanted_status, all_wanted, wanted_content = of_flask(app, path, method, headers, body)
+    wanted = [one for one in all_wanted if one[0] != "x-request-id"]  # Ray adds it to every answer itself
     assert (wanted_status, sorted(wanted), wanted_content) == (status, sorted(found), content)
 
 
@@ -197,6 +210,126 @@ def test_a_connection_that_should_fail_is_answered_instead(door: Door) -> None:
 )
 def test_heads_that_no_door_takes(headers: list[tuple[str, str]], status: int, door: Door) -> None:
     assert status == ask(door, "/", "GET", headers)[0]
+
+
+@pytest.mark.parametrize("length", ["abc", "-8", "+8", "8_0", "8, 9", "\xb2", "9" * 5000])
+def test_lengths_that_are_none(length: str, door: Door) -> None:
+    headers = [JSON, ("Content-Length", length)]
+    status, _, content = ask(door, "/echo", "POST", headers, [b'{"a": 1}'])
+    assert (400, True) == (status, b"the Content-Length is not a number of bytes" in content)
+
+
+def test_a_length_that_is_sent_twice(door: Door) -> None:
+    assert 200 == ask(door, "/echo", "POST", [JSON, ("Content-Length", "8, 8")], [b'{"a": 1}'])[0]
+
+
+def cancel(door: Door, path: str, begun: Callable[[], bool], **options: Any) -> list[Any]:
+    """Send a request, and cancel it, as Ray does where a client leaves; return what was sent to the client."""
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(60)
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+        await asyncio.sleep(0)
+
+    async def leave() -> None:
+        asked = asyncio.create_task(door(scope_of(path, **options), receive, send))
+        async with asyncio.timeout(10):
+            while not begun():  # noqa: ASYNC110 - a thread says so
+                await asyncio.sleep(0.001)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+
+    asyncio.run(leave())
+    return sent
+
+
+def counted(door: Door) -> dict[tuple[str, int], int]:
+    assert door.handler is not None
+    requests = door.handler.meter.numbers().requests
+    return {(path, int(status)): sum(tally.counts) for (path, _, status), tally in requests.items()}
+
+
+def test_clients_that_leave_while_their_answer_is_delayed(door: Door) -> None:
+    """Each is counted once, and gives its place to the next."""
+    for _ in range(5):
+        assert [] == cancel(door, "/waits", lambda: door.in_flight() == 1)
+    assert ({("/waits", 499): 5}, 0) == (counted(door), door.in_flight())
+
+
+def test_clients_that_leave_while_a_thread_answers_them(door: Door) -> None:
+    """What a thread has begun is awaited, counted once and freed; what none has begun, is not begun."""
+    handler = door.handler
+    assert handler is not None
+    respond, working, go_on = handler.respond, threading.Semaphore(0), threading.Event()
+
+    def wait(incoming: Any) -> Any:
+        answer = respond(incoming)
+        working.release()
+        threading.Timer(0.1, go_on.set).start()
+        go_on.wait()
+        return answer
+
+    handler.respond = wait  # type: ignore[method-assign]
+    for _ in range(5):
+        go_on.clear()
+        assert [] == cancel(door, "/waits", lambda: working.acquire(blocking=False))
+        assert go_on.is_set()
+    assert {("/waits", 499): 5} == counted(door)
+    block = threading.Event()
+    for _ in range(4):
+        door._threads.submit(block.wait)
+    assert [] == cancel(door, "/none", lambda: door.in_flight() == 1)
+    block.set()
+    assert {("/waits", 499): 5, ("(none)", 499): 1} == counted(door)
+
+
+def test_a_client_that_leaves_with_half_a_body_is_counted(door: Door) -> None:
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"8")]
+    cancel(door, "/echo", lambda: door.in_flight() == 1, method="POST", headers=headers)
+    ask(door, "/echo", "POST", [JSON, ("Content-Length", "8")], [b"{"], leaves=True)
+    assert {("/echo", 499): 2} == counted(door)
+
+
+def test_an_answer_in_pieces_is_closed_where_the_client_leaves(door: Door) -> None:
+    handler = door.handler
+    assert handler is not None
+    closed: list[str] = []
+    working = threading.Semaphore(0)
+
+    def pieces() -> Iterator[bytes]:
+        try:
+            yield b"one"
+            working.release()
+            time.sleep(0.1)
+            yield b"two"
+        finally:
+            closed.append("closed")
+
+    def respond(incoming: Any) -> Any:
+        handler.router.find(incoming)
+        return 200, [], Counted(pieces(), lambda: handler.leave(incoming, 200))
+
+    handler.respond = respond  # type: ignore[method-assign]
+    handler.quick = lambda _: None  # type: ignore[method-assign]
+    sent = cancel(door, "/", lambda: working.acquire(blocking=False))
+    assert (["closed"], {("/", 200): 1}, 0) == (closed, counted(door), door.in_flight())
+    assert b"two" not in [one.get("body") for one in sent]
+
+
+def test_bodies_together_have_bounds(door: Door) -> None:
+    door.largest = 10**6
+    door._held.most = 50_000
+    chunked = [JSON, ("Transfer-Encoding", "chunked")]
+    status, headers, content = ask(door, "/echo", "POST", chunked, [b"x" * 10_000] * 9)
+    assert (503, True) == (status, ("retry-after", "1") in headers)
+    assert b"the service is receiving too many other bodies" in content
+    assert 200 == ask(door, "/echo", "POST", chunked, [b'{"a": 1}' + b" " * 900])[0]
+    assert door._held.add(50_000)
 
 
 def test_the_prefix_that_ray_knows_belongs_to_the_path(door: Door) -> None:

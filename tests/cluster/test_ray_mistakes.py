@@ -73,25 +73,10 @@ def test_the_address_of_something_else(cluster: Cluster, folder: Path) -> None:
     assert f"error: {about} node was started with another\n" in said
 
 
-def test_a_port_that_serve_has_not(cluster: Cluster, folder: Path) -> None:
+def test_a_port_in_use(cluster: Cluster, folder: Path) -> None:
     cluster.deploy(folder)
-    said = cluster.engine("ray", "--address", "auto", "--port", "9000", folder=folder, fails=True)
-    about = (
-        "error: Ray Serve listens at port 8000 of this cluster already, for all applications; deploy with --port 8000"
-    )
-    assert about in said
     said = cluster.engine("ray", folder=folder, fails=True)
     assert "error: port 8000 on 127.0.0.1 is already in use; choose a free port, such as --port 8001, or, if" in said
-
-
-def test_a_prefix_that_another_application_has(cluster: Cluster, folder: Path) -> None:
-    cluster.deploy(folder)
-    said = cluster.engine("ray", "--address", "auto", "--name", "other", folder=folder, fails=True)
-    about = (
-        'the application "mine" of this cluster already has the prefix /; choose another, such as "base_path: /other"'
-    )
-    assert f"error: {about} under service, or update that application with --name mine\n" in said
-    assert b"hello" == cluster.get("/")
 
 
 def test_an_answer_has_one_id(cluster: Cluster, folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import textwrap
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
-from ray_clusters import Cluster, open_cluster, open_folder
+from ray_clusters import PYTHON, Cluster, open_cluster, open_folder
 from sklearn.neighbors import KNeighborsClassifier
 
 pytestmark = pytest.mark.cluster
@@ -152,7 +153,7 @@ def test_an_update_that_a_replica_cannot_take_is_undone(cluster: Cluster, folder
     assert before == cluster.get("/plain")
     (folder / "models.yaml").write_text(models)
     (folder / "routes.yaml").write_text(routes.replace('"1"', '"3"'))
-    assert "generation 2" in cluster.deploy(folder)
+    assert "generation 3" in cluster.deploy(folder)
     assert b"3" == cluster.get("/plain")
 
 
@@ -169,3 +170,15 @@ def test_the_replica_of_a_model_is_killed(cluster: Cluster) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.2)
     assert {503} >= {*statuses}
+
+
+def test_more_replicas_than_there_is_room_for(cluster: Cluster, folder: Path) -> None:
+    """Ray says what it waits for, in time; what was served is served as before."""
+    before = cluster.get("/plain")
+    impatient = "import engine.ray.deploying as one; one.RUN_SECONDS = 45; from engine.commands import main; main()"
+    command = (PYTHON, "-c", impatient, "ray", "--address", "auto", "--replicas", "9")
+    asked = cluster.head.start(*command, cwd=folder, env=cluster.environment, stdout=-3, stderr=subprocess.PIPE)
+    _, said = asked.communicate(timeout=200)
+    assert "Ray did not run all replicas within 45 s (Deployment 'Service'" in said
+    assert "is served as before" in said
+    assert before == cluster.get("/plain")

@@ -123,8 +123,10 @@ def open_cluster(address: str | None, jobs: int) -> Iterator[None]:
                 **own,
             )
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-        where = address or "on this machine"
-        raise BatchError(f"there is no cluster of Ray {where}: {str(error).splitlines()[0]}") from None
+        where = f"at {address}" if address is not None else "on this machine"
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        why = lines[0] if len(lines) == 1 else f"{lines[0]} {lines[-1]}"  # what was done, and the last cause
+        raise BatchError(f"there is no cluster of Ray {where}: {why}") from None
     try:
         yield
     finally:
