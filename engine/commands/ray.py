@@ -37,10 +37,24 @@ DEFAULT_PORT = 8000
 logger = logging.getLogger("engine")
 
 
+def _check_address(context: click.Context, option: click.Parameter, address: str | None) -> str | None:
+    from engine.ray.cluster import is_address
+
+    if address is not None and not is_address(address):
+        message = f'"{address}" is not the address of a cluster: auto, HOST:PORT or ray://HOST:PORT'
+        raise click.BadParameter(message, context, option)
+    return address
+
+
 def _cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say which application of which cluster is meant."""
     options = (
-        click.option("--address", metavar="ADDRESS", help="The cluster: auto, HOST:PORT or ray://HOST:PORT."),
+        click.option(
+            "--address",
+            metavar="ADDRESS",
+            callback=_check_address,
+            help="The cluster: auto, HOST:PORT or ray://HOST:PORT.",
+        ),
         click.option("--name", metavar="NAME", help="The application's name.  [default: from the title]"),
     )
     for option in reversed(options):
@@ -51,10 +65,22 @@ def _cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.group(short_help="Serve the spec on a cluster of Ray.", invoke_without_command=True)
 @_cluster_options
 @click.option("--replicas", type=Number(1, 10_000), help="The replicas.  [default: 1]")
-@click.option("--min", "least", type=Number(0, 10_000), help="The fewest replicas, as the load changes.")
-@click.option("--max", "most", type=Number(1, 10_000), help="The most replicas, as the load changes.")
+@click.option("--min", "least", type=Number(0, 10_000), help="The fewest replicas, as the load changes.  [default: 1]")
+@click.option(
+    "--max",
+    "most",
+    type=Number(1, 10_000),
+    help="The most replicas, as the load changes.  [default: as --min, at least 1]",
+)
 @click.option("--cpus", type=Number(0, 1024, float), default=1.0, show_default=True, help="The CPUs of a replica.")
-@click.option("-p", "--port", type=Number(1, MAX_PORT), default=DEFAULT_PORT, show_default=True, help="The port.")
+@click.option(
+    "-p",
+    "--port",
+    type=Number(1, MAX_PORT),
+    default=DEFAULT_PORT,
+    show_default=True,
+    help="The port of Ray Serve, on every node.",
+)
 @click.option("--watch", is_flag=True, help="Follow the files: deploy each change that passes the checks.")
 @click.option("--locked", is_flag=True, help="Serve only pinned models.")
 @click.pass_context
@@ -209,7 +235,7 @@ def _announce(cluster: Joined, wanted: Wanted, found: Mapping[str, Any], address
     urls = ", ".join(f"http://{host}:{cluster.port}{wanted.prefix.rstrip('/')}" for host in hosts)
     about = f"{wanted.name}: {many}, generation {found['generation']}"
     stop = f"python -m engine ray stop --address {address} --name {wanted.name}"
-    more = "press ^C to stop" if cluster.is_own else stop
+    more = "press ^C to stop" if cluster.is_own else f"to stop: {stop}"
     print_without_waiting(f"{about}\nserving on {urls} ({more})")
 
 

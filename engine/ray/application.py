@@ -34,6 +34,12 @@ _CODE = f"{engine_version()}-{hash_code()}"
 # Ray calls a deployment in a thread beside that of its server, in case it blocks. The engine's do not, and two threads
 # that take turns cost each request a third more.
 _IN_ONE_THREAD = {"RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0"}
+# It is called every second by each replica, which is no news for Ray's log.
+_FOR_REPORTS: Mapping[str, Any] = {
+    "ray_actor_options": {"num_cpus": 0},
+    "max_ongoing_requests": 1000,
+    "logging_config": {"enable_access_log": False},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ class Replicas:
 
 def build_application(name: str, stored: Stored, replicas: Replicas, apart: Mapping[str, Scale]) -> Application:
     """Make the application that serves a snapshot; models that stand `apart` have deployments of their own."""
-    register = _deploy(Register, _CODE, num_replicas=1, ray_actor_options={"num_cpus": 0}, max_ongoing_requests=1000)
+    register = _deploy(Register, _CODE, num_replicas=1, **_FOR_REPORTS)
     service = _deploy(
         serve.ingress()(Service),
         f"{_CODE}-{','.join(sorted(apart))}",

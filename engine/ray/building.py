@@ -11,7 +11,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import click
+import ray
 from ray.serve import Application
+from ray.serve._private.constants import SERVE_NAMESPACE
 
 from engine.errors import EngineError
 from engine.exporting import name_of, require_name
@@ -42,12 +45,26 @@ def build_from(args: Mapping[str, Any]) -> Application:
         first, spec = first_check(source, lambda _: None)
     require_countable(spec)
     name = require_name(str(args["name"])) if args.get("name") else name_of(spec)
+    _join()
     payload = first.snapshot or b""
     with claim_application(name):
         previous = current_snapshot(name)
         stored = place_snapshot(name, payload, previous)
         set_current(name, stored, asdict(replicas), also=previous)
     return build_application(name, stored, replicas, models_apart(Snapshot.load(payload)))
+
+
+def _join() -> None:
+    """Connect to the cluster where this process is not: `serve run` calls a builder before it connects itself."""
+    if ray.is_initialized():
+        return
+    from ray.dashboard.modules.dashboard_sdk import parse_runtime_env_args  # noqa: PLC0415 - of the command alone
+
+    context = click.get_current_context(silent=True)
+    given = {} if context is None else context.params
+    names = ("runtime_env", "runtime_env_json", "working_dir")
+    environment = parse_runtime_env_args(**{name: given.get(name) for name in names})
+    ray.init(given.get("address"), namespace=SERVE_NAMESPACE, runtime_env=environment)
 
 
 def _source(args: Mapping[str, Any], opened: ExitStack) -> SpecSource:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import secrets
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +18,12 @@ from engine.errors import EngineError
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 # Its lines about each connection are for people who look for a fault in Ray.
 os.environ.setdefault("RAY_LOG_TO_STDERR", "0")
+
+# How long the head node of a cluster has to answer.
+ANSWER_SECONDS = 10.0
+# How HTTP/2 begins (RFC 9113, section 3.4): the preface and a frame of settings. A frame's fourth byte is its type.
+_GREETING, _SETTINGS = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]), 4
+_ADDRESS = re.compile(r"(?:ray://)?(?P<host>[^:/\s]+|\[[0-9a-fA-F:.]+\]):(?P<port>[0-9]{1,5})")
 
 LOCAL_HOST, EVERY_HOST = "127.0.0.1", "0.0.0.0"  # noqa: S104 - a cluster is reached from other machines
 
@@ -38,6 +46,11 @@ def _lacking(reason: str) -> EngineError:
     return EngineError(f"Ray Serve is not installed ({reason}); install it: pip install 'ray[data,serve]'")
 
 
+def is_address(text: str) -> bool:
+    """Return whether a text can be the address of a cluster."""
+    return text == "auto" or _ADDRESS.fullmatch(text) is not None
+
+
 @contextmanager
 def join_cluster(address: str | None, port: int, *, serves: bool = True) -> Iterator[Joined]:
     """Connect to the cluster at an address, or start one on this machine, which ends with the block.
@@ -46,6 +59,8 @@ def join_cluster(address: str | None, port: int, *, serves: bool = True) -> Iter
     cluster, or where Ray Serve cannot be started.
     """
     require_ray()
+    if address is None:
+        _require_free(port)
     if address is None and "RAY_AUTH_MODE" not in os.environ:
         # What this cluster runs is for this user alone; Ray itself would write a token into a file in their home.
         os.environ.update({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)})
@@ -58,12 +73,18 @@ def join_cluster(address: str | None, port: int, *, serves: bool = True) -> Iter
     for name in ("ray", "ray.serve"):
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
+        _require_answer(address)
         own = {} if address else {"include_dashboard": False}
         ray.init(address or "local", log_to_driver=False, logging_level="ERROR", **own)
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         if address is None:
             message = f"Ray cannot start on this machine: {reason}"
+        elif reason.startswith("Could not find any running Ray instance"):
+            message = (
+                "no cluster of Ray runs on this machine; start one with `ray start --head`, or name the address of "
+                "another: --address HOST:6379"
+            )
         else:
             message = f"there is no cluster of Ray at --address {address}: {reason}"
         raise EngineError(message) from None
@@ -73,6 +94,51 @@ def join_cluster(address: str | None, port: int, *, serves: bool = True) -> Iter
             serve.shutdown()
     finally:
         ray.shutdown()
+
+
+def _require_answer(address: str | None) -> None:
+    """Raise `EngineError` unless Ray answers at an address: Ray itself would try for minutes, and say nothing."""
+    if address is None:
+        return
+    if address == "auto":
+        from ray._private.services import get_ray_address_from_environment  # noqa: PLC0415
+
+        address = str(get_ray_address_from_environment("auto", None))
+    found = _ADDRESS.fullmatch(address)
+    if found is None:
+        return
+    if address.startswith("ray://") and found["port"] == "6379":
+        message = f"6379 is the port of addresses without ray://; try --address {address.removeprefix('ray://')}"
+        raise EngineError(message)
+    port = "10001" if address.startswith("ray://") else "6379"
+    advice = f"the port is {port}, unless its head node was started with another"
+    try:
+        with socket.create_connection((found["host"].strip("[]"), int(found["port"])), ANSWER_SECONDS) as connection:
+            if os.environ.get("RAY_USE_TLS", "0") != "0":
+                return
+            connection.sendall(_GREETING)
+            answer = connection.recv(9)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        message = f"no cluster of Ray answers at {address}: {reason}; {advice}"
+        raise EngineError(message) from None
+    if answer[3:4] != bytes([_SETTINGS]):
+        message = f"what answers at {address} is not Ray's head node; {advice}"
+        raise EngineError(message)
+
+
+def _require_free(port: int) -> None:
+    """Raise `EngineError` where a port of this machine is in use: Ray would share it with whatever listens there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOCAL_HOST, port))
+        except OSError:
+            message = (
+                f"port {port} on {LOCAL_HOST} is already in use; choose a free port, such as --port {port + 1}, or, if "
+                "`engine ray` runs there, deploy to its cluster: --address auto"
+            )
+            raise EngineError(message) from None
 
 
 def _start_serve(address: str | None, port: int) -> int:
