@@ -19,6 +19,7 @@ from engine.models import Snapshot, own_predictors, rehearse_models, restore_mod
 from engine.models.predictor import ModelPredictor
 from engine.models.runtime.answer import Answer, Refusal, Runtime
 from engine.ray.asking import Asker
+from engine.ray.cluster import keep_to_loopback
 from engine.ray.log import log_as_ray_does
 from engine.ray.snapshots import Stored, read_snapshot
 from engine.spec import FileModel
@@ -69,6 +70,7 @@ class RemoteModel:
         self._loading = asyncio.Lock()
         self._threads = ThreadPoolExecutor(threads, "model")
         log_as_ray_does()
+        keep_to_loopback()
 
     async def reconfigure(self, config: Mapping[str, Any]) -> None:
         """Take a generation, and keep the one before, which others may still serve."""
