@@ -184,6 +184,7 @@ def _deploy(
         for note in first.notes:
             click.echo(note)
         with join_cluster(address, port) as cluster:
+            signals.hear()  # Ray has taken SIGTERM for itself
             from engine.ray.application import Replicas
             from engine.ray.deploying import Wanted, deploy
 

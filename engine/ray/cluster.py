@@ -155,3 +155,17 @@ def _start_serve(address: str | None, port: int) -> int:
         raise EngineError(message) from None
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     return int(_get_global_client().http_config.port)
+
+
+def keep_to_loopback() -> None:
+    """Have the server of this replica for other deployments listen on loopback, where its node does.
+
+    Ray has it listen on every address of the machine, and it unpickles what it is sent. To be called as a replica is
+    made: its server begins afterwards.
+    """
+    import ray  # noqa: PLC0415
+    from ray.serve._private import replica  # noqa: PLC0415
+
+    if ray.util.get_node_ip_address() == LOCAL_HOST:
+        add = replica.add_port_to_grpc_server
+        replica.add_port_to_grpc_server = lambda server, _: add(server, f"{LOCAL_HOST}:0")

@@ -15,6 +15,7 @@ from typing import Any
 from ray.experimental import internal_kv as kv
 
 from engine.endpoints import FORGOTTEN, Counts, SharedCounts
+from engine.ray.cluster import keep_to_loopback
 
 REPORT_SECONDS = 1.0
 # A replica that has not reported for so long counts as ended.
@@ -54,6 +55,7 @@ class Register:
     """Adds up what replicas report."""
 
     def __init__(self, name: str) -> None:
+        keep_to_loopback()
         self._key = _key(name)
         self._living: dict[str, _Known] = {}
         self._turns = SharedCounts()

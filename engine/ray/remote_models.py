@@ -21,6 +21,7 @@ from engine.models.data.rows import count_rows
 from engine.models.predictor import ModelPredictor
 from engine.models.runtime.answer import Answer, Refusal, Runtime
 from engine.ray.asking import Asker
+from engine.ray.cluster import keep_to_loopback
 from engine.ray.log import log_as_ray_does
 from engine.ray.snapshots import Stored, read_snapshot
 from engine.spec import FileModel
@@ -80,6 +81,7 @@ class RemoteModel:
         self._spans: Spans | None = None
         self._threads = ThreadPoolExecutor(threads, "model")
         log_as_ray_does()
+        keep_to_loopback()
 
     def __del__(self) -> None:
         """Send the spans that wait, as Ray Serve ends the replica."""

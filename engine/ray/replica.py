@@ -19,6 +19,7 @@ from engine.endpoints import Meter, ServiceState, show_models
 from engine.handling import Handler, build_handler
 from engine.models import Predictor, Snapshot, own_predictors, rehearse_models, restore_models
 from engine.ray.asking import Asker
+from engine.ray.cluster import keep_to_loopback
 from engine.ray.door import Door
 from engine.ray.log import log_as_ray_does
 from engine.ray.remote_models import SPANS_SECONDS, RemoteRuntime
@@ -48,6 +49,7 @@ class Service:
         self._reporter = Reporter(register, self._meter, self._asker)
         self._process = ServiceState(self._reporter.status, self._reporter.numbers, self._meter)
         log_as_ray_does()
+        keep_to_loopback()
 
     def __serve_build_asgi_app__(self) -> Door:
         """Return what Ray Serve's own server calls with each request."""

@@ -20,6 +20,10 @@ class Signals:
         self._is_asked = False
         self._stop: Callable[[int], object] = _leave
         self._reload: Callable[[], object] = lambda: None
+        self.hear()
+
+    def hear(self) -> None:
+        """Hear the signals, also where a library has taken them over."""
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, self._on_stop)
         signal.signal(signal.SIGHUP, self._on_hang_up)

@@ -40,6 +40,7 @@ def module(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.delitem(sys.modules, "engine.ray.register", raising=False)
     module = importlib.import_module("engine.ray.register")
     monkeypatch.setitem(sys.modules, "engine.ray.register", module)
+    monkeypatch.setattr(module, "keep_to_loopback", lambda: None)
     return module
 
 
