@@ -80,6 +80,11 @@ def join_cluster(address: str | None, port: int, *, serves: bool = True) -> Iter
         reason = str(error).splitlines()[0]
         if address is None:
             message = f"Ray cannot start on this machine: {reason}"
+        elif reason.startswith("Failed to connect to Ray cluster"):
+            message = (
+                f"the cluster at --address {address} accepts no connection: {reason}; one that was started without "
+                "--address takes no other command"
+            )
         elif reason.startswith("Could not find any running Ray instance"):
             message = (
                 "no cluster of Ray runs on this machine; start one with `ray start --head`, or name the address of "
@@ -134,10 +139,7 @@ def _require_free(port: int) -> None:
         try:
             probe.bind((LOCAL_HOST, port))
         except OSError:
-            message = (
-                f"port {port} on {LOCAL_HOST} is already in use; choose a free port, such as --port {port + 1}, or, if "
-                "`engine ray` runs there, deploy to its cluster: --address auto"
-            )
+            message = f"port {port} on {LOCAL_HOST} is already in use; choose a free port, such as --port {port + 1}"
             raise EngineError(message) from None
 
 
