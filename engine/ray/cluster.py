@@ -93,6 +93,9 @@ def join_cluster(address: str | None, port: int, *, serves: bool = True) -> Iter
         else:
             message = f"there is no cluster of Ray at --address {address}: {reason}"
         raise EngineError(message) from None
+    except BaseException:  # ^C while it starts
+        ray.shutdown()
+        raise
     try:
         yield Joined(address is None, _start_serve(address, port) if serves else port)
         if address is None:
@@ -152,8 +155,8 @@ def _start_serve(address: str | None, port: int) -> int:
     try:
         serve.start(http_options={"host": host, "port": port, "location": "EveryNode"})
     except Exception as error:  # noqa: BLE001 - Ray raises all kinds of them
-        reason = [*str(error).strip().splitlines(), "no reason is known"][0]
-        message = f"Ray Serve cannot be started on port {port} ({type(error).__name__}: {reason}); is the port in use?"
+        reason = ["no reason is known", *str(error).strip().splitlines()][-1].strip()
+        message = f"Ray Serve cannot be started on port {port}, which may be in use: {reason}"
         raise EngineError(message) from None
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     return int(_get_global_client().http_config.port)
