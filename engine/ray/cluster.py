@@ -77,22 +77,7 @@ def join_cluster(address: str | None, port: int, *, serves: bool = True) -> Iter
         own = {} if address else {"include_dashboard": False}
         ray.init(address or "local", log_to_driver=False, logging_level="ERROR", **own)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        if address is None:
-            message = f"Ray cannot start on this machine: {reason}"
-        elif reason.startswith("Failed to connect to Ray cluster"):
-            message = (
-                f"the cluster at --address {address} accepts no connection: {reason}; one that was started without "
-                "--address takes no other command"
-            )
-        elif reason.startswith("Could not find any running Ray instance"):
-            message = (
-                "no cluster of Ray runs on this machine; start one with `ray start --head`, or name the address of "
-                "another: --address HOST:6379"
-            )
-        else:
-            message = f"there is no cluster of Ray at --address {address}: {reason}"
-        raise EngineError(message) from None
+        raise _refused(address, str(error).splitlines()[0]) from None
     except BaseException:  # ^C while it starts
         ray.shutdown()
         raise
@@ -102,6 +87,23 @@ def join_cluster(address: str | None, port: int, *, serves: bool = True) -> Iter
             serve.shutdown()
     finally:
         ray.shutdown()
+
+
+def _refused(address: str | None, reason: str) -> EngineError:
+    """Make the error of a cluster that cannot be joined, for Ray's own reason."""
+    if address is None:
+        return EngineError(f"Ray cannot start on this machine: {reason}")
+    if reason.startswith("Failed to connect to Ray cluster"):
+        return EngineError(
+            f"the cluster at --address {address} accepts no connection: {reason}; one that was started without "
+            "--address takes no other command"
+        )
+    if reason.startswith("Could not find any running Ray instance"):
+        return EngineError(
+            "no cluster of Ray runs on this machine; start one with `ray start --head`, or name the address of "
+            "another: --address HOST:6379"
+        )
+    return EngineError(f"there is no cluster of Ray at --address {address}: {reason}")
 
 
 def _require_answer(address: str | None) -> None:
