@@ -12,7 +12,7 @@ help:
 	@echo "make test    install and run the tests of every part: a few minutes"
 	@echo "make test-all   all tests, as CI does"
 	@echo "make test-faults   only those that make things go wrong"
-	@echo "make test-ray   those that start clusters of Ray, on machines of their own, and Dask and Spark: a quarter of an hour"
+	@echo "make test-ray   those that start clusters of Ray, on machines of their own, and Dask and Spark: half an hour"
 	@echo "make soak    the long forms of some tests: minutes each"
 	@echo "make corpus  serve models of nine libraries, and compare every answer with the estimator's own: an hour"
 	@echo "make smoke   the README's commands with exactly the versions in requirements.lock, in a venv of their own"
