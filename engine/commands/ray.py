@@ -186,12 +186,13 @@ def _deploy(
         with join_cluster(address, port) as cluster:
             signals.hear()  # Ray has taken SIGTERM for itself
             from engine.ray.application import Replicas
-            from engine.ray.deploying import Wanted, deploy
+            from engine.ray.deploying import Wanted, await_ingress, deploy
 
             wanted = Wanted(name or _slug(spec), spec.service.base_path or "/", Replicas(least, most, cpus))
             with show_progress() as show:
                 show(f"deploying {wanted.name}")
                 found = deploy(first.snapshot or b"", wanted, show)
+                await_ingress(_hosts(cluster, found), cluster.port, wanted.prefix)
             _announce(cluster, wanted, found, address)
             if watch or cluster.is_own:
                 _stay(source, first, wanted, signals, watching=watch)
@@ -229,11 +230,15 @@ def _stay(source: Any, first: Any, wanted: Wanted, signals: Any, *, watching: bo
     reloader.stop()
 
 
+def _hosts(cluster: Joined, found: Mapping[str, Any]) -> list[str]:
+    """Return where the service answers: each node with a replica has a proxy."""
+    return ["127.0.0.1"] if cluster.is_own else sorted({one["address"] for one in found["workers"]})
+
+
 def _announce(cluster: Joined, wanted: Wanted, found: Mapping[str, Any], address: str | None) -> None:
     nodes = sorted({one["address"] for one in found["workers"]})
     many = f"{plural(len(found['workers']), 'replica')} on {plural(len(nodes), 'node')}"
-    hosts = ["127.0.0.1"] if cluster.is_own else nodes
-    urls = ", ".join(f"http://{host}:{cluster.port}{wanted.prefix.rstrip('/')}" for host in hosts)
+    urls = ", ".join(f"http://{host}:{cluster.port}{wanted.prefix.rstrip('/')}" for host in _hosts(cluster, found))
     about = f"{wanted.name}: {many}, generation {found['generation']}"
     stop = f"python -m engine ray stop --address {address} --name {wanted.name}"
     more = "press ^C to stop" if cluster.is_own else f"to stop: {stop}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 from ray import serve
@@ -33,6 +34,8 @@ from engine.ray.snapshots import (
 RUN_SECONDS = 600.0
 # How long the replicas have to report the generation that Ray has given them.
 REPORT_SECONDS = 60.0
+# How long the proxies have to learn of an application.
+INGRESS_SECONDS = 10.0
 _LOOK_SECONDS = 0.1
 _TELL_SECONDS = 10.0
 # What Python puts in front of the message of an exception; Ray gives those of other processes as text.
@@ -78,6 +81,30 @@ def _deploy(payload: bytes, wanted: Wanted, tell: Callable[[str], None]) -> Mapp
         raise EngineError(message) from None
     set_current(wanted.name, stored, asdict(wanted.replicas))
     return status
+
+
+def await_ingress(addresses: Iterable[str], port: int, prefix: str) -> None:
+    """Wait until Ray's proxies know an application, which they learn after its replicas run; but for 10 s at most.
+
+    Proxies that cannot be reached from here are left out.
+    """
+    deadline = time.monotonic() + INGRESS_SECONDS
+    for address in addresses:
+        while time.monotonic() < deadline and not _is_routed(address, port, prefix):
+            time.sleep(_LOOK_SECONDS)
+
+
+def _is_routed(address: str, port: int, prefix: str) -> bool:
+    connection = HTTPConnection(address, port, timeout=1)
+    try:
+        connection.request("GET", "/-/routes")
+        return f'"{prefix}"' in connection.getresponse().read().decode(errors="replace")
+    except TimeoutError:  # it cannot be reached from here
+        return True
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def read_status(name: str) -> tuple[str, Mapping[str, Any]]:

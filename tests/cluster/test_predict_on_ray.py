@@ -282,7 +282,7 @@ def test_a_run_that_was_killed_continues_where_it_was(cluster: Cluster, folder: 
 def test_a_run_that_is_interrupted_says_how_to_continue(cluster: Cluster, folder: Path) -> None:
     words = ("waits", str(many_rows(folder)), "-o", "stopped/", "--part-size", "1 MiB")
     process = started(cluster, folder, *words, *ON_RAY)
-    wait_for_parts(folder / "stopped", 2, process)
+    wait_for_parts(folder / "stopped", 1, process)
     (pid,) = cluster.head.pids("engine predict waits")
     cluster.head.run("kill", "-INT", str(pid))
     _, complaints = process.communicate(timeout=60)

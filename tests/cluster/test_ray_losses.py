@@ -39,7 +39,7 @@ def workers(cluster: Cluster, folder: Path) -> list[dict[str, object]]:
 
 
 def await_replicas(cluster: Cluster, folder: Path) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while len(workers(cluster, folder)) != 2:
         assert time.monotonic() < deadline
         time.sleep(1)
