@@ -48,7 +48,7 @@ import time
 
 
 class Waiting:
-    """Waits 10 ms for a call, as one does who asks another service."""
+    """Waits 10 ms in each call, as a model does that asks another service."""
 
     def fit(self, X, y):
         return self

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.commands.check import print_models, print_placements
-from engine.commands.routes import print_routes
+from engine.commands.check import print_placements
+from engine.commands.serve import print_start
 from engine.errors import EngineError
 from engine.spec import Spec, require_countable
 from engine.terminal import (
     MAX_PORT,
     Number,
     json_option,
-    print_diagnostics,
     print_json,
     print_table,
     print_without_waiting,
@@ -31,14 +30,13 @@ if TYPE_CHECKING:
     from engine.ray.cluster import Joined
     from engine.ray.deploying import Wanted
 
-MOST_ROUTES = 200  # shown at start
 DEFAULT_PORT = 8000
 
 logger = logging.getLogger("engine")
 
 
 def _check_address(context: click.Context, option: click.Parameter, address: str | None) -> str | None:
-    from engine.ray.cluster import is_address
+    from engine.joining import is_address
 
     if address is not None and not is_address(address):
         message = f'"{address}" is not the address of a cluster: auto, HOST:PORT or ray://HOST:PORT'
@@ -175,14 +173,8 @@ def _deploy(
             show(f"checking {routes}")
             first, spec = server.first_check(source, show)
         require_countable(spec)
-        print_diagnostics(first.mistakes)
-        click.echo(f"{spec.service.title} {spec.service.version}\n")
-        print_routes(spec, MOST_ROUTES)
-        click.echo()
-        print_models(first.facts)
+        print_start(first, spec)
         print_placements(first.facts)
-        for note in first.notes:
-            click.echo(note)
         with join_cluster(address, port) as cluster:
             signals.hear()  # Ray has taken SIGTERM for itself
             from engine.ray.application import Replicas

@@ -16,7 +16,7 @@ from engine.commands.bundle import bundle_to_serve
 from engine.commands.check import print_models
 from engine.commands.routes import print_routes
 from engine.errors import EngineError, SpecError
-from engine.spec import divide_for_admin
+from engine.spec import Spec, divide_for_admin
 from engine.terminal import (
     MAX_PORT,
     Number,
@@ -32,6 +32,7 @@ from engine.tracing import TraceSettings, read_trace_settings
 
 if TYPE_CHECKING:
     from engine.server import CertificateFiles
+    from engine.server.checking import CheckResult
 
 DEFAULT_PORT = 5000
 MOST_ROUTES = 200  # shown at start
@@ -166,14 +167,20 @@ def command(
             for said in (*first.mistakes, *first.notes):
                 logger.warning("%s", said)
         else:
-            print_diagnostics(first.mistakes)
-            click.echo(f"{spec.service.title} {spec.service.version}\n")
-            print_routes(spec if admin is None else divide_for_admin(spec)[0], MOST_ROUTES)
-            click.echo()
-            print_models(first.facts, *[""] * (bundle is not None))  # there is nothing to compile from
-            for note in first.notes:
-                click.echo(note)
+            shown = spec if admin is None else divide_for_admin(spec)[0]
+            print_start(first, shown, *[""] * (bundle is not None))  # there is nothing to compile from
         server.serve(source, first, options, signals, announce)
+
+
+def print_start(first: CheckResult, spec: Spec, *explained_by: str) -> None:
+    """Print what is served, and what a check has said of it; `print_models` says what else it takes."""
+    print_diagnostics(first.mistakes)
+    click.echo(f"{spec.service.title} {spec.service.version}\n")
+    print_routes(spec, MOST_ROUTES)
+    click.echo()
+    print_models(first.facts, *explained_by)
+    for note in first.notes:
+        click.echo(note)
 
 
 @contextmanager

@@ -12,11 +12,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ray.experimental import internal_kv as kv
-
 from engine.errors import EngineError
+from engine.ray.store import add_value, delete_value, read_value, write_value
 
-_NAMESPACE = b"endpoint-engine"
 _CHANGE_SECONDS = 1.0
 # An owner that has changed nothing for so long has ended.
 STALE_SECONDS = 10.0
@@ -27,7 +25,7 @@ MOST_SECONDS = 300.0
 @contextmanager
 def claim_application(name: str) -> Iterator[None]:
     """Let nobody else deploy an application meanwhile; wait for whoever does, and raise `EngineError` at last."""
-    key, own = f"claim/{name}".encode(), secrets.token_hex(8)
+    key, own = f"claim/{name}", secrets.token_hex(8)
     _await_claim(key, own, name)
     ended = threading.Event()
 
@@ -35,7 +33,7 @@ def claim_application(name: str) -> Iterator[None]:
         number = 0
         while not ended.wait(_CHANGE_SECONDS):
             number += 1
-            kv._internal_kv_put(key, f"{own}/{number}".encode(), namespace=_NAMESPACE)  # noqa: SLF001
+            write_value(key, f"{own}/{number}".encode())
 
     keeper = threading.Thread(target=keep, name="claim", daemon=True)
     keeper.start()
@@ -44,17 +42,17 @@ def claim_application(name: str) -> Iterator[None]:
     finally:
         ended.set()
         keeper.join()
-        kv._internal_kv_del(key, namespace=_NAMESPACE)  # noqa: SLF001
+        delete_value(key)
 
 
-def _await_claim(key: bytes, own: str, name: str) -> None:
+def _await_claim(key: str, own: str, name: str) -> None:
     seen, since, began = None, time.monotonic(), time.monotonic()
-    while kv._internal_kv_put(key, f"{own}/0".encode(), overwrite=False, namespace=_NAMESPACE):  # noqa: SLF001
-        now, found = time.monotonic(), kv._internal_kv_get(key, namespace=_NAMESPACE)  # noqa: SLF001
+    while not add_value(key, f"{own}/0".encode()):
+        now, found = time.monotonic(), read_value(key)
         if found != seen:
             seen, since = found, now
         elif now - since > STALE_SECONDS:
-            kv._internal_kv_del(key, namespace=_NAMESPACE)  # noqa: SLF001
+            delete_value(key)
         if now - began > MOST_SECONDS:
             message = f'another command has been deploying "{name}" for {MOST_SECONDS:g} s; try again when it has ended'
             raise EngineError(message)

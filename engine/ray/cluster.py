@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
-import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,17 +11,10 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from engine.errors import EngineError
+from engine.joining import keep_private, require_answer
 
-# Read by Ray as it is imported. Nothing is sent to anybody from a cluster that the engine starts.
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-# Its lines about each connection are for people who look for a fault in Ray.
+# Read by Ray as it is imported. Its lines about each connection are for people who look for a fault in Ray.
 os.environ.setdefault("RAY_LOG_TO_STDERR", "0")
-
-# How long the head node of a cluster has to answer.
-ANSWER_SECONDS = 10.0
-# How HTTP/2 begins (RFC 9113, section 3.4): the preface and a frame of settings. A frame's fourth byte is its type.
-_GREETING, _SETTINGS = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]), 4
-_ADDRESS = re.compile(r"(?:ray://)?(?P<host>[^:/\s]+|\[[0-9a-fA-F:.]+\]):(?P<port>[0-9]{1,5})")
 
 LOCAL_HOST, EVERY_HOST = "127.0.0.1", "0.0.0.0"  # noqa: S104 - a cluster is reached from other machines
 
@@ -46,11 +37,6 @@ def _lacking(reason: str) -> EngineError:
     return EngineError(f"Ray Serve is not installed ({reason}); install it: pip install 'ray[data,serve]'")
 
 
-def is_address(text: str) -> bool:
-    """Return whether a text can be the address of a cluster."""
-    return text == "auto" or _ADDRESS.fullmatch(text) is not None
-
-
 @contextmanager
 def join_cluster(address: str | None, port: int, *, serves: bool = True) -> Iterator[Joined]:
     """Connect to the cluster at an address, or start one on this machine, which ends with the block.
@@ -61,9 +47,7 @@ def join_cluster(address: str | None, port: int, *, serves: bool = True) -> Iter
     require_ray()
     if address is None:
         _require_free(port)
-    if address is None and "RAY_AUTH_MODE" not in os.environ:
-        # What this cluster runs is for this user alone; Ray itself would write a token into a file in their home.
-        os.environ.update({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)})
+    keep_private(address)
     os.environ["RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP"] = "1"  # without it, only an event loop can ask a deployment
     try:
         import ray  # noqa: PLC0415
@@ -107,34 +91,13 @@ def _refused(address: str | None, reason: str) -> EngineError:
 
 
 def _require_answer(address: str | None) -> None:
-    """Raise `EngineError` unless Ray answers at an address: Ray itself would try for minutes, and say nothing."""
-    if address is None:
-        return
+    """Raise `EngineError` unless Ray answers at an address, or at that of this machine's cluster."""
     if address == "auto":
         from ray._private.services import get_ray_address_from_environment  # noqa: PLC0415
 
         address = str(get_ray_address_from_environment("auto", None))
-    found = _ADDRESS.fullmatch(address)
-    if found is None:
-        return
-    if address.startswith("ray://") and found["port"] == "6379":
-        message = f"6379 is the port of addresses without ray://; try --address {address.removeprefix('ray://')}"
-        raise EngineError(message)
-    port = "10001" if address.startswith("ray://") else "6379"
-    advice = f"the port is {port}, unless its head node was started with another"
-    try:
-        with socket.create_connection((found["host"].strip("[]"), int(found["port"])), ANSWER_SECONDS) as connection:
-            if os.environ.get("RAY_USE_TLS", "0") != "0":
-                return
-            connection.sendall(_GREETING)
-            answer = connection.recv(9)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        message = f"no cluster of Ray answers at {address}: {reason}; {advice}"
-        raise EngineError(message) from None
-    if answer[3:4] != bytes([_SETTINGS]):
-        message = f"what answers at {address} is not Ray's head node; {advice}"
-        raise EngineError(message)
+    if address is not None:
+        require_answer(address)
 
 
 def _require_free(port: int) -> None:
@@ -164,7 +127,16 @@ def _start_serve(address: str | None, port: int) -> int:
     return int(_get_global_client().http_config.port)
 
 
-def keep_to_loopback() -> None:
+def begin_replica() -> None:
+    """Begin a process of Ray Serve's: its lines go into Ray's log, with the ids of requests, and it keeps to itself."""
+    logger = logging.getLogger("engine")
+    logger.handlers = logging.getLogger("ray.serve").handlers
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    _keep_to_loopback()
+
+
+def _keep_to_loopback() -> None:
     """Have the server of this replica for other deployments listen on loopback, where its node does.
 
     Ray has it listen on every address of the machine, and it unpickles what it is sent. To be called as a replica is

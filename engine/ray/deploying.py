@@ -54,7 +54,7 @@ class Wanted:
 
 
 def deploy(payload: bytes, wanted: Wanted, tell: Callable[[str], None] = lambda _: None) -> Mapping[str, Any]:
-    """Have a snapshot served by all replicas, and return their status; `tell` is told what Ray waits for.
+    """Have all replicas serve a snapshot, and return their status; `tell` is called with what Ray is waiting for.
 
     Where one of them cannot serve it, what was served before is served again, and `EngineError` says why. Whoever else
     deploys the application meanwhile waits.

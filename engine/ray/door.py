@@ -20,7 +20,7 @@ from typing import Any
 from engine.endpoints import Problem, Sending
 from engine.handling import CLIENT_GONE, INSTEAD, Handler, Incoming, WireAnswer, close_body, write_answer
 from engine.ray.asgi_head import read_scope
-from engine.server.http.bodies import SMALL, End, Held, body_problem
+from engine.server.http.bodies import CROWDED, SMALL, End, Held, body_problem
 
 logger = logging.getLogger("engine")
 
@@ -42,7 +42,7 @@ class ClientGoneError(Exception):
 class Door:
     """Answers with the handler that it has been given last.
 
-    Unless it `knows_clients`, the addresses that it is told are those of Ray's own proxy.
+    Unless it `knows_clients`, the client addresses it is given are those of Ray's own proxy.
     """
 
     def __init__(self, threads: int, *, knows_clients: bool = True) -> None:
@@ -121,8 +121,7 @@ class Door:
             del environ["HTTP_TRANSFER_ENCODING"]
             environ["CONTENT_LENGTH"] = str(len(body))
         if end is End.CROWDED:
-            detail = "the service is receiving too many other bodies"
-            incoming.error = Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=_RETRY)
+            incoming.error = Problem(HTTPStatus.SERVICE_UNAVAILABLE, CROWDED, headers=_RETRY)
         elif (problem := body_problem(end, limits, is_chunked=is_chunked)) is not None:
             incoming.error = problem
 

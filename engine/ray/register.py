@@ -9,20 +9,18 @@ from __future__ import annotations
 import pickle
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ray.experimental import internal_kv as kv
-
 from engine.endpoints import FORGOTTEN, Counts, SharedCounts
-from engine.ray.cluster import keep_to_loopback
+from engine.ray.cluster import begin_replica
+from engine.ray.store import delete_value, read_value, write_value
 
 REPORT_SECONDS = 1.0
 # A replica that has not reported for so long counts as ended.
 SILENT_SECONDS = 10.0
 # Of so many ended replicas the counts are kept apart, in case one of them was only paused.
 MOST_ENDED = 100
-_NAMESPACE = b"endpoint-engine"
 UNKNOWN: Mapping[str, Any] = {"generation": 0, "degraded": [], "workers": [], "models": []}
 """The status of an application of which nothing is known."""
 
@@ -55,14 +53,14 @@ class Register:
     """Adds up what replicas report."""
 
     def __init__(self, name: str) -> None:
-        keep_to_loopback()
+        begin_replica()
         self._key = _key(name)
         self._living: dict[str, _Known] = {}
         self._turns = SharedCounts()
         self._oldest = 0
         self._ended: dict[str, Counts] = {}
         self._rest = Counts()
-        if (kept := kv._internal_kv_get(self._key, namespace=_NAMESPACE)) is not None:  # noqa: SLF001
+        if (kept := read_value(self._key)) is not None:
             reports, self._ended, self._rest = pickle.loads(kept)  # noqa: S301 - written below
             self._living = {one.replica: _Known(one, time.monotonic()) for one in reports}
 
@@ -100,8 +98,7 @@ class Register:
         now = time.monotonic()
         silent = [name for name, known in self._living.items() if now - known.heard > SILENT_SECONDS]
         for name in silent:
-            counts = self._living.pop(name).report.counts
-            self._ended[name] = Counts(counts.requests, counts.models, counts.batches, counts.events)
+            self._ended[name] = replace(self._living.pop(name).report.counts, in_flight=0)
         while len(self._ended) > MOST_ENDED:
             self._rest += self._ended.pop(next(iter(self._ended)))
         if silent:
@@ -113,8 +110,7 @@ class Register:
 
     def _keep(self) -> None:
         reports = [known.report for known in self._living.values()]
-        kept = pickle.dumps((reports, self._ended, self._rest))
-        kv._internal_kv_put(self._key, kept, namespace=_NAMESPACE)  # noqa: SLF001
+        write_value(self._key, pickle.dumps((reports, self._ended, self._rest)))
 
     def _status(self) -> Mapping[str, Any]:
         now = time.monotonic()
@@ -141,8 +137,8 @@ class Register:
 
 def forget_counts(name: str) -> None:
     """Forget what an application's replicas have counted."""
-    kv._internal_kv_del(_key(name), namespace=_NAMESPACE)  # noqa: SLF001
+    delete_value(_key(name))
 
 
-def _key(name: str) -> bytes:
-    return f"counts/{name}".encode()
+def _key(name: str) -> str:
+    return f"counts/{name}"

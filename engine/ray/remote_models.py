@@ -21,8 +21,7 @@ from engine.models.data.rows import count_rows
 from engine.models.predictor import ModelPredictor
 from engine.models.runtime.answer import Answer, Refusal, Runtime
 from engine.ray.asking import Asker
-from engine.ray.cluster import keep_to_loopback
-from engine.ray.log import log_as_ray_does
+from engine.ray.cluster import begin_replica
 from engine.ray.snapshots import Stored, read_snapshot
 from engine.spec import FileModel
 from engine.tracing import open_spans
@@ -80,8 +79,7 @@ class RemoteModel:
         self._loading = asyncio.Lock()
         self._spans: Spans | None = None
         self._threads = ThreadPoolExecutor(threads, "model")
-        log_as_ray_does()
-        keep_to_loopback()
+        begin_replica()
 
     def __del__(self) -> None:
         """Send the spans that wait, as Ray Serve ends the replica."""
@@ -89,7 +87,7 @@ class RemoteModel:
             self._spans.close(SPANS_SECONDS)
 
     async def reconfigure(self, config: Mapping[str, Any]) -> None:
-        """Take a generation, and keep the one before, which others may still serve."""
+        """Load a generation, and keep the one before it, which other replicas may still serve."""
         await self._load(Stored(**config), None)
 
     async def answer(
@@ -117,6 +115,7 @@ class RemoteModel:
                 return self._runtimes[key]
             found, runtime = await asyncio.to_thread(self._restore, stored)
             self._runtimes[found] = runtime
+            self._runtimes.move_to_end(found)
             while len(self._runtimes) > _KEPT:
                 self._runtimes.popitem(last=False)
         return runtime
@@ -126,8 +125,11 @@ class RemoteModel:
             snapshot = Snapshot.load(read_snapshot(self._application, stored))
         if not self._runtimes:
             self._spans = open_spans(os.environ, snapshot.spec.service.title, "http", lambda *_: None)
+        key = snapshot.prepared[self._name].key
+        if key in self._runtimes:  # the update does not concern this model
+            return key, self._runtimes[key]
         spec = snapshot.spec.only([self._name])
         predictors = restore_models(spec, snapshot.prepared)
         rehearse_models(spec, predictors)
         own = cast("ModelPredictor", own_predictors(predictors)[self._name])
-        return snapshot.prepared[self._name].key, own.runtime
+        return key, own.runtime

@@ -19,9 +19,8 @@ from engine.endpoints import Meter, ServiceState, show_models
 from engine.handling import Handler, build_handler
 from engine.models import Predictor, Snapshot, own_predictors, rehearse_models, restore_models
 from engine.ray.asking import Asker
-from engine.ray.cluster import keep_to_loopback
+from engine.ray.cluster import begin_replica
 from engine.ray.door import Door
-from engine.ray.log import log_as_ray_does
 from engine.ray.remote_models import SPANS_SECONDS, RemoteRuntime
 from engine.ray.reporting import Progress, Reporter
 from engine.ray.snapshots import Stored, read_snapshot
@@ -48,8 +47,7 @@ class Service:
         self._asker = Asker(asyncio.get_running_loop())
         self._reporter = Reporter(register, self._meter, self._asker)
         self._process = ServiceState(self._reporter.status, self._reporter.numbers, self._meter)
-        log_as_ray_does()
-        keep_to_loopback()
+        begin_replica()
 
     def __serve_build_asgi_app__(self) -> Door:
         """Return what Ray Serve's own server calls with each request."""

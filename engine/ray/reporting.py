@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -45,7 +46,6 @@ class Reporter:
         self._meter = meter
         self._status = UNKNOWN
         self._is_lost = False
-        self._ended = threading.Event()
         self._lock = threading.Lock()
         self._reports = 0
         context = ray.get_runtime_context()
@@ -54,13 +54,9 @@ class Reporter:
         self._replica: str = serve.get_replica_context().replica_id.unique_id
 
     def start(self) -> None:
-        """Report now, and from now on, until `end`."""
+        """Report now, and from now on, for as long as the process lives."""
         self._tell()
         threading.Thread(target=self._run, name="reports", daemon=True).start()
-
-    def end(self) -> None:
-        """Report no longer."""
-        self._ended.set()
 
     def status(self) -> Status:
         """Say what the register has said last."""
@@ -69,7 +65,7 @@ class Reporter:
     def numbers(self) -> Counts:
         """Ask for what all replicas have counted; raise `Problem` where nobody answers in time.
 
-        What this one has counted is less than all of them have, and would look as if they had begun anew.
+        This replica's own counts are less than the sum, and would look as if the counters had been reset.
         """
         try:
             counts: Counts = self._ask("numbers", self._report())
@@ -96,7 +92,8 @@ class Reporter:
         return count
 
     def _run(self) -> None:
-        while not self._ended.wait(REPORT_SECONDS):
+        while True:
+            time.sleep(REPORT_SECONDS)
             self._tell()
 
     def _tell(self) -> None:

@@ -13,13 +13,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ray.experimental import internal_kv as kv
-
 from engine.errors import EngineError
 from engine.installed import engine_version
 from engine.models import hash_code
+from engine.ray.store import delete_value, list_keys, read_value, write_value
 
-_NAMESPACE = b"endpoint-engine"
 _PIECE = 16 * 1024 * 1024
 
 
@@ -54,8 +52,8 @@ def place_snapshot(name: str, payload: bytes, previous: Stored | None) -> Stored
         return previous
     pieces = range(0, len(payload), _PIECE)
     for number, begin in enumerate(pieces):
-        kv._internal_kv_put(_key(name, sha256, number), payload[begin : begin + _PIECE], namespace=_NAMESPACE)  # noqa: SLF001
-    generation = _next_generation(name, previous)
+        write_value(_key(name, sha256, number), payload[begin : begin + _PIECE])
+    generation = _next_generation(name)
     engine, python = _made_with().values()
     return Stored(sha256, generation, len(pieces), engine, hash_code(), python)
 
@@ -64,7 +62,7 @@ def read_snapshot(name: str, stored: Stored) -> bytes:
     """Read a snapshot; raise `EngineError` where it is not there, or not for this process."""
     stored.require_same()
     keys = [_key(name, stored.sha256, number) for number in range(stored.pieces)]
-    payload = b"".join(kv._internal_kv_get(key, namespace=_NAMESPACE) or b"" for key in keys)  # noqa: SLF001
+    payload = b"".join(read_value(key) or b"" for key in keys)
     if hashlib.sha256(payload).hexdigest() != stored.sha256:
         message = f'the snapshot {stored.sha256[:12]} of "{name}" is no longer in the cluster; deploy it again'
         raise EngineError(message)
@@ -84,47 +82,47 @@ def current_replicas(name: str) -> Mapping[str, Any]:
 def set_current(name: str, stored: Stored, replicas: Mapping[str, Any], also: Stored | None = None) -> None:
     """Note what the application serves, and drop its other snapshots, but for one that is still served `also`."""
     noted = json.dumps({"stored": asdict(stored), "replicas": replicas}).encode()
-    kv._internal_kv_put(_current(name), noted, namespace=_NAMESPACE)  # noqa: SLF001
+    write_value(_current(name), noted)
     drop_snapshots(name, {one.sha256 for one in (stored, also) if one is not None})
 
 
 def drop_snapshots(name: str, kept: Collection[str] = ()) -> None:
     """Drop the snapshots of an application but those of these hashes; without any, all that is known of it."""
-    for key in kv._internal_kv_list(_prefix(name), namespace=_NAMESPACE):  # noqa: SLF001
+    for key in list_keys(_prefix(name)):
         if not any(key.startswith(_key(name, sha256)) for sha256 in kept):
-            kv._internal_kv_del(key, namespace=_NAMESPACE)  # noqa: SLF001
+            delete_value(key)
     if not kept:
         for key in (_current(name), _last(name)):
-            kv._internal_kv_del(key, namespace=_NAMESPACE)  # noqa: SLF001
+            delete_value(key)
 
 
-def _next_generation(name: str, previous: Stored | None) -> int:
+def _next_generation(name: str) -> int:
     """Return a number that no version of the application has had, also none that could not be served."""
-    found = kv._internal_kv_get(_last(name), namespace=_NAMESPACE)  # noqa: SLF001
-    generation = max(0 if found is None else int(found), 0 if previous is None else previous.generation) + 1
-    kv._internal_kv_put(_last(name), str(generation).encode(), namespace=_NAMESPACE)  # noqa: SLF001
+    found = read_value(_last(name))
+    generation = 1 if found is None else int(found) + 1
+    write_value(_last(name), str(generation).encode())
     return generation
 
 
 def _read_current(name: str) -> dict[str, Any] | None:
-    found = kv._internal_kv_get(_current(name), namespace=_NAMESPACE)  # noqa: SLF001
+    found = read_value(_current(name))
     return None if found is None else json.loads(found)
 
 
-def _prefix(name: str) -> bytes:
-    return f"snapshot/{name}/".encode()
+def _prefix(name: str) -> str:
+    return f"snapshot/{name}/"
 
 
-def _key(name: str, sha256: str, number: int | None = None) -> bytes:
-    return _prefix(name) + f"{sha256}/{'' if number is None else number}".encode()
+def _key(name: str, sha256: str, number: int | None = None) -> str:
+    return f"{_prefix(name)}{sha256}/{'' if number is None else number}"
 
 
-def _current(name: str) -> bytes:
-    return f"current/{name}".encode()
+def _current(name: str) -> str:
+    return f"current/{name}"
 
 
-def _last(name: str) -> bytes:
-    return f"last/{name}".encode()
+def _last(name: str) -> str:
+    return f"last/{name}"
 
 
 def _made_with() -> dict[str, str]:

@@ -33,7 +33,7 @@ class Publisher(Protocol):
     """Serves what is published."""
 
     def publish(self, snapshot: bytes, models: Sequence[Mapping[str, Any]], modules: str) -> None:
-        """Serve a snapshot in place of the one before."""
+        """Replace the snapshot that is served."""
 
     def degrade(self, reasons: Sequence[str]) -> None:
         """Say why the files differ from what is served."""

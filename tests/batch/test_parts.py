@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import joblib
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from modelling import FRAME, NAMES, OBJECT, X, y
+from modelling import FRAME, NAMES, write_tree_service
 from predicting import predict, told
-from sklearn.tree import DecisionTreeClassifier
 
 from engine.batch.on_ray import ray_data, storage
 from engine.batch.on_ray.parts_run import PartsTotal, score_into_parts
@@ -37,9 +34,7 @@ ON_RAY = ("--on", "ray")
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("service")
-    joblib.dump(DecisionTreeClassifier(max_depth=3, random_state=0).fit(X, y), folder / "model.pkl")
-    (folder / "routes.yaml").write_text('{"routes": [{"path": "/", "model": "m"}]}')
-    (folder / "models.yaml").write_text(json.dumps({"models": {"m": {"file": "model.pkl", "input": OBJECT}}}))
+    write_tree_service(folder)
     return folder
 
 

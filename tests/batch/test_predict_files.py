@@ -10,13 +10,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import joblib
 import pyarrow as pa
 import pytest
-from modelling import NAMES, OBJECT, X, y
+from modelling import NAMES, write_tree_service
 from predicting import predict, told
 from serving import command
-from sklearn.tree import DecisionTreeClassifier
 
 from engine.batch.formats import parquetwriting
 from engine.batch.outputs import output_files
@@ -30,9 +28,7 @@ FINE = f"{HEADER}\na,5.9,3.0,5.1,1.8\nb,5.1,3.5,1.40,.2\n"
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("service")
-    joblib.dump(DecisionTreeClassifier(max_depth=3, random_state=0).fit(X, y), folder / "model.pkl")
-    (folder / "routes.yaml").write_text('{"routes": [{"path": "/", "model": "m"}]}')
-    (folder / "models.yaml").write_text(json.dumps({"models": {"m": {"file": "model.pkl", "input": OBJECT}}}))
+    write_tree_service(folder)
     return folder
 
 

@@ -8,14 +8,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import joblib
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from modelling import NAMES, OBJECT, X, y
+from modelling import NAMES, X, write_tree_service
 from serving import command
-from sklearn.tree import DecisionTreeClassifier
 
 MOST = 500 * 1024**2
 SMAPS = Path("/proc/self/smaps_rollup")
@@ -78,9 +76,7 @@ def memory_of(process: int) -> int:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("memory")
-    joblib.dump(DecisionTreeClassifier(max_depth=3, random_state=0).fit(X, y), folder / "model.pkl")
-    (folder / "routes.yaml").write_text('{"routes": [{"path": "/", "model": "m"}]}')
-    (folder / "models.yaml").write_text(json.dumps({"models": {"m": {"file": "model.pkl", "input": OBJECT}}}))
+    write_tree_service(folder)
     subprocess.run(command("compile"), cwd=folder, check=True, capture_output=True)
     return folder
 

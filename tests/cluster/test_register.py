@@ -37,10 +37,11 @@ def module(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Import the register over the store."""
     monkeypatch.setitem(sys.modules, "ray", ModuleType("ray"))
     monkeypatch.setitem(sys.modules, "ray.experimental", SimpleNamespace(internal_kv=Store()))
-    monkeypatch.delitem(sys.modules, "engine.ray.register", raising=False)
+    for name in ("engine.ray.register", "engine.ray.store"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     module = importlib.import_module("engine.ray.register")
     monkeypatch.setitem(sys.modules, "engine.ray.register", module)
-    monkeypatch.setattr(module, "keep_to_loopback", lambda: None)
+    monkeypatch.setattr(module, "begin_replica", lambda: None)
     return module
 
 

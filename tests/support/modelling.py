@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_iris
+from sklearn.tree import DecisionTreeClassifier
 
 from engine.errors import SpecError
 from engine.models import Predictor
@@ -22,6 +26,13 @@ FRAME = pd.DataFrame(X, columns=list(NAMES))
 SPECIES = np.array(["setosa", "versicolor", "virginica"])
 
 Serve = Callable[..., Predictor]
+
+
+def write_tree_service(folder: Path) -> None:
+    """Write a service whose model m is a small tree."""
+    joblib.dump(DecisionTreeClassifier(max_depth=3, random_state=0).fit(X, y), folder / "model.pkl")
+    (folder / "routes.yaml").write_text('{"routes": [{"path": "/", "model": "m"}]}')
+    (folder / "models.yaml").write_text(json.dumps({"models": {"m": {"file": "model.pkl", "input": OBJECT}}}))
 
 
 def message(error: pytest.ExceptionInfo[SpecError]) -> str:

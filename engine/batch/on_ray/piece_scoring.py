@@ -92,7 +92,7 @@ class _Total:
         self.rows = self.bad = 0
 
     def counted(self, blocks: Iterator[Done], report: IO[bytes] | None) -> Iterator[bytes]:
-        """Give the output of each block, and report its bad rows; raise `_Ended` where they are not allowed."""
+        """Yield each block's output and report its bad rows; raise `_Ended` if bad rows are not allowed."""
         problems: list[RowProblem] = []
         for done in blocks:
             if done.unreadable is not None:

@@ -10,13 +10,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
-from secrets import token_hex
 from typing import Any
 
 from engine.batch.on_ray.piece_scoring import PieceResult, PieceScoring
 from engine.batch.on_ray.pieces import CutFile, PartsPlan, Piece, cut_file
 from engine.batch.running.surroundings import difference_here
 from engine.batch.scoring_errors import BatchError
+from engine.joining import keep_private, require_answer
 from engine.models import describe_surroundings
 
 _LACKS_RAY = "--on ray needs Ray, which is not installed here: pip install 'ray[data]'"
@@ -105,12 +105,13 @@ def require_ray() -> None:
 
 @contextmanager
 def open_cluster(address: str | None, jobs: int) -> Iterator[None]:
-    """Connect to a cluster, or start one on this machine with so many processes; raise `BatchError`."""
-    # Nothing is sent to anybody; a slow machine gets the time that it needs.
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")
+    """Connect to a cluster, or start one on this machine with so many processes; raise `EngineError`."""
+    keep_private(address)
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")  # a slow machine gets the time that it needs
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what goes wrong for good is raised as well
     own = {} if address is not None else _own_cluster(jobs)
+    if address is not None:
+        require_answer(address)
     import ray  # noqa: PLC0415
 
     try:
@@ -150,8 +151,6 @@ def _silent() -> Iterator[None]:
 
 def _own_cluster(jobs: int) -> dict[str, Any]:
     """Return the options of a cluster that only this process can use, and that is gone with it."""
-    if "RAY_AUTH_MODE" not in os.environ:  # Ray would write a token into the user's home
-        os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=token_hex(32))
     return {
         "num_cpus": jobs,
         "object_store_memory": _STORE_BYTES,

@@ -33,6 +33,10 @@ class End(Enum):
     CROWDED = auto()  # other bodies have all the memory
 
 
+CROWDED = "the service is receiving too many other bodies"
+"""What a request is refused for whose body ends so."""
+
+
 class Held:
     """The bytes that the bodies of this process have in memory."""
 

@@ -20,7 +20,7 @@ from engine.handling import (
     request_id,
     write_answer,
 )
-from engine.server.http.bodies import BodyBounds, End, Reading, ShortReading, body_problem
+from engine.server.http.bodies import CROWDED, BodyBounds, End, Reading, ShortReading, body_problem
 from engine.server.http.head import is_plain, read_head
 from engine.server.http.large_bodies import LARGE, PIECE, send_pieces
 from engine.server.http.traffic import Traffic
@@ -100,7 +100,7 @@ class Exchange:
         incoming.body = body
         if end is not _WHOLE or "HTTP_TRANSFER_ENCODING" in incoming.environ:
             if end is End.CROWDED:
-                self._send_refusal("the service is receiving too many other bodies")
+                self._send_refusal(CROWDED)
                 return
             is_chunked = incoming.environ.pop("HTTP_TRANSFER_ENCODING", None) is not None
             incoming.environ["CONTENT_LENGTH"] = str(len(body))
